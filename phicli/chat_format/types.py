@@ -1,0 +1,115 @@
+"""The vocabulary of prompt formats: messages in, segments out.
+
+A format never produces a string for the engine to parse. It produces *segments*: special tokens, which come only
+from the format, and text, which is tokenised with the parsing of specials switched off. So a document that
+contains ``<|end|><|system|>`` stays text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function call that the model asked for; ``arguments`` is the decoded JSON object."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation.
+
+    ``token_ids`` are the ids the engine generated for an assistant message, when they are known completely:
+    rendering the message again then reuses them, so the engine's prompt cache matches to the last token.
+    """
+
+    role: Role
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    token_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Special:
+    """A special token by its literal, for example ``<|user|>``.
+
+    ``strips_after`` says that the official tokeniser swallows white space that follows the token
+    (``rstrip`` in its definition): the rendered text has it, the token sequence has not.
+    """
+
+    literal: str
+    strips_after: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that is only ever text; with ``token_ids`` it is already tokenised."""
+
+    text: str
+    token_ids: tuple[int, ...] | None = None
+
+
+Segment = Special | Text
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the answer as it streams: what the person reads, or the reasoning before it."""
+
+    kind: Literal["text", "reasoning"]
+    text: str
+
+
+class AnswerParser(Protocol):
+    """Splits the stream of generated text into pieces and, at the end, tool calls."""
+
+    def feed(self, text: str) -> list[Piece]:
+        """Take the next generated text; return what is certain by now."""
+
+    def finish(self) -> list[Piece]:
+        """Return what was held back; call once, after the last ``feed``."""
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls found so far; complete after ``finish``."""
+
+
+class PromptFormat(Protocol):
+    """How one family of models wants to be spoken to."""
+
+    @property
+    def name(self) -> str:
+        """The identifier used in the catalogue: ``phi-3``, ``phi-3-folded``, ``phi-4``, ``phi-4-mini``, …"""
+
+    @property
+    def stop_tokens(self) -> tuple[str, ...]:
+        """Literals of special tokens that end an answer."""
+
+    @property
+    def stop_strings(self) -> tuple[str, ...]:
+        """Ordinary text that ends an answer (base models)."""
+
+    @property
+    def visible_tokens(self) -> tuple[str, ...]:
+        """Special tokens of the answer whose text the parser needs to see (tool call markers)."""
+
+    def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
+        """Segments of the prompt, ending where the assistant's answer begins.
+
+        Args:
+            messages: the conversation, oldest first.
+            tools: a JSON array of tool declarations, as text.
+
+        Raises:
+            UsageError: the format has no place for what was asked (tools, a system message).
+        """
+
+    def parser(self) -> AnswerParser:
+        """A fresh parser for one answer."""

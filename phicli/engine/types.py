@@ -1,0 +1,126 @@
+"""The engine protocol: what ``phi`` asks of anything that generates tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How a model file is loaded.
+
+    ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
+    ``repack`` copies the weights into the layout the processor likes best: more tokens per second, a slower
+    start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can.
+    """
+
+    model_path: Path
+    context_tokens: int
+    threads: int
+    batch_tokens: int = 128
+    gpu_layers: int = -1
+    repack: bool = False
+    warmup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    seed: int | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """The prompt is being read: ``processed`` of ``total`` tokens, ``cached`` of which were known already."""
+
+    processed: int
+    total: int
+    cached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Newly generated text: whole characters only, together with the ids it came from where known."""
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts of one generation; ``prompt_tokens`` includes ``cached_tokens``."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Engine-side times of one generation, in milliseconds, and rates in tokens per second."""
+
+    prompt_ms: float
+    decode_ms: float
+    prompt_tps: float
+    decode_tps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event of a generation. ``token_ids`` is None when some generated ids are unknown."""
+
+    finish_reason: FinishReason
+    usage: Usage
+    timings: Timings
+    token_ids: tuple[int, ...] | None
+
+
+Event = Prefill | Chunk | Done
+
+
+class Engine(Protocol):
+    """A token-level engine with one model loaded."""
+
+    @property
+    def context_tokens(self) -> int:
+        """The context the model was loaded with."""
+
+    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        """Token ids of ``text``, without a begin-of-text token."""
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        *,
+        stop_ids: frozenset[int] = frozenset(),
+        stop_strings: Sequence[str] = (),
+        visible_tokens: Sequence[str] = (),
+    ) -> Iterator[Event]:
+        """Generate after ``prompt``; the last event is ``Done``. Closing the iterator stops the engine.
+
+        Raises:
+            ContextExceededError: the prompt leaves no room for an answer.
+            EngineError: the engine died or answered with an error.
+        """
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        """The prompt that the file's own chat template makes of ``messages``.
+
+        Raises:
+            EngineError: the file has no usable template.
+        """
+
+    def close(self) -> None:
+        """End the engine and wait for it; safe to call twice."""

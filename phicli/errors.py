@@ -1,0 +1,99 @@
+"""What can go wrong, in the words a person gets to read.
+
+Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message`` says what is wrong, its
+``hint`` names the next command to type, its ``code`` is the stable name in ``--json`` output and its
+``exit_code`` is the status of the process. Nothing below ``main()`` maps errors to exit codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class PhiError(Exception):
+    """An error that a person can act on.
+
+    Args:
+        message: one sentence, no trailing newline.
+        hint: what to do next, ideally a command; empty when there is nothing to propose.
+        data: what there is to show beside the error in ``--json`` output (a partial answer, the sums).
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, hint: str = "", *, data: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.data = data
+
+
+class UsageError(PhiError):
+    """The command line does not make sense."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class NotFoundError(PhiError):
+    """A model, quantisation, file or session does not exist."""
+
+    code = "not_found"
+    exit_code = 3
+
+
+class NetworkError(PhiError):
+    """The network or the model hub failed, or ``phi`` was told to stay offline."""
+
+    code = "network"
+    exit_code = 4
+
+
+class DoesNotFitError(PhiError):
+    """Memory or disk is too small for what was asked."""
+
+    code = "does_not_fit"
+    exit_code = 5
+
+
+class EngineError(PhiError):
+    """The engine could not start, load the file, or finish an answer."""
+
+    code = "engine"
+    exit_code = 6
+
+
+class UnsupportedModelError(EngineError):
+    """The model exists but no engine here can run it."""
+
+    code = "unsupported_model"
+
+
+class ContextExceededError(PhiError):
+    """The conversation is longer than the context."""
+
+    code = "context_exceeded"
+    exit_code = 7
+
+
+class IntegrityError(PhiError):
+    """A file is corrupt or not what it was promised to be."""
+
+    code = "integrity"
+    exit_code = 8
+
+
+class CheckFailedError(PhiError):
+    """A check that the caller asked for failed."""
+
+    code = "check_failed"
+    exit_code = 9
+
+
+class InterruptedByUser(PhiError):
+    """Ctrl-C: what was printed stays printed."""
+
+    code = "interrupted"
+    exit_code = 130
