@@ -92,7 +92,7 @@ class CheckFailedError(PhiError):
     exit_code = 9
 
 
-class InterruptedByUser(PhiError):
+class UserInterruptError(PhiError):
     """Ctrl-C: what was printed stays printed."""
 
     code = "interrupted"

@@ -1,0 +1,1 @@
+"""Engines: the llama.cpp child process behind a small protocol (see :mod:`phicli.engine.types`)."""

@@ -1,0 +1,212 @@
+"""The wire: llama.cpp's server spoken to over loopback HTTP, its answers made into events.
+
+Only the standard library's client: one host, no redirects, no proxies (which a general client would take from the
+environment), and nothing to import before the first token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
+from phicli.errors import EngineError
+
+_SILENCE_TIMEOUT_S = 600.0
+"""No byte for this long is a hang: the server pings every 30 s while it reads a prompt."""
+
+
+class ConnectionLost(Exception):  # noqa: N818 (caught by the engine, which knows the process and makes the real error)
+    """The server went away before it finished."""
+
+
+class ServerClient:
+    """One llama.cpp server.
+
+    Args:
+        address: ``http://127.0.0.1:PORT``.
+        api_key: the key the server was started with.
+    """
+
+    def __init__(self, address: str, api_key: str) -> None:
+        parts = urlsplit(address)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
+        self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
+        self._kept: http.client.HTTPConnection | None = None
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One request, one JSON object back.
+
+        Raises:
+            ConnectionLost: no complete answer came.
+            EngineError: the server answered with an error; quotes it.
+        """
+        if self._kept is None:
+            self._kept = self._connect()
+        try:
+            response = self._send(self._kept, path, body)
+            reply = json.loads(response.read())
+        except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            self.close()
+            raise ConnectionLost(str(error)) from error
+        if response.status != http.client.OK:
+            raise _server_error(reply)
+        return dict(reply)
+
+    def complete(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        *,
+        stop_ids: frozenset[int],
+        stop_strings: Sequence[str],
+        visible_tokens: Sequence[str],
+    ) -> Iterator[Event]:
+        """Stream ``/completion``; closing the iterator closes the connection, which stops the server.
+
+        Raises:
+            ConnectionLost: the stream ended without a last event.
+            EngineError: the server answered with an error; quotes it.
+        """
+        body = _completion_body(prompt, sampling, stop_strings, visible_tokens)
+        connection = self._connect()
+        tally = _Tally()
+        try:
+            for reply in self._stream(connection, body):
+                yield from tally.events(reply, stop_ids)
+                if tally.done:
+                    return
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionLost(str(error)) from error
+        finally:
+            connection.close()
+        raise ConnectionLost("the stream ended early")
+
+    def _stream(self, connection: http.client.HTTPConnection, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        response = self._send(connection, "/completion", body)
+        if response.status != http.client.OK:
+            raise _server_error(_json_or_text(response.read()))
+        for line in response:
+            name, _, data = line.decode("utf-8", errors="replace").partition(":")
+            if name not in ("data", "error") or not data.strip():
+                continue
+            reply = _json_or_text(data.encode())
+            if name == "error" or "error" in reply:
+                raise _server_error(reply)
+            yield reply
+
+    def _connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self._host, self._port, timeout=_SILENCE_TIMEOUT_S)
+
+    def _send(
+        self, connection: http.client.HTTPConnection, path: str, body: Mapping[str, Any]
+    ) -> http.client.HTTPResponse:
+        connection.request("POST", path, json.dumps(body), self._headers)
+        return connection.getresponse()
+
+
+class _Tally:
+    """Turns the replies of one stream into events and keeps count of the ids.
+
+    The server drops the ids of tokens that end inside a UTF-8 character from its stream (their text comes with a
+    later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self._ids: list[int] = []
+        self._predicted = 0
+
+    def events(self, reply: Mapping[str, Any], stop_ids: frozenset[int]) -> Iterator[Event]:
+        if progress := reply.get("prompt_progress"):
+            yield Prefill(processed=progress["processed"], total=progress["total"], cached=progress["cache"])
+            return
+        self._predicted = max(self._predicted, int(reply.get("tokens_predicted", 0)))
+        if reply.get("stop"):
+            yield from self._last(reply)
+            return
+        ids = tuple(int(token) for token in reply.get("tokens", ()))
+        if stop_ids and any(token in stop_ids for token in ids):
+            yield from self._stopped_by_id(reply)
+            return
+        self._ids.extend(ids)
+        if reply.get("content"):
+            yield Chunk(reply["content"], ids)
+
+    def _last(self, reply: Mapping[str, Any]) -> Iterator[Event]:
+        if reply.get("content"):
+            yield Chunk(reply["content"], tuple(reply.get("tokens", ())))
+        reason: FinishReason = "length" if reply.get("stop_type") == "limit" else "stop"
+        complete = reply.get("stop_type") != "word" and self._predicted == len(self._ids)
+        if complete and reply.get("stop_type") == "eos":
+            self._ids.pop()  # the end token itself comes as an id without text
+        yield self._finish(reply, reason, complete=complete)
+
+    def _stopped_by_id(self, reply: Mapping[str, Any]) -> Iterator[Event]:
+        yield self._finish(reply, "stop", complete=self._predicted - 1 == len(self._ids))
+
+    def _finish(self, reply: Mapping[str, Any], reason: FinishReason, *, complete: bool) -> Done:
+        self.done = True
+        times = reply["timings"]
+        prompt_tokens = int(times["cache_n"]) + int(times["prompt_n"])
+        return Done(
+            finish_reason=reason,
+            usage=Usage(prompt_tokens, self._predicted, int(times["cache_n"])),
+            timings=Timings(
+                prompt_ms=float(times["prompt_ms"]),
+                decode_ms=float(times["predicted_ms"]),
+                prompt_tps=_finite(times["prompt_per_second"]),
+                decode_tps=_finite(times["predicted_per_second"]),
+            ),
+            token_ids=tuple(self._ids) if complete else None,
+        )
+
+
+def _completion_body(
+    prompt: Sequence[int], sampling: Sampling, stop_strings: Sequence[str], visible_tokens: Sequence[str]
+) -> dict[str, Any]:
+    return {
+        "prompt": list(prompt),
+        "temperature": sampling.temperature,
+        "top_k": sampling.top_k,
+        "top_p": sampling.top_p,
+        "min_p": sampling.min_p,
+        "seed": -1 if sampling.seed is None else sampling.seed,
+        "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
+        "stop": list(stop_strings),
+        "preserved_tokens": list(visible_tokens),
+        "stream": True,
+        "cache_prompt": True,
+        "return_tokens": True,
+        "return_progress": True,
+        "timings_per_token": True,
+    }
+
+
+def _finite(rate: float | None) -> float:
+    """A rate as a number: the server writes null for infinity (a prompt that was cached entirely)."""
+    return float(rate) if rate is not None else 0.0
+
+
+def _json_or_text(data: bytes) -> dict[str, Any]:
+    with contextlib.suppress(json.JSONDecodeError):
+        reply = json.loads(data)
+        if isinstance(reply, dict):
+            return reply
+    return {"error": {"message": data.decode("utf-8", errors="replace").strip()}}
+
+
+def _server_error(reply: Mapping[str, Any]) -> EngineError:
+    error = reply.get("error", reply)
+    message = error.get("message", "") if isinstance(error, Mapping) else str(error)
+    return EngineError(f"the engine refused: {message}", "run it again; if it stays, the file may be damaged")

@@ -1,0 +1,197 @@
+"""The life of one engine process: start it, wait until it listens, tell why it died, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from phicli.engine.types import LoadSettings
+from phicli.errors import EngineError
+
+_WORKER = Path(__file__).with_name("worker.py")
+_LOG_LINE = re.compile(r"^[\d.]+ E (?P<reason>.+)$")
+_LEAVE_TIMEOUT_S = 5.0
+_STALE_LOG_S = 7 * 24 * 3600
+
+
+class WorkerProcess:
+    """An engine process and its log.
+
+    Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
+    Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
+
+    Args:
+        log_dir: where the engine's log goes while the process lives; the system's temporary folder stands in
+            when it cannot be written.
+
+    Raises:
+        EngineError: the process cannot be started.
+    """
+
+    def __init__(self, log_dir: Path | None = None) -> None:
+        self.api_key = secrets.token_urlsafe(24)
+        self.log_path, log = _open_log(log_dir)
+        self._keep_log = False
+        self._lines: queue.Queue[str] = queue.Queue()
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-P", str(_WORKER), str(os.getpid())],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineError(f"the engine's process cannot be started: {error}", "try again, or reinstall") from error
+        finally:
+            log.close()
+        threading.Thread(target=self._read_stdout, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the engine."""
+        return self._popen.pid
+
+    def load(self, settings: LoadSettings) -> None:
+        """Tell the process which file to load and how; returns at once."""
+        config = asdict(settings) | {"model_path": str(settings.model_path), "api_key": self.api_key}
+        assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
+        with contextlib.suppress(OSError):  # it died already: wait_ready says why
+            self._popen.stdin.write(json.dumps(config) + "\n")
+            self._popen.stdin.flush()
+
+    def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+
+        Args:
+            on_tick: called about ten times a second with the seconds waited so far.
+
+        Raises:
+            EngineError: the process ended first; quotes the engine's own reason.
+        """
+        started = time.monotonic()
+        while True:
+            try:
+                line = self._lines.get(timeout=0.1)
+            except queue.Empty:
+                if on_tick is not None:
+                    on_tick(time.monotonic() - started)
+                continue
+            reply = json.loads(line) if line.strip() else {"error": ""}
+            if "address" in reply:
+                return str(reply["address"])
+            raise self.failure("the engine could not load the model", said=reply["error"])
+
+    def failure(self, what: str, *, said: str = "") -> EngineError:
+        """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
+        self._keep_log = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_LEAVE_TIMEOUT_S)
+        code = self._popen.poll()
+        reason = self.first_error() or said
+        if code is None:
+            message = f"{what}: it does not answer any more"
+        elif code == -signal.SIGKILL:
+            message = f"{what}: its process was killed, most likely by the system because memory ran out"
+        elif code < 0:
+            message = f"{what}: its process crashed with {_signal_name(-code)}"
+        else:
+            message = what
+        if reason:
+            message += f"; the engine says: {reason}"
+        return EngineError(message, _hint(code, reason), data={"engine_log": str(self.log_path or "")})
+
+    def first_error(self) -> str:
+        """The first error line of the log, which is the reason; empty when there is none."""
+        if self.log_path is None:
+            return ""
+        with contextlib.suppress(OSError):
+            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if found := _LOG_LINE.match(line):
+                    return found["reason"].strip()
+        return ""
+
+    def close(self) -> None:
+        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
+        if self._popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+        try:
+            self._popen.wait(_LEAVE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+        if self.log_path is not None and not self._keep_log:
+            with contextlib.suppress(OSError):
+                self.log_path.unlink()
+
+    def _read_stdout(self) -> None:
+        assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
+        for line in self._popen.stdout:
+            self._lines.put(line)
+        self._lines.put("")
+
+
+def _hint(code: int | None, reason: str) -> str:
+    if code == -signal.SIGKILL or "failed to allocate" in reason or "create context" in reason:
+        return "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
+    if "unknown model architecture" in reason:
+        return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
+    return "see whether the engine itself works with: phi chat tiny-phi hello; if it does, fetch the file again"
+
+
+def _environment() -> dict[str, str]:
+    """The child's environment.
+
+    With a busy core, spinning threads were measured 15 times slower than one thread: ``PASSIVE`` lets them sleep.
+    Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
+    """
+    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
+
+
+def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
+    """Open a log file of our own in ``log_dir``, else in the temporary folder, else nowhere."""
+    name = f"engine-{os.getpid()}-{secrets.token_hex(4)}.log"
+    for folder in [log_dir, Path(tempfile.gettempdir())]:
+        if folder is None:
+            continue
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _remove_stale_logs(folder)
+            path = folder / name
+            return path, path.open("xb")
+        except OSError:
+            continue
+    return None, Path(os.devnull).open("wb")
+
+
+def _remove_stale_logs(folder: Path) -> None:
+    """Remove logs that killed processes left behind a week ago or earlier."""
+    for path in folder.glob("engine-*-*.log"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_LOG_S:
+                path.unlink()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,87 @@
+"""The engine's own process: llama.cpp's server on a loopback port.
+
+Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``: it needs nothing but the standard
+library and ``xllamacpp``. The protocol is three lines long:
+
+1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` and an ``api_key``;
+2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
+3. standard input stays open: its end is the order to leave.
+
+Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+_PR_SET_PDEATHSIG = 1
+_LOAD_FAILED = 3
+
+
+def die_with_parent(parent_pid: int) -> None:
+    """Ask Linux to kill this process when ``parent_pid`` dies; elsewhere the end of stdin has to do."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent_pid:  # it died before the request was made
+        os._exit(1)
+
+
+def parameters(config: dict[str, Any]) -> Any:
+    """llama.cpp's parameters for ``config``.
+
+    What is fixed here: one slot (``n_parallel``) that is never unified with others (a unified cache selects
+    the long rope factors), no prompt cache in RAM beside the slot's own, no shrinking of the context to fit,
+    no web page, and a fresh key without which only ``/health`` answers.
+    """
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = config["model_path"]
+    params.n_ctx = config["context_tokens"]
+    params.n_batch = params.n_ubatch = config["batch_tokens"]
+    params.n_gpu_layers = config["gpu_layers"]
+    params.no_extra_bufts = not config["repack"]
+    params.warmup = config["warmup"]
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
+    params.n_parallel = 1
+    params.kv_unified = False
+    params.cache_ram_mib = 0
+    params.fit_params = False
+    params.verbosity = 1
+    params.hostnames = ["127.0.0.1"]
+    params.port = 0
+    params.api_keys = [config["api_key"]]
+    params.ui = False
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
+    return params
+
+
+def main() -> None:
+    """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
+    die_with_parent(int(sys.argv[1]))
+    import xllamacpp  # while the parent still decides what to load
+
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(0)
+    config = json.loads(line)
+    try:
+        server = xllamacpp.Server(parameters(config))
+    except (RuntimeError, ValueError) as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        os._exit(_LOAD_FAILED)
+    print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
+    while sys.stdin.read(1):
+        pass
+    os._exit(0)  # the server's own threads do not end by themselves
+
+
+if __name__ == "__main__":
+    main()
