@@ -1,6 +1,21 @@
-"""``python -m phicli`` is the same program as ``phi``."""
+"""``python -m phicli`` is the same program as ``phi``.
 
-from phicli.app import entry
+Nothing is imported before the ``try``: an interruption while the program loads is an interruption, not a traceback.
+"""
+
+import sys
+
+
+def entry() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        from phicli.app import main
+
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
 
 if __name__ == "__main__":
     entry()

@@ -41,11 +41,13 @@ class Special:
     """A special token by its literal, for example ``<|user|>``.
 
     ``strips_after`` says that the official tokeniser swallows white space that follows the token
-    (``rstrip`` in its definition): the rendered text has it, the token sequence has not.
+    (``rstrip`` in its definition): the rendered text has it, the token sequence has not. ``optional`` is for a
+    token that not every file of the family has (``<think>``): where it is missing the literal is spelled as text.
     """
 
     literal: str
     strips_after: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,14 @@ class Text:
     token_ids: tuple[int, ...] | None = None
 
 
-Segment = Special | Text
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text of the chat template that a file carries: the special tokens in it are meant, and are parsed."""
+
+    text: str
+
+
+Segment = Special | Text | Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class PromptFormat(Protocol):
 
     @property
     def stop_tokens(self) -> tuple[str, ...]:
-        """Literals of special tokens that end an answer."""
+        """Literals of special tokens that end an answer; those the file has not are to be left out."""
 
     @property
     def stop_strings(self) -> tuple[str, ...]:
@@ -98,7 +107,7 @@ class PromptFormat(Protocol):
 
     @property
     def visible_tokens(self) -> tuple[str, ...]:
-        """Special tokens of the answer whose text the parser needs to see (tool call markers)."""
+        """Special tokens of the answer whose text the parser needs to see, where the file has them."""
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
         """Segments of the prompt, ending where the assistant's answer begins.
@@ -111,5 +120,10 @@ class PromptFormat(Protocol):
             UsageError: the format has no place for what was asked (tools, a system message).
         """
 
-    def parser(self) -> AnswerParser:
-        """A fresh parser for one answer."""
+    def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
+        """A fresh parser for one answer.
+
+        Args:
+            tools: tools were declared, so calls to them are looked for; without tools JSON is just an answer.
+            inside_reasoning: the prompt itself opened the reasoning (see ``reasoning.opens_reasoning``).
+        """

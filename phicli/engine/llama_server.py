@@ -15,14 +15,13 @@ from phicli.errors import ContextExceededError, EngineError
 class LlamaServerEngine:
     """A token-level engine (:class:`~phicli.engine.types.Engine`) in a child process.
 
+    The model loads in the background: the first call that needs it waits, and raises what went wrong.
+
     Args:
         settings: the file and how to load it.
         process: a process that was started early; a fresh one when None.
         log_dir: for a fresh process, where its log goes.
-        on_tick: called about ten times a second while the model loads, with the seconds waited.
-
-    Raises:
-        EngineError: the file cannot be loaded; quotes the engine's reason.
+        on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
     """
 
     def __init__(
@@ -34,19 +33,20 @@ class LlamaServerEngine:
         on_tick: Callable[[float], None] | None = None,
     ) -> None:
         self.settings = settings
+        self._on_tick = on_tick
+        self._client: ServerClient | None = None
         self._process = process or WorkerProcess(log_dir)
-        try:
-            self._process.load(settings)
-            address = self._process.wait_ready(on_tick)
-        except BaseException:
-            self._process.close()
-            raise
-        self._client = ServerClient(address, self._process.api_key)
+        self._process.load(settings)
 
     @property
     def context_tokens(self) -> int:
         """The context the model was loaded with."""
         return self.settings.context_tokens
+
+    @property
+    def load_ms(self) -> float:
+        """From starting the engine to its being ready, in milliseconds; 0 while it loads."""
+        return self._process.load_ms
 
     @property
     def pid(self) -> int:
@@ -81,7 +81,7 @@ class LlamaServerEngine:
             message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
             raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
         try:
-            yield from self._client.complete(
+            yield from self._ready().complete(
                 prompt, sampling, stop_ids=stop_ids, stop_strings=stop_strings, visible_tokens=visible_tokens
             )
         except ConnectionLost as error:
@@ -97,12 +97,26 @@ class LlamaServerEngine:
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
-        if hasattr(self, "_client"):
+        if self._client is not None:
             self._client.close()
         self._process.close()
 
+    def wait_ready(self) -> None:
+        """Wait until the model is loaded.
+
+        Raises:
+            EngineError: the file cannot be loaded; quotes the engine's reason.
+        """
+        self._ready()
+
+    def _ready(self) -> ServerClient:
+        if self._client is None:
+            address = self._process.wait_ready(self._on_tick)
+            self._client = ServerClient(address, self._process.api_key)
+        return self._client
+
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         try:
-            return self._client.post(path, body)
+            return self._ready().post(path, body)
         except ConnectionLost as error:
             raise self._process.failure("the engine stopped", said=str(error)) from error

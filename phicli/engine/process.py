@@ -44,6 +44,8 @@ class WorkerProcess:
 
     def __init__(self, log_dir: Path | None = None) -> None:
         self.api_key = secrets.token_urlsafe(24)
+        self.load_ms = 0.0
+        self._started = time.monotonic()
         self.log_path, log = _open_log(log_dir)
         self._keep_log = False
         self._lines: queue.Queue[str] = queue.Queue()
@@ -96,6 +98,7 @@ class WorkerProcess:
                 continue
             reply = json.loads(line) if line.strip() else {"error": ""}
             if "address" in reply:
+                self.load_ms = (time.monotonic() - self._started) * 1000
                 return str(reply["address"])
             raise self.failure("the engine could not load the model", said=reply["error"])
 
@@ -133,6 +136,8 @@ class WorkerProcess:
         if self._popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self._popen.stdin.close()
+        if not self.load_ms:  # while it loads it would not notice
+            self._popen.kill()
         try:
             self._popen.wait(_LEAVE_TIMEOUT_S)
         except subprocess.TimeoutExpired:

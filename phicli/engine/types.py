@@ -96,6 +96,10 @@ class Engine(Protocol):
     def context_tokens(self) -> int:
         """The context the model was loaded with."""
 
+    @property
+    def load_ms(self) -> float:
+        """From starting the engine to its being ready, in milliseconds; 0 while it loads."""
+
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
         """Token ids of ``text``, without a begin-of-text token."""
 

@@ -1,0 +1,1 @@
+"""Conversations: one turn, many turns, the REPL."""

@@ -1,0 +1,100 @@
+"""An answer while it is being made."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from phicli.chat.types import Answer, FinishReason
+from phicli.chat_format.types import Piece, ToolCall
+from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
+
+
+@dataclass(slots=True)
+class Draft:
+    """What is known of an answer so far; it may take several generations when its context grows on the way.
+
+    ``raw`` is all generated text, ``raw_part`` that of the current generation; ``token_ids`` is None once some
+    generated ids are unknown.
+    """
+
+    started: float
+    text: str = ""
+    reasoning: str = ""
+    raw: str = ""
+    raw_part: str = ""
+    token_ids: tuple[int, ...] | None = ()
+    finish_reason: FinishReason = "stop"
+    tool_calls: tuple[ToolCall, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int | None = None
+    context_tokens: int = 0
+    timings: Timings | None = None
+    load_ms: float = 0.0
+    ttft_ms: float | None = None
+    _streamed_tokens: int = 0
+
+    def begin(self, engine: Engine) -> None:
+        """A generation starts on ``engine``."""
+        self.context_tokens, self.load_ms = engine.context_tokens, engine.load_ms
+        self.raw_part, self._streamed_tokens = "", 0
+
+    def generated(self, chunk: Chunk) -> None:
+        """Take generated text as it comes from the engine."""
+        self.raw += chunk.text
+        self.raw_part += chunk.text
+        self._streamed_tokens += max(len(chunk.token_ids), 1)
+
+    def add(self, piece: Piece) -> Piece:
+        """Take a piece that is about to be shown."""
+        if self.ttft_ms is None:
+            self.ttft_ms = (time.monotonic() - self.started) * 1000
+        if piece.kind == "text":
+            self.text += piece.text
+        else:
+            self.reasoning += piece.text
+        return piece
+
+    def end(self, done: Done) -> None:
+        """A generation is over: the answer is, or the allocated context."""
+        self.finish_reason = done.finish_reason
+        self.completion_tokens += done.usage.completion_tokens
+        self._streamed_tokens = 0
+        self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
+        self.timings = done.timings if self.timings is None else _joined(self.timings, done.timings)
+        known = self.token_ids is not None and done.token_ids is not None
+        self.token_ids = (*(self.token_ids or ()), *(done.token_ids or ())) if known else None
+
+    def answer(self) -> Answer:
+        """What there is, as an answer; counts of an interrupted generation are those seen in the stream."""
+        completion = self.completion_tokens + self._streamed_tokens
+        calls = bool(self.tool_calls) and self.finish_reason == "stop"
+        return Answer(
+            text=self.text,
+            reasoning=self.reasoning,
+            tool_calls=self.tool_calls,
+            finish_reason="tool_calls" if calls else self.finish_reason,
+            usage=Usage(self.prompt_tokens, completion, self.cached_tokens or 0),
+            timings=self.timings,
+            load_ms=self.load_ms,
+            ttft_ms=self.ttft_ms,
+            total_ms=(time.monotonic() - self.started) * 1000,
+            context_tokens=self.context_tokens,
+            used_tokens=self.prompt_tokens + completion,
+        )
+
+
+def _joined(first: Timings, second: Timings) -> Timings:
+    """The times of two generations that make one answer; the rates weighted by their times."""
+    prompt_ms, decode_ms = first.prompt_ms + second.prompt_ms, first.decode_ms + second.decode_ms
+
+    def rate(one: float, one_ms: float, two: float, two_ms: float) -> float:
+        return (one * one_ms + two * two_ms) / (one_ms + two_ms) if one_ms + two_ms else 0.0
+
+    return Timings(
+        prompt_ms=prompt_ms,
+        decode_ms=decode_ms,
+        prompt_tps=rate(first.prompt_tps, first.prompt_ms, second.prompt_tps, second.prompt_ms),
+        decode_tps=rate(first.decode_tps, first.decode_ms, second.decode_tps, second.decode_ms),
+    )

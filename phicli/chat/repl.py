@@ -1,0 +1,101 @@
+"""The loop of a conversation in a terminal; what it looks like is the screen's business."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from typing import Protocol
+
+from phicli.chat.session import ChatSession
+from phicli.chat.types import Event
+from phicli.errors import PhiError
+
+COMMANDS = {
+    "/help": "what can be typed here",
+    "/system": "show the system message; /system TEXT sets it and starts over; /system - removes it",
+    "/clear": "forget the conversation, keep the system message",
+    "/exit": "leave (also /bye, /quit, Ctrl-D)",
+}
+_LEAVE = {"/exit", "/bye", "/quit"}
+
+
+class ReplScreen(Protocol):
+    """What the loop needs of a terminal."""
+
+    def read(self) -> str:
+        """The next line a person types.
+
+        Raises:
+            EOFError: Ctrl-D.
+            KeyboardInterrupt: Ctrl-C.
+        """
+
+    def show(self, events: Iterator[Event]) -> None:
+        """Show an answer as it comes; Ctrl-C passes through."""
+
+    def tell(self, text: str) -> None:
+        """Show a line that is not the model's."""
+
+    def fail(self, error: PhiError) -> None:
+        """Show an error."""
+
+
+def run_repl(session: ChatSession, screen: ReplScreen) -> None:
+    """Read, answer, repeat, until the person leaves."""
+    while True:
+        try:
+            line = screen.read().strip()
+        except EOFError:
+            return
+        except KeyboardInterrupt:
+            screen.tell("Ctrl-D or /exit leaves")
+            continue
+        if not line:
+            continue
+        if line.startswith("/"):
+            if not _obey(line, session, screen):
+                return
+            continue
+        _answer(line, session, screen)
+
+
+def _answer(line: str, session: ChatSession, screen: ReplScreen) -> None:
+    events = session.ask(line)
+    try:
+        screen.show(events)
+    except KeyboardInterrupt:
+        events.close()  # type: ignore[attr-defined]  # a generator: keeps what was said so far
+        screen.tell("(stopped)")
+    except PhiError as error:
+        screen.fail(error)
+
+
+def _obey(line: str, session: ChatSession, screen: ReplScreen) -> bool:
+    """Run a slash command; False when it was the last."""
+    command, _, rest = line.partition(" ")
+    if command in _LEAVE:
+        return False
+    if command == "/help":
+        width = max(map(len, COMMANDS))
+        screen.tell("\n".join(f"{name:<{width}}  {what}" for name, what in COMMANDS.items()))
+        screen.tell("Ctrl-C stops an answer; anything else is sent to the model")
+    elif command == "/clear":
+        session.clear()
+        screen.tell("the conversation is forgotten")
+    elif command == "/system":
+        _system(rest.strip(), session, screen)
+    else:
+        near = difflib.get_close_matches(command, [*COMMANDS, *_LEAVE], n=1)
+        screen.tell(
+            f"there is no {command}" + (f"; did you mean {near[0]}?" if near else "; /help lists what there is")
+        )
+    return True
+
+
+def _system(text: str, session: ChatSession, screen: ReplScreen) -> None:
+    if not text:
+        screen.tell(session.system or "there is no system message; /system TEXT sets one")
+        return
+    session.system = None if text == "-" else text
+    session.clear()
+    screen.tell("the system message is " + ("set" if session.system else "removed") + "; the conversation starts over")

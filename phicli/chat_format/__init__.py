@@ -1,0 +1,38 @@
+"""Prompt formats: a conversation to the segments of a prompt, and the streamed answer back to its parts."""
+
+from __future__ import annotations
+
+from phicli.chat_format.completion import Completion, QuestionAnswer
+from phicli.chat_format.phi3 import Phi3
+from phicli.chat_format.phi4 import Phi4
+from phicli.chat_format.phi4_mini import Phi4Mini
+from phicli.chat_format.plain import Plain
+from phicli.chat_format.types import PromptFormat
+
+FORMAT_NAMES = ("phi-3", "phi-3-folded", "phi-4", "phi-4-mini", "completion", "completion-qa", "plain")
+
+
+def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
+    """The format that the catalogue calls ``name``.
+
+    Args:
+        name: one of ``FORMAT_NAMES``. The template of a file needs the engine: see ``template.FileTemplate``.
+        reasoning: the variant writes ``<think>…</think>`` before its answer; ignored by the base models' formats.
+
+    Raises:
+        ValueError: there is no such format (a mistake in the catalogue).
+    """
+    match name:
+        case "phi-3" | "phi-3-folded":
+            return Phi3(folded=name == "phi-3-folded", reasoning=reasoning)
+        case "phi-4":
+            return Phi4(reasoning=reasoning)
+        case "phi-4-mini":
+            return Phi4Mini(reasoning=reasoning)
+        case "completion":
+            return Completion()
+        case "completion-qa":
+            return QuestionAnswer()
+        case "plain":
+            return Plain(reasoning=reasoning)
+    raise ValueError(f"unknown prompt format {name!r}; known are {', '.join(FORMAT_NAMES)}")

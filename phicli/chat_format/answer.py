@@ -1,0 +1,62 @@
+"""The answer as it streams: reasoning, text and tool calls taken apart."""
+
+from __future__ import annotations
+
+from phicli.chat_format.reasoning import ReasoningSplitter
+from phicli.chat_format.tool_calls import ToolCallCollector
+from phicli.chat_format.types import Piece, ToolCall
+
+
+class AnswerReader:
+    """The parser of every format; what a format has not is switched off and costs nothing.
+
+    Args:
+        reasoning: split off ``<think>…</think>``.
+        tools: collect tool calls.
+        inside_reasoning: the prompt has opened the reasoning already.
+        drop_leading_space: the answer continues a line such as ``Output:`` and starts with a space.
+    """
+
+    __slots__ = ("_collector", "_splitter", "_trim")
+
+    def __init__(
+        self,
+        *,
+        reasoning: bool = False,
+        tools: bool = False,
+        inside_reasoning: bool = False,
+        drop_leading_space: bool = False,
+    ) -> None:
+        wanted = reasoning or inside_reasoning
+        self._splitter = ReasoningSplitter(inside=inside_reasoning) if wanted else None
+        self._collector = ToolCallCollector() if tools else None
+        self._trim = drop_leading_space
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """The calls found so far; complete after ``finish``."""
+        return self._collector.tool_calls if self._collector else ()
+
+    def feed(self, text: str) -> list[Piece]:
+        """Take the next generated text; return what is certain by now."""
+        pieces = self._splitter.feed(text) if self._splitter else [Piece("text", text)]
+        return [piece for raw in pieces for piece in self._visible(raw)]
+
+    def finish(self) -> list[Piece]:
+        """Return what was held back; call once, after the last ``feed``."""
+        held = self._splitter.finish() if self._splitter else []
+        pieces = [piece for raw in held for piece in self._visible(raw)]
+        if self._collector:
+            pieces += self._text(self._collector.finish())
+        return pieces
+
+    def _visible(self, piece: Piece) -> list[Piece]:
+        if piece.kind == "reasoning":
+            return [piece]
+        return self._text(self._collector.feed(piece.text) if self._collector else piece.text)
+
+    def _text(self, text: str) -> list[Piece]:
+        if self._trim:
+            text = text.lstrip()
+            self._trim = not text
+        return [Piece("text", text)] if text else []

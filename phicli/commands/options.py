@@ -1,0 +1,40 @@
+"""Options that commands share, and the completion of model names."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def complete_model(incomplete: str) -> list[str]:
+    """Model names that begin with ``incomplete``; files are the shell's own business."""
+    from phicli.catalog.load import load_catalog
+
+    return [variant.id for variant in load_catalog().variants if variant.id.startswith(incomplete.lower())]
+
+
+Model = Annotated[
+    str | None,
+    typer.Argument(
+        help="tiny-phi, a name such as phi-4-mini or phi-4-mini:q4_k_m, or a GGUF file. Default: the last one used.",
+        envvar="PHI_MODEL",
+        autocompletion=complete_model,
+        show_default=False,
+        show_envvar=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", "-t", min=1, max=1024, envvar="PHI_THREADS", help="Default: the physical cores."),
+]
+Context = Annotated[
+    int | None,
+    typer.Option("--context", "-c", min=32, envvar="PHI_CONTEXT", help="Most tokens a conversation may have."),
+]
+GpuLayers = Annotated[
+    int | None,
+    typer.Option("--gpu-layers", min=0, envvar="PHI_GPU_LAYERS", help="Layers on the GPU. Default: all that fit."),
+]

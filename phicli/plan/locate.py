@@ -1,0 +1,101 @@
+"""From the name of a model to its file on this machine."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from phicli.catalog.load import catalog
+from phicli.catalog.names import squash
+from phicli.catalog.resolve import Selection, require_runnable, resolve
+from phicli.catalog.types import GgufFile, GgufSource, Variant
+from phicli.errors import NotFoundError
+from phicli.hub.cache import find_cached
+
+_PREFERRED_QUANTS = ("Q4_K_M", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0", "Q3_K_M", "Q2_K")
+
+
+@dataclass(frozen=True, slots=True)
+class LocatedModel:
+    """A file on this machine. ``variant`` is None for a file that the catalogue does not know by its name."""
+
+    name: str
+    path: Path
+    variant: Variant | None
+    quant: str | None
+
+
+def locate(name: str) -> LocatedModel:
+    """The file that ``name`` means: an existing path or anything ending in ``.gguf``, else a name of the catalogue.
+
+    Raises:
+        NotFoundError: no such model, or its file is not on this machine; the hint says how to get it.
+        UnsupportedModelError: no engine here can run the variant.
+    """
+    path = Path(name).expanduser()
+    if name.lower().endswith(".gguf") or _is_path(name, path):
+        return _from_path(path)
+    selection = resolve(name)
+    require_runnable(selection.variant)
+    if selection.variant.packaged_file:
+        packaged = files("phicli").joinpath("data", selection.variant.packaged_file)
+        return LocatedModel(selection.variant.id, Path(str(packaged)), selection.variant, "F16")
+    return _from_cache(selection)
+
+
+def _is_path(name: str, path: Path) -> bool:
+    """Whether ``name`` is meant as a path: a model of the catalogue is not hidden by a folder of the same name."""
+    if "/" in name or "\\" in name or name.startswith((".", "~")):
+        return path.exists() or name.startswith((".", "~", "/"))
+    return path.is_file()
+
+
+def _from_path(path: Path) -> LocatedModel:
+    for variant in catalog().variants:
+        for source in variant.sources:
+            for file in source.files:
+                if file.filename == path.name:
+                    return LocatedModel(path.name, path, variant, file.quant)
+    return LocatedModel(path.name, path, None, None)
+
+
+def _from_cache(selection: Selection) -> LocatedModel:
+    variant = selection.variant
+    for source, file in _candidates(selection):
+        if found := find_cached(source.repo, file.filename):
+            return LocatedModel(variant.id, found, variant, file.quant)
+    name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
+    raise NotFoundError(f"{name} is not on this machine", _how_to_get(selection))
+
+
+def _candidates(selection: Selection) -> list[tuple[GgufSource, GgufFile]]:
+    """Known files of the selection, the quantisations that people usually want first."""
+    known = [(source, file) for source in selection.variant.sources for file in source.files]
+    if selection.quant:
+        return [(source, file) for source, file in known if squash(file.quant) == squash(selection.quant)]
+    order = {quant: rank for rank, quant in enumerate(_PREFERRED_QUANTS)}
+    return sorted(known, key=lambda pair: order.get(pair[1].quant, len(order)))
+
+
+def _how_to_get(selection: Selection) -> str:
+    candidates = _candidates(selection)
+    if not candidates:
+        return "give the path of a GGUF file instead: phi chat FILE.gguf"
+    source, file = candidates[0]
+    size = f"  ({file.size_bytes / 1e9:.2f} GB)" if file.size_bytes else ""
+    return f"fetch it into the shared cache: hf download {source.repo} {file.filename}{size}"
+
+
+def known_by_name(general_name: str | None) -> Variant | None:
+    """The variant that a file's own ``general.name`` means ("Phi 4 Mini Instruct"), None when it is not clear."""
+    if not general_name:
+        return None
+    book = {squash(name): variant for variant in catalog().variants for name in (variant.id, *variant.aliases)}
+    wanted = squash(general_name)
+    for suffix in ("", "instruct"):
+        if wanted.removesuffix(suffix) in book:
+            return book[wanted.removesuffix(suffix)]
+    near = difflib.get_close_matches(wanted.removesuffix("instruct"), book, n=1, cutoff=0.95)
+    return book[near[0]] if near else None

@@ -1,0 +1,43 @@
+"""What a person asked for on the command line, checked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from phicli.errors import UsageError
+
+_LARGEST_SEED = 2**32 - 2
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOptions:
+    """Options of a conversation; None leaves the choice to the model's entry in the catalogue, or to the machine.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    seed: int | None = None
+    max_tokens: int | None = None
+    context_tokens: int | None = None
+    threads: int | None = None
+    gpu_layers: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("--temperature", self.temperature, 0, 100)
+        _check("--top-p", self.top_p, 0, 1)
+        _check("--top-k", self.top_k, 0, 2**31 - 1)
+        _check("--min-p", self.min_p, 0, 1)
+        _check("--seed", self.seed, 0, _LARGEST_SEED)
+        _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
+
+
+def _check(option: str, value: float | None, least: float, most: float) -> None:
+    if value is not None and (math.isnan(value) or not least <= value <= most):
+        raise UsageError(f"{option} {value} is not between {least} and {most}", f"phi chat --help explains {option}")

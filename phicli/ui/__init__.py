@@ -1,0 +1,1 @@
+"""The only home of printing: terminals, progress, answers, the JSON envelope."""

@@ -1,0 +1,119 @@
+"""An answer on the terminal or in a pipe: text to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from phicli.chat.types import Answer, Event, Notice
+from phicli.chat_format.types import Piece, ToolCall
+from phicli.engine.types import Prefill
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+
+class AnswerPrinter:
+    """Prints the events of one answer.
+
+    Args:
+        terminal: where to.
+        status: the line that shows waiting; cleared as soon as there is something to read.
+        stream: print text as it comes; otherwise all at once at the end.
+        quiet: no reasoning and no notices.
+    """
+
+    def __init__(self, terminal: Terminal, status: StatusLine, *, stream: bool = True, quiet: bool = False) -> None:
+        self._terminal = terminal
+        self._status = status
+        self._stream = stream
+        self._quiet = quiet
+        self._reasoning = ""
+        self._text = ""
+
+    def show(self, events: Iterator[Event]) -> None:
+        """Print until the answer is complete; an interruption passes through with the line ended."""
+        try:
+            for event in events:
+                if isinstance(event, Prefill):
+                    self._status.update(_reading(event))
+                elif isinstance(event, Piece):
+                    self._piece(event)
+                elif isinstance(event, Notice):
+                    self._notice(event)
+                else:
+                    self._finish(event)
+        finally:
+            self._status.clear()
+            self._end_line()
+
+    def _piece(self, piece: Piece) -> None:
+        self._status.clear()
+        if piece.kind == "reasoning":
+            if not self._quiet:
+                self._terminal.whisper(piece.text)
+                self._reasoning += piece.text
+            return
+        if not self._text:
+            self._end_reasoning()
+        self._text += piece.text
+        if self._stream:
+            self._terminal.write(piece.text)
+
+    def _notice(self, notice: Notice) -> None:
+        self._status.clear()
+        if not self._quiet:
+            self._end_line()
+            self._terminal.say(f"note: {notice.text}")
+
+    def _finish(self, answer: Answer) -> None:
+        if not self._stream:
+            self._terminal.write(answer.text)
+        for call in answer.tool_calls:
+            self._notice(Notice(f"the model asks for {_shown(call)}"))
+        if answer.finish_reason == "length":
+            self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens"))
+
+    def _end_reasoning(self) -> None:
+        if self._reasoning and not self._reasoning.endswith("\n"):
+            self._terminal.say("")
+        self._reasoning = ""
+
+    def _end_line(self) -> None:
+        self._end_reasoning()
+        if self._text and not self._text.endswith("\n"):
+            self._terminal.write("\n")
+        self._text = ""
+
+
+def answer_data(answer: Answer) -> dict[str, Any]:
+    """The fields of ``chat --json`` that come from the answer itself."""
+    timings = answer.timings
+    return {
+        "text": answer.text,
+        "reasoning": answer.reasoning,
+        "tool_calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in answer.tool_calls],
+        "finish_reason": answer.finish_reason,
+        "usage": {
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+            "cached_tokens": answer.usage.cached_tokens,
+        },
+        "timings": {
+            "load_ms": round(answer.load_ms, 1),
+            "ttft_ms": None if answer.ttft_ms is None else round(answer.ttft_ms, 1),
+            "prompt_tps": round(timings.prompt_tps, 2) if timings else None,
+            "decode_tps": round(timings.decode_tps, 2) if timings else None,
+            "total_ms": round(answer.total_ms, 1),
+        },
+        "context": {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens},
+    }
+
+
+def _reading(event: Prefill) -> str:
+    share = 100 * event.processed // max(event.total, 1)
+    return f"reading the prompt: {share} % of {event.total} tokens"
+
+
+def _shown(call: ToolCall) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    return f"{call.name}({arguments})"

@@ -1,0 +1,45 @@
+"""The JSON envelope that every command shares, and errors for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from phicli.errors import PhiError
+from phicli.ui.terminal import Terminal
+
+SCHEMA = 1
+
+
+def print_result(terminal: Terminal, command: str, data: Mapping[str, Any]) -> None:
+    """One object on standard output: the result of ``command``."""
+    _print(terminal, {"schema": SCHEMA, "command": command, "data": data})
+
+
+def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> None:
+    """Tell what went wrong: one line and a hint on standard error, or one object on standard output."""
+    if as_json:
+        body: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+        envelope: dict[str, Any] = {"schema": SCHEMA, "command": command, "error": body}
+        if error.data is not None:
+            envelope["data"] = error.data
+        _print(terminal, envelope)
+        return
+    label = "\x1b[1;31merror:\x1b[0m" if terminal.colour else "error:"
+    terminal.say(f"{label} {error.message}")
+    if error.hint:
+        terminal.say(f"  → {error.hint}" if _encodes(terminal, "→") else f"  -> {error.hint}")
+
+
+def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
+    terminal.stdout.write(json.dumps(envelope, ensure_ascii=False) + "\n")
+    terminal.stdout.flush()
+
+
+def _encodes(terminal: Terminal, character: str) -> bool:
+    try:
+        character.encode(terminal.stderr.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,89 @@
+"""The REPL's screen: prompt_toolkit reads, :class:`~phicli.ui.answer.AnswerPrinter` shows."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phicli.chat.repl import COMMANDS
+from phicli.chat.types import Event
+from phicli.errors import PhiError
+from phicli.ui.answer import AnswerPrinter
+from phicli.ui.envelope import print_error
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.history import History
+
+
+class TerminalScreen:
+    """A conversation in a terminal.
+
+    Args:
+        terminal: where to.
+        status: the line that shows waiting.
+        history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
+            lasts as long as the conversation.
+        quiet: no reasoning and no notices.
+    """
+
+    def __init__(
+        self, terminal: Terminal, status: StatusLine, *, history_path: Path | None = None, quiet: bool = False
+    ) -> None:
+        self._terminal = terminal
+        self._status = status
+        self._quiet = quiet
+        self._history_path = history_path
+        self._prompt: PromptSession[str] | None = None
+
+    def read(self) -> str:
+        """The next line a person types."""
+        if self._prompt is None:
+            self._prompt = self._make_prompt()
+        return self._prompt.prompt(">>> ")
+
+    def show(self, events: Iterator[Event]) -> None:
+        """Show an answer as it comes."""
+        AnswerPrinter(self._terminal, self._status, quiet=self._quiet).show(events)
+
+    def tell(self, text: str) -> None:
+        """Show a line that is not the model's."""
+        self._terminal.whisper(text + "\n")
+
+    def fail(self, error: PhiError) -> None:
+        """Show an error."""
+        self._status.clear()
+        print_error(self._terminal, "chat", error, as_json=False)
+
+    def _make_prompt(self) -> PromptSession[str]:
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+
+        words = WordCompleter(list(COMMANDS), sentence=True)
+        return PromptSession(history=self._history(), completer=words, complete_while_typing=False)
+
+    def _history(self) -> History:
+        from prompt_toolkit.history import FileHistory, InMemoryHistory
+
+        class PatientFileHistory(FileHistory):
+            """A history whose disk may fill up: then it forgets instead of ending the conversation."""
+
+            def store_string(self, string: str) -> None:
+                with contextlib.suppress(OSError):
+                    super().store_string(string)
+
+        if self._history_path is None:
+            return InMemoryHistory()
+        try:
+            self._history_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._history_path.touch(mode=0o600)
+            with self._history_path.open("ab"):
+                pass
+        except OSError as error:
+            self.tell(f"what you type will not be remembered: {error.strerror}: {self._history_path}")
+            return InMemoryHistory()
+        return PatientFileHistory(str(self._history_path))

@@ -1,0 +1,62 @@
+"""A status line for what takes longer than half a second."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from phicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+_DELAY_S = 0.5
+
+
+class StatusLine:
+    """One line on standard error that says what is going on and disappears; nothing off a terminal.
+
+    Rich is imported when the line first shows: by then there is time.
+    """
+
+    def __init__(self, terminal: Terminal, *, enabled: bool = True) -> None:
+        self._terminal = terminal
+        self._enabled = enabled and terminal.shows_progress
+        self._waiting_since: float | None = None
+        self._status: Status | None = None
+
+    def update(self, text: str) -> None:
+        """Show ``text`` if the wait has lasted long enough."""
+        if not self._enabled:
+            return
+        now = time.monotonic()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        if self._status is not None:
+            self._status.update(text)
+        elif now - self._waiting_since >= _DELAY_S:
+            self._show(text)
+
+    def clear(self) -> None:
+        """Remove the line; the next ``update`` begins a new wait."""
+        self._waiting_since = None
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _show(self, text: str) -> None:
+        from rich.console import Console
+        from rich.status import Status
+
+        console = Console(file=self._terminal.stderr, no_color=not self._terminal.colour, highlight=False)
+        self._status = Status(text, console=console, spinner="dots" if self._terminal.colour else "line")
+        self._status.start()
+
+    def __enter__(self) -> StatusLine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()

@@ -1,0 +1,132 @@
+"""An engine that plays a script: it keeps the promises of ``phicli.engine.types.Engine`` without a model.
+
+Its tokens are the characters of a text (id = code point), special tokens get ids above Unicode. Its cache is the last
+sequence it saw, as in a server with one slot.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from phicli.chat.encode import SpecialTokens
+from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
+from phicli.errors import ContextExceededError, EngineError
+
+_FIRST_SPECIAL = 0x110000
+LITERALS = (
+    "<|endoftext|>",
+    "<|end|>",
+    "<|user|>",
+    "<|system|>",
+    "<|assistant|>",
+    "<|tool|>",
+    "<|/tool|>",
+    "<|tool_call|>",
+    "<|/tool_call|>",
+    "<|tool_response|>",
+)
+SPECIAL_IDS = {literal: _FIRST_SPECIAL + index for index, literal in enumerate(LITERALS)}
+_BY_ID = {token: literal for literal, token in SPECIAL_IDS.items()}
+_SPLIT = re.compile("(" + "|".join(map(re.escape, LITERALS)) + ")")
+
+Script = Callable[[str], str]
+"""The text of a prompt to the text of the answer; special literals in the answer are generated as special tokens."""
+
+
+def special_tokens() -> SpecialTokens:
+    return SpecialTokens(literals=dict(_BY_ID))
+
+
+def spell(tokens: Sequence[int]) -> str:
+    return "".join(_BY_ID.get(token) or chr(token) for token in tokens)
+
+
+class ScriptedEngine:
+    """Args: the script, the context, and after how many tokens to die (None: never)."""
+
+    def __init__(self, script: Script, *, context_tokens: int = 4096, dies_after: int | None = None) -> None:
+        self._script = script
+        self._context = context_tokens
+        self._dies_after = dies_after
+        self._cache: tuple[int, ...] = ()
+        self.prompts: list[str] = []
+        self.closed = False
+        self.stopped_early = 0
+
+    @property
+    def context_tokens(self) -> int:
+        return self._context
+
+    @property
+    def load_ms(self) -> float:
+        return 1.0
+
+    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        ids: list[int] = []
+        for part in _SPLIT.split(text):
+            if parse_special and part in SPECIAL_IDS:
+                ids.append(SPECIAL_IDS[part])
+            else:
+                ids.extend(map(ord, part))
+        return tuple(ids)
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        raise EngineError("the scripted engine has no template")
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        *,
+        stop_ids: frozenset[int] = frozenset(),
+        stop_strings: Sequence[str] = (),
+        visible_tokens: Sequence[str] = (),
+    ) -> Iterator[Event]:
+        if not prompt:
+            raise EngineError("there is nothing to generate from")
+        if len(prompt) >= self._context:
+            raise ContextExceededError(f"the prompt has {len(prompt)} tokens, the context {self._context}")
+        self.prompts.append(spell(prompt))
+        cached = self._common_prefix(prompt)
+        yield Prefill(processed=cached, total=len(prompt), cached=cached)
+        finished = False
+        generated: list[int] = []
+        try:
+            reason: FinishReason = "stop"
+            text = ""
+            for token in self.tokenize(self._script(spell(prompt)), parse_special=True):
+                if self._dies_after is not None and len(generated) >= self._dies_after:
+                    finished = True
+                    raise EngineError("the engine stopped in the middle of the answer: killed")
+                if len(prompt) + len(generated) >= self._context or len(generated) == sampling.max_tokens:
+                    reason = "length"
+                    break
+                if token in stop_ids or _BY_ID.get(token) in ("<|end|>", "<|endoftext|>"):
+                    break
+                generated.append(token)
+                literal = _BY_ID.get(token)
+                piece = chr(token) if literal is None else literal if literal in visible_tokens else ""
+                if any((text + piece).endswith(stop) for stop in stop_strings):
+                    break
+                text += piece
+                if piece:
+                    yield Chunk(piece, (token,))
+            finished = True
+            self._cache = (*prompt, *generated)
+            usage = Usage(len(prompt), len(generated), cached)
+            yield Done(reason, usage, Timings(1.0, 1.0, 1000.0, 1000.0), tuple(generated))
+        finally:
+            self._cache = (*prompt, *generated)
+            self.stopped_early += not finished
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _common_prefix(self, prompt: Sequence[int]) -> int:
+        count = 0
+        for ours, theirs in zip(self._cache, prompt[:-1], strict=False):
+            if ours != theirs:
+                break
+            count += 1
+        return count
