@@ -1,0 +1,1 @@
+"""The Phi family as data: variants, their files, and the names people type for them."""

@@ -1,0 +1,1 @@
+"""The shared model cache: finding what is on disk already."""

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+
+from phicli.catalog.load import catalog
+from phicli.catalog.resolve import names, require_runnable, resolve
+from phicli.errors import NotFoundError, UnsupportedModelError
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected", "quant"),
+    [
+        ("phi-4-mini", "phi-4-mini", None),
+        ("PHI-4-Mini:q4_k_m", "phi-4-mini", "Q4_K_M"),
+        ("phi-4-mini:Q4-K-M", "phi-4-mini", "Q4_K_M"),
+        ("phi-4-mini:bf16", "phi-4-mini", "BF16"),
+        ("phi-2:ud-q4_k_xl", "phi-2", "UD-Q4_K_XL"),
+        ("phi-4-mini-instruct", "phi-4-mini", None),
+        ("microsoft/Phi-4-mini-instruct", "phi-4-mini", None),
+        ("phi4", "phi-4", None),
+        ("phi-1_5", "phi-1.5", None),
+        ("phi-3-mini", "phi-3-mini-4k", None),
+        ("phi-3-mini-4k-instruct", "phi-3-mini-4k", None),
+        ("phi-3-small", "phi-3-small-8k", None),
+        ("phi-3.5-moe-instruct", "phi-3.5-moe", None),
+        ("tiny-phi", "tiny-phi", None),
+    ],
+)
+def test_names_that_people_type(typed: str, expected: str, quant: str | None) -> None:
+    selection = resolve(typed)
+    assert (selection.variant.id, selection.quant) == (expected, quant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("phi-4-minni", "Did you mean phi-4-mini"),
+        ("phi-3", "Did you mean phi-3-mini"),
+        ("ph-4-reasonin", "phi chat phi-4-reasoning"),
+        ("llama-3-8b", "phi chat tiny-phi"),
+        ("", "phi chat tiny-phi"),
+        (":", "phi chat tiny-phi"),
+        ("phi-4-mini:q4_k_n_", "phi chat phi-4-mini:q4_k_m"),
+        ("phi-4-mini:", "phi chat phi-4-mini:q4_k_m"),
+        ("phi-4-mini:7b", "There is Q2_K"),
+        ("tiny-phi:q4_k_m", "phi chat tiny-phi"),
+    ],
+)
+def test_what_does_not_exist_gets_a_proposal(typed: str, hint: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve(typed)
+    assert hint in caught.value.hint
+
+
+def test_every_name_in_the_catalogue_resolves_to_its_owner() -> None:
+    for variant in catalog().variants:
+        for name in (variant.id, *variant.aliases, *([variant.repo] if variant.repo else [])):
+            assert resolve(name).variant is variant, name
+    assert len(set(names())) == len(catalog().variants)
+
+
+def test_what_cannot_run_here_says_what_can() -> None:
+    for name in ("phi-3-small", "phi-silica", "phi-4-mini-flash-reasoning"):
+        variant = resolve(name).variant
+        with pytest.raises(UnsupportedModelError) as caught:
+            require_runnable(variant)
+        assert variant.runs_on in caught.value.message
+        assert caught.value.exit_code == 6
+        require_runnable(resolve(caught.value.hint.split()[-1]).variant)
+    require_runnable(resolve("phi-4").variant)
