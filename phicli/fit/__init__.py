@@ -1,0 +1,1 @@
+"""What fits into memory: pure functions of numbers."""

@@ -1,0 +1,205 @@
+"""How much memory a model takes, and whether that is there.
+
+Formulas for llama.cpp on a processor, fitted to the buffers it reports (18 loads, residual under 0.1 MiB); ``ub`` is
+the batch, ``E`` the embedding, ``FF`` the feed-forward length, ``H`` the heads, ``V`` the vocabulary:
+
+- key-value cache: layers x context x kv heads x (key length + value length) x bytes per value; the context is
+  rounded up to 256
+- compute buffer: ``4 ub (3 FF + 5 E) + 2 ub context`` with flash attention, else
+  ``4 ub (context (H + 1) + 5 E + 2 kv heads x head size)``
+- output buffer: ``4 V``; tokenizer: about ``150 V``; the engine itself: about 18 MiB; and two Python processes
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Final
+
+from phicli.catalog.load import catalog
+from phicli.errors import DoesNotFitError
+from phicli.fit.shape import ModelShape
+from phicli.hardware.types import Memory
+
+MIB: Final = 1 << 20
+GIB: Final = 1 << 30
+KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
+"""Bytes per value of the key-value cache, by llama.cpp's name of the type."""
+
+_CONTEXT_STEP: Final = 256
+_ENGINE_BYTES: Final = 18 * MIB
+_PYTHON_BYTES: Final = 96 * MIB
+_TOKENIZER_BYTES_PER_TOKEN: Final = 150
+_KEEP_FREE_BYTES: Final = 512 * MIB
+_KEEP_FREE_SHARE: Final = 0.05
+_SHORTEST_USEFUL_CONTEXT: Final = 512
+_SMALLER: Final = ("phi-4", "phi-4-mini")
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySum:
+    """What a loaded model takes, in bytes.
+
+    Weights are the mapped file, which the system can drop and read again; the rest cannot be dropped.
+    """
+
+    weights_bytes: int
+    kv_bytes: int
+    compute_bytes: int
+    repack_bytes: int
+    overhead_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        """The sum of all parts."""
+        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
+
+
+def plan_memory(
+    shape: ModelShape,
+    *,
+    context_tokens: int,
+    kv_type_bytes: float = 2.0,
+    batch_tokens: int = 128,
+    repack: bool = False,
+    flash_attention: bool = True,
+) -> MemorySum:
+    """What a model of ``shape`` takes with a context of ``context_tokens``, read in batches of ``batch_tokens``.
+
+    Args:
+        shape: dimensions and size of the weights.
+        context_tokens: tokens of one sequence.
+        kv_type_bytes: bytes per value of the cache (:data:`KV_TYPE_BYTES`).
+        batch_tokens: ``n_ubatch`` of llama.cpp.
+        repack: whether weights are copied into the layout that the processor likes best.
+        flash_attention: whether the engine uses it; its default on a processor.
+    """
+    context = -(-max(context_tokens, 1) // _CONTEXT_STEP) * _CONTEXT_STEP
+    batch = min(batch_tokens, context)
+    lengths = shape.key_length + shape.value_length
+    if flash_attention:
+        compute = 4 * batch * (3 * shape.feed_forward + 5 * shape.embedding) + 2 * batch * context
+    else:
+        kv_row = shape.kv_heads_total // max(shape.layers, 1) * lengths
+        compute = 4 * batch * (context * (shape.heads + 1) + 5 * shape.embedding + kv_row)
+    per_token = 4 + _TOKENIZER_BYTES_PER_TOKEN
+    return MemorySum(
+        weights_bytes=shape.weights_bytes,
+        kv_bytes=int(context * shape.kv_heads_total * lengths * kv_type_bytes),
+        compute_bytes=compute,
+        repack_bytes=shape.repackable_bytes if repack else 0,
+        overhead_bytes=_ENGINE_BYTES + _PYTHON_BYTES + per_token * shape.vocabulary,
+    )
+
+
+def usable_bytes(memory: Memory) -> int:
+    """Bytes that may be planned with: what is available less max(512 MiB, 5 % of the total), kept for the rest.
+
+    In a very small container no more than half of what is available is kept.
+    """
+    keep = max(_KEEP_FREE_BYTES, int(memory.total_bytes * _KEEP_FREE_SHARE))
+    return memory.available_bytes - min(keep, memory.available_bytes // 2)
+
+
+def largest_context_that_fits(
+    shape: ModelShape,
+    memory: Memory,
+    *,
+    at_most: int,
+    kv_type_bytes: float = 2.0,
+    batch_tokens: int = 128,
+    repack: bool = False,
+    flash_attention: bool = True,
+) -> int:
+    """The longest context in tokens, ``at_most`` or a multiple of 256 below it, that fits; 0 when none does."""
+    usable = usable_bytes(memory)
+
+    def fits(context_tokens: int) -> bool:
+        needed = plan_memory(
+            shape,
+            context_tokens=context_tokens,
+            kv_type_bytes=kv_type_bytes,
+            batch_tokens=batch_tokens,
+            repack=repack,
+            flash_attention=flash_attention,
+        )
+        return needed.total_bytes <= usable
+
+    if at_most > 0 and fits(at_most):
+        return at_most
+    low, high = 0, max(at_most, 0) // _CONTEXT_STEP + 1  # low fits (or is nothing), high does not
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle * _CONTEXT_STEP) else (low, middle)
+    return low * _CONTEXT_STEP
+
+
+def check_fits(
+    needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0
+) -> None:
+    """Return if ``needed`` fits into ``memory``, or if the machine does not tell its memory (None).
+
+    Args:
+        needed: the sums of the model.
+        memory: what the machine has.
+        model: the model as the person typed it, for the message and the command in the hint.
+        context_tokens: the context that was planned.
+        fitting_context: :func:`largest_context_that_fits`; proposed when it is of use.
+
+    Raises:
+        DoesNotFitError: it does not; ``data`` has the sums.
+    """
+    if memory is None:
+        return
+    usable = usable_bytes(memory)
+    if needed.total_bytes <= usable:
+        return
+    message = (
+        f"{model} does not fit into memory: it needs {size(needed.total_bytes)} "
+        f"({_parts(needed, context_tokens)}), and {size(usable)} can be used "
+        f"({size(memory.available_bytes)} available by {memory.source}, "
+        f"less {size(memory.available_bytes - usable)} kept free for the system)."
+    )
+    data = asdict(needed) | {
+        "total_bytes": needed.total_bytes,
+        "available_bytes": memory.available_bytes,
+        "usable_bytes": usable,
+        "context_tokens": context_tokens,
+        "fitting_context_tokens": fitting_context,
+    }
+    raise DoesNotFitError(message, _hint(model, usable, context_tokens, fitting_context), data=data)
+
+
+def size(count: int) -> str:
+    """``count`` bytes in words: ``2.3 GiB``, ``412 MiB``."""
+    return f"{count / GIB:.1f} GiB" if abs(count) >= 0.95 * GIB else f"{count / MIB:.0f} MiB"
+
+
+def _parts(needed: MemorySum, context_tokens: int) -> str:
+    parts = [
+        f"weights {size(needed.weights_bytes)}",
+        f"{context_tokens:,} tokens of context {size(needed.kv_bytes)}",
+        f"working space {size(needed.compute_bytes + needed.overhead_bytes)}",
+    ]
+    if needed.repack_bytes:
+        parts.append(f"repacked weights {size(needed.repack_bytes)}")
+    return ", ".join(parts)
+
+
+def _hint(model: str, usable: int, context_tokens: int, fitting_context: int) -> str:
+    if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
+        command = f"phi chat {shlex.quote(model)} --context {fitting_context}"
+        return f"A context of {fitting_context:,} tokens fits: {command}"
+    return f"Close other programs, or take a smaller model: phi chat {_smaller_model(usable, model)}"
+
+
+def _smaller_model(usable: int, but_not: str) -> str:
+    """The best of the models with small caches whose usual file fits with a context of 4096; else the toy."""
+    for name in _SMALLER:
+        variant = next(variant for variant in catalog().variants if variant.id == name)
+        sizes = [file.size_bytes or 0 for file in variant.sources[0].files if file.quant == "Q4_K_M"]
+        if name not in but_not.lower() and sizes and sizes[0] * 1.35 <= usable:
+            return name
+    return "tiny-phi"

@@ -1,0 +1,103 @@
+"""The numbers of a model that decide how much memory it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelShape:
+    """Dimensions of a model; zero where it has none.
+
+    ``kv_heads_total`` is the sum of the key-value heads over all layers. ``repackable_bytes`` is the part of
+    ``weights_bytes`` that llama.cpp copies into another layout when repacking is on. ``trained_context_tokens`` is the
+    longest context the model knows.
+    """
+
+    weights_bytes: int
+    repackable_bytes: int
+    layers: int
+    embedding: int
+    feed_forward: int
+    heads: int
+    kv_heads_total: int
+    key_length: int
+    value_length: int
+    vocabulary: int
+    trained_context_tokens: int
+
+
+class TensorFacts(Protocol):
+    """What is asked of a tensor in a file's header."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def type_name(self) -> str: ...  # noqa: D102
+    @property
+    def size_bytes(self) -> int: ...  # noqa: D102
+
+
+class VocabularyFacts(Protocol):
+    """What is asked of the vocabulary in a file's header."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102
+
+
+class HeaderFacts(Protocol):
+    """What is asked of a file's header; ``phicli.gguf_file.types.GgufHeader`` has it all."""
+
+    @property
+    def weights_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def block_count(self) -> int | None: ...  # noqa: D102
+    @property
+    def context_length(self) -> int | None: ...  # noqa: D102
+    @property
+    def embedding_length(self) -> int | None: ...  # noqa: D102
+    @property
+    def feed_forward_lengths(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def head_counts(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def kv_head_counts(self) -> tuple[int, ...]: ...  # noqa: D102
+    @property
+    def key_length(self) -> int | None: ...  # noqa: D102
+    @property
+    def value_length(self) -> int | None: ...  # noqa: D102
+    @property
+    def vocabulary(self) -> VocabularyFacts | None: ...  # noqa: D102
+    @property
+    def tensors(self) -> Sequence[TensorFacts]: ...  # noqa: D102
+
+
+def shape_of(header: HeaderFacts) -> ModelShape:
+    """The shape of the model in a file, from its header; what the header does not say counts as zero.
+
+    The token embedding is not repacked: rows are taken out of it, it is not multiplied with.
+    """
+    layers = header.block_count or 0
+    kv_heads = header.kv_head_counts
+    repackable = (
+        tensor.size_bytes
+        for tensor in header.tensors
+        if tensor.type_name in _REPACKED and tensor.name != "token_embd.weight"
+    )
+    return ModelShape(
+        weights_bytes=header.weights_bytes,
+        repackable_bytes=sum(repackable),
+        layers=layers,
+        embedding=header.embedding_length or 0,
+        feed_forward=max(header.feed_forward_lengths, default=0),
+        heads=max(header.head_counts, default=0),
+        kv_heads_total=kv_heads[0] * layers if len(kv_heads) == 1 else sum(kv_heads),
+        key_length=header.key_length or 0,
+        value_length=header.value_length or 0,
+        vocabulary=header.vocabulary.size if header.vocabulary else 0,
+        trained_context_tokens=header.context_length or 0,
+    )

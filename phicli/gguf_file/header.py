@@ -1,0 +1,192 @@
+"""Reads the header of a GGUF file: what the model is, without its weights.
+
+The vocabulary and the merges are stepped over by their lengths, so a header the size of Phi-4-mini's (200,064 tokens
+and as many merges) is read in some hundredths of a second; ``gguf.GGUFReader`` needs seconds for it.
+Format: ggml's ``docs/gguf.md``.
+"""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from phicli.errors import IntegrityError
+from phicli.gguf_file.diagnose import GET_AGAIN, check_is_file, unreadable, what_it_is
+from phicli.gguf_file.facts import Facts
+from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
+from phicli.gguf_file.tensors import read_tensors
+from phicli.gguf_file.types import GgufHeader, MetaValue, SpecialToken, TensorInfo, Vocabulary
+from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker, damaged
+
+_DECODED_ARRAY: Final = 1024
+_MOST_KEYS: Final = 1 << 16
+_LARGEST_VOCABULARY: Final = 1 << 22
+_UINT32, _INT32 = 4, 5
+_TOKENS, _TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+_MERGES = "tokenizer.ggml.merges"
+_SKIPPED: Final = frozenset({_MERGES, "tokenizer.ggml.scores"})
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What one pass over the key-value part collects; ``tokens`` are checkpoints into the vocabulary."""
+
+    metadata: dict[str, MetaValue] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    tokens: list[int] = field(default_factory=list)
+    token_types: array[int] = field(default_factory=lambda: array("i"))
+
+
+def read_header(path: Path | str) -> GgufHeader:
+    """Read the header of the GGUF file at ``path``.
+
+    Raises:
+        NotFoundError: there is no such file; the hint has close names.
+        UsageError: the path is a directory (the hint lists its GGUF files) or a device.
+        IntegrityError: the file is empty, is something else, is cut, is damaged, cannot be read, or is of a version
+            of the format that is not read here (1, or big-endian).
+    """
+    path = Path(path)
+    size = check_is_file(path)
+    try:
+        with path.open("rb") as file:
+            _check_start(path, file.read(1024), size)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(path, Walker(data))
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _check_start(path: Path, start: bytes, size: int) -> None:
+    if not start.startswith(b"GGUF") and not b"GGUF".startswith(start):
+        raise IntegrityError(f"{path} is not a GGUF file: it looks like {what_it_is(start, size)}.", GET_AGAIN)
+    if len(start) < 24:
+        raise IntegrityError(f"{path} is cut in the middle of its header: it has {size} bytes.", GET_AGAIN)
+    version = int.from_bytes(start[4:8], "little")
+    if version in (2, 3):
+        return
+    if int.from_bytes(start[4:8], "big") in (2, 3):
+        raise IntegrityError(f"{path} is a big-endian GGUF file, made for other processors.", GET_AGAIN)
+    if version == 1:
+        raise IntegrityError(f"{path} is of version 1 of GGUF (2023), which nothing reads any more.", GET_AGAIN)
+    raise IntegrityError(f"{path} says it is of version {version} of GGUF; versions 2 and 3 are known.", GET_AGAIN)
+
+
+def _read(path: Path, walker: Walker) -> GgufHeader:
+    walker.pos = 8
+    try:
+        tensor_count, key_count = walker.u64(), walker.u64()
+        scan = _scan(walker, key_count)
+        alignment = Facts(scan.metadata).whole("general.alignment")
+        tensors, data_offset = read_tensors(walker, tensor_count, 32 if alignment is None else alignment)
+        vocabulary = _vocabulary(walker, scan)
+        return _header(path, walker, scan, vocabulary=vocabulary, tensors=tensors, data_offset=data_offset)
+    except Cut:
+        message = f"{path} is cut in the middle of its header (or damaged): it has {walker.size:,} bytes."
+        raise IntegrityError(message, GET_AGAIN) from None
+    except IntegrityError as error:  # what the parts below could not know: the path
+        text = error.message[0].lower() + error.message[1:]
+        raise IntegrityError(f"{path}: {text}", error.hint, data=error.data) from None
+
+
+def _scan(walker: Walker, key_count: int) -> _Scan:
+    if key_count > _MOST_KEYS:
+        raise damaged(f"{key_count:,} keys")
+    scan = _Scan()
+    for _ in range(key_count):
+        key = walker.string()
+        if key in scan.metadata or key in scan.lengths:
+            raise damaged(f"the key {key[:80]!r} twice")
+        kind = walker.u32()
+        if kind == ARRAY:
+            _scan_array(walker, scan, key)
+        else:
+            scan.metadata[key] = walker.scalar(kind)
+    return scan
+
+
+def _scan_array(walker: Walker, scan: _Scan, key: str) -> None:
+    kind, count = walker.array_head()
+    scan.lengths[key] = count
+    if key == _TOKENS:
+        if kind != STRING or count > _LARGEST_VOCABULARY:
+            raise damaged(f"a vocabulary of {count:,} values of type {kind}")
+        scan.tokens = walker.skip(kind, count)
+    elif key == _TOKEN_TYPES:
+        if kind not in (_UINT32, _INT32) or count > _LARGEST_VOCABULARY:
+            raise damaged(f"{count:,} token types of type {kind}")
+        scan.token_types = walker.int32s(count)
+    elif count <= _DECODED_ARRAY and key not in _SKIPPED:
+        scan.metadata[key] = walker.values(kind, count)
+    else:
+        walker.skip(kind, count)
+
+
+def _vocabulary(walker: Walker, scan: _Scan) -> Vocabulary | None:
+    if _TOKENS not in scan.lengths:
+        return None
+    size, types = scan.lengths[_TOKENS], scan.token_types
+    if types and len(types) != size:
+        raise damaged(f"{size:,} tokens but {len(types):,} token types")
+    wanted = [index for index, kind in enumerate(types) if kind not in (TOKEN_NORMAL, TOKEN_BYTE)]
+    literals = walker.strings_at(scan.tokens, wanted)
+    facts = Facts(scan.metadata)
+    return Vocabulary(
+        model=facts.text("tokenizer.ggml.model"),
+        pre=facts.text("tokenizer.ggml.pre"),
+        size=size,
+        special_tokens={i: SpecialToken(text, types[i]) for i, text in zip(wanted, literals, strict=True)},
+        bos_id=facts.whole("tokenizer.ggml.bos_token_id"),
+        eos_id=facts.whole("tokenizer.ggml.eos_token_id"),
+        eot_id=facts.whole("tokenizer.ggml.eot_token_id"),
+        add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
+        merges=scan.lengths.get(_MERGES, 0),
+    )
+
+
+def _header(
+    path: Path,
+    walker: Walker,
+    scan: _Scan,
+    *,
+    vocabulary: Vocabulary | None,
+    tensors: tuple[TensorInfo, ...],
+    data_offset: int,
+) -> GgufHeader:
+    facts = Facts(scan.metadata)
+    arch = facts.text("general.architecture")
+    if not arch:
+        raise damaged("no general.architecture: it does not say what it is")
+    heads = facts.wholes(f"{arch}.attention.head_count")
+    embedding = facts.whole(f"{arch}.embedding_length")
+    default_head = embedding // heads[0] if embedding and heads and heads[0] else None
+    file_type = facts.whole("general.file_type")
+    return GgufHeader(
+        path=path,
+        version=int.from_bytes(walker.data[4:8], "little"),
+        architecture=arch,
+        name=facts.text("general.name"),
+        file_type=file_type,
+        quant=None if file_type is None else FILE_TYPES.get(file_type),
+        context_length=facts.whole(f"{arch}.context_length"),
+        original_context_length=facts.whole(f"{arch}.rope.scaling.original_context_length"),
+        block_count=facts.whole(f"{arch}.block_count"),
+        embedding_length=embedding,
+        feed_forward_lengths=facts.wholes(f"{arch}.feed_forward_length"),
+        head_counts=heads,
+        kv_head_counts=facts.wholes(f"{arch}.attention.head_count_kv") or heads,
+        key_length=facts.whole(f"{arch}.attention.key_length") or default_head,
+        value_length=facts.whole(f"{arch}.attention.value_length") or default_head,
+        expert_count=facts.whole(f"{arch}.expert_count") or 0,
+        split_count=facts.whole("split.count") or 1,
+        chat_template=facts.text("tokenizer.chat_template"),
+        vocabulary=vocabulary,
+        tensors=tensors,
+        metadata=scan.metadata,
+        data_offset=data_offset,
+        weights_bytes=sum(tensor.size_bytes for tensor in tensors),
+        file_size_bytes=walker.size,
+    )

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import machine_tree as tree
+import pytest
+from machine_tree import GIB
+
+from phicli.hardware.memory import available_memory
+
+
+def numbers(root: Path) -> tuple[float, float]:
+    memory = available_memory(root)
+    assert memory is not None
+    return memory.total_bytes / GIB, memory.available_bytes / GIB
+
+
+def test_a_machine_without_limits(tmp_path: Path) -> None:
+    assert numbers(tree.host(tmp_path)) == (16, 12)
+    memory = available_memory(tmp_path)
+    assert memory is not None
+    assert memory.source == "/proc/meminfo"
+
+
+def test_this_machine() -> None:
+    memory = available_memory()
+    assert memory is not None
+    assert 0 < memory.available_bytes <= memory.total_bytes
+
+
+def test_a_v2_container(tmp_path: Path) -> None:
+    files = {
+        "box/memory.max": f"{4 * GIB}\n",
+        "box/memory.current": f"{3 * GIB}\n",
+        "box/memory.stat": f"anon 5\ninactive_file {2 * GIB}\nactive_file 7\n",
+    }
+    root = tree.v2(tree.host(tmp_path), "/box", files)
+    assert numbers(root) == (4, 3)
+    memory = available_memory(root)
+    assert memory is not None
+    assert "v2" in memory.source
+
+
+def test_the_tightest_level_counts_and_high_is_a_limit(tmp_path: Path) -> None:
+    files = {
+        "a/memory.max": f"{8 * GIB}",
+        "a/memory.current": f"{7 * GIB}",
+        "a/memory.stat": "inactive_file 0",
+        "a/b/memory.max": "max",
+        "a/b/memory.high": f"{5 * GIB}",
+        "a/b/memory.current": f"{GIB}",
+        "a/b/memory.stat": "",
+        "a/b/c/memory.max": "max",
+    }
+    assert numbers(tree.v2(tree.host(tmp_path), "/a/b/c", files)) == (5, 1)
+
+
+def test_the_host_can_be_tighter_than_the_container(tmp_path: Path) -> None:
+    files = {"box/memory.max": f"{8 * GIB}", "box/memory.current": "0"}
+    assert numbers(tree.v2(tree.host(tmp_path, 16, 2), "/box", files)) == (8, 2)
+
+
+def test_a_limit_above_the_machine_is_none(tmp_path: Path) -> None:
+    root = tree.v2(tree.host(tmp_path), "/box", {"box/memory.max": f"{64 * GIB}", "box/memory.current": f"{63 * GIB}"})
+    assert numbers(root) == (16, 12)
+
+
+def test_a_path_that_is_not_to_be_seen_means_the_mount(tmp_path: Path) -> None:
+    files = {"memory.max": f"{2 * GIB}", "memory.current": f"{GIB}"}
+    for own in ("/kubepods/pod1/abc", "/../../outside", "/"):
+        assert numbers(tree.v2(tree.host(tmp_path), own, files)) == (2, 1)
+
+
+def test_a_mount_of_part_of_the_tree(tmp_path: Path) -> None:
+    files = {"memory.max": f"{8 * GIB}", "sub/memory.max": f"{GIB}", "sub/memory.current": "0"}
+    assert numbers(tree.v2(tree.host(tmp_path), "/docker/abc/sub", files, mounted="/docker/abc")) == (1, 1)
+
+
+def test_a_v1_container(tmp_path: Path) -> None:
+    files = {
+        "docker/abc/memory.limit_in_bytes": f"{4 * GIB}\n",
+        "docker/abc/memory.usage_in_bytes": f"{2 * GIB}\n",
+        "docker/abc/memory.stat": f"inactive_file 1\ntotal_inactive_file {GIB}\nhierarchical_memory_limit {4 * GIB}\n",
+        "docker/memory.limit_in_bytes": "9223372036854771712\n",
+        "memory.limit_in_bytes": "9223372036854771712\n",
+    }
+    root = tree.v1(tree.host(tmp_path), "memory", "memory", "/docker/abc", files)
+    assert numbers(root) == (4, 3)
+    memory = available_memory(root)
+    assert memory is not None
+    assert "v1" in memory.source
+
+
+def test_a_v1_limit_of_levels_that_cannot_be_seen(tmp_path: Path) -> None:
+    files = {
+        "memory.limit_in_bytes": "9223372036854771712",
+        "memory.usage_in_bytes": f"{GIB}",
+        "memory.stat": f"hierarchical_memory_limit {3 * GIB}",
+    }
+    assert numbers(tree.v1(tree.host(tmp_path), "memory", "memory", "/gone", files)) == (3, 2)
+
+
+def test_a_hybrid_machine_uses_v1_for_memory(tmp_path: Path) -> None:
+    files = {"box/memory.limit_in_bytes": f"{2 * GIB}", "box/memory.usage_in_bytes": "0"}
+    root = tree.v1(tree.host(tmp_path), "memory", "memory", "/box", files)
+    mounts = (root / "proc/self/mountinfo").read_text()
+    tree.write(root, {"proc/self/mountinfo": tree.V2_MOUNT.format(root="/") + "\n" + mounts})
+    tree.write(root, {"sys/fs/cgroup/memory.max": f"{GIB}", "sys/fs/cgroup/memory.current": "0"})
+    assert numbers(root) == (2, 2)
+
+
+def test_used_more_than_the_limit_leaves_nothing(tmp_path: Path) -> None:
+    root = tree.v2(tree.host(tmp_path), "/b", {"b/memory.max": f"{GIB}", "b/memory.current": f"{2 * GIB}"})
+    assert numbers(root) == (1, 0)
+
+
+@pytest.mark.parametrize("garbage", ["", "max", "-1", "lots", "\0\0", "1e9", "1 2"])
+def test_garbage_in_a_control_file_is_no_limit(tmp_path: Path, garbage: str) -> None:
+    root = tree.v2(tree.host(tmp_path), "/b", {"b/memory.max": garbage, "b/memory.current": garbage})
+    assert numbers(root) == (16, 12)
+
+
+def test_garbage_in_proc(tmp_path: Path) -> None:
+    tree.host(tmp_path)
+    tree.write(tmp_path, {"proc/self/cgroup": "nonsense\n::\n", "proc/self/mountinfo": "a - b\n\n - \n"})
+    assert numbers(tmp_path) == (16, 12)
+    tree.write(tmp_path, {"proc/meminfo": "MemTotal: many kB\nx"})
+    assert available_memory(tmp_path) is None
+    assert available_memory(tmp_path / "nothing") is None
+
+
+def test_an_old_kernel_without_memavailable(tmp_path: Path) -> None:
+    text = "MemTotal: 4194304 kB\nMemFree: 1048576 kB\nBuffers: 0 kB\nCached: 1048576 kB\n"
+    assert numbers(tree.write(tmp_path, {"proc/meminfo": text})) == (4, 2)
