@@ -23,6 +23,10 @@ WHITE_SPACE = (
 """Unicode's White_Space, which is what ``rstrip`` of a token means in Hugging Face's tokenizers."""
 
 _ANCHORS = ("\n", "\x1f")
+_PRINTABLE = (*range(33, 127), *range(161, 173), *range(174, 256))
+_BYTES = {chr(byte): byte for byte in _PRINTABLE} | {
+    chr(256 + index): byte for index, byte in enumerate(sorted(set(range(256)) - set(_PRINTABLE)))
+}
 _NEVER_STRIPPED_AFTER = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
@@ -124,7 +128,17 @@ def is_harmless(literal: str) -> bool:
     A single character cannot be cut, and no prompt format is made of one: ``�`` is marked as special in some files
     of Phi-4-mini, and is text like any other.
     """
-    return len(literal) < 2 or not literal.replace("▁", " ").strip()
+    return any(len(spelling) < 2 or not spelling.replace("▁", " ").strip() for spelling in _spellings(literal))
+
+
+def _spellings(literal: str) -> tuple[str, ...]:
+    """The texts that a literal can stand for: itself, and what it means in GPT-2's alphabet of bytes."""
+    if literal.isascii():
+        return (literal,)
+    try:
+        return literal, bytes(_BYTES[character] for character in literal).decode()
+    except (KeyError, UnicodeDecodeError):
+        return (literal,)
 
 
 def encode(
@@ -256,11 +270,11 @@ def _text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, insid
 def _parts(text: str, literals: set[str]) -> Iterator[str]:
     """Cut ``text`` after the first character of every literal; in the middle where none is found literally."""
     cuts: set[int] = set()
-    for literal in literals:
-        at = text.find(literal)
+    for spelling in {spelling for literal in literals for spelling in _spellings(literal)}:
+        at = text.find(spelling)
         while at >= 0:
             cuts.add(at + 1)
-            at = text.find(literal, at + 1)
+            at = text.find(spelling, at + 1)
     bounds = [0, *sorted(cuts or {len(text) // 2}), len(text)]
     for start, end in pairwise(bounds):
         yield text[start:end]

@@ -20,7 +20,7 @@ _OPEN, _CLOSE, _FUNCTOOLS, _FENCE = "<|tool_call|>", "<|/tool_call|>", "functool
 _MARKERS = (_OPEN, _FUNCTOOLS)
 _KEYS = ('"name"', '"arguments"', '"parameters"', '"type"', '"function"', '"id"')
 _SPACE = " \t\r\n"
-_State = Literal["start", "text", "block", "functools", "after"]
+_State = Literal["start", "text", "block", "functools", "fence", "after"]
 
 
 class ToolCallCollector:
@@ -57,7 +57,9 @@ class ToolCallCollector:
         held, self._held = self._held, ""
         if self._state == "block":
             return self._take_block(held, closed=False)
-        return "" if self._state == "after" and not held.strip(_SPACE + "`") else held
+        if self._state == "fence":
+            return held.strip(_SPACE + "`")
+        return held.lstrip() if self._state == "after" else held
 
     def _step(self) -> str:
         match self._state:
@@ -73,7 +75,7 @@ class ToolCallCollector:
                 return self._take_block(block, closed=True)
             case "functools":
                 return self._functools()
-            case "after":
+            case "fence" | "after":
                 return self._after()
 
     def _start(self) -> str:
@@ -84,9 +86,12 @@ class ToolCallCollector:
         if end is None:
             return ""
         calls = parse_calls(self._held[at:end], strict=True) if at >= 0 else []
+        if not calls:
+            self._state = "text"
+            return ""
         self._calls += calls
-        self._state = "after" if calls else "text"
-        self._held = self._held[end:] if calls else self._held
+        self._state = "fence" if self._held.lstrip().startswith(_FENCE) else "after"
+        self._held = self._held[end:]
         return ""
 
     def _text(self) -> str:
@@ -120,11 +125,15 @@ class ToolCallCollector:
         return "" if calls else block
 
     def _after(self) -> str:
-        rest = self._held.lstrip()
-        if not rest or (len(rest) < len(_FENCE) and _FENCE.startswith(rest)):
-            return ""
-        self._held = rest.removeprefix(_FENCE).lstrip()
-        self._state = "text"
+        """Drop the white space behind a call, and the fence that closes the one it stood in."""
+        self._held = self._held.lstrip()
+        if self._state == "fence":
+            if len(self._held) < len(_FENCE) and _FENCE.startswith(self._held):
+                return ""
+            self._held = self._held.removeprefix(_FENCE).lstrip()
+            self._state = "after"
+        if self._held:
+            self._state = "text"
         return ""
 
 

@@ -9,9 +9,9 @@ import typer
 
 def complete_model(incomplete: str) -> list[str]:
     """Model names that begin with ``incomplete``; files are the shell's own business."""
-    from phicli.catalog.load import load_catalog
+    from phicli.catalog.resolve import names
 
-    return [variant.id for variant in load_catalog().variants if variant.id.startswith(incomplete.lower())]
+    return [name for name in names() if name.startswith(incomplete.lower())]
 
 
 Model = Annotated[

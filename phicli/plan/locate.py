@@ -10,18 +10,23 @@ from pathlib import Path
 from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
 from phicli.catalog.resolve import Selection, require_runnable, resolve
-from phicli.catalog.types import GgufFile, GgufSource, Variant
+from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError
-from phicli.hub.cache import find_cached
+from phicli.hub.cache import best_installed, installed
 
-_PREFERRED_QUANTS = ("Q4_K_M", "Q4_0", "Q5_K_M", "Q6_K", "Q8_0", "Q3_K_M", "Q2_K")
+_USUAL_QUANT = "Q4_K_M"
 
 
 @dataclass(frozen=True, slots=True)
 class LocatedModel:
-    """A file on this machine. ``variant`` is None for a file that the catalogue does not know by its name."""
+    """A file on this machine.
+
+    ``name`` is for people; ``reference`` means the same file from any folder. ``variant`` is None for a file that the
+    catalogue does not know by its name.
+    """
 
     name: str
+    reference: str
     path: Path
     variant: Variant | None
     quant: str | None
@@ -41,7 +46,7 @@ def locate(name: str) -> LocatedModel:
     require_runnable(selection.variant)
     if selection.variant.packaged_file:
         packaged = files("phicli").joinpath("data", selection.variant.packaged_file)
-        return LocatedModel(selection.variant.id, Path(str(packaged)), selection.variant, "F16")
+        return LocatedModel(selection.variant.id, selection.variant.id, Path(str(packaged)), selection.variant, "F16")
     return _from_cache(selection)
 
 
@@ -57,33 +62,28 @@ def _from_path(path: Path) -> LocatedModel:
         for source in variant.sources:
             for file in source.files:
                 if file.filename == path.name:
-                    return LocatedModel(path.name, path, variant, file.quant)
-    return LocatedModel(path.name, path, None, None)
+                    return LocatedModel(path.name, str(path.absolute()), path, variant, file.quant)
+    return LocatedModel(path.name, str(path.absolute()), path, None, None)
 
 
 def _from_cache(selection: Selection) -> LocatedModel:
     variant = selection.variant
-    for source, file in _candidates(selection):
-        if found := find_cached(source.repo, file.filename):
-            return LocatedModel(variant.id, found, variant, file.quant)
-    name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
-    raise NotFoundError(f"{name} is not on this machine", _how_to_get(selection))
-
-
-def _candidates(selection: Selection) -> list[tuple[GgufSource, GgufFile]]:
-    """Known files of the selection, the quantisations that people usually want first."""
-    known = [(source, file) for source in selection.variant.sources for file in source.files]
-    if selection.quant:
-        return [(source, file) for source, file in known if squash(file.quant) == squash(selection.quant)]
-    order = {quant: rank for rank, quant in enumerate(_PREFERRED_QUANTS)}
-    return sorted(known, key=lambda pair: order.get(pair[1].quant, len(order)))
+    best = best_installed(installed(variant, selection.quant))
+    if best is None:
+        name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
+        raise NotFoundError(f"{name} is not on this machine", _how_to_get(selection))
+    reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
+    return LocatedModel(variant.id, reference, best.path, variant, best.quant)
 
 
 def _how_to_get(selection: Selection) -> str:
-    candidates = _candidates(selection)
-    if not candidates:
+    """The command that fetches the file people usually want, or the one that was asked for."""
+    known = [(source, file) for source in selection.variant.sources for file in source.files]
+    wanted = squash(selection.quant or _USUAL_QUANT)
+    chosen = next((pair for pair in known if squash(pair[1].quant) == wanted), None)
+    if chosen is None:
         return "give the path of a GGUF file instead: phi chat FILE.gguf"
-    source, file = candidates[0]
+    source, file = chosen
     size = f"  ({file.size_bytes / 1e9:.2f} GB)" if file.size_bytes else ""
     return f"fetch it into the shared cache: hf download {source.repo} {file.filename}{size}"
 

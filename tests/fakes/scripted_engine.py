@@ -42,6 +42,11 @@ def spell(tokens: Sequence[int]) -> str:
     return "".join(_BY_ID.get(token) or chr(token) for token in tokens)
 
 
+def _until(answer: str, stop_strings: Sequence[str]) -> str:
+    """The answer before the first stop string in it."""
+    return answer[: min((at for stop in stop_strings if (at := answer.find(stop)) >= 0), default=len(answer))]
+
+
 class ScriptedEngine:
     """Args: the script, the context, and after how many tokens to die (None: never)."""
 
@@ -94,8 +99,7 @@ class ScriptedEngine:
         generated: list[int] = []
         try:
             reason: FinishReason = "stop"
-            text = ""
-            for token in self.tokenize(self._script(spell(prompt)), parse_special=True):
+            for token in self.tokenize(_until(self._script(spell(prompt)), stop_strings), parse_special=True):
                 if self._dies_after is not None and len(generated) >= self._dies_after:
                     finished = True
                     raise EngineError("the engine stopped in the middle of the answer: killed")
@@ -107,9 +111,6 @@ class ScriptedEngine:
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""
-                if any((text + piece).endswith(stop) for stop in stop_strings):
-                    break
-                text += piece
                 if piece:
                     yield Chunk(piece, (token,))
             finished = True

@@ -1,0 +1,29 @@
+"""Which model ``phi chat`` means when none is named."""
+
+from __future__ import annotations
+
+import contextlib
+
+from phicli.errors import UsageError
+from phicli.paths import state_dir
+
+_FILE = "last_model"
+
+
+def last_used() -> str:
+    """The model that was last talked to.
+
+    Raises:
+        UsageError: there was none yet.
+    """
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if name := (state_dir() / _FILE).read_text(encoding="utf-8").strip():
+            return name
+    raise UsageError("which model?", "one needs no download: phi chat tiny-phi")
+
+
+def remember_last_used(name: str) -> None:
+    """Remember ``name``; where the state directory cannot be written, nothing is remembered."""
+    with contextlib.suppress(OSError):
+        state_dir().mkdir(parents=True, exist_ok=True, mode=0o700)
+        (state_dir() / _FILE).write_text(name + "\n", encoding="utf-8")

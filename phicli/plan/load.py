@@ -1,0 +1,168 @@
+"""How a model is loaded for a use: context, repacking, warm-up, threads, and whether the memory is there."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from phicli.catalog.types import SamplingDefaults
+from phicli.engine.types import LoadSettings, Sampling
+from phicli.errors import UsageError
+from phicli.fit.memory import MemorySum, check_fits, largest_context_that_fits, plan_memory, usable_bytes
+from phicli.fit.shape import ModelShape, shape_of
+from phicli.gguf_file.types import GgufHeader
+from phicli.hardware.types import Memory
+from phicli.plan.context import DEFAULT_CONTEXT_TOKENS, ContextPlan, plan_context
+from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.locate import LocatedModel, known_by_name
+from phicli.plan.request import ChatOptions
+
+_BATCH_TOKENS = 128
+"""Closing the connection stops a prompt between batches only: 128 tokens take a tenth of the time of 2048, and on a
+processor they are read as fast."""
+
+_ALL_LAYERS = -1
+_Number = TypeVar("_Number", int, float)
+
+
+class Use(enum.Enum):
+    """What a model is loaded for.
+
+    For one answer the first word counts: the weights are used as they lie in the file, mapped, and nothing is
+    evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
+    and half as much memory again and decodes faster: it pays off after some 200 tokens, that is for conversations
+    and for reasoning, where it is done if the memory is there. In a conversation loading and warming up happen while the
+    first question is being typed. ``benchmarks/cold_start.py`` measures both.
+    """
+
+    ONE_ANSWER = "one answer"
+    CONVERSATION = "conversation"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """Everything decided before the engine starts; ``settings`` are those of the first load."""
+
+    model: LocatedModel
+    format: FormatChoice
+    settings: LoadSettings
+    context: ContextPlan
+    sampling: Sampling
+    system: str | None
+    memory: MemorySum
+
+    def settings_data(self) -> dict[str, Any]:
+        """The settings as ``--json`` shows them: with these the answer can be had again."""
+        return {
+            "prompt_format": self.format.name,
+            "system": self.system,
+            "temperature": self.sampling.temperature,
+            "top_k": self.sampling.top_k,
+            "top_p": self.sampling.top_p,
+            "min_p": self.sampling.min_p,
+            "seed": self.sampling.seed,
+            "max_tokens": self.sampling.max_tokens,
+            "context_tokens": self.context.limit_tokens,
+            "threads": self.settings.threads,
+            "batch_tokens": self.settings.batch_tokens,
+            "gpu_layers": self.settings.gpu_layers,
+            "repack": self.settings.repack,
+            "warmup": self.settings.warmup,
+        }
+
+
+def plan_load(
+    model: LocatedModel, header: GgufHeader, options: ChatOptions, use: Use, *, memory: Memory | None, cores: int
+) -> LoadPlan:
+    """Decide how ``model`` is loaded.
+
+    Args:
+        model: the file.
+        header: its header.
+        options: what was asked for.
+        use: one answer or a conversation.
+        memory: what the machine has; None when it does not tell, then nothing is refused.
+        cores: physical cores that may be used.
+
+    Raises:
+        UsageError: the context is larger than the model was trained for.
+        DoesNotFitError: the memory is too small; the message has the sums.
+    """
+    variant = model.variant or known_by_name(header.name)
+    shape = shape_of(header)
+    context = _context(header, shape, options, memory)
+    choice = choose_format(header, variant)
+    long_answers = use is Use.CONVERSATION or (variant is not None and variant.reasoning)
+    needed = plan_memory(shape, context_tokens=context.limit_tokens, batch_tokens=_BATCH_TOKENS)
+    if options.context_tokens is None:  # the limit follows from the memory; what must fit is the beginning
+        needed = plan_memory(shape, context_tokens=context.first_tokens, batch_tokens=_BATCH_TOKENS)
+    check_fits(
+        needed,
+        memory,
+        model=model.name,
+        context_tokens=context.limit_tokens if options.context_tokens else context.first_tokens,
+        fitting_context=_fitting(shape, memory, context.first_tokens),
+    )
+    repacked = plan_memory(shape, context_tokens=context.first_tokens, batch_tokens=_BATCH_TOKENS, repack=True)
+    return LoadPlan(
+        model=model,
+        format=choice,
+        settings=LoadSettings(
+            model_path=model.path,
+            context_tokens=context.first_tokens,
+            threads=options.threads or cores,
+            batch_tokens=_BATCH_TOKENS,
+            gpu_layers=_ALL_LAYERS if options.gpu_layers is None else options.gpu_layers,
+            repack=long_answers and (memory is None or repacked.total_bytes <= usable_bytes(memory)),
+            warmup=use is Use.CONVERSATION,
+        ),
+        context=context,
+        sampling=_sampling(options, variant.sampling if variant else None),
+        system=_system(options, variant.system_prompt if variant else None),
+        memory=needed,
+    )
+
+
+def _context(header: GgufHeader, shape: ModelShape, options: ChatOptions, memory: Memory | None) -> ContextPlan:
+    trained = shape.trained_context_tokens or DEFAULT_CONTEXT_TOKENS
+    asked = options.context_tokens
+    if asked is not None and asked > trained:
+        raise UsageError(
+            f"--context {asked} is more than the {trained} tokens that this model was trained for",
+            f"use --context {trained} or less",
+        )
+    return plan_context(
+        trained_tokens=trained,
+        original_tokens=header.original_context_length,
+        asked_tokens=asked,
+        fitting_tokens=_fitting(shape, memory, trained) or DEFAULT_CONTEXT_TOKENS,
+    )
+
+
+def _fitting(shape: ModelShape, memory: Memory | None, at_most: int) -> int:
+    if memory is None:
+        return at_most
+    return largest_context_that_fits(shape, memory, at_most=at_most, batch_tokens=_BATCH_TOKENS)
+
+
+def _sampling(options: ChatOptions, defaults: SamplingDefaults | None) -> Sampling:
+    base, given = Sampling(), defaults or SamplingDefaults()
+
+    return Sampling(
+        temperature=_first(options.temperature, given.temperature),
+        top_k=_first(options.top_k, given.top_k, base.top_k),
+        top_p=_first(options.top_p, given.top_p, base.top_p),
+        min_p=_first(options.min_p, given.min_p, base.min_p),
+        seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
+        max_tokens=options.max_tokens,
+    )
+
+
+def _first(*choices: _Number | None) -> _Number:
+    return next(choice for choice in choices if choice is not None)
+
+
+def _system(options: ChatOptions, default: str | None) -> str | None:
+    return default if options.system is None else options.system or None

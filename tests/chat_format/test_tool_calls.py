@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from phicli.chat_format import format_by_name
+from phicli.chat_format.tool_calls import ToolCallCollector
+from phicli.chat_format.types import Piece, ToolCall
+from tests.support.conversations import seeded
+
+NESTED = {"cities": [["Paris", "Lyon"], ["]", "}"]], "deep": {"a": [1, {"b": '\\"]'}]}, "tag": "<|/tool_call|>"}
+WEATHER = ToolCall("get_weather", {"city": "Paris"})
+WEATHER_JSON = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+
+FOUND = [
+    (f"<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "", [WEATHER]),
+    (f"<|tool_call|>{WEATHER_JSON}<|/tool_call|>", "", [WEATHER]),
+    (f"functools[{WEATHER_JSON}]", "", [WEATHER]),
+    (f"[{WEATHER_JSON}]", "", [WEATHER]),
+    (f"\n [\n {WEATHER_JSON} ]\n", "", [WEATHER]),
+    (WEATHER_JSON, "", [WEATHER]),
+    (f"```json\n[{WEATHER_JSON}]\n```", "", [WEATHER]),
+    (f"```\n{WEATHER_JSON}\n```\nDone.", "Done.", [WEATHER]),
+    (f"<|tool_call|>{WEATHER_JSON}<|/tool_call|>\n```py\n1\n```", "```py\n1\n```", [WEATHER]),
+    (f"```json\n{WEATHER_JSON}\n``", "", [WEATHER]),
+    (f"```json\n{WEATHER_JSON} or so", "or so", [WEATHER]),
+    (f"<|tool_call|>[{WEATHER_JSON}, {WEATHER_JSON}]<|/tool_call|>", "", [WEATHER, WEATHER]),
+    (f"<|tool_call|>{WEATHER_JSON}\n{WEATHER_JSON}<|/tool_call|>", "", [WEATHER, WEATHER]),
+    (f"<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>\n<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "", [WEATHER] * 2),
+    (f"<|tool_call|>[{WEATHER_JSON}]", "", [WEATHER]),
+    (f"Let me look. <|tool_call|>[{WEATHER_JSON}]<|/tool_call|> So.", "Let me look. So.", [WEATHER]),
+    (f"Sure: functools[{WEATHER_JSON}] and more", "Sure: and more", [WEATHER]),
+    (
+        f'<|tool_call|>[{{"name": "f", "arguments": {json.dumps(NESTED)}}}]<|/tool_call|>ok',
+        "ok",
+        [ToolCall("f", NESTED)],
+    ),
+    (f'functools[{{"name": "f", "arguments": {json.dumps(NESTED)}}}]ok', "ok", [ToolCall("f", NESTED)]),
+    ('<|tool_call|>[{"name": "now"}]<|/tool_call|>', "", [ToolCall("now", {})]),
+    ('<|tool_call|>[{"name": "f", "parameters": {"a": 1}}]<|/tool_call|>', "", [ToolCall("f", {"a": 1})]),
+    ('<|tool_call|>[{"name": "f", "arguments": "{\\"a\\": 1}"}]<|/tool_call|>', "", [ToolCall("f", {"a": 1})]),
+    (
+        '<|tool_call|>[{"type": "function", "function": {"name": "f", "arguments": {}}}]<|/tool_call|>',
+        "",
+        [ToolCall("f", {})],
+    ),
+]
+NOT_FOUND = [
+    "<|tool_call|>[{oops}]<|/tool_call|>",
+    '<|tool_call|>[{"name": "f", "arguments": {"a": }}]<|/tool_call|> and text',
+    '<|tool_call|>[{"name": "f", "arguments": {"a": 1}',
+    '<|tool_call|>[{"name": "f", "arguments": [1]}]<|/tool_call|>',
+    "<|tool_call|><|tool_call|>",
+    '<|tool_call|>"just text"<|/tool_call|>',
+    "<|tool_ca",
+    "functools[0] is an index",
+    "functools[{broken]",
+    "import functools\nfunctools",
+    '[{"name": "Ada", "born": 1815}]',
+    '{"name": "Ada"}',
+    '{"answer": [1, 2, {"name": "x", "arguments": {}}]}',
+    "[1, 2, 3]",
+    "[{",
+    "```json\n[1]\n```",
+    "```python\nprint(1)\n```",
+    "```",
+    "{}",
+    "[]",
+    f"See: {WEATHER_JSON}",
+    "plain <|words|> < and > [more] {text}",
+    "<|/tool_call|>",
+    '{"name": "f", "arguments": "not json"}',
+]
+
+
+def collect(text: str, sizes: list[int] | None = None) -> tuple[str, list[ToolCall]]:
+    collector, shown, at = ToolCallCollector(), "", 0
+    for size in sizes or [len(text)]:
+        shown += collector.feed(text[at : at + size])
+        at += size
+    shown += collector.feed(text[at:])
+    shown += collector.finish()
+    return shown, list(collector.tool_calls)
+
+
+@pytest.mark.parametrize(("text", "shown", "calls"), FOUND + [(text, text, []) for text in NOT_FOUND])
+def test_calls_are_found_and_nothing_is_lost_however_it_is_cut(text, shown, calls):
+    assert collect(text) == (shown, calls)
+    assert collect(text, [1] * len(text)) == (shown, calls)
+    generator = seeded(text)
+    for _ in range(20):
+        assert collect(text, [generator.randrange(6) for _ in text]) == (shown, calls)
+
+
+def test_random_answers_lose_nothing():
+    parts = [
+        "<|tool_call|>",
+        "<|/tool_call|>",
+        "functools",
+        "[",
+        "]",
+        "{",
+        "}",
+        '"',
+        '"name"',
+        ":",
+        ",",
+        "x",
+        " ",
+        "\\",
+    ]
+    for seed in range(400):
+        generator = seeded(seed)
+        text = "".join(generator.choice(parts) for _ in range(generator.randrange(1, 25)))
+        whole = collect(text)
+        assert collect(text, [1] * len(text)) == whole
+        if not whole[1]:
+            assert whole[0] == text
+
+
+def test_ordinary_text_is_not_delayed():
+    collector = ToolCallCollector()
+    assert collector.feed("The ") == "The "
+    assert collector.feed("answer <") == "answer "
+    assert collector.feed("b> fun") == "<b> "
+    assert collector.feed("ny [1] ") == "funny [1] "
+    assert collector.feed("{") == "{"
+
+
+def test_json_that_cannot_be_a_call_is_not_delayed():
+    collector = ToolCallCollector()
+    assert collector.feed('{"ci') == '{"ci'
+    assert ToolCallCollector().feed("[1") == "[1"
+    assert ToolCallCollector().feed("```py") == "```py"
+
+
+def test_deep_nesting_is_text_and_no_crash():
+    text = "<|tool_call|>" + "[" * 100_000 + "<|/tool_call|>"
+    assert collect(text) == (text, [])
+
+
+def test_the_format_collects_only_when_tools_were_declared():
+    text = f"[{WEATHER_JSON}]"
+    parser = format_by_name("phi-4-mini").parser()
+    assert [*parser.feed(text), *parser.finish()] == [Piece("text", text)]
+    assert parser.tool_calls == ()
+    parser = format_by_name("phi-4-mini").parser(tools=True)
+    assert [*parser.feed(text), *parser.finish()] == []
+    assert parser.tool_calls == (WEATHER,)
+
+
+def test_calls_in_the_reasoning_are_reasoning():
+    marked = f"<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>"
+    parser = format_by_name("phi-4-mini", reasoning=True).parser(tools=True)
+    pieces = [*parser.feed(f"<think>{marked}</think>{marked}"), *parser.finish()]
+    assert pieces == [Piece("reasoning", marked)]
+    assert parser.tool_calls == (WEATHER,)

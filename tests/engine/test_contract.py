@@ -1,0 +1,132 @@
+"""What every engine promises; each test runs on the scripted fake and on the real one."""
+
+from __future__ import annotations
+
+import pytest
+
+from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
+from phicli.errors import ContextExceededError, EngineError
+from tests.engine.conftest import QUESTION
+
+GREEDY = Sampling(temperature=0.0)
+
+
+def run(engine: Engine, prompt: tuple[int, ...], sampling: Sampling = GREEDY, **more: object) -> tuple[str, Done]:
+    events = list(engine.generate(prompt, sampling, **more))  # type: ignore[arg-type]
+    assert isinstance(events[-1], Done)
+    assert not any(isinstance(event, Done) for event in events[:-1])
+    return "".join(event.text for event in events if isinstance(event, Chunk)), events[-1]
+
+
+def test_it_says_what_it_was_loaded_with(engine: Engine) -> None:
+    assert engine.context_tokens == 256
+    engine.tokenize("x", parse_special=False)
+    assert engine.load_ms > 0
+
+
+def test_specials_are_parsed_only_when_asked(engine: Engine) -> None:
+    parsed = engine.tokenize("<|user|>", parse_special=True)
+    as_text = engine.tokenize("<|user|>", parse_special=False)
+    assert len(parsed) == 1
+    assert parsed[0] not in as_text
+
+
+def test_no_text_has_no_tokens(engine: Engine) -> None:
+    assert engine.tokenize("", parse_special=False) == ()
+
+
+def test_an_answer_comes_whole_and_ends_with_done(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    text, done = run(engine, prompt)
+    assert text == "The capital of France is Paris."
+    assert done.finish_reason == "stop"
+    assert done.usage.prompt_tokens == len(prompt)
+    assert done.timings.decode_tps > 0
+    assert done.token_ids == engine.tokenize(text, parse_special=False)
+
+
+def test_the_answer_streams_in_more_than_one_chunk(engine: Engine) -> None:
+    events = list(engine.generate(engine.tokenize(QUESTION, parse_special=True), GREEDY))
+    assert sum(isinstance(event, Chunk) for event in events) > 1
+
+
+def test_prefill_is_told_and_the_cache_is_counted(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    run(engine, prompt)
+    events = list(engine.generate(prompt, GREEDY))
+    progress = [event for event in events if isinstance(event, Prefill)]
+    assert progress
+    assert progress[0].cached == len(prompt) - 1
+    assert progress[-1].total == len(prompt)
+    assert isinstance(events[-1], Done)
+    assert events[-1].usage.cached_tokens == len(prompt) - 1
+
+
+def test_a_continued_conversation_evaluates_only_what_is_new(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    _, done = run(engine, prompt)
+    assert done.token_ids is not None
+    follow_up = engine.tokenize("<|end|><|user|>Thank you.<|end|><|assistant|>", parse_special=True)
+    _, second = run(engine, (*prompt, *done.token_ids, *follow_up))
+    assert second.usage.cached_tokens == len(prompt) + len(done.token_ids)
+
+
+def test_max_tokens_cuts_with_length(engine: Engine) -> None:
+    text, done = run(engine, engine.tokenize(QUESTION, parse_special=True), Sampling(max_tokens=2))
+    assert done.finish_reason == "length"
+    assert done.usage.completion_tokens == 2
+    assert "The capital of France is Paris.".startswith(text)
+
+
+def test_a_stop_id_ends_without_its_text(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    _, whole = run(engine, prompt)
+    assert whole.token_ids is not None
+    last = whole.token_ids[-1]
+    text, done = run(engine, prompt, stop_ids=frozenset({last}))
+    assert done.finish_reason == "stop"
+    assert done.token_ids == whole.token_ids[: whole.token_ids.index(last)]
+    assert not text.endswith(".")
+
+
+def test_a_stop_string_ends_without_its_text(engine: Engine) -> None:
+    text, done = run(engine, engine.tokenize(QUESTION, parse_special=True), stop_strings=["Paris"])
+    assert text.rstrip() == "The capital of France is"
+    assert done.finish_reason == "stop"
+
+
+def test_closing_the_iterator_stops_and_leaves_it_usable(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    events = engine.generate(prompt, GREEDY)
+    for event in events:
+        if isinstance(event, Chunk):
+            break
+    events.close()  # type: ignore[attr-defined]
+    assert run(engine, prompt)[0] == "The capital of France is Paris."
+
+
+def test_a_prompt_as_long_as_the_context_is_refused(engine: Engine) -> None:
+    token = engine.tokenize("a", parse_special=False)[:1]
+    with pytest.raises(ContextExceededError, match="256"):
+        list(engine.generate(token * 256, GREEDY))
+
+
+def test_the_context_is_used_to_its_end(engine: Engine) -> None:
+    token = engine.tokenize("a", parse_special=False)[:1]
+    events = list(engine.generate(token * 255, GREEDY))
+    done = events[-1]
+    assert isinstance(done, Done)
+    assert done.usage.prompt_tokens + done.usage.completion_tokens <= 256
+
+
+def test_an_empty_prompt_is_refused(engine: Engine) -> None:
+    with pytest.raises(EngineError):
+        list(engine.generate((), GREEDY))
+
+
+def test_closing_twice_is_fine() -> None:
+    from tests.fakes.scripted_engine import ScriptedEngine
+
+    one = ScriptedEngine(lambda _: "")
+    one.close()
+    one.close()

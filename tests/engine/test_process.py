@@ -1,0 +1,146 @@
+"""The engine's process when things go wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.process import WorkerProcess
+from phicli.engine.types import Chunk, LoadSettings, Sampling
+from phicli.errors import EngineError
+from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
+
+
+def gone(pid: int, within_s: float = 10.0) -> bool:
+    """Whether the process ends (or is a zombie) in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def load(path: Path, log_dir: Path) -> None:
+    engine = LlamaServerEngine(LoadSettings(model_path=path, context_tokens=256, threads=1), log_dir=log_dir)
+    try:
+        engine.wait_ready()
+    finally:
+        engine.close()
+
+
+def test_a_text_file_is_refused_with_the_engines_reason(tmp_path: Path) -> None:
+    path = tmp_path / "text.gguf"
+    path.write_text("hello, I am no model")
+    with pytest.raises(EngineError, match=r"could not load.*invalid magic characters") as caught:
+        load(path, tmp_path)
+    assert caught.value.exit_code == 6
+    assert "phi chat tiny-phi" in caught.value.hint
+    assert Path((caught.value.data or {})["engine_log"]).read_text()
+
+
+def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "other.gguf"
+    path.write_bytes(TINY_PHI.read_bytes().replace(b"phi3", b"phi9"))
+    with pytest.raises(EngineError, match=r"unknown model architecture: 'phi9'") as caught:
+        load(path, tmp_path)
+    assert "xllamacpp" in caught.value.hint
+
+
+def test_a_healthy_engine_leaves_no_log(tmp_path: Path) -> None:
+    load(TINY_PHI, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_folder_that_cannot_be_written_does_not_matter() -> None:
+    load(TINY_PHI, Path("/proc/no-such-folder"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_killed_engine_is_told_as_out_of_memory(tmp_path: Path) -> None:
+    engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    events = engine.generate(prompt, Sampling())
+    for event in events:
+        if isinstance(event, Chunk):
+            break
+    os.kill(engine.pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match="killed, most likely by the system because memory ran out"):
+        list(events) or list(engine.generate(prompt, Sampling()))
+    with pytest.raises(EngineError, match="killed"):
+        engine.tokenize("x", parse_special=False)
+    engine.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_crash_is_told_with_its_signal(tmp_path: Path) -> None:
+    engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
+    engine.wait_ready()
+    os.kill(engine.pid, signal.SIGSEGV)
+    with pytest.raises(EngineError, match="crashed with SIGSEGV"):
+        engine.tokenize("x", parse_special=False)
+    engine.close()
+
+
+def test_closing_ends_the_process(tmp_path: Path) -> None:
+    engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
+    engine.wait_ready()
+    engine.close()
+    engine.close()
+    assert gone(engine.pid)
+
+
+def test_a_process_that_was_never_used_ends_too(tmp_path: Path) -> None:
+    process = WorkerProcess(tmp_path)
+    process.close()
+    assert gone(process.pid)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the kernel's parent-death signal")
+@pytest.mark.parametrize("wait", [True, False], ids=["ready", "loading"])
+def test_the_engine_dies_with_a_killed_parent(tmp_path: Path, wait: bool) -> None:
+    script = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from phicli.engine.llama_server import LlamaServerEngine\n"
+        "from tests.engine.conftest import tiny_settings\n"
+        f"engine = LlamaServerEngine(tiny_settings(), log_dir=Path({str(tmp_path)!r}))\n"
+        f"{'engine.wait_ready()' if wait else ''}\n"
+        "print(engine.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert gone(pid)
+
+
+def test_only_the_key_opens_the_server(tmp_path: Path) -> None:
+    import http.client
+
+    process = WorkerProcess(tmp_path)
+    try:
+        process.load(tiny_settings())
+        host = process.wait_ready().removeprefix("http://")
+        for key in ("", "Bearer wrong"):
+            connection = http.client.HTTPConnection(host, timeout=10)
+            connection.request("POST", "/completion", '{"prompt": "x"}', {"Authorization": key} if key else {})
+            assert connection.getresponse().status == 401
+            connection.close()
+    finally:
+        process.close()

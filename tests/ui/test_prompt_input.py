@@ -1,0 +1,100 @@
+"""Where the prompt comes from."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from phicli.errors import UsageError
+from phicli.ui.prompt_input import decode, read_prompt
+from phicli.ui.terminal import Terminal
+
+
+def terminal(stdin: TextIO) -> Terminal:
+    return Terminal(stdin, io.StringIO(), io.StringIO(), colour=False)
+
+
+@pytest.fixture
+def piped(request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    """A terminal whose standard input is a pipe with the parameter in it."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, encoding="utf-8") as stdin:
+        with os.fdopen(writer, "wb") as pipe:
+            pipe.write(request.param)
+        yield terminal(stdin)
+
+
+@pytest.mark.parametrize("piped", [b"a document\n"], indirect=True)
+def test_piped_text_then_a_blank_line_then_the_prompt(piped: Terminal) -> None:
+    assert read_prompt(piped, "summarise") == "a document\n\nsummarise"
+
+
+@pytest.mark.parametrize("piped", [b"a question\n"], indirect=True)
+def test_piped_text_alone(piped: Terminal) -> None:
+    assert read_prompt(piped, None) == "a question"
+
+
+@pytest.mark.parametrize("piped", [b"a question\n"], indirect=True)
+def test_a_dash_forces_standard_input(piped: Terminal) -> None:
+    assert read_prompt(piped, "-") == "a question"
+
+
+@pytest.mark.parametrize("piped", [b"noise"], indirect=True)
+def test_no_stdin_leaves_it_alone(piped: Terminal) -> None:
+    assert read_prompt(piped, "hi", no_stdin=True) == "hi"
+
+
+@pytest.mark.parametrize("piped", [b"  indented\n\n"], indirect=True)
+def test_leading_space_is_kept(piped: Terminal) -> None:
+    assert read_prompt(piped, None) == "  indented"
+
+
+@pytest.mark.parametrize("piped", [b"", b"\n \n"], indirect=True)
+def test_empty_standard_input_is_an_error_alone_and_nothing_beside_a_prompt(piped: Terminal) -> None:
+    with pytest.raises(UsageError, match="standard input is empty"):
+        read_prompt(piped, None)
+    assert read_prompt(piped, "hi") == "hi"
+
+
+@pytest.mark.parametrize("piped", [b"caf\xe9"], indirect=True)
+def test_text_that_is_not_utf8_is_refused_with_its_place(piped: Terminal) -> None:
+    with pytest.raises(UsageError, match="byte 0xe9 at offset 3") as caught:
+        read_prompt(piped, "what is this")
+    assert "iconv" in caught.value.hint
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n"])
+def test_an_empty_prompt_is_refused(prompt: str) -> None:
+    with pytest.raises(UsageError, match="the prompt is empty"):
+        read_prompt(terminal(io.StringIO()), prompt)
+
+
+def test_the_null_device_beside_a_prompt_is_not_read() -> None:
+    with Path(os.devnull).open(encoding="utf-8") as stdin:
+        assert read_prompt(terminal(stdin), "hi") == "hi"
+        with pytest.raises(UsageError, match="standard input is empty"):
+            read_prompt(terminal(stdin), None)
+
+
+def test_a_prompt_that_cannot_be_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="not UTF-8"):
+        read_prompt(terminal(io.StringIO()), "caf\udce9", no_stdin=True)
+
+
+def test_a_file_is_read_beside_a_prompt(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("notes")
+    with path.open(encoding="utf-8") as stdin:
+        assert read_prompt(terminal(stdin), "sum up") == "notes\n\nsum up"
+
+
+@pytest.mark.parametrize(
+    "data", ["grün".encode("utf-16"), b"\xef\xbb\xbf" + "grün".encode(), "grün".encode()], ids=["utf-16", "mark", "utf-8"]
+)
+def test_byte_order_marks(data: bytes) -> None:
+    assert decode(data) == "grün"
