@@ -1,0 +1,70 @@
+"""Writes the files that are made from the code: ``completions/`` and the help pages in the README.
+
+``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
+PAGES = ("phi", "phi chat")
+
+
+def run_phi(*arguments: str, **environment: str) -> str:
+    """What ``phi`` prints, at a fixed width and without what the caller's environment would change."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHI_", "_PHI", "COLUMNS"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "phicli", *arguments],
+        env={**kept, "COLUMNS": "100", "TERMINAL_WIDTH": "100", **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()) + "\n"
+
+
+def completions() -> dict[Path, str]:
+    """Path to text of each shell's completion file."""
+    return {
+        ROOT / "completions" / name: run_phi(
+            _PHI_COMPLETE=f"source_{shell}", _TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION="1"
+        )
+        for shell, name in SHELLS.items()
+    }
+
+
+def readme() -> str:
+    """The README with its help pages renewed."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for page in PAGES:
+        begin, end = f"<!-- help: {page} -->", "<!-- end of help -->"
+        body = f"{begin}\n```text\n$ {page} --help\n{run_phi(*page.split()[1:], '--help')}```\n{end}"
+        text, count = re.subn(re.escape(begin) + ".*?" + re.escape(end), lambda _: body, text, count=1, flags=re.DOTALL)
+        if count != 1:
+            raise SystemExit(f"README.md has no place for the help of {page!r}")
+    return text
+
+
+def main() -> int:
+    """Write or check; returns the exit code."""
+    made = {**completions(), ROOT / "README.md": readme()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if "--check" in sys.argv[1:]:
+        for path in stale:
+            print(f"{path.relative_to(ROOT)} is not what the code makes; run: python .ci/generate.py")
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(made[path], encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
