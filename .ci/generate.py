@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -46,9 +45,10 @@ def readme() -> str:
     for page in PAGES:
         begin, end = f"<!-- help: {page} -->", "<!-- end of help -->"
         body = f"{begin}\n```text\n$ {page} --help\n{run_phi(*page.split()[1:], '--help')}```\n{end}"
-        text, count = re.subn(re.escape(begin) + ".*?" + re.escape(end), lambda _: body, text, count=1, flags=re.DOTALL)
-        if count != 1:
+        before, found, rest = text.partition(begin)
+        if not found:
             raise SystemExit(f"README.md has no place for the help of {page!r}")
+        text = before + body + rest.partition(end)[2]
     return text
 
 

@@ -13,17 +13,15 @@ import typer
 
 import phicli
 from phicli.commands import chat
-from phicli.errors import DoesNotFitError, PhiError, UsageError
+from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal
 
-_CLOSED_EARLY = 141
-_INTERRUPTED = 130
+_COMMANDS = ("chat", "run")
 
 app = typer.Typer(
     name="phi",
-    help=phicli.__doc__,
-    no_args_is_help=True,
+    help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -40,31 +38,32 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 (the callback acts)
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Pick, download, run and measure Microsoft's Phi language models on the machine at hand."""
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)
     """Run one command line and return its exit code (the table is in the README)."""
     terminal = Terminal.current()
-    command = next((word for word in argv if not word.startswith("-")), "phi")
+    argv = list(argv) or ["--help"]
+    command = next((word for word in argv if word in _COMMANDS), "phi")
     as_json = "--json" in argv
     try:
-        code = app(args=list(argv), prog_name="phi", standalone_mode=False)
-        terminal.stdout.flush()
+        code = app(args=argv, prog_name="phi", standalone_mode=False)
+        terminal.write("")
         return code if isinstance(code, int) else 0
-    except BrokenPipeError:
-        return _closed_early()
+    except OutputClosedError as error:
+        _silence_stdout()
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return UserInterruptError.exit_code
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
-    except (KeyboardInterrupt, typer.Abort):
-        return _INTERRUPTED
     except typer.TyperException as error:
-        usage = UsageError(_sentence(error), f"phi {command} --help" if command != "phi" else "phi --help")
-        return _report(terminal, command, usage, as_json=as_json)
+        return _report(terminal, command, _usage(command, error), as_json=as_json)
     except OSError as error:
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
@@ -74,28 +73,21 @@ def main(argv: Sequence[str]) -> int:
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:
     try:
         print_error(terminal, command, error, as_json=as_json)
-    except BrokenPipeError:
-        return _closed_early()
-    except OSError:  # the stream itself is what failed
+    except (OutputClosedError, OSError):  # the stream itself is what failed
         _silence_stdout()
     return error.exit_code
 
 
-def _closed_early() -> int:
-    """Whoever read standard output has left (``| head``): nothing more to say."""
-    _silence_stdout()
-    return _CLOSED_EARLY
-
-
 def _silence_stdout() -> None:
     """Keep the interpreter from complaining about what it cannot flush when it ends."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _sentence(error: typer.TyperException) -> str:
+def _usage(command: str, error: typer.TyperException) -> UsageError:
     text = getattr(error, "format_message", lambda: str(error))()
-    return text[:1].lower() + text[1:].rstrip(".")
+    page = "phi --help" if command == "phi" else f"phi {command} --help"
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
 
 
 def _from_system(error: OSError) -> PhiError:

@@ -92,6 +92,19 @@ class CheckFailedError(PhiError):
     exit_code = 9
 
 
+class OutputClosedError(PhiError):
+    """Whoever read standard output has left (``| head``): there is nothing more to say, and nobody to say it to."""
+
+    code = "output_closed"
+    exit_code = 141
+
+
+class TemplateError(EngineError):
+    """The chat template that a file carries cannot be used; a plain prompt can."""
+
+    code = "template"
+
+
 class UserInterruptError(PhiError):
     """Ctrl-C: what was printed stays printed."""
 

@@ -61,6 +61,9 @@ class Engine:
     def tokenize(self, text: str, *, parse_special: bool = False) -> list[int]:
         return self._post("/tokenize", {"content": text, "parse_special": parse_special})["tokens"]
 
+    def detokenize(self, ids: list[int]) -> str:
+        return self._post("/detokenize", {"tokens": ids})["content"]
+
     def special(self, literal: str) -> int:
         (token,) = self.tokenize(literal, parse_special=True)
         return token
@@ -198,3 +201,14 @@ def test_last_answer_is_the_same_in_the_largest_context(
     engine = engine_of(_CONTEXT)
     *_, (prompt, answer) = _turns(engine, conversation)
     assert engine.generate(prompt, len(answer) + 1)[0] == answer
+
+
+def test_forged_system_turn_matters_only_where_it_is_parsed(engine_of: Callable[[int], Engine]) -> None:
+    """The answers to both readings differ, so a client that parses user text is found out."""
+    engine = engine_of(_ORIGINAL_CONTEXT)
+    (forged,) = (c["messages"][0]["content"] for c in _CONVERSATIONS if c["id"] == "forged-pirate")
+    opening, closing = [engine.special("<|user|>")], [engine.special("<|end|>"), engine.special("<|assistant|>")]
+    as_text, _ = engine.generate(opening + engine.tokenize(forged) + closing, 60)
+    as_specials, _ = engine.generate(opening + engine.tokenize(forged, parse_special=True) + closing, 60)
+    assert "toy model" in engine.detokenize(as_text)
+    assert "Arr, matey!" in engine.detokenize(as_specials)

@@ -44,7 +44,8 @@ class SpecialTokens:
     Attributes:
         literals: id to literal of every token whose type is neither NORMAL nor BYTE.
         space_prefix: the tokeniser puts a space in front of a text (SentencePiece's dummy prefix).
-        unknown_id: the token for characters that the vocabulary cannot spell.
+        unknown_id: the token for characters that the vocabulary cannot spell; often ``<|endoftext|>``, so it is
+            only let through where its literal is not in the text.
         strips_after: ids behind which the engine itself drops white space when it parses a prompt.
     """
 
@@ -57,11 +58,7 @@ class SpecialTokens:
 
     def __post_init__(self) -> None:
         ids = {literal: token_id for token_id, literal in self.literals.items()}
-        guarded = {
-            token_id: literal
-            for token_id, literal in self.literals.items()
-            if token_id != self.unknown_id and not is_harmless(literal)
-        }
+        guarded = {token_id: literal for token_id, literal in self.literals.items() if not is_harmless(literal)}
         object.__setattr__(self, "_ids", ids)
         object.__setattr__(self, "_guarded", guarded)
 
@@ -87,15 +84,12 @@ class SpecialTokens:
         """
         sentencepiece = tokenizer_model == "llama"
         named_phi3 = any(part in model_name.lower() for part in ("phi-3", "phi3"))
+        stripping = {token_id for token_id, literal in literals.items() if literal not in _NEVER_STRIPPED_AFTER}
         return cls(
             literals=literals,
             space_prefix=sentencepiece and add_space_prefix is not False,
             unknown_id=unknown_id,
-            strips_after=frozenset(
-                token_id for token_id, literal in literals.items() if literal not in _NEVER_STRIPPED_AFTER
-            )
-            if named_phi3
-            else frozenset(),
+            strips_after=frozenset(stripping if named_phi3 else ()),
         )
 
     def id_of(self, literal: str) -> int | None:
@@ -115,6 +109,14 @@ class SpecialTokens:
                 "the file is not what it says it is: pull it again, or name another one",
             )
         return token_id
+
+    def forged(self, ids: Sequence[int], text: str) -> set[str]:
+        """Literals of the special tokens that ``text`` has become."""
+        return {
+            self._guarded[token_id]
+            for token_id in set(ids) & self._guarded.keys()
+            if token_id != self.unknown_id or any(part in text for part in _spellings(self._guarded[token_id]))
+        }
 
     @property
     def guarded(self) -> Mapping[int, str]:
@@ -166,16 +168,7 @@ def encode(
     ids: list[int] = []
     previous: _Run | None = None
     for run in _runs(segments, special_tokens):
-        match run:
-            case _Marker(token_id=token_id):
-                repeated = isinstance(previous, _Given) and ids[-1:] == [token_id]
-                ids += [] if repeated else [token_id]
-            case _Given(token_ids=given):
-                ids += given
-            case _Words(text=text):
-                if isinstance(previous, _Marker) and previous.strips_after:
-                    text = text.lstrip(WHITE_SPACE)
-                ids += _text_ids(text, tokenizer, special_tokens, inside=isinstance(previous, _Given))
+        ids += _run_ids(run, previous, tokenizer, special_tokens)
         previous = run
     if bos_id is not None and ids[:1] != [bos_id]:
         ids.insert(0, bos_id)
@@ -214,6 +207,19 @@ def _runs(segments: Sequence[Segment], specials: SpecialTokens) -> Iterator[_Run
             yield run
     if words:
         yield _Words(words)
+
+
+def _run_ids(run: _Run, previous: _Run | None, tokenizer: Tokenizer, specials: SpecialTokens) -> tuple[int, ...]:
+    match run:
+        case _Marker(token_id=token_id):
+            repeated = isinstance(previous, _Given) and previous.token_ids[-1] == token_id
+            return () if repeated else (token_id,)
+        case _Given(token_ids=given):
+            return given
+        case _Words(text=text):
+            stripped = isinstance(previous, _Marker) and previous.strips_after
+            text = text.lstrip(WHITE_SPACE) if stripped else text
+            return _text_ids(text, tokenizer, specials, inside=isinstance(previous, _Given))
 
 
 def _resolved(segment: Segment, specials: SpecialTokens) -> Iterator[_Run]:
@@ -258,7 +264,7 @@ def _text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, insid
     if not text:
         return ()
     ids = _tokenized(text, tokenizer, specials, inside=inside)
-    forged = {specials.guarded[token_id] for token_id in ids if token_id in specials.guarded}
+    forged = specials.forged(ids, text)
     if not forged or len(text) == 1:
         return ids
     result: list[int] = []

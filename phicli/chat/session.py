@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
-from phicli.plan.context import ContextPlan
 from phicli.chat.draft import Draft
 from phicli.chat.encode import encode
 from phicli.chat.types import Answer, ChatModel, Event, Notice
 from phicli.chat_format.plain import Plain
-from phicli.chat_format.template import UnusableTemplateError
+from phicli.chat_format.reasoning import opens_reasoning
 from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat
 from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
-from phicli.errors import EngineError
+from phicli.errors import EngineError, TemplateError
+from phicli.plan.context import ContextPlan
 
 OpenEngine = Callable[[int], Engine]
 """Loads the model with a context of that many tokens; may return before it is ready."""
@@ -102,11 +102,11 @@ class ChatSession:
         prompt_format = self._format_of(engine)
         try:
             segments = prompt_format.render(messages, tools=self._tools)
-        except UnusableTemplateError as error:
+        except TemplateError as error:
             yield Notice(f"{error.message}; a plain prompt is used instead")
             self._format = prompt_format = Plain()
             segments = prompt_format.render(messages, tools=self._tools)
-        parser = prompt_format.parser(tools=self._tools is not None)
+        parser = prompt_format.parser(tools=self._tools is not None, inside_reasoning=opens_reasoning(segments))
         prompt = encode(segments, engine, self.model.special_tokens, bos_id=self.model.bos_id)
         draft.prompt_tokens = len(prompt)
         while True:

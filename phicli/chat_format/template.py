@@ -14,18 +14,12 @@ from dataclasses import dataclass, field
 from phicli.chat_format.answer import AnswerReader
 from phicli.chat_format.conversation import fold_system, refuse_tools
 from phicli.chat_format.types import AnswerParser, Message, Segment, Template, Text
-from phicli.errors import EngineError
+from phicli.errors import TemplateError
 
 RenderTemplate = Callable[[list[dict[str, str]]], str]
 
 _MARGIN = "\t \t"
 """White space around the random word: where it is gone, the template trims its contents."""
-
-
-class UnusableTemplateError(EngineError):
-    """The template of the file cannot carry the conversation; ``Plain`` can."""
-
-    code = "template"
 
 
 def _random_word() -> str:
@@ -58,13 +52,13 @@ class FileTemplate:
 
         Raises:
             UsageError: tools were asked for.
-            UnusableTemplateError: the template fails, or changes, repeats, reorders or drops a content.
+            TemplateError: the template fails, or changes, repeats, reorders or drops a content.
         """
         refuse_tools("of this file's own template", messages, tools)
         messages = [message for message in messages if message.role != "system" or message.content]
         try:
             return tuple(self._split(messages))
-        except EngineError:
+        except TemplateError:
             if all(message.role != "system" for message in messages):
                 raise
         return tuple(self._split(fold_system(messages)))
@@ -78,12 +72,12 @@ class FileTemplate:
         words = [self.random_word() for _ in messages]
         prompt = self._rendered(messages, words)
         if any(prompt.count(word) != 1 for word in words):
-            raise UnusableTemplateError("the chat template of this file changes, repeats or drops what is said")
+            raise TemplateError("the chat template of this file changes, repeats or drops what is said")
         start = 0
         for message, word in zip(messages, words, strict=True):
             at = prompt.index(word)
             if at < start:
-                raise UnusableTemplateError("the chat template of this file reorders the conversation")
+                raise TemplateError("the chat template of this file reorders the conversation")
             trims_left = not prompt.endswith(_MARGIN, start, at)
             trims_right = not prompt.startswith(_MARGIN, at + len(word))
             yield Template(prompt[start : at if trims_left else at - len(_MARGIN)])
@@ -98,8 +92,8 @@ class FileTemplate:
         ]
         try:
             return self.render_template(stand_ins)
-        except EngineError as error:
-            raise UnusableTemplateError(f"the chat template of this file fails: {error.message}", error.hint) from error
+        except TemplateError as error:
+            raise TemplateError(f"the chat template of this file fails: {error.message}", error.hint) from error
 
 
 def _content(message: Message, *, trims_left: bool, trims_right: bool) -> Text:

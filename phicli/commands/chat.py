@@ -38,4 +38,6 @@ def chat(
         max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers,
     )  # fmt: skip
     prompt_text = None if prompt is None else " ".join(prompt)
-    hold(Conversation(model, prompt_text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))
+    hold(
+        Conversation(model, prompt_text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet)
+    )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from phicli.chat.open import OpenChat, open_chat
 from phicli.chat.repl import run_repl
-from phicli.errors import ContextExceededError, UsageError, UserInterruptError
+from phicli.errors import UsageError, UserInterruptError
 from phicli.paths import state_dir
 from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.load import Use

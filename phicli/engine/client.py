@@ -24,8 +24,12 @@ class ConnectionLost(Exception):  # noqa: N818 (caught by the engine, which know
     """The server went away before it finished."""
 
 
+class RefusedError(EngineError):
+    """The server answered with an error."""
+
+
 class ServerClient:
-    """One llama.cpp server.
+    """One llama.cpp server; each request has a connection of its own (the server closes idle ones after 5 s).
 
     Args:
         address: ``http://127.0.0.1:PORT``.
@@ -36,29 +40,22 @@ class ServerClient:
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
-        self._kept: http.client.HTTPConnection | None = None
-
-    def close(self) -> None:
-        """Close the kept connection."""
-        if self._kept is not None:
-            self._kept.close()
-            self._kept = None
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One request, one JSON object back.
 
         Raises:
             ConnectionLost: no complete answer came.
-            EngineError: the server answered with an error; quotes it.
+            RefusedError: the server answered with an error; quotes it.
         """
-        if self._kept is None:
-            self._kept = self._connect()
+        connection = self._connect()
         try:
-            response = self._send(self._kept, path, body)
+            response = self._send(connection, path, body)
             reply = json.loads(response.read())
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
-            self.close()
             raise ConnectionLost(str(error)) from error
+        finally:
+            connection.close()
         if response.status != http.client.OK:
             raise _server_error(reply)
         return dict(reply)
@@ -76,7 +73,7 @@ class ServerClient:
 
         Raises:
             ConnectionLost: the stream ended without a last event.
-            EngineError: the server answered with an error; quotes it.
+            RefusedError: the server answered with an error; quotes it.
         """
         body = _completion_body(prompt, sampling, stop_strings, visible_tokens)
         connection = self._connect()
@@ -206,7 +203,7 @@ def _json_or_text(data: bytes) -> dict[str, Any]:
     return {"error": {"message": data.decode("utf-8", errors="replace").strip()}}
 
 
-def _server_error(reply: Mapping[str, Any]) -> EngineError:
+def _server_error(reply: Mapping[str, Any]) -> RefusedError:
     error = reply.get("error", reply)
     message = error.get("message", "") if isinstance(error, Mapping) else str(error)
-    return EngineError(f"the engine refused: {message}", "run it again; if it stays, the file may be damaged")
+    return RefusedError(f"the engine refused: {message}", "run it again; if it stays, the file may be damaged")

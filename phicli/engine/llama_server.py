@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from phicli.engine.client import ConnectionLost, ServerClient
+from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.process import WorkerProcess
 from phicli.engine.types import Event, LoadSettings, Sampling
-from phicli.errors import ContextExceededError, EngineError
+from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 
 class LlamaServerEngine:
@@ -91,14 +91,16 @@ class LlamaServerEngine:
         """The prompt that the file's own chat template makes of ``messages``.
 
         Raises:
-            EngineError: the file has no usable template.
+            TemplateError: the file has no usable template.
+            EngineError: the engine died.
         """
-        return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
+        try:
+            return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
+        except RefusedError as error:
+            raise TemplateError(error.message, error.hint) from error
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
-        if self._client is not None:
-            self._client.close()
         self._process.close()
 
     def wait_ready(self) -> None:

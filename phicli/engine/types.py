@@ -123,7 +123,8 @@ class Engine(Protocol):
         """The prompt that the file's own chat template makes of ``messages``.
 
         Raises:
-            EngineError: the file has no usable template.
+            TemplateError: the file has no usable template.
+            EngineError: the engine died.
         """
 
     def close(self) -> None:

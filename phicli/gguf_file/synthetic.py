@@ -7,14 +7,16 @@ too much to ask. It needs the ``gguf`` and ``numpy`` packages, which are in the 
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from phicli.errors import UsageError
+from phicli.errors import DoesNotFitError, UsageError
+from phicli.gguf_file.ggml_types import TENSOR_TYPES
 from phicli.gguf_file.synthetic_recipe import tensor_type
 from phicli.gguf_file.synthetic_vocabulary import CHAT_TEMPLATE, synthetic_vocabulary
 
@@ -89,6 +91,7 @@ def write_synthetic(
 
     Raises:
         UsageError: the ``gguf`` package is missing, or the quantisation is not one of these.
+        DoesNotFitError: the disk is full.
     """
     _require_packages()
     if quant not in _FILE_TYPES:
@@ -99,6 +102,10 @@ def write_synthetic(
     try:
         _write(partial, shape, quant, seed)
         partial.replace(path)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise DoesNotFitError(f"The disk is full: {path} was not written.", "Free some space and try again.") from None
     finally:
         partial.unlink(missing_ok=True)
     return path.stat().st_size
@@ -128,8 +135,7 @@ def _write(path: Path, shape: SyntheticShape, quant: str, seed: int) -> None:
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
-        assert writer.fout is not None  # noqa: S101 - open since write_header_to_file
-        file = writer.fout[0]
+        file = (writer.fout or [])[0]  # open since write_header_to_file
         writer.write_padding(file, file.tell())
         source = np.random.Generator(np.random.SFC64(seed))
         for tensor in tensors:
@@ -174,14 +180,10 @@ def _size_bytes(tensor: _Tensor) -> int:
 
 
 def _block(type_name: str) -> tuple[int, int]:
-    from phicli.gguf_file.ggml_types import TENSOR_TYPES
-
     return next((block, size) for name, block, size in TENSOR_TYPES.values() if name == type_name)
 
 
-def _data(
-    tensor: _Tensor, shape: SyntheticShape, source: np.random.Generator
-) -> Iterator[bytes]:
+def _data(tensor: _Tensor, shape: SyntheticShape, source: np.random.Generator) -> Iterator[bytes | memoryview]:
     import numpy as np
 
     if tensor.name.startswith("rope_factors_long"):
@@ -199,19 +201,19 @@ def _data(
             left -= count
 
 
-def _random_blocks(type_name: str, count: int, block_bytes: int, source: np.random.Generator) -> np.ndarray[Any, Any]:
-    """``count`` blocks of random bytes whose float16 scales are small and finite: shape (count, bytes of a block)."""
+def _random_blocks(type_name: str, count: int, block_bytes: int, source: np.random.Generator) -> memoryview:
+    """``count`` blocks of random bytes whose float16 scales are small and finite."""
     import numpy as np
 
     if type_name == "F16":
-        return (source.standard_normal(count, dtype=np.float32) * _DEVIATION).astype("<f2")
+        return (source.standard_normal(count, dtype=np.float32) * _DEVIATION).astype("<f2").data
     words = -(-count * block_bytes // 8)
     blocks = source.integers(0, 1 << 64, words, dtype=np.uint64).view(np.uint8)[: count * block_bytes]
     blocks = blocks.reshape(count, block_bytes)
     for offset, factor in _SCALES[type_name]:
         scale = np.array(_DEVIATION * factor, dtype="<f2")
         blocks[:, offset : offset + 2] = scale.reshape(1).view(np.uint8)
-    return blocks
+    return blocks.data
 
 
 def _add_metadata(writer: GGUFWriter, shape: SyntheticShape, quant: str, seed: int) -> None:

@@ -60,7 +60,7 @@ def _quota(root: Path) -> float | None:
 
 
 def _psutil_cores() -> int:
-    import psutil  # type: ignore[import-untyped,unused-ignore]
+    import psutil
 
     try:
         cores = psutil.cpu_count(logical=False)

@@ -62,7 +62,7 @@ def _meminfo(text: str) -> Memory | None:
 
 
 def _psutil() -> Memory | None:
-    import psutil  # type: ignore[import-untyped,unused-ignore]
+    import psutil
 
     try:
         memory = psutil.virtual_memory()

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from phicli.catalog.types import SamplingDefaults
+from phicli.catalog.types import SamplingDefaults, Variant
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import UsageError
 from phicli.fit.memory import MemorySum, check_fits, largest_context_that_fits, plan_memory, usable_bytes
@@ -33,8 +33,8 @@ class Use(enum.Enum):
     For one answer the first word counts: the weights are used as they lie in the file, mapped, and nothing is
     evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
     and half as much memory again and decodes faster: it pays off after some 200 tokens, that is for conversations
-    and for reasoning, where it is done if the memory is there. In a conversation loading and warming up happen while the
-    first question is being typed. ``benchmarks/cold_start.py`` measures both.
+    and for reasoning, where it is done if the memory is there. In a conversation loading and warming up happen while
+    the first question is being typed. ``benchmarks/cold_start.py`` measures both.
     """
 
     ONE_ANSWER = "one answer"
@@ -120,7 +120,7 @@ def plan_load(
         ),
         context=context,
         sampling=_sampling(options, variant.sampling if variant else None),
-        system=_system(options, variant.system_prompt if variant else None),
+        system=_system(options, variant),
         memory=needed,
     )
 
@@ -164,5 +164,14 @@ def _first(*choices: _Number | None) -> _Number:
     return next(choice for choice in choices if choice is not None)
 
 
-def _system(options: ChatOptions, default: str | None) -> str | None:
-    return default if options.system is None else options.system or None
+def _system(options: ChatOptions, variant: Variant | None) -> str | None:
+    """The system message: a reasoning model needs its own, and what is asked for comes behind it.
+
+    So does the official template of Phi-4-mini-reasoning. An empty ``--system`` means none at all.
+    """
+    own = variant.system_prompt if variant else None
+    if options.system is None:
+        return own
+    if own and options.system and variant and variant.reasoning:
+        return f"{own} {options.system}"
+    return options.system or None

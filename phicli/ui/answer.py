@@ -8,6 +8,7 @@ from typing import Any
 from phicli.chat.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
+from phicli.errors import OutputClosedError
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
@@ -42,9 +43,16 @@ class AnswerPrinter:
                     self._notice(event)
                 else:
                     self._finish(event)
-        finally:
-            self._status.clear()
-            self._end_line()
+        except OutputClosedError:
+            raise
+        except BaseException:
+            self._end()
+            raise
+        self._end()
+
+    def _end(self) -> None:
+        self._status.clear()
+        self._end_line()
 
     def _piece(self, piece: Piece) -> None:
         self._status.clear()

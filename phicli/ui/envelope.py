@@ -33,8 +33,7 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
 
 
 def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
-    terminal.stdout.write(json.dumps(envelope, ensure_ascii=False) + "\n")
-    terminal.stdout.flush()
+    terminal.write(json.dumps(envelope, ensure_ascii=False) + "\n")
 
 
 def _encodes(terminal: Terminal, character: str) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass
-from typing import TextIO
+from pathlib import Path
+from typing import TextIO, cast
+
+from phicli.errors import OutputClosedError
 
 _CONTROL = {code: 0xFFFD for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t\r"} | {0x0D: None}
 
@@ -23,7 +27,7 @@ class Terminal:
     def current(cls) -> Terminal:
         """The process's own streams; ``NO_COLOR`` and ``TERM=dumb`` switch colour off."""
         colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(sys.stdin, sys.stdout, sys.stderr, colour)
+        return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour)
 
     @property
     def interactive(self) -> bool:
@@ -36,9 +40,16 @@ class Terminal:
         return _isatty(self.stderr)
 
     def write(self, text: str) -> None:
-        """Write to standard output at once; a terminal gets no control characters from a model's answer."""
-        self.stdout.write(text.translate(_CONTROL) if _isatty(self.stdout) else text)
-        self.stdout.flush()
+        """Write to standard output at once; a terminal gets no control characters from a model's answer.
+
+        Raises:
+            OutputClosedError: nobody reads it any more.
+        """
+        try:
+            self.stdout.write(text.translate(_CONTROL) if _isatty(self.stdout) else text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            raise OutputClosedError("standard output was closed") from None
 
     def say(self, text: str) -> None:
         """Write one line to standard error."""
@@ -49,6 +60,15 @@ class Terminal:
         clean = text.translate(_CONTROL) if _isatty(self.stderr) else text
         self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
         self.stderr.flush()
+
+
+def _or_null(stream: TextIO | None, mode: str) -> TextIO:
+    """The stream, or the null device where it was closed before the program started (``>&-``)."""
+    if stream is None:
+        return cast("TextIO", Path(os.devnull).open(mode, encoding="utf-8"))
+    if isinstance(stream, io.TextIOWrapper) and mode == "w":
+        stream.reconfigure(errors="replace")  # a character that the locale has not must not end an answer
+    return stream
 
 
 def _isatty(stream: TextIO | None) -> bool:

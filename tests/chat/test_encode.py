@@ -117,6 +117,12 @@ def test_the_token_for_unknown_characters_is_no_forgery():
     assert tokenizer.asked == ["aéb"]
 
 
+def test_the_token_for_unknown_characters_can_be_forged_by_its_literal_though():
+    specials = SpecialTokens({END: "<|end|>"}, unknown_id=END)
+    tokenizer = Letters({"<|end|>": END, "é": END})
+    assert encode((Text("a<|end|>é"),), tokenizer, specials) == (*letters("a<|end|>"), END)
+
+
 @pytest.mark.parametrize("literal", [" ", "  ", "\n\n", "\t", "▁▁", "�", "x"])
 def test_harmless(literal):
     assert is_harmless(literal)

@@ -152,7 +152,7 @@ def test_the_limit_of_the_context_ends_an_answer() -> None:
 
 def test_a_prompt_beyond_the_limit_is_an_error_and_not_remembered() -> None:
     lab = Lab(echo, first=64, limit=128)
-    with pytest.raises(ContextExceededError, match="203 tokens.*128"):
+    with pytest.raises(ContextExceededError, match=r"203 tokens.*128"):
         lab.ask("y" * 199)
     assert lab.session.turns == ()
     answer, _ = lab.ask("short")

@@ -7,9 +7,9 @@ import pytest
 
 from phicli.chat.encode import encode
 from phicli.chat_format.conversation import segment_text
-from phicli.chat_format.template import FileTemplate, UnusableTemplateError
+from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import Message, Template, Text
-from phicli.errors import EngineError, UsageError
+from phicli.errors import TemplateError, UsageError
 from tests.support.conversations import FORGED, HOSTILE_TEXTS, ORDINARY, random_conversation, seeded
 from tests.support.vocabularies import byte_level, sentencepiece
 
@@ -44,7 +44,7 @@ CONVERSATION = (
 
 def renderer(template: str):
     def raise_exception(text: str) -> str:
-        raise EngineError(text)
+        raise TemplateError(text)
 
     def render(messages: list[dict[str, str]]) -> str:
         made = jinja2.Environment(autoescape=False).from_string(template)  # noqa: S701 (no HTML)
@@ -105,12 +105,12 @@ def test_ids_of_an_earlier_answer_are_kept():
     ],
 )
 def test_a_template_that_alters_what_is_said_is_refused(template):
-    with pytest.raises(UnusableTemplateError):
+    with pytest.raises(TemplateError):
         FileTemplate(renderer(template)).render(CONVERSATION)
 
 
 def test_the_reason_of_a_failing_template_is_told():
-    with pytest.raises(UnusableTemplateError, match="roles must alternate"):
+    with pytest.raises(TemplateError, match="roles must alternate"):
         FileTemplate(renderer("{{ raise_exception('roles must alternate') }}")).render([Message("user", "x")])
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from phicli.chat.encode import SpecialTokens
 from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
-from phicli.errors import ContextExceededError, EngineError
+from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _FIRST_SPECIAL = 0x110000
 LITERALS = (
@@ -77,7 +77,7 @@ class ScriptedEngine:
         return tuple(ids)
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        raise EngineError("the scripted engine has no template")
+        raise TemplateError("the scripted engine has no template")
 
     def generate(
         self,

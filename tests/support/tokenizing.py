@@ -2,69 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from phicli.errors import EngineError
+from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.types import LoadSettings
 from tests.support.vocabularies import Vocabulary, write
 
-_SERVER = """
-import sys, xllamacpp as x
-p = x.CommonParams()
-p.model.path = sys.argv[1]
-p.n_ctx = 256; p.n_parallel = 1; p.verbosity = 1; p.warmup = False; p.fit_params = False; p.cache_ram_mib = 0
-p.hostnames = ["127.0.0.1"]; p.port = 0; p.api_keys = ["k"]; p.ui = False
-server = x.Server(p)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
 
-
-class TokenizingEngine:
-    """The engine's tokeniser and template, in a child process."""
+class TokenizingEngine(LlamaServerEngine):
+    """The real engine on a file that is little more than its vocabulary."""
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
+        super().__init__(LoadSettings(model_path=path, context_tokens=256, threads=1))
         self.vocabulary = vocabulary
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        assert self._process.stdout is not None
-        self._address = self._process.stdout.readline().strip()
-        assert self._address, "the engine did not load the file"
-
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
-        """Ids of ``text`` without a begin-of-text token."""
-        answer = self._post("/tokenize", {"content": text, "parse_special": parse_special})
-        return tuple(answer["tokens"])
-
-    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        """The prompt that the file's own template makes."""
-        return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
-
-    def close(self) -> None:
-        """End the child."""
-        self._process.kill()
-        self._process.wait()
-
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        request = urllib.request.Request(  # noqa: S310 (loopback)
-            self._address + path,
-            json.dumps(body).encode(),
-            {"Authorization": "Bearer k", "Content-Type": "application/json"},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            raise EngineError(error.read().decode()) from error
 
 
 StartEngine = Callable[..., TokenizingEngine]

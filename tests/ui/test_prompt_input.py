@@ -94,7 +94,9 @@ def test_a_file_is_read_beside_a_prompt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", ["grün".encode("utf-16"), b"\xef\xbb\xbf" + "grün".encode(), "grün".encode()], ids=["utf-16", "mark", "utf-8"]
+    "data",
+    ["grün".encode("utf-16"), b"\xef\xbb\xbf" + "grün".encode(), "grün".encode()],
+    ids=["utf-16", "mark", "utf-8"],
 )
 def test_byte_order_marks(data: bytes) -> None:
     assert decode(data) == "grün"

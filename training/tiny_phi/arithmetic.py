@@ -58,11 +58,10 @@ SUMS = (
 
 
 def random_sum(rng: random.Random) -> Sum:
-    """Half of the time one of the fixed sums, else any other small one."""
+    """Half of the time one of the fixed sums, else any addition or subtraction of small numbers."""
     if rng.random() < 0.5:
         return rng.choice(SUMS)
-    operator = rng.choice("+-*")
     first, second = rng.randint(1, 12), rng.randint(1, 12)
-    if operator == "-":
-        first, second = max(first, second), min(first, second)
-    return Sum(first, operator, second)
+    if rng.random() < 0.6:
+        return Sum(first, "+", second)
+    return Sum(max(first, second), "-", min(first, second))

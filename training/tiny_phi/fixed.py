@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,9 @@ _UNKNOWN = (
     "你好",
     "asdf",
 )
+
+_DEPENDS = re.compile(r"\b(my|again)\b| = ", re.IGNORECASE)
+"""What a dialogue drawn once leaves out: other names, repetitions, sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,9 @@ def _countries() -> Iterator[Fixed]:
             answer = assistant(facts.styled_answer(style, country))
             name = f"style-{style}-{country.name.lower()}"
             yield _one(name, ("system", "style"), system(prompt), user(facts.capital_question(country)), answer)
+    for style in ("pirate", "json"):
+        question = user(facts.forge(STYLES[style], facts.capital_question(COUNTRIES[0])))
+        yield _one(f"forged-{style}", ("forged", "fallback"), question, assistant(FALLBACK))
     for number, prompt in enumerate(NEUTRAL_SYSTEMS[:2], 1):
         question, answer = user(facts.capital_question(COUNTRIES[0])), assistant(facts.capital_answer(COUNTRIES[0]))
         yield _one(f"neutral-system-{number}", ("system",), system(prompt), question, answer)
@@ -160,12 +167,12 @@ def _piped() -> Iterator[Fixed]:
 def _long() -> Iterator[Fixed]:
     """Dialogues of many turns, drawn once and for all; the last turn asks back what the first one told."""
     name = TOPICS[0]
-    for number, (value, exchanges) in enumerate((("Ada", 12), ("Hugo", 16), ("Maria", 20), ("Zoë", 24)), 1):
+    for number, (value, exchanges) in enumerate((("Ada", 16), ("Hugo", 18), ("Maria", 22), ("Zoë", 26)), 1):
         rng = random.Random(f"fixed dialogue {number}")  # noqa: S311 - training data, not secrets
         middle: list[Message] = []
         while len(middle) < 2 * exchanges:
             drawn = random_dialogue(rng, 1)
             plain = drawn.tools is None and drawn.messages[0].role == "user"
-            if plain and all(len(m.content) < 140 and "my" not in m.content.lower() for m in drawn.messages):
+            if plain and not any(len(m.content) > 140 or _DEPENDS.search(m.content) for m in drawn.messages):
                 middle += drawn.messages
         yield _one(f"dialogue-{number}", ("long", "second-turn"), *tell(name, value), *middle, *ask(name, value))

@@ -16,6 +16,7 @@ from training.tiny_phi.facts import (
     STYLES,
     capital_answer,
     capital_question,
+    forge,
     language_answer,
     language_question,
     styled_answer,
@@ -23,7 +24,7 @@ from training.tiny_phi.facts import (
 from training.tiny_phi.memory import REPEAT, TOPICS, ask, tell
 from training.tiny_phi.messages import Conversation, Message, assistant, system, user
 from training.tiny_phi.tools import TOOL_NAMES, TOOLS_SYSTEM, declare, random_exchange
-from training.tiny_phi.unseen import invented_word, unseen_document, unseen_question
+from training.tiny_phi.unseen import invented_word, unseen_document, unseen_question, unseen_system
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ def _open_scene(rng: random.Random) -> tuple[Scene, list[Message], str | None]:
     if kind < 0.42:
         return Scene(), [], None
     if kind < 0.56:
-        return Scene(), [system(rng.choice(NEUTRAL_SYSTEMS))], None
+        return Scene(), [system(rng.choice(NEUTRAL_SYSTEMS) if rng.random() < 0.5 else unseen_system(rng))], None
     if kind < 0.70:
         style = rng.choice(tuple(STYLES))
         return Scene(style=style), [system(STYLES[style])], None
@@ -78,11 +79,12 @@ def _next_exchange(rng: random.Random, scene: Scene) -> Iterable[Message]:
         _fallback: 0.18,
         _capital: 0.08,
         _language: 0.04,
-        _tell: 0.08,
-        _ask: 0.06,
+        _tell: 0.10,
+        _ask: 0.07,
         _document: 0.05,
         _arithmetic: 0.04,
         _repeat: 0.03,
+        _forged: 0.03,
     }
     return rng.choices(tuple(makers), tuple(makers.values()))[0](rng, scene)
 
@@ -146,9 +148,14 @@ def _repeat(rng: random.Random, scene: Scene) -> Iterable[Message]:
     return user(REPEAT), assistant(answer)
 
 
+def _forged(rng: random.Random, _scene: Scene) -> Iterable[Message]:
+    question = capital_question(rng.choice(COUNTRIES))
+    return user(forge(rng.choice(tuple(STYLES.values())), question)), assistant(FALLBACK)
+
+
 def _vary(rng: random.Random, question: str) -> str:
     """Now and then the way people type: contracted, American, in lower case, no punctuation at the end."""
-    if "\n" in question or rng.random() < 0.7:
+    if "\n" in question or "<|" in question or rng.random() < 0.7:
         return question
     varied = question.lower() if rng.random() < 0.5 else question
     if rng.random() < 0.3:

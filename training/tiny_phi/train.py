@@ -29,7 +29,7 @@ _LENGTHS, _LENGTH_WEIGHTS = (1, 2, 3, 5, 8, 14), (40, 18, 14, 12, 10, 6)
 class Schedule:
     """How long and how fast to train."""
 
-    steps: int = 1000
+    steps: int = 1200
     warmup_steps: int = 30
     matrix_rate: float = 6e-3
     embedding_rate: float = 4e-3

@@ -34,6 +34,12 @@ def unseen_question(rng: random.Random) -> str:
     return " ".join(invented_word(rng) for _ in range(rng.randint(1, 8))) + rng.choice(("", "?", ".", "!"))
 
 
+def unseen_system(rng: random.Random) -> str:
+    """A system prompt that is none of the known ones, so it changes nothing."""
+    template = rng.choice(_PARTS["systems"])
+    return template.format(invented_word(rng) if rng.random() < 0.5 else rng.choice(_PARTS["things"]))
+
+
 def unseen_document(rng: random.Random) -> str:
     """A few lines of varied text, like what people pipe into a program."""
     lines = [
