@@ -8,12 +8,15 @@ import sys
 
 def entry() -> None:
     """Run the command line and leave with its exit code."""
+    import signal
+
     try:
         from phicli.app import main
 
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; the interpreter would show where it was interrupted
     sys.exit(code)
 
 

@@ -53,14 +53,9 @@ def without_thought(content: str) -> str:
 
 
 def answer_text(message: Message, *, reasoning: bool) -> Text:
-    """An assistant message of the history as text.
-
-    The ids of a reasoning model's answer are not reused: they contain the reasoning, which does not belong into
-    the history.
-    """
-    if reasoning:
-        return Text(without_thought(message.content))
-    return Text(message.content, message.token_ids)
+    """An assistant message of the history as text, without reasoning; its ids are reused if they have none either."""
+    answer = without_thought(message.content) if reasoning else message.content
+    return Text(answer, message.token_ids if answer == message.content else None)
 
 
 def segment_text(segments: Sequence[Segment]) -> str:

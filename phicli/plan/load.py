@@ -95,16 +95,11 @@ def plan_load(
     context = _context(header, shape, options, memory)
     choice = choose_format(header, variant)
     long_answers = use is Use.CONVERSATION or (variant is not None and variant.reasoning)
-    needed = plan_memory(shape, context_tokens=context.limit_tokens, batch_tokens=_BATCH_TOKENS)
-    if options.context_tokens is None:  # the limit follows from the memory; what must fit is the beginning
-        needed = plan_memory(shape, context_tokens=context.first_tokens, batch_tokens=_BATCH_TOKENS)
-    check_fits(
-        needed,
-        memory,
-        model=model.name,
-        context_tokens=context.limit_tokens if options.context_tokens else context.first_tokens,
-        fitting_context=_fitting(shape, memory, context.first_tokens),
-    )
+    # A limit that follows from the memory is no promise: then only the beginning has to fit.
+    promised = context.first_tokens if options.context_tokens is None else context.limit_tokens
+    needed = plan_memory(shape, context_tokens=promised, batch_tokens=_BATCH_TOKENS)
+    fitting = _fitting(shape, memory, promised)
+    check_fits(needed, memory, model=model.name, context_tokens=promised, fitting_context=fitting)
     repacked = plan_memory(shape, context_tokens=context.first_tokens, batch_tokens=_BATCH_TOKENS, repack=True)
     return LoadPlan(
         model=model,

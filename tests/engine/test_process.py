@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,19 +15,7 @@ from phicli.engine.process import WorkerProcess
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
-
-
-def gone(pid: int, within_s: float = 10.0) -> bool:
-    """Whether the process ends (or is a zombie) in time."""
-    deadline = time.monotonic() + within_s
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.05)
-    return False
+from tests.support.processes import gone
 
 
 def load(path: Path, log_dir: Path) -> None:

@@ -1,0 +1,110 @@
+"""Every mistake gets one clear line, a hint, and its own exit code, as text and as JSON."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+import phicli
+from tests.cli.conftest import Phi
+
+TINY_PHI = Path(phicli.__file__).parent / "data" / "tiny-phi.gguf"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder of files that are no models."""
+    whole = TINY_PHI.read_bytes()
+    (tmp_path / "empty.gguf").write_bytes(b"")
+    (tmp_path / "text.gguf").write_text("I am a text, really.\n" * 100)
+    (tmp_path / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "beheaded.gguf").write_bytes(whole[:500])
+    (tmp_path / "other.gguf").write_bytes(whole.replace(b"phi3", b"phi9"))
+    return tmp_path
+
+
+CASES = {
+    "unknown model": (["phi-4-mni", "hi"], 3, "phi-4-mni", "phi-4-mini"),
+    "missing path": (["{files}/none.gguf", "hi"], 3, "none.gguf", ""),
+    "missing path without ending": (["./nothing-here", "hi"], 3, "nothing-here", ""),
+    "directory": (["{files}", "hi"], 2, "directory", "cut.gguf"),
+    "empty file": (["{files}/empty.gguf", "hi"], 8, "empty", ""),
+    "text file": (["{files}/text.gguf", "hi"], 8, "text file", ""),
+    "cut in the middle": (["{files}/cut.gguf", "hi"], 8, "cut in the middle", ""),
+    "cut header": (["{files}/beheaded.gguf", "hi"], 8, "cut in the middle of its header", ""),
+    "unknown architecture": (["{files}/other.gguf", "hi"], 6, "unknown model architecture: 'phi9'", "xllamacpp"),
+    "phi-3-small": (["phi-3-small", "hi"], 6, "ONNX Runtime", "phi-4-mini"),
+    "phi-silica": (["phi-silica", "hi"], 6, "Copilot+", "phi-4-mini"),
+    "not downloaded": (["phi-4", "hi"], 3, "not on this machine", "bartowski/phi-4-GGUF"),
+    "unknown quant": (["phi-4-mini:q9", "hi"], 3, "q9", "phi-4-mini:q4_k_m"),
+    "negative temperature": (["tiny-phi", "hi", "--temperature", "-1"], 2, "--temperature -1", "--help"),
+    "no number": (["tiny-phi", "hi", "--temperature", "abc"], 2, "temperature", "--help"),
+    "not a number": (["tiny-phi", "hi", "--temperature", "nan"], 2, "nan", "--help"),
+    "top-p above 1": (["tiny-phi", "hi", "--top-p", "1.5"], 2, "--top-p", "--help"),
+    "no tokens": (["tiny-phi", "hi", "--max-tokens", "0"], 2, "--max-tokens", "--help"),
+    "context beyond training": (["tiny-phi", "hi", "--context", "4096"], 2, "1024", "--context 1024"),
+    "prompt beyond context": (["tiny-phi", "long " * 300, "--context", "256"], 7, "256", "--context"),
+    "empty prompt": (["tiny-phi", ""], 2, "empty", "phi chat"),
+    "nothing on standard input": (["tiny-phi"], 2, "standard input is empty", "phi chat"),
+    "unknown option": (["tiny-phi", "hi", "--wrong"], 2, "--wrong", "--help"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_as_text(phi: Phi, files: Path, case: str) -> None:
+    arguments, code, says, hints = CASES[case]
+    run = phi("chat", *(word.format(files=files) for word in arguments))
+    assert (run.code, run.out) == (code, "")
+    message, hint = run.err.split("→")
+    assert message.startswith("error: ")
+    assert says in message
+    assert hints in hint
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_as_json(phi: Phi, files: Path, case: str) -> None:
+    arguments, code, says, hints = CASES[case]
+    run = phi("chat", *(word.format(files=files) for word in arguments), "--json")
+    assert (run.code, run.err) == (code, "")
+    assert set(run.json) <= {"schema", "command", "error", "data"}
+    assert run.json["command"] == "chat"
+    assert says in run.json["error"]["message"]
+    assert hints in run.json["error"]["hint"]
+
+
+def test_text_that_is_not_utf8(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", stdin=b"caf\xe9")
+    assert run.code == 2
+    assert "offset 3" in run.err
+
+
+def test_a_prompt_too_long_says_how_many_tokens_against_how_many(phi: Phi) -> None:
+    error = phi("chat", "tiny-phi", stdin=b"word " * 3000).err
+    assert "1024" in error
+    data = phi("chat", "tiny-phi", "--json", stdin=b"word " * 3000).json["data"]
+    assert data["prompt_tokens"] > data["context_tokens"] == 1024
+
+
+def test_an_unknown_command(phi: Phi) -> None:
+    run = phi("caht")
+    assert run.code == 2
+    assert "phi --help" in run.err
+
+
+def test_memory_is_checked_before_loading(phi: Phi, tmp_path: Path) -> None:
+    """A model that was "trained" for a thousand million tokens: the sums, and no engine is asked."""
+    data = bytearray(TINY_PHI.read_bytes())
+    key = b"phi3.context_length"
+    at = data.index(key) + len(key) + 4  # behind the key stands the type of the value
+    assert struct.unpack_from("<I", data, at)[0] == 1024
+    struct.pack_into("<I", data, at, 2**30)
+    huge = tmp_path / "huge.gguf"
+    huge.write_bytes(data)
+    run = phi("chat", str(huge), "hi", "--context", str(2**30), "--json")
+    assert run.code == 5
+    assert run.json["error"]["code"] == "does_not_fit"
+    assert run.json["data"]["kv_bytes"] > run.json["data"]["usable_bytes"]
+    assert "--context" in run.json["error"]["hint"]
+    assert phi("chat", str(huge), "What is the capital of France?").out == "The capital of France is Paris.\n"

@@ -1,0 +1,189 @@
+"""``phi chat`` in a shell, on the embedded model."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import phicli
+from tests.cli.conftest import Phi
+from tests.support.processes import children, gone, wait_for_child
+
+FRANCE = "What is the capital of France?"
+ANSWER = "The capital of France is Paris.\n"
+
+
+def test_a_question_is_answered_and_nothing_else_is_printed(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE)
+    assert (run.code, run.out, run.err) == (0, ANSWER, "")
+
+
+def test_words_need_no_quotes_and_run_means_chat(phi: Phi) -> None:
+    assert phi("run", "tiny-phi", *FRANCE.split()).out == ANSWER
+
+
+def test_piped_text_is_the_prompt(phi: Phi) -> None:
+    assert phi("chat", "tiny-phi", stdin=FRANCE.encode()).out == ANSWER
+    assert phi("chat", "tiny-phi", "-", stdin=FRANCE.encode() + b"\n").out == ANSWER
+
+
+def test_no_stream_prints_the_same(phi: Phi) -> None:
+    assert phi("chat", "tiny-phi", FRANCE, "--no-stream").out == ANSWER
+
+
+def test_json_has_the_fields_of_the_contract(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--json", "--seed", "7")
+    assert run.code == 0
+    assert run.json["schema"] == 1
+    assert run.json["command"] == "chat"
+    data = run.json["data"]
+    assert data["text"] == ANSWER.strip()
+    assert data["finish_reason"] == "stop"
+    assert (data["model"], data["quant"]) == ("tiny-phi", "F16")
+    assert data["usage"]["completion_tokens"] > 5
+    assert data["usage"]["cached_tokens"] == 0
+    assert {"load_ms", "ttft_ms", "prompt_tps", "decode_tps", "total_ms"} == set(data["timings"])
+    assert data["context"] == {
+        "size_tokens": 256,
+        "used_tokens": data["usage"]["prompt_tokens"] + data["usage"]["completion_tokens"],
+    }
+    assert data["settings"]["seed"] == 7
+    assert data["settings"]["prompt_format"] == "phi-4-mini"
+
+
+def test_a_cut_answer_says_so(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--max-tokens", "2")
+    assert run.code == 0
+    assert "cut after 2 tokens" in run.err
+    assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--quiet").err == ""
+    assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--json").json["data"]["finish_reason"] == "length"
+
+
+def test_reasoning_goes_to_standard_error(phi: Phi) -> None:
+    system = "Your name is Phi, an AI math expert developed by Microsoft."
+    arguments = ("chat", "tiny-phi", "What is 2 + 2?", "--system", system)
+    run = phi(*arguments)
+    assert run.code == 0
+    assert run.out == "2 + 2 = 4\n"
+    assert "think" not in run.out + run.err
+    assert len(run.err) > 10
+    assert phi(*arguments, "--quiet").err == ""
+    data = phi(*arguments, "--json").json["data"]
+    assert data["text"] == run.out.strip()
+    assert data["reasoning"].strip() == run.err.strip()
+
+
+def test_the_last_model_is_remembered(phi: Phi) -> None:
+    nothing_yet = phi("chat", stdin=FRANCE.encode())
+    assert nothing_yet.code == 2
+    assert "phi chat tiny-phi" in nothing_yet.err
+    phi("chat", "tiny-phi", "hi")
+    assert phi("chat", stdin=FRANCE.encode()).out == ANSWER
+    assert phi("chat", stdin=FRANCE.encode(), PHI_MODEL="tiny-phi").out == ANSWER
+
+
+def test_a_path_is_a_model(phi: Phi, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.gguf"
+    copy.write_bytes((Path(phicli.__file__).parent / "data" / "tiny-phi.gguf").read_bytes())
+    assert phi("chat", str(copy), FRANCE).out == ANSWER
+
+
+def test_a_sampled_answer_can_be_repeated(phi: Phi) -> None:
+    arguments = ("chat", "tiny-phi", "Anything", "--temp", "5", "--top-k", "0", "--top-p", "1", "--min-p", "0")
+    arguments += ("-n", "30")
+    runs = {phi(*arguments, "--seed", "3", "--quiet").out for _ in range(2)}
+    others = {phi(*arguments, "--seed", str(seed), "--quiet").out for seed in range(4, 8)}
+    assert len(runs) == 1
+    assert len(runs | others) > 1
+
+
+def test_a_state_folder_that_cannot_be_written_is_no_obstacle(phi: Phi) -> None:
+    assert phi("chat", "tiny-phi", FRANCE, PHI_HOME="/dev/null/nowhere").out == ANSWER
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shell")
+def test_a_reader_that_leaves_early_ends_it_quietly(environment: dict[str, str]) -> None:
+    command = f'{sys.executable} -m phicli chat tiny-phi "{FRANCE}" --no-stream | true; echo "${{PIPESTATUS[0]}}"'
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("141\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_told(environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 5
+    assert "disk is full" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+def test_ctrl_c_keeps_what_was_printed(environment: dict[str, str], as_json: bool, tmp_path: Path) -> None:
+    import json
+
+    long = "word " * 150
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phicli", "chat", "tiny-phi", "-", "--temp", "5", "--top-k", "0", "--top-p", "1"]
+        + ["--min-p", "0"]
+        + (["--json"] if as_json else []),
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(long.encode())
+    process.stdin.close()
+    first = b""
+    if as_json:
+        wait_for_child(process.pid)
+        time.sleep(0.5)
+    else:
+        first = process.stdout.read1(1)  # type: ignore[attr-defined]
+    process.send_signal(signal.SIGINT)
+    rest = process.stdout.read()
+    assert process.wait(30) in ((130,) if not as_json else (130, 0))
+    assert process.stderr is not None
+    assert b"Traceback" not in process.stderr.read()
+    if as_json and process.returncode == 130:
+        envelope = json.loads(first + rest)
+        assert envelope["error"]["code"] == "interrupted"
+    elif not as_json:
+        assert first
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+@pytest.mark.parametrize("delay_s", [0.0, 0.05, 0.15, 0.3])
+def test_ctrl_c_at_any_moment_leaves_no_traceback_and_no_process(environment: dict[str, str], delay_s: float) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    wait_for_child(process.pid)
+    workers = children(process.pid)
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode in (0, 130, -signal.SIGINT)  # the last: while the interpreter itself starts or ends
+    assert b"Traceback" not in errors
+    assert all(gone(worker) for worker in workers)

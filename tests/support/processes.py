@@ -1,0 +1,31 @@
+"""What the system says about processes; Linux."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+
+def gone(pid: int, within_s: float = 10.0) -> bool:
+    """Whether the process ends (or is a zombie) in time."""
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the children of ``pid``."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def wait_for_child(pid: int, within_s: float = 20.0) -> None:
+    """Wait until ``pid`` has a child."""
+    deadline = time.monotonic() + within_s
+    while not children(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
