@@ -1,0 +1,39 @@
+"""Files that are made from the code are what the code makes, and the completions complete."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.conftest import Phi
+
+ROOT = Path(__file__).parents[1]
+pytest_plugins = ["tests.cli.conftest"]
+
+
+def test_completions_and_help_pages_are_up_to_date() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / ".ci" / "generate.py"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def complete(phi: Phi, line: str) -> list[str]:
+    words = line.split(" ")
+    run = phi(_PHI_COMPLETE="complete_bash", COMP_WORDS=" ".join(words), COMP_CWORD=str(len(words) - 1))
+    return run.out.split()
+
+
+def test_commands_complete(phi: Phi) -> None:
+    assert complete(phi, "phi ch") == ["chat"]
+
+
+def test_model_names_complete(phi: Phi) -> None:
+    names = complete(phi, "phi chat phi-4-m")
+    assert "phi-4-mini" in names
+    assert all(name.startswith("phi-4-m") for name in names)
+
+
+def test_options_complete(phi: Phi) -> None:
+    assert "--temperature" in complete(phi, "phi chat --te")
