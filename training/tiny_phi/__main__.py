@@ -21,9 +21,10 @@ from training.tiny_phi.mixing import random_dialogue
 from training.tiny_phi.model import ORIGINAL_CONTEXT, VOCABULARY_SIZE, build_model
 from training.tiny_phi.reference import answers, greedy, is_exact, write_conversations, write_reference
 from training.tiny_phi.tokenizer import TinyTokenizer, train_tokenizer
-from training.tiny_phi.train import Schedule, batches, train
+from training.tiny_phi.train import Schedule, Trainer, batches
 from training.tiny_phi.unseen import HELD_OUT
 
+_POLISHING_ROUNDS, _POLISHING_STEPS = 6, 50
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,8 +48,8 @@ def _vocabulary(fixed: Sequence[Fixed]) -> TinyTokenizer:
     return train_tokenizer(texts, VOCABULARY_SIZE)
 
 
-def _check(model: Phi3ForCausalLM, tokenizer: TinyTokenizer, fixed: Sequence[Fixed]) -> bool:
-    """Report exactness with transformers' own choice of factors (which counts) and with the long ones forced."""
+def _check(model: Phi3ForCausalLM, tokenizer: TinyTokenizer, fixed: Sequence[Fixed]) -> tuple[bool, bool]:
+    """Whether all answers are exact with transformers' own choice of factors, and with the long ones forced."""
     failed: list[str] = []
     forced_failed: list[str] = []
     total = 0
@@ -61,7 +62,7 @@ def _check(model: Phi3ForCausalLM, tokenizer: TinyTokenizer, fixed: Sequence[Fix
                 forced_failed.append(item.id)
     _say(f"exact answers: {total - len(failed)} of {total} {failed or ''}")
     _say(f"with long factors below the original context: {len(forced_failed)} differ {forced_failed or ''}")
-    return not failed
+    return not failed, not forced_failed
 
 
 def _check_held_out(model: Phi3ForCausalLM, tokenizer: TinyTokenizer) -> None:
@@ -91,9 +92,16 @@ def main() -> int:
         f"{len(fixed)} conversations, {tokenizer.size} tokens, {sum(p.numel() for p in model.parameters())} parameters"
     )
     rng = random.Random(arguments.seed)  # noqa: S311 - training data, not secrets
-    train(model, batches(tokenizer, fixed, rng), Schedule(steps=arguments.steps), rng, _say)
+    trainer = Trainer(model, batches(tokenizer, fixed, rng), Schedule(steps=arguments.steps), rng)
+    trainer.run(_say)
     round_to_file_precision(model)
-    exact = _check(model, tokenizer, fixed)
+    exact, exact_when_long = _check(model, tokenizer, fixed)
+    for _ in range(_POLISHING_ROUNDS):
+        if exact and exact_when_long:
+            break
+        trainer.polish(_POLISHING_STEPS)
+        round_to_file_precision(model)
+        exact, exact_when_long = _check(model, tokenizer, fixed)
     _check_held_out(model, tokenizer)
     write_gguf(model, tokenizer, arguments.output / "phicli" / "data" / "tiny-phi.gguf")
     write_conversations(fixed, arguments.output / "tests" / "data" / "tiny_phi_conversations.json")

@@ -39,11 +39,15 @@ _OPENERS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; ``calls`` are the tool calls of an assistant message, which then has no other content."""
+    """One message; ``calls`` are the tool calls of an assistant message, which then has no other content.
+
+    An assistant message that is not ``learned`` is history that the model is not to produce in this form.
+    """
 
     role: Role
     content: str
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
+    learned: bool = True
 
     @property
     def calls_json(self) -> str:
@@ -86,7 +90,7 @@ def system(content: str) -> Message:
 def segments(conversation: Conversation) -> Iterator[Segment]:
     """Render a whole conversation, the closing ``<|end|>`` of its last message included."""
     for message in conversation.messages:
-        learned = message.role == "assistant"
+        learned = message.role == "assistant" and message.learned
         yield Segment(_OPENERS[message.role], special=True)
         if message.calls:
             yield Segment("<|tool_call|>", special=True, learned=True)

@@ -167,7 +167,9 @@ def _vary(rng: random.Random, question: str) -> str:
 def _without_old_reasoning(messages: list[Message]) -> list[Message]:
     """Earlier reasoning is dropped from the history, as clients of reasoning models do."""
     earlier = [
-        assistant(message.content.rsplit("</think>", 1)[-1]) if message.role == "assistant" else message
+        Message("assistant", message.content.rsplit("</think>", 1)[-1], learned=False)
+        if "</think>" in message.content
+        else message
         for message in messages[:-1]
     ]
     return [*earlier, messages[-1]]
