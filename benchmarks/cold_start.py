@@ -35,8 +35,8 @@ from phicli.plan.locate import locate
 from phicli.plan.request import ChatOptions
 
 PROMPT = "Why is the sky blue, and why is it red in the evening?"
-_DECODED = 32
-Rates = Callable[[list[int]], dict[str, float]]
+Rates = Callable[[list[int], int], dict[str, float]]
+PHI = str(Path(sys.executable).with_name("phi"))
 BARE_APP = """
 import typer
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -95,7 +95,7 @@ def help_rows(runs: int) -> Iterator[Row]:
         bare.write_text(BARE_APP, encoding="utf-8")
         mine, others = in_turn(
             runs * 4,
-            lambda: measure([sys.executable, "-m", "phicli", "--help"]),
+            lambda: measure([PHI, "--help"]),
             lambda: measure([sys.executable, str(bare), "--help"]),
         )
     yield _row("`phi --help` against a bare two-command Typer app", mine, others, "ms", "≤ 1.3 x")
@@ -106,9 +106,7 @@ def chat_rows(path: Path, runs: int) -> Iterator[Row]:
     tokens = "8"
     mine, others = in_turn(
         runs,
-        lambda: measure(
-            [sys.executable, "-m", "phicli", "chat", str(path), PROMPT, "-n", tokens, "-q", "--context", "4096"]
-        ),
+        lambda: measure([PHI, "chat", str(path), PROMPT, "-n", tokens, "-q", "--context", "4096"]),
         lambda: measure([sys.executable, "-m", "benchmarks.engine_defaults", str(path), PROMPT, tokens]),
     )
     yield _row("process start to first token, one answer", mine, others, "s", "≤ 0.5 x")
@@ -124,18 +122,29 @@ def chat_rows(path: Path, runs: int) -> Iterator[Row]:
 def rate_rows(path: Path, runs: int) -> Iterator[Row]:
     """Tokens a second in the settings of a conversation, and of one answer, against the engine's defaults."""
     for use, aim in ((Use.CONVERSATION, "≥ 0.95 x"), (Use.ONE_ANSWER, "")):
-        with _ours(path, use) as mine, _theirs(path) as others:
-            bodies = (_body(number) for number in itertools.count())
-            mine(next(bodies)), others(next(bodies))  # not counted
-            pairs = [(mine(next(bodies)), others(next(bodies))) for _ in range(runs)]
+        pairs = _rates_in_turn(path, use, runs, read=256, decoded=32)
         for name in ("decode", "prefill"):
             medians = [statistics.median(pair[side][name] for pair in pairs) for side in (0, 1)]
             yield Row(f"{name}, settings of {use.value}", *medians, "tokens/s", aim if name == "decode" else "")
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        pairs = _rates_in_turn(path, Use.ONE_ANSWER, min(runs, 3), read=32, decoded=8)
+    finally:
+        spinning.kill()
+    medians = [statistics.median(pair[side]["decode"] for pair in pairs) for side in (0, 1)]
+    yield Row("decode, settings of one answer, while another program keeps one core busy", *medians, "tokens/s", "")
 
 
-def _body(number: int) -> list[int]:
-    """256 tokens that were never seen before, so that nothing is cached."""
-    return list(range(1000 + 300 * number, 1000 + 300 * number + 256))
+def _rates_in_turn(path: Path, use: Use, runs: int, *, read: int, decoded: int) -> list[tuple[dict[str, float], ...]]:
+    with _ours(path, use) as mine, _theirs(path) as others:
+        bodies = (_body(number, read) for number in itertools.count())
+        mine(next(bodies), decoded), others(next(bodies), decoded)  # not counted
+        return [(mine(next(bodies), decoded), others(next(bodies), decoded)) for _ in range(runs)]
+
+
+def _body(number: int, tokens: int) -> list[int]:
+    """A prompt that was never seen before, so that nothing is cached."""
+    return list(range(1000 + 300 * number, 1000 + 300 * number + tokens))
 
 
 def planned(path: Path, use: Use) -> LoadSettings:
@@ -155,8 +164,8 @@ def planned(path: Path, use: Use) -> LoadSettings:
 def _ours(path: Path, use: Use) -> Iterator[Rates]:
     engine = LlamaServerEngine(planned(path, use))
 
-    def rates(prompt: list[int]) -> dict[str, float]:
-        done = list(engine.generate(prompt, Sampling(max_tokens=_DECODED)))[-1]
+    def rates(prompt: list[int], decoded: int) -> dict[str, float]:
+        done = list(engine.generate(prompt, Sampling(max_tokens=decoded)))[-1]
         assert isinstance(done, Done)
         return {"decode": done.timings.decode_tps, "prefill": done.timings.prompt_tps}
 
@@ -174,8 +183,8 @@ def _theirs(path: Path) -> Iterator[Rates]:
     assert process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
 
-    def rates(prompt: list[int]) -> dict[str, float]:
-        print(json.dumps({"prompt": prompt, "n_predict": _DECODED, "temperature": 0}), file=stdin, flush=True)
+    def rates(prompt: list[int], decoded: int) -> dict[str, float]:
+        print(json.dumps({"prompt": prompt, "n_predict": decoded, "temperature": 0}), file=stdin, flush=True)
         timings = json.loads(stdout.readline())
         return {"decode": timings["predicted_per_second"], "prefill": timings["prompt_per_second"]}
 

@@ -12,22 +12,20 @@ from typing import Annotated
 import typer
 
 import phicli
-from phicli.commands import chat
+from phicli.commands import ALIASES, SUMMARIES
+from phicli.commands.group import LazyGroup
 from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal
 
-_COMMANDS = ("chat", "run")
-
 app = typer.Typer(
     name="phi",
+    cls=LazyGroup,
     help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("chat")(chat.chat)
-app.command("run", hidden=True, help="Same as chat.")(chat.chat)
 
 
 def _show_version(wanted: bool) -> None:
@@ -49,7 +47,7 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
     """Run one command line and return its exit code (the table is in the README)."""
     terminal = Terminal.current()
     argv = list(argv) or ["--help"]
-    command = next((word for word in argv if word in _COMMANDS), "phi")
+    command = next((word for word in argv if word in SUMMARIES or word in ALIASES), "phi")
     as_json = "--json" in argv
     try:
         code = app(args=argv, prog_name="phi", standalone_mode=False)

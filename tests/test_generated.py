@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.conftest import Phi
+from phicli.commands import ALIASES, SUMMARIES
+from tests.support.running import Phi
 
 ROOT = Path(__file__).parents[1]
-pytest_plugins = ["tests.cli.conftest"]
 
 
 def test_completions_and_help_pages_are_up_to_date() -> None:
@@ -37,3 +38,14 @@ def test_model_names_complete(phi: Phi) -> None:
 
 def test_options_complete(phi: Phi) -> None:
     assert "--temperature" in complete(phi, "phi chat --te")
+
+
+def test_the_table_of_commands_says_what_the_commands_say() -> None:
+    for name, summary in SUMMARIES.items():
+        function = getattr(importlib.import_module(f"phicli.commands.{name}"), name)
+        assert function.__doc__.splitlines()[0] == summary
+
+
+def test_every_alias_is_a_command(phi: Phi) -> None:
+    assert set(ALIASES.values()) <= set(SUMMARIES)
+    assert phi("run", "--help").out.splitlines()[2] == phi("chat", "--help").out.splitlines()[2]

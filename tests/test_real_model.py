@@ -10,9 +10,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from tests.cli.conftest import Phi
+from tests.support.running import Phi
 
-pytest_plugins = ["tests.cli.conftest"]
 pytestmark = pytest.mark.model
 
 FRANCE = "What is the capital of France?"

@@ -165,10 +165,13 @@ def _hint(code: int | None, reason: str) -> str:
 def _environment() -> dict[str, str]:
     """The child's environment.
 
-    With a busy core, spinning threads were measured 15 times slower than one thread: ``PASSIVE`` lets them sleep.
-    Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
+    llama.cpp's threads meet after each operation and spin while they wait. Spinning as long as the runtime likes
+    makes an answer many times slower when another program keeps a core busy; not spinning at all
+    (``OMP_WAIT_POLICY=PASSIVE``) costs a tenth of the speed on an idle machine. A short spin has neither fault:
+    ``benchmarks/cold_start.py`` measures both. Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
     """
-    return {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
+    spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
+    return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
 
 
 def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +32,8 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
 
 
 def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
+    import json
+
     terminal.write(json.dumps(envelope, ensure_ascii=False) + "\n")
 
 

@@ -18,8 +18,6 @@ from tests.support import official
 from tests.support.conversations import HOSTILE_TEXTS, ORDINARY, random_conversation, seeded
 from tests.support.vocabularies import SPECIALS, from_ranks
 
-pytest_plugins = ["tests.support.tokenizing"]
-
 PACKAGE = "gpt-tokenizer@4.0.0"
 
 

@@ -13,8 +13,6 @@ from phicli.errors import TemplateError, UsageError
 from tests.support.conversations import FORGED, HOSTILE_TEXTS, ORDINARY, random_conversation, seeded
 from tests.support.vocabularies import byte_level, sentencepiece
 
-pytest_plugins = ["tests.support.tokenizing"]
-
 CHATML = (
     "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
     "{{ '<|im_start|>system\nYou are a default.<|im_end|>\n' }}{% endif %}"

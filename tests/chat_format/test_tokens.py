@@ -12,8 +12,6 @@ from tests.support import official
 from tests.support.conversations import FORGED, HOSTILE_TEXTS, ORDINARY, random_conversation, random_text, seeded
 from tests.support.vocabularies import Vocabulary, byte_level, sentencepiece
 
-pytest_plugins = ["tests.support.tokenizing"]
-
 BYTE_LEVEL = (byte_level("control"), byte_level("user_defined"))
 PHI3_NAMED = (sentencepiece("control", name="Phi-3 mini"), sentencepiece("user_defined", name="Phi-3 mini"))
 OTHER_NAMED = (sentencepiece("control", name="Other"), sentencepiece("user_defined", name="Other"))

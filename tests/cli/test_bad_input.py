@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import phicli
-from tests.cli.conftest import Phi
+from tests.support.running import Phi
 
 TINY_PHI = Path(phicli.__file__).parent / "data" / "tiny-phi.gguf"
 

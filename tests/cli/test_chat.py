@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import phicli
-from tests.cli.conftest import Phi
 from tests.support.processes import children, gone, wait_for_child
+from tests.support.running import Phi
 
 FRANCE = "What is the capital of France?"
 ANSWER = "The capital of France is Paris.\n"
@@ -66,10 +66,10 @@ def test_a_cut_answer_says_so(phi: Phi) -> None:
 
 def test_reasoning_goes_to_standard_error(phi: Phi) -> None:
     system = "Your name is Phi, an AI math expert developed by Microsoft."
-    arguments = ("chat", "tiny-phi", "What is 2 + 2?", "--system", system)
+    arguments = ("chat", "tiny-phi", "What is 7 + 5?", "--system", system)
     run = phi(*arguments)
     assert run.code == 0
-    assert run.out == "2 + 2 = 4\n"
+    assert run.out == "7 + 5 = 12\n"
     assert "think" not in run.out + run.err
     assert len(run.err) > 10
     assert phi(*arguments, "--quiet").err == ""
