@@ -17,7 +17,7 @@ from phicli.catalog.types import PROMPT_FORMATS, Catalog, GgufFile, GgufSource, 
 from phicli.errors import IntegrityError
 
 SCHEMA: Final = 1
-_REINSTALL: Final = "Install phicli again: pip install --force-reinstall phicli"
+_REINSTALL: Final = "install phicli again: pip install --force-reinstall phicli"
 _TYPES: Final[Mapping[str, type | tuple[type, ...]]] = {
     "int": int,
     "float": (int, float),
@@ -142,4 +142,4 @@ def _check_names(variants: tuple[Variant, ...]) -> None:
 
 
 def _bad(where: str, what: str) -> IntegrityError:
-    return IntegrityError(f"catalog.toml, {where}: {what}.", _REINSTALL)
+    return IntegrityError(f"catalog.toml, {where}: {what}", _REINSTALL)

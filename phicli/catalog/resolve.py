@@ -32,7 +32,7 @@ def resolve(name: str, within: Catalog | None = None) -> Selection:
     known = _names(within or catalog())
     variant = known.get(squash(wanted))
     if variant is None:
-        raise NotFoundError(f"There is no model called {name!r}.", _suggest(wanted, known))
+        raise NotFoundError(f"there is no model called {name!r}", _suggest(wanted, known))
     return Selection(variant, _quant(variant, quant) if ":" in name else None)
 
 
@@ -43,7 +43,7 @@ def require_runnable(variant: Variant) -> None:
         UnsupportedModelError: it cannot; the message says what can.
     """
     if not variant.runs_here:
-        message = f"{variant.id} cannot run here: no GGUF engine supports it. It runs on {variant.runs_on}."
+        message = f"{variant.id} cannot run here: no GGUF engine supports it; it runs on {variant.runs_on}"
         raise UnsupportedModelError(message, f"A model of the family that runs here: phi chat {_instead(variant)}")
 
 
@@ -72,13 +72,13 @@ def _quant(variant: Variant, quant: str) -> str:
         return by_squashed[squash(quant)]
     if variant.sources and looks_like_quant(quant):
         return quant.upper().replace("-", "_").replace("UD_", "UD-")
-    message = f"{variant.id} has no quantisation {quant!r}."
+    message = f"{variant.id} has no quantisation {quant!r}"
     if not by_squashed:
-        raise NotFoundError(message, f"Leave it out: phi chat {variant.id}")
+        raise NotFoundError(message, f"leave it out: phi chat {variant.id}")
     close = get_close_matches(squash(quant), by_squashed, n=1, cutoff=0.5)
     usual = "Q4_K_M" if "Q4_K_M" in variant.quants else variant.quants[0]
     example = by_squashed[close[0]] if close and quant else usual
-    raise NotFoundError(message, f"There is {', '.join(variant.quants)}. Try: phi chat {variant.id}:{example.lower()}")
+    raise NotFoundError(message, f"there is {', '.join(variant.quants)}. Try: phi chat {variant.id}:{example.lower()}")
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:
@@ -87,8 +87,8 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     close += get_close_matches(start, known, n=5, cutoff=0.6)
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
-        return "Models have names such as phi-4-mini; one needs no download: phi chat tiny-phi"
-    return f"Did you mean {' or '.join(ids)}? Then: phi chat {ids[0]}"
+        return "models have names such as phi-4-mini; one needs no download: phi chat tiny-phi"
+    return f"did you mean {' or '.join(ids)}? Then: phi chat {ids[0]}"
 
 
 def _instead(variant: Variant) -> str:

@@ -192,7 +192,7 @@ def _hint(model: str, usable: int, context_tokens: int, fitting_context: int) ->
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
         command = f"phi chat {shlex.quote(model)} --context {fitting_context}"
         return f"A context of {fitting_context:,} tokens fits: {command}"
-    return f"Close other programs, or take a smaller model: phi chat {_smaller_model(usable, model)}"
+    return f"close other programs, or take a smaller model: phi chat {_smaller_model(usable, model)}"
 
 
 def _smaller_model(usable: int, but_not: str) -> str:

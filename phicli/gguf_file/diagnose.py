@@ -11,8 +11,8 @@ from typing import Final
 
 from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
 
-GET_AGAIN: Final = "Download the file again. `phi chat tiny-phi` shows whether the installation itself works."
-_NAME_ONE: Final = "Name a .gguf file or a model, for example: phi chat tiny-phi"
+GET_AGAIN: Final = "download the file again. `phi chat tiny-phi` shows whether the installation itself works"
+_NAME_ONE: Final = "name a .gguf file or a model, for example: phi chat tiny-phi"
 
 _MAGICS: Final = (
     (b"PK\x03\x04", "a zip archive (perhaps a PyTorch checkpoint)"),
@@ -57,10 +57,10 @@ def check_is_file(path: Path) -> int:
         raise _directory(path)
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(
-            f"{path} is not a file but a device or a pipe.", "Name a .gguf file, or a model: phi chat tiny-phi"
+            f"{path} is not a file but a device or a pipe", "name a .gguf file, or a model: phi chat tiny-phi"
         )
     if info.st_size == 0:
-        raise IntegrityError(f"{path} is empty (0 bytes).", GET_AGAIN)
+        raise IntegrityError(f"{path} is empty (0 bytes)", GET_AGAIN)
     return info.st_size
 
 
@@ -71,26 +71,26 @@ def unreadable(path: Path, error: OSError) -> PhiError:
     reason = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return IntegrityError(
-            f"{path} cannot be read: {reason}.", f"Look at who may read it: ls -l {shlex.quote(str(path))}"
+            f"{path} cannot be read: {reason}", f"look at who may read it: ls -l {shlex.quote(str(path))}"
         )
-    return IntegrityError(f"{path} cannot be read: {reason}.", GET_AGAIN)
+    return IntegrityError(f"{path} cannot be read: {reason}", GET_AGAIN)
 
 
 def missing(path: Path) -> NotFoundError:
     """The error for a path with nothing there, with close names in the same folder."""
     try:
-        return NotFoundError(f"{path} is a link to {path.readlink()}, which does not exist.", GET_AGAIN)
+        return NotFoundError(f"{path} is a link to {path.readlink()}, which does not exist", GET_AGAIN)
     except (OSError, ValueError):
         pass  # not a link
     names = _names(path.parent)
     if names is None:
-        return NotFoundError(f"{path} does not exist; neither does the folder {path.parent}.", "phi chat tiny-phi")
+        return NotFoundError(f"{path} does not exist; neither does the folder {path.parent}", "phi chat tiny-phi")
     by_lower = {name.lower(): name for name in names}
     close = [by_lower[name] for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
     if not close:
         close = [name for name in names if name.lower().endswith(".gguf")][:_LISTED]
     hint = f"In {path.parent} there is: {', '.join(close)}" if close else "Check the name, or try: phi chat tiny-phi"
-    return NotFoundError(f"{path} does not exist.", hint)
+    return NotFoundError(f"{path} does not exist", hint)
 
 
 def what_it_is(start: bytes, size: int) -> str:
@@ -130,12 +130,12 @@ def _directory(path: Path) -> UsageError:
     files = sorted(name for name in _names(path) or () if name.lower().endswith(".gguf"))
     if not files:
         return UsageError(
-            f"{path} is a directory, without GGUF files in it.", "Name a .gguf file, or try: phi chat tiny-phi"
+            f"{path} is a directory, without GGUF files in it", "name a .gguf file, or try: phi chat tiny-phi"
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])
     return UsageError(
-        f"{path} is a directory.", f"Name one of its files: {listed}{more}. For example: phi chat {path / files[0]}"
+        f"{path} is a directory", f"name one of its files: {listed}{more}. For example: phi chat {path / files[0]}"
     )
 
 

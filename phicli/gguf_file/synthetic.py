@@ -95,7 +95,7 @@ def write_synthetic(
     """
     _require_packages()
     if quant not in _FILE_TYPES:
-        raise UsageError(f"Cannot write {quant!r}.", f"Choose one of {', '.join(_FILE_TYPES)}.")
+        raise UsageError(f"cannot write {quant!r}", f"choose one of {', '.join(_FILE_TYPES)}")
     shape = replace(shape, layers=layers or shape.layers)
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def write_synthetic(
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise DoesNotFitError(f"The disk is full: {path} was not written.", "Free some space and try again.") from None
+        raise DoesNotFitError(f"the disk is full: {path} was not written", "free some space and try again") from None
     finally:
         partial.unlink(missing_ok=True)
     return path.stat().st_size
@@ -116,8 +116,8 @@ def _require_packages() -> None:
         import gguf  # noqa: F401
         import numpy as np  # noqa: F401
     except ImportError as error:
-        message = f"Writing a random-weight model needs the package {error.name}."
-        raise UsageError(message, "Install it with: pip install 'phicli[dev]'") from None
+        message = f"writing a random-weight model needs the package {error.name}"
+        raise UsageError(message, "install it with: pip install 'phicli[dev]'") from None
 
 
 def _write(path: Path, shape: SyntheticShape, quant: str, seed: int) -> None:

@@ -88,8 +88,8 @@ def _check_all_there(tensors: list[TensorInfo], file_bytes: int, data_offset: in
     if tensors and promised > file_bytes:
         missing = promised - file_bytes
         raise IntegrityError(
-            f"The file is cut in the middle: it has {file_bytes:,} bytes, its header promises {promised:,} "
-            f"({missing:,} are missing).",
+            f"the file is cut in the middle: it has {file_bytes:,} bytes, its header promises {promised:,} "
+            f"({missing:,} are missing)",
             GET_AGAIN,
             data={"file_size_bytes": file_bytes, "promised_bytes": promised},
         )

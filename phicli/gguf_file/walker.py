@@ -182,4 +182,4 @@ class Walker:
 
 def damaged(what: str) -> IntegrityError:
     """The error for a header that cannot be true; the reader adds the name of the file."""
-    return IntegrityError(f"The header is damaged: it has {what}.", GET_AGAIN)
+    return IntegrityError(f"the header is damaged: it has {what}", GET_AGAIN)

@@ -34,15 +34,15 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("phi-4-minni", "Did you mean phi-4-mini"),
-        ("phi-3", "Did you mean phi-3-mini"),
+        ("phi-4-minni", "did you mean phi-4-mini"),
+        ("phi-3", "did you mean phi-3-mini"),
         ("ph-4-reasonin", "phi chat phi-4-reasoning"),
         ("llama-3-8b", "phi chat tiny-phi"),
         ("", "phi chat tiny-phi"),
         (":", "phi chat tiny-phi"),
         ("phi-4-mini:q4_k_n_", "phi chat phi-4-mini:q4_k_m"),
         ("phi-4-mini:", "phi chat phi-4-mini:q4_k_m"),
-        ("phi-4-mini:7b", "There is Q2_K"),
+        ("phi-4-mini:7b", "there is Q2_K"),
         ("tiny-phi:q4_k_m", "phi chat tiny-phi"),
     ],
 )
