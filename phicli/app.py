@@ -18,6 +18,8 @@ from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageErr
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal
 
+_INTERRUPTED = UserInterruptError.exit_code
+
 app = typer.Typer(
     name="phi",
     cls=LazyGroup,
@@ -47,8 +49,9 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
     """Run one command line and return its exit code (the table is in the README)."""
     terminal = Terminal.current()
     argv = list(argv) or ["--help"]
-    command = next((word for word in argv if word in SUMMARIES or word in ALIASES), "phi")
-    as_json = "--json" in argv
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    command = next((ALIASES.get(word, word) for word in options if word in SUMMARIES or word in ALIASES), "phi")
+    as_json = "--json" in options
     try:
         code = app(args=argv, prog_name="phi", standalone_mode=False)
         terminal.write("")
@@ -57,7 +60,9 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
         _silence_stdout()
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return UserInterruptError.exit_code
+        return (
+            _report(terminal, command, UserInterruptError("interrupted"), as_json=as_json) if as_json else _INTERRUPTED
+        )
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:

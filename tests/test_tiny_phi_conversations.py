@@ -33,7 +33,7 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 @pytest.fixture(scope="module")
 def session() -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
-    with open_chat("tiny-phi", ChatOptions(threads=1), Use.ONE_ANSWER) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.ONE_ANSWER) as opened:
         yield opened.session
 
 
@@ -114,7 +114,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
 
 
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
-    with open_chat("tiny-phi", ChatOptions(threads=1), Use.CONVERSATION) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.CONVERSATION) as opened:
         sizes = set()
         for _ in range(16):
             answer = ask(opened.session, "What is the capital of France?")

@@ -1,4 +1,4 @@
-"""Opens a conversation: finds the model, plans its load, starts the engine while the header is still being read."""
+"""Opens a conversation: reads the header of the model, plans its load, and starts the engine."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
-from phicli.paths import state_dir
+from phicli.hub.cache import whole_size
+from phicli.paths import log_dir
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan, Use, plan_load
-from phicli.plan.locate import locate
+from phicli.plan.locate import LocatedModel
 from phicli.plan.request import ChatOptions
 
 
@@ -36,35 +37,41 @@ class OpenChat:
 
 @contextlib.contextmanager
 def open_chat(
-    name: str, options: ChatOptions, use: Use, on_tick: Callable[[float], None] | None = None
+    model: LocatedModel,
+    options: ChatOptions,
+    use: Use,
+    *,
+    early: WorkerProcess | None = None,
+    on_tick: Callable[[float], None] | None = None,
 ) -> Iterator[OpenChat]:
-    """A conversation with the model called ``name``; leaving the context ends the engine.
+    """A conversation with ``model``; leaving the context ends the engine.
 
     The model loads in the background: whatever goes wrong with that is raised by the first ``session.ask``.
 
     Args:
-        name: a catalogue name or a path.
+        model: the file.
         options: what was asked for on the command line.
         use: one answer, or a conversation.
+        early: an engine process that was started before the rest of the program was loaded.
         on_tick: called about ten times a second while something waits for the model, with the seconds waited.
 
     Raises:
-        PhiError: the model cannot be found, read, run, or fitted into memory.
+        PhiError: the model cannot be read, run, or fitted into memory.
     """
-    located = locate(name)
-    log_dir = state_dir() / "logs"
-    early = WorkerProcess(log_dir) if located.path.is_file() else None
     session: ChatSession | None = None
 
     def open_engine(context_tokens: int) -> Engine:
         nonlocal early
         process, early = early, None
-        settings = replace(plan.settings, context_tokens=context_tokens)
-        return LlamaServerEngine(settings, process=process, log_dir=log_dir, on_tick=on_tick)
+        return LlamaServerEngine(plan.settings_for(context_tokens), process=process, log_dir=log_dir(), on_tick=on_tick)
 
     try:
-        header = read_header(located.path)
-        plan = plan_load(located, header, options, use, memory=available_memory(), cores=physical_cores())
+        header = read_header(model.path)
+        if header.split_count > 1:
+            header = replace(
+                header, weights_bytes=whole_size(model.path.parent, model.path.name) or header.weights_bytes
+            )
+        plan = plan_load(model, header, options, use, memory=available_memory(), cores=physical_cores())
         session = ChatSession(
             model=_chat_model(plan, header),
             open_engine=open_engine,

@@ -52,11 +52,11 @@ def run_repl(session: ChatSession, screen: ReplScreen) -> None:
             continue
         if not line:
             continue
-        if line.startswith("/"):
+        if line.startswith("/") and not line.startswith("//"):
             if not _obey(line, session, screen):
                 return
             continue
-        _answer(line, session, screen)
+        _answer(line.removeprefix("/") if line.startswith("//") else line, session, screen)
 
 
 def _answer(line: str, session: ChatSession, screen: ReplScreen) -> None:
@@ -78,7 +78,7 @@ def _obey(line: str, session: ChatSession, screen: ReplScreen) -> bool:
     if command == "/help":
         width = max(map(len, COMMANDS))
         screen.tell("\n".join(f"{name:<{width}}  {what}" for name, what in COMMANDS.items()))
-        screen.tell("Ctrl-C stops an answer; anything else is sent to the model")
+        screen.tell("Ctrl-C stops an answer; anything else is sent to the model, //… as /…")
     elif command == "/clear":
         session.clear()
         screen.tell("the conversation is forgotten")

@@ -59,8 +59,10 @@ class ChatSession:
         return tuple(self._turns)
 
     def clear(self) -> None:
-        """Forget the messages; the system message stays."""
+        """Forget the messages; the system message stays, and the context is again what a short conversation gets."""
         self._turns.clear()
+        if self._engine is not None and self._engine.context_tokens > self._plan.first_tokens:
+            self.close()
 
     def close(self) -> None:
         """End the engine."""
@@ -117,7 +119,10 @@ class ChatSession:
             done = yield from self._stream(engine, prompt_format, prompt, parser, draft)
             if not self._cut_by_context(len(prompt), done, engine, draft):
                 break
-            prompt = (*prompt, *self._generated_ids(done, engine, draft))
+            longer = (*prompt, *self._generated_ids(done, engine, draft))
+            if len(longer) + 1 >= self._plan.limit_tokens:  # nothing would be gained
+                break
+            prompt = longer
         for piece in parser.finish():
             yield draft.add(piece)
         draft.tool_calls = parser.tool_calls

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from phicli.chat.open import OpenChat, open_chat
-from phicli.chat.repl import run_repl
+from phicli.engine.process import WorkerProcess
 from phicli.errors import UsageError, UserInterruptError
-from phicli.paths import state_dir
+from phicli.paths import log_dir, state_dir
 from phicli.plan.last_used import last_used, remember_last_used
-from phicli.plan.load import Use
+from phicli.plan.locate import locate
 from phicli.plan.request import ChatOptions
-from phicli.ui.answer import AnswerPrinter, answer_data
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from phicli.chat.open import OpenChat
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +34,46 @@ class Conversation:
 
 
 def hold(wanted: Conversation) -> None:
-    """Hold the conversation that was asked for, on the process's own terminal."""
+    """Hold the conversation that was asked for, on the process's own terminal.
+
+    The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
+    """
     terminal = Terminal.current()
-    prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin)
+    prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    name = wanted.model or last_used()
+    model = locate(wanted.model or last_used())
+    early = WorkerProcess(log_dir()) if model.path.is_file() else None
+    from phicli.chat.open import open_chat
+    from phicli.plan.load import Use
+
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
-            status.update(f"loading {name}: {waited_s:.0f} s")
+            status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(name, wanted.options, use, loading) as opened:
+        with open_chat(model, wanted.options, use, early=early, on_tick=loading) as opened:
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:
                 _answer_as_json(opened, terminal, prompt)
             else:
-                printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet)
-                printer.show(opened.session.ask(prompt))
-        remember_last_used(opened.plan.model.reference)
+                _answer_as_text(opened, terminal, status, wanted, prompt)
+    remember_last_used(model.reference)
+
+
+def _answer_as_text(
+    opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, prompt: str
+) -> None:
+    from phicli.ui.answer import AnswerPrinter
+
+    printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet)
+    printer.show(opened.session.ask(prompt))
 
 
 def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation) -> None:
+    from phicli.chat.repl import run_repl
     from phicli.ui.repl_screen import TerminalScreen
 
     screen = TerminalScreen(terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet)
@@ -76,6 +93,8 @@ def _answer_as_json(opened: OpenChat, terminal: Terminal, prompt: str) -> None:
 
 def _data(opened: OpenChat) -> dict[str, Any]:
     """The ``data`` of ``chat --json``: the answer, what made it, and with which settings."""
+    from phicli.ui.answer import answer_data
+
     answer = opened.session.last
     model = opened.session.model
     data = {"model": model.name, "quant": model.quant}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,15 @@ class LlamaServerEngine:
         if len(prompt) >= self.context_tokens:
             message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
             raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
+        room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
+        most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
         try:
             yield from self._ready().complete(
-                prompt, sampling, stop_ids=stop_ids, stop_strings=stop_strings, visible_tokens=visible_tokens
+                prompt,
+                replace(sampling, max_tokens=most),
+                stop_ids=stop_ids,
+                stop_strings=stop_strings,
+                visible_tokens=visible_tokens,
             )
         except ConnectionLost as error:
             raise self._process.failure("the engine stopped in the middle of the answer", said=str(error)) from error

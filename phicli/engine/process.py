@@ -24,6 +24,7 @@ from phicli.errors import EngineError
 
 _WORKER = Path(__file__).with_name("worker.py")
 _LOG_LINE = re.compile(r"^[\d.]+ E (?P<reason>.+)$")
+_KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
 _LEAVE_TIMEOUT_S = 5.0
 _STALE_LOG_S = 7 * 24 * 3600
 
@@ -59,6 +60,7 @@ class WorkerProcess:
                 text=True,
                 encoding="utf-8",
                 start_new_session=True,
+                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:
             raise EngineError(f"the engine's process cannot be started: {error}", "try again, or reinstall") from error
@@ -111,7 +113,7 @@ class WorkerProcess:
         reason = self.first_error() or said
         if code is None:
             message = f"{what}: it does not answer any more"
-        elif code == -signal.SIGKILL:
+        elif code == _KILLED:
             message = f"{what}: its process was killed, most likely by the system because memory ran out"
         elif code < 0:
             message = f"{what}: its process crashed with {_signal_name(-code)}"
@@ -143,8 +145,8 @@ class WorkerProcess:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
-        if self.log_path is not None and not self._keep_log:
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
                 self.log_path.unlink()
 
     def _read_stdout(self) -> None:
@@ -155,7 +157,7 @@ class WorkerProcess:
 
 
 def _hint(code: int | None, reason: str) -> str:
-    if code == -signal.SIGKILL or "failed to allocate" in reason or "create context" in reason:
+    if code == _KILLED or "failed to allocate" in reason or "create context" in reason:
         return "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
     if "unknown model architecture" in reason:
         return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
@@ -176,13 +178,14 @@ def _environment() -> dict[str, str]:
 
 def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
     """Open a log file of our own in ``log_dir``, else in the temporary folder, else nowhere."""
-    name = f"engine-{os.getpid()}-{secrets.token_hex(4)}.log"
+    name = f"phi-engine-{os.getpid()}-{secrets.token_hex(4)}.log"
+    if log_dir is not None:
+        _remove_stale_logs(log_dir)
     for folder in [log_dir, Path(tempfile.gettempdir())]:
         if folder is None:
             continue
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _remove_stale_logs(folder)
             path = folder / name
             return path, path.open("xb")
         except OSError:
@@ -192,7 +195,7 @@ def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
 
 def _remove_stale_logs(folder: Path) -> None:
     """Remove logs that killed processes left behind a week ago or earlier."""
-    for path in folder.glob("engine-*-*.log"):
+    for path in folder.glob("phi-engine-*-*.log"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _STALE_LOG_S:
                 path.unlink()

@@ -65,6 +65,7 @@ def parameters(config: dict[str, Any]) -> Any:
 
 def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     die_with_parent(int(sys.argv[1]))
     import xllamacpp  # while the parent still decides what to load
 

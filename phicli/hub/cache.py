@@ -82,7 +82,7 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
         for name in _gguf_names(snapshot):
             if name in found:
                 continue
-            size = _whole_size(snapshot, name)
+            size = whole_size(snapshot, name)
             if size is not None:
                 quant = listed.get(name) or quant_of_filename(name)
                 found[name] = InstalledFile(source.repo, name, quant, snapshot / name, snapshot.name, size)
@@ -157,7 +157,7 @@ def _gguf_names(snapshot: Path) -> list[str]:
     return sorted(names)
 
 
-def _whole_size(snapshot: Path, name: str) -> int | None:
+def whole_size(snapshot: Path, name: str) -> int | None:
     """Size in bytes of all the parts of a model, or None when one is missing."""
     part = _PART.search(name)
     count = int(part[2]) if part else 1

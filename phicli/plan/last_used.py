@@ -24,6 +24,6 @@ def last_used() -> str:
 
 def remember_last_used(name: str) -> None:
     """Remember ``name``; where the state directory cannot be written, nothing is remembered."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UnicodeError):
         state_dir().mkdir(parents=True, exist_ok=True, mode=0o700)
         (state_dir() / _FILE).write_text(name + "\n", encoding="utf-8")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from phicli.catalog.types import SamplingDefaults, Variant
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import UsageError
-from phicli.fit.memory import MemorySum, check_fits, largest_context_that_fits, plan_memory, usable_bytes
+from phicli.fit.memory import check_fits, largest_context_that_fits, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.types import Memory
@@ -51,7 +51,13 @@ class LoadPlan:
     context: ContextPlan
     sampling: Sampling
     system: str | None
-    memory: MemorySum
+    shape: ModelShape
+    memory: Memory | None
+
+    def settings_for(self, context_tokens: int) -> LoadSettings:
+        """The settings of a load with another context: weights are repacked only where that still fits."""
+        repack = self.settings.repack and _repacked_fits(self.shape, context_tokens, self.memory)
+        return replace(self.settings, context_tokens=context_tokens, repack=repack)
 
     def settings_data(self) -> dict[str, Any]:
         """The settings as ``--json`` shows them: with these the answer can be had again."""
@@ -100,7 +106,6 @@ def plan_load(
     needed = plan_memory(shape, context_tokens=promised, batch_tokens=_BATCH_TOKENS)
     fitting = _fitting(shape, memory, promised)
     check_fits(needed, memory, model=model.name, context_tokens=promised, fitting_context=fitting)
-    repacked = plan_memory(shape, context_tokens=context.first_tokens, batch_tokens=_BATCH_TOKENS, repack=True)
     return LoadPlan(
         model=model,
         format=choice,
@@ -110,13 +115,14 @@ def plan_load(
             threads=options.threads or cores,
             batch_tokens=_BATCH_TOKENS,
             gpu_layers=_ALL_LAYERS if options.gpu_layers is None else options.gpu_layers,
-            repack=long_answers and (memory is None or repacked.total_bytes <= usable_bytes(memory)),
+            repack=long_answers and _repacked_fits(shape, context.first_tokens, memory),
             warmup=use is Use.CONVERSATION,
         ),
         context=context,
         sampling=_sampling(options, variant.sampling if variant else None),
         system=_system(options, variant),
-        memory=needed,
+        shape=shape,
+        memory=memory,
     )
 
 
@@ -134,6 +140,13 @@ def _context(header: GgufHeader, shape: ModelShape, options: ChatOptions, memory
         asked_tokens=asked,
         fitting_tokens=_fitting(shape, memory, trained) or DEFAULT_CONTEXT_TOKENS,
     )
+
+
+def _repacked_fits(shape: ModelShape, context_tokens: int, memory: Memory | None) -> bool:
+    if memory is None:
+        return True
+    needed = plan_memory(shape, context_tokens=context_tokens, batch_tokens=_BATCH_TOKENS, repack=True)
+    return needed.total_bytes <= usable_bytes(memory)
 
 
 def _fitting(shape: ModelShape, memory: Memory | None, at_most: int) -> int:

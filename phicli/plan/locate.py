@@ -13,6 +13,7 @@ from phicli.catalog.resolve import Selection, require_runnable, resolve
 from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError
 from phicli.hub.cache import best_installed, installed
+from phicli.paths import expand
 
 _USUAL_QUANT = "Q4_K_M"
 
@@ -39,7 +40,7 @@ def locate(name: str) -> LocatedModel:
         NotFoundError: no such model, or its file is not on this machine; the hint says how to get it.
         UnsupportedModelError: no engine here can run the variant.
     """
-    path = Path(name).expanduser()
+    path = expand(name)
     if name.lower().endswith(".gguf") or _is_path(name, path):
         return _from_path(path)
     selection = resolve(name)

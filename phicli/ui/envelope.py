@@ -25,8 +25,7 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
             envelope["data"] = error.data
         _print(terminal, envelope)
         return
-    label = "\x1b[1;31merror:\x1b[0m" if terminal.colour else "error:"
-    terminal.say(f"{label} {error.message}")
+    terminal.alarm("error:", error.message)
     if error.hint:
         terminal.say(f"  → {error.hint}" if _encodes(terminal, "→") else f"  -> {error.hint}")
 
@@ -34,7 +33,8 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
 def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
     import json
 
-    terminal.write(json.dumps(envelope, ensure_ascii=False) + "\n")
+    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    terminal.write(json.dumps(envelope, ensure_ascii=only_ascii) + "\n")
 
 
 def _encodes(terminal: Terminal, character: str) -> bool:

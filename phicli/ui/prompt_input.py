@@ -14,7 +14,7 @@ _BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
 
 
-def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = False) -> str | None:
+def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = False, quiet: bool = False) -> str | None:
     """The text to send, or None when a person is to be asked in a terminal.
 
     Piped text comes first, then a blank line, then the argument. Beside an argument standard input is read only if it
@@ -35,19 +35,21 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
             if terminal.interactive:
                 return None
             raise UsageError("there is no prompt, and standard output is not a terminal to talk in", _HOW_TO)
-    piped = "" if no_stdin else _piped(terminal, beside_argument=argument is not None)
+    piped = "" if no_stdin else _piped(terminal, beside_argument=argument is not None, quiet=quiet)
     parts = [part for part in (piped.rstrip("\r\n"), argument) if part and part.strip()]
     if not parts:
         raise UsageError("there is no prompt: standard input is empty", _HOW_TO)
     return _checked("\n\n".join(parts))
 
 
-def _piped(terminal: Terminal, *, beside_argument: bool) -> str:
+def _piped(terminal: Terminal, *, beside_argument: bool, quiet: bool) -> str:
     if beside_argument and not _is_pipe_or_file(terminal):
         return ""
-    reminder = threading.Timer(_PATIENCE_S, terminal.say, ["reading standard input (--no-stdin leaves it alone) …"])
+    advice = " (--no-stdin leaves it alone)" if beside_argument else ""
+    reminder = threading.Timer(_PATIENCE_S, terminal.say, [f"waiting for the end of standard input{advice}"])
     reminder.daemon = True
-    reminder.start()
+    if not quiet:
+        reminder.start()
     try:
         return decode(terminal.stdin.buffer.read())
     finally:

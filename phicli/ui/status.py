@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from rich.status import Status
+    from rich.text import Text
 
 _DELAY_S = 0.5
 
@@ -30,11 +31,11 @@ class StatusLine:
         """Show ``text`` if the wait has lasted long enough."""
         if not self._enabled:
             return
-        now = time.monotonic()
+        now = monotonic()
         if self._waiting_since is None:
             self._waiting_since = now
         if self._status is not None:
-            self._status.update(text)
+            self._status.update(_plain(text))
         elif now - self._waiting_since >= _DELAY_S:
             self._show(text)
 
@@ -50,7 +51,7 @@ class StatusLine:
         from rich.status import Status
 
         console = Console(file=self._terminal.stderr, no_color=not self._terminal.colour, highlight=False)
-        self._status = Status(text, console=console, spinner="dots" if self._terminal.colour else "line")
+        self._status = Status(_plain(text), console=console, spinner="dots" if self._terminal.colour else "line")
         self._status.start()
 
     def __enter__(self) -> StatusLine:
@@ -60,3 +61,10 @@ class StatusLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
+
+
+def _plain(text: str) -> Text:
+    """Text in which brackets are brackets: a file may be called ``models[old]``."""
+    from rich.text import Text
+
+    return Text(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import os
 import sys
@@ -48,18 +50,28 @@ class Terminal:
         try:
             self.stdout.write(text.translate(_CONTROL) if _isatty(self.stdout) else text)
             self.stdout.flush()
-        except BrokenPipeError:
-            raise OutputClosedError("standard output was closed") from None
+        except OSError as error:
+            if isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL):
+                raise OutputClosedError("standard output was closed") from None
+            raise
 
     def say(self, text: str) -> None:
-        """Write one line to standard error."""
-        print(text, file=self.stderr, flush=True)
+        """Write a line to standard error, without control characters; one that nobody reads is no error."""
+        with contextlib.suppress(BrokenPipeError):
+            print(text.translate(_CONTROL), file=self.stderr, flush=True)
+
+    def alarm(self, label: str, text: str) -> None:
+        """Write a line that begins with a label, red on a terminal."""
+        with contextlib.suppress(BrokenPipeError):
+            self.stderr.write(f"\x1b[1;31m{label}\x1b[0m " if self.colour else f"{label} ")
+        self.say(text)
 
     def whisper(self, text: str) -> None:
         """Write to standard error at once, dim on a terminal."""
         clean = text.translate(_CONTROL) if _isatty(self.stderr) else text
-        self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
-        self.stderr.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
+            self.stderr.flush()
 
 
 def _or_null(stream: TextIO | None, mode: str) -> TextIO:
@@ -67,7 +79,11 @@ def _or_null(stream: TextIO | None, mode: str) -> TextIO:
     if stream is None:
         return cast("TextIO", Path(os.devnull).open(mode, encoding="utf-8"))
     if isinstance(stream, io.TextIOWrapper) and mode == "w":
-        stream.reconfigure(errors="replace")  # a character that the locale has not must not end an answer
+        # A terminal knows its own encoding; a pipe or a file gets UTF-8, whatever the locale says.
+        if stream.isatty() or os.environ.get("PYTHONIOENCODING"):
+            stream.reconfigure(errors="replace")
+        else:
+            stream.reconfigure(encoding="utf-8", errors="replace")
     return stream
 
 

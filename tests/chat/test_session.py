@@ -200,3 +200,20 @@ def test_clear_forgets_the_turns_only() -> None:
     lab.session.clear()
     lab.ask("two")
     assert lab.engines[0].prompts[1] == "<|system|>be loud<|end|><|user|>two<|end|><|assistant|>"
+
+
+def test_clear_returns_to_the_first_context() -> None:
+    lab = Lab(echo, first=64, limit=1024)
+    grown, _ = lab.ask("y" * 100)
+    lab.session.clear()
+    again, _ = lab.ask("short")
+    assert (grown.context_tokens, again.context_tokens) == (256, 64)
+
+
+def test_an_answer_that_ends_with_the_limit_is_kept() -> None:
+    """Growing by a single token would end in an error instead of a cut answer."""
+    for limit in (65, 66, 67):
+        lab = Lab(lambda _: "z" * 500, first=64, limit=limit)
+        answer, _ = lab.ask("go")
+        assert answer.finish_reason == "length"
+        assert len(lab.session.turns) == 2

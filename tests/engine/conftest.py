@@ -19,12 +19,22 @@ def tiny_settings(context_tokens: int = 256) -> LoadSettings:
     return LoadSettings(model_path=TINY_PHI, context_tokens=context_tokens, threads=2)
 
 
+def make(kind: str, context_tokens: int) -> Engine:
+    if kind == "scripted":
+        return ScriptedEngine(lambda _: "The capital of France is Paris.<|end|>", context_tokens=context_tokens)
+    return LlamaServerEngine(tiny_settings(context_tokens))
+
+
 @pytest.fixture(scope="module", params=["scripted", "llama"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    made: Engine
-    if request.param == "scripted":
-        made = ScriptedEngine(lambda _: "The capital of France is Paris.<|end|>", context_tokens=256)
-    else:
-        made = LlamaServerEngine(tiny_settings())
+    made = make(request.param, 256)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["scripted", "llama"])
+def odd_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine of its own, with a context that llama.cpp would round up."""
+    made = make(request.param, 100)
     yield made
     made.close()

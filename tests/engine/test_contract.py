@@ -124,9 +124,15 @@ def test_an_empty_prompt_is_refused(engine: Engine) -> None:
         list(engine.generate((), GREEDY))
 
 
-def test_closing_twice_is_fine() -> None:
-    from tests.fakes.scripted_engine import ScriptedEngine
+def test_a_context_that_is_no_round_number_is_kept_to(odd_engine: Engine) -> None:
+    token = odd_engine.tokenize("a", parse_special=False)[:1]
+    done = list(odd_engine.generate(token * 90, Sampling(temperature=1.0, seed=1)))[-1]
+    assert isinstance(done, Done)
+    assert done.usage.prompt_tokens + done.usage.completion_tokens <= 100
+    with pytest.raises(ContextExceededError):
+        list(odd_engine.generate(token * 100, GREEDY))
 
-    one = ScriptedEngine(lambda _: "")
-    one.close()
-    one.close()
+
+def test_closing_twice_is_fine(odd_engine: Engine) -> None:
+    odd_engine.close()
+    odd_engine.close()

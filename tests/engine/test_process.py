@@ -74,6 +74,7 @@ def test_a_crash_is_told_with_its_signal(tmp_path: Path) -> None:
     engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
     engine.wait_ready()
     os.kill(engine.pid, signal.SIGSEGV)
+    assert gone(engine.pid)
     with pytest.raises(EngineError, match="crashed with SIGSEGV"):
         engine.tokenize("x", parse_special=False)
     engine.close()

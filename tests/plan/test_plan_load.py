@@ -1,0 +1,125 @@
+"""What is decided before a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import phicli
+from phicli.catalog.resolve import resolve
+from phicli.errors import DoesNotFitError, UsageError
+from phicli.fit.memory import plan_memory, usable_bytes
+from phicli.fit.shape import shape_of
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.types import GgufHeader
+from phicli.hardware.types import Memory
+from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.locate import LocatedModel
+from phicli.plan.request import ChatOptions
+
+GIB = 1 << 30
+TINY_PHI = Path(phicli.__file__).parent / "data" / "tiny-phi.gguf"
+PLENTY = Memory(64 * GIB, 60 * GIB, "test")
+
+
+def phi_4_mini() -> GgufHeader:
+    """The header of tiny-phi with the numbers of Phi-4-mini Q4_K_M."""
+    tiny = read_header(TINY_PHI)
+    tensors = tuple(
+        replace(t, type_name="Q4_K", size_bytes=1_300_000_000) if t.name == "blk.0.attn_qkv.weight" else t
+        for t in tiny.tensors
+    )
+    return replace(
+        tiny,
+        weights_bytes=2_491_874_272,
+        context_length=131072,
+        original_context_length=4096,
+        block_count=32,
+        embedding_length=3072,
+        feed_forward_lengths=(8192,),
+        head_counts=(24,),
+        kv_head_counts=(8,),
+        key_length=128,
+        value_length=128,
+        tensors=tensors,
+    )
+
+
+def plan(name: str, use: Use = Use.ONE_ANSWER, memory: Memory | None = PLENTY, **options: object) -> LoadPlan:
+    variant = resolve(name).variant
+    model = LocatedModel(name, name, Path("model.gguf"), variant, "Q4_K_M")
+    return plan_load(model, phi_4_mini(), ChatOptions(**options), use, memory=memory, cores=4)  # type: ignore[arg-type]
+
+
+def test_one_answer_starts_fast_and_a_conversation_runs_fast() -> None:
+    once, talk = plan("phi-4-mini"), plan("phi-4-mini", Use.CONVERSATION)
+    assert (once.settings.repack, once.settings.warmup) == (False, False)
+    assert (talk.settings.repack, talk.settings.warmup) == (True, True)
+    assert plan("phi-4-mini-reasoning").settings.repack  # long answers
+
+
+def test_the_allocation_starts_at_the_original_context() -> None:
+    chosen = plan("phi-4-mini")
+    assert (chosen.context.first_tokens, chosen.context.limit_tokens) == (4096, 131072)
+    asked = plan("phi-4-mini", context_tokens=8192)
+    assert (asked.context.first_tokens, asked.context.limit_tokens) == (4096, 8192)
+    assert plan("phi-4-mini", context_tokens=1000).settings.context_tokens == 1000
+
+
+def test_weights_are_repacked_only_where_that_fits_at_every_size() -> None:
+    memory = Memory(8 * GIB, int(6.5 * GIB), "test")
+    chosen = plan("phi-4-mini", Use.CONVERSATION, memory)
+    assert chosen.settings.repack
+    for context_tokens in (4096, 8192, 16384, chosen.context.limit_tokens):
+        settings = chosen.settings_for(context_tokens)
+        needed = plan_memory(shape_of(phi_4_mini()), context_tokens=context_tokens, repack=settings.repack)
+        assert needed.total_bytes <= usable_bytes(memory)
+    assert not chosen.settings_for(chosen.context.limit_tokens).repack
+
+
+def test_what_does_not_fit_is_refused_with_the_sums_and_a_context_that_fits() -> None:
+    memory = Memory(8 * GIB, 5 * GIB, "test")
+    with pytest.raises(DoesNotFitError) as caught:
+        plan("phi-4-mini", memory=memory, context_tokens=131072)
+    data = caught.value.data or {}
+    assert data["kv_bytes"] == 16 * GIB
+    fitting = int(data["fitting_context_tokens"])
+    assert f"--context {fitting}" in caught.value.hint
+    plan("phi-4-mini", memory=memory, context_tokens=fitting)  # and it does
+
+
+def test_a_machine_that_is_too_small_for_the_weights() -> None:
+    with pytest.raises(DoesNotFitError, match=r"weights 2\.3 GiB"):
+        plan("phi-4-mini", memory=Memory(2 * GIB, 2 * GIB, "test"))
+    assert plan("phi-4-mini", memory=None).settings.context_tokens == 4096  # nobody knows: nothing is refused
+
+
+def test_a_context_beyond_the_training_is_refused() -> None:
+    with pytest.raises(UsageError, match="131072"):
+        plan("phi-4-mini", context_tokens=200_000)
+
+
+def test_sampling_comes_from_the_variant_and_then_from_the_person() -> None:
+    reasoning = plan("phi-4-reasoning").sampling
+    assert (reasoning.temperature, reasoning.top_p) == (0.8, 0.95)
+    assert plan("phi-4-reasoning", temperature=0.0).sampling.temperature == 0.0
+    assert plan("phi-4-mini").sampling.temperature == 0.0
+    assert plan("phi-4-mini", seed=5).sampling.seed == 5
+    assert plan("phi-4-mini").sampling.seed is not None  # drawn here, so that the answer can be had again
+
+
+def test_a_reasoning_model_keeps_its_own_system_message() -> None:
+    own = "Your name is Phi, an AI math expert developed by Microsoft."
+    assert plan("phi-4-mini-reasoning").system == own
+    assert plan("phi-4-mini-reasoning", system="Be brief.").system == f"{own} Be brief."
+    assert plan("phi-4-mini-reasoning", system="").system is None
+    assert plan("phi-4-mini").system is None
+    assert plan("phi-4-mini", system="Be brief.").system == "Be brief."
+
+
+@pytest.mark.parametrize("value", [-0.1, float("nan"), float("inf"), 101])
+def test_a_temperature_that_makes_no_sense(value: float) -> None:
+    with pytest.raises(UsageError, match="--temperature"):
+        ChatOptions(temperature=value)

@@ -1,0 +1,104 @@
+"""What reaches a terminal, and what does not."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from phicli.errors import NotFoundError, OutputClosedError
+from phicli.ui.envelope import print_error
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+
+class Screen(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has left."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def screen(*, colour: bool = False) -> Terminal:
+    return Terminal(Screen(), Screen(), Screen(), colour)
+
+
+def shown(stream: object) -> str:
+    assert isinstance(stream, io.StringIO)
+    return stream.getvalue()
+
+
+def test_a_terminal_gets_no_control_characters_and_a_pipe_gets_all() -> None:
+    terminal = screen()
+    terminal.write("a\x1b]0;title\x07b\r\n\tc")
+    assert shown(terminal.stdout) == "a\ufffd]0;title\ufffdb\n\tc"
+    pipe = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    pipe.write("a\x1bb")
+    assert shown(pipe.stdout) == "a\x1bb"
+
+
+def test_messages_are_cleaned_too() -> None:
+    terminal = screen()
+    print_error(terminal, "chat", NotFoundError("no \x1b[2J such", "try \x9b"), as_json=False)
+    assert "\x1b" not in shown(terminal.stderr)
+    assert "\x9b" not in shown(terminal.stderr)
+
+
+def test_colour_only_where_it_is_wanted() -> None:
+    plain, coloured = screen(), screen(colour=True)
+    for terminal in (plain, coloured):
+        terminal.whisper("hm")
+        print_error(terminal, "chat", NotFoundError("no"), as_json=False)
+    assert "\x1b" not in shown(plain.stderr)
+    assert "\x1b[2mhm\x1b[22m" in shown(coloured.stderr)
+
+
+def test_no_color_and_dumb_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Screen())
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert Terminal.current().colour
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not Terminal.current().colour
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Terminal.current().colour
+
+
+def test_a_reader_that_left_is_told_apart_from_other_errors() -> None:
+    with pytest.raises(OutputClosedError):
+        Terminal(io.StringIO(), Gone(), io.StringIO(), colour=False).write("x")
+    Terminal(io.StringIO(), io.StringIO(), Gone(), colour=False).say("nobody reads this, and that is fine")
+
+
+def test_the_status_line_waits_before_it_shows_and_takes_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("phicli.ui.status.monotonic", lambda: now)
+    terminal = screen()
+    with StatusLine(terminal) as status:
+        status.update("loading [/b].gguf")
+        now = 0.4
+        status.update("loading [/b].gguf")
+        assert shown(terminal.stderr) == ""
+        now = 0.6
+        status.update("loading [/b].gguf")
+        status.update("loading [/b].gguf")
+    assert "loading [/b].gguf" in shown(terminal.stderr)
+
+
+def test_the_status_line_is_silent_off_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("phicli.ui.status.monotonic", lambda: now)
+    pipe = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    with StatusLine(pipe) as status:
+        status.update("loading")
+        now = 9.0
+        status.update("loading")
+    assert shown(pipe.stderr) == ""
