@@ -168,9 +168,10 @@ def _environment() -> dict[str, str]:
     """The child's environment.
 
     llama.cpp's threads meet after each operation and spin while they wait. Spinning as long as the runtime likes
-    makes an answer many times slower when another program keeps a core busy; not spinning at all
-    (``OMP_WAIT_POLICY=PASSIVE``) costs a tenth of the speed on an idle machine. A short spin has neither fault:
-    ``benchmarks/cold_start.py`` measures both. Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
+    makes an answer much slower when another program keeps a core busy, and not spinning at all
+    (``OMP_WAIT_POLICY=PASSIVE``) makes it slower on an idle machine. A short spin has neither fault:
+    ``benchmarks/cold_start.py`` compares it with the runtime's default in both cases. The setting is that of GNU's
+    OpenMP, which the wheels for Linux use. Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
     """
     spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
     return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}

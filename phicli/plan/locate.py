@@ -11,7 +11,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
 from phicli.catalog.resolve import Selection, require_runnable, resolve
 from phicli.catalog.types import Variant
-from phicli.errors import NotFoundError
+from phicli.errors import NotFoundError, UsageError
 from phicli.hub.cache import best_installed, installed
 from phicli.paths import expand
 
@@ -59,6 +59,10 @@ def _is_path(name: str, path: Path) -> bool:
 
 
 def _from_path(path: Path) -> LocatedModel:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the path of the model is not UTF-8, which the engine needs", "rename the file") from None
     for variant in catalog().variants:
         for source in variant.sources:
             for file in source.files:
