@@ -187,3 +187,20 @@ def test_ctrl_c_at_any_moment_leaves_no_traceback_and_no_process(environment: di
     assert process.returncode in (0, 130, -signal.SIGINT)  # the last: while the interpreter itself starts or ends
     assert b"Traceback" not in errors
     assert all(gone(worker) for worker in workers)
+
+
+def test_a_name_of_the_catalogue_finds_its_file_in_the_hugging_face_cache(phi: Phi, tmp_path: Path) -> None:
+    snapshot = (
+        tmp_path / "hf" / "hub" / "models--bartowski--microsoft_Phi-4-mini-instruct-GGUF" / "snapshots" / "abc123"
+    )
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("abc123")
+    model = snapshot / "microsoft_Phi-4-mini-instruct-Q4_K_M.gguf"
+    model.write_bytes((Path(phicli.__file__).parent / "data" / "tiny-phi.gguf").read_bytes())
+    data = phi("chat", "Phi-4-mini:q4_k_m", FRANCE, "--json").json["data"]
+    assert (data["model"], data["quant"], data["text"]) == ("phi-4-mini", "Q4_K_M", ANSWER.strip())
+    assert phi("chat", stdin=FRANCE.encode()).out == ANSWER  # the last one used
+    missing = phi("chat", "phi-4-mini:q8_0", FRANCE)
+    assert missing.code == 3
+    assert "microsoft_Phi-4-mini-instruct-Q8_0.gguf" in missing.err
