@@ -8,15 +8,15 @@ import sys
 
 def entry() -> None:
     """Run the command line and leave with its exit code."""
-    import signal
-
     try:
+        from signal import SIG_IGN, SIGINT, signal
+
         from phicli.app import main
 
         code = main(sys.argv[1:])
+        signal(SIGINT, SIG_IGN)  # all is said; the interpreter would show where it was interrupted
     except KeyboardInterrupt:
         code = 130
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said; the interpreter would show where it was interrupted
     sys.exit(code)
 
 

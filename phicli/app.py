@@ -59,6 +59,9 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
     except OutputClosedError as error:
         _silence_stdout()
         return error.exit_code
+    except SystemExit as error:  # Typer's own answer to a closed pipe, and the end of a completion
+        closed = isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE
+        return OutputClosedError.exit_code if closed else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
         return (
             _report(terminal, command, UserInterruptError("interrupted"), as_json=as_json) if as_json else _INTERRUPTED
@@ -90,7 +93,7 @@ def _silence_stdout() -> None:
 def _usage(command: str, error: typer.TyperException) -> UsageError:
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}; a prompt that begins with - goes after --")
 
 
 def _from_system(error: OSError) -> PhiError:

@@ -42,21 +42,28 @@ class ReplScreen(Protocol):
 
 def run_repl(session: ChatSession, screen: ReplScreen) -> None:
     """Read, answer, repeat, until the person leaves."""
-    while True:
+    going_on = True
+    while going_on:
         try:
-            line = screen.read().strip()
-        except EOFError:
-            return
-        except KeyboardInterrupt:
-            screen.tell("Ctrl-D or /exit leaves")
+            going_on = _round(session, screen)
+        except KeyboardInterrupt:  # in the middle of obeying another one
             continue
-        if not line:
-            continue
-        if line.startswith("/") and not line.startswith("//"):
-            if not _obey(line, session, screen):
-                return
-            continue
+
+
+def _round(session: ChatSession, screen: ReplScreen) -> bool:
+    """One line and what it asks for; False when it was the last."""
+    try:
+        line = screen.read().strip()
+    except EOFError:
+        return False
+    except KeyboardInterrupt:
+        screen.tell("Ctrl-D or /exit leaves")
+        return True
+    if line.startswith("/") and not line.startswith("//"):
+        return _obey(line, session, screen)
+    if line:
         _answer(line.removeprefix("/") if line.startswith("//") else line, session, screen)
+    return True
 
 
 def _answer(line: str, session: ChatSession, screen: ReplScreen) -> None:
@@ -73,6 +80,7 @@ def _answer(line: str, session: ChatSession, screen: ReplScreen) -> None:
 def _obey(line: str, session: ChatSession, screen: ReplScreen) -> bool:
     """Run a slash command; False when it was the last."""
     command, _, rest = line.partition(" ")
+    command = command.lower()
     if command in _LEAVE:
         return False
     if command == "/help":

@@ -65,7 +65,8 @@ class ChatSession:
             self.close()
 
     def close(self) -> None:
-        """End the engine."""
+        """End the engine; the next ``ask`` starts a new one."""
+        self._format = None  # it may have been made for this engine
         if self._engine is not None:
             self._engine.close()
             self._engine = None

@@ -39,10 +39,10 @@ def hold(wanted: Conversation) -> None:
     The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
     """
     terminal = Terminal.current()
+    model = locate(last_used() if wanted.model is None else wanted.model)
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    model = locate(wanted.model or last_used())
     early = WorkerProcess(log_dir()) if model.path.is_file() else None
     from phicli.chat.open import open_chat
     from phicli.plan.load import Use

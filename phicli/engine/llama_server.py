@@ -12,6 +12,9 @@ from phicli.engine.process import WorkerProcess
 from phicli.engine.types import Event, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
+_LONG_TEXT = 100_000
+"""Characters; splitting text into words recurses for each character of a run without spaces."""
+
 
 class LlamaServerEngine:
     """A token-level engine (:class:`~phicli.engine.types.Engine`) in a child process.
@@ -59,7 +62,13 @@ class LlamaServerEngine:
         if not text:
             return ()
         body = {"content": text, "parse_special": parse_special, "add_special": False}
-        return tuple(int(token) for token in self._post("/tokenize", body)["tokens"])
+        try:
+            return tuple(int(token) for token in self._post("/tokenize", body)["tokens"])
+        except EngineError as error:
+            if len(text) < _LONG_TEXT:
+                raise
+            hint = "the text may hold a run without spaces that is too long for the engine: break it into lines"
+            raise EngineError(error.message, hint, data=error.data) from error
 
     def generate(
         self,

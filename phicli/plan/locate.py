@@ -16,6 +16,8 @@ from phicli.hub.cache import best_installed, installed
 from phicli.paths import expand
 
 _USUAL_QUANT = "Q4_K_M"
+_LONGEST_PART = 255
+_NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,15 @@ def locate(name: str) -> LocatedModel:
         NotFoundError: no such model, or its file is not on this machine; the hint says how to get it.
         UnsupportedModelError: no engine here can run the variant.
     """
+    if not name.strip():
+        raise UsageError("the name of the model is empty", "name one: phi chat tiny-phi")
     path = expand(name)
+    if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
+        raise NotFoundError(f"there is no model or file with a name of {len(name)} characters", _NAME_FIRST)
     if name.lower().endswith(".gguf") or _is_path(name, path):
         return _from_path(path)
+    if any(character.isspace() for character in name.strip()):
+        raise NotFoundError(f"there is no model called {name!r}", _NAME_FIRST)
     selection = resolve(name)
     require_runnable(selection.variant)
     if selection.variant.packaged_file:

@@ -36,6 +36,21 @@ class ChatOptions:
         _check("--min-p", self.min_p, 0, 1)
         _check("--seed", self.seed, 0, _LARGEST_SEED)
         _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
+        _check("--gpu-layers", self.gpu_layers, 0, 2**31 - 1)
+        check_text("--system", self.system or "")
+
+
+def check_text(what: str, text: str) -> str:
+    """``text``, which came from a person and must be text.
+
+    Raises:
+        UsageError: it holds bytes that are not UTF-8.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not UTF-8 text", "type it again, or convert it first with iconv") from None
+    return text
 
 
 def _check(option: str, value: float | None, least: float, most: float) -> None:

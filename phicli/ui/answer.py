@@ -79,7 +79,9 @@ class AnswerPrinter:
         for call in answer.tool_calls:
             self._notice(Notice(f"the model asks for {_shown(call)}"))
         if answer.finish_reason == "length":
-            self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens"))
+            full = answer.used_tokens >= answer.context_tokens
+            why = f": the context of {answer.context_tokens} is full" if full else ""
+            self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens{why}"))
 
     def _end_reasoning(self) -> None:
         if self._reasoning and not self._reasoning.endswith("\n"):

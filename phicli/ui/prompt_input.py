@@ -7,6 +7,7 @@ import stat
 import threading
 
 from phicli.errors import UsageError
+from phicli.plan.request import check_text
 from phicli.ui.terminal import Terminal
 
 _PATIENCE_S = 2.0
@@ -26,6 +27,8 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
     forced = argument == "-"
     if forced:
         argument = None
+        if no_stdin:
+            raise UsageError("- reads standard input, and --no-stdin forbids it", "leave one of them out")
     if argument is not None and not argument.strip():
         raise UsageError("the prompt is empty", _HOW_TO)
     if argument is None and not forced:
@@ -39,7 +42,7 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
     parts = [part for part in (piped.rstrip("\r\n"), argument) if part and part.strip()]
     if not parts:
         raise UsageError("there is no prompt: standard input is empty", _HOW_TO)
-    return _checked("\n\n".join(parts))
+    return check_text("the prompt", "\n\n".join(parts))
 
 
 def _piped(terminal: Terminal, *, beside_argument: bool, quiet: bool) -> str:
@@ -82,11 +85,3 @@ def decode(data: bytes) -> str:
             f"standard input is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
             "convert it first, for example with: iconv -f latin1 -t utf-8",
         ) from None
-
-
-def _checked(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise UsageError("the prompt is not UTF-8 text", "type it again, or pipe it as UTF-8") from None
-    return text

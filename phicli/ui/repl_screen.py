@@ -44,7 +44,7 @@ class TerminalScreen:
         """The next line a person types."""
         if self._prompt is None:
             self._prompt = self._make_prompt()
-        return self._prompt.prompt(">>> ")
+        return self._prompt.prompt(">>> ").encode("utf-8", errors="replace").decode("utf-8")
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""

@@ -56,20 +56,20 @@ class Terminal:
             raise
 
     def say(self, text: str) -> None:
-        """Write a line to standard error, without control characters; one that nobody reads is no error."""
-        with contextlib.suppress(BrokenPipeError):
+        """Write a line to standard error, without control characters; one that cannot be written is no error."""
+        with contextlib.suppress(OSError):
             print(text.translate(_CONTROL), file=self.stderr, flush=True)
 
     def alarm(self, label: str, text: str) -> None:
         """Write a line that begins with a label, red on a terminal."""
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             self.stderr.write(f"\x1b[1;31m{label}\x1b[0m " if self.colour else f"{label} ")
         self.say(text)
 
     def whisper(self, text: str) -> None:
         """Write to standard error at once, dim on a terminal."""
         clean = text.translate(_CONTROL) if _isatty(self.stderr) else text
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
             self.stderr.flush()
 

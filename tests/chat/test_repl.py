@@ -79,6 +79,25 @@ def test_clear_forgets() -> None:
     assert lab.engines[0].prompts[1] == "<|user|>two<|end|><|assistant|>"
 
 
+def test_a_double_slash_sends_a_slash() -> None:
+    lab, screen = Lab(echo), Screen("//etc/passwd", "/HELP")
+    run_repl(lab.session, screen)
+    assert screen.answers == ["/ETC/PASSWD"]
+    assert "/clear" in screen.told[0]
+
+
+def test_ctrl_c_while_obeying_ctrl_c_does_not_leave() -> None:
+    class Nervous(Screen):
+        def tell(self, text: str) -> None:
+            super().tell(text)
+            if len(self.told) == 1:
+                raise KeyboardInterrupt
+
+    lab, screen = Lab(echo), Nervous(KeyboardInterrupt, "one")
+    run_repl(lab.session, screen)
+    assert screen.answers == ["ONE"]
+
+
 def test_every_way_to_leave() -> None:
     for word in ("/exit", "/bye", "/quit"):
         lab, screen = Lab(echo), Screen(word, "never")

@@ -9,8 +9,9 @@ import pytest
 from phicli.chat.session import ChatSession
 from phicli.chat.types import Answer, ChatModel, Notice
 from phicli.chat_format import format_by_name
+from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import Piece, PromptFormat, ToolCall
-from phicli.engine.types import Sampling
+from phicli.engine.types import Engine, Sampling
 from phicli.errors import ContextExceededError, EngineError
 from phicli.plan.context import ContextPlan
 from tests.fakes.scripted_engine import Script, ScriptedEngine, special_tokens
@@ -30,7 +31,7 @@ class Lab:
         reasoning: bool = False,
         max_tokens: int | None = None,
         make: Callable[[int], ScriptedEngine] | None = None,
-        prompt_format: PromptFormat | None = None,
+        format_for: Callable[[Engine], PromptFormat] | None = None,
     ) -> None:
         self.engines: list[ScriptedEngine] = []
 
@@ -39,9 +40,9 @@ class Lab:
             self.engines.append(engine)
             return engine
 
-        chosen = prompt_format or format_by_name("phi-4-mini", reasoning=reasoning)
+        chosen = format_by_name("phi-4-mini", reasoning=reasoning)
         self.session = ChatSession(
-            model=ChatModel("fake", None, special_tokens(), None, lambda _: chosen),
+            model=ChatModel("fake", None, special_tokens(), None, format_for or (lambda _: chosen)),
             open_engine=open_engine,
             context=ContextPlan(first, limit),
             sampling=Sampling(max_tokens=max_tokens),
@@ -217,3 +218,35 @@ def test_an_answer_that_ends_with_the_limit_is_kept() -> None:
         answer, _ = lab.ask("go")
         assert answer.finish_reason == "length"
         assert len(lab.session.turns) == 2
+
+
+def file_template(engine: Engine) -> FileTemplate:
+    """The format of a file with its own template, which asks the engine it was made for."""
+    return FileTemplate(engine.render_template)
+
+
+def test_a_files_own_template_survives_a_larger_context() -> None:
+    lab = Lab(
+        echo,
+        limit=1024,
+        first=64,
+        format_for=file_template,
+        make=lambda size: ScriptedEngine(echo, context_tokens=size, template=True),
+    )
+    assert lab.ask("y" * 100)[0].text == "Y" * 100
+    assert lab.ask("more")[0].text == "MORE"
+
+
+def test_a_files_own_template_survives_a_dead_engine() -> None:
+    engines = iter([ScriptedEngine(echo, template=True, dies_after=2), ScriptedEngine(echo, template=True)])
+    lab = Lab(echo, format_for=file_template, make=lambda _: next(engines))
+    with pytest.raises(EngineError, match="killed"):
+        lab.ask("hello")
+    assert lab.ask("hello")[0].text == "HELLO"
+
+
+def test_a_file_without_a_usable_template_gets_a_plain_prompt_and_a_notice() -> None:
+    lab = Lab(lambda _: "fine", format_for=file_template)
+    answer, events = lab.ask("how are you")
+    assert answer.text == "fine"
+    assert any(isinstance(event, Notice) and "plain prompt" in event.text for event in events)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,12 @@ CASES = {
     "prompt beyond context": (["tiny-phi", "long " * 300, "--context", "256"], 7, "256", "--context"),
     "empty prompt": (["tiny-phi", ""], 2, "empty", "phi chat"),
     "nothing on standard input": (["tiny-phi"], 2, "standard input is empty", "phi chat"),
+    "too many layers": (["tiny-phi", "hi", "--gpu-layers", "99999999999"], 2, "--gpu-layers", "--help"),
+    "a question for a name": (["What is it?"], 3, "What is it?", "phi chat tiny-phi"),
+    "an endless name": (["a" * 5000, "hi"], 3, "5000 characters", "phi chat tiny-phi"),
+    "no name": (["", "hi"], 2, "empty", "phi chat tiny-phi"),
+    "a prompt like an option": (["tiny-phi", "- one"], 2, "no such option", "goes after --"),
+    "two wishes": (["tiny-phi", "-", "--no-stdin"], 2, "--no-stdin", "leave one"),
     "unknown option": (["tiny-phi", "hi", "--wrong"], 2, "--wrong", "--help"),
 }
 
@@ -108,3 +116,32 @@ def test_memory_is_checked_before_loading(phi: Phi, tmp_path: Path) -> None:
     assert run.json["data"]["kv_bytes"] > run.json["data"]["usable_bytes"]
     assert "--context" in run.json["error"]["hint"]
     assert phi("chat", str(huge), "What is the capital of France?").out == "The capital of France is Paris.\n"
+
+
+def test_a_very_long_run_without_spaces_is_read(phi: Phi) -> None:
+    """It used to overflow the stack of the engine's tokeniser."""
+    run = phi("chat", "tiny-phi", stdin=b"a" * 40_000)
+    assert run.code == 7
+    assert "40004 tokens" in run.err
+
+
+def test_standard_error_that_cannot_be_written_does_not_matter(environment: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "phicli", "chat", "tiny-phi", "What is the capital of France?", "-n", "3"],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stdout) == (0, b"The capital of\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="shell")
+@pytest.mark.parametrize("arguments", ["--help", "--version", "chat --help"])
+def test_help_into_a_closed_pipe(environment: dict[str, str], arguments: str) -> None:
+    command = f"sleep 0.1 | ({sys.executable} -m phicli {arguments}; echo $? >&2) | true"
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, check=True, timeout=60)
+    assert done.stderr.decode().split()[-1] in ("0", "141")  # 0: the pipe had room before its reader left

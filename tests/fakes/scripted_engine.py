@@ -48,9 +48,12 @@ def _until(answer: str, stop_strings: Sequence[str]) -> str:
 
 
 class ScriptedEngine:
-    """Args: the script, the context, and after how many tokens to die (None: never)."""
+    """Args: the script, the context, after how many tokens to die (None: never), whether the file has a template."""
 
-    def __init__(self, script: Script, *, context_tokens: int = 4096, dies_after: int | None = None) -> None:
+    def __init__(
+        self, script: Script, *, context_tokens: int = 4096, dies_after: int | None = None, template: bool = False
+    ) -> None:
+        self._template = template
         self._script = script
         self._context = context_tokens
         self._dies_after = dies_after
@@ -77,7 +80,12 @@ class ScriptedEngine:
         return tuple(ids)
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        raise TemplateError("the scripted engine has no template")
+        if self.closed:
+            raise EngineError("the engine stopped: it was closed")
+        if not self._template:
+            raise TemplateError("the scripted engine has no template")
+        turns = "".join(f"<|{message['role']}|>{message['content']}<|end|>" for message in messages)
+        return f"{turns}<|assistant|>"
 
     def generate(
         self,
