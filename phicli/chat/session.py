@@ -121,7 +121,7 @@ class ChatSession:
             if not self._cut_by_context(len(prompt), done, engine, draft):
                 break
             longer = (*prompt, *self._generated_ids(done, engine, draft))
-            if len(longer) + 1 >= self._plan.limit_tokens:  # nothing would be gained
+            if longer == tuple(prompt) or len(longer) + 1 >= self._plan.limit_tokens:  # nothing would be gained
                 break
             prompt = longer
         for piece in parser.finish():
