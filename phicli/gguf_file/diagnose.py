@@ -12,7 +12,6 @@ from typing import Final
 from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
 
 GET_AGAIN: Final = "download the file again. `phi chat tiny-phi` shows whether the installation itself works"
-_NAME_ONE: Final = "name a .gguf file or a model, for example: phi chat tiny-phi"
 
 _MAGICS: Final = (
     (b"PK\x03\x04", "a zip archive (perhaps a PyTorch checkpoint)"),

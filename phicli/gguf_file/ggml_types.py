@@ -92,7 +92,6 @@ FILE_TYPES: Final = MappingProxyType(
 """``general.file_type`` → name of the quantisation."""
 
 TOKEN_NORMAL: Final = 1
-TOKEN_UNKNOWN: Final = 2
 TOKEN_CONTROL: Final = 3
 TOKEN_USER_DEFINED: Final = 4
 TOKEN_UNUSED: Final = 5
