@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-PROMPT_FORMATS: Final = frozenset({"phi-3", "phi-3-folded", "phi-4", "phi-4-mini", "completion-qa", "completion"})
+PROMPT_FORMATS: Final = ("phi-3", "phi-3-folded", "phi-4", "phi-4-mini", "completion", "completion-qa")
 
 
 @dataclass(frozen=True, slots=True)

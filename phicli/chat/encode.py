@@ -15,6 +15,7 @@ from typing import Protocol
 
 from phicli.chat_format.types import Segment, Special, Template, Text
 from phicli.errors import IntegrityError
+from phicli.gguf_file.byte_letters import BYTE_OF_LETTER
 
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
@@ -23,10 +24,6 @@ WHITE_SPACE = (
 """Unicode's White_Space, which is what ``rstrip`` of a token means in Hugging Face's tokenizers."""
 
 _ANCHORS = ("\n", "\x1f")
-_PRINTABLE = (*range(33, 127), *range(161, 173), *range(174, 256))
-_BYTES = {chr(byte): byte for byte in _PRINTABLE} | {
-    chr(256 + index): byte for index, byte in enumerate(sorted(set(range(256)) - set(_PRINTABLE)))
-}
 _NEVER_STRIPPED_AFTER = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
@@ -138,7 +135,7 @@ def _spellings(literal: str) -> tuple[str, ...]:
     if literal.isascii():
         return (literal,)
     try:
-        return literal, bytes(_BYTES[character] for character in literal).decode()
+        return literal, bytes(BYTE_OF_LETTER[character] for character in literal).decode()
     except (KeyError, UnicodeDecodeError):
         return (literal,)
 

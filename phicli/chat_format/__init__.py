@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from phicli.catalog.types import PROMPT_FORMATS
 from phicli.chat_format.completion import Completion, QuestionAnswer
 from phicli.chat_format.phi3 import Phi3
 from phicli.chat_format.phi4 import Phi4
@@ -9,7 +10,7 @@ from phicli.chat_format.phi4_mini import Phi4Mini
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.types import PromptFormat
 
-FORMAT_NAMES = ("phi-3", "phi-3-folded", "phi-4", "phi-4-mini", "completion", "completion-qa", "plain")
+FORMAT_NAMES = (*PROMPT_FORMATS, "plain")
 
 
 def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:

@@ -36,5 +36,7 @@ Context = Annotated[
 ]
 GpuLayers = Annotated[
     int | None,
-    typer.Option("--gpu-layers", min=0, envvar="PHI_GPU_LAYERS", help="Layers on the GPU. Default: all that fit."),
+    typer.Option(
+        "--gpu-layers", min=0, envvar="PHI_GPU_LAYERS", help="Layers on the GPU. Default: the engine decides."
+    ),
 ]

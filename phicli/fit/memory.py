@@ -1,6 +1,6 @@
 """How much memory a model takes, and whether that is there.
 
-Formulas for llama.cpp on a processor, fitted to the buffers it reports (18 loads, residual under 0.1 MiB); ``ub`` is
+Formulas for llama.cpp on a processor, fitted to the buffers it reports; ``ub`` is
 the batch, ``E`` the embedding, ``FF`` the feed-forward length, ``H`` the heads, ``V`` the vocabulary:
 
 - key-value cache: layers x context x kv heads x (key length + value length) x bytes per value; the context is

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
+from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 from phicli.gguf_file.ggml_types import TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNUSED
 
 _SPECIAL_TOKENS: Final = 65
@@ -72,7 +73,7 @@ def _merged(count: int, source: random.Random) -> tuple[list[str], list[str]]:
     Pairs of letters, then pairs and a letter, then as many pairs of pairs as there is room for, chosen at random:
     English text comes out at two to four letters a token.
     """
-    letters = _byte_letters()
+    letters = LETTER_OF_BYTE
     small = [chr(code) for code in range(ord("a"), ord("z") + 1)]
     first = [*small, letters[32], *(letter.upper() for letter in small)]
     pairs = [(left, right) for left in first for right in small]
@@ -85,11 +86,3 @@ def _merged(count: int, source: random.Random) -> tuple[list[str], list[str]]:
     merges += [(starts[number // len(ends)], ends[number % len(ends)]) for number in sorted(chosen)]
     tokens = [letters[byte] for byte in range(256)] + [left + right for left, right in merges]
     return tokens, [f"{left} {right}" for left, right in merges]
-
-
-def _byte_letters() -> dict[int, str]:
-    """The letter that stands for each byte in byte-level BPE (the table of GPT-2)."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    letters = {byte: chr(byte) for byte in printable}
-    others = (byte for byte in range(256) if byte not in letters)
-    return letters | {byte: chr(256 + place) for place, byte in enumerate(others)}

@@ -1,9 +1,10 @@
 """Finds GGUF files in the standard Hugging Face cache.
 
-The layout is read directly: importing huggingface_hub's ``try_to_load_from_cache`` takes 140 to 210 ms (measured with
-2.4.0), and this runs between a command and its first word. The layout is documented by huggingface_hub ("Manage your
-cache"): ``models--OWNER--NAME/{refs/REVISION, snapshots/COMMIT/FILE}``, where a ref is a file holding a commit. Tests
-compare every answer with huggingface_hub's own.
+The layout is read directly: importing huggingface_hub's ``try_to_load_from_cache`` takes longer than all of ``phi``'s
+own code (``python -X importtime -c 'from huggingface_hub import try_to_load_from_cache'`` tells), and this runs between
+a command and its first word. The layout is documented by huggingface_hub ("Manage your cache"):
+``models--OWNER--NAME/{refs/REVISION, snapshots/COMMIT/FILE}``, where a ref is a file holding a commit. Tests compare
+every answer with huggingface_hub's own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _QUANT: Final = re.compile(
     re.IGNORECASE,
 )
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
-_PREFERRED: Final = ("Q4_K_M", "Q4_K_L", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "Q4_K_S", "Q4_0")
+PREFERRED_QUANTS: Final = ("Q4_K_M", "Q4_K_L", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "Q4_K_S", "Q4_0")
 """What is taken when nothing is said: the usual balance first, then what loses less, then what is smaller."""
 
 
@@ -98,7 +99,7 @@ def installed(variant: Variant, quant: str | None = None, *, folder: Path | None
 
 def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
     """The file to run when no quantisation was asked for; None when there is none. Earlier ones win a tie."""
-    places = {quant: place for place, quant in enumerate(_PREFERRED)}
+    places = {quant: place for place, quant in enumerate(PREFERRED_QUANTS)}
     return min(files, key=lambda file: places.get(file.quant or "", len(places)), default=None)
 
 

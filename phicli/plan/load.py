@@ -20,8 +20,8 @@ from phicli.plan.locate import LocatedModel, known_by_name
 from phicli.plan.request import ChatOptions
 
 _BATCH_TOKENS = 128
-"""Closing the connection stops a prompt between batches only: 128 tokens take a tenth of the time of 2048, and on a
-processor they are read as fast."""
+"""Closing the connection stops the reading of a prompt between batches only, so small ones stop soon; on a processor
+they are read about as fast as large ones (``benchmarks/cold_start.py``, prefill)."""
 
 _ALL_LAYERS = -1
 _Number = TypeVar("_Number", int, float)
@@ -32,8 +32,8 @@ class Use(enum.Enum):
 
     For one answer the first word counts: the weights are used as they lie in the file, mapped, and nothing is
     evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
-    and half as much memory again and decodes faster: it pays off after some 200 tokens, that is for conversations
-    and for reasoning, where it is done if the memory is there. In a conversation loading and warming up happen while
+    and memory and decodes faster: it pays off for long answers, that is in conversations and for reasoning, where it
+    is done if the memory is there. In a conversation loading and warming up happen while
     the first question is being typed. ``benchmarks/cold_start.py`` measures both.
     """
 

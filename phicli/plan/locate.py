@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,10 +11,9 @@ from phicli.catalog.names import squash
 from phicli.catalog.resolve import Selection, require_runnable, resolve
 from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError, UsageError
-from phicli.hub.cache import best_installed, installed
+from phicli.hub.cache import PREFERRED_QUANTS, best_installed, installed
 from phicli.paths import expand
 
-_USUAL_QUANT = "Q4_K_M"
 _LONGEST_PART = 255
 _NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
 
@@ -92,7 +90,7 @@ def _from_cache(selection: Selection) -> LocatedModel:
 def _how_to_get(selection: Selection) -> str:
     """The command that fetches the file people usually want, or the one that was asked for."""
     known = [(source, file) for source in selection.variant.sources for file in source.files]
-    wanted = squash(selection.quant or _USUAL_QUANT)
+    wanted = squash(selection.quant or PREFERRED_QUANTS[0])
     chosen = next((pair for pair in known if squash(pair[1].quant) == wanted), None)
     if chosen is None:
         return "give the path of a GGUF file instead: phi chat FILE.gguf"
@@ -107,8 +105,4 @@ def known_by_name(general_name: str | None) -> Variant | None:
         return None
     book = {squash(name): variant for variant in catalog().variants for name in (variant.id, *variant.aliases)}
     wanted = squash(general_name)
-    for suffix in ("", "instruct"):
-        if wanted.removesuffix(suffix) in book:
-            return book[wanted.removesuffix(suffix)]
-    near = difflib.get_close_matches(wanted.removesuffix("instruct"), book, n=1, cutoff=0.95)
-    return book[near[0]] if near else None
+    return book.get(wanted) or book.get(wanted.removesuffix("instruct"))
