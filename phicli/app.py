@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 import phicli
-from phicli.commands import ALIASES, SUMMARIES
+from phicli.commands import ALIASES, CACHE_SUMMARIES, SUMMARIES
 from phicli.commands.group import LazyGroup
 from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
 from phicli.ui.envelope import print_error
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
     terminal = Terminal.current()
     argv = list(argv) or ["--help"]
     options = argv[: argv.index("--")] if "--" in argv else argv
-    command = next((ALIASES.get(word, word) for word in options if word in SUMMARIES or word in ALIASES), "phi")
+    command = _command(options)
     as_json = "--json" in options
     try:
         code = app(args=argv, prog_name="phi", standalone_mode=False)
@@ -74,6 +74,16 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
         return _report(terminal, command, _bug(error), as_json=as_json)
+
+
+def _command(options: Sequence[str]) -> str:
+    """The command that was typed (``chat``, ``cache list``), ``phi`` where there is none."""
+    words = [ALIASES.get(word, word) for word in options]
+    command = next((word for word in words if word in SUMMARIES), "phi")
+    if command != "cache":
+        return command
+    inner = next((word for word in words[words.index("cache") + 1 :] if word in CACHE_SUMMARIES), "")
+    return f"cache {inner}".rstrip()
 
 
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:

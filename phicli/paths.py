@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def log_dir() -> Path:
     return state_dir() / "logs"
 
 
+def data_dir() -> Path:
+    """What ``phi`` must not forget: hashes of verified files, models registered in place. Not created here."""
+    if home := os.environ.get("PHI_HOME"):
+        return expand(home) / "data"
+    import platformdirs
+
+    return platformdirs.user_data_path(_APP, appauthor=False)
+
+
 def state_dir() -> Path:
     """Logs, the REPL's history, the last used model. Not created here, and maybe not writable."""
     if home := os.environ.get("PHI_HOME"):
@@ -31,3 +41,23 @@ def state_dir() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path(_APP, appauthor=False)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write ``content`` so that whoever reads ``path`` sees all of it or what was there before; folders are made.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
+    """
+    import tempfile
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

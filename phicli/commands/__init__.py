@@ -1,6 +1,6 @@
 """The command line: one file a command, a signature that calls the layers below and hands the result to ``ui``.
 
-A command is the function of its own name in the module of its own name. The table below is all that ``phi --help``
+A command is the function of its own name in the module of its own name. The tables below are all that ``phi --help``
 needs; a module is imported, and its options are built, when its command runs.
 """
 
@@ -9,9 +9,25 @@ from __future__ import annotations
 from typing import Final
 
 SUMMARIES: Final = {
+    "list": "List the models of the family: what they are, what they need, which are here.",
+    "show": "Show everything about a model, or about a GGUF file.",
+    "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model once, or talk to it when there is no prompt and this is a terminal.",
+    "rm": "Remove a model from the cache.",
+    "cache": "See and check what is on disk; bring in files that are already there.",
 }
 """Command to the first line of its help, in the order in which they are listed."""
 
-ALIASES: Final = {"run": "chat"}
+ALIASES: Final = {"run": "chat", "ls": "list", "info": "show"}
 """What people type too; not listed."""
+
+CACHE_SUMMARIES: Final = {
+    "list": "List the files of models on disk: size, last use, verified or not.",
+    "verify": "Hash files again and compare with what was promised.",
+    "prune": "Remove partial downloads and superseded revisions.",
+    "dir": "Print the folder of the cache.",
+    "import": "Use a GGUF file where it lies, or take in an archive made by export.",
+    "scan": "Find the models of Ollama and LM Studio and use them in place.",
+    "export": "Write a model into an archive that a machine without a network can import.",
+}
+"""The same for ``phi cache``."""

@@ -2,35 +2,81 @@
 
 from __future__ import annotations
 
+import builtins
 import importlib
-from typing import Any
+import keyword
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperGroup
 
-from phicli.commands import ALIASES, SUMMARIES
+from phicli.commands import ALIASES, CACHE_SUMMARIES, SUMMARIES
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the table in :mod:`phicli.commands`, by name or alias."""
+    """The commands of the table in :mod:`phicli.commands`, by name or alias.
+
+    A command is the function of its own name in the module of its own name, with an underscore behind it where Python
+    has that word already (``list_``, ``import_``).
+    """
+
+    package: ClassVar[str] = "phicli.commands"
+    summaries: ClassVar[Mapping[str, str]] = SUMMARIES
+    aliases: ClassVar[Mapping[str, str]] = ALIASES
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (the signature is Typer's)
         """Names of the commands in the order of the table."""
-        return list(SUMMARIES)
+        return list(self.summaries)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (the signature is Typer's)
         """The command of that name, None when there is none."""
-        name = ALIASES.get(cmd_name, cmd_name)
-        if name not in SUMMARIES:
+        name = self.aliases.get(cmd_name, cmd_name)
+        if name not in self.summaries:
             return None
         if name not in self.commands:
-            function = getattr(importlib.import_module(f"phicli.commands.{name}"), name)
-            alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-            alone.command(name, context_settings={"help_option_names": ["-h", "--help"]})(function)
-            self.commands[name] = typer.main.get_command(alone)
+            self.commands[name] = self._build(name)
         return self.commands[name]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (the signature is Typer's)
         """Write the list of commands without building any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(SUMMARIES.items()))
+            formatter.write_dl(list(self.summaries.items()))
+
+    def _build(self, name: str) -> Any:
+        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+        if (self.package, name) in GROUPS:
+            group = GROUPS[self.package, name]
+            app = typer.Typer(cls=group, help=self.summaries[name], rich_markup_mode=None, add_completion=False)
+            app.callback()(_nothing)
+            built = typer.main.get_group(app)
+            built.name = name
+            built.context_settings = dict(settings)
+            return built
+        function = function_of(self.package, name)
+        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+        alone.command(name, context_settings=settings)(function)
+        return typer.main.get_command(alone)
+
+
+class CacheGroup(LazyGroup):
+    """The commands of ``phi cache``."""
+
+    package: ClassVar[str] = "phicli.commands.cache"
+    summaries: ClassVar[Mapping[str, str]] = CACHE_SUMMARIES
+    aliases: ClassVar[Mapping[str, str]] = {"ls": "list"}
+
+
+GROUPS: dict[tuple[str, str], type[LazyGroup]] = {("phicli.commands", "cache"): CacheGroup}
+
+
+def function_of(package: str, name: str) -> Callable[..., Any]:
+    """The function behind the command ``name`` of the commands in ``package``."""
+    taken = keyword.iskeyword(name) or hasattr(builtins, name)
+    word = f"{name}_" if taken else name
+    function: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{word}"), word)
+    return function
+
+
+def _nothing() -> None:
+    pass

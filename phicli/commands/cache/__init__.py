@@ -1,0 +1,1 @@
+"""``phi cache``: one file a command."""

@@ -1,0 +1,53 @@
+"""What a repository on the hub has, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """One file of a repository.
+
+    ``size_bytes`` and ``sha256`` (64 hexadecimal digits) are the hub's own; a small file kept in Git has no hash.
+    ``etag`` is the name of its blob in the cache: the hash of a large file, Git's object id of a small one.
+    """
+
+    name: str
+    size_bytes: int
+    etag: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRepo:
+    """A repository at one commit: ``revision`` is what was asked for (a branch, tag or commit), ``files`` are all."""
+
+    repo: str
+    revision: str
+    commit: str
+    license: str | None
+    gated: bool
+    files: tuple[RemoteFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteModel:
+    """One model of a repository: ``files`` are its parts in order, mostly a single one.
+
+    ``quant`` is in capitals, None when the name of the file does not tell it.
+    """
+
+    repo: RemoteRepo
+    quant: str | None
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def name(self) -> str:
+        """The file that is opened: of a split model the first part."""
+        return self.files[0].name
+
+    @property
+    def size_bytes(self) -> int:
+        """All parts together."""
+        return sum(file.size_bytes for file in self.files)
