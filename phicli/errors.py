@@ -44,6 +44,14 @@ class NotFoundError(PhiError):
     exit_code = 3
 
 
+class NotInstalledError(NotFoundError):
+    """A model that exists and could be downloaded. ``model`` is what ``phi pull`` calls it."""
+
+    def __init__(self, message: str, hint: str = "", *, model: str) -> None:
+        super().__init__(message, hint, data={"model": model})
+        self.model = model
+
+
 class NetworkError(PhiError):
     """The network or the model hub failed, or ``phi`` was told to stay offline."""
 

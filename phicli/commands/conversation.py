@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from phicli.engine.process import WorkerProcess
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import NotInstalledError, UsageError, UserInterruptError
 from phicli.paths import log_dir, state_dir
 from phicli.plan.last_used import last_used, remember_last_used
-from phicli.plan.locate import locate
+from phicli.plan.locate import LocatedModel, locate
 from phicli.plan.request import ChatOptions
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
@@ -39,7 +39,7 @@ def hold(wanted: Conversation) -> None:
     The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
     """
     terminal = Terminal.current()
-    model = locate(last_used() if wanted.model is None else wanted.model)
+    model = _located(wanted, terminal)
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
@@ -61,6 +61,20 @@ def hold(wanted: Conversation) -> None:
             else:
                 _answer_as_text(opened, terminal, status, wanted, prompt)
     remember_last_used(model.reference)
+
+
+def _located(wanted: Conversation, terminal: Terminal) -> LocatedModel:
+    """The model's file; one that is not here yet is offered to a person who can answer, and downloaded."""
+    name = last_used() if wanted.model is None else wanted.model
+    try:
+        return locate(name)
+    except NotInstalledError as missing:
+        if wanted.as_json or not terminal.can_ask:
+            raise
+        from phicli.commands.downloading import offer
+
+        offer(terminal, missing, quiet=wanted.quiet)
+        return locate(name)
 
 
 def _answer_as_text(

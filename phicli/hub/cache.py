@@ -158,13 +158,18 @@ def _gguf_names(snapshot: Path) -> list[str]:
     return sorted(names)
 
 
+def parts_of(path: Path) -> tuple[Path, ...]:
+    """All files of the model at ``path``, whether they are there or not: mostly ``path`` alone."""
+    part = _PART.search(path.name)
+    if part is None:
+        return (path,)
+    stem, count, end = path.name[: part.start()], int(part[2]), path.name[-5:]
+    return tuple(path.with_name(f"{stem}-{i:05d}-of-{count:05d}{end}") for i in range(1, count + 1))
+
+
 def whole_size(snapshot: Path, name: str) -> int | None:
     """Size in bytes of all the parts of a model, or None when one is missing."""
-    part = _PART.search(name)
-    count = int(part[2]) if part else 1
-    stem = name[: part.start()] if part else name
-    names = [f"{stem}-{i:05d}-of-{count:05d}{name[-5:]}" for i in range(1, count + 1)] if part else [name]
     try:
-        return sum((snapshot / one).stat().st_size for one in names)
+        return sum(path.stat().st_size for path in parts_of(snapshot / name))
     except OSError:
         return None

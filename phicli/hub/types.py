@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,16 @@ class RemoteModel:
     def size_bytes(self) -> int:
         """All parts together."""
         return sum(file.size_bytes for file in self.files)
+
+
+class Observer(Protocol):
+    """Is told how a download goes."""
+
+    def notice(self, text: str) -> None:
+        """Something a person may want to know: a retry, a wait."""
+
+    def phase(self, text: str) -> None:
+        """What goes on now, where no bytes arrive."""
+
+    def progress(self, done_bytes: int, total_bytes: int, resumed_from_bytes: int) -> None:
+        """How much is on disk, of how much, and how much of it was there before; never less than said before."""

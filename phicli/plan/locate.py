@@ -10,9 +10,14 @@ from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
 from phicli.catalog.resolve import Selection, require_runnable, resolve
 from phicli.catalog.types import Variant
-from phicli.errors import NotFoundError, UsageError
-from phicli.hub.cache import PREFERRED_QUANTS, best_installed, installed
+from phicli.errors import NotFoundError, NotInstalledError, UsageError
+from phicli.hub import local
+from phicli.hub.cache import best_installed, installed, installed_in
+from phicli.hub.matching import known_by_name
+from phicli.hub.request import is_repository, sources_of
 from phicli.paths import expand
+
+__all__ = ["LocatedModel", "known_by_name", "locate"]
 
 _LONGEST_PART = 255
 _NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
@@ -34,10 +39,14 @@ class LocatedModel:
 
 
 def locate(name: str) -> LocatedModel:
-    """The file that ``name`` means: an existing path or anything ending in ``.gguf``, else a name of the catalogue.
+    """The file that ``name`` means.
+
+    In this order: an existing path or anything ending in ``.gguf``, a name of the catalogue, the name of a file that
+    was registered where it lies, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
     Raises:
-        NotFoundError: no such model, or its file is not on this machine; the hint says how to get it.
+        NotInstalledError: it is not on this machine; the hint says how to get it.
+        NotFoundError: there is no such model or file.
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
@@ -45,20 +54,20 @@ def locate(name: str) -> LocatedModel:
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"there is no model or file with a name of {len(name)} characters", _NAME_FIRST)
-    if name.lower().endswith(".gguf") or _is_path(name, path):
+    if _is_path(name, path):
         return _from_path(path)
     if any(character.isspace() for character in name.strip()):
         raise NotFoundError(f"there is no model called {name!r}", _NAME_FIRST)
-    selection = resolve(name)
-    require_runnable(selection.variant)
-    if selection.variant.packaged_file:
-        packaged = files("phicli").joinpath("data", selection.variant.packaged_file)
-        return LocatedModel(selection.variant.id, selection.variant.id, Path(str(packaged)), selection.variant, "F16")
-    return _from_cache(selection)
+    registered = local.find(name)
+    if registered is not None:
+        return _from_registration(registered)
+    return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
 
 
 def _is_path(name: str, path: Path) -> bool:
     """Whether ``name`` is meant as a path: a model of the catalogue is not hidden by a folder of the same name."""
+    if name.lower().endswith(".gguf"):
+        return ":" not in name or path.exists()
     if "/" in name or "\\" in name or name.startswith((".", "~")):
         return path.exists() or name.startswith((".", "~", "/"))
     return path.is_file()
@@ -77,32 +86,55 @@ def _from_path(path: Path) -> LocatedModel:
     return LocatedModel(path.name, str(path.absolute()), path, None, None)
 
 
-def _from_cache(selection: Selection) -> LocatedModel:
+def _from_catalogue(selection: Selection) -> LocatedModel:
     variant = selection.variant
+    require_runnable(variant)
+    if variant.packaged_file:
+        packaged = files("phicli").joinpath("data", variant.packaged_file)
+        return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, "F16")
     best = best_installed(installed(variant, selection.quant))
+    if best is not None:
+        reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
+        return LocatedModel(variant.id, reference, best.path, variant, best.quant)
+    for model in local.registered():
+        same = selection.quant is None or (model.quant and squash(model.quant) == squash(selection.quant))
+        if model.variant_id == variant.id and same and local.is_current(model):
+            return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
+    name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
+    raise (
+        _not_installed(name)
+        if variant.sources
+        else NotFoundError(
+            f"{name} is not on this machine, and no repository with GGUF files of it is known",
+            f"give the path of a file: phi chat FILE.gguf; or use one under a name: phi cache import FILE.gguf --as {name}-x",
+        )
+    )
+
+
+def _from_registration(model: local.LocalModel) -> LocatedModel:
+    if not local.is_current(model):
+        raise NotFoundError(
+            f"{model.name} was registered, but {model.path} is gone or has changed",
+            f"register it again: phi cache import FILE --as {model.name}; or forget it: phi rm {model.name}",
+        )
+    variant = next((variant for variant in catalog().variants if variant.id == model.variant_id), None)
+    return LocatedModel(model.name, model.name, model.path, variant, model.quant)
+
+
+def _from_repository(name: str) -> LocatedModel:
+    """A model of a repository in the cache, whether the catalogue knows the repository or not."""
+    repo, _, quant = name.partition(":")
+    variant, sources = sources_of(repo)
+    found = [file for source in sources for file in installed_in(source)]
+    if quant.lower().endswith(".gguf"):
+        found = [file for file in found if file.filename == quant]
+    elif quant:
+        found = [file for file in found if file.quant and squash(file.quant) == squash(quant)]
+    best = best_installed(tuple(found))
     if best is None:
-        name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
-        raise NotFoundError(f"{name} is not on this machine", _how_to_get(selection))
-    reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
-    return LocatedModel(variant.id, reference, best.path, variant, best.quant)
+        raise _not_installed(name)
+    return LocatedModel(best.repo, f"{best.repo}:{best.filename}", best.path, variant, best.quant)
 
 
-def _how_to_get(selection: Selection) -> str:
-    """The command that fetches the file people usually want, or the one that was asked for."""
-    known = [(source, file) for source in selection.variant.sources for file in source.files]
-    wanted = squash(selection.quant or PREFERRED_QUANTS[0])
-    chosen = next((pair for pair in known if squash(pair[1].quant) == wanted), None)
-    if chosen is None:
-        return "give the path of a GGUF file instead: phi chat FILE.gguf"
-    source, file = chosen
-    size = f"  ({file.size_bytes / 1e9:.2f} GB)" if file.size_bytes else ""
-    return f"fetch it into the shared cache: hf download {source.repo} {file.filename}{size}"
-
-
-def known_by_name(general_name: str | None) -> Variant | None:
-    """The variant that a file's own ``general.name`` means ("Phi 4 Mini Instruct"), None when it is not clear."""
-    if not general_name:
-        return None
-    book = {squash(name): variant for variant in catalog().variants for name in (variant.id, *variant.aliases)}
-    wanted = squash(general_name)
-    return book.get(wanted) or book.get(wanted.removesuffix("instruct"))
+def _not_installed(name: str) -> NotInstalledError:
+    return NotInstalledError(f"{name} is not on this machine", f"download it: phi pull {name}", model=name)

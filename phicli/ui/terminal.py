@@ -37,6 +37,11 @@ class Terminal:
         return _isatty(self.stdin) and _isatty(self.stdout)
 
     @property
+    def can_ask(self) -> bool:
+        """A person sees a question on standard error and can answer it, wherever standard output goes."""
+        return _isatty(self.stdin) and _isatty(self.stderr)
+
+    @property
     def shows_progress(self) -> bool:
         """Standard error is a terminal."""
         return _isatty(self.stderr)
@@ -59,6 +64,12 @@ class Terminal:
         """Write a line to standard error, without control characters; one that cannot be written is no error."""
         with contextlib.suppress(OSError):
             print(text.translate(_CONTROL), file=self.stderr, flush=True)
+
+    def ask(self, text: str) -> None:
+        """Write to standard error and leave the cursor behind it."""
+        with contextlib.suppress(OSError):
+            self.stderr.write(text.translate(_CONTROL))
+            self.stderr.flush()
 
     def alarm(self, label: str, text: str) -> None:
         """Write a line that begins with a label, red on a terminal."""

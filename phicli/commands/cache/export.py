@@ -1,0 +1,32 @@
+"""``phi cache export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, complete_model
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A model that is on this machine.", autocompletion=complete_model)],
+    target: Annotated[Path, typer.Argument(help="The archive to write, such as phi-4-mini.tar.", metavar="FILE.tar")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a model into an archive that a machine without a network can import."""
+    from phicli.hub.archive_export import export_model
+    from phicli.plan.locate import locate
+    from phicli.ui.cache_report import print_exported, progress
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    found = locate(model)
+    with progress(terminal) as on_progress:
+        done = export_model(
+            found.path, target,
+            name=found.name, variant=found.variant, quant=found.quant, force=force, on_progress=on_progress,
+        )  # fmt: skip
+    print_exported(terminal, done, as_json=as_json)

@@ -1,0 +1,32 @@
+"""``phi cache import``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="A GGUF file, or an archive made by phi cache export.")],
+    name: Annotated[str | None, typer.Option("--as", help="What to call it.", show_default=False)] = None,
+    as_json: Json = False,
+) -> None:
+    """Use a GGUF file where it lies, or take in an archive made by export."""
+    from phicli.hub.archive import is_archive
+    from phicli.hub.archive_import import Imported, import_archive
+    from phicli.hub.local import Registration, register
+    from phicli.ui.cache_report import print_imported, progress
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    done: Registration | Imported
+    with progress(terminal) as on_progress:
+        if is_archive(path):
+            done = import_archive(path, name=name, on_progress=on_progress)
+        else:
+            done = register(path, name=name, on_progress=on_progress)
+    print_imported(terminal, done, as_json=as_json)

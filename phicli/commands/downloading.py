@@ -1,0 +1,71 @@
+"""What ``phi pull`` does with its options, and what other commands do about a model that is not here yet."""
+
+from __future__ import annotations
+
+from phicli.errors import NotInstalledError, UserInterruptError
+from phicli.hub.planning import check_disk
+from phicli.hub.pull import PullPlan, PullResult, prepare, pull
+from phicli.hub.request import PullRequest, pull_request
+from phicli.ui.confirm import confirm
+from phicli.ui.envelope import print_result
+from phicli.ui.pull_screen import PullScreen, plan_data, result_data, result_lines
+from phicli.ui.terminal import Terminal
+from phicli.ui.units import format_bytes
+
+
+def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
+    """Get the model and say where it is: the path, or one JSON object, on standard output."""
+    terminal = Terminal.current()
+    with PullScreen(terminal, quiet=quiet) as screen:
+        plan = prepare(request, screen)
+        result = _run(plan, screen)
+    if as_json:
+        print_result(terminal, "pull", result_data(result))
+        return
+    if not quiet:
+        terminal.say(result_lines(result))
+    terminal.write(f"{result.path}\n")
+
+
+def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
+    """Say what a pull would do; nothing is downloaded."""
+    terminal = Terminal.current()
+    with PullScreen(terminal, quiet=quiet) as screen:
+        plan = prepare(request, screen)
+        screen.announce(plan)
+    check_disk(plan)
+    data = plan_data(plan)
+    if as_json:
+        print_result(terminal, "pull", data)
+    elif plan.present is not None:
+        terminal.write(f"{request.name} is there already: {plan.present.path}\n")
+    else:
+        for file in data["files"]:
+            terminal.write(f"{file['size_bytes']:>14}  {data['repo']}  {file['filename']}\n")
+
+
+def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> None:
+    """Ask whether the model is to be downloaded, and do it.
+
+    Raises:
+        NotInstalledError: no.
+    """
+    with PullScreen(terminal, quiet=quiet) as screen:
+        plan = prepare(pull_request(missing.model), screen)
+        if plan.model is not None:
+            what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else missing.model
+            screen.close()
+            if not confirm(terminal, f"Download {what}, {format_bytes(plan.missing_bytes)}?", default=True):
+                raise missing
+        result = _run(plan, screen)
+    if not quiet:
+        terminal.say(result_lines(result))
+
+
+def _run(plan: PullPlan, screen: PullScreen) -> PullResult:
+    screen.announce(plan)
+    try:
+        return pull(plan, screen)
+    except KeyboardInterrupt:
+        screen.kept(plan)
+        raise UserInterruptError("interrupted") from None

@@ -1,0 +1,32 @@
+"""``phi list``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json
+
+
+def list_(
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those that cannot run here.")] = False,
+    only_installed: Annotated[bool, typer.Option("--installed", help="Only those on this machine.")] = False,
+    family: Annotated[
+        str | None, typer.Option("--family", help="Only one family, such as phi-3.5.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the models of the family: what they are, what they need, which are here."""
+    from phicli.plan.overview import overview
+    from phicli.ui.envelope import print_result
+    from phicli.ui.terminal import Terminal
+
+    found = overview(everything=everything, only_installed=only_installed, family=family)
+    if as_json:
+        from phicli.ui.model_data import overview_data
+
+        return print_result(Terminal.current(), "list", overview_data(found))
+    from phicli.ui.model_table import print_models
+
+    return print_models(Terminal.current(), found, only_installed=only_installed)

@@ -1,0 +1,41 @@
+"""``phi pull``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, Quiet, complete_model
+
+
+def pull(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="phi-4-mini, phi-4-mini:q5_k_m, owner/repo, owner/repo:QUANT or owner/repo:FILE.gguf.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ],
+    revision: Annotated[
+        str | None, typer.Option("--revision", help="A branch, tag or commit of the repository.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be downloaded, and stop.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Use no network: only look whether it is here.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Download it again, all of it.")] = False,
+    token: Annotated[
+        str | None, typer.Option("--token", help="Access token. Default: HF_TOKEN, or that of hf auth login.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Download a model into the shared cache and verify it."""
+    from phicli.commands.downloading import download, show_plan
+    from phicli.hub.request import pull_request
+
+    request = pull_request(model, revision=revision, token=token, force=force, offline=offline)
+    if dry_run:
+        show_plan(request, quiet=quiet, as_json=as_json)
+    else:
+        download(request, quiet=quiet, as_json=as_json)

@@ -1,0 +1,33 @@
+"""``phi show``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, complete_model
+
+
+def show(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A name such as phi-4-mini or phi-4-mini:q4_k_m, owner/repo of the cache, or a GGUF file.",
+            autocompletion=complete_model,
+        ),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show everything about a model, or about a GGUF file."""
+    from phicli.plan.description import describe
+    from phicli.ui.envelope import print_result
+    from phicli.ui.model_page import example_of, print_description
+    from phicli.ui.terminal import Terminal
+
+    shown = describe(model)
+    if as_json:
+        from phicli.ui.model_data import description_data
+
+        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown)))
+    return print_description(Terminal.current(), shown)

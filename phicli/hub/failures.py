@@ -1,0 +1,126 @@
+"""The one place where errors of huggingface_hub and of its HTTP library become ``phi``'s own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Final
+
+from phicli.errors import NetworkError, NotFoundError, PhiError, UsageError
+
+LOGIN: Final = "hf auth login"
+_TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_LONGEST_WAIT_S: Final = 60.0
+
+
+class TransientError(NetworkError):
+    """A failure that another attempt may cure. ``wait_s`` is what the server asked for, None when it did not.
+
+    ``stalled`` when nothing arrived for too long.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, wait_s: float | None = None, stalled: bool = False) -> None:
+        super().__init__(message, hint)
+        self.wait_s = wait_s
+        self.stalled = stalled
+
+
+class UnreachableError(NetworkError):
+    """There is no way to the hub at all."""
+
+
+def endpoint() -> str:
+    """The hub that is talked to: ``HF_ENDPOINT``, else the public one."""
+    return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
+
+
+@contextlib.contextmanager
+def translated(repo: str, revision: str | None) -> Iterator[None]:
+    """Raise what goes wrong inside as a :class:`PhiError` that speaks of ``repo`` at ``revision``.
+
+    Raises:
+        NotFoundError: no such repository, revision or file.
+        TransientError: another attempt may help.
+        UnreachableError: nobody answers.
+        NetworkError: the hub refuses, or answers with what is no answer.
+    """
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        yield
+    except PhiError:
+        raise
+    except OfflineModeIsEnabled:
+        raise NetworkError(
+            "phi was told to stay offline (HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to download"
+        ) from None
+    except HFValidationError as error:
+        raise UsageError(f"{repo!r} is not the name of a repository", "it is written owner/name") from error
+    except (HfHubHTTPError, httpx2.HTTPStatusError) as error:
+        raise _of_status(error, repo, revision) from error
+    except httpx2.TimeoutException as error:
+        stalled = not isinstance(error, httpx2.ConnectTimeout)
+        raise TransientError(f"{endpoint()} does not answer in time", _ONLINE, stalled=stalled) from error
+    except (httpx2.ConnectError, httpx2.ProxyError) as error:
+        raise UnreachableError(f"{endpoint()} cannot be reached: {_reason(error)}", _ONLINE) from error
+    except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
+        raise UsageError(f"{endpoint()} is no address of a hub: {_reason(error)}", "check HF_ENDPOINT") from error
+    except httpx2.TooManyRedirects as error:
+        raise NetworkError(f"{endpoint()} sends from one address to the next without end", _ONLINE) from error
+    except (httpx2.TransportError, httpx2.DecodingError) as error:
+        raise TransientError(f"the connection failed: {_reason(error)}", _ONLINE) from error
+
+
+_ONLINE: Final = "check the network and HF_ENDPOINT; what is here already runs without: phi list --installed"
+
+
+def of_answer(status: int, retry_after: str | None) -> TransientError | None:
+    """The error for an HTTP status that another attempt may cure, None for the others."""
+    if status not in _TRANSIENT:
+        return None
+    words = "asks for fewer requests" if status == 429 else "has a problem"
+    return TransientError(f"the hub {words} (status {status})", "try again later", wait_s=_seconds(retry_after))
+
+
+def _of_status(error: Exception, repo: str, revision: str | None) -> PhiError:
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    response = getattr(error, "response", None)
+    status: int = getattr(response, "status_code", 0)
+    headers = getattr(response, "headers", {})
+    again = of_answer(status, headers.get("retry-after"))
+    if again is not None:
+        return again
+    at = f" at {revision}" if revision else ""
+    if isinstance(error, GatedRepoError):
+        terms = f"open {endpoint()}/{repo}, agree to its terms, then: {LOGIN}"
+        return NetworkError(f"{repo} is gated: its owner wants an agreement first", terms)
+    if isinstance(error, RepositoryNotFoundError):
+        private = f"check the name; if the repository is private: {LOGIN}, or --token"
+        return NotFoundError(f"there is no repository {repo} on {endpoint()}, or it is private", private)
+    if isinstance(error, RevisionNotFoundError):
+        return NotFoundError(f"{repo} has no revision {revision!r}", "leave --revision out to take the usual one")
+    if isinstance(error, EntryNotFoundError):
+        return NotFoundError(f"{repo}{at} does not have that file any more", "see what it has: phi pull --dry-run")
+    if status in (401, 403):
+        return NetworkError(f"{endpoint()} refuses access to {repo} (status {status})", f"log in: {LOGIN}, or --token")
+    return NetworkError(f"{endpoint()} answered with status {status}", _ONLINE)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        return min(max(float(retry_after or ""), 0.0), _LONGEST_WAIT_S)
+    except ValueError:
+        return None
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__

@@ -1,0 +1,143 @@
+"""Puts finished files into the layout of the Hugging Face cache, so that every other tool finds them there.
+
+``models--OWNER--NAME/{blobs/ETAG, snapshots/COMMIT/FILE -> ../../blobs/ETAG, refs/REVISION}``, as documented by
+huggingface_hub ("Manage your cache"). Tests compare with huggingface_hub's own functions.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from phicli.errors import IntegrityError
+from phicli.paths import write_atomically
+
+_SAFE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_TAG: Final = """Signature: 8a477f597d28d172789f06886806bc55
+# This file marks the folder as a cache that backups may leave out: https://bford.info/cachedir/
+"""
+
+
+def repo_folder(folder: Path, repo: str) -> Path:
+    """The folder of ``repo`` (``owner/name``) in the cache ``folder``.
+
+    Raises:
+        IntegrityError: the name cannot be that of a repository.
+    """
+    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+        raise IntegrityError(f"{repo!r} is not the name of a repository", "it is written owner/name")
+    return folder / f"models--{repo.replace('/', '--')}"
+
+
+def blob_path(folder: Path, repo: str, etag: str) -> Path:
+    """Where the content called ``etag`` lies.
+
+    Raises:
+        IntegrityError: the name could mean another place.
+    """
+    if not _SAFE.fullmatch(etag):
+        raise IntegrityError(f"the hub names a file's content {etag!r}", "this is no name that phi accepts")
+    return repo_folder(folder, repo) / "blobs" / etag
+
+
+def partial_path(folder: Path, repo: str, etag: str) -> Path:
+    """Where the content called ``etag`` grows; other tools see by its end that it is not complete."""
+    blob = blob_path(folder, repo, etag)
+    return blob.with_name(f"{blob.name}.phi.incomplete")
+
+
+def lock_path(folder: Path, repo: str, etag: str) -> Path:
+    """The lock that huggingface_hub takes for the same content."""
+    return folder / ".locks" / repo_folder(folder, repo).name / f"{blob_path(folder, repo, etag).name}.lock"
+
+
+def snapshot_path(folder: Path, repo: str, commit: str, name: str) -> Path:
+    """Where the file ``name`` of ``commit`` is found.
+
+    Raises:
+        IntegrityError: the name or the commit would lead out of the snapshot.
+    """
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or not _SAFE.fullmatch(commit):
+        raise IntegrityError(f"{name!r} at {commit!r} leads out of the cache", "this is no file that phi accepts")
+    return repo_folder(folder, repo).joinpath("snapshots", commit, *parts)
+
+
+def place(folder: Path, repo: str, commit: str, revision: str | None, name: str, etag: str, partial: Path) -> Path:
+    """Move the complete file ``partial`` to its place and return the path in the snapshot.
+
+    ``partial`` is on the same file system; ``revision`` (a branch or tag, None for none) will mean ``commit``. At each
+    moment the names lead to a complete file or to none.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    blob = blob_path(folder, repo, etag)
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    _tag(folder)
+    partial.replace(blob)
+    _make_durable(blob.parent)
+    return link(folder, repo, commit, revision, name, etag)
+
+
+def link(folder: Path, repo: str, commit: str, revision: str | None, name: str, etag: str) -> Path:
+    """Make the content ``etag``, which is there, the file ``name`` of ``commit``; returns its path in the snapshot."""
+    blob = blob_path(folder, repo, etag)
+    path = snapshot_path(folder, repo, commit, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not _is_same(path, blob):
+        _symlink_or_move(blob, path)
+    if revision is not None and revision != commit and ".." not in revision and not revision.startswith("/"):
+        ref = repo_folder(folder, repo) / "refs" / revision
+        with contextlib.suppress(OSError):
+            if ref.read_text("utf-8") == commit:
+                return path
+        write_atomically(ref, commit.encode())
+    return path
+
+
+def _symlink_or_move(blob: Path, path: Path) -> None:
+    """A relative link, put in place at once; where links cannot be made the file itself, as huggingface_hub does."""
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.link")
+    try:
+        fresh.symlink_to(os.path.relpath(blob, path.parent))
+    except OSError:
+        if not blob.is_symlink():
+            blob.replace(path)
+            return
+        raise
+    try:
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def _is_same(path: Path, blob: Path) -> bool:
+    try:
+        return path.samefile(blob)
+    except OSError:
+        return False
+
+
+def _make_durable(folder: Path) -> None:
+    """Ask the system to keep the new name through a loss of power, where it can."""
+    if os.name == "nt":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _tag(folder: Path) -> None:
+    tag = folder / "CACHEDIR.TAG"
+    with contextlib.suppress(OSError):
+        if not tag.exists():
+            tag.write_text(_TAG, encoding="utf-8")

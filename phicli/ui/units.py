@@ -1,0 +1,48 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_KIB: Final = 1 << 10
+_MIB: Final = 1 << 20
+_GIB: Final = 1 << 30
+
+
+def format_bytes(count: int) -> str:
+    """``count`` bytes in binary units: ``2.32 GiB``, ``412.5 MiB``, ``3 KiB``, ``17 B``."""
+    if count >= 0.95 * _GIB:
+        return f"{count / _GIB:.2f} GiB"
+    if count >= 0.095 * _MIB:
+        return f"{count / _MIB:.1f} MiB"
+    return f"{count / _KIB:.0f} KiB" if count >= _KIB else f"{count} B"
+
+
+def format_about(count: int) -> str:
+    """A size in bytes that is known roughly only: ``~2.3 GiB``."""
+    if count >= 0.95 * _GIB:
+        return f"~{count / _GIB:.1f} GiB"
+    return f"~{count / _MIB:.0f} MiB"
+
+
+def format_count(count: int) -> str:
+    """A number of parameters with at most one decimal: ``3.8B``, ``14B``, ``1M``, ``900``."""
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if count >= 0.9995 * size:
+            return f"{count / size:.1f}".removesuffix(".0") + letter
+    return str(count)
+
+
+def format_tokens(count: int) -> str:
+    """A number of tokens, in 1024s where that is exact: ``128K``, ``1M``, ``256``, ``100,000``."""
+    for size, letter in ((_MIB, "M"), (_KIB, "K")):
+        if count >= size and count % size == 0:
+            return f"{count // size}{letter}"
+    return f"{count:,}"
+
+
+def format_day(seconds: float) -> str:
+    """The local day of a time in seconds since 1970: ``2026-11-22``."""
+    from datetime import datetime
+
+    return datetime.fromtimestamp(seconds).astimezone().date().isoformat()
