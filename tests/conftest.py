@@ -1,6 +1,8 @@
-"""Fixtures for all tests: ``phi`` as a process, and the engine on a vocabulary."""
+"""Fixtures for all tests: ``phi`` as a process, a hub on the loopback interface, and the engine on a vocabulary."""
 
+from tests.support.hub.fixtures import hub
+from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.tokenizing import tokenizing_engine
 
-__all__ = ["environment", "phi", "tokenizing_engine"]
+__all__ = ["environment", "folder", "hub", "online", "phi", "tokenizing_engine"]

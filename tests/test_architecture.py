@@ -14,16 +14,17 @@ PACKAGE = Path(__file__).parents[1] / "phicli"
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
+    "units": set(),
     "catalog": {"errors"},
     "hardware": {"errors"},
-    "fit": {"catalog", "hardware", "errors"},
+    "fit": {"units", "catalog", "hardware", "errors"},
     "gguf_file": {"errors"},
-    "hub": {"catalog", "gguf_file", "paths", "errors"},
+    "hub": {"units", "catalog", "gguf_file", "paths", "errors"},
     "chat_format": {"catalog", "errors"},
     "engine": {"errors"},
-    "plan": {"catalog", "hardware", "fit", "hub", "gguf_file", "engine", "paths", "errors"},
-    "chat": {"plan", "engine", "chat_format", "catalog", "gguf_file", "hardware", "hub", "paths", "errors"},
-    "ui": {"chat", "plan", "engine", "chat_format", "hub", "catalog", "errors"},
+    "plan": {"units", "catalog", "hardware", "fit", "hub", "gguf_file", "engine", "paths", "errors"},
+    "chat": {"units", "plan", "engine", "chat_format", "catalog", "gguf_file", "hardware", "hub", "paths", "errors"},
+    "ui": {"units", "chat", "plan", "engine", "chat_format", "hub", "catalog", "errors"},
 }
 EVERYTHING_ABOVE = {"commands", "app", "__main__", "__init__"}
 HEAVY = ("rich", "huggingface_hub", "psutil", "xllamacpp", "prompt_toolkit", "http.client", "httpx", "platformdirs")

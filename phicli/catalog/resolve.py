@@ -43,8 +43,9 @@ def require_runnable(variant: Variant) -> None:
         UnsupportedModelError: it cannot; the message says what can.
     """
     if not variant.runs_here:
-        message = f"{variant.id} cannot run here: no GGUF engine supports it; it runs on {variant.runs_on}"
-        raise UnsupportedModelError(message, f"A model of the family that runs here: phi chat {_instead(variant)}")
+        message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
+        hint = f"more about it: phi show {variant.id}; of the family, this runs here: phi chat {_instead(variant)}"
+        raise UnsupportedModelError(message, hint)
 
 
 def names(within: Catalog | None = None) -> tuple[str, ...]:
@@ -73,12 +74,16 @@ def _quant(variant: Variant, quant: str) -> str:
     if variant.sources and looks_like_quant(quant):
         return quant.upper().replace("-", "_").replace("UD_", "UD-")
     message = f"{variant.id} has no quantisation {quant!r}"
+    if not variant.runs_here:
+        raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:
-        raise NotFoundError(message, f"leave it out: phi chat {variant.id}")
+        raise NotFoundError(message, f"leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
     close = get_close_matches(squash(quant), by_squashed, n=1, cutoff=0.5)
     usual = "Q4_K_M" if "Q4_K_M" in variant.quants else variant.quants[0]
     example = by_squashed[close[0]] if close and quant else usual
-    raise NotFoundError(message, f"there is {', '.join(variant.quants)}. Try: phi chat {variant.id}:{example.lower()}")
+    command = f"phi chat {variant.id}:{example.lower()}"
+    hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
+    raise NotFoundError(message, hint)
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:
@@ -87,8 +92,8 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     close += get_close_matches(start, known, n=5, cutoff=0.6)
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
-        return "models have names such as phi-4-mini; one needs no download: phi chat tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Then: phi chat {ids[0]}"
+        return "see which there are: phi list; one needs no download: phi chat tiny-phi"
+    return f"did you mean {' or '.join(ids)}? Then: phi chat {ids[0]}. All of them: phi list"
 
 
 def _instead(variant: Variant) -> str:

@@ -10,7 +10,7 @@ from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen, plan_data, result_data, result_lines
 from phicli.ui.terminal import Terminal
-from phicli.ui.units import format_bytes
+from phicli.units import format_bytes
 
 
 def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:

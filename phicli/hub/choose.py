@@ -10,6 +10,7 @@ from phicli.catalog.names import squash
 from phicli.errors import NotFoundError, UsageError
 from phicli.hub.cache import PREFERRED_QUANTS, quant_of_filename
 from phicli.hub.types import RemoteFile, RemoteModel, RemoteRepo
+from phicli.units import format_bytes
 
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
 
@@ -82,4 +83,4 @@ def _usual(models: Sequence[RemoteModel], known: Mapping[str, str]) -> RemoteMod
 
 def _listing(models: Sequence[RemoteModel]) -> str:
     ordered = sorted(models, key=lambda model: model.size_bytes)
-    return ", ".join(f"{model.quant or model.name} ({model.size_bytes / 2**30:.2f} GiB)" for model in ordered)
+    return ", ".join(f"{model.quant or model.name} ({format_bytes(model.size_bytes)})" for model in ordered)

@@ -35,6 +35,18 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def check_environment() -> None:
+    """Return if the variables that the hub's library reads when it loads are written as it expects.
+
+    Raises:
+        UsageError: one is not.
+    """
+    for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
+        value = os.environ.get(name)
+        if value is not None and not value.strip().isdecimal():
+            raise UsageError(f"{name}={value!r} is not a number of seconds", f"set it to a whole number, or: unset {name}")
+
+
 @contextlib.contextmanager
 def translated(repo: str, revision: str | None) -> Iterator[None]:
     """Raise what goes wrong inside as a :class:`PhiError` that speaks of ``repo`` at ``revision``.

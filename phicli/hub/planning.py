@@ -18,6 +18,7 @@ from phicli.hub.remote import list_repo
 from phicli.hub.request import PullRequest
 from phicli.hub.store import blob_path, partial_path
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
+from phicli.units import format_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def check_disk(plan: PullPlan) -> None:
     """
     if plan.missing_bytes <= plan.free_bytes:
         return
-    needs, has = _gib(plan.missing_bytes), _gib(plan.free_bytes)
+    needs, has = format_bytes(plan.missing_bytes), format_bytes(plan.free_bytes)
     raise DoesNotFitError(
         f"{plan.request.name} needs {needs} on disk, and {plan.folder} has {has}",
         "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a larger disk",
@@ -200,7 +201,3 @@ def _what_is_here() -> str:
         for file in installed(variant)
     ]
     return f"on this machine: {', '.join(dict.fromkeys([*here, 'tiny-phi']))}"
-
-
-def _gib(size: int) -> str:
-    return f"{size / 2**30:.2f} GiB"

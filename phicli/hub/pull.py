@@ -256,7 +256,5 @@ def _writing(folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             hint = "free some space (phi cache list, phi cache prune) and run it again: it goes on where it stopped"
             raise DoesNotFitError(f"the disk of {folder} is full", hint) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            hint = "set HF_HUB_CACHE to a folder that you may write"
-            raise UsageError(f"the cache {folder} cannot be written: {error.strerror}", hint) from error
-        raise
+        hint = "set HF_HUB_CACHE to a folder that you may write"
+        raise UsageError(f"the cache {folder} cannot be written: {error.strerror or error}", hint) from error

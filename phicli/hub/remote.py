@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 import phicli
 from phicli.errors import NetworkError
-from phicli.hub.failures import TransientError, endpoint, translated
+from phicli.hub.failures import TransientError, check_environment, endpoint, translated
 from phicli.hub.types import RemoteFile, RemoteRepo
 
 _ATTEMPTS: Final = 4
@@ -42,6 +42,7 @@ def list_repo(
         NotFoundError: no such repository or revision.
         NetworkError: the hub cannot be reached, refuses, or answers with something else than a repository.
     """
+    check_environment()
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint(), token=token, library_name="phicli", library_version=phicli.__version__)

@@ -29,10 +29,8 @@ _CONNECT_S: Final = 15.0
 
 def stall_s() -> float:
     """Seconds without a byte after which a connection counts as dead: ``HF_HUB_DOWNLOAD_TIMEOUT``, else 30."""
-    try:
-        return max(float(os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")), 0.1)
-    except ValueError:
-        return 30.0
+    given = os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT", "")
+    return float(given) if given.isdecimal() and int(given) else 30.0
 
 
 def can_use_xet(location: Location) -> bool:

@@ -16,6 +16,7 @@ from phicli.hub.failures import TransientError, UnreachableError
 from phicli.hub.remote import Location
 from phicli.hub.streams import Stream, can_use_xet, http_stream, xet_stream
 from phicli.hub.types import Observer, RemoteFile, RemoteRepo
+from phicli.units import format_bytes
 
 _FAILURES: Final = 5
 _XET_FAILURES: Final = 2
@@ -158,4 +159,4 @@ def _wait(error: NetworkError, failures: int, observer: Observer, pause: Callabl
 def _kept(growing: _Growing) -> str:
     if not growing.size:
         return "check the network, then run it again"
-    return f"{growing.size / 2**20:.0f} MiB are kept; run it again to go on there"
+    return f"{format_bytes(growing.size)} are kept; run it again to go on there"

@@ -11,14 +11,24 @@ import os
 import sys
 import threading
 
+_MODEST = {
+    "reconstruction.download_buffer_size": 16_000_000,
+    "reconstruction.download_buffer_perfile_size": 16_000_000,
+    "reconstruction.download_buffer_limit": 16_000_000,
+    "reconstruction.min_reconstruction_fetch_size": 16_000_000,
+    "reconstruction.max_reconstruction_fetch_size": 16_000_000,
+    "reconstruction.min_prefetch_buffer": 16_000_000,
+}
+"""Bytes: the library's own settings fill a gigabyte of memory with what the disk has not taken yet."""
+
 
 def main() -> int:
     """Do the task; returns the exit status."""
     task = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    from hf_xet import XetFileInfo, XetSession
+    from hf_xet import XetConfig, XetFileInfo, XetSession
 
-    group = XetSession().new_download_stream_group(
+    group = XetSession(XetConfig().with_config(_MODEST)).new_download_stream_group(
         token_refresh_url=task["refresh_url"], token_refresh_headers=task["headers"]
     )
     for chunk in group.download_stream(XetFileInfo(task["hash"], task["size_bytes"]), start=task["start"]):

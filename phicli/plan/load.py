@@ -14,9 +14,10 @@ from phicli.fit.memory import check_fits, largest_context_that_fits, plan_memory
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.types import Memory
+from phicli.hub.matching import known_by_name
 from phicli.plan.context import DEFAULT_CONTEXT_TOKENS, ContextPlan, plan_context
 from phicli.plan.identify import FormatChoice, choose_format
-from phicli.plan.locate import LocatedModel, known_by_name
+from phicli.plan.locate import LocatedModel
 from phicli.plan.request import ChatOptions
 
 _BATCH_TOKENS = 128

@@ -10,7 +10,7 @@ from phicli.hub.planning import PullPlan
 from phicli.hub.pull import PullResult
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.units import format_bytes
+from phicli.units import format_bytes
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

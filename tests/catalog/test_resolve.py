@@ -24,6 +24,9 @@ from phicli.errors import NotFoundError, UnsupportedModelError
         ("phi-3-small", "phi-3-small-8k", None),
         ("phi-3.5-moe-instruct", "phi-3.5-moe", None),
         ("tiny-phi", "tiny-phi", None),
+        ("phi-4-reasoning-vision", "phi-4-reasoning-vision", None),
+        ("Phi-4-reasoning-vision-15B", "phi-4-reasoning-vision", None),
+        ("phi-mini-moe-instruct", "phi-mini-moe", None),
     ],
 )
 def test_names_that_people_type(typed: str, expected: str, quant: str | None) -> None:
@@ -44,6 +47,12 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
         ("phi-4-mini:", "phi chat phi-4-mini:q4_k_m"),
         ("phi-4-mini:7b", "there is Q2_K"),
         ("tiny-phi:q4_k_m", "phi chat tiny-phi"),
+        ("phi-4-minni", "phi list"),
+        ("llama-3-8b", "phi list"),
+        ("phi-4-mini:7b", "phi show phi-4-mini"),
+        ("tiny-phi:q4_k_m", "phi show tiny-phi"),
+        ("phi-1:q4_k_m", "phi show phi-1"),
+        ("phi-silica:q4_k_m", "phi show phi-silica"),
     ],
 )
 def test_what_does_not_exist_gets_a_proposal(typed: str, hint: str) -> None:
@@ -60,11 +69,14 @@ def test_every_name_in_the_catalogue_resolves_to_its_owner() -> None:
 
 
 def test_what_cannot_run_here_says_what_can() -> None:
-    for name in ("phi-3-small", "phi-silica", "phi-4-mini-flash-reasoning"):
-        variant = resolve(name).variant
+    for variant in catalog().variants:
+        if variant.runs_here:
+            require_runnable(variant)
+            continue
         with pytest.raises(UnsupportedModelError) as caught:
             require_runnable(variant)
         assert variant.runs_on in caught.value.message
+        assert str(variant.why_not) in caught.value.message
+        assert f"phi show {variant.id}" in caught.value.hint
         assert caught.value.exit_code == 6
         require_runnable(resolve(caught.value.hint.split()[-1]).variant)
-    require_runnable(resolve("phi-4").variant)

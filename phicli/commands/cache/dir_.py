@@ -1,0 +1,19 @@
+"""``phi cache dir``."""
+
+from __future__ import annotations
+
+from phicli.commands.options import Json
+
+
+def dir_(as_json: Json = False) -> None:
+    """Print the folder of the cache."""
+    from phicli.hub.cache import cache_folder
+    from phicli.ui.envelope import print_result
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    folder = str(cache_folder())
+    if as_json:
+        print_result(terminal, "cache dir", {"folder": folder})
+    else:
+        terminal.write(f"{folder}\n")

@@ -1,0 +1,42 @@
+"""``phi cache verify``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, Quiet, complete_model
+
+
+def verify(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="A name as for phi rm. Default: every file.", autocompletion=complete_model, show_default=False
+        ),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Download again what is damaged.")] = False,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Hash files again and compare with what was promised."""
+    from phicli.hub.inventory import inventory
+    from phicli.hub.selection import pick
+    from phicli.hub.verification import fetcher, require_sound
+    from phicli.hub.verification import verify as check
+    from phicli.ui.cache_tables import hashing, print_verdicts, verdict_data
+    from phicli.ui.envelope import print_result
+    from phicli.ui.pull_screen import PullScreen
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    found = inventory()
+    with PullScreen(terminal, quiet=quiet) as screen:
+        again = fetcher(screen) if fix else None
+        verdicts = check(pick(found, model), found.folder, on_progress=hashing(screen), fetch_again=again)
+    if not as_json:
+        print_verdicts(terminal, verdicts)
+    require_sound(verdicts, verdict_data(verdicts))
+    if as_json:
+        print_result(terminal, "cache verify", verdict_data(verdicts))

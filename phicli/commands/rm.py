@@ -1,0 +1,36 @@
+"""``phi rm``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, complete_model
+
+
+def rm(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="phi-4-mini (all quantisations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
+            "by phi cache import.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a model from the cache."""
+    from phicli.hub.removal import plan_removal, remove
+    from phicli.ui.removal_report import agrees_to_remove, print_removal
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    plan = plan_removal(model)
+    agreed = agrees_to_remove(terminal, plan, yes=yes, dry_run=dry_run, as_json=as_json)
+    if agreed:
+        remove(plan)
+    print_removal(terminal, plan, done=agreed, dry_run=dry_run, as_json=as_json)

@@ -1,0 +1,92 @@
+"""From the name that a person types to what is on disk."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from phicli.catalog.names import squash
+from phicli.catalog.resolve import resolve
+from phicli.errors import NotFoundError, UsageError
+from phicli.hub.inventory import CachedModel, Inventory
+from phicli.hub.local import LocalModel
+
+_REPO: Final = re.compile(r"([\w-][\w.-]*/[\w-][\w.-]*)(?::(.+))?")
+_SHOWN: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """What a name means: models in the cache, or one that is registered in place."""
+
+    models: tuple[CachedModel, ...]
+    registered: tuple[LocalModel, ...] = ()
+
+
+def pick(found: Inventory, name: str | None) -> Picked:
+    """What ``name`` means of what is on disk: at least one model. None means everything, which may be nothing.
+
+    It is a registered name, ``owner/name[:QUANT or FILE.gguf]``, or a name of the catalogue with or without a
+    quantisation; without one all quantisations are meant.
+
+    Raises:
+        UsageError: it is a path, or the model that comes with ``phi``.
+        NotFoundError: nothing of that name is there; the hint has what is.
+    """
+    if name is None:
+        return Picked(found.models, found.registered)
+    name = name.strip()
+    own = tuple(model for model in found.registered if squash(model.name) == squash(name))
+    if own:
+        return Picked((), own)
+    repo = _REPO.fullmatch(name)
+    if repo is None and (
+        not name or name.startswith((".", "/", "~")) or "\\" in name or name.lower().endswith(".gguf")
+    ):
+        _refuse_path(name)
+    models = _of_repo(found, repo[1], repo[2]) if repo else ()
+    return Picked(models or _of_variant(found, name, is_repo=repo is not None))
+
+
+def _of_variant(found: Inventory, name: str, *, is_repo: bool) -> tuple[CachedModel, ...]:
+    try:
+        selection = resolve(name)
+    except NotFoundError as error:
+        if is_repo and ":" not in name and name.lower().endswith(".gguf"):
+            _refuse_path(name)
+        _not_here(found, f"{name} is not on this machine" if is_repo else error.message, None)
+    variant = selection.variant
+    if variant.packaged_file:
+        raise UsageError(f"{variant.id} is a part of phi and not in the cache", "what is there: phi cache list")
+    models = tuple(model for model in found.models if model.variant_id == variant.id)
+    if selection.quant is not None:
+        models = tuple(model for model in models if squash(model.quant or "") == squash(selection.quant))
+    if not models:
+        _not_here(found, f"{name} is not on this machine", variant.id)
+    return models
+
+
+def _of_repo(found: Inventory, repo: str, detail: str | None) -> tuple[CachedModel, ...]:
+    models = [model for model in found.models if model.repo.lower() == repo.lower()]
+    if detail is None:
+        return tuple(models)
+    by_file = tuple(model for model in models if model.filename == detail)
+    return by_file or tuple(model for model in models if model.quant and squash(model.quant) == squash(detail))
+
+
+def _refuse_path(name: str) -> NoReturn:
+    raise UsageError(
+        f"{name!r} is the path of a file, not the name of a model",
+        "this is about what phi or the hub put on disk: phi cache list",
+    )
+
+
+def _not_here(found: Inventory, message: str, variant_id: str | None) -> NoReturn:
+    """Say what is there instead, the same model first."""
+    models = sorted(found.models, key=lambda model: model.variant_id != variant_id)
+    locals_ = sorted(found.registered, key=lambda model: model.variant_id != variant_id)
+    names = list(dict.fromkeys([*(model.name for model in models), *(model.name for model in locals_)]))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    hint = f"on this machine: {', '.join(names[:_SHOWN])}{more}" if names else "no model is on this machine"
+    raise NotFoundError(message, f"{hint}; see phi cache list", data={"installed": names})

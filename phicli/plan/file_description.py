@@ -1,0 +1,134 @@
+"""What a GGUF file says about itself, for ``phi show``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phicli.catalog.types import Variant
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.types import GgufHeader
+from phicli.hub.cache import whole_size
+from phicli.hub.matching import known_by_name
+from phicli.hub.verified import FileRecord, recorded
+from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.locate import LocatedModel
+
+_SAID: Final = ("license", "description", "base_model.0.name", "quantized_by", "size_label")
+_NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyDescription:
+    """The tokeniser: ``kind`` is ``gpt2`` (BPE), ``llama`` (SentencePiece), …; ``pre`` names how text is split first.
+
+    ``special_tokens`` are id and literal of every token that is not ordinary text.
+    """
+
+    kind: str | None
+    pre: str | None
+    size: int
+    special_tokens: tuple[tuple[int, str], ...]
+    bos_id: int | None
+    eos_id: int | None
+    eot_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDescription:
+    """A file by its header; what the header does not say is None.
+
+    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
+    its first part has not all of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    false. ``said`` are the header's own words (licence, base model, …) by key without ``general.``. ``variant`` is the
+    catalogue's entry for the file, ``prompt_format`` what ``phi chat`` would use.
+    """
+
+    path: Path
+    architecture: str
+    general_name: str | None
+    quant: str | None
+    parameters: int | None
+    context_tokens: int | None
+    original_context_tokens: int | None
+    layers: int | None
+    heads: int | None
+    kv_heads: int | None
+    head_size: int | None
+    hidden: int | None
+    feed_forward: int | None
+    experts: int
+    vocabulary: VocabularyDescription | None
+    has_chat_template: bool
+    split_count: int
+    complete: bool
+    size_bytes: int
+    said: tuple[tuple[str, str], ...]
+    variant: Variant | None
+    prompt_format: FormatChoice
+    verified: FileRecord | None
+
+
+def describe_file(model: LocatedModel) -> FileDescription:
+    """Read the header of a located file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it is a directory or a device.
+        IntegrityError: it is no GGUF file, or a damaged one.
+    """
+    header = read_header(model.path)
+    variant = model.variant or known_by_name(header.name)
+    whole = whole_size(model.path.parent, model.path.name)
+    return FileDescription(
+        path=model.path.absolute(),
+        architecture=header.architecture,
+        general_name=header.name,
+        quant=header.quant or model.quant,
+        parameters=_parameters(header),
+        context_tokens=header.context_length,
+        original_context_tokens=header.original_context_length,
+        layers=header.block_count,
+        heads=max(header.head_counts, default=None),
+        kv_heads=max(header.kv_head_counts, default=None),
+        head_size=header.key_length,
+        hidden=header.embedding_length,
+        feed_forward=max(header.feed_forward_lengths, default=None),
+        experts=header.expert_count,
+        vocabulary=_vocabulary(header),
+        has_chat_template=header.chat_template is not None,
+        split_count=header.split_count,
+        complete=whole is not None,
+        size_bytes=header.file_size_bytes if whole is None else whole,
+        said=_said(header),
+        variant=variant,
+        prompt_format=choose_format(header, variant),
+        verified=recorded(model.path),
+    )
+
+
+def _vocabulary(header: GgufHeader) -> VocabularyDescription | None:
+    found = header.vocabulary
+    if found is None:
+        return None
+    return VocabularyDescription(
+        kind=found.model,
+        pre=found.pre,
+        size=found.size,
+        special_tokens=tuple((index, token.literal) for index, token in found.special_tokens.items()),
+        bos_id=found.bos_id,
+        eos_id=found.eos_id,
+        eot_id=found.eot_id,
+    )
+
+
+def _parameters(header: GgufHeader) -> int | None:
+    if header.split_count > 1:
+        return None
+    return sum(tensor.elements for tensor in header.tensors if not tensor.name.startswith(_NO_PARAMETERS))
+
+
+def _said(header: GgufHeader) -> tuple[tuple[str, str], ...]:
+    values = ((key, header.metadata.get(f"general.{key}")) for key in _SAID)
+    return tuple((key, value) for key, value in values if isinstance(value, str) and value)

@@ -1,0 +1,147 @@
+"""The rows of ``phi list``: the catalogue beside what is on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from phicli.catalog.load import catalog
+from phicli.catalog.names import squash
+from phicli.catalog.types import Catalog, Variant
+from phicli.errors import UsageError
+from phicli.hub.cache import PREFERRED_QUANTS
+from phicli.plan.inventory import InstalledModel, Inventory, take_inventory
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that can be downloaded; ``size_bytes`` is None when only the hub knows it, rough unless exact."""
+
+    quant: str
+    repo: str
+    filename: str
+    size_bytes: int | None
+    size_is_exact: bool
+    revision: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """One model: a variant of the catalogue, or something on this machine that the catalogue does not know.
+
+    Of the latter only ``id`` (what to type) and ``installed`` are known. ``best`` is the file that ``phi pull`` takes
+    when nothing else is said.
+    """
+
+    id: str
+    variant: Variant | None
+    best: PublishedFile | None
+    installed: tuple[InstalledModel, ...]
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether llama.cpp can run it, as far as can be told without opening the file."""
+        return self.variant is None or self.variant.runs_here
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """``rows`` in the catalogue's order, strangers last; ``hidden`` counts what was left out as it cannot run here.
+
+    ``family`` is the only one that was wanted, as the catalogue writes it.
+    """
+
+    rows: tuple[ModelRow, ...]
+    hidden: int
+    family: str | None = None
+
+
+def overview(
+    *,
+    everything: bool = False,
+    only_installed: bool = False,
+    family: str | None = None,
+    book: Catalog | None = None,
+    here: Inventory | None = None,
+) -> Overview:
+    """The models to list: those that run here, unless ``everything`` is wanted.
+
+    Args:
+        everything: also the variants that llama.cpp cannot run.
+        only_installed: only what is on this machine (the model inside the package is not counted).
+        family: only this family (``phi-3.5``); case and separators do not matter.
+        book: the catalogue; by default the one that ships.
+        here: what is on this machine; by default that is looked up.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    book = book or catalog()
+    wanted = None if family is None else _family(book, family)
+    rows = [row for row in _rows(book, here or take_inventory(book)) if wanted in (None, _family_of(row))]
+    if only_installed:
+        return Overview(tuple(row for row in rows if row.installed), 0, wanted)
+    shown = tuple(row for row in rows if everything or row.runs_here or row.installed)
+    return Overview(shown, len(rows) - len(shown), wanted)
+
+
+def published_files(variant: Variant) -> tuple[PublishedFile, ...]:
+    """The files that the catalogue lists for ``variant``, source by source."""
+    return tuple(
+        PublishedFile(
+            quant=file.quant,
+            repo=source.repo,
+            filename=file.filename,
+            size_bytes=file.size_bytes or file.size_approx_bytes,
+            size_is_exact=file.size_bytes is not None,
+            revision=source.revision,
+            sha256=file.sha256,
+        )
+        for source in variant.sources
+        for file in source.files
+    )
+
+
+def best_file(variant: Variant) -> PublishedFile | None:
+    """The usual file of ``variant``: the preferred quantisation of the first source that lists it.
+
+    Where its size is not known, the size of the same quantisation from another source stands in for it, as a rough one.
+    """
+    files = published_files(variant)
+    best = min(files, key=lambda file: _place(file.quant), default=None)
+    if best is None or best.size_bytes is not None:
+        return best
+    sizes = [file.size_bytes for file in files if file.quant == best.quant and file.size_bytes]
+    return replace(best, size_bytes=sizes[0]) if sizes else best
+
+
+def best_of(models: Sequence[InstalledModel]) -> InstalledModel:
+    """The one of ``models`` (at least one) that is run when no quantisation is asked for."""
+    return min(models, key=lambda model: _place(model.quant))
+
+
+def _place(quant: str | None) -> int:
+    return PREFERRED_QUANTS.index(quant) if quant in PREFERRED_QUANTS else len(PREFERRED_QUANTS)
+
+
+def _rows(book: Catalog, here: Inventory) -> Iterator[ModelRow]:
+    for variant in book.variants:
+        yield ModelRow(variant.id, variant, best_file(variant), here.known.get(variant.id, ()))
+    for stranger in here.others:
+        yield ModelRow(stranger.name, None, None, (stranger,))
+
+
+def _family_of(row: ModelRow) -> str | None:
+    return row.variant.family if row.variant else None
+
+
+def _family(book: Catalog, typed: str) -> str:
+    families = list(dict.fromkeys(variant.family for variant in book.variants))
+    for family in families:
+        if squash(family) == squash(typed):
+            return family
+    raise UsageError(
+        f"there is no family called {typed!r}",
+        f"there is {', '.join(families)}. For example: phi list --family {families[-1]}",
+    )

@@ -1,0 +1,191 @@
+"""Pulls that are killed at any moment, that run beside each other, and that meet a full disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.hub import LoopbackHub
+from tests.support.pulling import final_files, model_bytes, partial_files, sha256
+from tests.support.running import Phi
+
+MIB = 1 << 20
+SIZE = 64 * MIB
+NAME = "m-Q4_K_M.gguf"
+
+
+@pytest.fixture(scope="module")
+def big(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A model of 64 MiB and its hash."""
+    content = model_bytes(SIZE)
+    path = tmp_path_factory.mktemp("big") / NAME
+    path.write_bytes(content)
+    return path, sha256(content)
+
+
+def start(environment: dict[str, str], hub: LoopbackHub, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "phicli", "pull", "some/big", *arguments],
+        env=environment | {"HF_HUB_OFFLINE": ""} | hub.environment,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def check_nothing_wrong(folder: Path, digest: str) -> None:
+    """No file has a final name that is not the whole right file."""
+    for name, path in final_files(folder).items():
+        assert path.stat().st_size == SIZE, name
+        assert sha256(path.read_bytes()) == digest, name
+
+
+@pytest.mark.parametrize(("xet", "kills"), [(False, 50), (True, 10)], ids=["http", "xet"])
+def test_killed_again_and_again(
+    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str], online: Phi, xet: bool, kills: int
+) -> None:
+    path, digest = big
+    hub.add_repo("some/big", {NAME: path}, xet=xet)
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=48 * MIB)
+    chance = random.Random(20261122)
+    resumed = 0
+    for round_ in range(kills):
+        process = start(environment, hub)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(chance.uniform(0.2, 1.2))
+        process.send_signal(signal.SIGKILL if round_ % 2 else signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+        assert b"Traceback" not in errors
+        assert process.returncode in (0, 130, -signal.SIGKILL, -signal.SIGINT)
+        check_nothing_wrong(folder, digest)
+        kept = sum(file.stat().st_size for file in partial_files(folder))
+        resumed += kept > 0
+        if final_files(folder) and round_ < kills - 1:
+            shutil.rmtree(folder)
+    hub.faults.clear()
+    done = online("pull", "some/big", "--json")
+    assert done.code == 0
+    assert done.json["data"]["sha256"] == digest
+    check_nothing_wrong(folder, digest)
+    assert partial_files(folder) == []
+    assert resumed > kills // 5, "the kills came too early or too late to prove anything"
+
+
+def test_an_interrupted_pull_says_what_is_kept(
+    hub: LoopbackHub, environment: dict[str, str], big: tuple[Path, str]
+) -> None:
+    hub.add_repo("some/big", {NAME: big[0]})
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
+    process = start(environment, hub)
+    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=30)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "are kept" in errors.decode()
+
+
+@pytest.mark.parametrize("xet", [False, True], ids=["http", "xet"])
+def test_two_at_once_download_it_once(
+    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str], xet: bool
+) -> None:
+    hub.add_repo("some/big", {NAME: big[0]}, xet=xet)
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=64 * MIB)
+    both = [start(environment, hub), start(environment, hub)]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    check_nothing_wrong(folder, big[1])
+    data = hub.requests.bytes_sent("/xorbs/" if xet else NAME, server="cdn")
+    assert data < 1.2 * SIZE
+
+
+def test_the_other_goes_on_when_one_is_killed(
+    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str]
+) -> None:
+    hub.add_repo("some/big", {NAME: big[0]})
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
+    first = start(environment, hub)
+    hub.requests.wait_for(NAME, server="cdn", sent=8 * MIB, timeout=30)
+    second = start(environment, hub)
+    time.sleep(1)
+    first.kill()
+    first.communicate(timeout=30)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 0, errors
+    check_nothing_wrong(folder, big[1])
+    assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
+
+
+def test_beside_hf_download(
+    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str]
+) -> None:
+    """The library of other tools takes the same lock."""
+    hub.add_repo("some/big", {NAME: big[0]})
+    hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
+    ours = start(environment, hub)
+    hub.requests.wait_for(NAME, server="cdn", sent=4 * MIB, timeout=30)
+    code = f"from huggingface_hub import hf_hub_download as d; print(d('some/big', {NAME!r}, cache_dir={str(folder)!r}))"
+    theirs = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"HF_HUB_OFFLINE": ""} | hub.environment,
+        capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    out, _ = ours.communicate(timeout=60)
+    assert out.decode() == theirs.stdout
+    check_nothing_wrong(folder, big[1])
+    assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 24 MiB."""
+    mount = tmp_path / "disk"
+    mount.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "phi-test", str(mount)]
+    if os.name == "nt" or shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield mount
+    subprocess.run(["umount", "-l", str(mount)], check=True)
+
+
+def test_a_disk_that_is_too_small_is_noticed_before(
+    hub: LoopbackHub, online: Phi, big: tuple[Path, str], small_disk: Path
+) -> None:
+    hub.add_repo("some/big", {NAME: big[0]})
+    done = online("pull", "some/big", "--json", HF_HUB_CACHE=str(small_disk / "hub"))
+    assert done.code == 5
+    data = done.json["data"]
+    assert data["needed_bytes"] == SIZE
+    assert data["free_bytes"] <= 24 * MIB
+    assert str(small_disk) in done.json["error"]["message"]
+    assert not hub.requests.matching(NAME, method="GET")
+
+
+def test_a_disk_that_fills_up_on_the_way_loses_nothing(
+    hub: LoopbackHub, online: Phi, tmp_path: Path, small_disk: Path
+) -> None:
+    content = model_bytes(16 * MIB)
+    hub.add_repo("some/big", {NAME: content})
+    cache = small_disk / "hub"
+    filler = small_disk / "filler"
+    hub.faults.add(
+        NAME, server="cdn", bytes_per_second=16 * MIB, action=lambda: filler.write_bytes(bytes(14 * MIB)),
+        action_after=2 * MIB,
+    )  # fmt: skip
+    full = online("pull", "some/big", "--json", HF_HUB_CACHE=str(cache))
+    assert full.code == 5
+    assert "goes on where it stopped" in full.json["error"]["hint"]
+    assert final_files(cache) == {}
+    kept = sum(file.stat().st_size for file in partial_files(cache))
+    assert kept > 2 * MIB
+    filler.unlink()
+    data = online("pull", "some/big", "--json", HF_HUB_CACHE=str(cache)).json["data"]
+    assert data["resumed_from_bytes"] == kept
+    assert data["sha256"] == sha256(content)
