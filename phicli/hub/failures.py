@@ -44,7 +44,8 @@ def check_environment() -> None:
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
         value = os.environ.get(name)
         if value is not None and not value.strip().isdecimal():
-            raise UsageError(f"{name}={value!r} is not a number of seconds", f"set it to a whole number, or: unset {name}")
+            hint = f"set it to a whole number, or: unset {name}"
+            raise UsageError(f"{name}={value!r} is not a number of seconds", hint)
 
 
 @contextlib.contextmanager
@@ -97,6 +98,21 @@ def of_answer(status: int, retry_after: str | None) -> TransientError | None:
 
 
 def _of_status(error: Exception, repo: str, revision: str | None) -> PhiError:
+    response = getattr(error, "response", None)
+    status: int = getattr(response, "status_code", 0)
+    again = of_answer(status, getattr(response, "headers", {}).get("retry-after"))
+    if again is not None:
+        return again
+    refused = _of_kind(error, repo, revision)
+    if refused is not None:
+        return refused
+    if status in (401, 403):
+        return NetworkError(f"{endpoint()} refuses access to {repo} (status {status})", f"log in: {LOGIN}, or --token")
+    return NetworkError(f"{endpoint()} answered with status {status}", _ONLINE)
+
+
+def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | None:
+    """The error for what the hub says is not there or not allowed."""
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
@@ -104,12 +120,6 @@ def _of_status(error: Exception, repo: str, revision: str | None) -> PhiError:
         RevisionNotFoundError,
     )
 
-    response = getattr(error, "response", None)
-    status: int = getattr(response, "status_code", 0)
-    headers = getattr(response, "headers", {})
-    again = of_answer(status, headers.get("retry-after"))
-    if again is not None:
-        return again
     at = f" at {revision}" if revision else ""
     if isinstance(error, GatedRepoError):
         terms = f"open {endpoint()}/{repo}, agree to its terms, then: {LOGIN}"
@@ -121,9 +131,7 @@ def _of_status(error: Exception, repo: str, revision: str | None) -> PhiError:
         return NotFoundError(f"{repo} has no revision {revision!r}", "leave --revision out to take the usual one")
     if isinstance(error, EntryNotFoundError):
         return NotFoundError(f"{repo}{at} does not have that file any more", "see what it has: phi pull --dry-run")
-    if status in (401, 403):
-        return NetworkError(f"{endpoint()} refuses access to {repo} (status {status})", f"log in: {LOGIN}, or --token")
-    return NetworkError(f"{endpoint()} answered with status {status}", _ONLINE)
+    return None
 
 
 def _seconds(retry_after: str | None) -> float | None:

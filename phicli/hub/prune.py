@@ -178,9 +178,10 @@ def _superseded(found: Inventory, repo: str, known: Known | None) -> Iterator[Su
     staying = [path for path in snapshots if path.name in meant] or snapshots[:1]
     there = {name for path in staying for name in _names(path) if (path / name).exists()}
     for path in snapshots:
-        needed = {name for name in _names(path) if not is_companion(name)}
+        names = _names(path)
+        needed = {name for name in names if not is_companion(name)}
         registered = any(model.path.is_relative_to(path) for model in found.registered)
-        if path not in staying and not registered and needed <= there:
+        if names and path not in staying and not registered and needed <= there:
             yield Superseded(repo, path.name, path)
 
 

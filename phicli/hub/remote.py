@@ -80,7 +80,7 @@ def locate_file(
         NetworkError: the hub cannot be reached or refuses.
     """
     from huggingface_hub import get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # it is exported lazily
 
     url = hf_hub_url(repo.repo, name, revision=repo.commit, endpoint=endpoint())
     headers = build_hf_headers(token=token, library_name="phicli", library_version=phicli.__version__)

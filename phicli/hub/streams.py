@@ -51,7 +51,7 @@ def http_stream(repo: RemoteRepo, file: RemoteFile, location: Location, start: i
         NetworkError: the hub refuses, or sends something else than the file.
     """
     import httpx2
-    from huggingface_hub.utils import get_session, hf_raise_for_status
+    from huggingface_hub import get_session, hf_raise_for_status
 
     headers = location.headers | {"Accept-Encoding": "identity"}
     if start:

@@ -90,7 +90,8 @@ def require_sound(verdicts: tuple[Verdict, ...], data: dict[str, object]) -> Non
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
     hint = f"download it again: phi cache verify {first.name} --fix"
     if not first.fixable:
-        hint = "it was not downloaded by phi: get the file again where it came from, or forget it: phi cache prune"
+        hint = "it was not downloaded by phi: get the file again where it came from, or forget it: "
+        hint += f"phi rm {first.name}"
     raise IntegrityError(f"{first.name} is damaged: {what}{more}", hint, data=data)
 
 

@@ -101,13 +101,11 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
         if model.variant_id == variant.id and same and local.is_current(model):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
     name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
-    raise (
-        _not_installed(name)
-        if variant.sources
-        else NotFoundError(
-            f"{name} is not on this machine, and no repository with GGUF files of it is known",
-            f"give the path of a file: phi chat FILE.gguf; or use one under a name: phi cache import FILE.gguf --as {name}-x",
-        )
+    if variant.sources:
+        raise _not_installed(name)
+    raise NotFoundError(
+        f"{name} is not on this machine, and no repository with GGUF files of it is known",
+        "give the path of a file: phi chat FILE.gguf",
     )
 
 

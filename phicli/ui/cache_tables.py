@@ -16,7 +16,7 @@ from phicli.ui.pull_screen import PullScreen
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes, format_day
 
-_LIST: Final = ("MODEL", "SIZE", "LAST USED", "VERIFIED", "STATE", "FILE")
+_LIST: Final = ("MODEL", "SIZE", "LAST USED", "VERIFIED", "STATE", "REVISION", "FILE")
 _VERIFY: Final = ("MODEL", "SIZE", "RESULT", "SHA256", "PROMISED", "FILE")
 _RESULTS: Final = {"unknown": "recorded"}
 
@@ -117,13 +117,13 @@ def print_rows(
 def _model_row(model: CachedModel) -> list[str]:
     return [
         model.name, format_bytes(model.size_bytes), _day(model.last_used), _day(model.verified_at),
-        model.problem or "ok", f"{model.repo}/{model.filename}",
+        model.problem or "ok", model.revisions[0][:8], f"{model.repo}/{model.filename}",
     ]  # fmt: skip
 
 
 def _local_row(model: LocalModel) -> list[str]:
     state = "in place" if model.path.exists() else "the file is gone"
-    return [model.name, format_bytes(model.size_bytes), "", _day(_verified_at(model)), state, str(model.path)]
+    return [model.name, format_bytes(model.size_bytes), "", _day(_verified_at(model)), state, "", str(model.path)]
 
 
 def _verified_at(model: LocalModel) -> float | None:

@@ -50,7 +50,13 @@ def check_nothing_wrong(folder: Path, digest: str) -> None:
 
 @pytest.mark.parametrize(("xet", "kills"), [(False, 50), (True, 10)], ids=["http", "xet"])
 def test_killed_again_and_again(
-    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str], online: Phi, xet: bool, kills: int
+    hub: LoopbackHub,
+    environment: dict[str, str],
+    folder: Path,
+    big: tuple[Path, str],
+    online: Phi,
+    xet: bool,
+    kills: int,
 ) -> None:
     path, digest = big
     hub.add_repo("some/big", {NAME: path}, xet=xet)
@@ -124,15 +130,15 @@ def test_the_other_goes_on_when_one_is_killed(
     assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
 
 
-def test_beside_hf_download(
-    hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str]
-) -> None:
+def test_beside_hf_download(hub: LoopbackHub, environment: dict[str, str], folder: Path, big: tuple[Path, str]) -> None:
     """The library of other tools takes the same lock."""
     hub.add_repo("some/big", {NAME: big[0]})
     hub.faults.add("/", server="cdn", times=None, bytes_per_second=32 * MIB)
     ours = start(environment, hub)
     hub.requests.wait_for(NAME, server="cdn", sent=4 * MIB, timeout=30)
-    code = f"from huggingface_hub import hf_hub_download as d; print(d('some/big', {NAME!r}, cache_dir={str(folder)!r}))"
+    code = (
+        f"from huggingface_hub import hf_hub_download as d; print(d('some/big', {NAME!r}, cache_dir={str(folder)!r}))"
+    )
     theirs = subprocess.run(
         [sys.executable, "-c", code], env=environment | {"HF_HUB_OFFLINE": ""} | hub.environment,
         capture_output=True, text=True, check=True, timeout=60,
@@ -143,13 +149,17 @@ def test_beside_hf_download(
     assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
 
 
+def _failed(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 24 MiB."""
     mount = tmp_path / "disk"
     mount.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=24m", "phi-test", str(mount)]
-    if os.name == "nt" or shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:
+    if os.name == "nt" or shutil.which("mount") is None or _failed(command):
         pytest.skip("no file system can be mounted here")
     yield mount
     subprocess.run(["umount", "-l", str(mount)], check=True)

@@ -204,9 +204,7 @@ def test_xet_storage(hub: LoopbackHub, xet: Download, monkeypatch: pytest.Monkey
     assert not hub.requests.matching("resolve", method="GET")
 
 
-def test_xet_storage_goes_on_where_it_stopped(
-    hub: LoopbackHub, xet: Download, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_xet_storage_goes_on_where_it_stopped(hub: LoopbackHub, xet: Download, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "20")
     xet.partial.parent.mkdir()
     xet.partial.write_bytes(DATA[:2_000_000])
@@ -223,5 +221,3 @@ def test_a_stalled_xet_storage_is_left_for_plain_http(
     assert xet.run().digest == sha256(DATA)
     assert [notice for notice in xet.watcher.notices if "plain HTTP" in notice]
     assert hub.requests.matching("resolve", method="GET", server="hub")
-
-

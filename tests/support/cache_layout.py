@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,3 +86,13 @@ def problems_of_hub(cache: Path) -> list[str]:
     from huggingface_hub import scan_cache_dir
 
     return [str(warning) for warning in scan_cache_dir(cache).warnings]
+
+
+def register_by_hand(home: Path, name: str, path: Path, size_bytes: int) -> None:
+    """The record of a registered model, in the home ``PHI_HOME``."""
+    record = {
+        "name": name, "path": str(path), "variant_id": None, "quant": None, "size_bytes": size_bytes,
+        "mtime_ns": 0, "sha256": None, "origin": "import",
+    }  # fmt: skip
+    (home / "data" / "models").mkdir(parents=True, exist_ok=True)
+    (home / "data" / "models" / f"{name}.json").write_text(json.dumps(record))

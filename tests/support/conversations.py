@@ -44,7 +44,7 @@ ORDINARY: tuple[tuple[Message, ...], ...] = (
 
 def seeded(seed: int | str) -> random.Random:
     """A generator that makes the same conversations every time."""
-    return random.Random(seed)  # noqa: S311 (nothing secret)
+    return random.Random(seed)
 
 
 def random_text(generator: random.Random, *, specials: bool) -> str:

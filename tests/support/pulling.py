@@ -67,5 +67,3 @@ def final_files(folder: Path) -> dict[str, Path]:
 def partial_files(folder: Path) -> list[Path]:
     """Partial downloads in the cache."""
     return sorted(folder.glob("models--*/blobs/*.incomplete"))
-
-
