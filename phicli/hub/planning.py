@@ -73,7 +73,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     _compare_with_catalogue(model, promised)
     kept = sum(_kept_bytes(folder, model, file, force=request.force) for file in model.files)
     return PullPlan(
-        request, folder, source=source, model=model, promised=promised, kept_bytes=kept, free_bytes=_free_bytes(folder)
+        request, folder, source=source, model=model, promised=promised, kept_bytes=kept, free_bytes=free_bytes(folder)
     )
 
 
@@ -186,7 +186,7 @@ def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bo
     return 0
 
 
-def _free_bytes(folder: Path) -> int:
+def free_bytes(folder: Path) -> int:
     """Space on the disk where ``folder`` is or will be."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

@@ -6,7 +6,7 @@ import contextlib
 import errno
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +14,9 @@ from phicli.errors import DoesNotFitError, IntegrityError, UsageError
 from phicli.gguf_file.header import read_header
 from phicli.hub import store, verified
 from phicli.hub.cache import parts_of
+from phicli.hub.deletion import delete, plan_deletion
 from phicli.hub.hashing import sha256_of
-from phicli.hub.planning import PullPlan, check_disk, prepare
+from phicli.hub.planning import PullPlan, check_disk, free_bytes, prepare
 from phicli.hub.remote import locate_file
 from phicli.hub.transfer import Fetched, fetch
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
@@ -112,9 +113,12 @@ def _promised(plan: PullPlan, path: Path) -> str | None:
 
 
 def _again(plan: PullPlan, observer: Observer) -> PullPlan:
-    from dataclasses import replace
-
-    return prepare(replace(plan.request, force=True), observer)
+    """The plan to download what turned out to be damaged, which is deleted once the hub has said that it has it."""
+    assert plan.present is not None  # noqa: S101 - as called
+    fresh = prepare(replace(plan.request, force=True), observer)
+    damaged = [path for path in parts_of(plan.present.path) if path.exists()]
+    delete(plan_deletion(plan.folder, damaged), keep_folders=True)
+    return replace(fresh, free_bytes=free_bytes(plan.folder))
 
 
 @dataclass(slots=True)

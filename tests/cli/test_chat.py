@@ -203,4 +203,4 @@ def test_a_name_of_the_catalogue_finds_its_file_in_the_hugging_face_cache(phi: P
     assert phi("chat", stdin=FRANCE.encode()).out == ANSWER  # the last one used
     missing = phi("chat", "phi-4-mini:q8_0", FRANCE)
     assert missing.code == 3
-    assert "microsoft_Phi-4-mini-instruct-Q8_0.gguf" in missing.err
+    assert "phi pull phi-4-mini:q8_0" in missing.err

@@ -88,6 +88,18 @@ def test_a_damaged_file_is_replaced(mini: Any, hub: LoopbackHub, online: Phi) ->
     assert path.read_bytes() == good
 
 
+def test_a_damaged_file_of_an_older_revision_goes(hub: LoopbackHub, online: Phi, folder: Path) -> None:
+    repo = hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY})
+    path = Path(online("pull", "some/repo").out.strip())
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    repo.update({"m-Q4_K_M.gguf": model_bytes(2_000_000)})
+    done = online("pull", "some/repo", "--json")
+    assert done.code == 0
+    assert done.json["data"]["revision"] == repo.commit
+    assert not path.exists()
+    assert len(list(folder.glob("models--some--repo/blobs/*"))) == 1
+
+
 def test_damaged_on_the_way_once(mini: Any, hub: LoopbackHub, online: Phi, folder: Path) -> None:
     hub.faults.add(FILE, server="cdn", flip_at=(500_000,))
     done = online("pull", "phi-4-mini", "--revision", "main", "--json")
