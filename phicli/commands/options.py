@@ -17,7 +17,8 @@ def complete_model(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Argument(
-        help="tiny-phi, a name such as phi-4-mini or phi-4-mini:q4_k_m, or a GGUF file. Default: the last one used.",
+        help="tiny-phi, a name such as phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file. "
+        "Default: the last one used.",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         show_default=False,
