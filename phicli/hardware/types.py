@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +18,79 @@ class Memory:
     total_bytes: int
     available_bytes: int
     source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """The processor as this process may use it.
+
+    ``physical_cores`` are within affinity and container quota. ``instruction_sets`` are those that matter for speed,
+    in capitals (``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
+    """
+
+    name: str
+    physical_cores: int
+    logical_cores: int
+    instruction_sets: tuple[str, ...] = ()
+    last_level_cache_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A graphics processor.
+
+    ``api`` is what would drive it (``CUDA``, ``Metal``, ``Vulkan``, ``ROCm``, None when unknown). ``usable`` when the
+    engine that is installed here sees it; otherwise ``why_not`` says what is missing, in words. ``unified`` when it
+    shares main memory. Sizes in bytes, None where nobody tells.
+    """
+
+    name: str
+    api: str | None
+    total_bytes: int | None
+    free_bytes: int | None
+    usable: bool
+    source: str
+    why_not: str | None = None
+    unified: bool = False
+    bandwidth_bytes_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """The disk that the cache is on, in bytes."""
+
+    path: str
+    total_bytes: int
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bandwidth:
+    """How fast the processor reads memory, and how fast it computes; ``flops`` are multiply-adds times two a second.
+
+    ``source`` is ``probe`` (measured now), ``profile`` (of a simulated machine), or ``given``.
+    """
+
+    bytes_per_s: float
+    flops: float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What there is to run a model on.
+
+    ``sources`` says in words where each field came from. ``simulated`` names the profile or says that numbers were
+    given on the command line; None for the machine at hand.
+    """
+
+    memory: Memory | None
+    cpu: Cpu
+    gpus: tuple[Gpu, ...] = ()
+    disk: Disk | None = None
+    bandwidth: Bandwidth | None = None
+    system: str = ""
+    wsl: bool = False
+    container: str | None = None
+    simulated: str | None = None
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,110 @@
+"""What a recommendation is made of: a request, candidates, and what is said of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from phicli.catalog.types import Variant
+from phicli.fit.memory import MemorySum
+from phicli.fit.shape import ModelShape
+
+TASKS: Final = ("chat", "code", "math", "reasoning", "multilingual", "tools", "long-context", "vision", "any")
+Method = Literal["estimated", "calibrated", "measured"]
+Role = Literal["best", "faster", "smarter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a person wants.
+
+    ``context_tokens`` None takes what is usual for the task. ``prompt_tokens`` is the prompt for which the time to the
+    first token is told. ``min_tps`` None takes the floor of the task. ``max_size_bytes`` limits the file.
+    ``license`` is compared without case. ``kv_type`` None lets the choice be made (f16, then q8_0 where f16 does not fit).
+    """
+
+    task: str = "any"
+    context_tokens: int | None = None
+    prompt_tokens: int = 512
+    min_tps: float | None = None
+    max_size_bytes: int | None = None
+    license: str | None = None
+    quant: str | None = None
+    kv_type: str | None = None
+    installed_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One file of one variant that could run.
+
+    ``shape.weights_bytes`` come from a file's header (``size_source`` ``header``), from the published size
+    (``published``), or from the quantisation's recipe (``recipe``). ``installed`` when the file is on this machine.
+    """
+
+    variant: Variant
+    quant: str
+    shape: ModelShape
+    size_source: Literal["header", "published", "recipe"]
+    installed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Tokens a second with a range, and the seconds until the first token of the request's prompt.
+
+    ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
+    this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.
+    """
+
+    decode_tps: float
+    decode_tps_low: float
+    decode_tps_high: float
+    decode_at_context_tps: float
+    prefill_tps: float
+    ttft_s: float
+    method: Method
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100)."""
+
+    candidate: Candidate
+    context_tokens: int
+    kv_type: str
+    memory: MemorySum
+    speed: Speed
+    quality: float
+    gpu_layers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A recommendation: ``reasons`` are for people, ``command`` is what to type."""
+
+    role: Role
+    assessment: Assessment
+    reasons: tuple[str, ...]
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a candidate is out: the one binding constraint, by how much, and what would make it pass, if anything."""
+
+    variant_id: str
+    quant: str | None
+    gate: str
+    reason: str
+    missing_bytes: int | None = None
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """At most one pick a role, best first; the other candidates that pass, best first; and what is out."""
+
+    picks: tuple[Pick, ...]
+    others: tuple[Assessment, ...]
+    rejected: tuple[Rejection, ...]
