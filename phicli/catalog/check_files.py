@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from phicli.catalog.names import looks_like_quant
+from phicli.catalog.quants import as_quant
 from phicli.catalog.parse import bad
 from phicli.catalog.types import ARCHITECTURES, Catalog, GgufFile, GgufSource, Variant
 
@@ -60,7 +60,7 @@ def source_mistakes(source: GgufSource, variant: Variant, catalog: Catalog) -> I
 
 
 def _file(file: GgufFile) -> Iterator[str]:
-    if file.quant != file.quant.upper() or not looks_like_quant(file.quant):
+    if file.quant != as_quant(file.quant):
         yield f"quant = {file.quant!r} is not written as expected"
     if not _FILENAME.fullmatch(file.filename):
         yield "filename is not written as expected"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from difflib import get_close_matches
+from typing import Final
 
 from phicli.catalog.load import catalog
-from phicli.catalog.names import looks_like_quant, squash
-from phicli.catalog.types import Catalog, Variant
+from phicli.catalog.names import squash
+from phicli.catalog.quants import as_quant, preference
+from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import NotFoundError, UnsupportedModelError
+
+_REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,43 @@ def require_runnable(variant: Variant) -> None:
         raise UnsupportedModelError(message, hint)
 
 
+def is_repository(name: str) -> bool:
+    """Whether ``name`` is written like a repository of the hub that is not a variant's own: ``owner/repo[:…]``."""
+    model = name.partition(":")[0]
+    return _REPO.fullmatch(model) is not None and squash(model) not in _names(catalog())
+
+
+def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
+    """The variant that ``model`` means, None for a repository that the catalogue does not know, and its sources.
+
+    Raises:
+        NotFoundError: there is no such model, or no repository with files of it is known.
+        UnsupportedModelError: no engine here can run it.
+    """
+    if is_repository(model):
+        known = ((variant, source) for variant in catalog().variants for source in variant.sources)
+        for variant, source in known:
+            if source.repo.lower() == model.lower():
+                return variant, (source,)
+        return None, (GgufSource(model),)
+    variant = resolve(model).variant
+    require_runnable(variant)
+    if not variant.sources and not variant.packaged_file:
+        raise NotFoundError(
+            f"no repository with GGUF files of {variant.id} is known", "name one of the hub: phi pull OWNER/REPO:QUANT"
+        )
+    return variant, variant.sources
+
+
+def known_by_name(general_name: str | None) -> Variant | None:
+    """The variant that a file's own ``general.name`` means ("Phi 4 Mini Instruct"), None when it is not clear."""
+    if not general_name:
+        return None
+    book = {squash(name): variant for variant in catalog().variants for name in (variant.id, *variant.aliases)}
+    wanted = squash(general_name)
+    return book.get(wanted) or book.get(wanted.removesuffix("instruct"))
+
+
 def names(within: Catalog | None = None) -> tuple[str, ...]:
     """Every id, in catalogue order: what a shell may complete."""
     return tuple(variant.id for variant in (within or catalog()).variants)
@@ -71,15 +112,18 @@ def _quant(variant: Variant, quant: str) -> str:
     by_squashed = {squash(known): known for known in variant.quants}
     if squash(quant) in by_squashed:
         return by_squashed[squash(quant)]
-    if variant.sources and looks_like_quant(quant):
-        return quant.upper().replace("-", "_").replace("UD_", "UD-")
+    written = as_quant(quant)
+    if variant.sources and written:
+        return written
     message = f"{variant.id} has no quantisation {quant!r}"
     if not variant.runs_here:
         raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:
         raise NotFoundError(message, f"leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
+    from difflib import get_close_matches
+
     close = get_close_matches(squash(quant), by_squashed, n=1, cutoff=0.5)
-    usual = "Q4_K_M" if "Q4_K_M" in variant.quants else variant.quants[0]
+    usual = min(variant.quants, key=preference)
     example = by_squashed[close[0]] if close and quant else usual
     command = f"phi chat {variant.id}:{example.lower()}"
     hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
@@ -87,6 +131,8 @@ def _quant(variant: Variant, quant: str) -> str:
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:
+    from difflib import get_close_matches
+
     start = squash(wanted)
     close = [name for name in known if len(start) > 3 and name.startswith(start)]
     close += get_close_matches(start, known, n=5, cutoff=0.6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from phicli.chat.encode import SpecialTokens
 from phicli.chat.session import ChatSession
@@ -19,7 +19,6 @@ from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
-from phicli.hub.cache import whole_size
 from phicli.paths import log_dir
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan, Use, plan_load
@@ -67,10 +66,6 @@ def open_chat(
 
     try:
         header = read_header(model.path)
-        if header.split_count > 1:
-            header = replace(
-                header, weights_bytes=whole_size(model.path.parent, model.path.name) or header.weights_bytes
-            )
         plan = plan_load(model, header, options, use, memory=available_memory(), cores=physical_cores())
         session = ChatSession(
             model=_chat_model(plan, header),

@@ -67,5 +67,6 @@ def _run(plan: PullPlan, screen: PullScreen) -> PullResult:
     try:
         return pull(plan, screen)
     except KeyboardInterrupt:
-        screen.kept(plan)
-        raise UserInterruptError("interrupted") from None
+        kept = screen.kept(plan)
+        again = f"{plan.request.command} goes on there" if kept else ""
+        raise UserInterruptError(f"interrupted; {kept}" if kept else "interrupted", again) from None

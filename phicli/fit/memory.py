@@ -19,12 +19,13 @@ from types import MappingProxyType
 from typing import Final
 
 from phicli.catalog.load import catalog
+from phicli.catalog.quants import preference
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Memory
+from phicli.units import format_bytes
 
 MIB: Final = 1 << 20
-GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 
@@ -157,10 +158,10 @@ def check_fits(
     if needed.total_bytes <= usable:
         return
     message = (
-        f"{model} does not fit into memory: it needs {size(needed.total_bytes)} "
-        f"({_parts(needed, context_tokens)}), and {size(usable)} can be used "
-        f"({size(memory.available_bytes)} available by {memory.source}, "
-        f"less {size(memory.available_bytes - usable)} kept free for the system)."
+        f"{model} does not fit into memory: it needs {format_bytes(needed.total_bytes)} "
+        f"({_parts(needed, context_tokens)}), and {format_bytes(usable)} can be used "
+        f"({format_bytes(memory.available_bytes)} available by {memory.source}, "
+        f"less {format_bytes(memory.available_bytes - usable)} kept free for the system)."
     )
     data = asdict(needed) | {
         "total_bytes": needed.total_bytes,
@@ -172,19 +173,14 @@ def check_fits(
     raise DoesNotFitError(message, _hint(model, usable, context_tokens, fitting_context), data=data)
 
 
-def size(count: int) -> str:
-    """``count`` bytes in words: ``2.3 GiB``, ``412 MiB``."""
-    return f"{count / GIB:.1f} GiB" if abs(count) >= 0.95 * GIB else f"{count / MIB:.0f} MiB"
-
-
 def _parts(needed: MemorySum, context_tokens: int) -> str:
     parts = [
-        f"weights {size(needed.weights_bytes)}",
-        f"{context_tokens:,} tokens of context {size(needed.kv_bytes)}",
-        f"working space {size(needed.compute_bytes + needed.overhead_bytes)}",
+        f"weights {format_bytes(needed.weights_bytes)}",
+        f"{context_tokens:,} tokens of context {format_bytes(needed.kv_bytes)}",
+        f"working space {format_bytes(needed.compute_bytes + needed.overhead_bytes)}",
     ]
     if needed.repack_bytes:
-        parts.append(f"repacked weights {size(needed.repack_bytes)}")
+        parts.append(f"repacked weights {format_bytes(needed.repack_bytes)}")
     return ", ".join(parts)
 
 
@@ -199,7 +195,8 @@ def _smaller_model(usable: int, but_not: str) -> str:
     """The best of the models with small caches whose usual file fits with a context of 4096; else the toy."""
     for name in _SMALLER:
         variant = next(variant for variant in catalog().variants if variant.id == name)
-        sizes = [file.size_bytes or 0 for file in variant.sources[0].files if file.quant == "Q4_K_M"]
-        if name not in but_not.lower() and sizes and sizes[0] * 1.35 <= usable:
+        usual = min(variant.sources[0].files, key=lambda file: preference(file.quant))
+        weights_bytes = usual.size_bytes or usual.size_approx_bytes
+        if name not in but_not.lower() and weights_bytes and weights_bytes * 1.35 <= usable:
             return name
     return "tiny-phi"

@@ -20,7 +20,7 @@ class Request:
 
     ``context_tokens`` None takes what is usual for the task. ``prompt_tokens`` is the prompt for which the time to the
     first token is told. ``min_tps`` None takes the floor of the task. ``max_size_bytes`` limits the file.
-    ``license`` is compared without case. ``kv_type`` None lets the choice be made (f16, then q8_0 where f16 does not fit).
+    ``license`` is compared without case. ``kv_type`` None means f16, and q8_0 where that does not fit.
     """
 
     task: str = "any"

@@ -17,6 +17,7 @@ from phicli.errors import IntegrityError
 from phicli.gguf_file.diagnose import GET_AGAIN, check_is_file, unreadable, what_it_is
 from phicli.gguf_file.facts import Facts
 from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
+from phicli.gguf_file.names import whole_size
 from phicli.gguf_file.tensors import read_tensors
 from phicli.gguf_file.types import GgufHeader, MetaValue, SpecialToken, TensorInfo, Vocabulary
 from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker, damaged
@@ -164,6 +165,7 @@ def _header(
     embedding = facts.whole(f"{arch}.embedding_length")
     default_head = embedding // heads[0] if embedding and heads and heads[0] else None
     file_type = facts.whole("general.file_type")
+    split_count = facts.whole("split.count") or 1
     return GgufHeader(
         path=path,
         version=int.from_bytes(walker.data[4:8], "little"),
@@ -181,12 +183,18 @@ def _header(
         key_length=facts.whole(f"{arch}.attention.key_length") or default_head,
         value_length=facts.whole(f"{arch}.attention.value_length") or default_head,
         expert_count=facts.whole(f"{arch}.expert_count") or 0,
-        split_count=facts.whole("split.count") or 1,
+        split_count=split_count,
         chat_template=facts.text("tokenizer.chat_template"),
         vocabulary=vocabulary,
         tensors=tensors,
         metadata=scan.metadata,
         data_offset=data_offset,
-        weights_bytes=sum(tensor.size_bytes for tensor in tensors),
+        weights_bytes=_weights_bytes(path, tensors, split_count),
         file_size_bytes=walker.size,
     )
+
+
+def _weights_bytes(path: Path, tensors: tuple[TensorInfo, ...], split_count: int) -> int:
+    """The sum over the tensors; of a split model, whose first part has few of them, the size of all files."""
+    here = sum(tensor.size_bytes for tensor in tensors)
+    return here if split_count == 1 else max(here, whole_size(path) or 0)

@@ -35,6 +35,11 @@ class PullRequest:
     force: bool = False
     offline: bool = False
 
+    @property
+    def command(self) -> str:
+        """What to type for the same again."""
+        return f"phi pull {self.name}" + (f" --revision {self.revision}" if self.revision else "")
+
 
 def pull_request(
     name: str, *, revision: str | None = None, token: str | None = None, force: bool = False, offline: bool = False

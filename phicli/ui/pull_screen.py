@@ -65,6 +65,7 @@ class PullScreen:
     def progress(self, done_bytes: int, total_bytes: int, resumed_from_bytes: int) -> None:
         """Move the bar; where everything begins anew (a damaged file), so does the bar."""
         if self._quiet:
+            self._done = done_bytes
             return
         if not self._terminal.shows_progress:
             self._line(done_bytes, total_bytes, resumed_from_bytes)
@@ -87,12 +88,12 @@ class PullScreen:
             self._progress.stop()
             self._progress = self._task = None
 
-    def kept(self, plan: PullPlan) -> None:
-        """After an interruption: what is not lost."""
+    def kept(self, plan: PullPlan) -> str:
+        """After an interruption: what is not lost, empty when nothing had arrived."""
         self.close()
-        if self._done and plan.model is not None and not self._quiet:
-            whole = format_bytes(plan.model.size_bytes)
-            self._say(f"{format_bytes(self._done)} of {whole} are kept; phi pull {plan.request.name} goes on there")
+        if not self._done or plan.model is None:
+            return ""
+        return f"{format_bytes(self._done)} of {format_bytes(plan.model.size_bytes)} are kept"
 
     def __enter__(self) -> PullScreen:
         return self
