@@ -30,9 +30,9 @@ from phicli.gguf_file.header import read_header
 from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use, plan_load
 from phicli.plan.locate import locate
-from phicli.plan.request import ChatOptions
 
 PROMPT = "Why is the sky blue, and why is it red in the evening?"
 Rates = Callable[[list[int], int], dict[str, float]]

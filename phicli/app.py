@@ -108,6 +108,8 @@ def _usage(command: str, error: typer.TyperException) -> UsageError:
 
 def _from_system(error: OSError) -> PhiError:
     where = f": {error.filename}" if error.filename else ""
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError(f"the name is too long{where[:100]}", "check what is typed there")
     if error.errno == errno.ENOSPC:
         return DoesNotFitError(f"the disk is full{where}", "free some space and run it again")
     return PhiError(f"the system refuses: {error.strerror or error}{where}", "check the path and its permissions")

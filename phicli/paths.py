@@ -43,6 +43,15 @@ def state_dir() -> Path:
     return platformdirs.user_state_path(_APP, appauthor=False)
 
 
+def cache_dir() -> Path:
+    """What can be made again: files that are written for a measurement. Not created here."""
+    if home := os.environ.get("PHI_HOME"):
+        return expand(home) / "cache"
+    import platformdirs
+
+    return platformdirs.user_cache_path(_APP, appauthor=False)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` so that whoever reads ``path`` sees all of it or what was there before; folders are made.
 

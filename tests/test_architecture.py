@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "chat_format": {"catalog", "errors"},
     "engine": {"errors"},
     "plan": {"units", "catalog", "hardware", "fit", "hub", "gguf_file", "engine", "paths", "errors"},
+    "bench": {"units", "engine", "fit", "catalog", "hardware", "gguf_file", "paths", "errors"},
     "chat": {"units", "plan", "engine", "chat_format", "catalog", "gguf_file", "hardware", "hub", "paths", "errors"},
     "ui": {"units", "chat", "plan", "engine", "chat_format", "hub", "catalog", "errors"},
 }

@@ -20,9 +20,9 @@ from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import Chunk, Engine, LoadSettings, Sampling
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
-from phicli.plan.request import ChatOptions
 
 CONVERSATIONS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "data" / "tiny_phi_conversations.json").read_text(encoding="utf-8")

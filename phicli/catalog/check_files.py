@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from phicli.catalog.quants import as_quant
+from phicli.catalog.names import is_repo_name
 from phicli.catalog.parse import bad
+from phicli.catalog.quants import as_quant
 from phicli.catalog.types import ARCHITECTURES, Catalog, GgufFile, GgufSource, Variant
 
-_REPO: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _FILENAME: Final = re.compile(r"[\w.-]+\.gguf")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -42,7 +42,7 @@ def check_files(catalog: Catalog) -> None:
 def source_mistakes(source: GgufSource, variant: Variant, catalog: Catalog) -> Iterator[str]:
     """What is wrong with one repository of ``variant``, and with its files."""
     at = f"gguf {source.repo}"
-    if not _REPO.fullmatch(source.repo):
+    if not is_repo_name(source.repo):
         yield f"{at}: repo is not owner/name"
     if source.revision is not None and not _COMMIT.fullmatch(source.revision):
         yield f"{at}: revision = {source.revision!r} is not a commit of 40 hexadecimal digits"

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Final
 
 from phicli.catalog.load import catalog
-from phicli.catalog.names import squash
+from phicli.catalog.names import is_repo_name, squash
 from phicli.catalog.quants import as_quant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import NotFoundError, UnsupportedModelError
-
-_REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ def require_runnable(variant: Variant) -> None:
 def is_repository(name: str) -> bool:
     """Whether ``name`` is written like a repository of the hub that is not a variant's own: ``owner/repo[:…]``."""
     model = name.partition(":")[0]
-    return _REPO.fullmatch(model) is not None and squash(model) not in _names(catalog())
+    return is_repo_name(model) and squash(model) not in _names(catalog())
 
 
 def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
@@ -120,14 +116,21 @@ def _quant(variant: Variant, quant: str) -> str:
         raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:
         raise NotFoundError(message, f"leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
-    from difflib import get_close_matches
-
-    close = get_close_matches(squash(quant), by_squashed, n=1, cutoff=0.5)
-    usual = min(variant.quants, key=preference)
-    example = by_squashed[close[0]] if close and quant else usual
-    command = f"phi chat {variant.id}:{example.lower()}"
+    command = f"phi chat {variant.id}:{_closest(quant, variant.quants).lower()}"
     hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
     raise NotFoundError(message, hint)
+
+
+def _closest(typed: str, quants: tuple[str, ...]) -> str:
+    """The one of ``quants`` that ``typed`` is most like; of several the usual one, also where none is like it."""
+    from difflib import SequenceMatcher
+
+    def likeness(quant: str) -> float:
+        return SequenceMatcher(None, squash(quant), squash(typed)).ratio()
+
+    usual_first = sorted(quants, key=preference)
+    closest = max(usual_first, key=likeness)
+    return closest if typed and likeness(closest) >= 0.5 else usual_first[0]
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:

@@ -20,10 +20,10 @@ from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
 from phicli.paths import log_dir
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.request import ChatOptions
 
 
 @dataclass(frozen=True, slots=True)

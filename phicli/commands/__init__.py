@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 SUMMARIES: Final = {
+    "recommend": "Say which model fits this machine, how fast it will be, and which to take.",
     "list": "List the models of the family: what they are, what they need, which are here.",
     "show": "Show everything about a model, or about a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",

@@ -31,7 +31,7 @@ def chat(
 ) -> None:
     """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
     from phicli.commands.conversation import Conversation, hold
-    from phicli.plan.request import ChatOptions
+    from phicli.plan.chat_options import ChatOptions
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,

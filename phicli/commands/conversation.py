@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from phicli.engine.process import WorkerProcess
 from phicli.errors import NotInstalledError, UsageError, UserInterruptError
 from phicli.paths import log_dir, state_dir
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.locate import LocatedModel, locate
-from phicli.plan.request import ChatOptions
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine

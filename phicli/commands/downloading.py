@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from phicli.errors import NotInstalledError, UserInterruptError
-from phicli.hub.planning import check_disk
-from phicli.hub.pull import PullPlan, PullResult, prepare, pull
-from phicli.hub.request import PullRequest, pull_request
+from phicli.hub.download.planning import check_disk
+from phicli.hub.download.pull import PullPlan, PullResult, prepare, pull
+from phicli.hub.download.request import PullRequest, pull_request
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen, plan_data, result_data, result_lines

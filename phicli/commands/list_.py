@@ -24,9 +24,9 @@ def list_(
 
     found = overview(everything=everything, only_installed=only_installed, family=family)
     if as_json:
-        from phicli.ui.model_data import overview_data
+        from phicli.ui.models.data import overview_data
 
         return print_result(Terminal.current(), "list", overview_data(found))
-    from phicli.ui.model_table import print_models
+    from phicli.ui.models.table import print_models
 
     return print_models(Terminal.current(), found, only_installed=only_installed)

@@ -32,7 +32,7 @@ def pull(
 ) -> None:
     """Download a model into the shared cache and verify it."""
     from phicli.commands.downloading import download, show_plan
-    from phicli.hub.request import pull_request
+    from phicli.hub.download.request import pull_request
 
     request = pull_request(model, revision=revision, token=token, force=force, offline=offline)
     if dry_run:

@@ -24,8 +24,8 @@ def rm(
     as_json: Json = False,
 ) -> None:
     """Remove a model from the cache."""
-    from phicli.hub.removal import plan_removal, remove
-    from phicli.ui.removal_report import agrees_to_remove, print_removal
+    from phicli.hub.disk.removal import plan_removal, remove
+    from phicli.ui.cache.removal import agrees_to_remove, print_removal
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

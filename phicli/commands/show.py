@@ -22,12 +22,12 @@ def show(
     """Show everything about a model, or about a GGUF file."""
     from phicli.plan.description import describe
     from phicli.ui.envelope import print_result
-    from phicli.ui.model_page import example_of, print_description
+    from phicli.ui.models.page import example_of, print_description
     from phicli.ui.terminal import Terminal
 
     shown = describe(model)
     if as_json:
-        from phicli.ui.model_data import description_data
+        from phicli.ui.models.data import description_data
 
         return print_result(Terminal.current(), "show", description_data(shown, example_of(shown)))
     return print_description(Terminal.current(), shown)

@@ -1,12 +1,14 @@
 """How much memory a model takes, and whether that is there.
 
-Formulas for llama.cpp on a processor, fitted to the buffers it reports; ``ub`` is
-the batch, ``E`` the embedding, ``FF`` the feed-forward length, ``H`` the heads, ``V`` the vocabulary:
+Formulas for llama.cpp on a processor, fitted to the buffers it reports (``benchmarks/accuracy.py buffers``); ``ub`` is
+the batch, ``E`` the embedding, ``FF`` the feed-forward length times the experts a token passes, ``H`` the heads, ``KV``
+the keys and values of a layer (kv heads x (key length + value length)), ``V`` the vocabulary:
 
-- key-value cache: layers x context x kv heads x (key length + value length) x bytes per value; the context is
-  rounded up to 256
-- compute buffer: ``4 ub (3 FF + 5 E) + 2 ub context`` with flash attention, else
-  ``4 ub (context (H + 1) + 5 E + 2 kv heads x head size)``
+- key-value cache: layers x context x KV x bytes per value; the context is rounded up to 256
+- compute buffer with flash attention: ``4 ub (g FF + 5 E) + 2 ub context``, where ``g`` is 3, and 1 for ``phi2``, whose
+  feed-forward block has no gate
+- without, the larger of two places: in the attention ``4 ub (context (H + 1) + 5 E + KV)``, for ``phimoe``, whose query
+  is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
 - output buffer: ``4 V``; tokenizer: about ``150 V``; the engine itself: about 18 MiB; and two Python processes
 """
 
@@ -26,6 +28,7 @@ from phicli.hardware.types import Memory
 from phicli.units import format_bytes
 
 MIB: Final = 1 << 20
+GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 
@@ -35,6 +38,7 @@ _PYTHON_BYTES: Final = 96 * MIB
 _TOKENIZER_BYTES_PER_TOKEN: Final = 150
 _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
+_KV_BLOCK: Final = 32
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
 
@@ -43,7 +47,9 @@ _SMALLER: Final = ("phi-4", "phi-4-mini")
 class MemorySum:
     """What a loaded model takes, in bytes.
 
-    Weights are the mapped file, which the system can drop and read again; the rest cannot be dropped.
+    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. ``kv_bytes`` and
+    what follows is anonymous memory, which the system cannot drop; weights are the mapped file, which it can drop and
+    read again.
     """
 
     weights_bytes: int
@@ -51,11 +57,44 @@ class MemorySum:
     compute_bytes: int
     repack_bytes: int
     overhead_bytes: int
+    gpu_weights_bytes: int = 0
+    gpu_kv_bytes: int = 0
+    gpu_compute_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """The sum of all parts."""
         return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
+
+    @property
+    def gpu_bytes(self) -> int:
+        """What has to fit into the memory of the GPU."""
+        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes
+
+    @property
+    def resident_bytes(self) -> int:
+        """What has to fit into the main memory."""
+        return self.total_bytes - self.gpu_bytes
+
+    @property
+    def reclaimable_bytes(self) -> int:
+        """The part of ``resident_bytes`` that is the mapped file."""
+        return self.weights_bytes - self.gpu_weights_bytes
+
+    @property
+    def must_have_bytes(self) -> int:
+        """The part of ``resident_bytes`` that is anonymous."""
+        return self.resident_bytes - self.reclaimable_bytes
+
+
+def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
+    """Whether the engine can keep the cache of ``shape`` in ``kv_type``.
+
+    Quantised types need whole blocks of 32 values in each head: Phi-2, with heads of 80, has none.
+    """
+    if kv_type not in KV_TYPE_BYTES:
+        return False
+    return kv_type == "f16" or (shape.key_length % _KV_BLOCK == 0 and shape.value_length % _KV_BLOCK == 0)
 
 
 def plan_memory(
@@ -66,6 +105,7 @@ def plan_memory(
     batch_tokens: int = 128,
     repack: bool = False,
     flash_attention: bool = True,
+    gpu_layers: int = 0,
 ) -> MemorySum:
     """What a model of ``shape`` takes with a context of ``context_tokens``, read in batches of ``batch_tokens``.
 
@@ -75,24 +115,42 @@ def plan_memory(
         kv_type_bytes: bytes per value of the cache (:data:`KV_TYPE_BYTES`).
         batch_tokens: ``n_ubatch`` of llama.cpp.
         repack: whether weights are copied into the layout that the processor likes best.
-        flash_attention: whether the engine uses it; its default on a processor.
+        flash_attention: whether the engine uses it; its default on a processor, and needed for a quantised cache.
+        gpu_layers: ``n_gpu_layers`` of llama.cpp: the output counts as one layer and goes first, then the last layers.
     """
     context = -(-max(context_tokens, 1) // _CONTEXT_STEP) * _CONTEXT_STEP
-    batch = min(batch_tokens, context)
-    lengths = shape.key_length + shape.value_length
-    if flash_attention:
-        compute = 4 * batch * (3 * shape.feed_forward + 5 * shape.embedding) + 2 * batch * context
-    else:
-        kv_row = shape.kv_heads_total // max(shape.layers, 1) * lengths
-        compute = 4 * batch * (context * (shape.heads + 1) + 5 * shape.embedding + kv_row)
-    per_token = 4 + _TOKENIZER_BYTES_PER_TOKEN
+    values = shape.kv_heads_total * (shape.key_length + shape.value_length)
+    compute = _compute_bytes(shape, context, min(batch_tokens, context), flash_attention=flash_attention)
+    kv_bytes = int(context * values * kv_type_bytes)
+    on_gpu, output_on_gpu = min(max(gpu_layers - 1, 0), shape.layers), gpu_layers > 0
+    in_layers = shape.weights_bytes - shape.embedding_bytes - shape.output_bytes
+    share = on_gpu / max(shape.layers, 1)
+    output_bytes = shape.output_bytes or shape.embedding_bytes  # where it is tied, the GPU gets a copy
+    copied = shape.embedding_bytes if output_on_gpu and not shape.output_bytes else 0
+    repackable = int(shape.repackable_bytes * (1 - share)) if repack else 0
+    gpu_compute = compute if gpu_layers > 0 else 0
     return MemorySum(
-        weights_bytes=shape.weights_bytes,
-        kv_bytes=int(context * shape.kv_heads_total * lengths * kv_type_bytes),
-        compute_bytes=compute,
-        repack_bytes=shape.repackable_bytes if repack else 0,
-        overhead_bytes=_ENGINE_BYTES + _PYTHON_BYTES + per_token * shape.vocabulary,
+        weights_bytes=shape.weights_bytes + copied,
+        kv_bytes=kv_bytes,
+        compute_bytes=compute + gpu_compute,
+        repack_bytes=repackable,
+        overhead_bytes=_ENGINE_BYTES + _PYTHON_BYTES + (4 + _TOKENIZER_BYTES_PER_TOKEN) * shape.vocabulary,
+        gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
+        gpu_kv_bytes=int(kv_bytes * share),
+        gpu_compute_bytes=gpu_compute,
     )
+
+
+def _compute_bytes(shape: ModelShape, context: int, batch: int, *, flash_attention: bool) -> int:
+    """The buffer for what is between weights and cache, in bytes."""
+    gates = 1 if shape.architecture == "phi2" else 3
+    feed_forward = gates * shape.feed_forward * max(shape.experts_used, 1) + 5 * shape.embedding
+    if flash_attention:
+        return 4 * batch * feed_forward + 2 * batch * context
+    kv_row = shape.kv_heads_total // max(shape.layers, 1) * (shape.key_length + shape.value_length)
+    embeddings = 6 if shape.architecture == "phimoe" else 5
+    attention = context * (shape.heads + 1) + embeddings * shape.embedding + kv_row
+    return 4 * batch * max(attention, feed_forward + context + kv_row)
 
 
 def usable_bytes(memory: Memory) -> int:
@@ -126,7 +184,7 @@ def largest_context_that_fits(
             repack=repack,
             flash_attention=flash_attention,
         )
-        return needed.total_bytes <= usable
+        return needed.resident_bytes <= usable
 
     if at_most > 0 and fits(at_most):
         return at_most
@@ -155,10 +213,10 @@ def check_fits(
     if memory is None:
         return
     usable = usable_bytes(memory)
-    if needed.total_bytes <= usable:
+    if needed.resident_bytes <= usable:
         return
     message = (
-        f"{model} does not fit into memory: it needs {format_bytes(needed.total_bytes)} "
+        f"{model} does not fit into memory: it needs {format_bytes(needed.resident_bytes)} "
         f"({_parts(needed, context_tokens)}), and {format_bytes(usable)} can be used "
         f"({format_bytes(memory.available_bytes)} available by {memory.source}, "
         f"less {format_bytes(memory.available_bytes - usable)} kept free for the system)."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 _REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
 
@@ -15,7 +15,9 @@ class ModelShape:
 
     ``kv_heads_total`` is the sum of the key-value heads over all layers. ``repackable_bytes`` is the part of
     ``weights_bytes`` that llama.cpp copies into another layout when repacking is on. ``trained_context_tokens`` is the
-    longest context the model knows.
+    longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the parts of the weights that belong
+    to no layer; the latter is 0 where the embedding is the output matrix as well. ``expert_bytes`` is the part that
+    belongs to the ``experts`` of a mixture, of which a token passes ``experts_used``.
     """
 
     weights_bytes: int
@@ -29,6 +31,12 @@ class ModelShape:
     value_length: int
     vocabulary: int
     trained_context_tokens: int
+    architecture: str = "phi3"
+    embedding_bytes: int = 0
+    output_bytes: int = 0
+    expert_bytes: int = 0
+    experts: int = 0
+    experts_used: int = 0
 
 
 class TensorFacts(Protocol):
@@ -53,7 +61,13 @@ class HeaderFacts(Protocol):
     """What is asked of a file's header; ``phicli.gguf_file.types.GgufHeader`` has it all."""
 
     @property
+    def architecture(self) -> str: ...  # noqa: D102
+    @property
     def weights_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def expert_count(self) -> int: ...  # noqa: D102
+    @property
+    def metadata(self) -> Mapping[str, Any]: ...  # noqa: D102
     @property
     def block_count(self) -> int | None: ...  # noqa: D102
     @property
@@ -88,6 +102,7 @@ def shape_of(header: HeaderFacts) -> ModelShape:
         for tensor in header.tensors
         if tensor.type_name in _REPACKED and tensor.name != "token_embd.weight"
     )
+    used = header.metadata.get(f"{header.architecture}.expert_used_count", 0)
     return ModelShape(
         weights_bytes=header.weights_bytes,
         repackable_bytes=sum(repackable),
@@ -100,4 +115,10 @@ def shape_of(header: HeaderFacts) -> ModelShape:
         value_length=header.value_length or 0,
         vocabulary=header.vocabulary.size if header.vocabulary else 0,
         trained_context_tokens=header.context_length or 0,
+        architecture=header.architecture,
+        embedding_bytes=sum(tensor.size_bytes for tensor in header.tensors if tensor.name == "token_embd.weight"),
+        output_bytes=sum(tensor.size_bytes for tensor in header.tensors if tensor.name == "output.weight"),
+        expert_bytes=sum(tensor.size_bytes for tensor in header.tensors if "_exps." in tensor.name),
+        experts=header.expert_count,
+        experts_used=used if isinstance(used, int) else 0,
     )

@@ -41,7 +41,8 @@ def stem_of(name: str) -> str:
 
 def parts_of(path: Path) -> tuple[Path, ...]:
     """All files of the model that ``path`` belongs to, whether they are there or not: mostly ``path`` alone."""
-    return tuple(path.with_name(name) for name in part_names(path.name))
+    names = part_names(path.name)
+    return (path,) if names == (path.name,) else tuple(path.with_name(name) for name in names)
 
 
 def whole_size(path: Path) -> int | None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
-from phicli.gguf_file.synthetic_recipe import tensor_type
+from phicli.gguf_file.recipe import tensor_type
 from phicli.gguf_file.synthetic_vocabulary import CHAT_TEMPLATE, synthetic_vocabulary
 
 if TYPE_CHECKING:

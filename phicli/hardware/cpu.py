@@ -6,8 +6,11 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from phicli.hardware.cgroup import ROOT, groups_of, read_number, read_text
+
+_MOST_PROCESSORS: Final = 1 << 16
 
 
 def physical_cores(root: Path = ROOT, affinity: Iterable[int] | None = None) -> int:
@@ -22,16 +25,36 @@ def physical_cores(root: Path = ROOT, affinity: Iterable[int] | None = None) -> 
     """
     if root == ROOT and sys.platform != "linux":
         return _psutil_cores()
-    usable = sorted(_affinity() if affinity is None else set(affinity))
+    usable = sorted(usable_processors(root) if affinity is None else set(affinity))
     cores = len({_core_of(number, root) for number in usable})
     quota = _quota(root)
     return max(1, cores if quota is None else min(cores, int(quota)))
 
 
-def _affinity() -> set[int]:
-    if sys.platform == "linux":
+def usable_processors(root: Path = ROOT) -> set[int]:
+    """Numbers of the logical processors that this process may run on; never empty.
+
+    Of a folder that stands for a machine, those of its ``/proc/self/status``, else those that ``/sys`` says are there.
+    """
+    if root == ROOT and sys.platform == "linux":
         return os.sched_getaffinity(0)
+    if root != ROOT:
+        status = dict(line.partition(":")[::2] for line in read_text(root / "proc/self/status").splitlines())
+        allowed = status.get("Cpus_allowed_list", "") or read_text(root / "sys/devices/system/cpu/present")
+        found = _numbers(allowed)
+        if found:
+            return found
     return set(range(os.cpu_count() or 1))
+
+
+def _numbers(text: str) -> set[int]:
+    """The members of a kernel list such as ``0-3,8``; what is no number is left out."""
+    found: set[int] = set()
+    for part in text.strip().split(","):
+        first, _, last = part.strip().partition("-")
+        if first.isdecimal() and (last or first).isdecimal() and int(last or first) < _MOST_PROCESSORS:
+            found.update(range(int(first), int(last or first) + 1))
+    return found
 
 
 def _core_of(number: int, root: Path) -> str:

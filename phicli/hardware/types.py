@@ -26,6 +26,8 @@ class Cpu:
 
     ``physical_cores`` are within affinity and container quota. ``instruction_sets`` are those that matter for speed,
     in capitals (``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
+    ``last_level_cache_bytes`` is the sum over the caches of all usable cores. ``clock_hz`` is the highest clock that
+    the system tells, not a measured one.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Cpu:
     logical_cores: int
     instruction_sets: tuple[str, ...] = ()
     last_level_cache_bytes: int | None = None
+    clock_hz: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""The shared model cache: finding what is on disk already."""
+"""The shared model cache: its layout, what was verified in it, and (one package each) how models come and go."""

@@ -16,18 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.catalog.names import squash
+from phicli.catalog.names import is_repo_name
+from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
+from phicli.gguf_file.names import first_part, is_model_name, whole_size
 
-_REPO: Final = re.compile(r"[\w.-]+/[\w.-]+")
-_QUANT: Final = re.compile(
-    r"(?:^|[-._])((?:UD-)?(?:IQ[1-4]_(?:XXS|XS|S|M|NL)|TQ[12]_0|Q[2-6]_K_(?:XL|L|M|S)|Q[2-8]_K(?:_XL)?|Q[2-8]_[01]"
-    r"|BF16|F16|FP16|F32|MXFP4(?:_MOE)?|NVFP4))(?=$|[-._])",
-    re.IGNORECASE,
-)
-_PART: Final = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$", re.IGNORECASE)
-PREFERRED_QUANTS: Final = ("Q4_K_M", "Q4_K_L", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "Q4_K_S", "Q4_0")
-"""What is taken when nothing is said: the usual balance first, then what loses less, then what is smaller."""
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +74,10 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
     found: dict[str, InstalledFile] = {}
     listed = {file.filename: file.quant for file in source.files}
     for snapshot in _snapshots(source.repo, None, folder):
-        for name in _gguf_names(snapshot):
+        for name in _model_names(snapshot):
             if name in found:
                 continue
-            size = whole_size(snapshot, name)
+            size = whole_size(snapshot / name)
             if size is not None:
                 quant = listed.get(name) or quant_of_filename(name)
                 found[name] = InstalledFile(source.repo, name, quant, snapshot / name, snapshot.name, size)
@@ -94,23 +88,17 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
 def installed(variant: Variant, quant: str | None = None, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
     """What is on disk of ``variant``: sources in the catalogue's order; only ``quant`` when one is given."""
     files = [file for source in variant.sources for file in installed_in(source, folder=folder)]
-    return tuple(file for file in files if quant is None or (file.quant and squash(file.quant) == squash(quant)))
+    return tuple(file for file in files if quant is None or same_quant(file.quant, quant))
 
 
 def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
     """The file to run when no quantisation was asked for; None when there is none. Earlier ones win a tie."""
-    places = {quant: place for place, quant in enumerate(PREFERRED_QUANTS)}
-    return min(files, key=lambda file: places.get(file.quant or "", len(places)), default=None)
+    return min(files, key=lambda file: preference(file.quant), default=None)
 
 
-def quant_of_filename(filename: str) -> str | None:
-    """The quantisation that a file's name tells, in capitals: names use dots, dashes and either case."""
-    stem = filename.rpartition("/")[2]
-    stem = _PART.sub("", stem).removesuffix(".gguf").removesuffix(".GGUF")
-    found: list[str] = _QUANT.findall(stem)
-    if not found:
-        return None
-    return found[-1].upper().replace("FP16", "F16")
+def sha256_in_name(blob: Path) -> str | None:
+    """The hash that a file under ``blobs`` must have by its name, None for what is named otherwise (small files)."""
+    return blob.name if _SHA256.fullmatch(blob.name) else None
 
 
 def _expand(text: str) -> Path:
@@ -119,7 +107,7 @@ def _expand(text: str) -> Path:
 
 def _snapshots(repo: str, revision: str | None, folder: Path | None) -> Iterator[Path]:
     """Snapshot folders of ``repo``: that of the revision; or that of ``main``, then the others, newest first."""
-    if not _REPO.fullmatch(repo) or ".." in repo:
+    if not is_repo_name(repo):
         return
     root = (folder or cache_folder()) / f"models--{repo.replace('/', '--')}"
     first = root / "snapshots" / _commit(root, revision or "main")
@@ -146,30 +134,8 @@ def _newest_first(folder: Path) -> list[Path]:
     return [path for _, path in sorted(dated, reverse=True)]
 
 
-def _gguf_names(snapshot: Path) -> list[str]:
+def _model_names(snapshot: Path) -> list[str]:
     """Names (with folders) of the models in a snapshot: of a split model the first part."""
-    names = []
-    for parent, _, files in os.walk(snapshot):
-        for file in files:
-            part = _PART.search(file)
-            first = part is None or int(part[1]) == 1
-            if file.lower().endswith(".gguf") and first and not file.lower().startswith("mmproj"):
-                names.append((Path(parent) / file).relative_to(snapshot).as_posix())
-    return sorted(names)
-
-
-def parts_of(path: Path) -> tuple[Path, ...]:
-    """All files of the model at ``path``, whether they are there or not: mostly ``path`` alone."""
-    part = _PART.search(path.name)
-    if part is None:
-        return (path,)
-    stem, count, end = path.name[: part.start()], int(part[2]), path.name[-5:]
-    return tuple(path.with_name(f"{stem}-{i:05d}-of-{count:05d}{end}") for i in range(1, count + 1))
-
-
-def whole_size(snapshot: Path, name: str) -> int | None:
-    """Size in bytes of all the parts of a model, or None when one is missing."""
-    try:
-        return sum(path.stat().st_size for path in parts_of(snapshot / name))
-    except OSError:
-        return None
+    paths = (Path(parent) / file for parent, _, files in os.walk(snapshot) for file in files)
+    names = (path.relative_to(snapshot).as_posix() for path in paths)
+    return sorted(name for name in names if is_model_name(name) and first_part(name) == name)

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Final
 
+from phicli.catalog.names import is_repo_name
 from phicli.errors import IntegrityError
 from phicli.paths import write_atomically
 
 _SAFE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_REPO: Final = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _TAG: Final = """Signature: 8a477f597d28d172789f06886806bc55
 # This file marks the folder as a cache that backups may leave out: https://bford.info/cachedir/
 """
@@ -28,7 +29,7 @@ def repo_folder(folder: Path, repo: str) -> Path:
     Raises:
         IntegrityError: the name cannot be that of a repository.
     """
-    if not _REPO.fullmatch(repo) or ".." in repo or "--" in repo:
+    if not is_repo_name(repo) or "--" in repo:
         raise IntegrityError(f"{repo!r} is not the name of a repository", "it is written owner/name")
     return folder / f"models--{repo.replace('/', '--')}"
 
@@ -98,6 +99,14 @@ def link(folder: Path, repo: str, commit: str, revision: str | None, name: str, 
                 return path
         write_atomically(ref, commit.encode())
     return path
+
+
+def free_bytes(folder: Path) -> int:
+    """Space on the disk where ``folder`` is or will be."""
+    folder = folder.absolute()
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def _symlink_or_move(blob: Path, path: Path) -> None:

@@ -1,7 +1,8 @@
-"""What a repository on the hub has, as plain data."""
+"""What a repository on the hub has, as plain data, and who is told how work on files goes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,3 +66,11 @@ class Observer(Protocol):
 
     def progress(self, done_bytes: int, total_bytes: int, resumed_from_bytes: int) -> None:
         """How much is on disk, of how much, and how much of it was there before; never less than said before."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, the bytes done and the bytes to do."""
+
+
+def silent(what: str, done_bytes: int, total_bytes: int) -> None:
+    """A progress that nobody watches."""

@@ -14,6 +14,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from phicli.hub.hashing import sha256_of
+from phicli.hub.types import Progress, silent
 from phicli.paths import data_dir, write_atomically
 
 
@@ -34,19 +36,39 @@ def recorded(path: Path) -> FileRecord | None:
     try:
         record = FileRecord(**json.loads(_record_path(real).read_text("utf-8")))
         status = real.stat()
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
     same = (record.path, record.size_bytes, record.mtime_ns) == (str(real), status.st_size, status.st_mtime_ns)
     return record if same else None
 
 
-def record(path: Path, sha256: str) -> None:
-    """Remember that the file at ``path`` has this hash now; not being able to is no error, only slower later."""
+def record(path: Path, sha256: str, *, as_of: os.stat_result | None = None) -> None:
+    """Remember that the file at ``path`` has this hash now; not being able to is no error, only slower later.
+
+    ``as_of`` is how the file was before it was read: one that was written to meanwhile is not remembered.
+    """
     real = Path(os.path.realpath(path))
     with contextlib.suppress(OSError):
         status = real.stat()
+        if as_of is not None and (as_of.st_size, as_of.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            return
         fresh = FileRecord(str(real), status.st_size, status.st_mtime_ns, sha256, time.time())
         write_atomically(_record_path(real), json.dumps(asdict(fresh)).encode())
+
+
+def hash_once(path: Path, on_progress: Progress = silent) -> str:
+    """The SHA-256 of the file at ``path`` in 64 hexadecimal digits; from the records while they are current.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    known = recorded(path)
+    if known is not None:
+        return known.sha256
+    before = path.stat()
+    digest = sha256_of(path, on_bytes=lambda done, total: on_progress(f"hashing {path.name}", done, total))
+    record(path, digest, as_of=before)
+    return digest
 
 
 def forget(path: Path) -> None:

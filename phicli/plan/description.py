@@ -13,9 +13,9 @@ from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError
 from phicli.paths import expand
 from phicli.plan.file_description import FileDescription, describe_file
-from phicli.plan.inventory import InstalledModel, installed_of
+from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import locate
-from phicli.plan.overview import PublishedFile, published_files
+from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,11 @@ class VariantDescription:
     installed: tuple[InstalledModel, ...]
     packaged_path: Path | None
     sources: Mapping[str, str]
+
+    @property
+    def best(self) -> PublishedFile | None:
+        """The file that ``phi pull`` takes for what was asked for, as far as the catalogue tells."""
+        return best_file(self.variant, self.published)
 
 
 def describe(name: str) -> VariantDescription | FileDescription:
@@ -53,7 +58,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
         variant=variant,
         quant=quant,
         published=tuple(file for file in published_files(variant) if quant in (None, file.quant)),
-        installed=tuple(model for model in installed_of(variant) if quant in (None, model.quant)),
+        installed=tuple(model for model in installed_of(variant, installed_models()) if quant in (None, model.quant)),
         packaged_path=_packaged(variant),
         sources=_sources(variant),
     )

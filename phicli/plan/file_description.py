@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
 from phicli.gguf_file.header import read_header
+from phicli.gguf_file.names import whole_size
 from phicli.gguf_file.types import GgufHeader
-from phicli.hub.cache import whole_size
-from phicli.hub.matching import known_by_name
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
@@ -80,7 +80,7 @@ def describe_file(model: LocatedModel) -> FileDescription:
     """
     header = read_header(model.path)
     variant = model.variant or known_by_name(header.name)
-    whole = whole_size(model.path.parent, model.path.name)
+    whole = whole_size(model.path)
     return FileDescription(
         path=model.path.absolute(),
         architecture=header.architecture,

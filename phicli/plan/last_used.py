@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from phicli.errors import UsageError
-from phicli.paths import state_dir
+from phicli.paths import state_dir, write_atomically
 
 _FILE = "last_model"
 
@@ -26,4 +26,4 @@ def remember_last_used(name: str) -> None:
     """Remember ``name``; where the state directory cannot be written, nothing is remembered."""
     with contextlib.suppress(OSError, UnicodeError):
         state_dir().mkdir(parents=True, exist_ok=True, mode=0o700)
-        (state_dir() / _FILE).write_text(name + "\n", encoding="utf-8")
+        write_atomically(state_dir() / _FILE, f"{name}\n".encode())

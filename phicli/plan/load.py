@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import SamplingDefaults, Variant
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import UsageError
@@ -14,11 +15,10 @@ from phicli.fit.memory import check_fits, largest_context_that_fits, plan_memory
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.types import Memory
-from phicli.hub.matching import known_by_name
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import DEFAULT_CONTEXT_TOKENS, ContextPlan, plan_context
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
-from phicli.plan.request import ChatOptions
 
 _BATCH_TOKENS = 128
 """Closing the connection stops the reading of a prompt between batches only, so small ones stop soon; on a processor

@@ -7,17 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from phicli.catalog.load import catalog
-from phicli.catalog.names import squash
-from phicli.catalog.resolve import Selection, require_runnable, resolve
+from phicli.catalog.quants import same_quant
+from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError, NotInstalledError, UsageError
-from phicli.hub import local
 from phicli.hub.cache import best_installed, installed, installed_in
-from phicli.hub.matching import known_by_name
-from phicli.hub.request import is_repository, sources_of
+from phicli.hub.in_place import registry
 from phicli.paths import expand
-
-__all__ = ["LocatedModel", "known_by_name", "locate"]
 
 _LONGEST_PART = 255
 _NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
@@ -58,7 +54,7 @@ def locate(name: str) -> LocatedModel:
         return _from_path(path)
     if any(character.isspace() for character in name.strip()):
         raise NotFoundError(f"there is no model called {name!r}", _NAME_FIRST)
-    registered = local.find(name)
+    registered = registry.find(name)
     if registered is not None:
         return _from_registration(registered)
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
@@ -96,9 +92,9 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if best is not None:
         reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
-    for model in local.registered():
-        same = selection.quant is None or (model.quant and squash(model.quant) == squash(selection.quant))
-        if model.variant_id == variant.id and same and local.is_current(model):
+    for model in registry.registered():
+        same = selection.quant is None or same_quant(model.quant, selection.quant)
+        if model.variant_id == variant.id and same and registry.is_current(model):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
     name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
     if variant.sources:
@@ -109,8 +105,8 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     )
 
 
-def _from_registration(model: local.LocalModel) -> LocatedModel:
-    if not local.is_current(model):
+def _from_registration(model: registry.LocalModel) -> LocatedModel:
+    if not registry.is_current(model):
         raise NotFoundError(
             f"{model.name} was registered, but {model.path} is gone or has changed",
             f"register it again: phi cache import FILE --as {model.name}; or forget it: phi rm {model.name}",
@@ -127,7 +123,7 @@ def _from_repository(name: str) -> LocatedModel:
     if quant.lower().endswith(".gguf"):
         found = [file for file in found if file.filename == quant]
     elif quant:
-        found = [file for file in found if file.quant and squash(file.quant) == squash(quant)]
+        found = [file for file in found if same_quant(file.quant, quant)]
     best = best_installed(tuple(found))
     if best is None:
         raise _not_installed(name)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
+from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
 from phicli.errors import UsageError
-from phicli.hub.cache import PREFERRED_QUANTS
-from phicli.plan.inventory import InstalledModel, Inventory, take_inventory
+from phicli.plan.installed import InstalledModel, installed_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def overview(
     only_installed: bool = False,
     family: str | None = None,
     book: Catalog | None = None,
-    here: Inventory | None = None,
+    here: Sequence[InstalledModel] | None = None,
 ) -> Overview:
     """The models to list: those that run here, unless ``everything`` is wanted.
 
@@ -79,7 +79,8 @@ def overview(
     """
     book = book or catalog()
     wanted = None if family is None else _family(book, family)
-    rows = [row for row in _rows(book, here or take_inventory(book)) if wanted in (None, _family_of(row))]
+    there = installed_models(book) if here is None else here
+    rows = [row for row in _rows(book, there) if wanted in (None, _family_of(row))]
     if only_installed:
         return Overview(tuple(row for row in rows if row.installed), 0, wanted)
     shown = tuple(row for row in rows if everything or row.runs_here or row.installed)
@@ -103,33 +104,44 @@ def published_files(variant: Variant) -> tuple[PublishedFile, ...]:
     )
 
 
-def best_file(variant: Variant) -> PublishedFile | None:
-    """The usual file of ``variant``: the preferred quantisation of the first source that lists it.
+def best_file(variant: Variant, among: Sequence[PublishedFile] | None = None) -> PublishedFile | None:
+    """The file that ``phi pull`` takes: of the first source, its usual quantisation.
 
-    Where its size is not known, the size of the same quantisation from another source stands in for it, as a rough one.
+    None when the catalogue lists no file of the first source: the hub knows then. Where its size is not known, the size
+    of the same quantisation from another source stands in for it, as a rough one.
+
+    Args:
+        variant: the model.
+        among: the published files to choose from (those of one quantisation); by default all.
     """
-    files = published_files(variant)
-    best = min(files, key=lambda file: _place(file.quant), default=None)
+    files = published_files(variant) if among is None else among
+    first = [file for file in files if file.repo == variant.sources[0].repo] if variant.sources else []
+    best = min(first, key=lambda file: preference(file.quant), default=None)
     if best is None or best.size_bytes is not None:
         return best
     sizes = [file.size_bytes for file in files if file.quant == best.quant and file.size_bytes]
     return replace(best, size_bytes=sizes[0]) if sizes else best
 
 
+def installed_of(variant: Variant, here: Sequence[InstalledModel]) -> tuple[InstalledModel, ...]:
+    """What is installed of ``variant``, the repositories in the catalogue's order."""
+    order = [source.repo for source in variant.sources]
+    mine = [model for model in here if model.variant_id == variant.id]
+    return tuple(sorted(mine, key=lambda model: order.index(model.repo) if model.repo in order else len(order)))
+
+
 def best_of(models: Sequence[InstalledModel]) -> InstalledModel:
     """The one of ``models`` (at least one) that is run when no quantisation is asked for."""
-    return min(models, key=lambda model: _place(model.quant))
+    return min(models, key=lambda model: preference(model.quant))
 
 
-def _place(quant: str | None) -> int:
-    return PREFERRED_QUANTS.index(quant) if quant in PREFERRED_QUANTS else len(PREFERRED_QUANTS)
-
-
-def _rows(book: Catalog, here: Inventory) -> Iterator[ModelRow]:
+def _rows(book: Catalog, here: Sequence[InstalledModel]) -> Iterator[ModelRow]:
     for variant in book.variants:
-        yield ModelRow(variant.id, variant, best_file(variant), here.known.get(variant.id, ()))
-    for stranger in here.others:
-        yield ModelRow(stranger.name, None, None, (stranger,))
+        yield ModelRow(variant.id, variant, best_file(variant), installed_of(variant, here))
+    known = {variant.id for variant in book.variants}
+    for stranger in here:
+        if stranger.variant_id not in known:
+            yield ModelRow(stranger.name, None, None, (stranger,))
 
 
 def _family_of(row: ModelRow) -> str | None:

@@ -7,7 +7,7 @@ import stat
 import threading
 
 from phicli.errors import UsageError
-from phicli.plan.request import check_text
+from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
 
 _PATIENCE_S = 2.0

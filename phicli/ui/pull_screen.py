@@ -6,8 +6,8 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from phicli.hub.planning import PullPlan
-from phicli.hub.pull import PullResult
+from phicli.hub.download.planning import PullPlan
+from phicli.hub.download.pull import PullResult
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes

@@ -49,8 +49,17 @@ def test_reasoning_models_have_their_prompt_and_sampling() -> None:
     assert plus.startswith("You are Phi, a language model trained by Microsoft to help users.")
     assert plus.endswith("through the above guidelines:")
     assert "<think> {Thought section} </think> {Solution section}" in plus
+    vision = BOOK["phi-4-reasoning-vision"].system_prompt or ""
+    assert vision.startswith("You are Phi, a multimodal model trained by Microsoft to help users.  Your role")
+    assert vision.endswith("\n\nNow, try to solve the following question through the above guidelines:")
     assert BOOK["tiny-phi"].sampling is not None
     assert BOOK["tiny-phi"].sampling.temperature == 0
+
+
+def test_base_models_are_sampled_as_in_their_cards() -> None:
+    sampled = {name: BOOK[name].sampling for name in ("phi-1", "phi-1.5", "phi-2")}
+    values = {name: (found.temperature, found.top_p) for name, found in sampled.items() if found}
+    assert values == {"phi-1": (0.6, 0.9), "phi-1.5": (0.6, 0.9), "phi-2": (0.1, 0.1)}
 
 
 def test_the_original_context_is_given_where_the_model_has_two() -> None:

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import phicli
+from tests.support.files import TINY_PHI
 from tests.support.running import Phi
-
-TINY_PHI = Path(phicli.__file__).parent / "data" / "tiny-phi.gguf"
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cache_layout import NEW, OLD, Repo, photograph, sha256
+from tests.support.cache_layout import NEW, OLD, Repo, photograph, register_by_hand
+from tests.support.files import TINY_PHI, sha256
 from tests.support.hub import LoopbackHub
-from tests.support.pulling import FILE, REPO, TINY
+from tests.support.pulling import FILE, REPO
 from tests.support.running import Phi
 
 MINI = "unsloth/Phi-4-mini-instruct-GGUF"
@@ -93,16 +94,16 @@ def test_verify(phi: Phi, folder: Path) -> None:
 
 
 def test_fix_downloads_a_damaged_file_again(hub: LoopbackHub, online: Phi, folder: Path) -> None:
-    hub.add_repo(REPO, {FILE: TINY, "README.md": b"# a model"})
+    hub.add_repo(REPO, {FILE: TINY_PHI, "README.md": b"# a model"})
     path = Path(online("pull", "phi-4-mini", "--revision", "main").out.strip())
-    damaged = bytearray(TINY.read_bytes())
+    damaged = bytearray(TINY_PHI.read_bytes())
     damaged[-5] ^= 1
     path.resolve().write_bytes(damaged)
     assert online("cache", "verify").code == 8
     run = online("cache", "verify", "--fix", "--json")
     assert run.code == 0, run.err
     assert [file["result"] for file in run.json["data"]["files"]] == ["fixed"]
-    assert path.read_bytes() == TINY.read_bytes()
+    assert path.read_bytes() == TINY_PHI.read_bytes()
     assert online("cache", "verify").code == 0
     assert online("rm", "phi-4-mini", "--yes").code == 0
     assert not path.parent.exists()
@@ -135,3 +136,25 @@ def test_prune(phi: Phi, folder: Path) -> None:
     assert (repo.root / "snapshots" / NEW / EIGHT).read_bytes() == b"n" * 1024
     data = phi("cache", "prune", "--json").json["data"]
     assert (data["done"], data["freed_bytes"], data["partials"]) == (False, 0, [])
+
+
+def test_links_that_go_round_in_circles(phi: Phi, folder: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    repo = Repo(folder, "some/repo")
+    circle = repo.root / "blobs" / "circle"
+    circle.parent.mkdir(parents=True)
+    circle.symlink_to("circle")
+    repo.link(NEW, "m-Q4_K_M.gguf", circle)
+    register_by_hand(Path(environment["PHI_HOME"]), "mine", circle, 1)
+    (model,) = phi("cache", "list", "--json").json["data"]["models"]
+    assert "cannot be read" in model["problem"]
+    assert phi("cache", "scan").code == 0
+    assert phi("list", "--installed").code == 0
+    assert phi("cache", "verify").code == 8
+    assert phi("rm", "some/repo", "--yes").code == 0
+    assert phi("cache", "list", "--json").json["data"]["models"] == []
+
+
+@pytest.mark.parametrize("command", [["pull"], ["cache", "import"], ["cache", "export", "tiny-phi"]], ids=" ".join)
+def test_a_name_that_no_file_can_have(phi: Phi, command: list[str]) -> None:
+    done = phi(*command, "x" * 5000)
+    assert (done.code, "too long" in done.err) == (2, True)

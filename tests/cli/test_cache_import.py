@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import phicli
+from tests.support.files import TINY_PHI
 from tests.support.other_programs import phi_4_mini_bytes, put_in_lm_studio, put_in_ollama, put_manifest
 from tests.support.running import Phi
 
-TINY_PHI = Path(phicli.__file__).parent / "data" / "tiny-phi.gguf"
 QUESTION = "What is the capital of France?"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phicli.catalog.load import catalog
-from tests.support.fake_cache import put_in_cache
+from tests.support.cache_layout import put_in_cache
 from tests.support.running import Phi
 
 REPO = "bartowski/microsoft_Phi-4-mini-instruct-GGUF"

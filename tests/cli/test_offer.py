@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.files import TINY_PHI
 from tests.support.hub import LoopbackHub
-from tests.support.pulling import TINY, final_files
+from tests.support.pulling import final_files
 from tests.support.running import Phi
 
 pty = pytest.importorskip("pty")
@@ -70,7 +71,7 @@ def _control(slave: int) -> None:
 
 @pytest.fixture
 def person(hub: LoopbackHub, environment: dict[str, str]) -> Person:
-    hub.add_repo("some/tiny", {"tiny-Q4_K_M.gguf": TINY})
+    hub.add_repo("some/tiny", {"tiny-Q4_K_M.gguf": TINY_PHI})
     return Person(environment | {"HF_HUB_OFFLINE": ""} | hub.environment, "chat", "some/tiny", QUESTION)
 
 
@@ -100,7 +101,7 @@ def test_leaving_without_an_answer(person: Person, folder: Path, key: str, code:
 
 
 def test_a_script_is_told(hub: LoopbackHub, online: Phi) -> None:
-    hub.add_repo("some/tiny", {"tiny-Q4_K_M.gguf": TINY})
+    hub.add_repo("some/tiny", {"tiny-Q4_K_M.gguf": TINY_PHI})
     told = online("chat", "some/tiny", QUESTION)
     assert told.code == 3
     assert "phi pull some/tiny" in told.err

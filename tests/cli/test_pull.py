@@ -12,21 +12,22 @@ from typing import Any
 import pytest
 from huggingface_hub import scan_cache_dir, try_to_load_from_cache
 
+from tests.support.files import TINY_PHI, model_bytes, sha256
 from tests.support.hub import LoopbackHub
-from tests.support.pulling import FILE, REPO, TINY, final_files, model_bytes, partial_files, sha256
+from tests.support.pulling import FILE, REPO, final_files, partial_files
 from tests.support.running import Phi
 
 FIELDS = {
     "model", "quant", "repo", "revision", "filename", "path", "size_bytes", "sha256", "verified", "downloaded_bytes",
     "resumed_from_bytes", "elapsed_s",
 }  # fmt: skip
-WHOLE = TINY.stat().st_size
+WHOLE = TINY_PHI.stat().st_size
 
 
 @pytest.fixture
 def mini(hub: LoopbackHub) -> Any:
     """A repository of the catalogue whose model is tiny-phi."""
-    return hub.add_repo(REPO, {FILE: TINY, "README.md": b"# a model"})
+    return hub.add_repo(REPO, {FILE: TINY_PHI, "README.md": b"# a model"})
 
 
 def test_pull_then_chat(mini: Any, online: Phi, phi: Phi, folder: Path) -> None:
@@ -89,7 +90,7 @@ def test_a_damaged_file_is_replaced(mini: Any, hub: LoopbackHub, online: Phi) ->
 
 
 def test_a_damaged_file_of_an_older_revision_goes(hub: LoopbackHub, online: Phi, folder: Path) -> None:
-    repo = hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY})
+    repo = hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY_PHI})
     path = Path(online("pull", "some/repo").out.strip())
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     repo.update({"m-Q4_K_M.gguf": model_bytes(2_000_000)})
@@ -113,9 +114,9 @@ def test_damaged_on_the_way_twice(mini: Any, hub: LoopbackHub, online: Phi, fold
     done = online("pull", "phi-4-mini", "--revision", "main", "--json")
     assert done.code == 8
     error = done.json
-    assert sha256(TINY.read_bytes()) in error["error"]["message"]
+    assert sha256(TINY_PHI.read_bytes()) in error["error"]["message"]
     assert error["data"]["actual"] in error["error"]["message"]
-    assert error["data"]["expected"] == sha256(TINY.read_bytes())
+    assert error["data"]["expected"] == sha256(TINY_PHI.read_bytes())
     assert final_files(folder) == {}
     assert partial_files(folder) == []
 
@@ -127,17 +128,17 @@ def test_a_wrong_promise_of_the_hub(mini: Any, hub: LoopbackHub, online: Phi, fo
 
 
 def test_another_file_than_the_catalogue_promises(hub: LoopbackHub, online: Phi, folder: Path) -> None:
-    hub.add_repo("bartowski/phi-4-GGUF", {"phi-4-Q4_K_M.gguf": TINY})
+    hub.add_repo("bartowski/phi-4-GGUF", {"phi-4-Q4_K_M.gguf": TINY_PHI})
     done = online("pull", "phi-4:q4_k_m", "--json")
     assert done.code == 8
-    assert done.json["data"]["actual_sha256"] == sha256(TINY.read_bytes())
+    assert done.json["data"]["actual_sha256"] == sha256(TINY_PHI.read_bytes())
     assert done.json["data"]["expected_sha256"] in done.json["error"]["message"]
     assert "--revision main" in done.json["error"]["hint"]
     assert final_files(folder) == {}
 
 
 def test_another_architecture_than_promised(hub: LoopbackHub, online: Phi, folder: Path) -> None:
-    hub.add_repo("TheBloke/phi-2-GGUF", {"phi-2.Q4_K_M.gguf": TINY})
+    hub.add_repo("TheBloke/phi-2-GGUF", {"phi-2.Q4_K_M.gguf": TINY_PHI})
     done = online("pull", "phi-2")
     assert done.code == 8
     assert "'phi3', not phi2" in done.err
@@ -172,18 +173,18 @@ def test_force_downloads_all_of_it(mini: Any, online: Phi) -> None:
 def test_a_dry_run_changes_nothing(mini: Any, online: Phi, folder: Path) -> None:
     data = online("pull", "phi-4-mini", "--revision", "main", "--dry-run", "--json").json["data"]
     assert data["to_download_bytes"] == WHOLE
-    assert data["files"][0]["sha256"] == sha256(TINY.read_bytes())
+    assert data["files"][0]["sha256"] == sha256(TINY_PHI.read_bytes())
     assert not folder.exists()
 
 
 def test_revisions(hub: LoopbackHub, online: Phi) -> None:
-    repo = hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY})
+    repo = hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY_PHI})
     first = repo.commit
     repo.add_tag("v1", first)
     repo.update({"m-Q4_K_M.gguf": model_bytes(2_000_000)})
     for revision in ("v1", first):
         data = online("pull", "some/repo", "--revision", revision, "--json").json["data"]
-        assert (data["revision"], data["sha256"]) == (first, sha256(TINY.read_bytes()))
+        assert (data["revision"], data["sha256"]) == (first, sha256(TINY_PHI.read_bytes()))
     assert online("pull", "some/repo", "--json").json["data"]["revision"] in (first, repo.commit)
     unknown = online("pull", "some/repo", "--revision", "v9")
     assert unknown.code == 3
@@ -192,7 +193,7 @@ def test_revisions(hub: LoopbackHub, online: Phi) -> None:
 
 def test_parts_are_pulled_whole(hub: LoopbackHub, online: Phi, folder: Path) -> None:
     names = [f"m-Q4_K_M-0000{i}-of-00002.gguf" for i in (1, 2)]
-    hub.add_repo("some/parts", {names[0]: TINY, names[1]: model_bytes(2_100_000)})
+    hub.add_repo("some/parts", {names[0]: TINY_PHI, names[1]: model_bytes(2_100_000)})
     data = online("pull", "some/parts:q4_k_m", "--json").json["data"]
     assert data["size_bytes"] == WHOLE + 2_100_000
     assert Path(data["path"]).name == names[0]
@@ -200,7 +201,7 @@ def test_parts_are_pulled_whole(hub: LoopbackHub, online: Phi, folder: Path) -> 
 
 
 def test_gated_says_how_to_log_in(hub: LoopbackHub, online: Phi) -> None:
-    hub.add_repo("some/gated", {"m-Q4_K_M.gguf": TINY}, gated="manual")
+    hub.add_repo("some/gated", {"m-Q4_K_M.gguf": TINY_PHI}, gated="manual")
     refused = online("pull", "some/gated")
     assert refused.code == 4
     assert "hf auth login" in refused.err
@@ -208,7 +209,7 @@ def test_gated_says_how_to_log_in(hub: LoopbackHub, online: Phi) -> None:
 
 
 def test_private_takes_the_token_of_the_environment(hub: LoopbackHub, online: Phi) -> None:
-    hub.add_repo("some/private", {"m-Q4_K_M.gguf": TINY}, private=True)
+    hub.add_repo("some/private", {"m-Q4_K_M.gguf": TINY_PHI}, private=True)
     refused = online("pull", "some/private")
     assert (refused.code, "hf auth login" in refused.err) == (3, True)
     assert online("pull", "some/private", HF_TOKEN=hub.token).code == 0
@@ -308,7 +309,7 @@ def test_the_cache_is_where_the_environment_says(mini: Any, online: Phi, tmp_pat
 
 
 def test_xet_and_its_switch(hub: LoopbackHub, online: Phi, tmp_path: Path) -> None:
-    hub.add_repo("some/xet", {"m-Q4_K_M.gguf": TINY}, xet=True)
+    hub.add_repo("some/xet", {"m-Q4_K_M.gguf": TINY_PHI}, xet=True)
     assert online("pull", "some/xet").code == 0
     assert hub.requests.matching("/xorbs/", server="cdn")
     hub.requests.clear()

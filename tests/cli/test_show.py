@@ -10,8 +10,9 @@ from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.ui.prompt_example import spelled
-from tests.support.fake_cache import TINY_PHI, put_in_cache
+from phicli.ui.models.prompt_example import spelled
+from tests.support.cache_layout import put_in_cache
+from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 
 
@@ -45,7 +46,7 @@ def test_what_cannot_run_here_says_what_can(phi: Phi) -> None:
     one = next(found for found in catalog().variants if found.id == "phi-3-small-8k")
     run = phi("show", "phi-3-small")
     assert run.code == 0
-    assert "Does not run here" in run.out
+    assert "Runs elsewhere" in run.out
     assert one.runs_on in run.out
     assert one.why_not
     assert one.why_not in run.out

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.support.files import TINY_PHI
 
-TINY_PHI = Path(__file__).parents[2] / "phicli" / "data" / "tiny-phi.gguf"
 QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
 
 

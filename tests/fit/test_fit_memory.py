@@ -119,8 +119,8 @@ def test_what_does_not_fit_says_the_sums_and_a_smaller_context() -> None:
         check_fits(needed, memory, model="my model.gguf", context_tokens=131_072, fitting_context=fitting)
     error = caught.value
     assert error.exit_code == 5
-    assert "weights 2.3 GiB" in error.message
-    assert "131,072 tokens of context 16.0 GiB" in error.message
+    assert "weights 2.31 GiB" in error.message
+    assert "131,072 tokens of context 16.00 GiB" in error.message
     assert "a test" in error.message
     assert error.hint.endswith(f"phi chat 'my model.gguf' --context {fitting}")
     assert error.data is not None
@@ -158,7 +158,7 @@ def header(**changed: object) -> GgufHeader:
 
 
 def test_the_shape_of_a_header() -> None:
-    assert shape_of(header()) == ModelShape(1728, 576, 2, 64, 128, 4, 4, 16, 16, 300, 4096)
+    assert shape_of(header()) == ModelShape(1728, 576, 2, 64, 128, 4, 4, 16, 16, 300, 4096, "phi3", 576)
     assert shape_of(header(kv_head_counts=(2, 0))).kv_heads_total == 2
     bare = header(
         kv_head_counts=(), head_counts=(), block_count=None, embedding_length=None, key_length=None,

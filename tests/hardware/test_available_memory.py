@@ -132,3 +132,41 @@ def test_garbage_in_proc(tmp_path: Path) -> None:
 def test_an_old_kernel_without_memavailable(tmp_path: Path) -> None:
     text = "MemTotal: 4194304 kB\nMemFree: 1048576 kB\nBuffers: 0 kB\nCached: 1048576 kB\n"
     assert numbers(tree.write(tmp_path, {"proc/meminfo": text})) == (4, 2)
+
+
+def test_a_hybrid_machine_whose_memory_is_in_v2(tmp_path: Path) -> None:
+    """systemd's hybrid mode with the memory controller handed to the unified hierarchy, which is mounted beside."""
+    files = {
+        "proc/self/cgroup": "3:cpu,cpuacct:/box\n1:name=systemd:/box\n0::/box\n",
+        "proc/self/mountinfo": (
+            "35 31 0:32 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+            "36 31 0:33 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"
+        ),
+        "sys/fs/cgroup/unified/box/memory.max": f"{3 * GIB}",
+        "sys/fs/cgroup/unified/box/memory.current": f"{GIB}",
+    }
+    assert numbers(tree.write(tree.host(tmp_path), files)) == (3, 2)
+
+
+def test_the_tightest_level_of_v1_counts(tmp_path: Path) -> None:
+    files = {
+        "a/memory.limit_in_bytes": f"{2 * GIB}",
+        "a/memory.usage_in_bytes": f"{GIB}",
+        "a/b/memory.limit_in_bytes": f"{4 * GIB}",
+        "a/b/memory.usage_in_bytes": "0",
+    }
+    assert numbers(tree.v1(tree.host(tmp_path), "memory", "memory", "/a/b", files)) == (2, 1)
+
+
+def test_a_v1_controller_without_its_mount_falls_back_to_v2(tmp_path: Path) -> None:
+    root = tree.v2(tree.host(tmp_path), "/box", {"box/memory.max": f"{GIB}", "box/memory.current": "0"})
+    tree.write(root, {"proc/self/cgroup": "4:memory:/elsewhere\n0::/box\n"})
+    assert numbers(root) == (1, 1)
+
+
+def test_mounts_are_found_where_they_usually_are(tmp_path: Path) -> None:
+    """Some sandboxes show no mountinfo."""
+    files = {"box/memory.max": f"{2 * GIB}", "box/memory.current": f"{GIB}"}
+    root = tree.v2(tree.host(tmp_path), "/box", files)
+    (root / "proc/self/mountinfo").unlink()
+    assert numbers(root) == (2, 1)

@@ -14,43 +14,18 @@ from pathlib import Path
 import pytest
 
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
-from phicli.hub import archive, archive_export, archive_import, verified
-from phicli.hub.archive import MANIFEST, is_archive
-from phicli.hub.archive_export import Exported, export_model
-from phicli.hub.archive_import import import_archive
+from phicli.hub import verified
+from phicli.hub.archive import exporting as archive_export
+from phicli.hub.archive import importing as archive_import
+from phicli.hub.archive.exporting import Exported, export_model
+from phicli.hub.archive.form import MANIFEST, is_archive
+from phicli.hub.archive.importing import import_archive
 from phicli.hub.cache import find_cached
-from phicli.hub.local import find, register
-from tests.support.archived import (
-    COMMIT,
-    LICENSE,
-    MODEL,
-    NAME,
-    PHI_4_MINI,
-    README,
-    REPO,
-    pack_model,
-    put,
-    put_model,
-    tree,
-)
+from phicli.hub.in_place.registration import register
+from phicli.hub.in_place.registry import find
+from tests.support.archived import COMMIT, LICENSE, MODEL, NAME, PHI_4_MINI, README, REPO, put
+from tests.support.cache_layout import photograph
 from tests.support.other_programs import phi_4_mini_bytes
-
-
-@pytest.fixture(autouse=True)
-def phi_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-    return tmp_path / "phi"
-
-
-@pytest.fixture
-def cached(tmp_path: Path) -> Path:
-    return put_model(tmp_path / "hf")
-
-
-@pytest.fixture
-def packed(cached: Path, tmp_path: Path) -> Path:
-    return pack_model(cached, tmp_path / "phi.tar")
-
 
 # ----------------------------------------------------------------------------------------------- there and back
 
@@ -75,9 +50,9 @@ def test_what_comes_out_is_what_huggingface_hub_would_have_made(packed: Path, ca
     done = import_archive(packed, folder=folder)
     assert (done.already, done.name) == (False, None)
     assert done.path == find_cached(REPO, NAME, folder=folder)
-    before, after = tree(tmp_path / "hf"), tree(folder)
+    before, after = photograph(tmp_path / "hf", folders=False), photograph(folder, folders=False)
     after.pop("CACHEDIR.TAG", None)
-    extra = {name for name in before if "other.Q8_0" in name or before[name] == MODEL + bytes(32)}
+    extra = {name for name in before if "other.Q8_0" in name or before[name] == ("file", MODEL + bytes(32))}
     assert after == {name: content for name, content in before.items() if name not in extra}
     record = verified.recorded(done.path)
     assert record is not None
@@ -135,7 +110,7 @@ def test_a_split_model_travels_whole(tmp_path: Path) -> None:
     assert done.path.with_name("m-q8_0-00002-of-00002.gguf").read_bytes() == b"1234"
 
 
-def test_a_model_of_no_repository_gets_a_folder_and_a_name(tmp_path: Path, phi_home: Path) -> None:
+def test_a_model_of_no_repository_gets_a_folder_and_a_name(tmp_path: Path, home: Path) -> None:
     blob = tmp_path / "sha256-abc"  # as in Ollama's folder
     blob.write_bytes(MODEL)
     register(blob, name="work")
@@ -144,7 +119,7 @@ def test_a_model_of_no_repository_gets_a_folder_and_a_name(tmp_path: Path, phi_h
         import_archive(tmp_path / "work.tar", name="work")
     done = import_archive(tmp_path / "work.tar")
     assert done.name == "work-local"
-    assert done.path == phi_home / "data" / "imported" / "work-local" / "sha256-abc.gguf"
+    assert done.path == home / "data" / "imported" / "work-local" / "sha256-abc.gguf"
     assert done.path.read_bytes() == MODEL
     model = find("work-local")
     assert model is not None
@@ -236,7 +211,7 @@ def test_the_disk_is_looked_at_first(
     monkeypatch: pytest.MonkeyPatch, packed: Path, cached: Path, tmp_path: Path
 ) -> None:
     usage = type(shutil.disk_usage(tmp_path))(10, 9, 1)
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(DoesNotFitError) as caught:
         export_model(cached, tmp_path / "m.tar", name="m")
     assert caught.value.data is not None
@@ -276,4 +251,4 @@ def test_a_disk_that_fills_up_meanwhile(
         export_model(big, small_disk / "big.tar", name="big")
     with pytest.raises(OSError, match="No space left"):
         import_archive(tmp_path / "big.tar", folder=small_disk / "hf")
-    assert tree(small_disk) == {}
+    assert photograph(small_disk, folders=False) == {}

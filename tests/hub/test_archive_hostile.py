@@ -14,36 +14,13 @@ from typing import Any
 import pytest
 
 from phicli.errors import IntegrityError, NotFoundError
-from phicli.hub import archive_import
-from phicli.hub.archive import MANIFEST
-from phicli.hub.archive_import import import_archive
-from phicli.hub.local import registered
-from tests.support.archived import (
-    MODEL,
-    NAME,
-    PHI_4_MINI,
-    pack_model,
-    put_model,
-    tree,
-)
+from phicli.hub.archive import importing as archive_import
+from phicli.hub.archive.form import MANIFEST
+from phicli.hub.archive.importing import import_archive
+from phicli.hub.in_place.registry import registered
+from tests.support.archived import MODEL, NAME, PHI_4_MINI
+from tests.support.cache_layout import photograph
 from tests.support.other_programs import phi_4_mini_bytes
-
-
-@pytest.fixture(autouse=True)
-def phi_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-    return tmp_path / "phi"
-
-
-@pytest.fixture
-def cached(tmp_path: Path) -> Path:
-    return put_model(tmp_path / "hf")
-
-
-@pytest.fixture
-def packed(cached: Path, tmp_path: Path) -> Path:
-    return pack_model(cached, tmp_path / "phi.tar")
-
 
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
@@ -153,24 +130,22 @@ HOSTILE: dict[str, tuple[Change, str]] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_changed_archive_is_refused_and_leaves_nothing(
-    packed: Path, tmp_path: Path, phi_home: Path, case: str
-) -> None:
+def test_a_changed_archive_is_refused_and_leaves_nothing(packed: Path, tmp_path: Path, home: Path, case: str) -> None:
     change, reason = HOSTILE[case]
     data, members = unpack(packed)
     change(data, members)
     pack(tmp_path / "bad.tar", data, members)
-    refused(tmp_path, phi_home, reason)
+    refused(tmp_path, home, reason)
 
 
-def refused(tmp_path: Path, phi_home: Path, reason: str) -> None:
+def refused(tmp_path: Path, home: Path, reason: str) -> None:
     """``bad.tar`` does not get in, into the cache or elsewhere."""
-    before = tree(tmp_path)
+    before = photograph(tmp_path, folders=False)
     with pytest.raises(IntegrityError) as caught:
         import_archive(tmp_path / "bad.tar", folder=tmp_path / "other")
     assert reason in caught.value.message
     assert caught.value.exit_code == 8
-    assert tree(tmp_path) == before
+    assert photograph(tmp_path, folders=False) == before
     assert registered() == ()
 
 
@@ -180,19 +155,19 @@ def test_the_unchanged_parts_make_a_good_archive(packed: Path, tmp_path: Path) -
     assert import_archive(tmp_path / "good.tar", folder=tmp_path / "other").path.read_bytes() == MODEL
 
 
-def test_the_same_for_a_model_of_no_repository(packed: Path, tmp_path: Path, phi_home: Path) -> None:
+def test_the_same_for_a_model_of_no_repository(packed: Path, tmp_path: Path, home: Path) -> None:
     data, members = unpack(packed)
     data |= {"repo": None, "revision": None}
     pack(tmp_path / "bad.tar", data, members)
     done = import_archive(tmp_path / "bad.tar")
     assert done.name == "phi-4-mini-local"
-    shutil.rmtree(phi_home)
+    shutil.rmtree(home)
     flip(data, members)
     pack(tmp_path / "bad.tar", data, members)
-    refused(tmp_path, phi_home, "the SHA-256 of")
+    refused(tmp_path, home, "the SHA-256 of")
 
 
-def test_a_manifest_that_lies_about_a_known_file(packed: Path, tmp_path: Path, phi_home: Path) -> None:
+def test_a_manifest_that_lies_about_a_known_file(packed: Path, tmp_path: Path, home: Path) -> None:
     """Content and manifest agree with each other, but not with what the catalogue knows of that repository."""
     source, file = next(
         (source, file) for source in PHI_4_MINI.sources for file in source.files if file.sha256 and file.size_bytes
@@ -212,28 +187,28 @@ def test_a_manifest_that_lies_about_a_known_file(packed: Path, tmp_path: Path, p
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.2, 0.5, 0.9, 0.999])
-def test_an_archive_that_was_cut(packed: Path, tmp_path: Path, phi_home: Path, share: float) -> None:
+def test_an_archive_that_was_cut(packed: Path, tmp_path: Path, home: Path, share: float) -> None:
     content = packed.read_bytes()
     end = len(content.rstrip(b"\0"))
     (tmp_path / "bad.tar").write_bytes(content[: int(share * end)])
-    refused(tmp_path, phi_home, "bad.tar")
+    refused(tmp_path, home, "bad.tar")
 
 
-def test_an_archive_without_its_end(packed: Path, tmp_path: Path, phi_home: Path) -> None:
+def test_an_archive_without_its_end(packed: Path, tmp_path: Path, home: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(packed.read_bytes()[:-1024])
-    refused(tmp_path, phi_home, "behind its last file")
+    refused(tmp_path, home, "behind its last file")
 
 
 @pytest.mark.parametrize("manifest", [b"{", b"[]", b"[" * 100_000, b"\xff", b" " * 2_000_000, b"null"])
-def test_a_manifest_that_is_none(packed: Path, tmp_path: Path, phi_home: Path, manifest: bytes) -> None:
+def test_a_manifest_that_is_none(packed: Path, tmp_path: Path, home: Path, manifest: bytes) -> None:
     pack(tmp_path / "bad.tar", manifest, unpack(packed)[1])
-    refused(tmp_path, phi_home, MANIFEST)
+    refused(tmp_path, home, MANIFEST)
 
 
-def test_nothing_comes_before_the_manifest(packed: Path, tmp_path: Path, phi_home: Path) -> None:
+def test_nothing_comes_before_the_manifest(packed: Path, tmp_path: Path, home: Path) -> None:
     data, members = unpack(packed)
     pack(tmp_path / "bad.tar", data, members, first=[member("files/first")])
-    refused(tmp_path, phi_home, "where phi-archive.json should be")
+    refused(tmp_path, home, "where phi-archive.json should be")
 
 
 @pytest.mark.parametrize(
@@ -241,9 +216,9 @@ def test_nothing_comes_before_the_manifest(packed: Path, tmp_path: Path, phi_hom
     [b"", b"x" * 5000, bytes(5000), b"PK\3\4" + bytes(5000), MODEL],
     ids=["empty", "text", "0", "zip", "gguf"],
 )
-def test_what_is_no_archive(tmp_path: Path, phi_home: Path, content: bytes) -> None:
+def test_what_is_no_archive(tmp_path: Path, home: Path, content: bytes) -> None:
     (tmp_path / "bad.tar").write_bytes(content)
-    refused(tmp_path, phi_home, "bad.tar")
+    refused(tmp_path, home, "bad.tar")
 
 
 def test_a_change_anywhere_in_the_first_head_is_noticed(packed: Path, tmp_path: Path) -> None:

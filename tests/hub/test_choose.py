@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phicli.errors import NotFoundError, UsageError
-from phicli.hub.choose import choose, models_of
+from phicli.hub.download.choose import choose, models_of
 from phicli.hub.types import RemoteFile, RemoteRepo
 
 

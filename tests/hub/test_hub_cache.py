@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import GgufFile, GgufSource
 from phicli.hub.cache import (
@@ -15,7 +16,6 @@ from phicli.hub.cache import (
     find_cached,
     installed,
     installed_in,
-    quant_of_filename,
 )
 
 REPO = "owner/Some-Model-GGUF"

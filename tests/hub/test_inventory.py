@@ -10,21 +10,12 @@ from huggingface_hub import scan_cache_dir
 
 from phicli.catalog.load import catalog
 from phicli.hub import verified
-from phicli.hub.inventory import inventory
-from tests.support.cache_layout import NEW, OLD, Repo, sha256
+from phicli.hub.disk.inventory import inventory
+from tests.support.cache_layout import NEW, OLD, Repo
+from tests.support.files import sha256
 
 MINI = "unsloth/Phi-4-mini-instruct-GGUF"
 MINI_FILE = "Phi-4-mini-instruct-Q4_K_M.gguf"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "hub"
 
 
 def test_a_file_of_the_catalogue(cache: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.hub.lm_studio import find_lm_studio, lm_studio_folders
+from phicli.hub.in_place.lm_studio import find_lm_studio, lm_studio_folders
 from tests.support.other_programs import phi_4_mini_bytes, put_in_lm_studio
 
 CONTENT = phi_4_mini_bytes()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phicli.hub.ollama import find_ollama, ollama_folders
+from phicli.hub.in_place.ollama import find_ollama, ollama_folders
 from tests.support.other_programs import MODEL_LAYER, phi_4_mini_bytes, put_in_ollama, put_manifest
 
 CONTENT = phi_4_mini_bytes()

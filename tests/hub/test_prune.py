@@ -12,24 +12,14 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.hub import verified
-from phicli.hub.local import registered
-from phicli.hub.prune import QUIET_S, plan_prune, prune
-from tests.support.cache_layout import NEW, OLD, Repo, photograph, problems_of_hub, register_by_hand, sha256
+from phicli.hub.disk.prune import QUIET_S, plan_prune, prune
+from phicli.hub.in_place.registry import registered
+from tests.support.cache_layout import NEW, OLD, Repo, photograph, problems_of_hub, register_by_hand
+from tests.support.files import sha256
 
 MINI = "unsloth/Phi-4-mini-instruct-GGUF"
 MINI_FILE = "Phi-4-mini-instruct-Q4_K_M.gguf"
 MINI_Q8 = "Phi-4-mini-instruct-Q8_0.gguf"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-    return tmp_path / "phi"
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "hub"
 
 
 def test_prune_takes_what_newer_revisions_replace(cache: Path) -> None:
@@ -177,3 +167,11 @@ def test_prune_keeps_a_revision_that_a_registered_name_leads_into(cache: Path, h
     repo.ref(NEW)
     register_by_hand(home, "mine", path, 3)
     assert plan_prune(cache).is_empty
+
+
+def test_repositories_without_an_owner(cache: Path) -> None:
+    """``gpt2`` and its like are older than owners, and lie in many caches."""
+    partial = Repo(cache, "gpt2").partial("ab" * 32 + ".0123abcd", age_s=2 * QUIET_S)
+    plan = plan_prune(cache)
+    assert [(kept.partial.repo, kept.partial.path) for kept in plan.kept] == [("gpt2", partial)]
+    assert plan.is_empty

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.files import model_bytes, sha256
 from tests.support.hub import LoopbackHub
-from tests.support.pulling import final_files, model_bytes, partial_files, sha256
+from tests.support.pulling import final_files, partial_files
 from tests.support.running import Phi
 
 MIB = 1 << 20

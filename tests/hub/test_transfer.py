@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from phicli.errors import NetworkError
-from phicli.hub.remote import list_repo, locate_file
-from phicli.hub.transfer import Fetched, fetch
+from phicli.hub.download.remote import list_repo, locate_file
+from phicli.hub.download.transfer import Fetched, fetch
 from phicli.hub.types import RemoteFile, RemoteRepo
+from tests.support.files import sha256
 from tests.support.hub import LoopbackHub
-from tests.support.pulling import Watcher, sha256
+from tests.support.pulling import Watcher
 
 REPO = "some/models"
 DATA = bytes(range(256)) * 12_000  # 3 MB

@@ -10,28 +10,16 @@ import pytest
 
 from phicli.errors import IntegrityError, NetworkError
 from phicli.hub import verified
-from phicli.hub.inventory import CachedModel, inventory
-from phicli.hub.local import LocalModel
-from phicli.hub.selection import Picked, pick
-from phicli.hub.verification import Verdict, require_sound, verify
-from tests.support.cache_layout import NEW, OLD, Repo, photograph, sha256
+from phicli.hub.disk.inventory import CachedModel, inventory
+from phicli.hub.disk.selection import Picked, pick
+from phicli.hub.disk.verification import Verdict, require_sound, verify
+from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.types import silent
+from tests.support.cache_layout import NEW, OLD, Repo, photograph
+from tests.support.files import sha256
 
 MINI = "unsloth/Phi-4-mini-instruct-GGUF"
 MINI_Q8 = "Phi-4-mini-instruct-Q8_0.gguf"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "hub"
-
-
-def silent(name: str, done_bytes: int, total_bytes: int) -> None:
-    pass
 
 
 def check(cache: Path, fetch: Callable[[CachedModel], Callable[[], None]] | None = None) -> tuple[Verdict, ...]:
@@ -52,7 +40,7 @@ def test_a_good_file_is_recorded_as_such(cache: Path) -> None:
     picked = pick(inventory(cache), "phi-4-mini")
     (one,) = verify(picked, cache, on_progress=lambda *told: seen.append(told))
     assert (one.status, one.actual_sha256, one.expected_sha256) == ("ok", sha256(b"weights"), sha256(b"weights"))
-    assert seen[-1] == ("phi-4-mini:q8_0", 7, 7)
+    assert seen[-1] == ("hashing phi-4-mini:q8_0", 7, 7)
     assert verified.recorded(path) is not None
     assert path.stat().st_atime == 5  # looking at a file is not using it
     require_sound((one,), {})
@@ -194,3 +182,16 @@ def test_a_damaged_blob_that_repositories_share_is_replaced_for_the_one_that_was
     (one,) = verify(picked, cache, on_progress=silent, fetch_again=fetch)
     assert one.status == "fixed"
     assert (path.read_bytes(), theirs.read_bytes()) == (b"shared", b"sHared")
+
+
+def test_what_is_written_to_while_it_is_read_is_not_remembered(cache: Path) -> None:
+    path = Repo(cache, "a/One-GGUF").put(NEW, "m-Q8_0.gguf", b"weights", "some-etag")
+    os.utime(path, ns=(1, 1))
+
+    def meddle(*told: object) -> None:
+        path.write_bytes(b"WEIGHTS")
+
+    (one,) = verify(pick(inventory(cache), None), cache, on_progress=meddle)
+    assert one.actual_sha256 == sha256(b"weights")
+    assert path.stat().st_mtime_ns > 1
+    assert verified.recorded(path) is None

@@ -10,13 +10,14 @@ import pytest
 from phicli.catalog.load import catalog
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.gguf_file.header import read_header
-from phicli.hub.local import register
+from phicli.hub.in_place.registration import register
 from phicli.hub.verified import record
 from phicli.plan.description import VariantDescription, describe
 from phicli.plan.file_description import FileDescription
 from phicli.plan.identify import FormatChoice
 from phicli.plan.overview import overview
-from tests.support.fake_cache import TINY_PHI, put_in_cache
+from tests.support.cache_layout import put_in_cache
+from tests.support.files import TINY_PHI
 
 
 @pytest.fixture(autouse=True)

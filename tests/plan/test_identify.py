@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from phicli.catalog.resolve import resolve
+from phicli.catalog.resolve import known_by_name, resolve
 from phicli.errors import NotFoundError
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader, SpecialToken, Vocabulary
-from phicli.hub.matching import known_by_name
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import locate
 from tests.plan.test_plan_load import TINY_PHI

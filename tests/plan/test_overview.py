@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from phicli.catalog.load import catalog
+from phicli.catalog.quants import PREFERRED_QUANTS
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.errors import UsageError
+from phicli.hub.download.planning import usual_quant
 from phicli.hub.verified import record
-from phicli.plan.inventory import Inventory, take_inventory
+from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.overview import best_file, best_of, overview
-from tests.support.fake_cache import COMMIT, put_in_cache
+from tests.support.cache_layout import NEW, put_in_cache
 
-NOTHING = Inventory({})
+NOTHING: tuple[InstalledModel, ...] = ()
 
 
 def variant(name: str = "phi-x", *sources: GgufSource, architecture: str | None = "phi3", family: str = "x") -> Variant:
@@ -81,7 +83,7 @@ def test_the_cache_and_strangers(hub: Path) -> None:
     assert [row.id for row in found.rows] == ["phi-x", "phi-y", "some-body/else-GGUF:Q4_K_M"]
     (model,) = found.rows[0].installed
     assert (model.name, model.quant, model.path, model.size_bytes) == ("phi-x:q8_0", "Q8_0", path, 5)
-    assert (model.origin, model.repo, model.revision, model.verified_at) == ("hub cache", "owner/x-GGUF", COMMIT, None)
+    assert (model.origin, model.repo, model.revision, model.verified_at) == ("hub cache", "owner/x-GGUF", NEW, None)
     assert found.rows[1].installed == ()
     assert found.rows[2].variant is None
     assert [row.id for row in overview(book=book, only_installed=True).rows] == ["phi-x", "some-body/else-GGUF:Q4_K_M"]
@@ -92,10 +94,10 @@ def test_when_a_file_was_verified(hub: Path) -> None:
     book = Catalog((variant("phi-x", GgufSource("owner/x-GGUF")),))
     path = put_in_cache(hub, "owner/x-GGUF", "x-Q8_0.gguf", b"12345")
     record(path, "0" * 64)
-    (model,) = take_inventory(book).known["phi-x"]
+    (model,) = installed_models(book)
     assert model.verified_at is not None
     path.write_bytes(b"changed")
-    (model,) = take_inventory(book).known["phi-x"]
+    (model,) = installed_models(book)
     assert model.verified_at is None
 
 
@@ -127,6 +129,28 @@ def test_the_best_file() -> None:
     assert best is not None
     assert (best.repo, best.filename, best.size_bytes, best.size_is_exact) == ("a/one", "4.gguf", 40, True)
     assert best_file(variant("phi-x", GgufSource("a/one"))) is None
+    assert best_file(variant("phi-x")) is None
+
+
+def test_the_best_file_is_the_one_that_a_pull_takes() -> None:
+    """A pull asks the first repository first, whatever another one has."""
+    large = GgufSource("a/one", files=(GgufFile("Q8_0", "8.gguf", 80), GgufFile("Q6_K", "6.gguf", 60)))
+    usual = GgufSource("b/two", files=(GgufFile("Q4_K_M", "4.gguf", 40),))
+    best = best_file(variant("phi-x", large, usual))
+    assert best is not None
+    assert (best.repo, best.quant, usual_quant(large)) == ("a/one", "Q6_K", "Q6_K")
+    assert best_file(variant("phi-x", GgufSource("c/three"), usual)) is None
+
+
+@pytest.mark.parametrize("name", [one.id for one in catalog().variants if one.sources])
+def test_the_first_repository_of_the_catalogue_lists_what_a_pull_takes(name: str) -> None:
+    one = next(found for found in catalog().variants if found.id == name)
+    first, best = one.sources[0], best_file(one)
+    if best is None:
+        assert not first.files
+    else:
+        assert (best.repo, best.quant) == (first.repo, usual_quant(first))
+        assert best.quant == PREFERRED_QUANTS[0]
 
 
 def test_a_size_that_is_known_roughly() -> None:
@@ -146,4 +170,4 @@ def test_what_is_run_of_several(hub: Path) -> None:
     book = Catalog((variant("phi-x", GgufSource("owner/x")),))
     for quant in ("Q8_0", "Q4_K_M", "Q2_K"):
         put_in_cache(hub, "owner/x", f"x-{quant}.gguf", b"1")
-    assert best_of(take_inventory(book).known["phi-x"]).quant == "Q4_K_M"
+    assert best_of(installed_models(book)).quant == "Q4_K_M"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.files import TINY_PHI, sha256
+
 OLD, NEW, OTHER = "1" * 40, "2" * 40, "3" * 40
-
-
-def sha256(content: bytes) -> str:
-    """The name of a blob."""
-    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -67,15 +63,22 @@ class Repo:
         return blob
 
 
-def photograph(folder: Path) -> dict[str, tuple[str, str | bytes]]:
-    """Everything below ``folder``: kind and content by name."""
+def put_in_cache(cache: Path, repo: str, filename: str, content: bytes | None = None) -> Path:
+    """``filename`` as the main revision ``NEW`` of ``repo``; by default a copy of tiny-phi."""
+    Repo(cache, repo).ref(NEW)
+    return Repo(cache, repo).put(NEW, filename, TINY_PHI.read_bytes() if content is None else content)
+
+
+def photograph(folder: Path, *, folders: bool = True) -> dict[str, tuple[str, str | bytes]]:
+    """Everything below ``folder``, its folders too unless told otherwise: kind and content by name."""
     found: dict[str, tuple[str, str | bytes]] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             found[name] = ("link", os.readlink(path))  # noqa: PTH115 - as it is written
         elif path.is_dir():
-            found[name] = ("folder", "")
+            if folders:
+                found[name] = ("folder", "")
         else:
             found[name] = ("file", path.read_bytes())
     return found

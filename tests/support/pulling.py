@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import random
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,6 @@ import pytest
 from tests.support.hub import LoopbackHub
 from tests.support.running import Phi
 
-TINY = Path(__file__).parents[2] / "phicli" / "data" / "tiny-phi.gguf"
 REPO = "bartowski/microsoft_Phi-4-mini-instruct-GGUF"
 FILE = "microsoft_Phi-4-mini-instruct-Q4_K_M.gguf"
 
@@ -45,17 +42,6 @@ def online(phi: Phi, hub: LoopbackHub) -> Phi:
 def folder(environment: dict[str, str]) -> Path:
     """The cache that ``phi`` uses in this test."""
     return Path(environment["HF_HOME"]) / "hub"
-
-
-def model_bytes(size: int, seed: int = 1) -> bytes:
-    """A readable model of ``size`` bytes: tiny-phi, then noise that no tensor uses."""
-    head = TINY.read_bytes()
-    return head + random.Random(seed).randbytes(size - len(head))
-
-
-def sha256(data: bytes) -> str:
-    """Its hash in hexadecimal digits."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def final_files(folder: Path) -> dict[str, Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,12 @@ from phicli.chat_format.types import Message
 from phicli.plan.description import VariantDescription, describe
 from phicli.plan.file_description import FileDescription
 from phicli.plan.identify import FormatChoice
-from phicli.plan.inventory import InstalledModel
-from phicli.ui.model_page import example_of, print_description, prompt_section
-from phicli.ui.page import INDENT, plain_lines
-from phicli.ui.prompt_example import prompt_example, spelled
+from phicli.plan.installed import InstalledModel
+from phicli.ui.models.page import example_of, print_description, prompt_section
+from phicli.ui.models.prompt_example import prompt_example, spelled
+from phicli.ui.sections import INDENT, plain_lines
 from phicli.ui.terminal import Terminal
-from tests.support.fake_cache import TINY_PHI
+from tests.support.files import TINY_PHI
 from tests.ui.test_terminal import Screen, shown
 
 
@@ -55,12 +56,14 @@ def test_the_example_is_what_the_format_renders(name: str, reasoning: bool) -> N
     example = prompt_example(name, reasoning=reasoning)
     assert example is not None
     roles = [message.role for message in example.messages]
-    assert roles == (["user"] if name == "completion" else ["system", "user"])
+    assert roles == (["user"] if name.startswith("completion") else ["system", "user"])
     rendered = format_by_name(name, reasoning=reasoning).render(example.messages)
     assert example.text == "".join(map(spelled, rendered))
     lines = list(plain_lines("title", [prompt_section(example, name)]))
-    below = lines[lines.index(f"Prompt format {name}, on an example") + 1 :]
-    assert "\n".join(line.removeprefix(INDENT) for line in below) == example.text
+    how = "" if name.startswith("completion") else " with --system"
+    below = lines[lines.index(f"Prompt format {name}, on an example{how}") + 1 :]
+    assert below[-1]
+    assert "\n".join(line.removeprefix(INDENT) for line in below) == example.text.rstrip("\n")
 
 
 def test_the_example_of_phi_4_mini_is_the_one_of_its_card() -> None:
@@ -70,6 +73,25 @@ def test_the_example_of_phi_4_mini_is_the_one_of_its_card() -> None:
     assert (system.role, user.role) == ("system", "user")
     assert example.text == f"<|system|>{system.content}<|end|><|user|>{user.content}<|end|><|assistant|>"
     assert isinstance(user, Message)
+
+
+def test_the_example_is_what_phi_sends() -> None:
+    own = example_of(variant("phi-4-reasoning"))
+    assert own is not None
+    assert own.text.startswith(
+        "<|im_start|>system<|im_sep|>You are Phi, a language model trained by Microsoft to help users. …<|im_end|>"
+    )
+    short = example_of(variant("phi-4-mini-reasoning"))
+    assert short is not None
+    assert short.messages[0].content == variant("phi-4-mini-reasoning").variant.system_prompt
+    code = example_of(variant("phi-1"))
+    assert code is not None
+    assert code.text.startswith("def is_prime(")
+    question = example_of(variant("phi-2"))
+    assert question is not None
+    assert question.text == "Instruct: How do I boil an egg?\nOutput:"
+    assert "on an example with --system" in page(variant("phi-4-mini"))
+    assert "on an example\n" in page(variant("phi-4-reasoning"))
 
 
 def test_there_is_no_example_of_a_template_or_of_nothing() -> None:
@@ -84,7 +106,8 @@ def test_every_fact_of_the_catalogue_is_on_the_page(name: str) -> None:
     found = variant(name)
     one = found.variant
     text = page(found)
-    texts = [one.title, one.license, one.runs_on, one.strength, one.best_use, *one.notes, *one.aliases, *one.languages]
+    texts = [one.title, one.license, one.runs_on, one.strength, one.best_use, *one.notes, *one.aliases]
+    texts += one.languages if len(one.languages) > 3 else ()
     texts += [one.release, one.repo, one.why_not, one.architecture, *one.capabilities, *found.sources.values()]
     for part in [part for part in texts if part]:
         assert " ".join(part.split()) in text
@@ -94,12 +117,14 @@ def test_every_fact_of_the_catalogue_is_on_the_page(name: str) -> None:
         assert source.repo in text
     for score in one.scores:
         assert score.benchmark in text
-        assert f"{score.value:g}" in text
+        assert f" {score.value} " in text
     if one.system_prompt:
         assert " ".join(one.system_prompt.split()) in text
     example = example_of(found)
     assert (example is not None) is one.runs_here
-    assert ("Does not run here" in text) is not one.runs_here
+    assert ("Runs elsewhere" in text) is not one.runs_here
+    assert text.count("--dry-run") <= 1
+    assert "license" not in text.replace(found.sources.get("phicli", ""), "")
 
 
 def test_sizes_are_exact_or_rough_or_the_hub_s() -> None:
@@ -109,12 +134,43 @@ def test_sizes_are_exact_or_rough_or_the_hub_s() -> None:
         replace(file, filename=f"{size}.gguf", size_bytes=size, size_is_exact=exact)
         for size, exact in ((2_491_874_688, True), (1_790_000_000, False), (None, False))
     )
-    lines = {line.split()[-1]: line.split() for line in page(replace(found, published=files)).splitlines() if line}
+    text = page(replace(found, published=files))
+    lines = {line.split()[-1]: line.replace(" * ", " ").split() for line in text.splitlines() if line}
     assert lines["2491874688.gguf"][1:3] == ["2.32", "GiB"]
     assert lines["1790000000.gguf"][1:3] == ["~1.7", "GiB"]
     assert lines["None.gguf"][1] == "?"
-    assert "phi pull phi-4-mini --dry-run" in page(replace(found, published=files))
+    assert f"phi pull {file.repo}:{file.quant} --dry-run" in text
     assert "--dry-run" not in page(replace(found, published=files[:1])).split("To download from")[1]
+
+
+def test_what_a_pull_takes_has_a_star() -> None:
+    def starred(name: str) -> list[str]:
+        return [line.split()[-1] for line in page(variant(name)).splitlines() if " * " in line]
+
+    assert starred("phi-4-mini") == ["microsoft_Phi-4-mini-instruct-Q4_K_M.gguf"]
+    assert starred("phi-4-mini:q8_0") == ["microsoft_Phi-4-mini-instruct-Q8_0.gguf"]
+    assert starred("phi-3-mini-4k:f16") == starred("phi-4-reasoning-vision") == starred("phi-4-multimodal") == []
+    assert "phi pull phi-4-mini:q8_0" in page(variant("phi-4-mini:q8_0"))
+
+
+def test_the_hub_is_asked_about_the_repository_that_is_open() -> None:
+    assert "--dry-run" not in page(variant("phi-4-mini"))
+    assert "phi pull lmstudio-community/phi-4-GGUF:Q4_K_M --dry-run" in page(variant("phi-4"))
+    assert "phi pull lmstudio-community/Phi-3.1-mini-4k-instruct-GGUF --dry-run" in page(variant("phi-3-mini-4k"))
+
+
+def test_numbers_are_said_as_they_were_published() -> None:
+    mini = page(variant("phi-3-mini-128k"))
+    assert re.search(r"MBPP +70\.0 ", mini)
+    assert "only scores of the same source can be compared" in mini
+    assert re.search(r"RepoQA +77 ", page(variant("phi-3.5-mini")))
+    assert re.search(r"benchmark +score +source +note", mini)
+    assert re.search(r"benchmark +score +source\n", page(variant("phi-4-mini")))
+    assert "32 heads of size 96, 32 key-value heads" in mini
+    assert "375.0 MiB for 1,000 tokens" in mini
+    assert "context memory" not in page(variant("phi-4-multimodal"))
+    assert re.search(r"languages +English\n", mini)
+    assert re.search(r"languages +23: ar, zh, ", page(variant("phi-4-mini")))
 
 
 def test_what_is_installed_where() -> None:
@@ -134,7 +190,18 @@ def test_what_is_installed_where() -> None:
 
 def test_a_file_by_its_header() -> None:
     text = page(tiny_file())
-    for part in (str(TINY_PHI), "phi show tiny-phi", "phi3", "F16", "966,784", "1,024", "256", "BPE", "1,400", "mit"):
+    for part in (
+        str(TINY_PHI),
+        "phi show tiny-phi",
+        "phi3",
+        "F16",
+        "966,784",
+        "1,024",
+        "256",
+        "BPE",
+        "1,400",
+        "as phicli itself",
+    ):
         assert part in text
     split = page(replace(tiny_file(), split_count=3, complete=False, variant=None, parameters=None))
     assert "in 3 files, not all of them here" in split

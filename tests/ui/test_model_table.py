@@ -10,20 +10,18 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.errors import OutputClosedError
-from phicli.plan.inventory import InstalledModel, Inventory
+from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import Overview, overview
-from phicli.ui.model_table import PIPE_COLUMNS, print_models
+from phicli.ui.models.table import PIPE_COLUMNS, print_models
 from phicli.ui.terminal import Terminal
 from tests.ui.test_terminal import Gone, Screen, shown
 
-HERE = Inventory(
-    {
-        "phi-4-mini": (
-            InstalledModel("phi-4-mini:q8_0", "Q8_0", Path("/m/8.gguf"), 4_000_000_000, "hub cache", "owner/repo"),
-            InstalledModel("mine", "Q4_K_M", Path("/m/4.gguf"), 2_491_874_272, "ollama"),
-        )
-    },
-    (InstalledModel("some/Other:Q6_K", "Q6_K", Path("/m/[b]o\x1b.gguf"), 5 << 30, "hub cache", "some/Other"),),
+HERE = (
+    InstalledModel(
+        "phi-4-mini:q8_0", "Q8_0", Path("/m/8.gguf"), 4_000_000_000, "hub cache", "owner/repo", variant_id="phi-4-mini"
+    ),
+    InstalledModel("mine", "Q4_K_M", Path("/m/4.gguf"), 2_491_874_272, "ollama", variant_id="phi-4-mini"),
+    InstalledModel("some/Other:Q6_K", "Q6_K", Path("/m/[b]o\x1b.gguf"), 5 << 30, "hub cache", "some/Other"),
 )
 
 
@@ -83,7 +81,7 @@ def test_what_is_left_out_is_told_on_standard_error() -> None:
 
 
 def test_nothing_installed() -> None:
-    lines, errors = piped(overview(here=Inventory({}), only_installed=True), only_installed=True)
+    lines, errors = piped(overview(here=(), only_installed=True), only_installed=True)
     assert lines == []
     assert "phi pull" in errors
 

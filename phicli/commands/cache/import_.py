@@ -16,10 +16,10 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Use a GGUF file where it lies, or take in an archive made by export."""
-    from phicli.hub.archive import is_archive
-    from phicli.hub.archive_import import Imported, import_archive
-    from phicli.hub.local import Registration, register
-    from phicli.ui.cache_report import print_imported, progress
+    from phicli.hub.archive.form import is_archive
+    from phicli.hub.archive.importing import Imported, import_archive
+    from phicli.hub.in_place.registration import Registration, register
+    from phicli.ui.cache.transport import print_imported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

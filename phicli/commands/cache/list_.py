@@ -7,8 +7,8 @@ from phicli.commands.options import Json
 
 def list_(as_json: Json = False) -> None:
     """List the files of models on disk: size, last use, verified or not."""
-    from phicli.hub.inventory import inventory
-    from phicli.ui.cache_tables import print_inventory
+    from phicli.hub.disk.inventory import inventory
+    from phicli.ui.cache.tables import print_inventory
     from phicli.ui.terminal import Terminal
 
     print_inventory(Terminal.current(), inventory(), as_json=as_json)

@@ -15,9 +15,9 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove partial downloads and superseded revisions."""
-    from phicli.hub.prune import plan_prune
-    from phicli.hub.prune import prune as execute
-    from phicli.ui.removal_report import agrees_to_prune, print_prune
+    from phicli.hub.disk.prune import plan_prune
+    from phicli.hub.disk.prune import prune as execute
+    from phicli.ui.cache.removal import agrees_to_prune, print_prune
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

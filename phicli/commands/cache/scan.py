@@ -17,9 +17,9 @@ def scan(
     as_json: Json = False,
 ) -> None:
     """Find the models of Ollama and LM Studio and use them in place."""
-    from phicli.hub.scan import register_new
-    from phicli.hub.scan import scan as look
-    from phicli.ui.cache_report import agrees_to_register, print_registered, print_scan, progress
+    from phicli.hub.in_place.scan import register_new
+    from phicli.hub.in_place.scan import scan as look
+    from phicli.ui.cache.transport import agrees_to_register, print_registered, print_scan, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

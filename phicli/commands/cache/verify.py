@@ -21,11 +21,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Hash files again and compare with what was promised."""
-    from phicli.hub.inventory import inventory
-    from phicli.hub.selection import pick
-    from phicli.hub.verification import fetcher, require_sound
-    from phicli.hub.verification import verify as check
-    from phicli.ui.cache_tables import hashing, print_verdicts, verdict_data
+    from phicli.hub.disk.inventory import inventory
+    from phicli.hub.disk.selection import pick
+    from phicli.hub.disk.verification import require_sound
+    from phicli.hub.disk.verification import verify as check
+    from phicli.hub.download.again import fetcher
+    from phicli.ui.cache.tables import hashing, print_verdicts, verdict_data
     from phicli.ui.envelope import print_result
     from phicli.ui.pull_screen import PullScreen
     from phicli.ui.terminal import Terminal

@@ -1,0 +1,173 @@
+"""What the constants of the estimated speed are on this machine.
+
+``python -m benchmarks.fit_speed`` times the engine on layers of Phi-4-mini and Phi-3-mini in Q4_K_M, Q8_0 and F16,
+divides by what the probes say of the machine, and prints the constants of ``phicli/fit/estimate.py`` as they would be
+here. Q5_K_M and Q6_K are left out on purpose: ``benchmarks/accuracy_speed.py`` holds them back.
+Run it on an idle machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import platformdirs
+
+from benchmarks.accuracy_speed import SHAPES, load_average
+from phicli.bench.calibrate import Setting, calibrate, synthetic_shape
+from phicli.catalog.load import catalog
+from phicli.fit import estimate
+from phicli.fit.calibration import Calibration
+from phicli.fit.shape import ModelShape
+from phicli.fit.types import Candidate
+from phicli.hardware.machine import probe
+from phicli.hardware.types import Bandwidth
+
+SERIES = (("Q4_K_M", False), ("Q4_K_M", True), ("Q8_0", False), ("F16", False))
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One calibration, what the probes said just before it, and the bytes of its cache: a layer's, for one token."""
+
+    variant_id: str
+    calibration: Calibration
+    probed: Bandwidth
+    kv_bytes: float
+
+    @property
+    def flops(self) -> float:
+        """What the processor is said to compute a second."""
+        assert self.probed.flops is not None
+        return self.probed.flops
+
+    @property
+    def bytes_per_s(self) -> float:
+        """At which the weights of a layer went through."""
+        return 1000 * self.calibration.layer_bytes / self.calibration.ms_per_layer
+
+    def read_share(self) -> float:
+        """Of the probe, as if reading were all."""
+        return self.bytes_per_s / self.probed.bytes_per_s
+
+    def prefill_share(self) -> float:
+        """Of the operations a second."""
+        return 2000 * self.calibration.layer_parameters / self.calibration.prefill_ms / self.flops
+
+    def unpack_share(self, read: float, prefill: float) -> float:
+        """What decoding takes beside reading, in units of the arithmetic of prefill."""
+        one = self.calibration
+        beside = one.ms_per_layer - 1000 * one.layer_bytes / (self.probed.bytes_per_s * read)
+        return beside / (2000 * one.layer_parameters / (self.flops * prefill))
+
+    def attention_share(self, read: float, prefill: float) -> float:
+        """Of the rate of prefill, in the attention of decoding; the cache is read beside it."""
+        ms = self.calibration.attention_ms - 1000 * self.kv_bytes / (self.probed.bytes_per_s * read)
+        return 1000 * self.calibration.attention_flops / max(ms, 1e-9) / (self.flops * prefill)
+
+    def prefill_attention_share(self, prefill: float) -> float:
+        """The same in the attention of prefill."""
+        ms = max(self.calibration.prefill_attention_ms, 1e-9)
+        return 1000 * self.calibration.attention_flops / ms / (self.flops * prefill)
+
+    def markdown(self) -> str:
+        """A row of the table."""
+        one = self.calibration
+        name = f"{self.variant_id}:{one.quant}{', repacked' if one.conditions.repack else ''}"
+        return (
+            f"| {name} | {one.ms_per_layer:.3f} | {one.ms_fixed:.2f} | {self.bytes_per_s / 1e9:.1f} "
+            f"| {self.probed.bytes_per_s / 1e9:.1f} | {self.read_share():.0%} "
+            f"| {one.prefill_ms:.3f} | {1000 * one.attention_ms:.2f} | {1000 * one.prefill_attention_ms:.2f} "
+            f"| {one.spread:.0%} | {load_average()} |"
+        )
+
+
+def candidate(variant_id: str, quant: str) -> Candidate:
+    """A candidate that has what calibrating asks for; sizes are generous, for the check of the disk."""
+    variant = next(variant for variant in catalog().variants if variant.id == variant_id)
+    dims = variant.dimensions
+    assert dims is not None
+    shape = ModelShape(
+        weights_bytes=variant.parameters * 2,
+        repackable_bytes=0,
+        layers=dims.layers,
+        embedding=dims.hidden,
+        feed_forward=dims.feed_forward or 0,
+        heads=dims.heads,
+        kv_heads_total=dims.kv_heads * dims.layers,
+        key_length=dims.head_size,
+        value_length=dims.head_size,
+        vocabulary=dims.vocabulary,
+        trained_context_tokens=variant.context_tokens,
+    )
+    return Candidate(variant, quant, shape, "recipe")
+
+
+def points(runs: int) -> Iterator[Point]:
+    """Every series of every shape, ``runs`` times."""
+    cache = platformdirs.user_cache_path("phicli-benchmarks", appauthor=False)
+    for _ in range(runs):
+        for variant_id in SHAPES:
+            for quant, repack in SERIES:
+                machine = probe(cache=cache)
+                assert machine.bandwidth is not None
+                one = candidate(variant_id, quant)
+                written = synthetic_shape(one)
+                setting = Setting(machine.cpu.physical_cores, repack)
+                found = calibrate(one, machine.cpu, setting, folder=cache)
+                kv_bytes = written.kv_heads * written.head_length * 2 * 2
+                yield Point(variant_id, found, machine.bandwidth, kv_bytes)
+
+
+def constants(found: Sequence[Point]) -> Iterator[tuple[str, float, float]]:
+    """Name, value here, and value in the code; medians over the points that have a say in it."""
+
+    def median(value: Callable[[Point], float], quant: str = "", repack: bool | None = None) -> float:
+        chosen = [
+            point
+            for point in found
+            if point.calibration.quant.startswith(quant) and repack in (None, point.calibration.conditions.repack)
+        ]
+        return statistics.median(map(value, chosen))
+
+    prefill = median(Point.prefill_share)
+    read = max(median(Point.read_share, "F16"), median(Point.read_share, "Q4", repack=True))
+
+    def unpack(point: Point) -> float:
+        return point.unpack_share(read, prefill)
+
+    yield "READ_SHARE", read, estimate.READ_SHARE
+    yield "PREFILL_SHARE", prefill, estimate.PREFILL_SHARE
+    yield "UNPACK_SHARE, Q4 repacked", median(unpack, "Q4", repack=True), estimate.UNPACK_SHARE["repacked"]
+    yield "UNPACK_SHARE, Q4", median(unpack, "Q4", repack=False), estimate.UNPACK_SHARE[""]
+    yield "UNPACK_SHARE, Q8", median(unpack, "Q8"), estimate.UNPACK_SHARE["Q8"]
+    yield "UNPACK_SHARE, F16", median(unpack, "F16"), estimate.UNPACK_SHARE["F"]
+    decoding = median(lambda point: point.attention_share(read, prefill))
+    yield "DECODE_ATTENTION_SHARE", decoding, estimate.DECODE_ATTENTION_SHARE
+    reading = median(lambda point: point.prefill_attention_share(prefill))
+    yield "PREFILL_ATTENTION_SHARE", reading, estimate.PREFILL_ATTENTION_SHARE
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--runs", type=int, default=3, help="calibrations of each kind (default 3)")
+    options = parser.parse_args()
+    print(f"Load average {load_average()} at the start.\n")
+    print(
+        "| | ms a layer | ms fixed | GB/s | probe | share | prefill ms | attention µs | prefill µs | spread | load |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|"
+    )
+    found = []
+    for point in points(options.runs):
+        found.append(point)
+        print(point.markdown(), flush=True)
+    print("\n| constant | here | in the code |\n|---|---|---|")
+    for name, here, there in constants(found):
+        print(f"| {name} | {here:.3f} | {there:.3f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measuring this machine with the engine itself, and keeping what was found."""

@@ -1,0 +1,264 @@
+"""The engine timed on two and four layers of a model's true shape, before the model is downloaded.
+
+The difference of the two files is what their layers cost; what is left is the output matrix and the overhead. Both
+files have the true vocabulary, since the output matrix is a good part of a small model. Both engines stay loaded and
+take turns, so that a slow moment of the machine hits both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from phicli.bench.store import engine_build
+from phicli.bench.timing import Start, Timed, start_engine
+from phicli.catalog.types import Variant
+from phicli.errors import DoesNotFitError, UsageError
+from phicli.fit.calibration import Calibration, Conditions, shape_key
+from phicli.fit.shape import shape_of
+from phicli.fit.types import Candidate
+from phicli.fit.work import work_of
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.synthetic import SyntheticShape, write_synthetic
+from phicli.hardware.types import Cpu
+from phicli.paths import cache_dir
+from phicli.units import format_about
+
+QUANTS: Final = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
+"""Quantisations that a random-weight file can be written in."""
+
+_FEWEST_LAYERS: Final = 2
+_TIMES_CACHE: Final = 2
+_PROMPT_TOKENS: Final = 256
+_DEPTH_TOKENS: Final = 1024
+_CONTEXT_TOKENS: Final = 2048
+_STALE_S: Final = 24 * 3600
+_FOLDER: Final = "phi-calibration-"
+_SPARE_BYTES: Final = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the engine is set for the runs that the times shall hold for: as ``phi chat`` would set it."""
+
+    threads: int
+    repack: bool = False
+    gpu_layers: int = 0
+    device: str = "cpu"
+
+
+def can_calibrate(variant: Variant, quant: str) -> bool:
+    """Whether random-weight files of this architecture and quantisation can be written."""
+    dimensions = variant.dimensions
+    return (
+        quant in QUANTS and variant.architecture == "phi3" and dimensions is not None and bool(dimensions.feed_forward)
+    )
+
+
+def calibrate(
+    candidate: Candidate,
+    cpu: Cpu,
+    setting: Setting,
+    *,
+    folder: Path | None = None,
+    repeats: int = 9,
+    start: Start = start_engine,
+    on_step: Callable[[str], None] | None = None,
+) -> Calibration:
+    """Time the engine on layers of ``candidate``; nothing is kept (:func:`phicli.bench.store.save_calibration` does).
+
+    Args:
+        candidate: the model and quantisation.
+        cpu: the processor, for the conditions.
+        setting: how the engine is set.
+        folder: where a temporary folder is made for the files, about 1.5 GB for a model of 4 billion parameters; the
+            cache folder when None. It is removed at the end, also after an error or Ctrl-C.
+        repeats: timed runs of each file; medians are taken.
+        start: starts an engine on a file; tests give a scripted one.
+        on_step: told in words what is being done.
+
+    Raises:
+        UsageError: no such file can be written (:func:`can_calibrate`), or not there, or a package is missing.
+        DoesNotFitError: the disk is too small.
+        EngineError: the engine failed.
+    """
+    if not can_calibrate(candidate.variant, candidate.quant):
+        message = f"{candidate.variant.id} in {candidate.quant} cannot be calibrated before it is downloaded"
+        raise UsageError(message, f"possible are dense models from Phi-3 on, in {', '.join(QUANTS)}")
+    tell = on_step or (lambda _: None)
+    layers = layers_to_time(candidate, cpu)
+    with _files(candidate, layers, folder or cache_dir(), tell) as paths, contextlib.ExitStack() as stack:
+        tell("loading")
+        small, large = (stack.enter_context(start(path, setting, _CONTEXT_TOKENS)) for path in paths)
+        tell("timing")
+        times = _times(small, large, repeats)
+        headers = [shape_of(read_header(path)) for path in paths]
+    layer_bytes = (headers[1].weights_bytes - headers[0].weights_bytes) / (layers[1] - layers[0])
+    work = work_of(candidate)
+    conditions = Conditions(cpu.name, engine_build(), setting.threads, setting.repack, setting.device)
+    return calibration_of(
+        times,
+        layers=layers,
+        conditions=conditions,
+        quant=candidate.quant,
+        shape=shape_key(candidate.shape),
+        layer=Layer(layer_bytes, work.layer_parameters / work.layers, work.attention_flops_per_token / work.layers),
+    )
+
+
+def layers_to_time(candidate: Candidate, cpu: Cpu) -> tuple[int, int]:
+    """How many layers the two files get: 2 and 4, or more where those would lie in the processor's cache."""
+    work = work_of(candidate)
+    in_cache = _TIMES_CACHE * (cpu.last_level_cache_bytes or 0) / max(work.layer_bytes / max(work.layers, 1), 1.0)
+    few = max(_FEWEST_LAYERS, min(math.ceil(in_cache), work.layers // 2))
+    return few, 2 * few
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTimes:
+    """What was timed on a file of few layers and one of twice as many, in milliseconds.
+
+    ``shallow`` are pairs (small file, large file) for one token after a short prompt; ``deep`` the same with
+    ``_DEPTH_TOKENS`` before the token in the large file only. ``prompt`` is the time of ``_PROMPT_TOKENS`` in each
+    file, ``rest`` that of the tokens from there to ``_DEPTH_TOKENS`` in the large one.
+    """
+
+    shallow: tuple[tuple[float, float], ...]
+    deep: tuple[tuple[float, float], ...]
+    prompt: tuple[float, float]
+    rest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one layer is made of; ``attention_flops`` for each token that is in the context."""
+
+    weights_bytes: float
+    parameters: float
+    attention_flops: float
+
+
+def calibration_of(
+    times: LayerTimes, *, layers: tuple[int, int], conditions: Conditions, quant: str, shape: str, layer: Layer
+) -> Calibration:
+    """Slope and intercept of ``times``; what noise makes negative counts as zero."""
+    few, many = layers
+    differences = [large - small for small, large in times.shallow]
+    slope = max(statistics.median(differences) / (many - few), 0.0)
+    fixed = max(statistics.median(small for small, _ in times.shallow) - few * slope, 0.0)
+    deeper = statistics.median(large - small for small, large in times.deep) - statistics.median(differences)
+    prefill = max((times.prompt[1] - times.prompt[0]) / ((many - few) * _PROMPT_TOKENS), 0.0)
+    rest = times.rest / (many * (_DEPTH_TOKENS - _PROMPT_TOKENS))
+    attention = max((rest - prefill) / (_DEPTH_TOKENS / 2), 0.0)  # mean depths: 128, and 256 + 384
+    return Calibration(
+        conditions=conditions,
+        quant=quant,
+        shape_key=shape,
+        layer_bytes=layer.weights_bytes,
+        layer_parameters=layer.parameters,
+        attention_flops=layer.attention_flops,
+        ms_per_layer=slope,
+        ms_fixed=fixed,
+        attention_ms=max(deeper / (many * _DEPTH_TOKENS), 0.0),
+        prefill_ms=max(prefill - attention * _PROMPT_TOKENS / 2, 0.0),
+        prefill_ms_fixed=max(times.prompt[0] - few * prefill * _PROMPT_TOKENS, 0.0),
+        prefill_attention_ms=attention,
+        spread=_spread(differences),
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _spread(values: Sequence[float]) -> float:
+    """Half the distance of the quartiles, relative to the median; 0 for fewer than two values."""
+    if len(values) < 2 or statistics.median(values) <= 0:
+        return 0.0
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / 2 / statistics.median(values)
+
+
+def _times(small: Timed, large: Timed, repeats: int) -> LayerTimes:
+    for engine in (small, large):
+        engine.decode_ms()  # not counted: pages are read and weights are repacked on first use
+    shallow = tuple((small.decode_ms(), large.decode_ms()) for _ in range(repeats))
+    prompt = small.prefill_ms(_PROMPT_TOKENS), large.prefill_ms(_PROMPT_TOKENS)
+    rest = large.prefill_ms(_DEPTH_TOKENS)
+    deep = tuple((small.decode_ms(), large.decode_ms(_DEPTH_TOKENS)) for _ in range(repeats))
+    return LayerTimes(shallow, deep, prompt, rest)
+
+
+@contextlib.contextmanager
+def _files(
+    candidate: Candidate, layers: tuple[int, int], folder: Path, tell: Callable[[str], None]
+) -> Iterator[tuple[Path, ...]]:
+    """The random-weight files, in a folder that is gone afterwards."""
+    shape = synthetic_shape(candidate)
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _remove_stale(folder)
+            _check_disk(candidate, layers, folder)
+            made = tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder, ignore_cleanup_errors=True)
+        except OSError as error:
+            message = f"calibrating needs a place for its files, and {folder} is none: {error.strerror}"
+            raise UsageError(message, "set PHI_HOME to a folder that can be written to") from None
+        work = Path(stack.enter_context(made))
+        paths = tuple(work / f"{count}.gguf" for count in layers)
+        for path, count in zip(paths, layers, strict=True):
+            tell(f"writing {count} layers")
+            write_synthetic(path, shape, quant=candidate.quant, layers=count, seed=count)
+        yield paths
+
+
+def synthetic_shape(candidate: Candidate) -> SyntheticShape:
+    """The dimensions to write. All of a head is rotated and LongRoPE is left out: neither costs time.
+
+    The name must not be the model's: llama.cpp treats the vocabulary of what is called Phi-3 in its own way.
+    """
+    dimensions = candidate.variant.dimensions
+    assert dimensions is not None  # noqa: S101 (can_calibrate has asked)
+    return SyntheticShape(
+        name="layers for calibration, random weights",
+        layers=dimensions.layers,
+        embedding=dimensions.hidden,
+        feed_forward=dimensions.feed_forward or 0,
+        heads=dimensions.heads,
+        kv_heads=dimensions.kv_heads,
+        head_length=dimensions.head_size,
+        rope_dimensions=dimensions.head_size,
+        vocabulary=dimensions.vocabulary,
+        tied=dimensions.tied,
+        context_tokens=_CONTEXT_TOKENS,
+    )
+
+
+def _check_disk(candidate: Candidate, layers: tuple[int, int], folder: Path) -> None:
+    """Refuse before writing what would not fit; the estimate is generous.
+
+    Raises:
+        DoesNotFitError: the disk is too small.
+    """
+    shape = candidate.shape
+    matrices = 2 * len(layers) * shape.vocabulary * shape.embedding
+    needed = shape.weights_bytes * sum(layers) // max(shape.layers, 1) + matrices + _SPARE_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        asked, there = format_about(needed), format_about(free)
+        message = f"calibrating writes files of up to {asked} for a moment, and {folder} has {there} free"
+        raise DoesNotFitError(message, "free some space, or do without: phi recommend")
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what a run that was killed left behind a day ago or earlier."""
+    for left in folder.glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > _STALE_S:
+                shutil.rmtree(left, ignore_errors=True)

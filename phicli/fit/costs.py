@@ -1,0 +1,49 @@
+"""What a token costs in milliseconds, as a line over the depth of the context; every grade of speed is made of this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from phicli.fit.types import Method, Speed
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Milliseconds, and how they are known.
+
+    A token takes ``token + depth · depth_token``, with ``depth`` tokens before it. Each token of a prompt takes
+    ``prompt_token + depth · prompt_depth_token``, and a prompt ``prompt`` once. ``error`` is the relative half-width of
+    the range in which the time of a token lies.
+    """
+
+    token: float
+    depth_token: float
+    prompt: float
+    prompt_token: float
+    prompt_depth_token: float
+    method: Method
+    error: float
+
+    def decode_ms(self, depth_tokens: int) -> float:
+        """One token after ``depth_tokens``."""
+        return max(self.token + depth_tokens * self.depth_token, 1e-3)
+
+    def prompt_ms(self, tokens: int) -> float:
+        """A prompt of ``tokens``, from nothing: its tokens are ``tokens / 2`` deep on the average."""
+        return max(self.prompt + tokens * (self.prompt_token + tokens / 2 * self.prompt_depth_token), 1e-3)
+
+    def speed(self, *, context_tokens: int, prompt_tokens: int) -> Speed:
+        """The same as rates.
+
+        The time to the first token is that of reading the prompt: loading comes before it and is not in it.
+        """
+        decode, prompt = self.decode_ms(0), self.prompt_ms(prompt_tokens)
+        return Speed(
+            decode_tps=1000 / decode,
+            decode_tps_low=1000 / (decode * (1 + self.error)),
+            decode_tps_high=1000 / (decode * (1 - self.error)),
+            decode_at_context_tps=1000 / self.decode_ms(context_tokens),
+            prefill_tps=1000 * prompt_tokens / prompt,
+            ttft_s=prompt / 1000,
+            method=self.method,
+        )

@@ -1,0 +1,129 @@
+"""What is said when nothing can be recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from phicli.catalog.types import Catalog
+from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError, UsageError
+from phicli.fit.gates import Filter, filtered
+from phicli.fit.memory import usable_bytes
+from phicli.fit.placement import gpu_budget_bytes
+from phicli.fit.ranking import useful_tps
+from phicli.fit.tasks import Task
+from phicli.fit.types import Assessment, Candidate, Rejection, Request
+from phicli.hardware.types import Machine
+from phicli.units import format_bytes
+
+
+def rejection_data(rejections: Sequence[Rejection]) -> list[dict[str, Any]]:
+    """Rejections as ``--json`` shows them."""
+    return [
+        {
+            "model": one.variant_id,
+            "quant": one.quant,
+            "gate": one.gate,
+            "reason": one.reason,
+            "missing_bytes": one.missing_bytes,
+            "remedy": one.remedy,
+        }
+        for one in rejections
+    ]
+
+
+def nothing_fits(
+    machine: Machine, request: Request, too_large: Sequence[Rejection], others: Sequence[Rejection]
+) -> PhiError:
+    """The memory is too small for all of them: what the smallest lacks, and what would make it fit."""
+    nearest = min(too_large, key=lambda one: one.missing_bytes or 0)
+    usable = 0 if machine.memory is None else usable_bytes(machine.memory)
+    gpus = gpu_budget_bytes(machine.gpus)
+    where = f"{format_bytes(usable)} can be used" + (f", and {format_bytes(gpus)} of the GPU" if gpus else "")
+    name = f"{nearest.variant_id}:{(nearest.quant or '').lower()}"
+    message = f"nothing fits: {where}; the nearest, {name}, {nearest.reason}"
+    hint = "close other programs, or use a service: Azure AI Foundry and NVIDIA's API catalogue have Phi-4 models"
+    if nearest.remedy:
+        hint = _again(request, nearest.remedy)
+    data = {"usable_bytes": usable, "missing_bytes": nearest.missing_bytes}
+    return DoesNotFitError(message, hint, data=data | {"rejected": rejection_data([*too_large, *others])})
+
+
+def nothing_is_fast_enough(
+    slow: Sequence[Assessment], request: Request, task: Task, floor_tps: float, others: Sequence[Rejection]
+) -> PhiError:
+    """The speed that was asked for is out of reach."""
+    quickest = max(slow, key=lambda one: useful_tps(one, task))
+    tps = useful_tps(quickest, task)
+    name = f"{quickest.candidate.variant.id}:{quickest.candidate.quant.lower()}"
+    rejected = [
+        Rejection(one.candidate.variant.id, one.candidate.quant, "speed", f"{useful_tps(one, task):.1f} tokens/s")
+        for one in slow
+    ]
+    return DoesNotFitError(
+        f"nothing that fits reaches {floor_tps:g} tokens/s; the fastest, {name}, gives {tps:.1f}",
+        _again(request, f"ask for less: --min-tps {max(int(tps), 1)}"),
+        data={"rejected": rejection_data([*rejected, *others])},
+    )
+
+
+def nothing_passes(
+    able: Sequence[Candidate], request: Request, task: Task, wishes: Sequence[Filter], last: Filter
+) -> UsageError:
+    """The wishes exclude everything: one alone where that is so, else those that do it together."""
+    made = [one for one in able if filtered(one, request, task, "capability") is None]
+    for wish in (last, *wishes):
+        if wish.gate != "capability" and all(filtered(one, request, task, wish.gate) for one in made):
+            return _one_excludes(made, request, task, wish)
+    before = [wish.option for wish in wishes[: wishes.index(last)] if wish.gate != "capability"]
+    return UsageError(
+        f"{last.option} excludes everything that {_and(before)} leaves for {task.purpose}",
+        f"leave one of them out: {', '.join([*before, last.option])}",
+    )
+
+
+def _one_excludes(made: Sequence[Candidate], request: Request, task: Task, wish: Filter) -> UsageError:
+    if wish.gate == "context":
+        longest = max(made, key=lambda one: (one.variant.context_tokens, task.order.index(one.variant.id))).variant
+        asked = request.context_tokens or task.context_tokens
+        return UsageError(
+            f"no model that can be used for {task.purpose} was trained for {asked:,} tokens; "
+            f"the longest is {longest.context_tokens:,} ({longest.id})",
+            _again(request, f"ask for less: --context {longest.context_tokens}"),
+        )
+    if wish.gate == "installed":
+        return UsageError(
+            f"--installed excludes everything: no model for {task.purpose} is on this machine",
+            _again(request, "leave it out: "),
+        )
+    choices = {
+        "licence": sorted({one.variant.license for one in made}),
+        "quant": list(dict.fromkeys(one.quant for one in made)),
+        "size": [f"{format_bytes(min(one.shape.weights_bytes for one in made))} and more"],
+    }[wish.gate]
+    return UsageError(f"{wish.option} excludes everything", f"there is {', '.join(choices)}")
+
+
+def no_capability(book: Catalog, task: Task, able: Sequence[Candidate]) -> UnsupportedModelError:
+    """No engine here can do ``task``; who could serve it."""
+    gifted = [variant for variant in book.variants if set(task.needs) & set(variant.capabilities)]
+    who = [f"{variant.id} ({variant.runs_on})" for variant in gifted if not variant.runs_here]
+    rejected = [rejection for one in able if (rejection := filtered(one, Request(), task, "capability")) is not None]
+    here = [variant.id for variant in gifted if variant.runs_here]
+    text_only = f"; {_and(here)} runs here with text only" if here else ""
+    return UnsupportedModelError(
+        f"no engine here can be used for {task.purpose}{text_only}",
+        f"elsewhere it can be served: {'; '.join(who)}" if who else "see which models there are: phi list --all",
+        data={"rejected": rejection_data(rejected)},
+    )
+
+
+def _again(request: Request, advice: str) -> str:
+    """``advice``, which ends in options behind a colon, as a command for the same task."""
+    words, _, options = advice.rpartition(": ")
+    task = [] if request.task == "any" else ["--task", request.task]
+    return f"{words}: {' '.join(['phi recommend', *task, options])}".rstrip()
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)

@@ -1,0 +1,34 @@
+"""Lists the devices that the engine's library sees, as one line of JSON.
+
+Run as a script (``python -P engine_devices.py``), never imported by ``phi``: loading a graphics driver can crash or
+hang, which must not happen in the caller's own process. Needs nothing but the standard library and ``xllamacpp``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+
+def main() -> None:
+    """Write the list: name, description, kind (``CPU``, ``GPU``, ``IGPU``, ``ACCEL``), device_id, sizes in bytes."""
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # an abort would start a debugger
+    import xllamacpp
+
+    devices = [
+        {
+            "name": str(device["name"]),
+            "description": str(device["description"]),
+            "kind": str(getattr(device["type"], "name", "")).rpartition("_")[2],
+            "device_id": str(device.get("device_id") or ""),
+            "free_bytes": int(device["memory_free"]),
+            "total_bytes": int(device["memory_total"]),
+        }
+        for device in xllamacpp.get_device_info()
+    ]
+    sys.stdout.write("\n" + json.dumps(devices) + "\n")
+
+
+if __name__ == "__main__":
+    main()

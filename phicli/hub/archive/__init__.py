@@ -1,0 +1,1 @@
+"""Archives that carry a model to a machine without a network."""

@@ -1,0 +1,193 @@
+"""Writes a model into an archive."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from phicli.catalog.types import Variant
+from phicli.errors import IntegrityError, NotFoundError, UsageError
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.names import parts_of
+from phicli.hub.archive.form import (
+    CHUNK_BYTES,
+    END_BYTES,
+    LARGEST_TEXT_BYTES,
+    MANIFEST,
+    ArchivedFile,
+    Manifest,
+    check_space,
+    encode_manifest,
+    header_block,
+    padding_bytes,
+    total_bytes,
+)
+from phicli.hub.cache import sha256_in_name
+from phicli.hub.in_place.matching import contradicts
+from phicli.hub.types import Progress, silent
+from phicli.hub.verified import hash_once
+
+_REPO_FOLDER: Final = re.compile(r"models--([^/]+?)--([^/]+)")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_ABOUT: Final = ("license", "licence", "notice", "readme")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The archive that was written, and its own size."""
+
+    path: Path
+    manifest: Manifest
+    size_bytes: int
+
+
+def export_model(
+    model_path: Path,
+    target: Path,
+    *,
+    name: str,
+    variant: Variant | None = None,
+    quant: str | None = None,
+    force: bool = False,
+    on_progress: Progress = silent,
+) -> Exported:
+    """Write the model whose (first) file is ``model_path`` into the archive ``target``.
+
+    From the cache the licence and the description of its repository go along. ``name`` is what the model is called on
+    the other machine when it comes from no repository. The target appears when it is complete.
+
+    Raises:
+        UsageError: the target exists and ``force`` is not given, or it cannot be a file.
+        DoesNotFitError: the disk is too small.
+        IntegrityError: the model is damaged, or changes while it is read.
+    """
+    model_path = parts_of(model_path.absolute())[0]
+    header = read_header(model_path)
+    if variant is not None and contradicts(header, variant):  # only its name is that of a file of the catalogue
+        variant = None
+    sources = _sources(model_path)
+    _check_target(target, list(sources.values()), force=force)
+    manifest = _manifest(model_path, sources, on_progress, name=name, variant=variant, quant=quant)
+    check_space(target.absolute().parent, total_bytes(manifest))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with partial.open("xb") as file:
+            _write(file, manifest, sources, on_progress)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    return Exported(target.absolute(), manifest, target.stat().st_size)
+
+
+def _sources(model_path: Path) -> dict[str, Path]:
+    """What goes in: name in the repository → file here, the model first."""
+    snapshot = _snapshot(model_path)
+    beside = parts_of(model_path)
+    if missing := [path.name for path in beside if not path.is_file()]:
+        raise NotFoundError(f"{model_path} lacks its part {missing[0]}", "all parts have to be in one folder")
+    if snapshot is None:
+        return {_gguf_name(path.name): path for path in beside}
+    sources = {path.relative_to(snapshot).as_posix(): path for path in beside}
+    for path in sorted(snapshot.iterdir()):
+        if path.name.lower().startswith(_ABOUT) and path.is_file() and 0 < path.stat().st_size <= LARGEST_TEXT_BYTES:
+            sources[path.name] = path
+    return sources
+
+
+def _gguf_name(name: str) -> str:
+    """A name that ends in ``.gguf``: Ollama's files have none."""
+    return name if name.lower().endswith(".gguf") else f"{name}.gguf"
+
+
+def _snapshot(path: Path) -> Path | None:
+    """The snapshot of the Hugging Face cache that ``path`` lies in, None elsewhere."""
+    for folder in path.parents:
+        in_cache = folder.parent.name == "snapshots" and _REPO_FOLDER.fullmatch(folder.parent.parent.name)
+        if in_cache and _COMMIT.fullmatch(folder.name):
+            return folder
+    return None
+
+
+def _manifest(
+    model_path: Path,
+    sources: dict[str, Path],
+    on_progress: Progress,
+    *,
+    name: str,
+    variant: Variant | None,
+    quant: str | None,
+) -> Manifest:
+    files = []
+    for filename, path in sources.items():
+        sha256 = hash_once(path, on_progress)
+        promised = sha256_in_name(path.resolve())
+        if promised is not None and promised != sha256:
+            raise IntegrityError(
+                f"{path} is damaged: its SHA-256 is {sha256}, not {promised}", "look at all: phi cache verify"
+            )
+        files.append(ArchivedFile(filename, path.stat().st_size, sha256))
+    snapshot = _snapshot(model_path)
+    folder = _REPO_FOLDER.fullmatch(snapshot.parent.parent.name) if snapshot else None
+    return Manifest(
+        name=name,
+        files=tuple(files),
+        model=variant.id if variant else None,
+        quant=quant,
+        repo=f"{folder[1]}/{folder[2]}" if folder else None,
+        revision=snapshot.name if snapshot else None,
+        license=variant.license if variant else None,
+        catalog=_plain(variant) if variant else None,
+    )
+
+
+def _plain(value: Any) -> Any:
+    """``value`` as JSON has it."""
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _check_target(target: Path, sources: list[Path], *, force: bool) -> None:
+    if target.is_dir():
+        raise UsageError(f"{target} is a directory", f"name a file: {target / 'model.tar'}")
+    if not target.absolute().parent.is_dir():
+        raise UsageError(f"the folder {target.absolute().parent} does not exist", "make it first, or name another")
+    if any(os.path.realpath(target) == os.path.realpath(source) for source in sources):
+        raise UsageError(f"{target} is the model itself", "name another file for the archive")
+    if target.exists() and not force:
+        raise UsageError(f"{target} exists already", "choose another name, or replace it with --force")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is not a file but a device or a pipe", "name a file")
+
+
+def _write(file: BinaryIO, manifest: Manifest, sources: dict[str, Path], on_progress: Progress) -> None:
+    text = encode_manifest(manifest)
+    file.write(header_block(MANIFEST, len(text)) + text + bytes(padding_bytes(len(text))))
+    done_bytes = 0
+    for index, entry in enumerate(manifest.files):
+        file.write(header_block(manifest.member(index), entry.size_bytes))
+        digest, left = hashlib.sha256(), entry.size_bytes
+        with sources[entry.name].open("rb") as source:
+            while chunk := source.read(min(CHUNK_BYTES, left)):
+                digest.update(chunk)
+                file.write(chunk)
+                left -= len(chunk)
+                done_bytes += len(chunk)
+                on_progress("writing", done_bytes, manifest.size_bytes)
+        if left or digest.hexdigest() != entry.sha256:
+            message = f"{sources[entry.name]} is not what it was when it was verified: SHA-256 {digest.hexdigest()}"
+            raise IntegrityError(f"{message}, not {entry.sha256}", "look at all: phi cache verify")
+        file.write(bytes(padding_bytes(entry.size_bytes)))
+    file.write(bytes(END_BYTES))

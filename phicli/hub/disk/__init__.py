@@ -1,0 +1,1 @@
+"""What is on disk: listing, verifying and removing it."""

@@ -1,0 +1,181 @@
+"""Deletes entries of the Hugging Face cache, and of their content what nothing else needs.
+
+What may go is worked out by huggingface_hub's ``HFCacheInfo.delete_files``, which knows of blobs that several revisions
+or repositories share. Its ``delete_revisions`` is not used: it finds a commit in whichever repository it meets first
+(copies of a repository have the same commits), and it empties folders that a running download may be filling. And three
+things are added: a link out of the cache is removed and never followed (``delete_files`` deletes what it points to); a
+repository that huggingface_hub calls corrupt (one broken link, or a branch whose download has not finished) can be
+cleaned too; folders are removed only when they are empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from phicli.errors import UsageError
+from phicli.hub import verified
+from phicli.hub.disk.inventory import content_of, entries_of, refs_of, repo_name, snapshots_of
+
+if TYPE_CHECKING:
+    from huggingface_hub import CachedRepoInfo, DeleteCacheStrategy, HFCacheInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What will be deleted; ``freed_bytes`` leaves out what others keep using. ``repos`` are the folders concerned."""
+
+    folder: Path
+    repos: tuple[Path, ...]
+    freed_bytes: int
+    strategy: DeleteCacheStrategy
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """The files and links that go."""
+        return self.strategy.files | self.strategy.blobs
+
+
+def plan_deletion(folder: Path, entries: Collection[Path]) -> Deletion:
+    """What it takes to delete ``entries`` (files in snapshots) of the cache ``folder``; nothing is changed.
+
+    Raises:
+        UsageError: an entry lies elsewhere, because a folder of the cache is a link.
+    """
+    real = Path(os.path.realpath(folder))
+    wanted = {_place(entry, real, folder): entry for entry in entries}
+    repos = {real / path.relative_to(real).parts[0] for path in wanted}
+    followed = {path for path in wanted if _is_whole(path, real)}
+    found = _scan(real, repos)
+    infos = [file for repo in found.repos for snapshot in repo.revisions for file in snapshot.files]
+    strategy = found.delete_files(*(info for info in infos if info.file_path in followed))
+    strategy = replace(strategy, files=strategy.files | frozenset(wanted))
+    return Deletion(folder, tuple(sorted(repos)), int(strategy.expected_freed_size), strategy)
+
+
+def delete(deletion: Deletion, *, keep_folders: bool = False) -> None:
+    """Do it, forget the hashes of what is gone, and remove the folders that are empty then.
+
+    Raises:
+        UsageError: the cache cannot be changed; when that shows beforehand, nothing was.
+    """
+    paths = deletion.paths
+    require_writable(paths, deletion.folder)
+    contents = {os.path.realpath(path) for path in paths}
+    try:
+        deletion.strategy.execute()
+    except OSError as error:
+        raise unchangeable(deletion.folder, error.strerror or str(error)) from error
+    left = [path for path in paths if os.path.lexists(path)]
+    if left:
+        raise unchangeable(deletion.folder, f"{left[0].name} is still there")
+    for content in contents:
+        if not os.path.lexists(content):
+            verified.forget(Path(content))
+    if not keep_folders:
+        for root in deletion.repos:
+            _tidy(root)
+
+
+def require_writable(paths: Iterable[Path], folder: Path) -> None:
+    """Return if all ``paths`` can be deleted, as far as the permissions of their folders tell.
+
+    Raises:
+        UsageError: one cannot.
+    """
+    effective = os.access in os.supports_effective_ids
+    for parent in sorted({path.parent for path in paths}):
+        if not os.access(parent, os.W_OK | os.X_OK, effective_ids=effective):
+            raise unchangeable(folder, f"no permission to write in {parent.name}")
+
+
+def is_within(folder: Path, root: Path) -> bool:
+    """Whether the repository folder ``root`` really lies in the cache, with its blobs and snapshots."""
+    real = Path(os.path.realpath(folder)) / root.name
+    return all(os.path.realpath(root / name) == str(real / name) for name in ("blobs", "snapshots"))
+
+
+def unchangeable(folder: Path, reason: str) -> UsageError:
+    """The error for a cache that does not let itself be changed."""
+    return UsageError(f"the cache {folder} cannot be changed: {reason}", "see who may write there: phi cache dir")
+
+
+def _place(entry: Path, real: Path, folder: Path) -> Path:
+    """The entry by its real folder: one in ``real/models--OWNER--NAME/snapshots/COMMIT``.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    path = Path(os.path.realpath(entry.parent)) / entry.name
+    parts = path.relative_to(real).parts if path.is_relative_to(real) else ()
+    inside = len(parts) >= 4 and parts[0].startswith("models--") and parts[1] == "snapshots"
+    if not inside or not is_within(real, real / parts[0]):
+        raise UsageError(
+            f"{entry.name} lies outside of the cache {folder}: a folder there is a link to another place",
+            "phi deletes nothing elsewhere; remove it by hand",
+        )
+    return path
+
+
+def _is_whole(path: Path, real: Path) -> bool:
+    """Whether the entry leads to content of its own repository, which may go with it."""
+    return path.exists() and content_of(path, real / path.relative_to(real).parts[0]) is not None
+
+
+def _scan(real: Path, repos: Collection[Path]) -> HFCacheInfo:
+    """huggingface_hub's view of the cache; ``repos`` that it skips as corrupt are added with what is whole of them."""
+    from huggingface_hub import HFCacheInfo, scan_cache_dir
+
+    try:
+        found = scan_cache_dir(real)
+    except (OSError, ValueError):  # one unreadable folder of anybody's ends the whole scan
+        found = HFCacheInfo(0, frozenset(), frozenset(), [], real)
+    missing = set(repos) - {repo.repo_path for repo in found.repos}
+    return replace(found, repos=found.repos | {_salvaged(root) for root in missing})
+
+
+def _salvaged(root: Path) -> CachedRepoInfo:
+    from huggingface_hub import CachedFileInfo, CachedRepoInfo, CachedRevisionInfo
+
+    revisions = set()
+    for snapshot in snapshots_of(root):
+        files = set()
+        for entry in entries_of(snapshot):
+            content = content_of(entry, root)
+            if content is not None and content.exists():
+                status = content.stat()
+                info = CachedFileInfo(entry.name, entry, content, status.st_size, status.st_atime, status.st_mtime)
+                files.add(info)
+        revisions.add(CachedRevisionInfo(snapshot.name, snapshot, 0, frozenset(files), frozenset(), 0.0))
+    return CachedRepoInfo(repo_name(root), "model", root, 0, 0, frozenset(revisions), 0.0, 0.0)
+
+
+def _tidy(root: Path) -> None:
+    """Remove empty snapshots with the branches that mean them, and a repository that has nothing any more.
+
+    While something is being downloaded nothing is touched: the download counts on its folders.
+    """
+    if any((root / "blobs").glob("*.incomplete")):
+        return
+    with contextlib.suppress(OSError):  # what is in the way stays, and so does what it is in
+        for snapshot in snapshots_of(root):
+            if entries_of(snapshot):
+                continue
+            for ref, commit in refs_of(root).items():
+                if commit == snapshot.name:
+                    (root / "refs" / ref).unlink(missing_ok=True)
+            _remove_empty(snapshot)
+        if not snapshots_of(root) and not any((root / "blobs").glob("*")):
+            for mark in entries_of(root / ".no_exist"):
+                mark.unlink()
+            _remove_empty(root)
+
+
+def _remove_empty(folder: Path) -> None:
+    for parent, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            Path(parent).rmdir()

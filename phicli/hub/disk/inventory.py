@@ -1,0 +1,296 @@
+"""What models are on disk: GGUF files in the Hugging Face cache, models registered in place, unfinished downloads.
+
+The layout (see :mod:`phicli.hub.cache`) is read directly, as often as somebody wants a list; tests compare with
+huggingface_hub's own scan. What is broken is listed as such.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phicli.catalog.load import catalog
+from phicli.catalog.quants import quant_of_filename
+from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
+from phicli.gguf_file.names import first_part, is_model_name, parts_of
+from phicli.hub import verified
+from phicli.hub.cache import cache_folder, sha256_in_name
+from phicli.hub.in_place.registry import LocalModel, registered
+
+_PARTIAL: Final = re.compile(r"(.+?)\.(phi|[0-9a-f]{8})\.incomplete")
+
+
+@dataclass(frozen=True, slots=True)
+class CachedPart:
+    """One file: ``path`` in a snapshot, ``content`` where its link leads at first, mostly a file under ``blobs``.
+
+    ``promised_sha256`` (64 hexadecimal digits) is what it must hash to, None when nobody said. ``problem`` tells why
+    it cannot be used; then ``size_bytes`` is 0.
+    """
+
+    path: Path
+    content: Path
+    size_bytes: int
+    promised_sha256: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CachedModel:
+    """One model of a repository, all of its parts; the same name with other content is another model.
+
+    ``name`` is what a person types. ``variant_id`` is None for a repository that the catalogue does not know.
+    ``revisions`` are the commits that have it, that of ``main`` first, then the newest. Times are seconds since 1970:
+    ``last_used`` is when the content was last read (the access time), None when it was not read since it was written or
+    the file system does not tell; most file systems tell it to the day. ``verified_at`` is when all of it was last
+    hashed, None when it changed since or never was.
+    """
+
+    name: str
+    repo: str
+    filename: str
+    quant: str | None
+    variant_id: str | None
+    revisions: tuple[str, ...]
+    parts: tuple[CachedPart, ...]
+    last_used: float | None
+    last_modified: float | None
+    verified_at: float | None
+
+    @property
+    def path(self) -> Path:
+        """The file to open."""
+        return self.parts[0].path
+
+    @property
+    def size_bytes(self) -> int:
+        """All parts together."""
+        return sum(part.size_bytes for part in self.parts)
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be used, None when it can."""
+        return next((part.problem for part in self.parts if part.problem), None)
+
+
+@dataclass(frozen=True, slots=True)
+class PartialDownload:
+    """What a download left behind, or is still writing. ``ours`` when it is ``phi``'s own, which resumes it."""
+
+    repo: str
+    path: Path
+    etag: str
+    size_bytes: int
+    modified_at: float
+    ours: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """All that is known to be on disk; ``problems`` are folders that could not be read, in words."""
+
+    folder: Path
+    models: tuple[CachedModel, ...]
+    registered: tuple[LocalModel, ...]
+    partials: tuple[PartialDownload, ...]
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalogue says about a repository."""
+
+    variant: Variant
+    source: GgufSource
+
+    def file(self, filename: str) -> GgufFile | None:
+        """The listed file of that name."""
+        return next((file for file in self.source.files if file.filename == filename), None)
+
+
+def inventory(folder: Path | None = None, book: Catalog | None = None) -> Inventory:
+    """Look through the cache ``folder`` (default: the one the environment names) and the registrations.
+
+    ``book`` is the catalogue that names the models, by default the one that ships.
+
+    A folder that does not exist is empty. Repositories without a GGUF model are left out, data sets and spaces too.
+    """
+    folder = folder or cache_folder()
+    models: list[CachedModel] = []
+    partials: list[PartialDownload] = []
+    problems: list[str] = []
+    known = known_repos(book)
+    for root in repo_folders(folder, problems):
+        models += _models_of(root, known.get(repo_name(root)), problems)
+        partials += _partials_of(root)
+    return Inventory(folder, tuple(models), registered(), tuple(partials), tuple(problems))
+
+
+def repo_folders(folder: Path, problems: list[str]) -> list[Path]:
+    """The folders of model repositories in the cache, by name."""
+    return [root for root in _listing(folder, problems) if root.name.startswith("models--") and root.is_dir()]
+
+
+def repo_name(root: Path) -> str:
+    """``owner/name`` of the folder ``models--owner--name``."""
+    return root.name.removeprefix("models--").replace("--", "/")
+
+
+def repo_root(folder: Path, repo: str) -> Path:
+    """Where ``repo``, which was found in the cache ``folder``, lies: the reverse of :func:`repo_name`."""
+    return folder / f"models--{repo.replace('/', '--')}"
+
+
+def known_repos(book: Catalog | None = None) -> dict[str, Known]:
+    """Repositories of the catalogue by name."""
+    variants = (book or catalog()).variants
+    return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
+
+
+def refs_of(root: Path) -> dict[str, str]:
+    """Branches and tags that a repository's folder remembers, and their commits."""
+    found = {}
+    for path in _files(root / "refs"):
+        try:
+            found[path.relative_to(root / "refs").as_posix()] = path.read_text("utf-8").strip()
+        except (OSError, ValueError):
+            continue
+    return found
+
+
+def snapshots_of(root: Path, problems: list[str] | None = None) -> list[Path]:
+    """Snapshot folders: that of ``main`` first, then the newest."""
+    main = refs_of(root).get("main")
+    folders = [path for path in _listing(root / "snapshots", [] if problems is None else problems) if path.is_dir()]
+    return sorted(folders, key=lambda path: (path.name != main, -path.stat().st_mtime_ns, path.name))
+
+
+def entries_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
+    """All files and links below a snapshot, whether they lead anywhere or not."""
+    return list(_files(snapshot, problems))
+
+
+def content_of(entry: Path, root: Path) -> Path | None:
+    """Where the content of a snapshot's entry lies: under ``blobs`` or, where links cannot be made, the entry itself.
+
+    None when the entry is a link to another place: that is never ours. A link under ``blobs`` (huggingface_hub shares
+    content between repositories that way) is not followed.
+    """
+    if not entry.is_symlink():
+        return entry
+    content = Path(os.path.normpath(entry.parent / entry.readlink()))
+    same = os.path.realpath(content.parent) == os.path.realpath(root / "blobs")
+    return content if same else None
+
+
+def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator[CachedModel]:
+    """Same names with the same content in several snapshots are one model."""
+    found: dict[tuple[str, tuple[Path, ...]], tuple[list[str], list[CachedPart]]] = {}
+    for snapshot in snapshots_of(root, problems):
+        names = {path.relative_to(snapshot).as_posix() for path in entries_of(snapshot, problems)}
+        for filename in sorted({first_part(name) for name in names if is_model_name(name)}):
+            parts = [_part(path, root, snapshot, known) for path in parts_of(snapshot / filename)]
+            contents = tuple(part.path if part.problem else part.content for part in parts)
+            revisions, _ = found.setdefault((filename, contents), ([], parts))
+            revisions.append(snapshot.name)
+    for (filename, _), (revisions, parts) in found.items():
+        yield _model(repo_name(root), filename, known, tuple(revisions), tuple(parts))
+
+
+def _model(
+    repo: str, filename: str, known: Known | None, revisions: tuple[str, ...], parts: tuple[CachedPart, ...]
+) -> CachedModel:
+    listed = known.file(filename) if known else None
+    quant = listed.quant if listed else quant_of_filename(filename)
+    name = f"{repo}:{quant or filename}"
+    if known and quant:
+        name = f"{known.variant.id}:{quant.lower()}"
+    usable = [part.path for part in parts if part.problem is None]
+    times = [_times(path) for path in usable]
+    used = [time for time, _ in times if time is not None]
+    records = [verified.recorded(path) for path in usable]
+    hashed = [record.verified_at for record in records if record]
+    return CachedModel(
+        name=name, repo=repo, filename=filename, quant=quant, variant_id=known.variant.id if known else None,
+        revisions=revisions, parts=parts, last_used=max(used, default=None),
+        last_modified=max((time for _, time in times), default=None),
+        verified_at=min(hashed) if hashed and len(hashed) == len(parts) else None,
+    )  # fmt: skip
+
+
+def _part(path: Path, root: Path, snapshot: Path, known: Known | None) -> CachedPart:
+    if not path.is_symlink() and not path.exists():
+        return CachedPart(path, path, 0, problem=f"{path.name} is missing")
+    content = content_of(path, root)
+    if content is None:
+        return CachedPart(path, path, 0, problem=f"{path.name} is a link out of the cache")
+    try:
+        size_bytes = path.stat().st_size
+    except OSError as error:
+        broken = isinstance(error, FileNotFoundError)
+        problem = "is a broken link" if broken else f"cannot be read: {error.strerror}"
+        return CachedPart(path, content, 0, problem=f"{path.name} {problem}")
+    name = path.relative_to(snapshot).as_posix()
+    return CachedPart(path, content, size_bytes, _promised(content, name, snapshot.name, known))
+
+
+def _promised(content: Path, name: str, commit: str, known: Known | None) -> str | None:
+    """The catalogue's hash of a pinned revision; else the name of the blob, which is its hash; else the catalogue's."""
+    listed = known.file(name) if known else None
+    promised = listed.sha256 if listed else None
+    if known and promised and known.source.revision == commit:
+        return promised
+    return sha256_in_name(content) or promised
+
+
+def _partials_of(root: Path) -> Iterator[PartialDownload]:
+    for path in _listing(root / "blobs", []):
+        if not path.name.endswith(".incomplete") or path.is_symlink():
+            continue
+        match = _PARTIAL.fullmatch(path.name)
+        etag = match[1] if match else path.name.removesuffix(".incomplete")
+        try:
+            status = path.stat()
+        except OSError:  # it was finished meanwhile
+            continue
+        ours = match is not None and match[2] == "phi"
+        yield PartialDownload(repo_name(root), path, etag, status.st_size, status.st_mtime, ours)
+
+
+def _times(path: Path) -> tuple[float | None, float]:
+    """When the file was last read, None when nobody can tell, and last written."""
+    status = path.stat()
+    no_atime = getattr(os, "ST_NOATIME", 0)
+    if no_atime and os.statvfs(path).f_flag & no_atime:
+        return None, status.st_mtime
+    return (status.st_atime if status.st_atime > status.st_mtime else None), status.st_mtime
+
+
+def _listing(folder: Path, problems: list[str]) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        problems.append(_unreadable(error, folder))
+        return []
+
+
+def _files(folder: Path, problems: list[str] | None = None) -> Iterable[Path]:
+    """Everything below ``folder`` but real folders, links to folders included, which are not entered."""
+
+    def complain(error: OSError) -> None:
+        if problems is not None and not isinstance(error, FileNotFoundError):
+            problems.append(_unreadable(error, folder))
+
+    for parent, folders, names in os.walk(folder, onerror=complain):
+        linked = [name for name in folders if (Path(parent) / name).is_symlink()]
+        yield from (Path(parent) / name for name in sorted([*names, *linked]))
+
+
+def _unreadable(error: OSError, folder: Path) -> str:
+    return f"{error.filename or folder} cannot be read: {error.strerror}"

@@ -1,0 +1,1 @@
+"""Downloads: what is asked for, what the hub has, and how it gets into the cache."""

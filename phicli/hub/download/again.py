@@ -1,0 +1,25 @@
+"""Downloads again what turned out to be damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from phicli.hub.disk.inventory import CachedModel
+from phicli.hub.disk.verification import FetchAgain
+from phicli.hub.download.pull import prepare, pull
+from phicli.hub.download.request import pull_request
+from phicli.hub.types import Observer
+
+
+def fetcher(observer: Observer) -> FetchAgain:
+    """Downloads a model of the hub again, by name of its file and by commit, telling ``observer`` how it goes."""
+
+    def ask(model: CachedModel) -> Callable[[], None]:
+        plan = prepare(pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0]), observer)
+
+        def download() -> None:
+            pull(plan, observer)
+
+        return download
+
+    return ask

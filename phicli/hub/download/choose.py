@@ -1,0 +1,70 @@
+"""Picks one model out of a repository's listing, whose names follow no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from phicli.catalog.quants import PREFERRED_QUANTS, quant_of_filename, same_quant
+from phicli.errors import NotFoundError, UsageError
+from phicli.gguf_file.names import is_model_name, part_names
+from phicli.hub.types import RemoteModel, RemoteRepo
+from phicli.units import format_bytes
+
+
+def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
+    """Every complete model of ``repo``, split ones as one; projectors for pictures (``mmproj``) are none.
+
+    ``known`` is what the catalogue says: file name to quantisation.
+    """
+    files = {file.name: file for file in repo.files if is_model_name(file.name)}
+    names = known or {}
+    models = []
+    for name in sorted(files):
+        parts = part_names(name)
+        if parts[0] == name and all(part in files for part in parts):
+            quant = names.get(name) or quant_of_filename(name)
+            models.append(RemoteModel(repo, quant, tuple(files[part] for part in parts)))
+    return tuple(models)
+
+
+def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None = None) -> RemoteModel:
+    """The model of ``repo`` with this quantisation, or whose file has this name (``….gguf``); None: the usual one.
+
+    Raises:
+        NotFoundError: there is none; the hint lists those that exist with their sizes.
+        UsageError: several files have that quantisation.
+    """
+    models = models_of(repo, known)
+    if not models:
+        raise NotFoundError(f"{repo.repo} has no GGUF model", "phi list --all shows the repositories that phi knows")
+    if quant is None:
+        return _usual(models, known or {})
+    if quant.lower().endswith(".gguf"):
+        found = [model for model in models if quant in {file.name for file in model.files}]
+    else:
+        found = [model for model in models if same_quant(model.quant, quant)]
+        found = [model for model in found if model.name in (known or {})] or found
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise NotFoundError(f"{repo.repo} has no {quant}", f"it has {_listing(models)}")
+    names = ", ".join(model.name for model in found)
+    raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"name one: {repo.repo}:FILE.gguf")
+
+
+def _usual(models: Sequence[RemoteModel], known: Mapping[str, str]) -> RemoteModel:
+    for quant in PREFERRED_QUANTS:
+        of_quant = [model for model in models if model.quant == quant]
+        if of_quant:
+            return next((model for model in of_quant if model.name in known), of_quant[0])
+    if len(models) == 1:
+        return models[0]
+    raise UsageError(
+        f"{models[0].repo.repo} has none of the usual quantisations",
+        f"name one of {_listing(models)}: {models[0].repo.repo}:QUANT or :FILE.gguf",
+    )
+
+
+def _listing(models: Sequence[RemoteModel]) -> str:
+    ordered = sorted(models, key=lambda model: model.size_bytes)
+    return ", ".join(f"{model.quant or model.name} ({format_bytes(model.size_bytes)})" for model in ordered)

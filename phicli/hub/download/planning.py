@@ -1,0 +1,190 @@
+"""Decides what a pull will do before it does it: which file, from where, and whether the disk is large enough."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from phicli.catalog.load import catalog
+from phicli.catalog.quants import PREFERRED_QUANTS, same_quant
+from phicli.catalog.types import GgufFile, GgufSource
+from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
+from phicli.hub.cache import InstalledFile, cache_folder, installed, installed_in
+from phicli.hub.download.choose import choose
+from phicli.hub.download.failures import UnreachableError
+from phicli.hub.download.remote import list_repo
+from phicli.hub.download.request import PullRequest
+from phicli.hub.store import blob_path, free_bytes, partial_path
+from phicli.hub.types import Observer, RemoteFile, RemoteModel
+from phicli.units import format_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """What will happen.
+
+    Either ``present`` is a model on disk that is what was asked for, or ``model`` is to be downloaded from ``source``
+    into the cache ``folder``. ``kept_bytes`` of it are on disk already; ``free_bytes`` is the space there.
+    ``promised`` has what the catalogue promises of the files, by name.
+    """
+
+    request: PullRequest
+    folder: Path
+    source: GgufSource | None = None
+    present: InstalledFile | None = None
+    model: RemoteModel | None = None
+    promised: Mapping[str, GgufFile] | None = None
+    kept_bytes: int = 0
+    free_bytes: int = 0
+
+    @property
+    def missing_bytes(self) -> int:
+        """What is still to be downloaded."""
+        return self.model.size_bytes - self.kept_bytes if self.model else 0
+
+    @property
+    def architectures(self) -> frozenset[str]:
+        """What the header of the file may say it is; empty when anything is welcome."""
+        variant = self.request.variant
+        named = self.source.architecture if self.source else None
+        expected = named or (variant.architecture if variant else None)
+        return frozenset({expected} if expected else ())
+
+
+def prepare(request: PullRequest, observer: Observer) -> PullPlan:
+    """What the request comes to; nothing is written.
+
+    Raises:
+        NotFoundError: no such repository, revision or quantisation.
+        NetworkError: the hub cannot be asked, and the model is not on disk.
+        IntegrityError: the hub has another file than the catalogue promises.
+        UsageError: several files have the quantisation.
+    """
+    folder = cache_folder()
+    present = None if request.force or request.revision else _present(request, folder)
+    if present is not None:
+        return PullPlan(request, folder, present=present)
+    if request.offline:
+        raise NetworkError(f"{request.name} is not on this machine, and phi is to stay offline", _what_is_here())
+    source, model = _find(request, observer)
+    promised = {file.filename: file for file in source.files} if request.revision is None else {}
+    _compare_with_catalogue(model, promised)
+    kept = sum(_kept_bytes(folder, model, file, force=request.force) for file in model.files)
+    return PullPlan(
+        request, folder, source=source, model=model, promised=promised, kept_bytes=kept, free_bytes=free_bytes(folder)
+    )
+
+
+def check_disk(plan: PullPlan) -> None:
+    """Return if what is missing has room.
+
+    Raises:
+        DoesNotFitError: it has not; the message has the sums.
+    """
+    if plan.missing_bytes <= plan.free_bytes:
+        return
+    needs, has = format_bytes(plan.missing_bytes), format_bytes(plan.free_bytes)
+    raise DoesNotFitError(
+        f"{plan.request.name} needs {needs} on disk, and {plan.folder} has {has}",
+        "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a larger disk",
+        data={"needed_bytes": plan.missing_bytes, "free_bytes": plan.free_bytes, "folder": str(plan.folder)},
+    )
+
+
+def usual_quant(source: GgufSource) -> str:
+    """What a source is asked for when nothing was said."""
+    listed = {file.quant for file in source.files}
+    return next((quant for quant in PREFERRED_QUANTS if quant in listed), PREFERRED_QUANTS[0])
+
+
+def _present(request: PullRequest, folder: Path) -> InstalledFile | None:
+    """A model on disk that is what was asked for; another than the pinned one only where nothing else can be had."""
+    variant = request.variant
+    if variant is not None and variant.packaged_file:
+        path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
+        return InstalledFile("phicli", path.name, "F16", path, "packaged", path.stat().st_size)
+    for source in request.sources:
+        quant = request.quant or usual_quant(source)
+        for file in installed_in(source, folder=folder):
+            wanted = file.filename == quant if quant.endswith(".gguf") else same_quant(file.quant, quant)
+            if wanted and (request.offline or _is_the_one(file, source)):
+                return file
+    return None
+
+
+def _is_the_one(file: InstalledFile, source: GgufSource) -> bool:
+    """Whether a file is what ``source`` pins: by its revision, or by a content that carries the promised name."""
+    if source.revision in (None, file.revision):
+        return True
+    promised = next((known.sha256 for known in source.files if known.filename == file.filename), None)
+    return promised is not None and file.path.resolve().name == promised
+
+
+def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteModel]:
+    """The first source that has what was asked for; when none has, what the first one said."""
+    first: NotFoundError | None = None
+    for source in request.sources:
+        known = {file.filename: file.quant for file in source.files}
+        revision = request.revision or source.revision
+        observer.phase(f"asking for the files of {source.repo}")
+        try:
+            repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
+            return source, choose(repo, request.quant, known)
+        except NotFoundError as error:
+            first = first or _with_way_out(error, request, source)
+        except UnreachableError as error:
+            raise NetworkError(error.message, _what_is_here()) from error
+    assert first is not None  # noqa: S101 - a request has sources
+    raise first
+
+
+def _with_way_out(error: NotFoundError, request: PullRequest, source: GgufSource) -> NotFoundError:
+    """The same error, with what helps where the revision was the catalogue's choice."""
+    if request.revision or not source.revision or source.revision not in error.message:
+        return error
+    return NotFoundError(error.message, f"take what it has now: phi pull {request.name} --revision main")
+
+
+def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]) -> None:
+    """The hub must have the very file that the catalogue knows.
+
+    Raises:
+        IntegrityError: it has another one under that name.
+    """
+    for file in model.files:
+        known = promised.get(file.name)
+        if known is None or (known.sha256 or file.sha256) == file.sha256:
+            continue
+        raise IntegrityError(
+            f"{model.repo.repo} has another {file.name} than the catalogue promises: "
+            f"sha256 {file.sha256}, promised {known.sha256}",
+            f"if you trust it: phi pull {model.repo.repo}:{file.name} --revision {model.repo.revision}",
+            data={"expected_sha256": known.sha256, "actual_sha256": file.sha256},
+        )
+
+
+def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bool) -> int:
+    """Bytes of ``file`` that need no download: the whole file, or what an earlier attempt left."""
+    if force:
+        return 0
+    repo = model.repo.repo
+    for path in (blob_path(folder, repo, file.etag), partial_path(folder, repo, file.etag)):
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue
+        if size <= file.size_bytes and (size == file.size_bytes or path.name.endswith(".incomplete")):
+            return size
+    return 0
+
+
+def _what_is_here() -> str:
+    """What can be used without a network."""
+    here = [
+        f"{variant.id}:{file.quant.lower()}" if file.quant else variant.id
+        for variant in catalog().variants
+        for file in installed(variant)
+    ]
+    return f"on this machine: {', '.join(dict.fromkeys([*here, 'tiny-phi']))}"

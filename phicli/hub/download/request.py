@@ -1,0 +1,71 @@
+"""From what a person types to what is asked of the hub."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Final
+
+from phicli.catalog.names import is_repo_name
+from phicli.catalog.resolve import sources_of
+from phicli.catalog.types import GgufSource, Variant
+from phicli.errors import UsageError
+from phicli.paths import expand
+
+_OFF: Final = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What to download.
+
+    ``name`` is for people. ``sources`` are tried in order. ``quant`` is a quantisation, the name of a file
+    (``….gguf``), or None for the usual one. ``variant`` is None for a repository that the catalogue does not know.
+    ``revision`` (a branch, tag or commit) overrides the pinned one. ``token`` None takes the stored one.
+    """
+
+    name: str
+    sources: tuple[GgufSource, ...]
+    quant: str | None
+    variant: Variant | None
+    revision: str | None = None
+    token: str | None = None
+    force: bool = False
+    offline: bool = False
+
+    @property
+    def command(self) -> str:
+        """What to type for the same again."""
+        return f"phi pull {self.name}" + (f" --revision {self.revision}" if self.revision else "")
+
+
+def pull_request(
+    name: str, *, revision: str | None = None, token: str | None = None, force: bool = False, offline: bool = False
+) -> PullRequest:
+    """The request for ``phi-4-mini``, ``phi-4-mini:q4_k_m``, ``owner/repo``, ``owner/repo:QUANT`` or ``:FILE.gguf``.
+
+    Raises:
+        NotFoundError: the catalogue has no such model, or knows no repository with files of it.
+        UnsupportedModelError: no engine here can run it.
+        UsageError: it is the path of a file.
+    """
+    model, colon, quant = name.strip().partition(":")
+    if colon and not quant:
+        raise UsageError(f"{name!r} has no quantisation behind the colon", f"leave it out: phi pull {model}")
+    if not model or (expand(name).exists() and not is_repo_name(model)) or model.lower().endswith(".gguf"):
+        raise UsageError(
+            f"{name!r} is not the name of a model to download", "a file is used as it is: phi chat FILE.gguf"
+        )
+    variant, sources = sources_of(model)
+    if revision is not None and (not revision.strip() or ".." in revision or revision.startswith(("-", "/"))):
+        raise UsageError(f"{revision!r} is no revision", "give a branch, a tag or a commit")
+    return PullRequest(
+        name=f"{variant.id if variant else model}{colon}{quant}",
+        sources=sources,
+        quant=quant or None,
+        variant=variant,
+        revision=revision,
+        token=token,
+        force=force,
+        offline=offline or os.environ.get("HF_HUB_OFFLINE", "").lower() not in _OFF,
+    )

@@ -1,0 +1,75 @@
+"""Finds the models of LM Studio: ``PUBLISHER/REPOSITORY/FILE.gguf`` under its folder of models. Never writes there.
+
+Where that is: LM Studio's own ``lms`` takes its home from ``~/.lmstudio-home-pointer``, else ``~/.cache/lm-studio``
+(older installations), else ``~/.lmstudio``; the ``downloadsFolder`` of its ``settings.json`` moves the models.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from phicli.gguf_file.names import first_part, is_model_name, whole_size
+from phicli.hub.in_place.found import Findings, FoundFile, Skipped
+from phicli.paths import expand
+
+ORIGIN: Final = "lm-studio"
+
+
+def lm_studio_folders() -> tuple[Path, ...]:
+    """Where LM Studio keeps models: what its settings say comes first. Not all of them need to exist."""
+    homes = [expand("~/.lmstudio"), expand("~/.cache/lm-studio")]
+    pointed = _pointed_home()
+    if pointed is not None:
+        homes.insert(0, pointed)
+    folders = [folder for home in homes for folder in (_downloads_folder(home), home / "models") if folder is not None]
+    return tuple(dict.fromkeys(folders))
+
+
+def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
+    """The models in LM Studio's ``folders`` (its usual ones by default); a file with two paths comes once."""
+    found: dict[str, FoundFile] = {}
+    skipped: dict[str, Skipped] = {}
+    looked: list[Path] = []
+    for folder in lm_studio_folders() if folders is None else folders:
+        if not folder.is_dir():
+            continue
+        looked.append(folder)
+        for path in _model_files(folder):
+            label = path.relative_to(folder).as_posix()
+            size_bytes = whole_size(path)
+            real = os.path.realpath(path)
+            if size_bytes is None:
+                why = "the link leads nowhere" if not path.exists() else "parts of it are missing"
+                skipped.setdefault(real, Skipped(ORIGIN, label, why))
+            else:
+                found.setdefault(real, FoundFile(path, ORIGIN, label, None, size_bytes))
+    return Findings(tuple(looked), tuple(found.values()), tuple(skipped.values()))
+
+
+def _pointed_home() -> Path | None:
+    try:
+        text = expand("~/.lmstudio-home-pointer").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return expand(text) if text and "\0" not in text else None
+
+
+def _downloads_folder(home: Path) -> Path | None:
+    try:
+        folder = json.loads((home / "settings.json").read_text("utf-8"))["downloadsFolder"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return expand(folder) if isinstance(folder, str) and folder and "\0" not in folder else None
+
+
+def _model_files(folder: Path) -> list[Path]:
+    """GGUF files below ``folder``: of a split model the first part, no projectors, no hidden files."""
+    paths = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in paths if _is_model(path.name))
+
+
+def _is_model(name: str) -> bool:
+    return is_model_name(name) and not name.startswith(".") and first_part(name) == name

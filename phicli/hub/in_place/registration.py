@@ -1,0 +1,106 @@
+"""Gives a GGUF file a name here, wherever it lies."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from phicli.catalog.quants import quant_of_filename
+from phicli.errors import IntegrityError, UsageError
+from phicli.gguf_file.names import parts_of, stem_of, whole_size
+from phicli.hub.in_place.matching import Identity, identify
+from phicli.hub.in_place.registry import (
+    CHOOSE,
+    LocalModel,
+    check_name,
+    find,
+    free_name,
+    is_current,
+    registered,
+    remember,
+    unregister,
+)
+from phicli.hub.types import Progress, silent
+from phicli.paths import expand
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What :func:`register` did: ``already`` when the same file had this name before."""
+
+    model: LocalModel
+    identity: Identity
+    already: bool
+
+
+def register(
+    path: Path,
+    *,
+    name: str | None = None,
+    origin: str = "import",
+    label: str | None = None,
+    identity: Identity | None = None,
+    on_progress: Progress = silent,
+) -> Registration:
+    """Remember the GGUF file at ``path`` under ``name``, or under a name made of ``label`` or of the file's own.
+
+    Any part of a split model stands for all of it. ``identity`` saves looking at the file once more.
+
+    Raises:
+        UsageError: the name cannot be one, belongs to the catalogue or to another file that is still there.
+        NotFoundError, IntegrityError: there is no such file, or it is no GGUF, is damaged, or lacks parts.
+    """
+    path = parts_of(Path(os.path.abspath(expand(str(path)))))[0]  # noqa: PTH100 (links stay, ".." goes)
+    _require_utf8(path)
+    if name is not None:
+        check_name(name)
+    identity = identity or identify(path, on_progress=on_progress)
+    size_bytes = whole_size(path)
+    if size_bytes is None:
+        raise IntegrityError(f"{path} is one part of a model whose other parts are not beside it", "bring all parts")
+    before = _same_file(path)
+    chosen = name or (before.name if before else _free_name(path, label, origin))
+    holder = find(chosen)
+    if holder is not None and not _same(holder.path, path) and is_current(holder):
+        raise UsageError(f"the name {chosen} belongs to {holder.path}", CHOOSE)
+    kept_origin = holder.origin if holder is not None and _same(holder.path, path) else origin
+    model = _model(chosen, path, size_bytes, identity, kept_origin)
+    already = holder is not None and replace(holder, path=path, sha256=model.sha256) == model
+    if holder is not None and holder.name != chosen:
+        unregister(holder.name)
+    remember(model)
+    return Registration(model, identity, already)
+
+
+def _model(name: str, path: Path, size_bytes: int, identity: Identity, origin: str) -> LocalModel:
+    match = identity.match
+    return LocalModel(
+        name=name,
+        path=path,
+        variant_id=match.variant.id if match else None,
+        quant=match.quant if match else identity.header.quant or quant_of_filename(path.name),
+        size_bytes=size_bytes,
+        mtime_ns=path.stat().st_mtime_ns,
+        sha256=identity.sha256,
+        origin=origin,
+    )
+
+
+def _free_name(path: Path, label: str | None, origin: str) -> str:
+    return free_name(label or stem_of(path.name), "local" if origin == "import" else origin)
+
+
+def _same_file(path: Path) -> LocalModel | None:
+    return next((model for model in registered() if _same(model.path, path)), None)
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _require_utf8(path: Path) -> None:
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError("the path of the model is not UTF-8, which the engine needs", "rename the file") from None

@@ -1,0 +1,66 @@
+"""Looks for models that other programs have fetched, and says which of them are Phi."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from phicli.errors import PhiError
+from phicli.hub.in_place.found import Findings, FoundFile, Skipped
+from phicli.hub.in_place.lm_studio import find_lm_studio
+from phicli.hub.in_place.matching import Identity, identify
+from phicli.hub.in_place.ollama import find_ollama
+from phicli.hub.in_place.registration import register
+from phicli.hub.in_place.registry import LocalModel, registered
+from phicli.hub.types import Progress, silent
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A usable file of another program. ``model`` is its registration, None when it has none."""
+
+    file: FoundFile
+    identity: Identity
+    model: LocalModel | None
+
+    @property
+    def is_new(self) -> bool:
+        """A model of the catalogue that is not registered yet."""
+        return self.identity.match is not None and self.model is None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Everything that was found; ``findings.skipped`` has what cannot be used, damaged files included."""
+
+    findings: Findings
+    models: tuple[Scanned, ...]
+
+
+def scan(on_progress: Progress = silent) -> Scan:
+    """Look through the folders of Ollama and LM Studio. Nothing is registered and nothing is written there."""
+    ollama, lm_studio = find_ollama(), find_lm_studio()
+    known = {os.path.realpath(model.path): model for model in registered()}
+    models: list[Scanned] = []
+    skipped = [*ollama.skipped, *lm_studio.skipped]
+    for file in (*ollama.found, *lm_studio.found):
+        try:
+            identity = identify(file.path, claimed_sha256=file.sha256, on_progress=on_progress)
+        except (PhiError, OSError) as error:
+            skipped.append(Skipped(file.origin, file.label, str(error)))
+        else:
+            models.append(Scanned(file, identity, known.get(os.path.realpath(file.path))))
+    folders, found = ollama.folders + lm_studio.folders, ollama.found + lm_studio.found
+    return Scan(Findings(folders, found, tuple(skipped)), tuple(models))
+
+
+def register_new(seen: Scan) -> Scan:
+    """Register those that are models of the catalogue and are not registered yet."""
+    return replace(seen, models=tuple(_registered(one) if one.is_new else one for one in seen.models))
+
+
+def _registered(one: Scanned) -> Scanned:
+    # Ollama's files are named after their hash, so its own name for the model is the better one.
+    label = one.file.label.removesuffix(":latest").rpartition("/")[2] if one.file.origin == "ollama" else None
+    made = register(one.file.path, origin=one.file.origin, label=label, identity=one.identity)
+    return Scanned(one.file, one.identity, made.model)

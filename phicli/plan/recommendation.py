@@ -1,0 +1,122 @@
+"""From what was typed to a recommendation, and everything about it that is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from phicli.catalog.load import catalog
+from phicli.catalog.types import Catalog, Variant
+from phicli.fit.gates import check_request
+from phicli.fit.memory import usable_bytes
+from phicli.fit.placement import gpu_budget_bytes
+from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.ranking import useful_tps
+from phicli.fit.recommend import SpeedOf, best_quant_for, recommend
+from phicli.fit.tasks import Task
+from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
+from phicli.hardware.types import Machine
+
+__all__ = ["Assessment", "Machine", "Pick", "Rejection", "Report", "SpeedOf", "Sum", "make_report", "recommended_quant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """How a number came about: ``label`` is what of, ``text`` the sum in words and figures."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A recommendation and what it was made for.
+
+    ``usable_bytes`` of main memory may be planned with, None when the machine does not tell; ``gpu_usable_bytes`` are
+    those of the graphics processors that the engine can use.
+    """
+
+    machine: Machine
+    request: Request
+    task: Task
+    found: Recommendation
+    usable_bytes: int | None
+    gpu_usable_bytes: int
+
+
+def make_report(
+    machine: Machine,
+    request: Request,
+    candidates: Sequence[Candidate],
+    speed_of: SpeedOf,
+    *,
+    book: Catalog | None = None,
+) -> Report:
+    """The recommendation for ``machine``.
+
+    Args:
+        machine: what there is.
+        request: what is wanted.
+        candidates: the files that could run.
+        speed_of: the speed model with what was measured before.
+        book: the catalogue; by default the one that ships.
+
+    Raises:
+        UsageError: the request makes no sense, or a filter excludes everything.
+        UnsupportedModelError: no engine here can do the task.
+        DoesNotFitError: nothing fits.
+    """
+    task = check_request(request)
+    found = recommend(book or catalog(), candidates, machine, request, speed_of)
+    usable = None if machine.memory is None else usable_bytes(machine.memory)
+    return Report(machine, request, task, found, usable, gpu_budget_bytes(machine.gpus))
+
+
+def recommended_quant(
+    variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf
+) -> str | None:
+    """The quantisation of ``variant`` to download for ``machine``; None when none of those known fits."""
+    best = best_quant_for(variant, catalog(), candidates, machine, speed_of)
+    return None if best is None else best.candidate.quant
+
+
+def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> tuple[Sum, ...]:
+    """How the numbers of ``one`` came about."""
+    return (_memory_sum(one, report), _speed_sum(one, report.task), _quality_sum(one, report.task, book or catalog()))
+
+
+def _memory_sum(one: Assessment, report: Report) -> Sum:
+    memory, shape = one.memory, one.candidate.shape
+    per_token = memory.kv_bytes / max(one.context_tokens, 1)
+    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantisation's recipe"}
+    parts = [
+        f"weights {memory.weights_bytes:,} ({source[one.candidate.size_source]})",
+        f"+ context {memory.kv_bytes:,} ({one.context_tokens:,} tokens at {per_token:,.0f} as {one.kv_type},"
+        f" {shape.layers} layers)",
+        f"+ compute {memory.compute_bytes:,}",
+    ]
+    parts += [f"+ repacked weights {memory.repack_bytes:,}"] if memory.repack_bytes else []
+    parts += [f"+ engine {memory.overhead_bytes:,}", f"= {memory.total_bytes:,} bytes"]
+    if report.usable_bytes is not None and one.gpu_layers == 0:
+        parts.append(f"of {report.usable_bytes:,} usable")
+    return Sum("memory", " ".join(parts))
+
+
+def _speed_sum(one: Assessment, task: Task) -> Sum:
+    speed = one.speed
+    text = f"{speed.decode_tps:.1f} tokens/s at the start, {speed.decode_at_context_tps:.1f} with the context full"
+    ratio = thinking_ratio(one.candidate.variant, task)
+    if ratio:
+        text += f"; {useful_tps(one, task):.1f} of the answer, at {ratio:g} tokens of thought for each"
+    return Sum("speed", f"{text}; {speed.method}; the floor for {task.label} is {task.floor_tps:g}")
+
+
+def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:
+    variant, quant = one.candidate.variant, one.candidate.quant
+    graded = grade(variant, task, book.variants)
+    if graded is None:
+        return Sum("quality", f"nobody has ranked it for {task.purpose}")
+    text = f"{graded.points:.1f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
+    if kv_loss(one.kv_type):
+        text += f" - {kv_loss(one.kv_type):.2f} ({one.kv_type} cache)"
+    return Sum("quality", f"{text} = {one.quality:.1f} points of {task.benchmark}")

@@ -1,0 +1,1 @@
+"""What ``phi rm`` and ``phi cache`` show."""

@@ -1,0 +1,1 @@
+"""What ``phi list`` and ``phi show`` show."""

@@ -1,0 +1,94 @@
+"""``phi show FILE.gguf``: what a file says about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from phicli.plan.file_description import FileDescription, VocabularyDescription
+from phicli.ui.models.prompt_example import PromptExample
+from phicli.ui.sections import Section
+from phicli.units import format_bytes, format_count, format_day, format_tokens
+
+_KINDS: Final = {"gpt2": "BPE", "llama": "SentencePiece", "bert": "WordPiece", "t5": "unigram"}
+_SAID: Final = {
+    "license": "licence",
+    "base_model.0.name": "made from",
+    "quantized_by": "quantised by",
+    "size_label": "size label",
+    "description": "description",
+}
+_MOST_SPECIALS: Final = 16
+
+
+def file_title(shown: FileDescription) -> str:
+    """The first line of the page."""
+    return f"{shown.path.name}: {shown.general_name or 'a file without a name of its own'}"
+
+
+def file_sections(shown: FileDescription, example: PromptExample | None) -> Iterator[Section]:
+    """What the header says, by subject; the prompt format is not among it."""
+    yield Section("", facts=tuple(_facts(shown)))
+    yield Section("Dimensions", facts=tuple(_dimensions(shown)))
+    if shown.vocabulary:
+        yield Section("Vocabulary", facts=tuple(_vocabulary(shown.vocabulary, example)))
+    yield Section("The file says", facts=tuple((_SAID[key], value) for key, value in _said(shown)))
+
+
+def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
+    yield "path", str(shown.path)
+    parts = f" in {shown.split_count} files" if shown.split_count > 1 else ""
+    missing = "" if shown.complete else ", not all of them here"
+    yield "size", f"{format_bytes(shown.size_bytes)}{parts}{missing}"
+    record = shown.verified
+    yield "verified", "never" if record is None else f"{format_day(record.verified_at)}, sha256 {record.sha256}"
+    if shown.variant:
+        yield "in the catalogue", f"{shown.variant.id}; see: phi show {shown.variant.id}"
+    else:
+        yield "in the catalogue", "no"
+    yield "architecture", shown.architecture
+    yield "quant", shown.quant or "not said"
+    if shown.parameters is not None:
+        yield "parameters", f"{format_count(shown.parameters)} ({shown.parameters:,})"
+    yield "chat template", "yes" if shown.has_chat_template else "no"
+    if shown.context_tokens is not None:
+        yield "context", _context(shown.context_tokens, shown.original_context_tokens)
+
+
+def _said(shown: FileDescription) -> tuple[tuple[str, str], ...]:
+    """What the file says of itself; of the model that comes with phi the catalogue tells the licence."""
+    if shown.variant is None or not shown.variant.packaged_file:
+        return shown.said
+    return tuple((key, shown.variant.license if key == "license" else value) for key, value in shown.said)
+
+
+def _context(tokens: int, original: int | None) -> str:
+    longer = f"; made longer from {original:,}" if original and original < tokens else ""
+    return f"{format_tokens(tokens)} ({tokens:,} tokens{longer})"
+
+
+def _dimensions(shown: FileDescription) -> Iterator[tuple[str, str]]:
+    if shown.layers is not None:
+        yield "layers", str(shown.layers)
+    if shown.heads:
+        size = f" of size {shown.head_size}" if shown.head_size else ""
+        yield "attention", f"{shown.heads} heads{size}, {shown.kv_heads} key-value heads"
+    if shown.hidden:
+        yield "hidden", f"{shown.hidden:,}" + (f", feed-forward {shown.feed_forward:,}" if shown.feed_forward else "")
+    if shown.experts:
+        yield "experts", str(shown.experts)
+
+
+def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None) -> Iterator[tuple[str, str]]:
+    kind = vocabulary.kind or "not said"
+    pre = f", {vocabulary.pre}" if vocabulary.pre else ""
+    yield "tokeniser", f"{_KINDS.get(kind, kind)}{pre}, {vocabulary.size:,} tokens"
+    literals = dict(vocabulary.special_tokens)
+    ids = {"begin of text": vocabulary.bos_id, "end of text": vocabulary.eos_id, "end of turn": vocabulary.eot_id}
+    yield from ((label, f"{literals.get(one, '')} ({one})".lstrip()) for label, one in ids.items() if one is not None)
+    if example:
+        there = [token for token in example.stop_tokens if token in literals.values()]
+        yield "stop tokens", " ".join(there) or "none of the format's"
+    shown = " ".join(list(literals.values())[:_MOST_SPECIALS])
+    more = len(literals) - _MOST_SPECIALS
+    yield "special tokens", (shown + (f" and {more:,} more (--json has all)" if more > 0 else "")) or "none"

@@ -1,0 +1,234 @@
+"""``phi recommend``: one screen on a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
+from phicli.ui.columns import aligned
+from phicli.ui.memory_bar import bar_text, parts_text, shares_of
+from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.text import Text
+
+    from phicli.ui.canvas import Canvas
+
+_ROLES: Final = {"best": "Take", "faster": "Faster", "smarter": "Smarter"}
+_HEADS: Final = ("MODEL", "MEMORY", "TOKENS/S", "QUALITY", "REASON")
+_LONGEST_BAR: Final = 40
+_LABEL: Final = 8
+
+
+def print_report(terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False) -> None:
+    """The recommendation to standard output, and what to type for more to standard error.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+    """
+    if terminal.stdout.isatty():
+        from phicli.ui.canvas import Canvas
+
+        canvas = Canvas(terminal)
+        canvas.paint(_screen(canvas, report, everything=everything, explain=explain))
+    else:
+        terminal.write("\n".join(_plain(report, everything=everything, explain=explain)) + "\n")
+    more = len(report.found.others) + len(report.found.rejected)
+    if not everything and more:
+        terminal.say(f"{more} more were weighed; with the reason for each: phi recommend --all")
+
+
+def machine_lines(machine: Machine, usable_bytes: int | None) -> tuple[str, ...]:
+    """The machine in one or two lines."""
+    cpu, memory = machine.cpu, machine.memory
+    cores = f"{cpu.physical_cores} core{'' if cpu.physical_cores == 1 else 's'}"
+    first = [f"{cpu.name}, {cores}"]
+    if memory is None or usable_bytes is None:
+        first.append("memory unknown")
+    else:
+        first.append(f"{format_bytes(usable_bytes)} of {format_bytes(memory.total_bytes)} usable")
+    second = [_gpu(machine)]
+    if machine.bandwidth is not None:
+        source = {"probe": "measured", "profile": "of the profile", "given": "given"}.get(machine.bandwidth.source, "")
+        second.append(f"reads {machine.bandwidth.bytes_per_s / 1e9:.0f} GB/s ({source or machine.bandwidth.source})")
+    if machine.container:
+        second.append(f"in a container ({machine.container})")
+    if machine.simulated:
+        second.append(f"simulated: {machine.simulated}")
+    return " · ".join(first), " · ".join(second)
+
+
+def _gpu(machine: Machine) -> str:
+    if not machine.gpus:
+        return "no GPU"
+    words = []
+    for gpu in machine.gpus:
+        size = f" {format_bytes(gpu.total_bytes)}" if gpu.total_bytes else ""
+        words.append(f"{gpu.name}{size}" + ("" if gpu.usable else f" (not used: {gpu.why_not or 'no driver'})"))
+    return ", ".join(words)
+
+
+def _plain(report: Report, *, everything: bool, explain: bool) -> Iterator[str]:
+    for label, line in zip(("machine", ""), machine_lines(report.machine, report.usable_bytes), strict=True):
+        yield f"{label:{_LABEL}} {line}"
+    for pick in report.found.picks:
+        yield ""
+        yield f"{pick.role:{_LABEL}} {_name(pick.assessment)}"
+        for label, text in _facts(pick, report, explain=explain):
+            yield f"{label:{_LABEL}} {text}"
+    if everything:
+        yield ""
+        yield from aligned([_HEADS, *_rows(report)], right=(1, 2, 3))
+
+
+def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]]:
+    """Label and text of everything about ``pick`` but the bar."""
+    one = pick.assessment
+    found = [
+        ("memory", f"{_memory(one, report)}: {parts_text(one.memory, one.context_tokens)}"),
+        ("speed", _speed(one, report)),
+    ]
+    found += [("why" if place == 0 else "", reason) for place, reason in enumerate(pick.reasons)]
+    if explain:
+        found += [(f"{one.label}", f"{one.text}") for one in sums_of(one, report)]
+    return [*found, ("run", pick.command)]
+
+
+def _name(one: Assessment) -> str:
+    return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
+
+
+def _memory(one: Assessment, report: Report) -> str:
+    total, place = _room(one, report)
+    used = format_bytes(one.memory.total_bytes)
+    return f"{used} of {format_bytes(total)}{place}" if total else f"{used}{place}"
+
+
+def _room(one: Assessment, report: Report) -> tuple[int | None, str]:
+    """Bytes that there are where it runs, and where that is."""
+    if one.gpu_layers > one.candidate.shape.layers:
+        return report.gpu_usable_bytes, " on the GPU"
+    if one.gpu_layers:
+        main = report.usable_bytes
+        return (None if main is None else main + report.gpu_usable_bytes), " on GPU and processor"
+    return report.usable_bytes, ""
+
+
+def _speed(one: Assessment, report: Report) -> str:
+    speed = one.speed
+    low, high = _number(speed.decode_tps_low), _number(speed.decode_tps_high)
+    start = f"{report.request.prompt_tokens:,} tokens are read in {_number(speed.ttft_s)} s"
+    return f"{_number(speed.decode_tps)} tokens/s ({low} to {high}), {speed.method}; {start}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def _passing(report: Report) -> Iterator[tuple[str, ...]]:
+    """A row for each candidate that would do, those that are picked first."""
+    picked = [(pick.assessment, pick.role) for pick in report.found.picks]
+    for one, word in [*picked, *((one, "would do") for one in report.found.others)]:
+        tps = f"{one.speed.decode_tps:.1f}"
+        yield _name(one), format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
+
+
+def _reason(out: Rejection) -> str:
+    return out.reason + (f"; {out.remedy}" if out.remedy else "")
+
+
+def _rows(report: Report) -> Iterator[tuple[str, ...]]:
+    """A row for each candidate: those that would do, then those that are out."""
+    yield from _passing(report)
+    for out in report.found.rejected:
+        name = f"{out.variant_id}:{out.quant.lower()}" if out.quant else out.variant_id
+        yield name, "", "", "", _reason(out)
+
+
+def _out(report: Report) -> Iterator[tuple[str, str]]:
+    """What is out and why; files of one variant that are out for the same reason come together."""
+    together: dict[tuple[str, str], list[str]] = {}
+    for out in report.found.rejected:
+        together.setdefault((out.variant_id, _reason(out)), []).append((out.quant or "").lower())
+    for (variant, reason), quants in together.items():
+        name = f"{variant}:{quants[0]}" if quants[0] else variant
+        yield (name if len(quants) == 1 else f"{variant} ({len(quants)} files)"), reason
+
+
+def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) -> Iterator[RenderableType]:
+    from phicli.ui.canvas import safe_text
+
+    for line in machine_lines(report.machine, report.usable_bytes):
+        yield safe_text(line, "dim")
+    for pick in report.found.picks:
+        yield safe_text("")
+        yield _heading(pick, report)
+        yield _grid(_with_bar(canvas, pick, report, _facts(pick, report, explain=explain)))
+    if everything:
+        yield safe_text("")
+        yield _table((*_HEADS[:4], ""), list(_passing(report)))
+        yield safe_text("\nOut:", "bold")
+        yield _table(("MODEL", "REASON"), list(_out(report)))
+
+
+def _heading(pick: Pick, report: Report) -> Text:
+    from phicli.ui.canvas import safe_text
+
+    purpose = f" for {report.task.purpose}" if pick.role == "best" else ""
+    heading = safe_text(f"{_ROLES[pick.role]}{purpose}: ", "bold" if pick.role == "best" else "")
+    heading.append_text(safe_text(_name(pick.assessment), "bold green" if pick.role == "best" else "bold"))
+    if pick.assessment.candidate.installed:
+        heading.append_text(safe_text(" (installed)", "dim"))
+    return heading
+
+
+def _with_bar(
+    canvas: Canvas, pick: Pick, report: Report, facts: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, Text]]:
+    """The facts for the terminal; the pick that is to be taken has its memory as a bar."""
+    from phicli.ui.canvas import safe_text
+
+    one = pick.assessment
+    total, _ = _room(one, report)
+    for place, (label, text) in enumerate(facts):
+        if place == 0 and pick.role == "best" and total:
+            words = _memory(one, report)
+            width = min(_LONGEST_BAR, canvas.width - _LABEL - len(words) - 5)
+            if width >= 8:
+                bar = bar_text(shares_of(one.memory, total), width, fine=canvas.encodes("█▓▒░·"))
+                bar.append_text(safe_text(f" {words}"))
+                yield label, bar
+                yield "", safe_text(parts_text(one.memory, one.context_tokens), "dim")
+                continue
+        yield label, safe_text(text, "bold" if label == "run" else "")
+
+
+def _grid(rows: Iterator[tuple[str, Text]]) -> RenderableType:
+    from rich.padding import Padding
+    from rich.table import Table
+
+    from phicli.ui.canvas import safe_text
+
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True, min_width=_LABEL)
+    grid.add_column(overflow="fold")
+    for label, text in rows:
+        grid.add_row(safe_text(label, "dim"), text)
+    return Padding(grid, (0, 0, 0, 2))
+
+
+def _table(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> RenderableType:
+    from rich.table import Table
+
+    from phicli.ui.canvas import safe_text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for head in heads:
+        number = head in {"MEMORY", "TOKENS/S", "QUALITY"}
+        table.add_column(head.lower(), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(safe_text(cell or "-") for cell in row))
+    return table

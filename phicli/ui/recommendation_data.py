@@ -1,0 +1,76 @@
+"""``phi recommend --json``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from phicli.plan.recommendation import Assessment, Machine, Rejection, Report, sums_of
+
+
+def report_data(report: Report, *, everything: bool = False, explain: bool = False) -> dict[str, Any]:
+    """The data of the envelope; ``others`` and ``sums`` are there when they were asked for."""
+    picks = []
+    for pick in report.found.picks:
+        data = {"role": pick.role, **assessment_data(pick.assessment)}
+        data |= {"reasons": list(pick.reasons), "command": pick.command}
+        if explain:
+            data["sums"] = {one.label: one.text for one in sums_of(pick.assessment, report)}
+        picks.append(data)
+    shown: dict[str, Any] = {
+        "hardware": machine_data(report.machine),
+        "request": {**asdict(report.request), "floor_tps": report.request.min_tps or report.task.floor_tps},
+        "picks": picks,
+        "rejected": [rejection_data(one) for one in report.found.rejected],
+    }
+    if everything:
+        shown["others"] = [assessment_data(one) for one in report.found.others]
+    return shown
+
+
+def assessment_data(one: Assessment) -> dict[str, Any]:
+    """One candidate with its memory, speed and quality."""
+    memory = one.memory
+    sums = asdict(memory) | {
+        "resident_bytes": memory.total_bytes - memory.weights_bytes,
+        "total_bytes": memory.total_bytes,
+    }
+    return {
+        "model": one.candidate.variant.id,
+        "quant": one.candidate.quant,
+        "installed": one.candidate.installed,
+        "context_tokens": one.context_tokens,
+        "kv_type": one.kv_type,
+        "gpu_layers": one.gpu_layers,
+        "memory": sums,
+        "speed": asdict(one.speed),
+        "quality": round(one.quality, 2),
+    }
+
+
+def rejection_data(one: Rejection) -> dict[str, Any]:
+    """One that is out."""
+    return {
+        "model": one.variant_id,
+        "quant": one.quant,
+        "gate": one.gate,
+        "reason": one.reason,
+        "missing_bytes": one.missing_bytes,
+        "remedy": one.remedy,
+    }
+
+
+def machine_data(machine: Machine) -> dict[str, Any]:
+    """What was found out about the machine."""
+    return {
+        "memory": None if machine.memory is None else asdict(machine.memory),
+        "cpu": {**asdict(machine.cpu), "instruction_sets": list(machine.cpu.instruction_sets)},
+        "gpus": [asdict(gpu) for gpu in machine.gpus],
+        "disk": None if machine.disk is None else asdict(machine.disk),
+        "bandwidth": None if machine.bandwidth is None else asdict(machine.bandwidth),
+        "system": machine.system,
+        "wsl": machine.wsl,
+        "container": machine.container,
+        "simulated": machine.simulated,
+        "sources": dict(machine.sources),
+    }

@@ -1,0 +1,98 @@
+"""Quality from published scores and places in the order of the family; the cost of quantisation and of thinking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phicli.catalog.load import catalog
+from phicli.catalog.types import Score
+from phicli.fit.quality import answer_tps, grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.tasks import TASKS
+
+VARIANTS = catalog().variants
+BY_ID = {variant.id: variant for variant in VARIANTS}
+
+
+def points(name: str, task: str) -> float:
+    graded = grade(BY_ID[name], TASKS[task], VARIANTS)
+    assert graded is not None
+    return graded.points
+
+
+def test_a_published_score_of_the_scale_is_the_quality() -> None:
+    graded = grade(BY_ID["phi-4"], TASKS["code"], VARIANTS)
+    assert graded is not None
+    assert (graded.points, graded.because) == (82.6, "HumanEval 82.6, published")
+
+
+def test_without_a_score_the_place_between_the_neighbours_counts() -> None:
+    low, high = points("phi-3.5-mini", "multilingual"), points("phi-3.5-moe", "multilingual")
+    assert points("phi-4-mini", "multilingual") == pytest.approx((low + high) / 2)
+    graded = grade(BY_ID["phi-4-mini"], TASKS["multilingual"], VARIANTS)
+    assert graded is not None
+    assert "above phi-3.5-mini (47.9) and below phi-3.5-moe (58.7)" in graded.because
+
+
+def test_a_score_of_another_source_is_named_but_not_compared() -> None:
+    graded = grade(BY_ID["phi-4-mini"], TASKS["chat"], VARIANTS)
+    assert graded is not None
+    assert "67.3" in graded.because
+    assert graded.points > 67.3  # below phi-3-mini by that number, which was measured in another way
+
+
+def test_above_the_strongest_that_is_scored_there_is_room_up_to_100() -> None:
+    assert points("phi-4", "math") < points("phi-4-mini-reasoning", "math") < points("phi-4-reasoning", "math") < 100
+
+
+def test_a_variant_that_nobody_ranked_has_no_grade() -> None:
+    assert grade(BY_ID["phi-2"], TASKS["chat"], VARIANTS) is None
+
+
+def test_a_task_without_any_score_goes_by_the_order_alone() -> None:
+    bare = [replace(variant, scores=()) for variant in VARIANTS]
+    order = TASKS["chat"].order
+    grades = [grade(next(one for one in bare if one.id == name), TASKS["chat"], bare) for name in order]
+    assert [one.points for one in grades if one] == pytest.approx(
+        [100 * place / (len(order) + 1) for place in range(1, len(order) + 1)]
+    )
+
+
+def test_a_score_on_the_scale_wins_over_one_that_comes_first() -> None:
+    scores = (Score("MMLU", 1.0, "elsewhere"), Score("MMLU", 70.0, TASKS["chat"].source))
+    graded = grade(replace(BY_ID["phi-4-mini"], scores=scores), TASKS["chat"], VARIANTS)
+    assert graded is not None
+    assert graded.points == 70.0
+
+
+def test_coarser_quantisation_costs_more() -> None:
+    losses = [quantisation_loss(quant) for quant in ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")]
+    assert losses == sorted(losses)
+    assert losses[0] == 0.0
+    assert len(set(losses)) == len(losses)
+
+
+def test_the_usual_quantisation_costs_about_a_point_by_the_published_table() -> None:
+    assert quantisation_loss("Q4_K_M") == pytest.approx(0.3 * 100 * 0.1754 / 6.2332)
+
+
+@pytest.mark.parametrize(
+    ("quant", "like"),
+    [("q4_k_m", "Q4_K_M"), ("UD-Q4_K_L", "Q4_K_M"), ("IQ4_XS", "Q4_K_S"), ("IQ1_S", "Q2_K"), ("Q6_K_XL", "Q6_K")],
+)
+def test_what_the_table_lacks_is_judged_by_its_like(quant: str, like: str) -> None:
+    assert quantisation_loss(quant) == quantisation_loss(like)
+
+
+def test_a_quantised_cache_costs_little_at_8_bits_and_more_at_4() -> None:
+    assert 0 == kv_loss("f16") < kv_loss("q8_0") < kv_loss("q4_0")
+
+
+def test_thoughts_are_waiting_where_they_are_not_wanted() -> None:
+    reasoner, chatter = BY_ID["phi-4-reasoning"], BY_ID["phi-4"]
+    assert thinking_ratio(reasoner, TASKS["chat"]) > 0
+    assert thinking_ratio(BY_ID["phi-4-reasoning-plus"], TASKS["chat"]) == 1.5 * thinking_ratio(reasoner, TASKS["chat"])
+    assert answer_tps(45.0, reasoner, TASKS["chat"]) == pytest.approx(5.0)
+    assert answer_tps(45.0, reasoner, TASKS["math"]) == 45.0
+    assert answer_tps(45.0, chatter, TASKS["chat"]) == 45.0

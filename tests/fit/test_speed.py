@@ -1,0 +1,358 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phicli.catalog.load import catalog
+from phicli.catalog.types import Dimensions, Variant
+from phicli.fit.calibration import Calibration, Conditions, Measurement, shape_key
+from phicli.fit.estimate import (
+    ASSUMED_ERROR,
+    DECODE_ATTENTION_SHARE,
+    ESTIMATED_ERROR,
+    PREFILL_ATTENTION_SHARE,
+    PREFILL_SHARE,
+    READ_SHARE,
+    estimated_costs,
+    unpack_share,
+)
+from phicli.fit.memory import MemorySum
+from phicli.fit.placement import Placement
+from phicli.fit.shape import ModelShape
+from phicli.fit.speed import estimate, speed_model
+from phicli.fit.types import Candidate, Speed
+from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine
+
+GB = 1e9
+CPU = Cpu("Some CPU 9000", 4, 8, ("AVX2",))
+MACHINE = Machine(None, CPU, bandwidth=Bandwidth(40 * GB, 200 * GB, "probe"))
+HERE = Conditions("Some CPU 9000", "xllamacpp 1", 4)
+
+
+def variant(name: str) -> Variant:
+    return next(variant for variant in catalog().variants if variant.id == name)
+
+
+def candidate(
+    name: str = "phi-4-mini", quant: str = "Q8_0", weights: int = 4_080_000_000, repackable: int = 0
+) -> Candidate:
+    dims = variant(name).dimensions
+    assert dims is not None
+    shape = ModelShape(
+        weights, repackable, dims.layers, dims.hidden, dims.feed_forward or 0, dims.heads, dims.kv_heads * dims.layers,
+        dims.head_size, dims.head_size, dims.vocabulary, 131_072,
+    )  # fmt: skip
+    return Candidate(variant(name), quant, shape, "published")
+
+
+def placed(context: int = 4096, *, kv_type: str = "f16", gpu_layers: int = 0, repack: int = 0) -> Placement:
+    return Placement(context, kv_type, MemorySum(0, 0, 0, repack, 0), gpu_layers=gpu_layers)
+
+
+MINI_HEAD = 200_064 * 3072 * 34 / 32
+MINI_LAYER_PARAMETERS = 32 * (3072 * 3072 * 2 + 3072 * 2048 + 3 * 3072 * 8192)
+
+
+def test_a_token_reads_all_weights_of_a_tied_model() -> None:
+    costs = estimated_costs(candidate(), MACHINE, placed())
+    parameters = MINI_LAYER_PARAMETERS + 200_064 * 3072
+    reading = 4.08e9 / (40e9 * READ_SHARE)
+    unpacking = unpack_share("Q8_0", repacked=False) * 2 * parameters / (200e9 * PREFILL_SHARE)
+    assert costs.decode_ms(0) == pytest.approx(1000 * (reading + unpacking) + 1.0)
+
+
+def test_the_embedding_of_an_untied_model_is_not_read() -> None:
+    """Phi-3-mini in F16: nothing to unpack, and 32,064 x 3,072 numbers of two bytes that are looked up."""
+    costs = estimated_costs(candidate("phi-3-mini-4k", "F16", 7_643_000_000), MACHINE, placed())
+    read = 7_643_000_000 - 32_064 * 3072 * 2
+    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
+
+
+def test_prefill_is_two_operations_a_parameter_of_the_layers() -> None:
+    costs = estimated_costs(candidate(), MACHINE, placed())
+    assert costs.prompt_token == pytest.approx(1000 * 2 * MINI_LAYER_PARAMETERS / (200e9 * PREFILL_SHARE))
+
+
+def test_depth_costs_reading_the_cache_and_attention() -> None:
+    costs = estimated_costs(candidate(), MACHINE, placed())
+    cache = 32 * 8 * 256 * 2 / (40e9 * READ_SHARE)
+    operations = 4 * 24 * 128 * 32
+    rate = 200e9 * PREFILL_SHARE
+    assert costs.depth_token == pytest.approx(1000 * (cache + operations / (rate * DECODE_ATTENTION_SHARE)))
+    assert costs.prompt_depth_token == pytest.approx(1000 * operations / (rate * PREFILL_ATTENTION_SHARE))
+
+
+def test_a_smaller_cache_is_read_sooner() -> None:
+    whole, small = (estimated_costs(candidate(), MACHINE, placed(kv_type=kind)) for kind in ("f16", "q8_0"))
+    saved = 32 * 8 * 256 * (2 - 1.0625) / (40e9 * READ_SHARE)
+    assert whole.depth_token - small.depth_token == pytest.approx(1000 * saved)
+
+
+def test_the_first_token_comes_when_the_prompt_is_read() -> None:
+    costs = estimated_costs(candidate(), MACHINE, placed())
+    speed = estimate(candidate(), MACHINE, placed(), prompt_tokens=1000)
+    expected = costs.prompt + 1000 * costs.prompt_token + 1000 * 500 * costs.prompt_depth_token
+    assert speed.ttft_s == pytest.approx(expected / 1000)
+    assert speed.prefill_tps == pytest.approx(1000 / speed.ttft_s)
+
+
+def moe(feed_forward: int | None) -> Candidate:
+    """Two of eight experts; 2 layers, hidden 100, one head of 10, 1000 words, tied."""
+    dims = Dimensions(2, 1, 1, 10, 100, 1000, True, feed_forward, 8, 2)
+    made = Variant(
+        "moe", "moe", "", 1_000_000, 4096, "MIT", "", active_parameters=400_000, architecture="phimoe", dimensions=dims
+    )
+    shape = ModelShape(2_100_000, 0, 2, 100, feed_forward or 0, 1, 2, 10, 10, 1000, 4096)
+    return Candidate(made, "F16", shape, "published")
+
+
+def test_a_mixture_reads_the_experts_that_a_token_passes() -> None:
+    layers = 2_100_000 - 200_000  # bytes, without the 1000 x 100 matrix of two bytes
+    shared, expert = 2 * 4 * 100 * 10, 2 * 3 * 100 * 150
+    read = layers * (shared + 2 * expert) / (shared + 8 * expert) + 200_000
+    costs = estimated_costs(moe(150), MACHINE, placed())
+    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
+    assert costs.prompt_token == pytest.approx(1000 * 2 * (shared + 2 * expert) / (200e9 * PREFILL_SHARE))
+
+
+def test_a_mixture_of_unknown_experts_goes_by_its_active_parameters() -> None:
+    read = 1_900_000 * 300_000 / 900_000 + 200_000
+    costs = estimated_costs(moe(None), MACHINE, placed())
+    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
+    assert costs.prompt_token == pytest.approx(1000 * 2 * 300_000 / (200e9 * PREFILL_SHARE))
+
+
+def test_repacked_weights_need_no_unpacking() -> None:
+    model = candidate(quant="Q4_K_M", weights=2_490_000_000, repackable=1_300_000_000)
+    plain, repacked = (estimated_costs(model, MACHINE, placed(repack=size)) for size in (0, 1_300_000_000))
+    assert repacked.decode_ms(0) == pytest.approx(1000 * 2.49e9 / (40e9 * READ_SHARE) + 1.0)
+    assert plain.decode_ms(0) > repacked.decode_ms(0)
+
+
+GPU = Gpu("Fast GPU", "CUDA", 24 << 30, 24 << 30, usable=True, source="", bandwidth_bytes_per_s=900 * GB)
+
+
+def test_layers_on_the_gpu_run_at_its_bandwidth() -> None:
+    machine = replace(MACHINE, gpus=(GPU,))
+    costs = estimated_costs(candidate(), machine, placed(gpu_layers=33))
+    assert costs.decode_ms(0) == pytest.approx(1000 * 4.08e9 / (900e9 * 0.6) + 1.5 + 1.0)
+    assert estimated_costs(candidate(), machine, placed(gpu_layers=-1)) == costs
+
+
+def test_half_of_the_layers_on_the_gpu() -> None:
+    """16 of 32 on the GPU; the other half and the output matrix on the processor."""
+    half = (4.08e9 - MINI_HEAD) / 2
+    here = (half + MINI_HEAD) / (40e9 * READ_SHARE)
+    parameters = MINI_LAYER_PARAMETERS / 2 + 200_064 * 3072
+    unpacking = unpack_share("Q8_0", repacked=False) * 2 * parameters / (200e9 * PREFILL_SHARE)
+    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=16))
+    expected = here + unpacking + half / (900e9 * 0.6)
+    assert costs.decode_ms(0) == pytest.approx(1000 * expected + 1.5 + 1.0)
+
+
+def test_a_gpu_that_the_engine_cannot_use_is_none() -> None:
+    machine = replace(MACHINE, gpus=(replace(GPU, usable=False),))
+    assert estimated_costs(candidate(), machine, placed(gpu_layers=33)) == estimated_costs(
+        candidate(), MACHINE, placed()
+    )
+
+
+@pytest.mark.parametrize(
+    ("machine", "gpu_layers", "error"),
+    [
+        (MACHINE, 0, ESTIMATED_ERROR),
+        (replace(MACHINE, bandwidth=None), 0, ASSUMED_ERROR),
+        (replace(MACHINE, gpus=(GPU,)), 33, ESTIMATED_ERROR),
+        (replace(MACHINE, gpus=(replace(GPU, bandwidth_bytes_per_s=None),)), 33, ASSUMED_ERROR),
+        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 33, ESTIMATED_ERROR),
+        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 16, ASSUMED_ERROR),
+    ],
+)
+def test_what_nobody_told_makes_the_range_wide(machine: Machine, gpu_layers: int, error: float) -> None:
+    speed = estimate(candidate(), machine, placed(gpu_layers=gpu_layers), prompt_tokens=512)
+    assert speed.decode_tps_low == pytest.approx(speed.decode_tps / (1 + error))
+    assert speed.decode_tps_high == pytest.approx(speed.decode_tps / (1 - error))
+
+
+CALIBRATION = Calibration(
+    conditions=HERE,
+    quant="Q8_0",
+    shape_key=shape_key(candidate().shape),
+    layer_bytes=100e6,
+    layer_parameters=MINI_LAYER_PARAMETERS / 32,
+    attention_flops=4 * 24 * 128,
+    ms_per_layer=4.0,
+    ms_fixed=20.0,
+    attention_ms=0.001,
+    prefill_ms=0.8,
+    prefill_ms_fixed=10.0,
+    prefill_attention_ms=0.0002,
+    spread=0.02,
+    made_at="2026-11-22T10:00:00+00:00",
+)
+RUN = Measurement(HERE, "phi-4-mini", "Q8_0", 4_080_000_000, 0, 8.0, 0.1, 1000, 40.0, "2026-11-22T10:00:00+00:00")
+
+
+def graded(
+    model: Candidate | None = None,
+    place: Placement | None = None,
+    *,
+    calibrations: tuple[Calibration, ...] = (),
+    measurements: tuple[Measurement, ...] = (),
+    machine: Machine = MACHINE,
+    threads: int | None = None,
+) -> Speed:
+    speed = speed_model(
+        machine, prompt_tokens=1000, threads=threads, calibrations=calibrations, measurements=measurements
+    )
+    return speed(model or candidate(), place or placed())
+
+
+def test_slope_times_layers_plus_intercept() -> None:
+    exact = candidate(weights=32 * 100_000_000 + int(MINI_HEAD))
+    speed = graded(exact, calibrations=(CALIBRATION,))
+    assert speed.method == "calibrated"
+    assert speed.decode_tps == pytest.approx(1000 / (20 + 32 * 4), rel=1e-6)
+    assert speed.decode_at_context_tps == pytest.approx(1000 / (20 + 32 * (4 + 4096 * 0.001)), rel=1e-6)
+    assert speed.ttft_s == pytest.approx((10 + 1000 * 32 * (0.8 + 500 * 0.0002)) / 1000)
+    assert speed.decode_tps_low == pytest.approx(speed.decode_tps / 1.12)
+    assert speed.decode_tps_high == pytest.approx(speed.decode_tps / 0.88)
+
+
+def test_layers_with_more_bytes_take_longer_in_proportion() -> None:
+    exact = candidate(weights=32 * 110_000_000 + int(MINI_HEAD))
+    speed = graded(exact, calibrations=(CALIBRATION,))
+    assert speed.decode_tps == pytest.approx(1000 / (20 + 1.1 * 32 * 4), rel=1e-6)
+
+
+def test_the_newest_calibration_counts() -> None:
+    older = replace(CALIBRATION, ms_per_layer=9.0)
+    both = graded(calibrations=(CALIBRATION, older))
+    assert both == graded(calibrations=(CALIBRATION,)) != graded(calibrations=(older,))
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [replace(HERE, cpu="Other CPU"), replace(HERE, threads=2), replace(HERE, device="Fast GPU")],
+    ids=["cpu", "threads", "device"],
+)
+def test_what_was_found_under_other_conditions_is_not_used(conditions: Conditions) -> None:
+    calibrations = (replace(CALIBRATION, conditions=conditions),)
+    runs = (replace(RUN, conditions=conditions),)
+    assert graded(calibrations=calibrations, measurements=runs) == graded()
+
+
+def test_repacked_and_plain_weights_are_two_calibrations() -> None:
+    model = candidate(quant="Q4_K_M", weights=2_490_000_000, repackable=1_300_000_000)
+    plain = replace(CALIBRATION, quant="Q4_K_M", ms_per_layer=3.0)
+    repacked = replace(plain, conditions=replace(HERE, repack=True), ms_per_layer=2.0)
+    ratio = (2.49e9 - 200_064 * 3072 * 210 / 256) / 32 / 100e6
+    for repack_bytes, slope in ((0, 3.0), (1_300_000_000, 2.0)):
+        speed = graded(model, placed(repack=repack_bytes), calibrations=(plain, repacked))
+        assert speed.decode_tps == pytest.approx(1000 / (20 + 32 * slope * ratio))
+
+
+def test_a_file_without_anything_to_repack_takes_either() -> None:
+    repacked = replace(CALIBRATION, conditions=replace(HERE, repack=True))
+    assert graded(calibrations=(repacked,)).method == "calibrated"
+
+
+def test_another_quantisation_is_scaled_by_its_bytes_and_is_an_estimate() -> None:
+    """Q3_K_M cannot be written: the nearest in bits counts, which is Q4_K_M."""
+    model = candidate(quant="Q3_K_M", weights=2_117_000_000)
+    near = replace(CALIBRATION, quant="Q4_K_M", ms_per_layer=2.0, layer_bytes=60e6)
+    speed = graded(model, calibrations=(CALIBRATION, near))
+    head = 200_064 * 3072 * 210 / 256
+    assert speed.method == "estimated"
+    assert speed.decode_tps == pytest.approx(1000 / (20 + (2.117e9 - head) * 2.0 / 60e6))
+    assert speed.decode_at_context_tps < speed.decode_tps
+    assert speed.prefill_tps == pytest.approx(1000 * 1000 / (10 + 1000 * 32 * (0.8 + 500 * 0.0002)))
+
+
+def test_the_output_matrix_is_scaled_by_its_bits() -> None:
+    speed = graded(candidate(quant="Q6_K", weights=3_150_000_000), calibrations=(CALIBRATION,))
+    head = 200_064 * 3072 * 210 / 256
+    fixed = 20 * (210 / 256) / (34 / 32)
+    assert speed.decode_tps == pytest.approx(1000 / (fixed + (3.15e9 - head) * 4.0 / 100e6))
+
+
+def test_another_shape_is_scaled_by_bytes_parameters_and_attention() -> None:
+    model = candidate("phi-3-mini-4k", "Q8_0", 4_061_222_688)
+    matrix = 32_064 * 3072 * 34 / 32
+    speed = graded(model, calibrations=(CALIBRATION,))
+    assert speed.method == "estimated"
+    assert speed.decode_tps == pytest.approx(1000 / ((4_061_222_688 - matrix) * 4.0 / 100e6))
+    parameters = 32 * (3072 * 3072 * 4 + 3 * 3072 * 8192) / (MINI_LAYER_PARAMETERS / 32)
+    assert speed.ttft_s == pytest.approx((10 + 1000 * (parameters * 0.8 + 500 * 32 * 0.0002)) / 1000)
+
+
+def test_the_same_shape_is_nearer_than_the_same_bits() -> None:
+    other = replace(CALIBRATION, quant="Q6_K", shape_key="1-2-3", ms_per_layer=99.0)
+    model = candidate(quant="Q6_K", weights=3_150_000_000)
+    assert graded(model, calibrations=(other, CALIBRATION)) == graded(model, calibrations=(CALIBRATION,))
+
+
+def test_a_run_of_the_file_itself_is_best() -> None:
+    speed = graded(calibrations=(CALIBRATION,), measurements=(RUN,))
+    assert speed.method == "measured"
+    assert speed.decode_tps == pytest.approx(8.0)
+    assert speed.prefill_tps == pytest.approx(40.0)
+    assert speed.decode_at_context_tps == pytest.approx(1000 / (125 + 32 * 4096 * 0.001))
+    assert speed.decode_tps_low == pytest.approx(8.0 / 1.05)
+
+
+def test_runs_at_two_depths_say_what_depth_costs() -> None:
+    deep = replace(RUN, depth_tokens=2048, decode_tps=5.0)
+    speed = graded(measurements=(RUN, deep))
+    assert speed.decode_at_context_tps == pytest.approx(1000 / (125 + 2 * 75))
+
+
+def test_a_run_at_a_depth_alone_is_taken_back_to_none() -> None:
+    deep = replace(RUN, depth_tokens=1000, decode_tps=5.0)
+    speed = graded(calibrations=(CALIBRATION,), measurements=(deep,))
+    assert speed.decode_tps == pytest.approx(1000 / (200 - 1000 * 32 * 0.001))
+
+
+def test_runs_that_scatter_make_the_range_wide() -> None:
+    speed = graded(measurements=(replace(RUN, decode_stdev_tps=0.8),))
+    assert speed.decode_tps_low == pytest.approx(8.0 / 1.2)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(RUN, variant_id="phi-4"),
+        replace(RUN, quant="Q4_K_M"),
+        replace(RUN, weights_bytes=4_200_000_000),
+        replace(RUN, decode_tps=0.0),
+    ],
+    ids=["model", "quant", "size", "failed"],
+)
+def test_a_run_of_another_file_says_nothing(other: Measurement) -> None:
+    assert graded(measurements=(other,)) == graded()
+
+
+def test_a_simulated_machine_is_only_estimated() -> None:
+    simulated = replace(MACHINE, simulated="a laptop")
+    speed = graded(machine=simulated, calibrations=(CALIBRATION,), measurements=(RUN,))
+    assert speed == graded()
+
+
+def test_a_calibration_on_the_gpu_is_for_models_that_are_all_on_it() -> None:
+    machine = replace(MACHINE, gpus=(GPU,))
+    on_gpu = replace(CALIBRATION, conditions=replace(HERE, device="Fast GPU"))
+    methods = [graded(place=placed(gpu_layers=n), machine=machine, calibrations=(on_gpu,)).method for n in (33, 32, 0)]
+    assert methods == ["calibrated", "estimated", "estimated"]
+
+
+@pytest.mark.parametrize("name", [one.id for one in catalog().variants if one.runs_here and one.dimensions])
+@pytest.mark.parametrize("gpu_layers", [0, 8, -1])
+def test_every_model_has_a_speed_inside_its_range(name: str, gpu_layers: int) -> None:
+    machine = replace(MACHINE, gpus=(GPU,))
+    model = candidate(name, "Q4_K_M", int(variant(name).parameters * 0.65))
+    for calibrations in ((), (CALIBRATION,)):
+        speed = graded(model, placed(gpu_layers=gpu_layers), machine=machine, calibrations=calibrations)
+        assert 0 < speed.decode_tps_low < speed.decode_tps < speed.decode_tps_high < float("inf")
+        assert 0 < speed.decode_at_context_tps < speed.decode_tps
+        assert speed.ttft_s > 0

@@ -1,0 +1,196 @@
+"""``phi recommend`` on terminals of several widths, and in a pipe; the bar."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from phicli.errors import OutputClosedError
+from phicli.fit.memory import MemorySum
+from phicli.fit.types import Request
+from phicli.hardware.types import Gpu, Machine
+from phicli.plan.recommendation import Report, make_report, sums_of
+from phicli.ui.memory_bar import bar_text, cells_of, parts_text, shares_of
+from phicli.ui.recommendation import machine_lines, print_report
+from phicli.ui.recommendation_data import report_data
+from phicli.ui.terminal import Terminal
+from tests.support.recommending import GB, all_candidates, machine, speed_on
+from tests.ui.test_terminal import Gone, Screen, shown
+
+LAPTOP = machine(16, used_gib=4, bandwidth=50 * GB)
+GRAPHICS = machine(32, used_gib=4, bandwidth=50 * GB, vram_gib=24)
+
+
+def report(here: Machine = LAPTOP, request: Request | None = None) -> Report:
+    return make_report(here, request or Request(), all_candidates("phi-4-mini:Q4_K_M"), speed_on(here))
+
+
+def on_screen(
+    monkeypatch: pytest.MonkeyPatch,
+    found: Report,
+    width: int,
+    *,
+    everything: bool = False,
+    explain: bool = False,
+    colour: bool = False,
+    encoding: str = "utf-8",
+) -> list[str]:
+    class Sized(Screen):
+        @property
+        def encoding(self) -> str:  # type: ignore[override]
+            return encoding
+
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    terminal = Terminal(Screen(), Sized(), Screen(), colour)
+    print_report(terminal, found, everything=everything, explain=explain)
+    return shown(terminal.stdout).splitlines()
+
+
+def piped(found: Report, *, everything: bool = False, explain: bool = False) -> tuple[list[str], str]:
+    terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    print_report(terminal, found, everything=everything, explain=explain)
+    return shown(terminal.stdout).splitlines(), shown(terminal.stderr)
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_the_answer_is_one_screen_without_a_line_that_is_too_long(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    lines = on_screen(monkeypatch, report(), width)
+    assert len(lines) <= 24
+    assert max(len(line) for line in lines) <= width
+    text = "\n".join(lines)
+    assert "Take for general use: phi-4-mini:q4_k_m (installed)" in text
+    assert "Smarter: phi-4:q4_k_m" in text
+    assert "tokens/s" in text
+    assert "estimated" in text
+    assert any(line.split() == ["run", "phi", "chat", "phi-4-mini:q4_k_m"] for line in lines)
+
+
+def test_the_bar_tells_its_parts_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = on_screen(monkeypatch, report(), 80)
+    (bar,) = [line for line in plain if "█" in line]
+    assert all(letter in bar for letter in "█▓▒░·")
+    assert "of 11.20 GiB" in bar
+    coloured = on_screen(monkeypatch, report(), 80, colour=True)
+    assert "\x1b[" not in "\n".join(plain)
+    assert "\x1b[" in "\n".join(coloured)
+
+
+def test_a_terminal_that_knows_only_ascii_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    (bar,) = [line for line in on_screen(monkeypatch, report(), 80, encoding="ascii") if "#" in line]
+    assert all(letter in bar for letter in "#=+-.")
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_all_lists_every_candidate_with_a_reason(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    lines = on_screen(monkeypatch, report(), width, everything=True)
+    assert max(len(line) for line in lines) <= width
+    text = "\n".join(lines)
+    assert "would do" in text
+    assert "Out:" in text
+    assert "phi-2 (" in text  # all of its files are out for one reason
+    assert "phi-3-vision" in text
+
+
+def test_a_pipe_gets_plain_lines_and_the_rest_is_on_standard_error() -> None:
+    lines, told = piped(report())
+    labels = [line.split()[0] for line in lines if line and not line.startswith(" ")]
+    assert labels == ["machine", "best", "memory", "speed", "why", "run", "smarter", "memory", "speed", "why", "run"]
+    assert not [line for line in lines if "\x1b" in line or "█" in line or line != line.rstrip()]
+    found = report().found
+    assert told.startswith(f"{len(found.others) + len(found.rejected)} more were weighed")
+
+
+def test_all_in_a_pipe_is_a_line_for_each_file() -> None:
+    found = report()
+    lines, told = piped(found, everything=True)
+    rows = lines[next(place for place, line in enumerate(lines) if line.startswith("MODEL")) + 1 :]
+    assert len(rows) == len(found.found.picks) + len(found.found.others) + len(found.found.rejected)
+    assert told == ""
+
+
+def test_explain_shows_sums_that_add_up() -> None:
+    found = report()
+    lines, _ = piped(found, explain=True)
+    one = found.found.picks[0].assessment
+    (line,) = [line for line in lines if f"= {one.memory.total_bytes:,} bytes" in line]
+    figures = [
+        int(word.replace(",", "")) for word in line.partition(" = ")[0].split() if "," in word and word[0].isdigit()
+    ]
+    memory = one.memory
+    parts = [memory.weights_bytes, memory.kv_bytes, memory.compute_bytes, memory.repack_bytes, memory.overhead_bytes]
+    assert [figure for figure in figures if figure in parts] == parts
+
+
+def test_the_sum_of_quality_names_its_source() -> None:
+    found = report(GRAPHICS)
+    sums = {one.label: one.text for one in sums_of(found.found.picks[0].assessment, found)}
+    assert sums["quality"] == "84.8 (MMLU 84.8, published) - 0.10 (Q6_K) = 84.7 points of MMLU"
+    assert "the floor for general use is 8" in sums["speed"]
+
+
+def test_on_a_gpu_its_memory_is_the_measure() -> None:
+    lines, _ = piped(report(GRAPHICS))
+    memory = next(line for line in lines if line.startswith("memory"))
+    assert "of 22.80 GiB on the GPU" in memory
+
+
+def test_a_machine_in_two_lines_says_what_it_cannot_use() -> None:
+    card = Gpu("Radeon", "ROCm", 8 << 30, None, False, "sysfs", "install the Vulkan build")
+    first, second = machine_lines(replace(LAPTOP, gpus=(card,), container="docker"), 1 << 30)
+    assert first == "a processor, 8 cores · 1.00 GiB of 16.00 GiB usable"
+    assert "Radeon 8.00 GiB (not used: install the Vulkan build)" in second
+    assert "in a container (docker)" in second
+
+
+def test_a_machine_that_tells_nothing_is_said_to() -> None:
+    first, second = machine_lines(Machine(memory=None, cpu=replace(LAPTOP.cpu, physical_cores=1)), None)
+    assert first == "a processor, 1 core · memory unknown"
+    assert second == "no GPU"
+
+
+def test_the_data_has_the_fields_of_the_contract_and_is_json() -> None:
+    data = json.loads(json.dumps(report_data(report(), everything=True, explain=True)))
+    assert set(data) == {"hardware", "request", "picks", "rejected", "others"}
+    (best, smarter) = data["picks"]
+    assert (best["role"], smarter["role"]) == ("best", "smarter")
+    contract = {"role", "model", "quant", "context_tokens", "kv_type", "memory", "speed", "reasons", "command"}
+    assert contract <= set(best)
+    sums = best["memory"]
+    parts = ("weights_bytes", "kv_bytes", "compute_bytes", "repack_bytes", "overhead_bytes")
+    assert sum(sums[part] for part in parts) == sums["total_bytes"]
+    assert sums["resident_bytes"] == sums["total_bytes"] - sums["weights_bytes"]
+    speed = {"decode_tps", "decode_tps_low", "decode_tps_high", "prefill_tps", "ttft_s", "method"}
+    assert speed <= set(best["speed"])
+    assert {"model", "quant", "reason"} <= set(data["rejected"][0])
+    assert data["hardware"]["memory"]["total_bytes"] == 16 << 30
+
+
+def test_a_reader_who_has_left_ends_it() -> None:
+    with pytest.raises(OutputClosedError):
+        print_report(Terminal(io.StringIO(), Gone(), io.StringIO(), colour=False), report())
+
+
+@pytest.mark.parametrize("width", [8, 20, 40])
+@pytest.mark.parametrize("total", [100, 1000, 100_000])
+def test_cells_never_exceed_the_bar_and_no_part_is_hidden(width: int, total: int) -> None:
+    memory = MemorySum(weights_bytes=60, kv_bytes=20, compute_bytes=1, repack_bytes=10, overhead_bytes=2)
+    cells = cells_of(shares_of(memory, total), width)
+    assert sum(cells) <= width
+    assert all(cell >= 0 for cell in cells)
+    if total == 100:
+        assert all(cells)
+    assert len(bar_text(shares_of(memory, total), width, fine=True).plain) == width
+
+
+def test_a_model_that_is_larger_than_the_memory_fills_the_bar() -> None:
+    memory = MemorySum(weights_bytes=600, kv_bytes=20, compute_bytes=1, repack_bytes=0, overhead_bytes=2)
+    assert sum(cells_of(shares_of(memory, 100), 20)) == 20
+
+
+def test_parts_are_named_in_the_order_of_the_bar() -> None:
+    memory = MemorySum(2 << 30, 1 << 30, 1 << 29, 0, 1 << 29)
+    assert parts_text(memory, 4096) == "weights 2.0, 4,096 tokens 1.0, rest 1.0 GiB"
