@@ -1,35 +1,26 @@
 """How true the predictions of ``phi recommend`` are on this machine.
 
 ``python -m benchmarks.accuracy buffers`` compares the memory model with the buffers that the engine allocates,
-``resident`` with the memory of its process, ``speed`` the speed model with tokens a second. Each prints the Markdown
-tables of ``docs/accuracy.md``; ``--help`` behind a part tells how to make it shorter.
+``resident`` with the memory of its process, ``speed`` the speed model with tokens a second. Each prints Markdown for
+``docs/accuracy.md``; ``--help`` behind a part tells how to make it shorter.
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import os
-import platform
-
-from phicli.hardware.cpu import physical_cores
+import sys
 
 PARTS = ("buffers", "resident", "speed")
 
 
 def main() -> None:
-    """Run one part."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    chosen = parser.add_subparsers(dest="part", required=True)
-    for name in PARTS:
-        module = importlib.import_module(f"benchmarks.accuracy_{name}")
-        part = chosen.add_parser(name, description=(module.__doc__ or "").split("\n\n")[0])
-        module.add_options(part)
-        part.set_defaults(run=module.run)
-    options = parser.parse_args()
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(f"{physical_cores()} cores, {platform.machine()}, load average {load:.1f} at the start\n", flush=True)
-    options.run(options)
+    """Run the part that the first argument names."""
+    part = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if part not in PARTS:
+        print(__doc__)
+        sys.exit(0 if part in ("-h", "--help") else 2)
+    sys.argv = [f"benchmarks.accuracy {part}", *sys.argv[2:]]
+    importlib.import_module(f"benchmarks.accuracy_{part}").main()
 
 
 if __name__ == "__main__":

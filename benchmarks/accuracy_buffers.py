@@ -10,7 +10,7 @@ import itertools
 import statistics
 import sys
 import tempfile
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +41,10 @@ class Row:
     load: Load
     predicted: MemorySum
     measured: Buffers
+
+    def tells(self, quantity: str) -> bool:
+        """Whether the log has this quantity: with repacking it maps less of the file than it keeps."""
+        return quantity != "weights_bytes" or not self.load.repack
 
     def error_bytes(self, quantity: str) -> int:
         """Predicted less measured."""
@@ -127,7 +131,8 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     """Errors of each quantity over all rows, then the worst of each model."""
     yield "| quantity | loads | median error | worst error | worst, MiB | aim |\n|---|---|---|---|---|---|"
     for quantity in QUANTITIES:
-        chosen = [row for row in rows if getattr(row.measured, quantity) or getattr(row.predicted, quantity)]
+        told = [row for row in rows if row.tells(quantity)]
+        chosen = [row for row in told if getattr(row.measured, quantity) or getattr(row.predicted, quantity)]
         if chosen:
             shares = [abs(row.error_share(quantity)) for row in chosen]
             worst = max(abs(row.error_bytes(quantity)) for row in chosen) / MIB
@@ -139,20 +144,18 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     yield "\n| model | loads | longest context | worst error of any quantity, MiB |\n|---|---|---|---|"
     for label in dict.fromkeys(row.names for row in rows):
         own = [row for row in rows if row.names == label]
-        worst = max(abs(row.error_bytes(quantity)) for row in own for quantity in QUANTITIES) / MIB
+        worst = max(abs(row.error_bytes(name)) for row in own for name in QUANTITIES if row.tells(name)) / MIB
         yield f"| {label} | {len(own)} | {max(row.load.context_tokens for row in own):,} | {worst:.2f} |"
 
 
-def add_options(parser: ArgumentParser) -> None:
-    """The options of this part."""
+def main() -> None:
+    """Measure and print."""
+    parser = ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--layers", type=int, help="so many layers instead of all: cache and weights shrink with them")
     parser.add_argument("--contexts", type=int, nargs="+", default=list(CONTEXTS))
     parser.add_argument("--quants", nargs="+", default=list(QUANTS))
     parser.add_argument("--models", nargs="+", default=[], help="ids of the catalogue (default: all)")
-
-
-def run(options: Namespace) -> None:
-    """Measure and print."""
+    options = parser.parse_args()
     rows = []
     for row in measure(options.quants, options.contexts, options.layers, options.models):
         rows.append(row)
@@ -160,3 +163,7 @@ def run(options: Namespace) -> None:
         print(f"{row.names} {row.quant} {row.load} off by {off} MiB", file=sys.stderr, flush=True)
     for line in table(rows):
         print(line)
+
+
+if __name__ == "__main__":
+    main()

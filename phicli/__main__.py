@@ -8,6 +8,7 @@ import sys
 
 def entry() -> None:
     """Run the command line and leave with its exit code."""
+    code = None
     try:
         from signal import SIG_IGN, SIGINT, signal
 
@@ -16,8 +17,20 @@ def entry() -> None:
         code = main(sys.argv[1:])
         signal(SIGINT, SIG_IGN)  # all is said; the interpreter would show where it was interrupted
     except KeyboardInterrupt:
-        code = 130
+        code = _interrupted() if code is None else code
     sys.exit(code)
+
+
+def _interrupted() -> int:
+    """The exit code after an interruption while the program loads, which ``--json`` tells as any other."""
+    from signal import SIG_IGN, SIGINT, signal
+
+    signal(SIGINT, SIG_IGN)
+    if "--json" not in sys.argv:
+        return 130
+    from phicli.app import interrupted
+
+    return interrupted(sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import sys
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -16,9 +15,11 @@ from phicli.commands import ALIASES, CACHE_SUMMARIES, SUMMARIES
 from phicli.commands.group import LazyGroup
 from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
 from phicli.ui.envelope import print_error
-from phicli.ui.terminal import Terminal
+from phicli.ui.terminal import Terminal, settle
 
-_INTERRUPTED = UserInterruptError.exit_code
+_INTERRUPTED = UserInterruptError("interrupted")
+_FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 app = typer.Typer(
     name="phi",
@@ -45,11 +46,26 @@ def _root(
     """Pick, download, run and measure Microsoft's Phi language models on the machine at hand."""
 
 
-def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)
+def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (the table is in the README)."""
+    try:
+        return _run(Terminal.current(), list(argv) or ["--help"])
+    finally:
+        settle()
+
+
+def interrupted(argv: Sequence[str]) -> int:
+    """The exit code after an interruption that came before :func:`main` could see it; with ``--json`` it is told."""
+    options = _options(argv)
+    as_json = "--json" in options
     terminal = Terminal.current()
-    argv = list(argv) or ["--help"]
-    options = argv[: argv.index("--")] if "--" in argv else argv
+    code = _report(terminal, _command(options), _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
+    settle()
+    return code
+
+
+def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)
+    options = _options(argv)
     command = _command(options)
     as_json = "--json" in options
     try:
@@ -57,15 +73,12 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
         terminal.write("")
         return code if isinstance(code, int) else 0
     except OutputClosedError as error:
-        _silence_stdout()
         return error.exit_code
     except SystemExit as error:  # Typer's own answer to a closed pipe, and the end of a completion
         closed = isinstance(error.__context__, OSError) and error.__context__.errno == errno.EPIPE
         return OutputClosedError.exit_code if closed else int(error.code or 0)
     except (KeyboardInterrupt, typer.Abort):
-        return (
-            _report(terminal, command, UserInterruptError("interrupted"), as_json=as_json) if as_json else _INTERRUPTED
-        )
+        return _report(terminal, command, _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:
@@ -74,6 +87,12 @@ def main(argv: Sequence[str]) -> int:  # noqa: PLR0911 (one return for each kind
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
         return _report(terminal, command, _bug(error), as_json=as_json)
+
+
+def _options(argv: Sequence[str]) -> list[str]:
+    """What stands before ``--``."""
+    words = list(argv)
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _command(options: Sequence[str]) -> str:
@@ -87,17 +106,14 @@ def _command(options: Sequence[str]) -> str:
 
 
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:
+    error.message = _FULL_STOP.sub("", error.message)  # what libraries say are sentences
     try:
         print_error(terminal, command, error, as_json=as_json)
-    except (OutputClosedError, OSError):  # the stream itself is what failed
-        _silence_stdout()
+    except OutputClosedError:
+        pass
+    except OSError:  # standard output is what failed
+        print_error(terminal, command, error, as_json=False)
     return error.exit_code
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about what it cannot flush when it ends."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _usage(command: str, error: typer.TyperException) -> UsageError:
@@ -110,9 +126,11 @@ def _from_system(error: OSError) -> PhiError:
     where = f": {error.filename}" if error.filename else ""
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the name is too long{where[:100]}", "check what is typed there")
-    if error.errno == errno.ENOSPC:
+    if error.errno in _NO_SPACE:
         return DoesNotFitError(f"the disk is full{where}", "free some space and run it again")
-    return PhiError(f"the system refuses: {error.strerror or error}{where}", "check the path and its permissions")
+    said = error.strerror or str(error)
+    said = said[:1].lower() + said[1:] if said[1:2].islower() else said
+    return PhiError(f"the system refuses: {said}{where}", "check the path and its permissions")
 
 
 def _bug(error: Exception) -> PhiError:

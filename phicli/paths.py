@@ -20,6 +20,14 @@ def expand(path: str) -> Path:
         return Path(path)
 
 
+def is_there(path: str) -> bool:
+    """Whether something is at ``path``; what cannot be a path is nowhere."""
+    try:
+        return expand(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
 def log_dir() -> Path:
     """Logs of engines that failed."""
     return state_dir() / "logs"
@@ -50,6 +58,24 @@ def cache_dir() -> Path:
     import platformdirs
 
     return platformdirs.user_cache_path(_APP, appauthor=False)
+
+
+def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
+    """The content of a small file that anybody may have put there: never waits for a pipe, never fills the memory.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or has more than ``most_bytes``.
+    """
+    import errno
+    import stat
+
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+    if status.st_size > most_bytes:
+        raise OSError(errno.EFBIG, "it is too large", str(path))
+    with path.open("rb") as file:
+        return file.read(most_bytes)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

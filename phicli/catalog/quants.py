@@ -10,6 +10,9 @@ from phicli.catalog.names import squash
 PREFERRED_QUANTS: Final = ("Q4_K_M", "Q4_K_L", "Q5_K_M", "Q6_K", "Q8_0", "IQ4_XS", "Q4_K_S", "Q4_0")
 """What is taken when nothing is said: the usual balance first, then what loses less, then what is smaller."""
 
+PACKAGED_QUANT: Final = "F16"
+"""That of the model that comes with ``phi``."""
+
 _QUANT: Final = (
     r"(?:UD-)?(?:IQ[1-4]_(?:XXS|XS|S|M|NL)|TQ[12]_0|Q[2-6]_K_(?:XL|L|M|S)|Q[2-8]_K(?:_XL)?|Q[1-8]_[01](?:_[48]_[48])?"
     r"|BF16|F16|FP16|F32|MXFP4(?:_MOE)?|NVFP4)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
-from phicli.catalog.quants import as_quant, preference
+from phicli.catalog.quants import PACKAGED_QUANT, as_quant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import NotFoundError, UnsupportedModelError
 
@@ -23,7 +23,7 @@ def resolve(name: str, within: Catalog | None = None) -> Selection:
     """The variant that ``name`` means: ``phi-4-mini``, ``phi-4-mini:q4_k_m``, an alias, or its repository's name.
 
     Case and separators do not matter. Any well-formed quantisation is accepted for a variant with files on the hub,
-    because repositories have more files than the catalogue lists.
+    because repositories have more files than the catalogue lists; the model that comes with ``phi`` has only its own.
 
     Raises:
         NotFoundError: no such variant (the hint has close names), or no such quantisation.
@@ -109,13 +109,14 @@ def _quant(variant: Variant, quant: str) -> str:
     if squash(quant) in by_squashed:
         return by_squashed[squash(quant)]
     written = as_quant(quant)
-    if variant.sources and written:
+    if written and (variant.sources or (variant.packaged_file and written == PACKAGED_QUANT)):
         return written
     message = f"{variant.id} has no quantisation {quant!r}"
     if not variant.runs_here:
         raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:
-        raise NotFoundError(message, f"leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
+        there = f"there is only {PACKAGED_QUANT}; " if variant.packaged_file else ""
+        raise NotFoundError(message, f"{there}leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
     command = f"phi chat {variant.id}:{_closest(quant, variant.quants).lower()}"
     hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
     raise NotFoundError(message, hint)

@@ -4,8 +4,9 @@ A token on a processor takes ``bytes / (READ_SHARE · probe) + UNPACK_SHARE · a
 the bytes of the active weights stream through at nearly what the probe reads, and weights that are not in the layout
 which the processor likes best cost time to unpack beside. Prefill is arithmetic alone, two operations a parameter.
 
-The constants were fitted to the engine's times on layers of Phi-4-mini and Phi-3-mini, Q4_K_M, Q8_0 and F16;
-``python -m benchmarks.fit_speed`` prints what they are on a machine. Q5 and Q6 took no part in the fit.
+The constants are first values, from whole-model runs of Phi-4-mini Q4_K_M on two idle cores of an EPYC with AVX-512
+(8.5 to 10 tokens/s plain, 11 to 12 repacked, 30 to 36 in prefill, a probe of 33 GB/s); those of attention and of Q8 are
+rougher. ``python -m benchmarks.fit_speed`` prints what they are on a machine; Q5_K_M and Q6_K take no part in it.
 """
 
 from __future__ import annotations
@@ -21,20 +22,20 @@ from phicli.fit.work import Work, work_of
 from phicli.hardware.flops import estimated_flops
 from phicli.hardware.types import Gpu, Machine
 
-READ_SHARE: Final = 0.93
+READ_SHARE: Final = 0.87
 """Of the probe's bandwidth, reached by the engine."""
 
 UNPACK_SHARE: Final[Mapping[str, float]] = MappingProxyType({"repacked": 0.0, "Q8": 0.2, "F": 0.0, "BF": 0.0, "": 0.6})
 """Beginning of the quantisation's name → part of the prefill's time a parameter that decoding takes beside reading."""
 
-PREFILL_SHARE: Final = 1.25
+PREFILL_SHARE: Final = 1.3
 """Of the processor's 32-bit operations a second (``phicli.hardware.flops``), reached in prefill: much of it is done on
 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
 DECODE_ATTENTION_SHARE: Final = 0.08
 """Of the rate of prefill, reached by attention when one token at a time is decoded."""
 
-PREFILL_ATTENTION_SHARE: Final = 0.5
+PREFILL_ATTENTION_SHARE: Final = 0.4
 """The same when a prompt is read."""
 
 _FIXED_MS: Final = 1.0

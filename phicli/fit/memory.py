@@ -9,6 +9,8 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
   feed-forward block has no gate
 - without, the larger of two places: in the attention ``4 ub (context (H + 1) + 5 E + KV)``, for ``phimoe``, whose query
   is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
+- a quantised cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
+  block stand side by side
 - output buffer: ``4 V``; tokenizer: about ``150 V``; the engine itself: about 18 MiB; and two Python processes
 """
 
@@ -39,6 +41,8 @@ _TOKENIZER_BYTES_PER_TOKEN: Final = 150
 _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
 _KV_BLOCK: Final = 32
+_ROTATED: Final = 64
+"""Heads of a multiple of this are rotated before they are quantised."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
 
@@ -120,7 +124,10 @@ def plan_memory(
     """
     context = -(-max(context_tokens, 1) // _CONTEXT_STEP) * _CONTEXT_STEP
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
-    compute = _compute_bytes(shape, context, min(batch_tokens, context), flash_attention=flash_attention)
+    batch = min(batch_tokens, context)
+    compute = _compute_bytes(shape, context, batch, flash_attention=flash_attention)
+    if kv_type_bytes < 2 and shape.architecture == "phi2" and shape.key_length % _ROTATED == 0:
+        compute += 4 * batch * shape.embedding
     kv_bytes = int(context * values * kv_type_bytes)
     on_gpu, output_on_gpu = min(max(gpu_layers - 1, 0), shape.layers), gpu_layers > 0
     in_layers = shape.weights_bytes - shape.embedding_bytes - shape.output_bytes

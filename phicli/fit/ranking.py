@@ -2,9 +2,10 @@
 
 Fullness is no merit, and speed is one only up to two and a half times the task's floor: beyond that nobody waits.
 Within a point of quality the faster is taken where it is so by an eighth; within a quarter of a point the smaller one.
-A quantisation that costs five points or more is taken only where nothing sound reaches half the floor, and one that is
-not among the usual four only where none of those comes near the floor for the same model: an estimate that misses it by
-a quarter is no reason to spoil a model. What is here already wins a tie.
+A file of twice the size has to be better by three points, or the small one is taken: "start small", as the selection
+guide says. A quantisation that costs five points or more is taken only where nothing sound reaches half the floor, and
+one that is not among the usual four only where none of those comes near the floor for the same model: an estimate that
+misses it by a quarter is no reason to spoil a model. What is here already wins a tie.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ TIE_POINTS: Final = 1.0
 """Less than this nobody notices: it is what Q4_K_M costs."""
 
 _SAME_POINTS: Final = 0.25
+_LARGER: Final = 2
+_WORTH_POINTS: Final = 3.0
 _COMFORT: Final = 2.5
 _NOTICED: Final = 1.125
 _FASTER: Final = 1.5
@@ -47,12 +50,28 @@ def best_of(passing: Sequence[Assessment], task: Task, floor_tps: float) -> Asse
     if not passing:
         return None
     passing = _usual(passing)
-    top = max(one.quality for one in passing)
     comfort = _COMFORT * floor_tps
+    best = _best_near(passing, task, comfort)
+    while True:
+        small = [
+            one
+            for one in passing
+            if one.candidate.shape.weights_bytes * _LARGER <= best.candidate.shape.weights_bytes
+            and one.quality > best.quality - _WORTH_POINTS
+            and min(useful_tps(one, task), comfort) >= min(useful_tps(best, task), comfort)
+        ]
+        if not small:
+            return best
+        best = _best_near(small, task, comfort)
+
+
+def _best_near(passing: Sequence[Assessment], task: Task, comfort_tps: float) -> Assessment:
+    """The fastest of those near the highest quality, then the finest, then the smallest."""
+    top = max(one.quality for one in passing)
     near = [one for one in passing if one.quality > top - TIE_POINTS]
     near = [one for one in near if one.candidate.installed] or near
-    quickest = max(min(useful_tps(one, task), comfort) for one in near)
-    quick = [one for one in near if min(useful_tps(one, task), comfort) * _NOTICED >= quickest]
+    quickest = max(min(useful_tps(one, task), comfort_tps) for one in near)
+    quick = [one for one in near if min(useful_tps(one, task), comfort_tps) * _NOTICED >= quickest]
     finest = max(one.quality for one in quick)
     return min((one for one in quick if one.quality > finest - _SAME_POINTS), key=_smallest)
 
@@ -74,17 +93,16 @@ def choose(assessed: Sequence[Assessment], task: Task, floor_tps: float, *, stri
 
 
 def _in_usual_quant(best: Assessment, assessed: Sequence[Assessment], task: Task, floor_tps: float) -> Assessment:
-    """The model of ``best`` in a usual quantisation that nearly reaches the floor, else ``best`` itself."""
+    """The model of ``best`` in a usual quantisation that nearly reaches the floor, else ``best`` itself.
+
+    Where the floor is lowered for one it is so for all that are as fast.
+    """
     if best.candidate.quant in _USUAL:
         return best
-    same = [
-        one
-        for one in assessed
-        if one.candidate.variant.id == best.candidate.variant.id
-        and one.candidate.quant in _USUAL
-        and useful_tps(one, task) >= NEARLY * floor_tps
-    ]
-    return max(same, key=lambda one: useful_tps(one, task)) if same else best
+    usual = [one for one in assessed if one.candidate.quant in _USUAL and useful_tps(one, task) >= NEARLY * floor_tps]
+    same = [useful_tps(one, task) for one in usual if one.candidate.variant.id == best.candidate.variant.id]
+    as_fast = [one for one in usual if same and useful_tps(one, task) * _NOTICED >= max(same)]
+    return best_of(as_fast, task, floor_tps) or best
 
 
 def best_of_slow(slow: Sequence[Assessment], task: Task) -> Assessment | None:

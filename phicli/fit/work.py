@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from phicli.catalog.types import Dimensions
 from phicli.fit.memory import KV_TYPE_BYTES
 from phicli.fit.types import Candidate
 
@@ -70,40 +69,47 @@ def work_of(candidate: Candidate, kv_type: str = "f16") -> Work:
     The token embedding is not counted unless it is the output matrix as well: one row of it is read. It is looked up
     and never multiplied, so prefill counts the layers alone: the output matrix is used once a prompt.
     """
-    shape, dimensions = candidate.shape, candidate.variant.dimensions
-    matrix = float(shape.vocabulary * shape.embedding)
-    own = base_bytes_per_weight(candidate.quant)
-    head_bytes = matrix * head_bytes_per_weight(candidate.quant)
-    embedding_bytes = 0.0 if dimensions is not None and dimensions.tied else matrix * own
-    all_layers = max(shape.weights_bytes - head_bytes - embedding_bytes, 0.0)
+    shape = candidate.shape
+    embedding, head = _matrices(candidate)
     lengths = shape.key_length + shape.value_length
     return Work(
         layers=shape.layers,
-        layer_bytes=all_layers * active_share(candidate),
-        head_bytes=min(head_bytes, float(shape.weights_bytes)),
+        layer_bytes=max(shape.weights_bytes - head - embedding, 0.0) * _active_share(candidate, embedding + head),
+        head_bytes=min(head, float(shape.weights_bytes)),
         layer_parameters=_layer_parameters(candidate),
-        head_parameters=matrix,
+        head_parameters=float(shape.vocabulary * shape.embedding),
         kv_bytes_per_token=shape.kv_heads_total * lengths * KV_TYPE_BYTES.get(kv_type, 2.0),
         attention_flops_per_token=2.0 * shape.heads * lengths * shape.layers,
     )
 
 
-def active_share(candidate: Candidate) -> float:
-    """The part of the layers' weights that a token passes: 1 for a dense model.
+def _matrices(candidate: Candidate) -> tuple[float, float]:
+    """Bytes of an embedding that is nothing else, and of the output matrix; from the usual types if nobody tells."""
+    shape, dimensions = candidate.shape, candidate.variant.dimensions
+    if shape.embedding_bytes:
+        own = float(shape.embedding_bytes)
+        return (own, float(shape.output_bytes)) if shape.output_bytes else (0.0, own)
+    weights = shape.vocabulary * shape.embedding
+    tied = dimensions is not None and dimensions.tied
+    embedding = 0.0 if tied else weights * base_bytes_per_weight(candidate.quant)
+    return embedding, weights * head_bytes_per_weight(candidate.quant)
 
-    From the experts' dimensions where they are known, else from the published active parameters.
+
+def _active_share(candidate: Candidate, matrices: float) -> float:
+    """The part of the layers' bytes that a token passes: 1 for a dense model.
+
+    From the bytes of the experts where they are known, else from the published parameters, else all are experts.
     """
-    variant, dimensions = candidate.variant, candidate.variant.dimensions
+    shape, variant, dimensions = candidate.shape, candidate.variant, candidate.variant.dimensions
     if dimensions is None or not dimensions.experts:
         return 1.0
-    matrices = dimensions.vocabulary * dimensions.hidden * (1 if dimensions.tied else 2)
-    if dimensions.feed_forward:
-        experts = 3 * dimensions.hidden * dimensions.feed_forward * dimensions.layers
-        shared = _attention_parameters(dimensions)
-        return (shared + experts * dimensions.experts_used) / (shared + experts * dimensions.experts)
+    used = dimensions.experts_used / dimensions.experts
+    if shape.expert_bytes:
+        return 1 - shape.expert_bytes * (1 - used) / max(shape.weights_bytes - matrices, shape.expert_bytes)
+    outside = dimensions.vocabulary * dimensions.hidden * (1 if dimensions.tied else 2)
     if variant.active_parameters:
-        return max(variant.active_parameters - matrices, 1) / max(variant.parameters - matrices, 1)
-    return dimensions.experts_used / dimensions.experts
+        return max(variant.active_parameters - outside, 1) / max(variant.parameters - outside, 1)
+    return used
 
 
 def _layer_parameters(candidate: Candidate) -> float:
@@ -122,8 +128,3 @@ def _layer_parameters(candidate: Candidate) -> float:
     queries = 2 * shape.embedding * shape.heads * shape.key_length * shape.layers
     keys = shape.embedding * shape.kv_heads_total * (shape.key_length + shape.value_length)
     return float(queries + keys + matrix * (2 if variant.architecture == "phi2" else 3) * experts)
-
-
-def _attention_parameters(dimensions: Dimensions) -> int:
-    width = dimensions.head_size * (2 * dimensions.heads + 2 * dimensions.kv_heads)
-    return dimensions.hidden * width * dimensions.layers

@@ -15,8 +15,10 @@ from typing import Final
 
 from phicli.catalog.names import is_repo_name
 from phicli.errors import IntegrityError
+from phicli.hub.types import RemoteFile
 from phicli.paths import write_atomically
 
+_LONGEST_PART: Final = 255
 _SAFE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _TAG: Final = """Signature: 8a477f597d28d172789f06886806bc55
 # This file marks the folder as a cache that backups may leave out: https://bford.info/cachedir/
@@ -63,9 +65,28 @@ def snapshot_path(folder: Path, repo: str, commit: str, name: str) -> Path:
         IntegrityError: the name or the commit would lead out of the snapshot.
     """
     parts = name.split("/")
-    if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or not _SAFE.fullmatch(commit):
-        raise IntegrityError(f"{name!r} at {commit!r} leads out of the cache", "this is no file that phi accepts")
+    if not all(_is_plain(part) for part in parts) or not _SAFE.fullmatch(commit):
+        raise IntegrityError(
+            f"{name[:_LONGEST_PART]!r} at {commit[:80]!r} is no file name that phi accepts",
+            "it is too long, has control characters, or would lead out of the cache",
+        )
     return repo_folder(folder, repo).joinpath("snapshots", commit, *parts)
+
+
+def check_names(folder: Path, repo: str, commit: str, file: RemoteFile) -> None:
+    """Return if ``file`` can have its place in the cache.
+
+    Raises:
+        IntegrityError: a name that the hub gives would lead elsewhere, or is none.
+    """
+    snapshot_path(folder, repo, commit, file.name)
+    blob_path(folder, repo, file.etag)
+
+
+def _is_plain(part: str) -> bool:
+    """Whether ``part`` is the name of one file or folder, printable on every system."""
+    odd = part in ("", ".", "..") or "\\" in part or not part.isprintable()
+    return not odd and len(part.encode()) <= _LONGEST_PART
 
 
 def place(folder: Path, repo: str, commit: str, revision: str | None, name: str, etag: str, partial: Path) -> Path:
@@ -82,7 +103,12 @@ def place(folder: Path, repo: str, commit: str, revision: str | None, name: str,
     _tag(folder)
     partial.replace(blob)
     _make_durable(blob.parent)
-    return link(folder, repo, commit, revision, name, etag)
+    try:
+        return link(folder, repo, commit, revision, name, etag)
+    except OSError:
+        with contextlib.suppress(OSError):
+            blob.replace(partial)  # without a name in a snapshot nobody would find it
+        raise
 
 
 def link(folder: Path, repo: str, commit: str, revision: str | None, name: str, etag: str) -> Path:

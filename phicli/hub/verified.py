@@ -10,13 +10,18 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from phicli.hub.hashing import sha256_of
 from phicli.hub.types import Progress, silent
-from phicli.paths import data_dir, write_atomically
+from phicli.paths import data_dir, read_small, write_atomically
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_YEAR_9999: Final = 253_370_764_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,11 @@ def recorded(path: Path) -> FileRecord | None:
     """The record of the file at ``path`` (links are followed), None when there is none or the file has changed."""
     real = Path(os.path.realpath(path))
     try:
-        record = FileRecord(**json.loads(_record_path(real).read_text("utf-8")))
+        record = FileRecord(**json.loads(read_small(_record_path(real))))
         status = real.stat()
     except (OSError, ValueError, TypeError, RecursionError):
+        return None
+    if not _is_sound(record):
         return None
     same = (record.path, record.size_bytes, record.mtime_ns) == (str(real), status.st_size, status.st_mtime_ns)
     return record if same else None
@@ -75,6 +82,12 @@ def forget(path: Path) -> None:
     """Drop the record of the file at ``path``, which may be gone already."""
     with contextlib.suppress(OSError):
         _record_path(Path(os.path.realpath(path))).unlink()
+
+
+def _is_sound(record: FileRecord) -> bool:
+    """Whether hash and time can be what they should be; the rest is compared with the file."""
+    hashed = isinstance(record.sha256, str) and _SHA256.fullmatch(record.sha256) is not None
+    return hashed and isinstance(record.verified_at, int | float) and 0 <= record.verified_at < _YEAR_9999
 
 
 def _record_path(real: Path) -> Path:

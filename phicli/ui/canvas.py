@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from phicli.errors import OutputClosedError
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -72,16 +71,13 @@ class Canvas:
 
         Raises:
             OutputClosedError: nobody reads it any more.
+            OSError: it cannot be written.
         """
         for part in parts:
             self._console.print(part)
         lines = (line.rstrip() for line in self._page.getvalue().splitlines())
         self._page.truncate(self._page.seek(0))
-        try:
-            self._terminal.stdout.write("\n".join(lines) + "\n")
-            self._terminal.stdout.flush()
-        except BrokenPipeError:
-            raise OutputClosedError("standard output was closed") from None
+        self._terminal.paint("\n".join(lines) + "\n")
 
 
 def safe_text(content: str, style: str = "") -> Text:

@@ -24,6 +24,8 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
         terminal.ask(f"{question} {choices} ")
         try:
             answer = terminal.stdin.readline()
+        except UnicodeDecodeError:  # stray bytes are no answer
+            continue
         except KeyboardInterrupt:
             terminal.say("")
             raise UserInterruptError("interrupted") from None

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from phicli.errors import PhiError
-from phicli.ui.terminal import Terminal
+from phicli.ui.terminal import BIDI, Terminal
 
 SCHEMA = 1
+_ESCAPED = {code: f"\\u{code:04x}" for code in BIDI}
 
 
 def print_result(terminal: Terminal, command: str, data: Mapping[str, Any]) -> None:
@@ -34,7 +35,8 @@ def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
     import json
 
     only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
-    terminal.write(json.dumps(envelope, ensure_ascii=only_ascii) + "\n")
+    text = json.dumps(envelope, ensure_ascii=only_ascii)
+    terminal.write(text.translate(_ESCAPED) + "\n")  # the same JSON, and it looks on a terminal like what it is
 
 
 def _encodes(terminal: Terminal, character: str) -> bool:

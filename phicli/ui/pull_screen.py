@@ -125,28 +125,9 @@ class PullScreen:
         self._terminal.say(f"{100 * done // total} % of {format_bytes(total)}, {format_bytes(round(rate))}/s{left}")
 
     def _bar(self) -> Progress:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from phicli.ui.download_bar import download_bar
 
-        console = Console(file=self._terminal.stderr, no_color=not self._terminal.colour, highlight=False)
-        return Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(compact=True),
-            console=console,
-            transient=True,
-        )
+        return download_bar(self._terminal)
 
 
 def result_lines(result: PullResult) -> str:

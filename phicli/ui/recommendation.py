@@ -38,7 +38,7 @@ def print_report(terminal: Terminal, report: Report, *, everything: bool = False
         terminal.write("\n".join(_plain(report, everything=everything, explain=explain)) + "\n")
     more = len(report.found.others) + len(report.found.rejected)
     if not everything and more:
-        terminal.say(f"{more} more were weighed; with the reason for each: phi recommend --all")
+        terminal.say(f"{more} more were weighed; why not them: phi recommend --all")
 
 
 def machine_lines(machine: Machine, usable_bytes: int | None) -> tuple[str, ...]:

@@ -9,11 +9,15 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Final, TextIO, cast
 
 from phicli.errors import OutputClosedError
 
 _CONTROL = {code: 0xFFFD for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t\r"} | {0x0D: None}
+BIDI: Final = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Characters that turn the direction of writing: in a name they make a line look like another one."""
+_BREAKS = (0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029)
+_ONE_LINE = _CONTROL | dict.fromkeys(BIDI, 0xFFFD) | dict.fromkeys(_BREAKS, " ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +55,43 @@ class Terminal:
 
         Raises:
             OutputClosedError: nobody reads it any more.
+            OSError: it cannot be written.
+        """
+        self.paint(text.translate(_CONTROL) if _isatty(self.stdout) else text)
+
+    def write_line(self, text: str) -> None:
+        """Write a line of data to standard output; on a terminal a name in it cannot make it look like another line.
+
+        Raises:
+            OutputClosedError: nobody reads it any more.
+            OSError: it cannot be written.
+        """
+        self.paint((one_line(text) if _isatty(self.stdout) else text) + "\n")
+
+    def paint(self, text: str) -> None:
+        """Write to standard output at once, as it is: colours and all.
+
+        Raises:
+            OutputClosedError: nobody reads it any more.
+            OSError: it cannot be written.
         """
         try:
-            self.stdout.write(text.translate(_CONTROL) if _isatty(self.stdout) else text)
+            self.stdout.write(text)
             self.stdout.flush()
         except OSError as error:
             if isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL):
                 raise OutputClosedError("standard output was closed") from None
-            raise
+            raise OSError(error.errno, error.strerror, "standard output") from error
 
     def say(self, text: str) -> None:
-        """Write a line to standard error, without control characters; one that cannot be written is no error."""
+        """Write one line to standard error, whatever names are in it; one that cannot be written is no error."""
         with contextlib.suppress(OSError):
-            print(text.translate(_CONTROL), file=self.stderr, flush=True)
+            print(one_line(text), file=self.stderr, flush=True)
 
     def ask(self, text: str) -> None:
         """Write to standard error and leave the cursor behind it."""
         with contextlib.suppress(OSError):
-            self.stderr.write(text.translate(_CONTROL))
+            self.stderr.write(one_line(text))
             self.stderr.flush()
 
     def alarm(self, label: str, text: str) -> None:
@@ -83,6 +106,27 @@ class Terminal:
         with contextlib.suppress(OSError):
             self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
             self.stderr.flush()
+
+
+def one_line(text: str) -> str:
+    """``text`` as one line that shows what it is: no breaks, no control characters, nothing that turns its direction.
+
+    What comes from the hub, from headers and from names of files goes through this before it is a part of a message.
+    """
+    return text.translate(_ONE_LINE)
+
+
+def settle() -> None:
+    """Write what waits in the standard streams; one that takes nothing any more becomes the null device.
+
+    Otherwise the interpreter tries again when it ends, complains, and changes the exit code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            with contextlib.suppress(OSError, ValueError, AttributeError), Path(os.devnull).open("wb") as null:
+                os.dup2(null.fileno(), stream.fileno())
 
 
 def _or_null(stream: TextIO | None, mode: str) -> TextIO:

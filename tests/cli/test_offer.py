@@ -30,7 +30,7 @@ class Person:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "phicli", *arguments], stdin=slave, stderr=slave, stdout=subprocess.PIPE,
             env=environment | {"TERM": "xterm", "COLUMNS": "80"}, start_new_session=True, text=True,
-            preexec_fn=lambda: _control(slave),
+            preexec_fn=lambda: _control(slave),  # noqa: PLW1509 - no thread runs here
         )  # fmt: skip
         os.close(slave)
 

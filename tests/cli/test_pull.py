@@ -227,6 +227,9 @@ def test_private_takes_the_token_of_the_environment(hub: LoopbackHub, online: Ph
         (["phi-3-vision"], 6, "phi show"),
         (["phi-4-mini", "--revision", "../x"], 2, "no revision"),
         (["phi-1"], 3, "OWNER/REPO"),
+        (["tiny-phi:q4_k_m"], 3, "tiny-phi"),
+        (["x" * 300], 3, "no model"),
+        (["phi-4-mini", "--revision", "a b"], 2, "no revision"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -274,6 +277,11 @@ def test_a_hub_that_stumbles_is_asked_again(mini: Any, hub: LoopbackHub, online:
         ("HF_HUB_DOWNLOAD_TIMEOUT", "soon", 2),
         ("HF_ENDPOINT", "no-address", 2),
         ("HF_ENDPOINT", "ftp://127.0.0.1", 2),
+        ("HF_ENDPOINT", "http://[::1", 2),
+        ("HF_ENDPOINT", "http://127.0.0.1:99999", 2),
+        ("HTTP_PROXY", "socks5://127.0.0.1:9", 2),
+        ("HTTP_PROXY", "gopher://127.0.0.1:9", 2),
+        ("HF_TOKEN", "sécret", 2),
         ("HTTP_PROXY", "http://127.0.0.1:9", 4),
     ],
 )
@@ -281,6 +289,95 @@ def test_an_environment_that_leads_nowhere(hub: LoopbackHub, online: Phi, name: 
     done = online("pull", "some/repo", **({name: value} | ({"NO_PROXY": ""} if "PROXY" in name else {})))
     assert done.code == code
     assert "bug" not in done.err
+    assert done.out == ""
+    assert "secret" not in done.err
+
+
+@pytest.mark.parametrize("token", ["", "secret\nx", "sécret", "a b"])
+def test_a_token_that_is_none_is_not_shown(online: Phi, token: str) -> None:
+    done = online("pull", "some/repo", "--token", token)
+    assert done.code == 2
+    assert "secret" not in done.err + done.out
+
+
+HOSTILE = [
+    "../../evil-Q4_K_M.gguf",
+    "/etc/evil-Q4_K_M.gguf",
+    "d\\x-Q4_K_M.gguf",
+    "a//b-Q4_K_M.gguf",
+    "x\nerror: forged-Q4_K_M.gguf",
+    "\u202egpj-Q4_K_M.gguf",
+    "\ud800-Q4_K_M.gguf",
+    f"{'n' * 300}-Q4_K_M.gguf",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE, ids=ascii)
+def test_names_that_a_hub_should_not_have_are_refused_before_the_download(
+    hub: LoopbackHub, online: Phi, folder: Path, name: str
+) -> None:
+    listing = {"id": "evil/repo", "sha": "a" * 40, "siblings": [
+        {"rfilename": name, "size": 5, "blobId": "b" * 40, "lfs": {"size": 5, "sha256": "c" * 64, "pointerSize": 1}}
+    ]}  # fmt: skip
+    hub.faults.add("/api/models/evil/repo", body=json.dumps(listing).encode(), times=None)
+    done = online("pull", "evil/repo", "--json")
+    assert done.code == 8
+    assert "no file name that phi accepts" in done.json["error"]["message"]
+    assert not hub.requests.matching("resolve")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"siblings": [{"rfilename": "m-Q8_0.gguf", "size": 5, "lfs": {"sha256": None, "size": 5, "pointerSize": 1}}]},
+     {"siblings": "x"}, {"siblings": [5]}, {"sha": 5}, {"cardData": "x", "siblings": []}, {"tags": 7}],
+    ids=str,
+)  # fmt: skip
+def test_listings_that_are_none(hub: LoopbackHub, online: Phi, change: dict[str, Any]) -> None:
+    listing = {"id": "evil/repo", "sha": "a" * 40, "siblings": [{"rfilename": "m.gguf", "size": 5, "blobId": "b"}]}
+    hub.faults.add("/api/models/evil/repo", body=json.dumps(listing | change).encode(), times=None)
+    done = online("pull", "evil/repo")
+    assert done.code == 4
+    assert "listing" in done.err
+
+
+def test_sizes_that_cannot_be(hub: LoopbackHub, online: Phi) -> None:
+    siblings = [
+        {"rfilename": f"m-{quant}.gguf", "size": size, "blobId": "b" * 40}
+        for quant, size in (("Q4_K_M", -5), ("Q8_0", 10**30))
+    ]
+    listing = {"id": "evil/repo", "sha": "a" * 40, "siblings": siblings}
+    hub.faults.add("/api/models/evil/repo", body=json.dumps(listing).encode(), times=None)
+    done = online("pull", "evil/repo")
+    assert done.code == 3
+    assert "no GGUF model" in done.err
+
+
+def test_a_licence_cannot_forge_a_line(hub: LoopbackHub, online: Phi) -> None:
+    hub.add_repo("some/repo", {"m-Q4_K_M.gguf": TINY_PHI}, license="mit\nerror: \x1b[31mforged")
+    done = online("pull", "some/repo")
+    assert done.code == 0
+    assert not [line for line in done.err.splitlines() if line.startswith("error")]
+    assert "\x1b" not in done.err
+
+
+def test_a_cache_without_room_for_names_shows_before_the_download(
+    mini: Any, hub: LoopbackHub, online: Phi, folder: Path
+) -> None:
+    snapshots = folder / f"models--{REPO.replace('/', '--')}" / "snapshots"
+    snapshots.parent.mkdir(parents=True)
+    snapshots.write_text("a file")
+    done = online("pull", "phi-4-mini", "--revision", "main")
+    assert done.code == 2
+    assert not hub.requests.matching(FILE, method="GET")
+
+
+def test_a_long_list_of_files_is_cut(hub: LoopbackHub, online: Phi) -> None:
+    hub.add_repo("some/many", {f"m{i}-Q2_K.gguf": b"GGUF" + bytes(i) for i in range(300)})
+    done = online("pull", "some/many")
+    assert done.code == 2
+    assert "and 276 more" in done.err
+    assert len(done.err) < 2000
 
 
 def test_a_proxy_is_used(mini: Any, hub: LoopbackHub, online: Phi) -> None:

@@ -293,3 +293,20 @@ def test_a_ruined_model_is_taken_only_where_nothing_else_fits() -> None:
     loss = quantisation_loss(chosen.assessment.candidate.quant)
     assert loss > 5
     assert f"costs about {loss:.0f} points" in " ".join(chosen.reasons)
+
+
+def test_twice_the_size_has_to_be_worth_it() -> None:
+    """42B at three bits would be two points better than Phi-4-mini, for eight times the memory."""
+    here = machine(20, bandwidth=120 * GB)
+    only = Request(quant="Q3_K_M")
+    assert name_of(pick(recommended(here, only))) == "phi-4:Q3_K_M"
+    slow = machine(20, bandwidth=55 * GB)
+    assert name_of(pick(recommended(slow))) == "phi-4-mini:Q4_K_M"
+
+
+def test_a_floor_that_is_lowered_for_one_is_lowered_for_all() -> None:
+    """Only small files of Phi-4-mini reach 12 tokens/s; its usual file is as fast as that of the better model."""
+    chosen = pick(recommended(machine(5, bandwidth=34 * GB), Request(task="math")))
+    assert name_of(chosen) == "phi-4-mini-reasoning:Q4_K_M"
+    assert chosen is not None
+    assert "nearly reaches the 12 tokens/s" in chosen.reasons[0]

@@ -97,20 +97,32 @@ def test_the_first_token_comes_when_the_prompt_is_read() -> None:
     assert speed.prefill_tps == pytest.approx(1000 / speed.ttft_s)
 
 
+def test_the_matrices_have_the_bytes_that_the_file_says() -> None:
+    """As in bartowski's ``_L`` files, which have more bits there; the embedding is not read."""
+    model = candidate("phi-3-mini-4k", "F16", 7_000_000_000)
+    plain = replace(model, shape=replace(model.shape, embedding_bytes=500_000_000, output_bytes=300_000_000))
+    tied = replace(model, shape=replace(model.shape, embedding_bytes=500_000_000))
+    for one, read in ((plain, 6_500_000_000), (tied, 7_000_000_000)):
+        costs = estimated_costs(one, MACHINE, placed())
+        assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
+
+
 def moe(feed_forward: int | None) -> Candidate:
     """Two of eight experts; 2 layers, hidden 100, one head of 10, 1000 words, tied."""
     dims = Dimensions(2, 1, 1, 10, 100, 1000, True, feed_forward, 8, 2)
     made = Variant(
         "moe", "moe", "", 1_000_000, 4096, "MIT", "", active_parameters=400_000, architecture="phimoe", dimensions=dims
     )
-    shape = ModelShape(2_100_000, 0, 2, 100, feed_forward or 0, 1, 2, 10, 10, 1000, 4096)
+    shape = ModelShape(
+        2_100_000, 0, 2, 100, feed_forward or 0, 1, 2, 10, 10, 1000, 4096,
+        embedding_bytes=200_000, expert_bytes=1_600_000 if feed_forward else 0,
+    )  # fmt: skip
     return Candidate(made, "F16", shape, "published")
 
 
 def test_a_mixture_reads_the_experts_that_a_token_passes() -> None:
-    layers = 2_100_000 - 200_000  # bytes, without the 1000 x 100 matrix of two bytes
-    shared, expert = 2 * 4 * 100 * 10, 2 * 3 * 100 * 150
-    read = layers * (shared + 2 * expert) / (shared + 8 * expert) + 200_000
+    shared, expert = 2 * 4 * 100 * 10, 2 * 3 * 100 * 150  # parameters
+    read = 2_100_000 - 1_600_000 * 6 / 8
     costs = estimated_costs(moe(150), MACHINE, placed())
     assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
     assert costs.prompt_token == pytest.approx(1000 * 2 * (shared + 2 * expert) / (200e9 * PREFILL_SHARE))

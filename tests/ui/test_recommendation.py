@@ -117,9 +117,8 @@ def test_explain_shows_sums_that_add_up() -> None:
     lines, _ = piped(found, explain=True)
     one = found.found.picks[0].assessment
     (line,) = [line for line in lines if f"= {one.memory.total_bytes:,} bytes" in line]
-    figures = [
-        int(word.replace(",", "")) for word in line.partition(" = ")[0].split() if "," in word and word[0].isdigit()
-    ]
+    words = [word.replace(",", "") for word in line.partition(" = ")[0].split() if "," in word]
+    figures = [int(word) for word in words if word.isdigit()]
     memory = one.memory
     parts = [memory.weights_bytes, memory.kv_bytes, memory.compute_bytes, memory.repack_bytes, memory.overhead_bytes]
     assert [figure for figure in figures if figure in parts] == parts

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from phicli.catalog.quants import PREFERRED_QUANTS, quant_of_filename, same_quant
 from phicli.errors import NotFoundError, UsageError
 from phicli.gguf_file.names import is_model_name, part_names
 from phicli.hub.types import RemoteModel, RemoteRepo
 from phicli.units import format_bytes
+
+_MOST_NAMES: Final = 24
 
 
 def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
@@ -36,7 +40,9 @@ def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None 
     """
     models = models_of(repo, known)
     if not models:
-        raise NotFoundError(f"{repo.repo} has no GGUF model", "phi list --all shows the repositories that phi knows")
+        parts = [file.name for file in repo.files if is_model_name(file.name)]
+        what = f"has only parts of models, such as {parts[0]}" if parts else "has no GGUF model"
+        raise NotFoundError(f"{repo.repo} {what}", "phi show MODEL has the repositories that phi knows")
     if quant is None:
         return _usual(models, known or {})
     if quant.lower().endswith(".gguf"):
@@ -48,7 +54,7 @@ def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None 
         return found[0]
     if not found:
         raise NotFoundError(f"{repo.repo} has no {quant}", f"it has {_listing(models)}")
-    names = ", ".join(model.name for model in found)
+    names = _some([model.name for model in found])
     raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"name one: {repo.repo}:FILE.gguf")
 
 
@@ -67,4 +73,11 @@ def _usual(models: Sequence[RemoteModel], known: Mapping[str, str]) -> RemoteMod
 
 def _listing(models: Sequence[RemoteModel]) -> str:
     ordered = sorted(models, key=lambda model: model.size_bytes)
-    return ", ".join(f"{model.quant or model.name} ({format_bytes(model.size_bytes)})" for model in ordered)
+    often = Counter(model.quant for model in models)
+    unique = [model.name if model.quant is None or often[model.quant] > 1 else model.quant for model in ordered]
+    return _some([f"{name} ({format_bytes(model.size_bytes)})" for name, model in zip(unique, ordered, strict=True)])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

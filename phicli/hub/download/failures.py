@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from phicli.errors import NetworkError, NotFoundError, PhiError, UsageError
 
@@ -35,17 +37,44 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
-def check_environment() -> None:
-    """Return if the variables that the hub's library reads when it loads are written as it expects.
+def check_environment(token: str | None = None) -> None:
+    """Return if what the hub's library takes from the environment, and an access token, are written as it expects.
 
     Raises:
         UsageError: one is not.
     """
+    _check_endpoint()
+    given = (os.environ.get("HF_TOKEN") or "").strip() or None if token is None else token
+    if given is not None and not re.fullmatch(r"[!-~]+", given):
+        raise UsageError("the access token is empty or has characters that no token has", f"leave it out, or: {LOGIN}")
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
         value = os.environ.get(name)
         if value is not None and not value.strip().isdecimal():
             hint = f"set it to a whole number, or: unset {name}"
             raise UsageError(f"{name}={value!r} is not a number of seconds", hint)
+    _check_proxies()
+
+
+def _check_endpoint() -> None:
+    try:
+        parts = urlsplit(endpoint())
+        sound = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError(f"{endpoint()} is no address of a hub", "HF_ENDPOINT is written like https://huggingface.co")
+
+
+def _check_proxies() -> None:
+    """Open the session that everything goes through, which reads the proxies."""
+    import httpx2
+    from huggingface_hub import get_session
+
+    try:
+        get_session()
+    except (ImportError, ValueError, httpx2.InvalidURL) as error:
+        hint = "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
+        raise UsageError(f"a proxy of the environment cannot be used: {_reason(error)}", hint) from error
 
 
 @contextlib.contextmanager
@@ -73,17 +102,27 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
         raise UsageError(f"{repo!r} is not the name of a repository", "it is written owner/name") from error
     except (HfHubHTTPError, httpx2.HTTPStatusError) as error:
         raise _of_status(error, repo, revision) from error
-    except httpx2.TimeoutException as error:
+    except httpx2.LocalProtocolError:  # its text has the token in it
+        hint = f"check HF_TOKEN, or: {LOGIN}"
+        raise UsageError("the access token has characters that cannot be sent", hint) from None
+    except (httpx2.RequestError, httpx2.InvalidURL) as error:
+        raise _of_connection(error) from error
+
+
+def _of_connection(error: Exception) -> PhiError:
+    import httpx2
+
+    hub = endpoint()
+    if isinstance(error, httpx2.TimeoutException):
         stalled = not isinstance(error, httpx2.ConnectTimeout)
-        raise TransientError(f"{endpoint()} does not answer in time", _ONLINE, stalled=stalled) from error
-    except (httpx2.ConnectError, httpx2.ProxyError) as error:
-        raise UnreachableError(f"{endpoint()} cannot be reached: {_reason(error)}", _ONLINE) from error
-    except (httpx2.UnsupportedProtocol, httpx2.InvalidURL, httpx2.LocalProtocolError) as error:
-        raise UsageError(f"{endpoint()} is no address of a hub: {_reason(error)}", "check HF_ENDPOINT") from error
-    except httpx2.TooManyRedirects as error:
-        raise NetworkError(f"{endpoint()} sends from one address to the next without end", _ONLINE) from error
-    except (httpx2.TransportError, httpx2.DecodingError) as error:
-        raise TransientError(f"the connection failed: {_reason(error)}", _ONLINE) from error
+        return TransientError(f"{hub} does not answer in time", _ONLINE, stalled=stalled)
+    if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
+        return UnreachableError(f"{hub} cannot be reached: {_reason(error)}", _ONLINE)
+    if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
+        return UsageError(f"{hub} is no address of a hub: {_reason(error)}", "check HF_ENDPOINT")
+    if isinstance(error, httpx2.TooManyRedirects):
+        return NetworkError(f"{hub} sends from one address to the next without end", _ONLINE)
+    return TransientError(f"the connection failed: {_reason(error)}", _ONLINE)
 
 
 _ONLINE: Final = "check the network and HF_ENDPOINT; what is here already runs without: phi list --installed"
@@ -143,4 +182,4 @@ def _seconds(retry_after: str | None) -> float | None:
 
 def _reason(error: Exception) -> str:
     text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__
+    return text[0].rstrip(".") if text else type(error).__name__

@@ -16,7 +16,7 @@ from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import UnreachableError
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
-from phicli.hub.store import blob_path, free_bytes, partial_path
+from phicli.hub.store import blob_path, check_names, free_bytes, partial_path
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.units import format_bytes
 
@@ -69,6 +69,8 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     if request.offline:
         raise NetworkError(f"{request.name} is not on this machine, and phi is to stay offline", _what_is_here())
     source, model = _find(request, observer)
+    for file in model.files:
+        check_names(folder, model.repo.repo, model.repo.commit, file)
     promised = {file.filename: file for file in source.files} if request.revision is None else {}
     _compare_with_catalogue(model, promised)
     kept = sum(_kept_bytes(folder, model, file, force=request.force) for file in model.files)

@@ -184,6 +184,8 @@ class _Pull:
         partial = store.partial_path(folder, repo.repo, file.etag)
         if self.plan.request.force:
             partial.unlink(missing_ok=True)
+        # Not being able to make its folder shows before the download, not behind it.
+        store.snapshot_path(folder, repo.repo, repo.commit, file.name).parent.mkdir(parents=True, exist_ok=True)
         fetched = self._fetch_right(file, partial)
         if file is self.model.files[0]:
             self._check_kind(partial, file)
@@ -222,7 +224,8 @@ class _Pull:
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
             hint = "nothing of it was kept; the repository itself has it like that"
-            raise IntegrityError(f"{file.name} is not a usable GGUF file: {error.message}", hint) from error
+            reason = error.message.replace(str(partial), file.name)
+            raise IntegrityError(f"{file.name} is not a usable GGUF file: {reason}", hint) from error
         expected = self.plan.architectures
         if expected and header.architecture not in expected:
             partial.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from phicli.hub.types import RemoteFile, RemoteRepo
 
 _ATTEMPTS: Final = 4
 _ANSWER_S: Final = 15.0
+_LARGEST_BYTES: Final = 1 << 50
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
@@ -42,32 +45,21 @@ def list_repo(
         NotFoundError: no such repository or revision.
         NetworkError: the hub cannot be reached, refuses, or answers with something else than a repository.
     """
-    check_environment()
+    check_environment(token)
     from huggingface_hub import HfApi
 
     api = HfApi(endpoint=endpoint(), token=token, library_name="phicli", library_version=phicli.__version__)
 
-    def ask() -> Any:
+    def ask() -> RemoteRepo:
         try:
-            return api.model_info(repo, revision=revision, files_metadata=True, timeout=_ANSWER_S)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            info = api.model_info(repo, revision=revision, files_metadata=True, timeout=_ANSWER_S)
+            return _repo(repo, revision, info)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, _library_errors()):
                 raise
             raise _no_answer() from error
 
-    info = _patiently(ask, repo, revision, on_wait)
-    if not isinstance(info.sha, str) or not info.siblings:
-        raise _no_answer()
-    files = tuple(file for sibling in info.siblings if (file := _file(sibling)) is not None)
-    card = getattr(info, "card_data", None)
-    return RemoteRepo(
-        repo=repo,
-        revision=revision or "main",
-        commit=info.sha,
-        license=_license(card, info.tags or []),
-        gated=bool(info.gated),
-        files=files,
-    )
+    return _patiently(ask, repo, revision, on_wait)
 
 
 def locate_file(
@@ -108,20 +100,41 @@ def _patiently(ask: Callable[[], _T], repo: str, revision: str | None, on_wait: 
         return ask()
 
 
+def _repo(repo: str, revision: str | None, info: Any) -> RemoteRepo:
+    """What the library read, as our own type.
+
+    Raises:
+        ValueError: it is no listing.
+    """
+    if not isinstance(info.sha, str) or not info.siblings:
+        raise ValueError
+    return RemoteRepo(
+        repo=repo,
+        revision=revision or "main",
+        commit=info.sha,
+        license=_license(getattr(info, "card_data", None), info.tags or []),
+        gated=bool(info.gated),
+        files=tuple(file for sibling in info.siblings if (file := _file(sibling)) is not None),
+    )
+
+
 def _file(sibling: Any) -> RemoteFile | None:
-    if not isinstance(sibling.size, int):
+    """One file; None for one without a size or a name for its content."""
+    if not isinstance(sibling.size, int) or not 0 <= sibling.size < _LARGEST_BYTES:
         return None
-    if sibling.lfs is not None:
-        sha256 = sibling.lfs["sha256"] if isinstance(sibling.lfs, dict) else sibling.lfs.sha256
-        return RemoteFile(sibling.rfilename, sibling.size, sha256, sha256)
-    return RemoteFile(sibling.rfilename, sibling.size, sibling.blob_id) if sibling.blob_id else None
+    if sibling.lfs is None:
+        return RemoteFile(sibling.rfilename, sibling.size, sibling.blob_id) if sibling.blob_id else None
+    sha256 = sibling.lfs["sha256"] if isinstance(sibling.lfs, dict) else sibling.lfs.sha256
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
+        raise ValueError
+    return RemoteFile(sibling.rfilename, sibling.size, sha256, sha256)
 
 
 def _license(card: Any, tags: list[str]) -> str | None:
     named = card.get("license") if card is not None else None
-    if isinstance(named, str) and named:
-        return named
-    return next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
+    if not isinstance(named, str) or not named:
+        named = next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
+    return "".join(c for c in " ".join(named.split()) if c.isprintable())[:80] if named else None
 
 
 def _library_errors() -> tuple[type[Exception], ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from phicli.catalog.names import is_repo_name
-from phicli.catalog.resolve import sources_of
+from phicli.catalog.resolve import resolve, sources_of
 from phicli.catalog.types import GgufSource, Variant
 from phicli.errors import UsageError
-from phicli.paths import expand
+from phicli.paths import is_there
 
+_REVISION: Final = re.compile(r"\w[\w./+-]{0,199}")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 
@@ -52,12 +54,14 @@ def pull_request(
     model, colon, quant = name.strip().partition(":")
     if colon and not quant:
         raise UsageError(f"{name!r} has no quantisation behind the colon", f"leave it out: phi pull {model}")
-    if not model or (expand(name).exists() and not is_repo_name(model)) or model.lower().endswith(".gguf"):
+    if not model or (not is_repo_name(model) and is_there(name)) or model.lower().endswith(".gguf"):
         raise UsageError(
             f"{name!r} is not the name of a model to download", "a file is used as it is: phi chat FILE.gguf"
         )
     variant, sources = sources_of(model)
-    if revision is not None and (not revision.strip() or ".." in revision or revision.startswith(("-", "/"))):
+    if variant is not None and variant.packaged_file:
+        resolve(name.strip())
+    if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
         raise UsageError(f"{revision!r} is no revision", "give a branch, a tag or a commit")
     return PullRequest(
         name=f"{variant.id if variant else model}{colon}{quant}",

@@ -13,7 +13,7 @@ from typing import Final
 
 from phicli.gguf_file.names import first_part, is_model_name, whole_size
 from phicli.hub.in_place.found import Findings, FoundFile, Skipped
-from phicli.paths import expand
+from phicli.paths import expand, read_small
 
 ORIGIN: Final = "lm-studio"
 
@@ -34,7 +34,7 @@ def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: dict[str, Skipped] = {}
     looked: list[Path] = []
     for folder in lm_studio_folders() if folders is None else folders:
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112 (what cannot be a path is no folder)
             continue
         looked.append(folder)
         for path in _model_files(folder):
@@ -51,7 +51,7 @@ def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
 
 def _pointed_home() -> Path | None:
     try:
-        text = expand("~/.lmstudio-home-pointer").read_text("utf-8").strip()
+        text = read_small(expand("~/.lmstudio-home-pointer")).decode().strip()
     except (OSError, ValueError):
         return None
     return expand(text) if text and "\0" not in text else None
@@ -59,7 +59,7 @@ def _pointed_home() -> Path | None:
 
 def _downloads_folder(home: Path) -> Path | None:
     try:
-        folder = json.loads((home / "settings.json").read_text("utf-8"))["downloadsFolder"]
+        folder = json.loads(read_small(home / "settings.json"))["downloadsFolder"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return expand(folder) if isinstance(folder, str) and folder and "\0" not in folder else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.hub.in_place.found import Findings, FoundFile, Skipped
-from phicli.paths import expand
+from phicli.paths import expand, read_small
 
 ORIGIN: Final = "ollama"
 _MODEL: Final = "application/vnd.ollama.image.model"
@@ -42,7 +42,7 @@ def find_ollama(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: list[Skipped] = []
     looked: list[Path] = []
     for folder in ollama_folders() if folders is None else folders:
-        if not (folder / "manifests").is_dir():
+        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (what cannot be a path is no folder)
             continue
         looked.append(folder)
         for manifest in _manifests(folder / "manifests"):
@@ -92,16 +92,17 @@ def _model_of(manifest: Path, blobs: Path, label: str) -> FoundFile:
         size_bytes = path.stat().st_size
     except OSError as error:
         raise _UnusableError(f"its file {path} cannot be read: {error.strerror}") from None
-    if models[0].get("size", size_bytes) != size_bytes:
-        raise _UnusableError(f"its file {path} has {size_bytes:,} bytes, not the {models[0]['size']:,} of the manifest")
+    promised = models[0].get("size", size_bytes)
+    if not isinstance(promised, int):
+        raise _UnusableError("its manifest is damaged")
+    if promised != size_bytes:
+        raise _UnusableError(f"its file {path} has {size_bytes:,} bytes, not the {promised:,} of the manifest")
     return FoundFile(path, ORIGIN, label, digest[1], size_bytes)
 
 
 def _layers(manifest: Path) -> list[Mapping[str, Any]]:
     try:
-        if manifest.stat().st_size > _LARGEST_MANIFEST_BYTES:
-            raise _UnusableError("its manifest is too large to be one")
-        layers = json.loads(manifest.read_text("utf-8"))["layers"]
+        layers = json.loads(read_small(manifest, _LARGEST_MANIFEST_BYTES))["layers"]
     except OSError as error:
         raise _UnusableError(f"its manifest cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -22,7 +22,8 @@ from phicli.hub.in_place.registry import (
     unregister,
 )
 from phicli.hub.types import Progress, silent
-from phicli.paths import expand
+from phicli.hub.writing import writing
+from phicli.paths import data_dir, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,10 @@ def register(
     kept_origin = holder.origin if holder is not None and _same(holder.path, path) else origin
     model = _model(chosen, path, size_bytes, identity, kept_origin)
     already = holder is not None and replace(holder, path=path, sha256=model.sha256) == model
-    if holder is not None and holder.name != chosen:
-        unregister(holder.name)
-    remember(model)
+    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you may write"):
+        if holder is not None and holder.name != chosen:
+            unregister(holder.name)
+        remember(model)
     return Registration(model, identity, already)
 
 
@@ -103,4 +105,5 @@ def _require_utf8(path: Path) -> None:
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
-        raise UsageError("the path of the model is not UTF-8, which the engine needs", "rename the file") from None
+        shown = str(path).encode("utf-8", "replace").decode()
+        raise UsageError(f"the path {shown} is not UTF-8, which the engine needs", "rename the file") from None

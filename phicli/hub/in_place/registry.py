@@ -6,6 +6,7 @@ One small JSON file a model under ``models`` in the data directory. Forgetting a
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +16,13 @@ from phicli.catalog.names import squash
 from phicli.catalog.resolve import resolve
 from phicli.errors import NotFoundError, UsageError
 from phicli.gguf_file.names import whole_size
-from phicli.paths import data_dir, write_atomically
+from phicli.paths import data_dir, read_small, write_atomically
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_LONGEST_PATH: Final = 4096
+_LONGEST_PART: Final = 255
+_LARGEST: Final = 1 << 63
 CHOOSE: Final = "choose another name: phi cache import FILE --as NAME"
 
 
@@ -51,11 +56,12 @@ def remember(model: LocalModel) -> None:
 
 def registered() -> tuple[LocalModel, ...]:
     """All registered models by name, whether or not their files are still there; a damaged record is left out."""
-    try:
-        files = sorted((data_dir() / "models").glob("*.json"))
-    except OSError:
-        return ()
-    return tuple(model for file in files if (model := _load(file)) is not None)
+    return tuple(model for file in _records() if (model := _load(file)) is not None)
+
+
+def damaged_records() -> tuple[Path, ...]:
+    """The records that :func:`registered` leaves out."""
+    return tuple(file for file in _records() if _load(file) is None and file.exists())
 
 
 def find(name: str) -> LocalModel | None:
@@ -79,12 +85,22 @@ def is_current(model: LocalModel) -> bool:
 
 
 def imported_folder(model: LocalModel) -> Path | None:
-    """The folder that the import of an archive made for ``model``: what ``phi`` may delete. None for others' files."""
-    home = imports_dir()
-    if not model.path.is_relative_to(home) or ".." in model.path.parts:
+    """The folder that the import of an archive made for ``model``: what ``phi`` may delete. None for others' files.
+
+    What counts is where the file really is, whatever the record says about the way there.
+    """
+    home = Path(os.path.realpath(imports_dir()))
+    real = Path(os.path.realpath(model.path))
+    inside = real.relative_to(home).parts if real.is_relative_to(home) else ()
+    if len(inside) < 2 or inside[0].startswith("."):
         return None
-    folder = home / model.path.relative_to(home).parts[0]
-    return folder if folder.is_dir() and not folder.is_symlink() and folder != model.path else None
+    folder = imports_dir() / inside[0]
+    return folder if folder.is_dir() and not folder.is_symlink() else None
+
+
+def shares_folder(model: LocalModel, folder: Path) -> bool:
+    """Whether the file of ``model`` really lies in ``folder``."""
+    return Path(os.path.realpath(model.path)).is_relative_to(os.path.realpath(folder))
 
 
 def imports_dir() -> Path:
@@ -126,13 +142,42 @@ def _record_path(name: str) -> Path:
     return data_dir() / "models" / f"{name}.json"
 
 
+def _records() -> list[Path]:
+    try:
+        return sorted((data_dir() / "models").glob("*.json"))
+    except OSError:
+        return []
+
+
 def _load(file: Path) -> LocalModel | None:
     try:
-        values: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        values: dict[str, Any] = json.loads(read_small(file))
         model = LocalModel(**(values | {"path": Path(values["path"])}))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    texts = (model.variant_id, model.quant, model.sha256)
-    sound = file.stem == model.name and isinstance(model.size_bytes, int) and isinstance(model.origin, str)
-    sound = sound and "\0" not in str(model.path) and all(isinstance(text, str | None) for text in texts)
-    return model if sound else None
+    return model if file.stem == model.name and _is_sound(model) else None
+
+
+def _is_sound(model: LocalModel) -> bool:
+    """Whether the record can be what it says: it is a file that anybody may have edited."""
+    texts = (model.variant_id, model.quant, model.origin)
+    numbers = (model.size_bytes, model.mtime_ns)
+    return (
+        _NAME.fullmatch(model.name) is not None
+        and all(text is None or (isinstance(text, str) and text.isprintable()) for text in texts)
+        and model.origin is not None
+        and all(isinstance(number, int) and -_LARGEST < number < _LARGEST for number in numbers)
+        and model.size_bytes >= 0
+        and (model.sha256 is None or (isinstance(model.sha256, str) and _SHA256.fullmatch(model.sha256) is not None))
+        and _can_be(model.path)
+    )
+
+
+def _can_be(path: Path) -> bool:
+    """Whether every system call may be given ``path``."""
+    try:
+        lengths = [len(part.encode("utf-8")) for part in path.parts]
+    except UnicodeEncodeError:
+        return False
+    fits = max(lengths, default=0) <= _LONGEST_PART and sum(lengths) + len(lengths) <= _LONGEST_PATH
+    return fits and path.is_absolute() and "\0" not in str(path)

@@ -1,0 +1,51 @@
+"""Says in words what a disk says in numbers when something cannot be written."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+
+from phicli.errors import DoesNotFitError, UsageError
+
+
+class UnwritableError(UsageError):
+    """A folder that cannot be written, for reasons that lie in the environment."""
+
+
+@contextlib.contextmanager
+def writing(what: str, folder: Path, hint: str) -> Iterator[None]:
+    """Turn what the system says while ``folder`` (``what`` it is: ``the cache``) is written to into words.
+
+    Only what writes belongs inside: an error of reading would be put down to the folder.
+
+    Raises:
+        DoesNotFitError: the disk is full.
+        UnwritableError: the folder cannot be written; ``hint`` says what to do about it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = "free some space (phi cache list, phi cache prune) and run it again"
+            raise DoesNotFitError(f"the disk of {folder} is full", free) from error
+        raise UnwritableError(f"{what} {folder} cannot be written: {error.strerror or error}", hint) from error
+
+
+@contextlib.contextmanager
+def new_folders(folder: Path) -> Iterator[None]:
+    """Make ``folder`` and those above it; on an error those that were made here go again, if they are empty.
+
+    Raises:
+        OSError: they cannot be made.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        raise
