@@ -6,7 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,9 +21,21 @@ _INTERRUPTED = UserInterruptError("interrupted")
 _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
+
+class _Root(LazyGroup):
+    """All commands; an interruption gets out as one, where Typer makes a return value of it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was typed."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Abort from None
+
+
 app = typer.Typer(
     name="phi",
-    cls=LazyGroup,
+    cls=_Root,
     help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

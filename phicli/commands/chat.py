@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Context, GpuLayers, Json, Model, Quiet, Threads
+from phicli.commands.options import Context, GpuLayers, Json, KvType, Model, Quiet, Threads
 
 
 def chat(
@@ -24,6 +24,7 @@ def chat(
     context: Context = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,
+    kv_type: KvType = None,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Do not read standard input beside a prompt.")] = False,
@@ -35,7 +36,7 @@ def chat(
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
-        max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers,
+        max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
     )  # fmt: skip
     prompt_text = None if prompt is None else " ".join(prompt)
     hold(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from phicli.errors import NotInstalledError, UserInterruptError
-from phicli.hub.download.planning import check_disk
+from phicli.hub.cache import cache_folder
+from phicli.hub.download.planning import check_disk, present_file
 from phicli.hub.download.pull import PullPlan, PullResult, prepare, pull
 from phicli.hub.download.request import PullRequest, pull_request
 from phicli.ui.confirm import confirm
@@ -17,7 +20,7 @@ def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Get the model and say where it is: the path, or one JSON object, on standard output."""
     terminal = Terminal.current()
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(request, screen)
+        plan = prepare(_for_this_machine(request, screen), screen)
         result = _run(plan, screen)
     if as_json:
         print_result(terminal, "pull", result_data(result))
@@ -31,7 +34,7 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Say what a pull would do; nothing is downloaded."""
     terminal = Terminal.current()
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(request, screen)
+        plan = prepare(_for_this_machine(request, screen), screen)
         screen.announce(plan)
     check_disk(plan)
     data = plan_data(plan)
@@ -51,7 +54,7 @@ def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> Non
         NotInstalledError: no.
     """
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(pull_request(missing.model), screen)
+        plan = prepare(_for_this_machine(pull_request(missing.model), screen), screen)
         if plan.model is not None:
             what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else missing.model
             screen.close()
@@ -60,6 +63,20 @@ def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> Non
         result = _run(plan, screen)
     if not quiet:
         terminal.say(result_lines(result))
+
+
+def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:
+    """The request with the quantisation that suits this machine, where none was asked for and none is there."""
+    variant = request.variant
+    if request.quant or variant is None or present_file(request, cache_folder()) is not None:
+        return request
+    from phicli.commands.recommending import quant_for
+
+    screen.phase("looking at this machine")
+    quant = quant_for(variant)
+    if quant is None:
+        screen.notice(f"no file of {variant.id} fits into this machine's memory as it is now: phi recommend --all")
+    return replace(request, preferred_quant=quant)
 
 
 def _run(plan: PullPlan, screen: PullScreen) -> PullResult:

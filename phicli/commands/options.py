@@ -35,6 +35,10 @@ Context = Annotated[
     int | None,
     typer.Option("--context", "-c", min=32, envvar="PHI_CONTEXT", help="Most tokens a conversation may have."),
 ]
+KvType = Annotated[
+    str | None,
+    typer.Option("--kv-type", envvar="PHI_KV_TYPE", help="Type of the context's memory: f16 (default), q8_0 or q4_0."),
+]
 GpuLayers = Annotated[
     int | None,
     typer.Option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
@@ -11,7 +12,11 @@ from phicli.fit.calibration import Calibration
 from phicli.fit.gates import check_request
 from phicli.fit.types import Assessment, Candidate, Request
 from phicli.hardware.types import Machine
-from phicli.plan.recommendation import Report, SpeedOf, make_report
+from phicli.plan.recommendation import OnThisMachine, Report, SpeedOf, make_report
+
+if TYPE_CHECKING:
+    from phicli.plan.description import VariantDescription
+    from phicli.plan.file_description import FileDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,34 +112,51 @@ def quant_for(variant: Variant) -> str | None:
     return recommended_quant(variant, machine, found, speed_of)
 
 
+def look_here(
+    shown: VariantDescription | FileDescription, options: MachineOptions | None = None
+) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
+    """What is shown, with what is recommended for the machine that ``options`` describe, and what it takes there.
+
+    The latter is None for what cannot run; then no machine is looked at.
+    """
+    from phicli.plan.description import on_machine
+
+    if shown.variant is not None and not shown.variant.runs_here:
+        return shown, None
+    machine = machine_of(options or MachineOptions())
+    return on_machine(shown, machine, _speeds(machine, Request()))
+
+
 def _weighed(machine: Machine, request: Request) -> Report:
     found, speed_of = _ingredients(machine, request)
     return make_report(machine, request, found, speed_of)
 
 
 def _ingredients(machine: Machine, request: Request) -> tuple[tuple[Candidate, ...], SpeedOf]:
-    """The candidates, and the speed model with all that was measured on this machine before."""
-    from phicli.bench.store import load_calibrations, load_measurements
+    """The candidates, and the speed model."""
     from phicli.catalog.load import catalog
-    from phicli.fit.speed import speed_model
     from phicli.plan.candidates import candidates
     from phicli.plan.installed import installed_models
 
+    return candidates(catalog(), installed_models(catalog())), _speeds(machine, request)
+
+
+def _speeds(machine: Machine, request: Request) -> SpeedOf:
+    """The speed model with all that was measured on this machine before."""
+    from phicli.bench.store import load_calibrations, load_measurements
+    from phicli.fit.speed import speed_model
+
     here = machine.simulated is None
-    speed_of = speed_model(
+    return speed_model(
         machine,
         prompt_tokens=request.prompt_tokens,
         calibrations=load_calibrations(machine.cpu.name) if here else (),
         measurements=load_measurements(machine.cpu.name) if here else (),
     )
-    return candidates(catalog(), installed_models(catalog())), speed_of
 
 
 def _calibrated(one: Assessment, machine: Machine, tell: Callable[[str], None]) -> Calibration | None:
     """Times of the engine for ``one``, None where no file of its kind can be made or where it shares two devices."""
-    import tempfile
-    from pathlib import Path
-
     from phicli.bench.calibrate import Setting, calibrate, can_calibrate
 
     candidate = one.candidate
@@ -152,4 +174,4 @@ def _calibrated(one: Assessment, machine: Machine, tell: Callable[[str], None]) 
     def on_step(step: str) -> None:
         tell(f"calibrating {name}: {step}")
 
-    return calibrate(candidate, machine.cpu, setting, folder=Path(tempfile.gettempdir()), on_step=on_step)
+    return calibrate(candidate, machine.cpu, setting, on_step=on_step)

@@ -20,14 +20,15 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show everything about a model, or about a GGUF file."""
+    from phicli.commands.recommending import look_here
     from phicli.plan.description import describe
     from phicli.ui.envelope import print_result
     from phicli.ui.models.page import example_of, print_description
     from phicli.ui.terminal import Terminal
 
-    shown = describe(model)
+    shown, here = look_here(describe(model))
     if as_json:
         from phicli.ui.models.data import description_data
 
-        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown)))
-    return print_description(Terminal.current(), shown)
+        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown), here))
+    return print_description(Terminal.current(), shown, here)

@@ -16,7 +16,8 @@ class LoadSettings:
 
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
     ``repack`` copies the weights into the layout the processor likes best: more tokens per second, a slower
-    start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can.
+    start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can. ``kv_type`` is the
+    type of the key-value cache: ``f16``, ``q8_0`` or ``q4_0``.
     """
 
     model_path: Path
@@ -26,6 +27,7 @@ class LoadSettings:
     gpu_layers: int = -1
     repack: bool = False
     warmup: bool = False
+    kv_type: str = "f16"
 
 
 @dataclass(frozen=True, slots=True)

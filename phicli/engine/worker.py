@@ -64,6 +64,7 @@ def parameters(config: dict[str, Any]) -> Any:
     params.n_ctx = config["context_tokens"]
     params.n_batch = params.n_ubatch = config["batch_tokens"]
     params.n_gpu_layers = config["gpu_layers"]
+    params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config['kv_type'].upper()}")
     params.no_extra_bufts = not config["repack"]
     params.warmup = config["warmup"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]

@@ -25,7 +25,7 @@ from phicli.hardware.types import Gpu, Machine
 READ_SHARE: Final = 0.87
 """Of the probe's bandwidth, reached by the engine."""
 
-UNPACK_SHARE: Final[Mapping[str, float]] = MappingProxyType({"repacked": 0.0, "Q8": 0.2, "F": 0.0, "BF": 0.0, "": 0.6})
+UNPACK_SHARE: Final[Mapping[str, float]] = MappingProxyType({"repacked": 0.0, "Q8": 0.0, "F": 0.0, "BF": 0.0, "": 0.6})
 """Beginning of the quantisation's name → part of the prefill's time a parameter that decoding takes beside reading."""
 
 PREFILL_SHARE: Final = 1.3

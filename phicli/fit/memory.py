@@ -11,7 +11,8 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
   is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
 - a quantised cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
   block stand side by side
-- output buffer: ``4 V``; tokenizer: about ``150 V``; the engine itself: about 18 MiB; and two Python processes
+- overhead: output buffer and tokenizer, about ``428 V``; anonymous memory of the engine's process, about 11 MiB, and
+  of ``phi`` itself, about 26 MiB; the libraries that both map, about 34 MiB (``benchmarks/accuracy.py resident``)
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import ModelShape
-from phicli.hardware.types import Memory
+from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
 MIB: Final = 1 << 20
@@ -35,9 +36,10 @@ KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0"
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 
 _CONTEXT_STEP: Final = 256
-_ENGINE_BYTES: Final = 18 * MIB
-_PYTHON_BYTES: Final = 96 * MIB
-_TOKENIZER_BYTES_PER_TOKEN: Final = 150
+_ENGINE_BYTES: Final = 11 * MIB
+_PHI_BYTES: Final = 26 * MIB
+_LIBRARY_BYTES: Final = 34 * MIB
+_BYTES_PER_TOKEN: Final = 428
 _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
 _KV_BLOCK: Final = 32
@@ -51,9 +53,8 @@ _SMALLER: Final = ("phi-4", "phi-4-mini")
 class MemorySum:
     """What a loaded model takes, in bytes.
 
-    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. ``kv_bytes`` and
-    what follows is anonymous memory, which the system cannot drop; weights are the mapped file, which it can drop and
-    read again.
+    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. Weights are the
+    mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
     """
 
     weights_bytes: int
@@ -82,8 +83,8 @@ class MemorySum:
 
     @property
     def reclaimable_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is the mapped file."""
-        return self.weights_bytes - self.gpu_weights_bytes
+        """The part of ``resident_bytes`` that is mapped files: the weights, and the libraries."""
+        return self.weights_bytes - self.gpu_weights_bytes + _LIBRARY_BYTES
 
     @property
     def must_have_bytes(self) -> int:
@@ -141,7 +142,7 @@ def plan_memory(
         kv_bytes=kv_bytes,
         compute_bytes=compute + gpu_compute,
         repack_bytes=repackable,
-        overhead_bytes=_ENGINE_BYTES + _PYTHON_BYTES + (4 + _TOKENIZER_BYTES_PER_TOKEN) * shape.vocabulary,
+        overhead_bytes=_ENGINE_BYTES + _PHI_BYTES + _LIBRARY_BYTES + _BYTES_PER_TOKEN * shape.vocabulary,
         gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
@@ -203,8 +204,9 @@ def largest_context_that_fits(
 
 
 def check_fits(
-    needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0
-) -> None:
+    needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0,
+    fitting_kv_type: str | None = None,
+) -> None:  # fmt: skip
     """Return if ``needed`` fits into ``memory``, or if the machine does not tell its memory (None).
 
     Args:
@@ -213,6 +215,7 @@ def check_fits(
         model: the model as the person typed it, for the message and the command in the hint.
         context_tokens: the context that was planned.
         fitting_context: :func:`largest_context_that_fits`; proposed when it is of use.
+        fitting_kv_type: a smaller type of cache with which the whole context fits, if one does.
 
     Raises:
         DoesNotFitError: it does not; ``data`` has the sums.
@@ -234,8 +237,9 @@ def check_fits(
         "usable_bytes": usable,
         "context_tokens": context_tokens,
         "fitting_context_tokens": fitting_context,
+        "fitting_kv_type": fitting_kv_type,
     }
-    raise DoesNotFitError(message, _hint(model, usable, context_tokens, fitting_context), data=data)
+    raise DoesNotFitError(message, _hint(model, usable, context_tokens, fitting_context, fitting_kv_type), data=data)
 
 
 def _parts(needed: MemorySum, context_tokens: int) -> str:
@@ -249,7 +253,10 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
     return ", ".join(parts)
 
 
-def _hint(model: str, usable: int, context_tokens: int, fitting_context: int) -> str:
+def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
+    if fitting_kv_type is not None:
+        command = f"phi chat {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
+        return f"it fits with the context kept as {fitting_kv_type}: {command}"
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
         command = f"phi chat {shlex.quote(model)} --context {fitting_context}"
         return f"A context of {fitting_context:,} tokens fits: {command}"

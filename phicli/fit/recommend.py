@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
 from phicli.fit.gates import (
     check_request,
@@ -114,6 +115,39 @@ def best_quant_for(
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
     floor = task.floor_tps if request.min_tps is None else request.min_tps
     return choose(assessed, task, floor)
+
+
+def every_quant_of(
+    variant: Variant, book: Catalog, candidates: Sequence[Candidate], machine: Machine, speed_of: SpeedOf
+) -> tuple[tuple[Assessment, Rejection | None], ...]:
+    """Every file of ``variant`` on ``machine`` for general use, and why it does not fit; None where it does.
+
+    What fits comes first: what is installed, then as quantisations are usually taken, then by quality. Of the others
+    the one that misses least comes first; it is placed where it misses least, and its speed is what it would be there.
+
+    Args:
+        variant: the model.
+        book: the catalogue.
+        candidates: files that could run; those of other variants are passed over.
+        machine: what there is to run it on.
+        speed_of: the speed model.
+    """
+    request = Request()
+    task = check_request(request)
+    found: list[tuple[Assessment, Rejection | None]] = []
+    for candidate in (one for one in candidates if one.variant.id == variant.id):
+        tried = placements(candidate, machine, request, task)
+        placed = next((one for one in tried if one.fits), min(tried, key=lambda one: one.missing_bytes))
+        rejection = None if placed.fits else memory_rejection(candidate, machine, tried)
+        found.append((assess(candidate, placed, book, task, speed_of), rejection))
+
+    def usefulness(row: tuple[Assessment, Rejection | None]) -> tuple[int, bool, int, float]:
+        one, rejection = row
+        missing = (rejection.missing_bytes or 0) if rejection else 0
+        place = 0 if rejection else preference(one.candidate.quant)
+        return missing, not one.candidate.installed, place, -one.quality
+
+    return tuple(sorted(found, key=usefulness))
 
 
 def _filter(

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from phicli.hardware.available import Memory
 from phicli.hardware.cgroup import ROOT, Groups, groups_of, read_number, read_text
-from phicli.hardware.types import Memory
 
 _KIB: Final = 1024
 _V1_LIMITS: Final = ("memory.limit_in_bytes",)

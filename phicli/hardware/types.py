@@ -6,18 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from phicli.hardware.available import Memory
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Main memory that this process may use, in bytes.
-
-    ``available_bytes`` can be taken without pushing anything out to swap; swap itself is never counted.
-    ``source`` says in words where the tighter of the numbers came from.
-    """
-
-    total_bytes: int
-    available_bytes: int
-    source: str
+__all__ = ["Bandwidth", "Cpu", "Disk", "Gpu", "Machine", "Memory"]
 
 
 @dataclass(frozen=True, slots=True)

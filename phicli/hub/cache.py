@@ -19,7 +19,7 @@ from typing import Final
 from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
-from phicli.gguf_file.names import first_part, is_model_name, whole_size
+from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -51,33 +51,19 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     return _expand(home) / "hub"
 
 
-def find_cached(repo: str, filename: str, *, revision: str | None = None, folder: Path | None = None) -> Path | None:
-    """The cached file of the hub repository ``repo`` (``owner/name``), or None.
-
-    Without a ``revision`` (a branch, tag or commit) ``main`` comes first, then other snapshots, the newest first.
-    """
-    parts = filename.split("/")
-    if not filename or any(part in ("", ".", "..") for part in parts):
-        return None
-    for snapshot in _snapshots(repo, revision, folder):
-        path = snapshot.joinpath(*parts)
-        if path.is_file():  # follows links: one that leads nowhere is no file
-            return path
-    return None
-
-
 def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
     """The models of one repository that are on disk: those the source lists, in its order, then others by name.
 
-    A file of several parts counts when all are there. Projectors for pictures (``mmproj``) do not count.
+    A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors
+    for pictures (``mmproj``) do not count.
     """
     found: dict[str, InstalledFile] = {}
     listed = {file.filename: file.quant for file in source.files}
-    for snapshot in _snapshots(source.repo, None, folder):
+    for snapshot in _snapshots(source.repo, folder):
         for name in _model_names(snapshot):
             if name in found:
                 continue
-            size = whole_size(snapshot / name)
+            size = _size(snapshot / name)
             if size is not None:
                 quant = listed.get(name) or quant_of_filename(name)
                 found[name] = InstalledFile(source.repo, name, quant, snapshot / name, snapshot.name, size)
@@ -105,25 +91,27 @@ def _expand(text: str) -> Path:
     return Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
 
 
-def _snapshots(repo: str, revision: str | None, folder: Path | None) -> Iterator[Path]:
-    """Snapshot folders of ``repo``: that of the revision; or that of ``main``, then the others, newest first."""
+def _snapshots(repo: str, folder: Path | None) -> Iterator[Path]:
+    """Snapshot folders of ``repo``: that of ``main``, then the others, newest first."""
     if not is_repo_name(repo):
         return
     root = (folder or cache_folder()) / f"models--{repo.replace('/', '--')}"
-    first = root / "snapshots" / _commit(root, revision or "main")
-    if first.is_dir():
-        yield first
-    if revision is None:
-        yield from (path for path in _newest_first(root / "snapshots") if path != first)
+    commit = _main_commit(root)
+    others = _newest_first(root / "snapshots")
+    main = [path for path in others if path.name == commit]
+    yield from (*main, *(path for path in others if path not in main))
 
 
-def _commit(root: Path, revision: str) -> str:
-    if ".." in revision or revision.startswith("/"):
-        return "none"
+def _main_commit(root: Path) -> str | None:
     try:
-        return (root / "refs" / revision).read_text("utf-8").strip() or revision
+        return (root / "refs" / "main").read_text("utf-8").strip()
     except (OSError, ValueError):
-        return revision
+        return None
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of all parts of the model, None when one is no file."""
+    return whole_size(path) if all(part.is_file() for part in parts_of(path)) else None
 
 
 def _newest_first(folder: Path) -> list[Path]:

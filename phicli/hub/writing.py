@@ -15,10 +15,11 @@ class UnwritableError(UsageError):
 
 
 @contextlib.contextmanager
-def writing(what: str, folder: Path, hint: str) -> Iterator[None]:
+def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[None]:
     """Turn what the system says while ``folder`` (``what`` it is: ``the cache``) is written to into words.
 
-    Only what writes belongs inside: an error of reading would be put down to the folder.
+    Only what writes belongs inside: an error of reading would be put down to the folder. ``again`` says what running it
+    once more will do, when the disk was full.
 
     Raises:
         DoesNotFitError: the disk is full.
@@ -28,7 +29,9 @@ def writing(what: str, folder: Path, hint: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = "free some space (phi cache list, phi cache prune) and run it again"
+            free = "free some space (phi cache list, phi cache prune) and run it again" + (
+                f": {again}" if again else ""
+            )
             raise DoesNotFitError(f"the disk of {folder} is full", free) from error
         raise UnwritableError(f"{what} {folder} cannot be written: {error.strerror or error}", hint) from error
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from phicli.errors import UsageError
+from phicli.fit.memory import KV_TYPE_BYTES
 
 _LARGEST_SEED = 2**32 - 2
 
@@ -28,6 +29,7 @@ class ChatOptions:
     context_tokens: int | None = None
     threads: int | None = None
     gpu_layers: int | None = None
+    kv_type: str | None = None
 
     def __post_init__(self) -> None:
         _check("--temperature", self.temperature, 0, 100)
@@ -37,6 +39,8 @@ class ChatOptions:
         _check("--seed", self.seed, 0, _LARGEST_SEED)
         _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
         _check("--gpu-layers", self.gpu_layers, 0, 2**31 - 1)
+        if self.kv_type is not None and self.kv_type not in KV_TYPE_BYTES:
+            raise UsageError(f"--kv-type {self.kv_type} is unknown", f"there is {', '.join(KV_TYPE_BYTES)}")
         check_text("--system", self.system or "")
 
 

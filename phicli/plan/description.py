@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
-from phicli.catalog.types import Variant
+from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
+from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.types import Candidate
+from phicli.gguf_file.header import read_header
 from phicli.paths import expand
+from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
 from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import locate
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
+from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_here, recommended_quant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class VariantDescription:
 
     ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package.
     ``sources`` maps the key of every source that the catalogue names for the variant to what that source is.
+    ``recommended`` is the quantisation for this machine, None as long as nobody looked or where none fits.
     """
 
     variant: Variant
@@ -32,11 +38,23 @@ class VariantDescription:
     installed: tuple[InstalledModel, ...]
     packaged_path: Path | None
     sources: Mapping[str, str]
+    recommended: str | None = None
 
     @property
     def best(self) -> PublishedFile | None:
-        """The file that ``phi pull`` takes for what was asked for, as far as the catalogue tells."""
-        return best_file(self.variant, self.published)
+        """The file that ``phi pull`` takes for what was asked for, as far as the catalogue tells.
+
+        That of the recommended quantisation where the first source has it, else the usual one.
+        """
+        recommended = tuple(file for file in self.published if file.quant == self.recommended)
+        return best_file(self.variant, recommended) or best_file(self.variant, self.published)
+
+    @property
+    def takes(self) -> str | None:
+        """The quantisation of that file; where only the hub knows the files, the one that is looked for there first."""
+        if not self.variant.sources:
+            return None
+        return self.quant or (self.best.quant if self.best else self.recommended)
 
 
 def describe(name: str) -> VariantDescription | FileDescription:
@@ -61,6 +79,73 @@ def describe(name: str) -> VariantDescription | FileDescription:
         installed=tuple(model for model in installed_of(variant, installed_models()) if quant in (None, model.quant)),
         packaged_path=_packaged(variant),
         sources=_sources(variant),
+    )
+
+
+def on_machine(
+    shown: VariantDescription | FileDescription, machine: Machine, speed_of: SpeedOf
+) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
+    """What is shown, with the quantisation that is recommended for ``machine``, and what all of them take there.
+
+    The latter is None for what cannot run there: no engine does, it is no language model, or parts of it are missing.
+    """
+    if shown.variant is not None and not shown.variant.runs_here:
+        return shown, None
+    if isinstance(shown, FileDescription):
+        one = _candidate(shown)
+        return shown, None if one is None else quants_here(one.variant, machine, (one,), speed_of)
+    variant = shown.variant
+    known = candidates(replace(catalog(), variants=(variant,)), shown.installed)
+    own = [one for one in known if shown.quant in (None, one.quant)]
+    shown = replace(shown, recommended=recommended_quant(variant, machine, own, speed_of))
+    return shown, quants_here(variant, machine, own, speed_of, takes=shown.takes)
+
+
+def _candidate(shown: FileDescription) -> Candidate | None:
+    """The file as its header tells; of a model in several parts the first has the dimensions, all have the weights."""
+    if not shown.complete:
+        return None
+    shape = shape_of(read_header(shown.path))
+    if not (shape.layers and shape.embedding and shape.vocabulary and shape.heads):
+        return None
+    if shown.split_count > 1:
+        share = shown.size_bytes / max(shape.weights_bytes, 1)
+        shape = replace(
+            shape,
+            weights_bytes=shown.size_bytes,
+            repackable_bytes=int(shape.repackable_bytes * share),
+            expert_bytes=int(shape.expert_bytes * share),
+        )
+    variant = shown.variant or _stranger(shown, shape)
+    trained = shape.trained_context_tokens or variant.context_tokens
+    return Candidate(replace(variant, context_tokens=trained), shown.quant or "", shape, "header", installed=True)
+
+
+def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:
+    """A variant that the catalogue does not have, by the header of its file; without a context of its own, any will do."""
+    dimensions = Dimensions(
+        layers=shape.layers,
+        heads=shape.heads,
+        kv_heads=shape.kv_heads_total // shape.layers,
+        head_size=shape.key_length,
+        hidden=shape.embedding,
+        vocabulary=shape.vocabulary,
+        tied=not shape.output_bytes,
+        feed_forward=shape.feed_forward or None,
+        experts=shape.experts,
+        experts_used=shape.experts_used,
+    )
+    name = shown.general_name or shown.path.name
+    return Variant(
+        id=name,
+        family="",
+        title=name,
+        parameters=shown.parameters or 0,
+        context_tokens=1 << 17,
+        license="",
+        runs_on="llama.cpp",
+        architecture=shown.architecture,
+        dimensions=dimensions,
     )
 
 

@@ -11,10 +11,17 @@ from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import SamplingDefaults, Variant
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import UsageError
-from phicli.fit.memory import check_fits, largest_context_that_fits, plan_memory, usable_bytes
+from phicli.fit.memory import (
+    KV_TYPE_BYTES,
+    MemorySum,
+    check_fits,
+    largest_context_that_fits,
+    plan_memory,
+    usable_bytes,
+)
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader
-from phicli.hardware.types import Memory
+from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import DEFAULT_CONTEXT_TOKENS, ContextPlan, plan_context
 from phicli.plan.identify import FormatChoice, choose_format
@@ -57,7 +64,7 @@ class LoadPlan:
 
     def settings_for(self, context_tokens: int) -> LoadSettings:
         """The settings of a load with another context: weights are repacked only where that still fits."""
-        repack = self.settings.repack and _repacked_fits(self.shape, context_tokens, self.memory)
+        repack = self.settings.repack and _repacked_fits(self.shape, context_tokens, self.settings.kv_type, self.memory)
         return replace(self.settings, context_tokens=context_tokens, repack=repack)
 
     def settings_data(self) -> dict[str, Any]:
@@ -75,6 +82,7 @@ class LoadPlan:
             "threads": self.settings.threads,
             "batch_tokens": self.settings.batch_tokens,
             "gpu_layers": self.settings.gpu_layers,
+            "kv_type": self.settings.kv_type,
             "repack": self.settings.repack,
             "warmup": self.settings.warmup,
         }
@@ -99,14 +107,18 @@ def plan_load(
     """
     variant = model.variant or known_by_name(header.name)
     shape = shape_of(header)
-    context = _context(header, shape, options, memory)
+    kv_type = options.kv_type or "f16"
+    context = _context(header, shape, options, kv_type, memory)
     choice = choose_format(header, variant)
     long_answers = use is Use.CONVERSATION or (variant is not None and variant.reasoning)
     # A limit that follows from the memory is no promise: then only the beginning has to fit.
     promised = context.first_tokens if options.context_tokens is None else context.limit_tokens
-    needed = plan_memory(shape, context_tokens=promised, batch_tokens=_BATCH_TOKENS)
-    fitting = _fitting(shape, memory, promised)
-    check_fits(needed, memory, model=model.name, context_tokens=promised, fitting_context=fitting)
+    needed = _needed(shape, promised, kv_type)
+    check_fits(
+        needed, memory, model=model.name, context_tokens=promised,
+        fitting_context=_fitting(shape, memory, promised, kv_type),
+        fitting_kv_type=_smaller_kv_type(shape, memory, promised, kv_type),
+    )  # fmt: skip
     return LoadPlan(
         model=model,
         format=choice,
@@ -116,8 +128,9 @@ def plan_load(
             threads=options.threads or cores,
             batch_tokens=_BATCH_TOKENS,
             gpu_layers=_ALL_LAYERS if options.gpu_layers is None else options.gpu_layers,
-            repack=long_answers and _repacked_fits(shape, context.first_tokens, memory),
+            repack=long_answers and _repacked_fits(shape, context.first_tokens, kv_type, memory),
             warmup=use is Use.CONVERSATION,
+            kv_type=kv_type,
         ),
         context=context,
         sampling=_sampling(options, variant.sampling if variant else None),
@@ -127,7 +140,9 @@ def plan_load(
     )
 
 
-def _context(header: GgufHeader, shape: ModelShape, options: ChatOptions, memory: Memory | None) -> ContextPlan:
+def _context(
+    header: GgufHeader, shape: ModelShape, options: ChatOptions, kv_type: str, memory: Memory | None
+) -> ContextPlan:
     trained = shape.trained_context_tokens or DEFAULT_CONTEXT_TOKENS
     asked = options.context_tokens
     if asked is not None and asked > trained:
@@ -139,21 +154,41 @@ def _context(header: GgufHeader, shape: ModelShape, options: ChatOptions, memory
         trained_tokens=trained,
         original_tokens=header.original_context_length,
         asked_tokens=asked,
-        fitting_tokens=_fitting(shape, memory, trained) or DEFAULT_CONTEXT_TOKENS,
+        fitting_tokens=_fitting(shape, memory, trained, kv_type) or DEFAULT_CONTEXT_TOKENS,
     )
 
 
-def _repacked_fits(shape: ModelShape, context_tokens: int, memory: Memory | None) -> bool:
+def _needed(shape: ModelShape, context_tokens: int, kv_type: str, *, repack: bool = False) -> MemorySum:
+    return plan_memory(
+        shape,
+        context_tokens=context_tokens,
+        kv_type_bytes=KV_TYPE_BYTES[kv_type],
+        batch_tokens=_BATCH_TOKENS,
+        repack=repack,
+    )
+
+
+def _repacked_fits(shape: ModelShape, context_tokens: int, kv_type: str, memory: Memory | None) -> bool:
     if memory is None:
         return True
-    needed = plan_memory(shape, context_tokens=context_tokens, batch_tokens=_BATCH_TOKENS, repack=True)
-    return needed.total_bytes <= usable_bytes(memory)
+    return _needed(shape, context_tokens, kv_type, repack=True).total_bytes <= usable_bytes(memory)
 
 
-def _fitting(shape: ModelShape, memory: Memory | None, at_most: int) -> int:
+def _smaller_kv_type(shape: ModelShape, memory: Memory | None, context_tokens: int, kv_type: str) -> str | None:
+    """The most exact type of cache, below ``kv_type``, with which the context fits; None when none helps."""
+    if memory is None:
+        return None
+    smaller = [name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[kv_type]]
+    usable = usable_bytes(memory)
+    return next((name for name in smaller if _needed(shape, context_tokens, name).total_bytes <= usable), None)
+
+
+def _fitting(shape: ModelShape, memory: Memory | None, at_most: int, kv_type: str) -> int:
     if memory is None:
         return at_most
-    return largest_context_that_fits(shape, memory, at_most=at_most, batch_tokens=_BATCH_TOKENS)
+    return largest_context_that_fits(
+        shape, memory, at_most=at_most, kv_type_bytes=KV_TYPE_BYTES[kv_type], batch_tokens=_BATCH_TOKENS
+    )
 
 
 def _sampling(options: ChatOptions, defaults: SamplingDefaults | None) -> Sampling:

@@ -12,12 +12,15 @@ from phicli.fit.memory import usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import useful_tps
-from phicli.fit.recommend import SpeedOf, best_quant_for, recommend
+from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
 from phicli.hardware.types import Machine
 
-__all__ = ["Assessment", "Machine", "Pick", "Rejection", "Report", "SpeedOf", "Sum", "make_report", "recommended_quant"]
+__all__ = [
+    "Assessment", "Machine", "OnThisMachine", "Pick", "QuantHere", "Rejection", "Report", "SpeedOf", "Sum",
+    "make_report", "quants_here", "recommended_quant", "sums_of",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,33 @@ class Report:
     found: Recommendation
     usable_bytes: int | None
     gpu_usable_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuantHere:
+    """One quantisation of a model on a machine: ``rejection`` says why it does not fit.
+
+    ``fits`` is None where the machine does not tell. ``takes`` marks what ``phi pull`` takes.
+    """
+
+    assessment: Assessment
+    rejection: Rejection | None
+    fits: bool | None
+    takes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnThisMachine:
+    """What a model takes on a machine with a context of ``context_tokens``; the most useful of ``rows`` first.
+
+    ``usable_bytes`` and ``gpu_usable_bytes`` are as in :class:`Report`.
+    """
+
+    machine: Machine
+    usable_bytes: int | None
+    gpu_usable_bytes: int
+    context_tokens: int
+    rows: tuple[QuantHere, ...]
 
 
 def make_report(
@@ -78,6 +108,30 @@ def recommended_quant(
     """The quantisation of ``variant`` to download for ``machine``; None when none of those known fits."""
     best = best_quant_for(variant, catalog(), candidates, machine, speed_of)
     return None if best is None else best.candidate.quant
+
+
+def quants_here(
+    variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf, *, takes: str | None = None
+) -> OnThisMachine:
+    """Every quantisation of ``variant`` among ``candidates`` on ``machine``, for general use.
+
+    Args:
+        variant: the model.
+        machine: what there is.
+        candidates: its files.
+        speed_of: the speed model.
+        takes: the quantisation that ``phi pull`` takes; it is marked, and comes first where it fits.
+    """
+    usable = None if machine.memory is None else usable_bytes(machine.memory)
+    rows = []
+    for one, rejection in every_quant_of(variant, catalog(), candidates, machine, speed_of):
+        known = usable is not None or one.gpu_layers > one.candidate.shape.layers
+        fits = rejection is None if known else None
+        rows.append(QuantHere(one, rejection, fits, takes=one.candidate.quant == takes))
+    rows.sort(key=lambda row: not (row.takes and row.rejection is None))
+    task = check_request(Request())
+    context = planned_context(variant, Request(), task)
+    return OnThisMachine(machine, usable, gpu_budget_bytes(machine.gpus), context, tuple(rows))
 
 
 def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> tuple[Sum, ...]:

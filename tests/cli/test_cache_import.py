@@ -7,10 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from phicli.hub.archive.exporting import export_model
+from phicli.hub.archive.form import MANIFEST, encode_manifest, header_block, padding_bytes
+from tests.support.archived import put
 from tests.support.files import TINY_PHI
 from tests.support.other_programs import phi_4_mini_bytes, put_in_lm_studio, put_in_ollama, put_manifest
 from tests.support.running import Phi
@@ -98,6 +102,27 @@ def test_scan_as_json(phi: Phi, both: Path) -> None:
     phi("cache", "scan", "-y")
     again = {one["label"]: one["name"] for one in phi("cache", "scan", "--json").json["data"]["found"]}
     assert again == {"phi4-mini:latest": "phi4-mini-ollama", "llama3:8b": None, "someone/tiny-GGUF/paris.gguf": "paris"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_one_that_cannot_be_registered_stops_no_other(phi: Phi, home: Path) -> None:
+    models = home / ".lmstudio" / "models" / "someone" / "tiny-GGUF"
+    for name in (b"a\xff.gguf", b"b.gguf", b"c\xff.gguf"):
+        put_in_lm_studio(models, os.fsdecode(name), TINY_PHI.read_bytes())
+    run = phi("cache", "scan", "-y")
+    assert run.code == 0
+    assert run.err.count("not registered: ") == 2
+    assert "not registered: someone/tiny-GGUF/a?.gguf (lm-studio): the path" in run.err
+    data = phi("cache", "scan", "-y", "--json").json["data"]
+    assert [one["name"] for one in data["found"]] == [None, "b", None]
+    assert [one["label"][-6:] for one in data["failed"]] == ["?.gguf", "?.gguf"]
+    assert "UTF-8" in data["failed"][0]["reason"]
+
+
+def test_a_home_that_cannot_be_written_is_no_matter_of_one_file(phi: Phi, both: Path, tmp_path: Path) -> None:
+    (tmp_path / "phi").write_text("a file")
+    run = phi("cache", "scan", "-y")
+    assert (run.code, "cannot be written" in run.err) == (2, True)
 
 
 def test_scan_where_there_is_nothing(phi: Phi, home: Path) -> None:
@@ -192,6 +217,23 @@ def test_a_model_travels_without_a_network(phi: Phi, home: Path, tmp_path: Path)
     run = phi("cache", "import", str(target), **there)
     assert (run.code, "phi chat toy" in run.err) == (0, True)
     assert phi("chat", "toy", QUESTION, **there).out.strip() == "The capital of France is Paris."
+
+
+def test_the_name_that_is_printed_means_the_model(phi: Phi, home: Path, tmp_path: Path) -> None:
+    """A manifest may name a model that means nothing here."""
+    path = put(tmp_path / "other", "toy.gguf", TINY_PHI.read_bytes())
+    manifest = export_model(path, tmp_path / "toy.tar", name="toy", quant="Q4_K_M").manifest
+    text = encode_manifest(replace(manifest, model="zzz"))
+    content = (tmp_path / "toy.tar").read_bytes()
+    old = 512 + len(encode_manifest(manifest)) + padding_bytes(len(encode_manifest(manifest)))
+    head = header_block(MANIFEST, len(text)) + text + bytes(padding_bytes(len(text)))
+    (tmp_path / "zzz.tar").write_bytes(head + content[old:])
+    run = phi("cache", "import", str(tmp_path / "zzz.tar"), "--json")
+    assert (run.code, run.json["data"]["model"], run.json["data"]["already"]) == (0, None, False)
+    name = run.json["data"]["command_name"]
+    assert "zzz" not in name
+    assert phi("chat", name, QUESTION).out.strip() == "The capital of France is Paris."
+    assert "zzz" not in phi("cache", "import", str(tmp_path / "zzz.tar")).err.replace("zzz.tar", "")
 
 
 def test_an_archive_that_was_tampered_with(phi: Phi, home: Path, tmp_path: Path) -> None:

@@ -34,14 +34,17 @@ class Person:
         )  # fmt: skip
         os.close(slave)
 
-    def wait_for(self, text: str) -> None:
+    def wait_for(self, text: str, *, times: int = 1) -> None:
         until = time.monotonic() + 30
-        while text not in self.screen:
+        while self.screen.count(text) < times:
             assert time.monotonic() < until, self.screen
             self._read()
 
     def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
+        self.type_bytes(text.encode())
+
+    def type_bytes(self, data: bytes) -> None:
+        os.write(self._master, data)
 
     def end(self) -> tuple[int, str]:
         """Exit code and standard output."""

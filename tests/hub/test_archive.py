@@ -20,9 +20,9 @@ from phicli.hub.archive import importing as archive_import
 from phicli.hub.archive.exporting import Exported, export_model
 from phicli.hub.archive.form import MANIFEST, is_archive
 from phicli.hub.archive.importing import import_archive
-from phicli.hub.cache import find_cached
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import find
+from phicli.hub.store import snapshot_path
 from tests.support.archived import COMMIT, LICENSE, MODEL, NAME, PHI_4_MINI, README, REPO, put
 from tests.support.cache_layout import photograph
 from tests.support.other_programs import phi_4_mini_bytes
@@ -49,7 +49,7 @@ def test_what_comes_out_is_what_huggingface_hub_would_have_made(packed: Path, ca
     folder = tmp_path / "other"
     done = import_archive(packed, folder=folder)
     assert (done.already, done.name) == (False, None)
-    assert done.path == find_cached(REPO, NAME, folder=folder)
+    assert done.path == snapshot_path(folder, REPO, COMMIT, NAME)
     before, after = photograph(tmp_path / "hf", folders=False), photograph(folder, folders=False)
     after.pop("CACHEDIR.TAG", None)
     extra = {name for name in before if "other.Q8_0" in name or before[name] == ("file", MODEL + bytes(32))}
@@ -66,8 +66,7 @@ def test_what_comes_out_is_what_huggingface_hub_would_have_made(packed: Path, ca
 
 def test_a_second_import_writes_nothing(packed: Path, tmp_path: Path) -> None:
     import_archive(packed, folder=tmp_path / "other")
-    path = find_cached(REPO, NAME, folder=tmp_path / "other")
-    assert path is not None
+    path = snapshot_path(tmp_path / "other", REPO, COMMIT, NAME)
     before = path.resolve().stat().st_ino
     done = import_archive(packed, folder=tmp_path / "other")
     assert done.already
@@ -81,7 +80,7 @@ def test_a_newer_main_stays_what_it_is(packed: Path, tmp_path: Path) -> None:
     done = import_archive(packed, folder=tmp_path / "other")
     assert ref.read_text() == "8" * 40
     assert done.path.parent.name == COMMIT
-    assert find_cached(REPO, NAME, folder=tmp_path / "other") == done.path
+    assert snapshot_path(tmp_path / "other", REPO, COMMIT, NAME) == done.path
 
 
 def test_a_damaged_file_in_the_cache_is_replaced(packed: Path, tmp_path: Path) -> None:
@@ -247,8 +246,8 @@ def test_a_disk_that_fills_up_meanwhile(
         export_model(big, small_disk / "big.tar", name="big")
     monkeypatch.setattr(archive_export, "check_space", lambda folder, needed: None)
     monkeypatch.setattr(archive_import, "check_space", lambda folder, needed: None)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DoesNotFitError, match="is full"):
         export_model(big, small_disk / "big.tar", name="big")
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DoesNotFitError, match="is full"):
         import_archive(tmp_path / "big.tar", folder=small_disk / "hf")
-    assert photograph(small_disk, folders=False) == {}
+    assert photograph(small_disk) == {}

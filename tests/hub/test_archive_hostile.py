@@ -54,7 +54,7 @@ def renamed(name: str) -> Change:
 
     def change(data: dict[str, Any], members: Members) -> None:
         data["files"][0]["name"] = name
-        members[0] = member(f"files/{name}", members[0][1])
+        members[0] = member(f"files/{name.encode('utf-8', 'replace').decode()}", members[0][1])
 
     return change
 
@@ -120,6 +120,12 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "a repository with ..": (setting("repo", "../.."), "a repository"),
     "a repository that is a path": (setting("repo", "a/b/c"), "a repository"),
     "a revision that is a path": (setting("revision", "../../x"), "a revision"),
+    "a revision that is no text": (setting("revision", 7), "no proper revision"),
+    "half a character in a name": (renamed("\ud800.gguf"), "leads elsewhere"),
+    "a quant with colours": (setting("quant", "\x1b[31mQ4"), "no proper quant"),
+    "a quant with spaces": (setting("quant", "Q4 K M"), "no proper quant"),
+    "a model with colours": (setting("model", "\x1b[31mphi"), "no proper model"),
+    "an endless licence": (setting("license", "x" * 10_000), "no proper license"),
     "no revision": (setting("revision", None), "without a revision"),
     "no model first": (lambda data, members: data["files"].reverse(), "no GGUF file in the first place"),
     "another format": (setting("format", "zip"), "not one that phi wrote"),
@@ -145,7 +151,10 @@ def refused(tmp_path: Path, home: Path, reason: str) -> None:
         import_archive(tmp_path / "bad.tar", folder=tmp_path / "other")
     assert reason in caught.value.message
     assert caught.value.exit_code == 8
-    assert photograph(tmp_path, folders=False) == before
+    after = photograph(tmp_path, folders=False)
+    after.pop("phi/data/imported/.lock", None)
+    assert after == before
+    assert not (tmp_path / "other").exists()
     assert registered() == ()
 
 
@@ -203,6 +212,14 @@ def test_an_archive_without_its_end(packed: Path, tmp_path: Path, home: Path) ->
 def test_a_manifest_that_is_none(packed: Path, tmp_path: Path, home: Path, manifest: bytes) -> None:
     pack(tmp_path / "bad.tar", manifest, unpack(packed)[1])
     refused(tmp_path, home, MANIFEST)
+
+
+def test_an_endless_schema_is_not_repeated(packed: Path, tmp_path: Path) -> None:
+    data, members = unpack(packed)
+    pack(tmp_path / "bad.tar", data | {"schema": "9" * 100_000}, members)
+    with pytest.raises(IntegrityError) as caught:
+        import_archive(tmp_path / "bad.tar")
+    assert len(caught.value.message) < 300
 
 
 def test_nothing_comes_before_the_manifest(packed: Path, tmp_path: Path, home: Path) -> None:

@@ -10,12 +10,19 @@ from huggingface_hub import scan_cache_dir
 
 from phicli.catalog.load import catalog
 from phicli.hub import verified
+from phicli.hub.cache import installed
 from phicli.hub.disk.inventory import inventory
+from phicli.plan.installed import installed_models
 from tests.support.cache_layout import NEW, OLD, Repo
 from tests.support.files import sha256
 
 MINI = "unsloth/Phi-4-mini-instruct-GGUF"
 MINI_FILE = "Phi-4-mini-instruct-Q4_K_M.gguf"
+
+
+@pytest.fixture(autouse=True)
+def environment_of(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(cache))
 
 
 def test_a_file_of_the_catalogue(cache: Path) -> None:
@@ -102,14 +109,38 @@ def test_what_is_no_model_is_left_out(cache: Path) -> None:
     assert inventory(cache / "none").models == ()
 
 
-def test_broken_and_foreign_links_are_listed_as_such(cache: Path, tmp_path: Path) -> None:
-    repo = Repo(cache, "a/One-GGUF")
+@pytest.mark.parametrize("through", ["snapshot", "blobs"])
+def test_a_link_to_another_disk_is_used_as_any_other(cache: Path, tmp_path: Path, through: str) -> None:
+    away = tmp_path / sha256(b"weights")
+    away.write_bytes(b"weights")
+    repo = Repo(cache, MINI)
+    if through == "blobs":
+        (repo.root / "blobs").mkdir(parents=True)
+        (repo.root / "blobs" / away.name).symlink_to(away)
+    path = repo.link(NEW, MINI_FILE, repo.root / "blobs" / away.name if through == "blobs" else away)
+    (model,) = inventory(cache).models
+    assert (model.problem, model.size_bytes, model.linked) == (None, 7, True)
+    assert model.parts[0].promised_sha256 == sha256(b"weights")
+    assert [one.path for one in installed_models()] == [path]
+    variant = next(one for one in catalog().variants if one.id == "phi-4-mini")
+    assert [one.path for one in installed(variant, folder=cache)] == [path]
+
+
+def test_links_that_lead_to_no_file_are_listed_as_such(cache: Path, tmp_path: Path) -> None:
+    repo = Repo(cache, MINI)
     repo.put(NEW, "gone.gguf", b"x").resolve().unlink()
-    secret = tmp_path / "passwd"
-    secret.write_text("root")
-    repo.link(NEW, "out.gguf", secret)
+    repo.link(NEW, "folder.gguf", tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    repo.link(NEW, "pipe.gguf", tmp_path / "pipe")
     problems = {model.filename: model.problem for model in inventory(cache).models}
-    assert problems == {"gone.gguf": "gone.gguf is a broken link", "out.gguf": "out.gguf is a link out of the cache"}
+    assert problems == {
+        "gone.gguf": "gone.gguf is a broken link",
+        "folder.gguf": "folder.gguf is no file",
+        "pipe.gguf": "pipe.gguf is no file",
+    }
+    assert installed_models() == ()
+    variant = next(one for one in catalog().variants if one.id == "phi-4-mini")
+    assert installed(variant, folder=cache) == ()
 
 
 def test_partial_downloads(cache: Path) -> None:

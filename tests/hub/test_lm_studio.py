@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,21 @@ def test_settings_that_make_no_sense(home: Path, text: str) -> None:
     (home / ".lmstudio").mkdir()
     (home / ".lmstudio" / "settings.json").write_text(text)
     assert lm_studio_folders() == (home / ".lmstudio" / "models", home / ".cache" / "lm-studio" / "models")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_settings_that_are_pipes(home: Path) -> None:
+    (home / ".lmstudio").mkdir()
+    os.mkfifo(home / ".lmstudio" / "settings.json")
+    os.mkfifo(home / ".lmstudio-home-pointer")
+    assert find_lm_studio().folders == ()
+
+
+def test_a_folder_that_cannot_be(home: Path) -> None:
+    (home / ".lmstudio").mkdir()
+    (home / ".lmstudio" / "settings.json").write_text(json.dumps({"downloadsFolder": "/" + "x" * 5000}))
+    (home / ".lmstudio-home-pointer").write_text("/" + "y" * 5000)
+    assert find_lm_studio().found == ()
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:

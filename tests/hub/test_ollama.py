@@ -49,6 +49,8 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
     "no digest": ({"digest": None}, "no SHA-256"),
     "a digest that leads elsewhere": ({"digest": "sha256:../../../../etc/passwd"}, "no SHA-256"),
     "a file that is not there": ({"digest": f"sha256:{'0' * 64}"}, "cannot be read"),
+    "a size that is a text": ({"size": "x"}, "its manifest is damaged"),
+    "a size that is nothing": ({"size": None}, "its manifest is damaged"),
     "a file that is cut": ({"size": len(CONTENT) + 7}, f"has {len(CONTENT):,} bytes"),
 }
 
@@ -70,6 +72,19 @@ def test_a_damaged_manifest(tmp_path: Path, text: str) -> None:
     findings = find_ollama((tmp_path,))
     assert findings.found == ()
     assert [skipped.reason for skipped in findings.skipped] == ["its manifest is damaged"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_only_plain_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(put_manifest(tmp_path, "pipe:latest", []).with_name("x"))
+    put_manifest(tmp_path, "large:latest", []).write_bytes(b" " * ((1 << 20) + 1))
+    reasons = {skipped.label: skipped.reason for skipped in find_ollama((tmp_path,)).skipped}
+    assert "no regular file" in reasons["pipe:x"]
+    assert "too large" in reasons["large:latest"]
+
+
+def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
+    assert find_ollama((tmp_path / ("x" * 5000), Path("/\ud800"))).folders == ()
 
 
 def test_parts_and_adapters_are_not_for_others(tmp_path: Path) -> None:

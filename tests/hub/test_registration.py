@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,9 @@ from phicli.catalog.types import Catalog, GgufFile, GgufSource
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.gguf_file.header import read_header
 from phicli.hub import verified
-from phicli.hub.in_place import registry
 from phicli.hub.in_place.matching import contradicts, identify
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import find, free_name, is_current, registered, unregister
-from phicli.paths import data_dir
 from tests.support.files import TINY_PHI
 from tests.support.other_programs import phi_4_mini_bytes
 
@@ -138,18 +135,6 @@ def test_a_changed_or_missing_file_is_noticed(model: Path) -> None:
     assert not is_current(made)
 
 
-def test_records_that_make_no_sense_are_left_out(model: Path) -> None:
-    register(model, name="good")
-    folder = data_dir() / "models"
-    record = json.loads((folder / "good.json").read_text())
-    (folder / "a.json").write_text("{")
-    (folder / "b.json").write_text("[]")
-    (folder / "c.json").write_text(json.dumps(record | {"more": 1}))
-    (folder / "d.json").write_text(json.dumps(record | {"name": "../good"}))
-    (folder / "e.json").write_bytes(b"\xff")
-    assert [one.name for one in registered()] == ["good"]
-
-
 def test_a_split_model_is_one_model_whichever_part_is_named(tmp_path: Path) -> None:
     first, second = (tmp_path / f"m-q8_0-0000{number}-of-00002.gguf" for number in (1, 2))
     first.write_bytes(phi_4_mini_bytes("M"))
@@ -179,7 +164,7 @@ def test_what_is_no_model_is_refused_and_not_remembered(tmp_path: Path) -> None:
 def test_a_path_that_the_engine_cannot_be_told(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.gguf"))
     path.write_bytes(phi_4_mini_bytes())
-    with pytest.raises(UsageError, match="UTF-8"):
+    with pytest.raises(UsageError, match=r"\?\.gguf is not UTF-8"):
         register(path)
 
 
@@ -268,30 +253,3 @@ def test_by_what_the_header_says(tmp_path: Path, content: bytes, expected: str |
 def test_the_model_in_the_package_is_what_the_catalogue_says() -> None:
     (variant,) = [variant for variant in catalog().variants if variant.id == "tiny-phi"]
     assert not contradicts(read_header(TINY_PHI), variant)
-
-
-def test_only_folders_of_our_own_imports_are_ours(model: Path, home: Path) -> None:
-    assert registry.imported_folder(register(model).model) is None
-    own = home / "data" / "imported" / "own" / "m.gguf"
-    own.parent.mkdir(parents=True)
-    own.write_bytes(phi_4_mini_bytes("own"))
-    assert registry.imported_folder(register(own, name="own").model) == own.parent
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["[" * 100_000, '{"name": "m", "path": "/x"}', "\\xff"],
-    ids=["deep", "half", "no JSON"],
-)
-def test_a_damaged_record_is_no_model(home: Path, text: str) -> None:
-    (home / "data" / "models").mkdir(parents=True)
-    (home / "data" / "models" / "m.json").write_text(text)
-    assert registered() == ()
-
-
-@pytest.mark.parametrize("change", [{"path": "/x\0y"}, {"quant": 4}, {"size_bytes": "1"}, {"name": "other"}])
-def test_a_record_that_makes_no_sense_is_no_model(home: Path, model: Path, change: dict[str, object]) -> None:
-    register(model, name="m")
-    path = home / "data" / "models" / "m.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    assert registered() == ()

@@ -153,6 +153,36 @@ def test_what_an_import_of_an_archive_made_goes_with_its_name(cache: Path, home:
     assert (home / "data" / "imported").is_dir()
 
 
+def test_imported_files_stay_while_another_name_needs_them(cache: Path, home: Path, tmp_path: Path) -> None:
+    path = home / "data" / "imported" / "u" / "u.gguf"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mine")
+    (tmp_path / "link.gguf").symlink_to(path)
+    for name, file in (("u", path), ("second", path), ("third", tmp_path / "link.gguf")):
+        register_by_hand(home, name, file, 4)
+    for name in ("u", "second"):
+        plan = plan_removal(name, folder=cache)
+        assert (plan.imported, plan.freed_bytes, [model.name for model in plan.registrations]) == ((), 0, [name])
+        remove(plan)
+        assert path.read_bytes() == b"mine"
+    assert [model.name for model in registered()] == ["third"]
+    remove(plan_removal("third", folder=cache))
+    assert (registered(), path.exists()) == ((), False)
+
+
+def test_a_record_that_leads_out_of_the_imports_deletes_nothing(cache: Path, home: Path, tmp_path: Path) -> None:
+    (home / "data" / "imported").mkdir(parents=True)
+    (tmp_path / "u.gguf").write_bytes(b"mine")
+    register_by_hand(home, "mine", home / "data" / "imported" / ".." / ".." / ".." / "u.gguf", 4)
+    register_by_hand(home, "whole", home / "data" / "imported", 4)
+    for name in ("mine", "whole"):
+        plan = plan_removal(name, folder=cache)
+        assert plan.imported == ()
+        remove(plan)
+    assert (tmp_path / "u.gguf").read_bytes() == b"mine"
+    assert (home / "data" / "imported").is_dir()
+
+
 def test_the_plan_frees_what_huggingface_hub_says(cache: Path) -> None:
     repo = Repo(cache, MINI)
     for number, commit in enumerate((OLD, NEW)):

@@ -39,6 +39,41 @@ def test_a_link_out_of_the_cache_is_removed_and_not_followed(cache: Path, tmp_pa
     assert not repo.root.exists()
 
 
+def test_content_that_is_linked_to_another_disk_is_not_counted_and_stays(cache: Path, tmp_path: Path) -> None:
+    away = tmp_path / "weights.bin"
+    away.write_bytes(b"x" * 1000)
+    repo = Repo(cache, MINI)
+    blob = repo.blob(b"", sha256(b"x" * 1000))
+    blob.unlink()
+    blob.symlink_to(away)
+    repo.link(NEW, MINI_FILE, blob)
+    repo.put(NEW, "README.md", b"hello")
+    repo.ref(NEW)
+    plan = plan_removal("phi-4-mini", folder=cache)
+    assert plan.freed_bytes == 5
+    remove(plan)
+    assert not repo.root.exists()
+    assert away.read_bytes() == b"x" * 1000
+
+
+def test_links_that_lead_nowhere_go_with_what_used_them(cache: Path, tmp_path: Path) -> None:
+    repo = Repo(cache, MINI)
+    for name, target in (("circle", "circle"), ("lost", tmp_path / "lost"), ("shared", tmp_path / "lost")):
+        blob = repo.blob(b"", name)
+        blob.unlink()
+        blob.symlink_to(target)
+    repo.link(NEW, MINI_FILE, repo.root / "blobs" / "circle")
+    repo.link(OLD, MINI_FILE, repo.root / "blobs" / "lost")
+    for name in (MINI_Q8, "other-Q6_K.gguf"):
+        repo.link(NEW, name, repo.root / "blobs" / "shared")
+    remove(plan_removal("phi-4-mini:q4_k_m", folder=cache))
+    assert [path.name for path in (repo.root / "blobs").iterdir()] == ["shared"]
+    remove(plan_removal("phi-4-mini:q8_0", folder=cache))
+    assert [path.name for path in (repo.root / "blobs").iterdir()] == ["shared"]
+    remove(plan_removal("phi-4-mini:q6_k", folder=cache))
+    assert not repo.root.exists()
+
+
 @pytest.mark.parametrize("level", ["repository", "snapshots", "snapshot", "blobs", "folder in a snapshot"])
 def test_folders_that_are_links_are_not_entered(cache: Path, tmp_path: Path, level: str) -> None:
     repo = Repo(cache, MINI)

@@ -147,16 +147,33 @@ def test_fix_downloads_what_is_damaged_and_links_it_everywhere(cache: Path) -> N
 
 
 def test_fix_deletes_nothing_when_the_hub_cannot_be_asked(cache: Path) -> None:
-    path = Repo(cache, MINI).put(NEW, MINI_Q8, b"weights")
+    repo = Repo(cache, MINI)
+    path = repo.put(NEW, MINI_Q8, b"weights")
+    repo.put(NEW, "Phi-4-mini-instruct-Q6_K.gguf", b"other")
     damage(path.resolve(), b"wEights")
     before = photograph(cache)
 
     def offline(model: CachedModel) -> Callable[[], None]:
         raise NetworkError("no network")
 
-    with pytest.raises(NetworkError):
-        check(cache, offline)
+    verdicts = check(cache, offline)
+    assert sorted((one.status, one.not_fixed) for one in verdicts if one.status != "ok") == [("bad", "no network")]
+    assert len(verdicts) == 2
+    with pytest.raises(IntegrityError, match="could not be downloaded again: no network") as caught:
+        require_sound(verdicts, {})
+    assert caught.value.hint == "when that is put right: phi cache verify phi-4-mini:q8_0 --fix"
     assert photograph(cache) == before
+
+
+def test_fix_that_breaks_off_says_that_the_file_is_gone(cache: Path) -> None:
+    path = Repo(cache, MINI).put(NEW, MINI_Q8, b"weights")
+    damage(path.resolve(), b"wEights")
+
+    def broken() -> None:
+        raise NetworkError("the line went dead")
+
+    (one,) = check(cache, lambda model: broken)
+    assert (one.status, one.reason, one.not_fixed) == ("missing", f"{MINI_Q8} was removed", "the line went dead")
 
 
 def test_fix_that_brings_the_same_damage_is_still_bad(cache: Path) -> None:
@@ -195,3 +212,28 @@ def test_what_is_written_to_while_it_is_read_is_not_remembered(cache: Path) -> N
     assert one.actual_sha256 == sha256(b"weights")
     assert path.stat().st_mtime_ns > 1
     assert verified.recorded(path) is None
+
+
+@pytest.mark.parametrize("through", ["snapshot", "blobs"])
+def test_fix_of_a_link_to_another_disk_leaves_what_it_leads_to(cache: Path, tmp_path: Path, through: str) -> None:
+    away = tmp_path / "other disk" / "weights.bin"
+    away.parent.mkdir()
+    away.write_bytes(b"wEights")
+    repo = Repo(cache, MINI)
+    target = away
+    if through == "blobs":
+        target = repo.root / "blobs" / sha256(b"weights")
+        target.parent.mkdir(parents=True)
+        target.symlink_to(away)
+    path = repo.link(NEW, MINI_Q8, target)
+    old = repo.link(OLD, MINI_Q8, target)
+    repo.ref(NEW)
+    verified.record(path, sha256(b"weights"))
+
+    def fetch(model: CachedModel) -> Callable[[], None]:
+        return lambda: (repo.put(NEW, MINI_Q8, b"weights"), None)[1]
+
+    (one,) = check(cache, fetch)
+    assert one.status == "fixed"
+    assert (path.read_bytes(), old.read_bytes(), away.read_bytes()) == (b"weights", b"weights", b"wEights")
+    assert not path.samefile(away)

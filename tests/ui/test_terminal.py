@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 
@@ -49,6 +50,44 @@ def test_messages_are_cleaned_too() -> None:
     print_error(terminal, "chat", NotFoundError("no \x1b[2J such", "try \x9b"), as_json=False)
     assert "\x1b" not in shown(terminal.stderr)
     assert "\x9b" not in shown(terminal.stderr)
+
+
+FORGED = "a.gguf\nerror: all is well \u202efgug.b\u2066\u200f \x85\u2028 c"
+
+
+def test_a_name_cannot_forge_a_line_or_turn_its_direction() -> None:
+    terminal = screen()
+    terminal.say(f"  {FORGED}")
+    terminal.alarm("error:", FORGED)
+    terminal.ask(FORGED)
+    lines = shown(terminal.stderr).split("\n")
+    assert [line.count("fgug.b") for line in lines] == [1, 1, 1]
+    assert lines[0] == "  a.gguf error: all is well \ufffdfgug.b\ufffd\ufffd    c"
+    print_error(terminal, "pull", NotFoundError(FORGED, FORGED), as_json=False)
+    assert not set(shown(terminal.stderr)) & set("\u202e\u2066\u200f\x85\u2028")
+
+
+def test_data_is_one_line_on_a_terminal_and_as_it_is_in_a_pipe() -> None:
+    terminal = screen()
+    terminal.write_line(FORGED)
+    assert shown(terminal.stdout).count("\n") == 1
+    assert "\u202e" not in shown(terminal.stdout)
+    pipe = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    pipe.write_line(FORGED)
+    assert shown(pipe.stdout) == f"{FORGED}\n"
+
+
+def test_an_answer_keeps_what_writing_from_right_to_left_needs() -> None:
+    terminal = screen()
+    terminal.write("\u05d0\u200f\n\u2067b\u2069")
+    assert shown(terminal.stdout) == "\u05d0\u200f\n\u2067b\u2069"
+
+
+def test_json_escapes_what_turns_the_direction() -> None:
+    terminal = screen()
+    print_error(terminal, "pull", NotFoundError(FORGED), as_json=True)
+    assert not set(shown(terminal.stdout)) & set("\u202e\u2066\u200f")
+    assert json.loads(shown(terminal.stdout))["error"]["message"].replace("\ufffd", "\x85") == FORGED
 
 
 def test_colour_only_where_it_is_wanted() -> None:

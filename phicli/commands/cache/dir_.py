@@ -16,4 +16,4 @@ def dir_(as_json: Json = False) -> None:
     if as_json:
         print_result(terminal, "cache dir", {"folder": folder})
     else:
-        terminal.write(f"{folder}\n")
+        terminal.write_line(folder)

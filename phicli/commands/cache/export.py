@@ -19,12 +19,13 @@ def export(
     """Write a model into an archive that a machine without a network can import."""
     from phicli.hub.archive.exporting import export_model
     from phicli.plan.locate import locate
+    from phicli.ui.cache.hints import export_hints
     from phicli.ui.cache.transport import print_exported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
-    found = locate(model)
-    with progress(terminal) as on_progress:
+    with progress(terminal) as on_progress, export_hints():
+        found = locate(model)
         done = export_model(
             found.path, target,
             name=found.name, variant=found.variant, quant=found.quant, force=force, on_progress=on_progress,

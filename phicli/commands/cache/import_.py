@@ -19,12 +19,13 @@ def import_(
     from phicli.hub.archive.form import is_archive
     from phicli.hub.archive.importing import Imported, import_archive
     from phicli.hub.in_place.registration import Registration, register
+    from phicli.ui.cache.hints import import_hints
     from phicli.ui.cache.transport import print_imported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
     done: Registration | Imported
-    with progress(terminal) as on_progress:
+    with progress(terminal) as on_progress, import_hints(path):
         if is_archive(path):
             done = import_archive(path, name=name, on_progress=on_progress)
         else:

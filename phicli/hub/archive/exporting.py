@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from phicli.catalog.types import Variant
 from phicli.errors import IntegrityError, NotFoundError, UsageError
+from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
 from phicli.hub.archive.form import (
@@ -25,13 +26,17 @@ from phicli.hub.archive.form import (
     check_space,
     encode_manifest,
     header_block,
+    is_plain_name,
     padding_bytes,
+    plain_name,
     total_bytes,
 )
+from phicli.hub.archive.unfinished import Partial, partial_of
 from phicli.hub.cache import sha256_in_name
 from phicli.hub.in_place.matching import contradicts
 from phicli.hub.types import Progress, silent
 from phicli.hub.verified import hash_once
+from phicli.hub.writing import writing
 
 _REPO_FOLDER: Final = re.compile(r"models--([^/]+?)--([^/]+)")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
@@ -63,7 +68,7 @@ def export_model(
     the other machine when it comes from no repository. The target appears when it is complete.
 
     Raises:
-        UsageError: the target exists and ``force`` is not given, or it cannot be a file.
+        UsageError: the target exists and ``force`` is not given, it cannot be a file, or its folder cannot be written.
         DoesNotFitError: the disk is too small.
         IntegrityError: the model is damaged, or changes while it is read.
     """
@@ -74,19 +79,30 @@ def export_model(
     sources = _sources(model_path)
     _check_target(target, list(sources.values()), force=force)
     manifest = _manifest(model_path, sources, on_progress, name=name, variant=variant, quant=quant)
-    check_space(target.absolute().parent, total_bytes(manifest))
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with partial.open("xb") as file:
-            _write(file, manifest, sources, on_progress)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise
+    folder = target.absolute().parent
+    check_space(folder, total_bytes(manifest))
+    with writing("the folder", folder, "name an archive in a folder that you may write"), partial_of(target) as partial:
+        _write(partial, manifest, sources, on_progress)
+        partial.file.flush()
+        os.fsync(partial.file.fileno())
+        _finish(partial, target, force=force)
     return Exported(target.absolute(), manifest, target.stat().st_size)
+
+
+def _finish(partial: Partial, target: Path, *, force: bool) -> None:
+    """Give the complete archive its name; one that somebody else took meanwhile is replaced only with ``force``."""
+    if os.name == "nt":  # an open file has the name it has
+        partial.file.close()
+    if not force:
+        try:
+            os.link(partial.path, target)
+            return
+        except FileExistsError:
+            raise _exists(target) from None
+        except OSError:  # a file system without hard links
+            if os.path.lexists(target):
+                raise _exists(target) from None
+    partial.path.replace(target)
 
 
 def _sources(model_path: Path) -> dict[str, Path]:
@@ -98,15 +114,25 @@ def _sources(model_path: Path) -> dict[str, Path]:
     if snapshot is None:
         return {_gguf_name(path.name): path for path in beside}
     sources = {path.relative_to(snapshot).as_posix(): path for path in beside}
+    if odd := [name for name in sources if not is_plain_name(name)]:
+        raise UsageError(f"an archive cannot hold a file called {odd[0]!r}", "copy it under another name")
+    return sources | {path.name: path for path in _about(snapshot)}
+
+
+def _about(snapshot: Path) -> list[Path]:
+    """The licence and the description that lie in a snapshot; of names that differ in case only the first."""
+    found: dict[str, Path] = {}
     for path in sorted(snapshot.iterdir()):
-        if path.name.lower().startswith(_ABOUT) and path.is_file() and 0 < path.stat().st_size <= LARGEST_TEXT_BYTES:
-            sources[path.name] = path
-    return sources
+        if not path.name.lower().startswith(_ABOUT) or not is_plain_name(path.name):
+            continue
+        if path.is_file() and 0 < path.stat().st_size <= LARGEST_TEXT_BYTES:
+            found.setdefault(path.name.casefold(), path)
+    return list(found.values())
 
 
 def _gguf_name(name: str) -> str:
-    """A name that ends in ``.gguf``: Ollama's files have none."""
-    return name if name.lower().endswith(".gguf") else f"{name}.gguf"
+    """A name that ends in ``.gguf`` (Ollama's files have none) and that an archive takes."""
+    return plain_name(name if name.lower().endswith(".gguf") else f"{name}.gguf")
 
 
 def _snapshot(path: Path) -> Path | None:
@@ -129,7 +155,10 @@ def _manifest(
 ) -> Manifest:
     files = []
     for filename, path in sources.items():
-        sha256 = hash_once(path, on_progress)
+        try:
+            sha256 = hash_once(path, on_progress)
+        except OSError as error:
+            raise unreadable(path, error) from None
         promised = sha256_in_name(path.resolve())
         if promised is not None and promised != sha256:
             raise IntegrityError(
@@ -160,34 +189,70 @@ def _plain(value: Any) -> Any:
 
 
 def _check_target(target: Path, sources: list[Path], *, force: bool) -> None:
+    there = _is_there(target)
     if target.is_dir():
-        raise UsageError(f"{target} is a directory", f"name a file: {target / 'model.tar'}")
+        raise UsageError(f"{target} is a directory", f"name a file: {shlex.quote(str(target / 'model.tar'))}")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"the folder {target.absolute().parent} does not exist", "make it first, or name another")
     if any(os.path.realpath(target) == os.path.realpath(source) for source in sources):
         raise UsageError(f"{target} is the model itself", "name another file for the archive")
-    if target.exists() and not force:
-        raise UsageError(f"{target} exists already", "choose another name, or replace it with --force")
+    if there and not force:
+        raise _exists(target)
     if target.exists() and not target.is_file():
         raise UsageError(f"{target} is not a file but a device or a pipe", "name a file")
 
 
-def _write(file: BinaryIO, manifest: Manifest, sources: dict[str, Path], on_progress: Progress) -> None:
-    text = encode_manifest(manifest)
+def _is_there(target: Path) -> bool:
+    """Whether the name is taken, by a link that leads nowhere too.
+
+    Raises:
+        UsageError: it can be no name.
+    """
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{str(target)[:80]!r} cannot be written: {reason}", "choose another name") from None
+    return True
+
+
+def _exists(target: Path) -> UsageError:
+    what = "exists already" if target.exists() else "is a link that leads nowhere"
+    return UsageError(f"{target} {what}", "choose another name, or replace it with --force")
+
+
+def _write(partial: Partial, manifest: Manifest, sources: dict[str, Path], on_progress: Progress) -> None:
+    text, file = encode_manifest(manifest), partial.file
     file.write(header_block(MANIFEST, len(text)) + text + bytes(padding_bytes(len(text))))
     done_bytes = 0
     for index, entry in enumerate(manifest.files):
         file.write(header_block(manifest.member(index), entry.size_bytes))
         digest, left = hashlib.sha256(), entry.size_bytes
-        with sources[entry.name].open("rb") as source:
-            while chunk := source.read(min(CHUNK_BYTES, left)):
-                digest.update(chunk)
-                file.write(chunk)
-                left -= len(chunk)
-                done_bytes += len(chunk)
-                on_progress("writing", done_bytes, manifest.size_bytes)
+        for chunk in _chunks(sources[entry.name], entry.size_bytes):
+            digest.update(chunk)
+            file.write(chunk)
+            left -= len(chunk)
+            done_bytes += len(chunk)
+            on_progress("writing", done_bytes, manifest.size_bytes)
         if left or digest.hexdigest() != entry.sha256:
             message = f"{sources[entry.name]} is not what it was when it was verified: SHA-256 {digest.hexdigest()}"
             raise IntegrityError(f"{message}, not {entry.sha256}", "look at all: phi cache verify")
         file.write(bytes(padding_bytes(entry.size_bytes)))
     file.write(bytes(END_BYTES))
+
+
+def _chunks(path: Path, size_bytes: int) -> Iterator[bytes]:
+    """The first ``size_bytes`` of a file.
+
+    Raises:
+        NotFoundError, IntegrityError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as source:
+            while size_bytes and (chunk := source.read(min(CHUNK_BYTES, size_bytes))):
+                size_bytes -= len(chunk)
+                yield chunk
+    except OSError as error:
+        raise unreadable(path, error) from None

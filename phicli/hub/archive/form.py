@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Final, TypeVar
 
 from phicli.catalog.names import is_repo_name
 from phicli.errors import DoesNotFitError, IntegrityError
+from phicli.gguf_file.diagnose import unreadable
 from phicli.hub.store import free_bytes
 from phicli.units import format_bytes
 
@@ -32,9 +33,31 @@ _MOST_FILES: Final = 1000
 _LONGEST_MEMBER_BYTES: Final = 100
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_ODD: Final = re.compile(r"[\\:\x00-\x1f\x7f]")
+_ODD: Final = frozenset("\\:")
+_QUANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_LONGEST_PART_BYTES: Final = 200
+_LONGEST_TEXT: Final = 200
 _AGAIN: Final = "write it again where it came from: phi cache export MODEL FILE.tar"
 _Value = TypeVar("_Value", str, int)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenArchive:
+    """An archive that is read from its beginning to its end."""
+
+    file: BinaryIO
+    path: Path
+
+    def read(self, count: int) -> bytes:
+        """The next ``count`` bytes, fewer where it ends.
+
+        Raises:
+            IntegrityError: the disk does not give them.
+        """
+        try:
+            return self.file.read(count)
+        except OSError as error:
+            raise unreadable(self.path, error) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +125,9 @@ def total_bytes(manifest: Manifest) -> int:
 def is_archive(path: Path) -> bool:
     """Whether ``path`` is meant as an archive: the file begins like a tar, or is called one and is no GGUF."""
     called_one = path.suffix.lower() == ".tar"
-    if not path.is_file():
-        return called_one and not path.is_dir()
     try:
+        if not path.is_file():
+            return called_one and not path.is_dir()
         with path.open("rb") as file:
             start = file.read(BLOCK_BYTES)
     except OSError:  # whoever reads it next says why
@@ -112,50 +135,67 @@ def is_archive(path: Path) -> bool:
     return start[257:262] == b"ustar" or (called_one and not start.startswith(b"GGUF"))
 
 
-def read_manifest(file: BinaryIO, archive: Path) -> Manifest:
-    """The manifest that ``file`` begins with; leaves it at the header of the first member behind.
+def read_manifest(archive: OpenArchive) -> Manifest:
+    """The manifest that ``archive`` begins with; leaves it at the header of the first member behind.
 
     Raises:
         IntegrityError: the file is no archive of ``phi``, or its manifest makes no sense.
     """
-    info = read_member_header(file, archive, MANIFEST)
+    info = read_member_header(archive, MANIFEST)
     if not 0 < info.size <= _LARGEST_MANIFEST_BYTES:
-        raise broken(archive, f"its {MANIFEST} has {info.size:,} bytes")
-    text = file.read(info.size + padding_bytes(info.size))[: info.size]
+        raise broken(archive.path, f"its {MANIFEST} has {info.size:,} bytes")
+    text = archive.read(info.size + padding_bytes(info.size))[: info.size]
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        raise broken(archive, f"its {MANIFEST} is damaged") from None
+        raise broken(archive.path, f"its {MANIFEST} is damaged") from None
     if not isinstance(data, dict) or data.get("format") != "phi-archive":
-        raise broken(archive, f"its {MANIFEST} is not one that phi wrote")
+        raise broken(archive.path, f"its {MANIFEST} is not one that phi wrote")
     if data.get("schema") != SCHEMA:
-        what = f"{archive} is of schema {data.get('schema')!r}, and this phi knows {SCHEMA}"
+        what = f"{archive.path} is of schema {repr(data.get('schema'))[:40]}, and this phi knows {SCHEMA}"
         raise IntegrityError(what, "bring phi up to date: pip install --upgrade phicli")
     try:
         return _parse(data)
     except _WrongError as error:
-        raise broken(archive, f"its {MANIFEST} has {error}") from None
+        raise broken(archive.path, f"its {MANIFEST} has {error}") from None
 
 
-def read_member_header(file: BinaryIO, archive: Path, expected: str) -> tarfile.TarInfo:
+def read_member_header(archive: OpenArchive, expected: str) -> tarfile.TarInfo:
     """The header of the next member, which must be the regular file ``expected``.
 
     Raises:
         IntegrityError: it is something else, or the archive is cut or damaged there.
     """
-    block = file.read(BLOCK_BYTES)
+    block = archive.read(BLOCK_BYTES)
     if len(block) < BLOCK_BYTES or not any(block):
-        raise broken(archive, f"it ends before {expected}")
+        raise broken(archive.path, f"it ends before {expected}")
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, ValueError):
-        raise broken(archive, f"what should be the head of {expected} is damaged") from None
+        raise broken(archive.path, f"what should be the head of {expected} is damaged") from None
     if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
         kind = "a link" if info.issym() or info.islnk() else "a device or pipe" if info.isdev() else "no plain file"
-        raise broken(archive, f"{info.name[:200]!r} is {kind}; there should be {expected}")
+        raise broken(archive.path, f"{info.name[:200]!r} is {kind}; there should be {expected}")
     if info.name != expected:
-        raise broken(archive, f"it has {info.name[:200]!r} where {expected} should be")
+        raise broken(archive.path, f"it has {info.name[:200]!r} where {expected} should be")
     return info
+
+
+def is_plain_name(name: str) -> bool:
+    """Whether ``name`` (with folders) can be the name of a file in an archive, on any system that unpacks it."""
+    parts = name.split("/")
+    odd = any(part in ("", ".", "..") or any(map(_is_odd, part)) for part in parts)
+    return not odd and all(len(part.encode()) <= _LONGEST_PART_BYTES for part in parts)
+
+
+def plain_name(name: str) -> str:
+    """``name``, that of one file, with what an archive does not take replaced, and not longer than it takes."""
+    text = "".join("-" if _is_odd(character) else character for character in name)
+    return text.encode()[-_LONGEST_PART_BYTES:].decode(errors="ignore")
+
+
+def _is_odd(character: str) -> bool:
+    return character in _ODD or not character.isprintable()
 
 
 def broken(archive: Path, what: str) -> IntegrityError:
@@ -196,12 +236,14 @@ def _parse(data: dict[str, Any]) -> Manifest:
         raise _WrongError(f"a repository {repo[:100]!r}")
     if revision is not None and not _COMMIT.fullmatch(revision):
         raise _WrongError(f"a revision {revision[:100]!r}")
-    catalog = data.get("catalog")
+    quant, catalog = _maybe(data, "quant"), data.get("catalog")
+    if quant is not None and not _QUANT.fullmatch(quant):
+        raise _WrongError("no proper quant")
     return Manifest(
         name=_need(data, "name", str),
         files=files,
         model=_maybe(data, "model"),
-        quant=_maybe(data, "quant"),
+        quant=quant,
         repo=repo,
         revision=revision,
         license=_maybe(data, "license"),
@@ -213,10 +255,7 @@ def _file(entry: Any) -> ArchivedFile:
     if not isinstance(entry, dict):
         raise _WrongError("an entry that is no file")
     file = ArchivedFile(_need(entry, "name", str), _need(entry, "size_bytes", int), _need(entry, "sha256", str))
-    parts = file.name.split("/")
-    if any(
-        part in ("", ".", "..") or _ODD.search(part) or len(part.encode("utf-8", "replace")) > 200 for part in parts
-    ):
+    if not is_plain_name(file.name):
         raise _WrongError(f"a file name that leads elsewhere: {file.name[:100]!r}")
     if file.size_bytes <= 0 or not _SHA256.fullmatch(file.sha256):
         raise _WrongError(f"no proper size or hash for {file.name[:100]!r}")
@@ -231,4 +270,10 @@ def _need(data: dict[str, Any], key: str, kind: type[_Value]) -> _Value:
 
 
 def _maybe(data: dict[str, Any], key: str) -> str | None:
-    return None if data.get(key) is None else _need(data, key, str)
+    """A short text to be shown, or None."""
+    if data.get(key) is None:
+        return None
+    text = _need(data, key, str)
+    if not text.isprintable() or len(text) > _LONGEST_TEXT:
+        raise _WrongError(f"no proper {key}")
+    return text

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.errors import IntegrityError, UsageError
-from phicli.gguf_file.diagnose import check_is_file
+from phicli.gguf_file.diagnose import check_is_file, unreadable
 from phicli.gguf_file.header import read_header
 from phicli.hub import store, verified
 from phicli.hub.archive.form import (
@@ -23,12 +24,14 @@ from phicli.hub.archive.form import (
     LARGEST_TEXT_BYTES,
     ArchivedFile,
     Manifest,
+    OpenArchive,
     broken,
     check_space,
     padding_bytes,
     read_manifest,
     read_member_header,
 )
+from phicli.hub.archive.unfinished import alone_in
 from phicli.hub.cache import cache_folder
 from phicli.hub.in_place.matching import contradicts, known_sha256
 from phicli.hub.in_place.registration import register
@@ -42,6 +45,7 @@ from phicli.hub.in_place.registry import (
     registered,
 )
 from phicli.hub.types import Progress, silent
+from phicli.hub.writing import new_folders, writing
 
 _LARGEST_END_BYTES: Final = 1 << 20
 
@@ -69,45 +73,59 @@ def import_archive(
     data directory, where it is registered; either is registered as ``name`` when that is given.
 
     Raises:
-        NotFoundError, UsageError: there is no such file, or the name is taken.
+        NotFoundError, UsageError: there is no such file, the name is taken, or the folder cannot be written.
         IntegrityError: the archive was changed, is cut, or is something else; nothing of it stays.
         DoesNotFitError: the disk is too small.
     """
     if name is not None:
         check_name(name)
     size_bytes = check_is_file(archive)
-    with archive.open("rb") as file:
-        manifest = read_manifest(file, archive)
+    with _opened(archive) as source:
+        manifest = read_manifest(source)
         if manifest.size_bytes > size_bytes:
             raise broken(archive, f"it has {size_bytes:,} bytes and promises {manifest.size_bytes:,}: it is cut")
         _check_promises(archive, manifest)
-        source = _Source(file, archive, manifest, on_progress)
+        content = _Content(source, manifest, on_progress)
         if manifest.repo is None or manifest.revision is None:
-            return _into_own_folder(source, name)
-        return _into_cache(source, manifest.repo, manifest.revision, name, folder or cache_folder())
+            return _into_own_folder(content, name)
+        return _into_cache(content, manifest.repo, manifest.revision, name, folder or cache_folder())
+
+
+@contextlib.contextmanager
+def _opened(archive: Path) -> Iterator[OpenArchive]:
+    try:
+        file = archive.open("rb")
+    except OSError as error:
+        raise unreadable(archive, error) from None
+    with file:
+        yield OpenArchive(file, archive)
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
-    """An open archive, read up to the end of its manifest."""
+class _Content:
+    """An archive, read up to the end of its manifest."""
 
-    file: BinaryIO
-    path: Path
+    archive: OpenArchive
     manifest: Manifest
     on_progress: Progress
 
+    @property
+    def path(self) -> Path:
+        """The archive."""
+        return self.archive.path
 
-def _into_cache(source: _Source, repo: str, commit: str, name: str | None, folder: Path) -> Imported:
+
+def _into_cache(source: _Content, repo: str, commit: str, name: str | None, folder: Path) -> Imported:
     files = source.manifest.files
     paths = [store.snapshot_path(folder, repo, commit, entry.name) for entry in files]
     already = all(_is_verified(path, entry) for path, entry in zip(paths, files, strict=True))
     if not already:
         root = store.repo_folder(folder, repo)
         check_space(folder, source.manifest.size_bytes)
-        (root / "blobs").mkdir(parents=True, exist_ok=True)
         # What main means here may be newer than the archive.
         revision = None if (root / "refs" / "main").exists() else "main"
-        with _extracted(source, root / "blobs") as partials:
+        allowed = writing("the cache", folder, "set HF_HUB_CACHE to a folder that you may write")
+        with allowed, new_folders(root / "blobs"), _extracted(source, root / "blobs") as partials:
             for entry, partial in zip(files, partials, strict=True):
                 path = store.place(folder, repo, commit, revision, entry.name, _etag(entry, partial), partial)
                 verified.record(path, entry.sha256)
@@ -115,32 +133,56 @@ def _into_cache(source: _Source, repo: str, commit: str, name: str | None, folde
     return Imported(source.manifest, paths[0], made.model.name if made else None, already)
 
 
-def _into_own_folder(source: _Source, name: str | None) -> Imported:
-    manifest = source.manifest
-    before = _registered_before(manifest)
+def _into_own_folder(source: _Content, name: str | None) -> Imported:
+    root = imports_dir()
+    before = _registered_before(source.manifest)
     if before is not None and name in (None, before.name):
         return before
-    root = imports_dir()
-    chosen = name or free_name(manifest.name.removesuffix(".gguf"))
+    check_space(root, source.manifest.size_bytes)
+    allowed = writing("the folder", root, "set PHI_HOME to a folder that you may write")
+    with allowed, new_folders(root), alone_in(root, source.on_progress):
+        before = _registered_before(source.manifest)  # by the import that this one waited for
+        if before is not None and name in (None, before.name):
+            return before
+        home = root / _own_name(source, root, name)
+        _unpack(source, home)
+        try:
+            made = register(home / source.manifest.files[0].name, name=home.name)
+        except BaseException:
+            shutil.rmtree(home, ignore_errors=True)  # without a name nobody would find it
+            raise
+    return Imported(source.manifest, made.model.path, made.model.name)
+
+
+def _own_name(source: _Content, root: Path, name: str | None) -> str:
+    """``name`` if it can be had, without one a name that nobody has."""
+    chosen = name or free_name(source.manifest.name.removesuffix(".gguf"), taken=_names_in(root))
     holder = find(chosen)
-    if (root / chosen).exists() or (holder is not None and is_current(holder)):
-        raise UsageError(f"the name {chosen} belongs to another model", f"phi cache import {source.path} --as NAME")
-    check_space(root, manifest.size_bytes)
-    root.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{chosen}.", dir=root))
+    if os.path.lexists(root / chosen) or (holder is not None and is_current(holder)):
+        hint = f"phi cache import {shlex.quote(str(source.path))} --as NAME"
+        raise UsageError(f"the name {chosen} belongs to another model", hint)
+    return chosen
+
+
+def _names_in(root: Path) -> list[str]:
+    return [path.name for path in root.iterdir()]
+
+
+def _unpack(source: _Content, home: Path) -> None:
+    """Make the folder ``home``, with all files, at once."""
+    files = source.manifest.files
+    work = Path(tempfile.mkdtemp(prefix=f".{home.name}.", dir=home.parent))
     try:
         with _extracted(source, work) as partials:
-            for entry, partial in zip(manifest.files, partials, strict=True):
+            for entry, partial in zip(files, partials, strict=True):
                 place = work / "files" / entry.name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 partial.replace(place)
-        (work / "files").replace(root / chosen)
+        (work / "files").replace(home)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    for entry in manifest.files:
-        verified.record(root / chosen / entry.name, entry.sha256)
-    made = register(root / chosen / manifest.files[0].name, name=chosen)
-    return Imported(manifest, made.model.path, made.model.name)
+    for entry in files:
+        verified.record(home / entry.name, entry.sha256)
 
 
 def _registered_before(manifest: Manifest) -> Imported | None:
@@ -157,7 +199,7 @@ def _is_verified(path: Path, entry: ArchivedFile) -> bool:
 
 
 @contextlib.contextmanager
-def _extracted(source: _Source, work: Path) -> Iterator[list[Path]]:
+def _extracted(source: _Content, work: Path) -> Iterator[list[Path]]:
     """Copies of all files in ``work``, each checked; those that were not moved away are removed at the end."""
     # Names of their own, not store.partial_path: a download of the same file may be writing there.
     partials = [
@@ -169,8 +211,8 @@ def _extracted(source: _Source, work: Path) -> Iterator[list[Path]]:
         for index, entry in enumerate(source.manifest.files):
             _extract(source, index, partials[index], done_bytes)
             done_bytes += entry.size_bytes
-        rest = source.file.read(_LARGEST_END_BYTES)
-        if len(rest) < END_BYTES or any(rest) or source.file.read(1):
+        rest = source.archive.read(_LARGEST_END_BYTES)
+        if len(rest) < END_BYTES or any(rest) or source.archive.read(1):
             raise broken(source.path, "behind its last file there is not the end that phi writes")
         _check_model(source, partials[0])
         yield partials
@@ -179,14 +221,14 @@ def _extracted(source: _Source, work: Path) -> Iterator[list[Path]]:
             partial.unlink(missing_ok=True)
 
 
-def _extract(source: _Source, index: int, partial: Path, before_bytes: int) -> None:
+def _extract(source: _Content, index: int, partial: Path, before_bytes: int) -> None:
     entry = source.manifest.files[index]
-    info = read_member_header(source.file, source.path, source.manifest.member(index))
+    info = read_member_header(source.archive, source.manifest.member(index))
     if info.size != entry.size_bytes:
         raise broken(source.path, f"{entry.name} has {info.size:,} bytes, not the {entry.size_bytes:,} promised")
     digest, left = hashlib.sha256(), entry.size_bytes
     with partial.open("xb") as target:
-        while left and (chunk := source.file.read(min(CHUNK_BYTES, left))):
+        while left and (chunk := source.archive.read(min(CHUNK_BYTES, left))):
             digest.update(chunk)
             target.write(chunk)
             left -= len(chunk)
@@ -197,7 +239,7 @@ def _extract(source: _Source, index: int, partial: Path, before_bytes: int) -> N
         raise broken(source.path, f"it is cut in the middle of {entry.name}")
     if digest.hexdigest() != entry.sha256:
         raise broken(source.path, f"the SHA-256 of {entry.name} is {digest.hexdigest()}, not {entry.sha256}")
-    source.file.read(padding_bytes(entry.size_bytes))
+    source.archive.read(padding_bytes(entry.size_bytes))
 
 
 def _check_promises(archive: Path, manifest: Manifest) -> None:
@@ -208,7 +250,7 @@ def _check_promises(archive: Path, manifest: Manifest) -> None:
             raise broken(archive, f"{entry.name} of {manifest.repo} has the SHA-256 {known}, not {entry.sha256}")
 
 
-def _check_model(source: _Source, partial: Path) -> None:
+def _check_model(source: _Content, partial: Path) -> None:
     """Refuse what is no GGUF file, and what is not the model that the manifest says."""
     name, model = source.manifest.files[0].name, source.manifest.model
     try:

@@ -104,7 +104,7 @@ def alone_in(folder: Path, on_progress: Progress = silent) -> Iterator[None]:
             try:
                 stack.enter_context(lock.acquire(timeout=_WAIT_S))
             except Timeout:
-                on_progress("waiting for another import", 0, 1)
+                on_progress("waiting for another import", 0, 0)
             except NotImplementedError:
                 break
         if lock.is_locked:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 
 from phicli.errors import UsageError
 from phicli.hub import verified
-from phicli.hub.disk.inventory import content_of, entries_of, refs_of, repo_name, snapshots_of
+from phicli.hub.disk.layout import content_of, entries_of, leads_away, refs_of, repo_name, snapshots_of
 
 if TYPE_CHECKING:
-    from huggingface_hub import CachedRepoInfo, DeleteCacheStrategy, HFCacheInfo
+    from huggingface_hub import CachedFileInfo, CachedRepoInfo, DeleteCacheStrategy, HFCacheInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,16 @@ def plan_deletion(folder: Path, entries: Collection[Path]) -> Deletion:
         UsageError: an entry lies elsewhere, because a folder of the cache is a link.
     """
     real = Path(os.path.realpath(folder))
-    wanted = {_place(entry, real, folder): entry for entry in entries}
-    repos = {real / path.relative_to(real).parts[0] for path in wanted}
-    followed = {path for path in wanted if _is_whole(path, real)}
+    wanted = _places(entries, real, folder)
+    repos = {_root_of(path, real) for path in wanted}
+    followed = {path for path in wanted if _is_whole(path, _root_of(path, real))}
     found = _scan(real, repos)
     infos = [file for repo in found.repos for snapshot in repo.revisions for file in snapshot.files]
-    strategy = found.delete_files(*(info for info in infos if info.file_path in followed))
-    strategy = replace(strategy, files=strategy.files | frozenset(wanted))
-    return Deletion(folder, tuple(sorted(repos)), int(strategy.expected_freed_size), strategy)
+    chosen = [info for info in infos if info.file_path in followed]
+    strategy = found.delete_files(*chosen)
+    dead = {link for root in repos for link in _dead_links(root, wanted - followed)}
+    freed_bytes = int(strategy.expected_freed_size) - _kept_elsewhere(strategy, chosen, real)
+    return Deletion(folder, tuple(sorted(repos)), freed_bytes, replace(strategy, files=strategy.files | wanted | dead))
 
 
 def delete(deletion: Deletion, *, keep_folders: bool = False) -> None:
@@ -104,26 +106,52 @@ def unchangeable(folder: Path, reason: str) -> UsageError:
     return UsageError(f"the cache {folder} cannot be changed: {reason}", "see who may write there: phi cache dir")
 
 
-def _place(entry: Path, real: Path, folder: Path) -> Path:
-    """The entry by its real folder: one in ``real/models--OWNER--NAME/snapshots/COMMIT``.
+def _places(entries: Collection[Path], real: Path, folder: Path) -> frozenset[Path]:
+    """The entries by their real folders: ones in ``real/models--OWNER--NAME/snapshots/COMMIT``.
 
     Raises:
-        UsageError: it is not there.
+        UsageError: one is not there.
     """
-    path = Path(os.path.realpath(entry.parent)) / entry.name
-    parts = path.relative_to(real).parts if path.is_relative_to(real) else ()
-    inside = len(parts) >= 4 and parts[0].startswith("models--") and parts[1] == "snapshots"
-    if not inside or not is_within(real, real / parts[0]):
-        raise UsageError(
-            f"{entry.name} lies outside of the cache {folder}: a folder there is a link to another place",
-            "phi deletes nothing elsewhere; remove it by hand",
-        )
-    return path
+    places: dict[Path, Path] = {}
+    for entry in entries:
+        if entry.parent not in places:
+            place = places[entry.parent] = Path(os.path.realpath(entry.parent))
+            parts = place.relative_to(real).parts if place.is_relative_to(real) else ()
+            inside = len(parts) >= 3 and parts[0].startswith("models--") and parts[1] == "snapshots"
+            if not inside or not is_within(real, real / parts[0]):
+                raise UsageError(
+                    f"{entry.name} lies outside of the cache {folder}: a folder there is a link to another place",
+                    "phi deletes nothing elsewhere; remove it by hand",
+                )
+    return frozenset(places[entry.parent] / entry.name for entry in entries)
 
 
-def _is_whole(path: Path, real: Path) -> bool:
+def _root_of(path: Path, real: Path) -> Path:
+    """The folder of the repository that ``path`` in the cache ``real`` belongs to."""
+    return real / path.relative_to(real).parts[0]
+
+
+def _is_whole(path: Path, root: Path) -> bool:
     """Whether the entry leads to content of its own repository, which may go with it."""
-    return path.exists() and content_of(path, real / path.relative_to(real).parts[0]) is not None
+    return path.is_file() and content_of(path, root) is not None
+
+
+def _dead_links(root: Path, wanted: Collection[Path]) -> set[Path]:
+    """Links under ``blobs`` that lead nowhere or round in circles, and that no entry but the ``wanted`` ones uses."""
+    mine = {path for path in wanted if path.is_relative_to(root)}
+    contents = {content_of(path, root) for path in mine} - mine
+    links = {content for content in contents if content is not None and content.is_symlink()}
+    if links:
+        others = {entry for snapshot in snapshots_of(root) for entry in entries_of(snapshot)} - mine
+        links -= {content for entry in others if (content := content_of(entry, root)) is not None}
+    return links
+
+
+def _kept_elsewhere(strategy: DeleteCacheStrategy, chosen: Iterable[CachedFileInfo], real: Path) -> int:
+    """Bytes that huggingface_hub counts and that stay: of what goes under ``blobs``, links to other places."""
+    links = {info.blob_path: info for info in chosen if info.blob_path.is_symlink()}
+    gone = [links[blob] for blob in strategy.blobs if blob in links]
+    return sum(info.size_on_disk for info in gone if leads_away(info.file_path, _root_of(info.file_path, real)))
 
 
 def _scan(real: Path, repos: Collection[Path]) -> HFCacheInfo:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder, sha256_in_name
+from phicli.hub.disk.layout import content_of, entries_of, leads_away, listing, repo_folders, repo_name, snapshots_of
 from phicli.hub.in_place.registry import LocalModel, registered
 
 _PARTIAL: Final = re.compile(r"(.+?)\.(phi|[0-9a-f]{8})\.incomplete")
@@ -29,7 +31,8 @@ class CachedPart:
     """One file: ``path`` in a snapshot, ``content`` where its link leads at first, mostly a file under ``blobs``.
 
     ``promised_sha256`` (64 hexadecimal digits) is what it must hash to, None when nobody said. ``problem`` tells why
-    it cannot be used; then ``size_bytes`` is 0.
+    it cannot be used; then ``size_bytes`` is 0. ``linked`` when a link leads to content that is not the cache's: it is
+    used as any other, and never deleted.
     """
 
     path: Path
@@ -37,6 +40,7 @@ class CachedPart:
     size_bytes: int
     promised_sha256: str | None = None
     problem: str | None = None
+    linked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,11 @@ class CachedModel:
     def size_bytes(self) -> int:
         """All parts together."""
         return sum(part.size_bytes for part in self.parts)
+
+    @property
+    def linked(self) -> bool:
+        """Whether some of its content lies elsewhere."""
+        return any(part.linked for part in self.parts)
 
     @property
     def problem(self) -> str | None:
@@ -130,61 +139,10 @@ def inventory(folder: Path | None = None, book: Catalog | None = None) -> Invent
     return Inventory(folder, tuple(models), registered(), tuple(partials), tuple(problems))
 
 
-def repo_folders(folder: Path, problems: list[str]) -> list[Path]:
-    """The folders of model repositories in the cache, by name."""
-    return [root for root in _listing(folder, problems) if root.name.startswith("models--") and root.is_dir()]
-
-
-def repo_name(root: Path) -> str:
-    """``owner/name`` of the folder ``models--owner--name``."""
-    return root.name.removeprefix("models--").replace("--", "/")
-
-
-def repo_root(folder: Path, repo: str) -> Path:
-    """Where ``repo``, which was found in the cache ``folder``, lies: the reverse of :func:`repo_name`."""
-    return folder / f"models--{repo.replace('/', '--')}"
-
-
 def known_repos(book: Catalog | None = None) -> dict[str, Known]:
     """Repositories of the catalogue by name."""
     variants = (book or catalog()).variants
     return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
-
-
-def refs_of(root: Path) -> dict[str, str]:
-    """Branches and tags that a repository's folder remembers, and their commits."""
-    found = {}
-    for path in _files(root / "refs"):
-        try:
-            found[path.relative_to(root / "refs").as_posix()] = path.read_text("utf-8").strip()
-        except (OSError, ValueError):
-            continue
-    return found
-
-
-def snapshots_of(root: Path, problems: list[str] | None = None) -> list[Path]:
-    """Snapshot folders: that of ``main`` first, then the newest."""
-    main = refs_of(root).get("main")
-    folders = [path for path in _listing(root / "snapshots", [] if problems is None else problems) if path.is_dir()]
-    return sorted(folders, key=lambda path: (path.name != main, -path.stat().st_mtime_ns, path.name))
-
-
-def entries_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
-    """All files and links below a snapshot, whether they lead anywhere or not."""
-    return list(_files(snapshot, problems))
-
-
-def content_of(entry: Path, root: Path) -> Path | None:
-    """Where the content of a snapshot's entry lies: under ``blobs`` or, where links cannot be made, the entry itself.
-
-    None when the entry is a link to another place: that is never ours. A link under ``blobs`` (huggingface_hub shares
-    content between repositories that way) is not followed.
-    """
-    if not entry.is_symlink():
-        return entry
-    content = Path(os.path.normpath(entry.parent / entry.readlink()))
-    same = os.path.realpath(content.parent) == os.path.realpath(root / "blobs")
-    return content if same else None
 
 
 def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator[CachedModel]:
@@ -223,19 +181,19 @@ def _model(
 
 
 def _part(path: Path, root: Path, snapshot: Path, known: Known | None) -> CachedPart:
-    if not path.is_symlink() and not path.exists():
+    if not os.path.lexists(path):
         return CachedPart(path, path, 0, problem=f"{path.name} is missing")
-    content = content_of(path, root)
-    if content is None:
-        return CachedPart(path, path, 0, problem=f"{path.name} is a link out of the cache")
+    content = content_of(path, root) or Path(os.path.realpath(path))
     try:
-        size_bytes = path.stat().st_size
+        status = path.stat()
     except OSError as error:
         broken = isinstance(error, FileNotFoundError)
         problem = "is a broken link" if broken else f"cannot be read: {error.strerror}"
         return CachedPart(path, content, 0, problem=f"{path.name} {problem}")
-    name = path.relative_to(snapshot).as_posix()
-    return CachedPart(path, content, size_bytes, _promised(content, name, snapshot.name, known))
+    if not stat.S_ISREG(status.st_mode):
+        return CachedPart(path, content, 0, problem=f"{path.name} is no file")
+    promised = _promised(content, path.relative_to(snapshot).as_posix(), snapshot.name, known)
+    return CachedPart(path, content, status.st_size, promised, linked=leads_away(path, root))
 
 
 def _promised(content: Path, name: str, commit: str, known: Known | None) -> str | None:
@@ -248,7 +206,7 @@ def _promised(content: Path, name: str, commit: str, known: Known | None) -> str
 
 
 def _partials_of(root: Path) -> Iterator[PartialDownload]:
-    for path in _listing(root / "blobs", []):
+    for path in listing(root / "blobs", []):
         if not path.name.endswith(".incomplete") or path.is_symlink():
             continue
         match = _PARTIAL.fullmatch(path.name)
@@ -268,29 +226,3 @@ def _times(path: Path) -> tuple[float | None, float]:
     if no_atime and os.statvfs(path).f_flag & no_atime:
         return None, status.st_mtime
     return (status.st_atime if status.st_atime > status.st_mtime else None), status.st_mtime
-
-
-def _listing(folder: Path, problems: list[str]) -> list[Path]:
-    try:
-        return sorted(folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        problems.append(_unreadable(error, folder))
-        return []
-
-
-def _files(folder: Path, problems: list[str] | None = None) -> Iterable[Path]:
-    """Everything below ``folder`` but real folders, links to folders included, which are not entered."""
-
-    def complain(error: OSError) -> None:
-        if problems is not None and not isinstance(error, FileNotFoundError):
-            problems.append(_unreadable(error, folder))
-
-    for parent, folders, names in os.walk(folder, onerror=complain):
-        linked = [name for name in folders if (Path(parent) / name).is_symlink()]
-        yield from (Path(parent) / name for name in sorted([*names, *linked]))
-
-
-def _unreadable(error: OSError, folder: Path) -> str:
-    return f"{error.filename or folder} cannot be read: {error.strerror}"

@@ -8,6 +8,8 @@ name leads into, that is not the newest of a repository where none is meant or p
 README and its like, is found under the same name in a snapshot that is meant, pinned or that newest. So no model ever
 stops being there: at most an older content of it goes. A model that only an old revision has keeps that revision.
 
+Folders that a killed import of an archive left in the data directory go too.
+
 A *partial download* goes unless a running download holds its lock, which is the one huggingface_hub takes. One without
 a lock file is nobody's that we know; it goes when nothing was written to it for a while.
 """
@@ -23,20 +25,12 @@ from pathlib import Path
 from typing import Final
 
 from phicli.hub import verified
+from phicli.hub.archive.unfinished import abandoned, remove_abandoned
 from phicli.hub.disk.deletion import Deletion, delete, is_within, plan_deletion, require_writable, unchangeable
-from phicli.hub.disk.inventory import (
-    Inventory,
-    Known,
-    PartialDownload,
-    entries_of,
-    inventory,
-    known_repos,
-    refs_of,
-    repo_root,
-    snapshots_of,
-)
+from phicli.hub.disk.inventory import Inventory, Known, PartialDownload, inventory, known_repos
+from phicli.hub.disk.layout import entries_of, refs_of, repo_root, snapshots_of
 from phicli.hub.disk.removal import is_companion
-from phicli.hub.in_place.registry import LocalModel, unregister
+from phicli.hub.in_place.registry import LocalModel, imports_dir, unregister
 
 QUIET_S: Final = 900.0
 """How long nothing may have been written to a partial download without a lock before it counts as abandoned."""
@@ -61,7 +55,10 @@ class KeptPartial:
 
 @dataclass(frozen=True, slots=True)
 class PrunePlan:
-    """What ``phi cache prune`` will do; ``freed_bytes`` is what the disk gains."""
+    """What ``phi cache prune`` will do; ``freed_bytes`` is what the disk gains.
+
+    ``leftovers`` are folders of imports that did not end, ``leftover_bytes`` what is in them.
+    """
 
     folder: Path
     partials: tuple[PartialDownload, ...]
@@ -69,17 +66,19 @@ class PrunePlan:
     revisions: tuple[Superseded, ...]
     registrations: tuple[LocalModel, ...]
     deletion: Deletion | None
+    leftovers: tuple[Path, ...] = ()
+    leftover_bytes: int = 0
 
     @property
     def freed_bytes(self) -> int:
         """What the disk gains."""
-        partial_bytes = sum(partial.size_bytes for partial in self.partials)
+        partial_bytes = sum(partial.size_bytes for partial in self.partials) + self.leftover_bytes
         return partial_bytes + (self.deletion.freed_bytes if self.deletion else 0)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.partials or self.revisions or self.registrations)
+        return not (self.partials or self.revisions or self.registrations or self.leftovers)
 
 
 def plan_prune(folder: Path | None = None) -> PrunePlan:
@@ -98,7 +97,11 @@ def plan_prune(folder: Path | None = None) -> PrunePlan:
     entries = [entry for one in revisions for entry in entries_of(one.path)]
     gone = tuple(model for model in found.registered if not os.path.lexists(model.path))
     deletion = plan_deletion(found.folder, entries) if entries else None
-    return PrunePlan(found.folder, tuple(partials), tuple(kept), tuple(revisions), gone, deletion)
+    left = abandoned(imports_dir())
+    left_bytes = sum(path.lstat().st_size for root in left for path in entries_of(root))
+    return PrunePlan(
+        found.folder, tuple(partials), tuple(kept), tuple(revisions), gone, deletion, left, left_bytes
+    )  # fmt: skip
 
 
 def prune(plan: PrunePlan) -> tuple[KeptPartial, ...]:
@@ -123,6 +126,8 @@ def prune(plan: PrunePlan) -> tuple[KeptPartial, ...]:
         delete(plan.deletion)
     for model in plan.registrations:
         unregister(model.name)
+    if plan.leftovers:
+        remove_abandoned(imports_dir())
     return tuple(busy)
 
 

@@ -12,9 +12,10 @@ from typing import Final
 
 from phicli.hub import verified
 from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_writable, unchangeable
-from phicli.hub.disk.inventory import CachedModel, Inventory, entries_of, inventory, repo_root, snapshots_of
+from phicli.hub.disk.inventory import CachedModel, Inventory, inventory
+from phicli.hub.disk.layout import entries_of, repo_root, snapshots_of
 from phicli.hub.disk.selection import pick
-from phicli.hub.in_place.registry import LocalModel, imported_folder, unregister
+from phicli.hub.in_place.registry import LocalModel, imported_folder, shares_folder, unregister
 
 _COMPANION: Final = re.compile(r"(readme|licen[cs]e|notice)[^/]*|\.gitattributes", re.IGNORECASE)
 
@@ -45,7 +46,7 @@ def plan_removal(name: str, *, folder: Path | None = None) -> RemovalPlan:
     found = inventory(folder)
     picked = pick(found, name)
     registrations = picked.registered or _standing_for(found, picked.models)
-    imported = tuple(path for model in picked.registered if (path := imported_folder(model)) is not None)
+    imported = _no_longer_needed(found, picked.registered)
     deletion = plan_deletion(found.folder, _entries(found, picked.models)) if picked.models else None
     freed = deletion.freed_bytes if deletion else 0
     freed += sum(path.lstat().st_size for root in imported for path in entries_of(root))
@@ -76,6 +77,13 @@ def remove(plan: RemovalPlan) -> None:
 def is_companion(name: str) -> bool:
     """Whether a file of that name is worth nothing without the model it came with."""
     return _COMPANION.fullmatch(name.rpartition("/")[2]) is not None
+
+
+def _no_longer_needed(found: Inventory, going: Collection[LocalModel]) -> tuple[Path, ...]:
+    """Folders of imports that no name but those that go leads into."""
+    staying = [model for model in found.registered if model not in going]
+    folders = dict.fromkeys(folder for model in going if (folder := imported_folder(model)) is not None)
+    return tuple(folder for folder in folders if not any(shares_folder(model, folder) for model in staying))
 
 
 def _standing_for(found: Inventory, models: Collection[CachedModel]) -> tuple[LocalModel, ...]:

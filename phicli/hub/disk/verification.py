@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from phicli.errors import IntegrityError
+from phicli.errors import IntegrityError, PhiError
 from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
 from phicli.hub.disk.deletion import delete, plan_deletion
-from phicli.hub.disk.inventory import CachedModel, repo_root
+from phicli.hub.disk.inventory import CachedModel
+from phicli.hub.disk.layout import content_of, repo_root
 from phicli.hub.disk.removal import entries_of_model
 from phicli.hub.disk.selection import Picked
 from phicli.hub.hashing import sha256_of
@@ -32,7 +33,8 @@ class Verdict:
     """What became of one file.
 
     ``unknown``: nobody promised a hash; the one it has now was recorded, and the next time it is compared with. Hashes
-    are 64 hexadecimal digits. ``reason`` says more about what is missing. ``fixable`` when it can be downloaded again.
+    are 64 hexadecimal digits. ``reason`` says more about what is missing. ``fixable`` when it can be downloaded again,
+    ``not_fixed`` why that failed.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Verdict:
     actual_sha256: str | None = None
     reason: str | None = None
     fixable: bool = False
+    not_fixed: str | None = None
 
 
 def verify(
@@ -51,11 +54,8 @@ def verify(
     """One verdict a file, in the order of ``picked``.
 
     With ``fetch_again`` what is damaged in the cache ``folder`` is deleted, once the hub was asked, and downloaded
-    again; then it is hashed once more.
-
-    Raises:
-        PhiError: what ``fetch_again`` raises; the files that it had not come to are as they were.
-        UsageError: the cache cannot be changed.
+    again; then it is hashed once more. Where that fails the verdict tells why: an ask that fails leaves the files as
+    they were.
     """
     verdicts: list[Verdict] = []
     damaged: list[CachedModel] = []
@@ -65,11 +65,10 @@ def verify(
         verdicts += found
     for registered in picked.registered:
         verdicts += _of_registered(registered, on_progress)
-    for model in damaged if fetch_again is not None else ():
-        assert fetch_again is not None  # noqa: S101 - as looped
-        _fix(model, folder, {one.path for one in verdicts if one.status in _DAMAGED}, fetch_again)
-        again = {one.path: one for one in _of_cached(_seen_again(model), on_progress)}
-        verdicts = [_after_fix(one, again.get(one.path)) for one in verdicts]
+    if fetch_again is None:
+        return tuple(verdicts)
+    for model in damaged:
+        verdicts = _repaired(verdicts, model, folder, on_progress, fetch_again)
     return tuple(verdicts)
 
 
@@ -84,8 +83,11 @@ def require_sound(verdicts: tuple[Verdict, ...], data: dict[str, object]) -> Non
         return
     first = damaged[0]
     what = first.reason or f"sha256 {first.actual_sha256}, promised {first.expected_sha256}"
+    if first.not_fixed:
+        what += f"; it could not be downloaded again: {first.not_fixed}"
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    hint = f"download it again: phi cache verify {first.name} --fix"
+    again = "when that is put right" if first.not_fixed else "download it again"
+    hint = f"{again}: phi cache verify {first.name} --fix"
     if not first.fixable:
         hint = "it was not downloaded by phi: get the file again where it came from, or forget it: "
         hint += f"phi rm {first.name}"
@@ -146,6 +148,27 @@ def _access_time_kept(path: Path) -> Iterator[os.stat_result]:
             os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+def _repaired(
+    verdicts: list[Verdict], model: CachedModel, folder: Path, on_progress: Progress, fetch_again: FetchAgain
+) -> list[Verdict]:
+    """The verdicts after ``model`` was downloaded again, or why it was not."""
+    paths = {part.path for part in model.parts}
+    damaged = {one.path for one in verdicts if one.status in _DAMAGED} & paths
+    try:
+        _fix(model, folder, damaged, fetch_again)
+    except PhiError as error:
+        return [_not_fixed(one, error.message) if one.path in damaged else one for one in verdicts]
+    again = {one.path: one for one in _of_cached(_seen_again(model), on_progress)}
+    return [_after_fix(one, again.get(one.path)) for one in verdicts]
+
+
+def _not_fixed(verdict: Verdict, why: str) -> Verdict:
+    """The verdict on what could not be downloaded; it may be deleted by then."""
+    if os.path.lexists(verdict.path) or verdict.status == "missing":
+        return replace(verdict, not_fixed=why)
+    return replace(verdict, status="missing", reason=f"{verdict.path.name} was removed", not_fixed=why)
+
+
 def _fix(model: CachedModel, folder: Path, damaged: set[Path], fetch_again: FetchAgain) -> None:
     """Ask, delete what is damaged, download it, and let the other revisions find it as well."""
     download = fetch_again(model)
@@ -154,11 +177,20 @@ def _fix(model: CachedModel, folder: Path, damaged: set[Path], fetch_again: Fetc
     entries = [entry for entry in entries_of_model(model, root) if entry.name in bad]
     delete(plan_deletion(folder, entries), keep_folders=True)
     download()
-    snapshot = root / "snapshots" / model.revisions[0]
     for part in model.parts:
-        name = part.path.relative_to(snapshot).as_posix()
-        for revision in model.revisions[1:] if part.content.exists() and part.path in damaged else ():
-            store.link(folder, model.repo, revision, None, name, part.content.name)
+        if part.path in damaged and part.path.exists():
+            _link_everywhere(part.path, model, folder)
+
+
+def _link_everywhere(path: Path, model: CachedModel, folder: Path) -> None:
+    """Let the other revisions of ``model`` have what is at ``path`` in the first one."""
+    root = repo_root(folder, model.repo)
+    blob = content_of(path, root)
+    if blob is None or blob == path:
+        return
+    name = path.relative_to(root / "snapshots" / model.revisions[0]).as_posix()
+    for revision in model.revisions[1:]:
+        store.link(folder, model.repo, revision, None, name, blob.name)
 
 
 def _seen_again(model: CachedModel) -> CachedModel:

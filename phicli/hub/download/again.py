@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from phicli.errors import NetworkError
 from phicli.hub.disk.inventory import CachedModel
 from phicli.hub.disk.verification import FetchAgain
 from phicli.hub.download.pull import prepare, pull
@@ -15,7 +16,10 @@ def fetcher(observer: Observer) -> FetchAgain:
     """Downloads a model of the hub again, by name of its file and by commit, telling ``observer`` how it goes."""
 
     def ask(model: CachedModel) -> Callable[[], None]:
-        plan = prepare(pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0]), observer)
+        request = pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0])
+        if request.offline:
+            raise NetworkError("phi is to stay offline", "unset HF_HUB_OFFLINE to download")
+        plan = prepare(request, observer)
 
         def download() -> None:
             pull(plan, observer)

@@ -31,8 +31,12 @@ def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple
     return tuple(models)
 
 
-def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None = None) -> RemoteModel:
-    """The model of ``repo`` with this quantisation, or whose file has this name (``….gguf``); None: the usual one.
+def choose(
+    repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None = None, *, preferred: str | None = None
+) -> RemoteModel:
+    """The model of ``repo`` with this quantisation, or whose file has this name (``….gguf``).
+
+    None takes the ``preferred`` one where the repository has it, else the usual one.
 
     Raises:
         NotFoundError: there is none; the hint lists those that exist with their sizes.
@@ -44,7 +48,8 @@ def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None 
         what = f"has only parts of models, such as {parts[0]}" if parts else "has no GGUF model"
         raise NotFoundError(f"{repo.repo} {what}", "phi show MODEL has the repositories that phi knows")
     if quant is None:
-        return _usual(models, known or {})
+        order = PREFERRED_QUANTS if preferred is None else (preferred, *PREFERRED_QUANTS)
+        return _usual(models, known or {}, order)
     if quant.lower().endswith(".gguf"):
         found = [model for model in models if quant in {file.name for file in model.files}]
     else:
@@ -58,8 +63,8 @@ def choose(repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None 
     raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"name one: {repo.repo}:FILE.gguf")
 
 
-def _usual(models: Sequence[RemoteModel], known: Mapping[str, str]) -> RemoteModel:
-    for quant in PREFERRED_QUANTS:
+def _usual(models: Sequence[RemoteModel], known: Mapping[str, str], order: Sequence[str]) -> RemoteModel:
+    for quant in order:
         of_quant = [model for model in models if model.quant == quant]
         if of_quant:
             return next((model for model in of_quant if model.name in known), of_quant[0])

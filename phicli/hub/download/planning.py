@@ -63,7 +63,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
         UsageError: several files have the quantisation.
     """
     folder = cache_folder()
-    present = None if request.force or request.revision else _present(request, folder)
+    present = present_file(request, folder)
     if present is not None:
         return PullPlan(request, folder, present=present)
     if request.offline:
@@ -101,14 +101,16 @@ def usual_quant(source: GgufSource) -> str:
     return next((quant for quant in PREFERRED_QUANTS if quant in listed), PREFERRED_QUANTS[0])
 
 
-def _present(request: PullRequest, folder: Path) -> InstalledFile | None:
+def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
     """A model on disk that is what was asked for; another than the pinned one only where nothing else can be had."""
+    if request.force or request.revision:
+        return None
     variant = request.variant
     if variant is not None and variant.packaged_file:
         path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
         return InstalledFile("phicli", path.name, "F16", path, "packaged", path.stat().st_size)
     for source in request.sources:
-        quant = request.quant or usual_quant(source)
+        quant = request.quant or request.preferred_quant or usual_quant(source)
         for file in installed_in(source, folder=folder):
             wanted = file.filename == quant if quant.endswith(".gguf") else same_quant(file.quant, quant)
             if wanted and (request.offline or _is_the_one(file, source)):
@@ -133,7 +135,7 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
         observer.phase(f"asking for the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
-            return source, choose(repo, request.quant, known)
+            return source, choose(repo, request.quant, known, preferred=request.preferred_quant)
         except NotFoundError as error:
             first = first or _with_way_out(error, request, source)
         except UnreachableError as error:

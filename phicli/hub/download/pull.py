@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import DoesNotFitError, IntegrityError, UsageError
+from phicli.errors import IntegrityError
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
@@ -21,11 +20,13 @@ from phicli.hub.download.remote import locate_file
 from phicli.hub.download.transfer import Fetched, fetch
 from phicli.hub.hashing import sha256_of
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
+from phicli.hub.writing import writing
 
 __all__ = ["PullPlan", "PullResult", "prepare", "pull"]
 
 _ROUNDS: Final = 2
 _BUSY_S: Final = 1.0
+_GOES_ON: Final = "it goes on where it stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def pull(plan: PullPlan, observer: Observer) -> PullResult:
         return pull(_again(plan, observer), observer)
     assert plan.model is not None  # noqa: S101 - a plan has one or the other
     check_disk(plan)
-    with _writing(plan.folder):
+    with writing("the cache", plan.folder, "set HF_HUB_CACHE to a folder that you may write", again=_GOES_ON):
         return _Pull(plan, plan.model, observer).run(began)
 
 
@@ -253,16 +254,3 @@ class _Pull:
             yield
         finally:
             lock.release()
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Say in words what the disk says in numbers."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = "free some space (phi cache list, phi cache prune) and run it again: it goes on where it stopped"
-            raise DoesNotFitError(f"the disk of {folder} is full", hint) from error
-        hint = "set HF_HUB_CACHE to a folder that you may write"
-        raise UsageError(f"the cache {folder} cannot be written: {error.strerror or error}", hint) from error

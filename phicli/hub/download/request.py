@@ -22,8 +22,9 @@ class PullRequest:
     """What to download.
 
     ``name`` is for people. ``sources`` are tried in order. ``quant`` is a quantisation, the name of a file
-    (``….gguf``), or None for the usual one. ``variant`` is None for a repository that the catalogue does not know.
-    ``revision`` (a branch, tag or commit) overrides the pinned one. ``token`` None takes the stored one.
+    (``….gguf``), or None for the usual one; then ``preferred_quant`` is taken before the usual one. ``variant`` is None
+    for a repository that the catalogue does not know. ``revision`` (a branch, tag or commit) overrides the pinned one.
+    ``token`` None takes the stored one.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PullRequest:
     token: str | None = None
     force: bool = False
     offline: bool = False
+    preferred_quant: str | None = None
 
     @property
     def command(self) -> str:

@@ -10,6 +10,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import GgufFile, Variant
+from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.types import Progress, silent
@@ -48,7 +49,10 @@ def identify(path: Path, *, claimed_sha256: str | None = None, on_progress: Prog
     same_size = [pair for pair in _listed() if pair[1].sha256 and pair[1].size_bytes == header.file_size_bytes]
     sha256 = claimed_sha256
     if same_size and sha256 is None:
-        sha256 = hash_once(path, on_progress)
+        try:
+            sha256 = hash_once(path, on_progress)
+        except OSError as error:
+            raise unreadable(path, error) from None
     for variant, file in same_size:
         if file.sha256 == sha256:
             return Identity(header, Match(variant, file.quant, "hash"), sha256)

@@ -51,6 +51,7 @@ def register(
     Raises:
         UsageError: the name cannot be one, belongs to the catalogue or to another file that is still there.
         NotFoundError, IntegrityError: there is no such file, or it is no GGUF, is damaged, or lacks parts.
+        UnwritableError: the name cannot be kept here.
     """
     path = parts_of(Path(os.path.abspath(expand(str(path)))))[0]  # noqa: PTH100 (links stay, ".." goes)
     _require_utf8(path)
@@ -68,11 +69,15 @@ def register(
     kept_origin = holder.origin if holder is not None and _same(holder.path, path) else origin
     model = _model(chosen, path, size_bytes, identity, kept_origin)
     already = holder is not None and replace(holder, path=path, sha256=model.sha256) == model
-    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you may write"):
-        if holder is not None and holder.name != chosen:
-            unregister(holder.name)
-        remember(model)
+    _keep(model, instead_of=holder)
     return Registration(model, identity, already)
+
+
+def _keep(model: LocalModel, *, instead_of: LocalModel | None) -> None:
+    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you may write"):
+        if instead_of is not None and instead_of.name != model.name:
+            unregister(instead_of.name)
+        remember(model)
 
 
 def _model(name: str, path: Path, size_bytes: int, identity: Identity, origin: str) -> LocalModel:

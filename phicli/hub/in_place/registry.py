@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -122,12 +123,12 @@ def check_name(name: str) -> None:
         raise UsageError(f"the name {name} belongs to the catalogue: it is {owner}", CHOOSE)
 
 
-def free_name(wanted: str, suffix: str = "local") -> str:
-    """``wanted`` as a name that nobody has: lower case, odd signs replaced, a suffix where it is taken."""
+def free_name(wanted: str, suffix: str = "local", *, taken: Iterable[str] = ()) -> str:
+    """``wanted`` as a name that nobody has: lower case, odd signs replaced, a suffix where it is ``taken``."""
     base = re.sub(r"[^a-z0-9._-]+", "-", wanted.lower())[:80].strip("-._") or "model"
     tries = [base, f"{base}-{suffix}", *(f"{base}-{suffix}-{number}" for number in range(2, 1000))]
-    taken = {squash(model.name) for model in registered()}
-    return next(name for name in tries if _owner(name) is None and squash(name) not in taken)
+    used = {squash(name) for name in (*taken, *(model.name for model in registered()))}
+    return next(name for name in tries if _owner(name) is None and squash(name) not in used)
 
 
 def _owner(name: str) -> str | None:

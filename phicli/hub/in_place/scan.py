@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 
-from phicli.errors import PhiError
+from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
 from phicli.hub.in_place.found import Findings, FoundFile, Skipped
 from phicli.hub.in_place.lm_studio import find_lm_studio
 from phicli.hub.in_place.matching import Identity, identify
@@ -13,6 +13,7 @@ from phicli.hub.in_place.ollama import find_ollama
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import LocalModel, registered
 from phicli.hub.types import Progress, silent
+from phicli.hub.writing import UnwritableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,14 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything that was found; ``findings.skipped`` has what cannot be used, damaged files included."""
+    """Everything that was found; ``findings.skipped`` has what cannot be used, damaged files included.
+
+    ``failed`` are models that were to be registered and could not be, with the reasons.
+    """
 
     findings: Findings
     models: tuple[Scanned, ...]
+    failed: tuple[Skipped, ...] = ()
 
 
 def scan(on_progress: Progress = silent) -> Scan:
@@ -55,8 +60,22 @@ def scan(on_progress: Progress = silent) -> Scan:
 
 
 def register_new(seen: Scan) -> Scan:
-    """Register those that are models of the catalogue and are not registered yet."""
-    return replace(seen, models=tuple(_registered(one) if one.is_new else one for one in seen.models))
+    """Register those that are models of the catalogue and are not registered yet; one that fails stops no other.
+
+    Raises:
+        UnwritableError: no name can be kept here.
+    """
+    models: list[Scanned] = []
+    failed: list[Skipped] = []
+    for one in seen.models:
+        try:
+            models.append(_registered(one) if one.is_new else one)
+        except UnwritableError:
+            raise
+        except (UsageError, NotFoundError, IntegrityError) as error:
+            models.append(one)
+            failed.append(Skipped(one.file.origin, one.file.label, error.message))
+    return replace(seen, models=tuple(models), failed=tuple(failed))
 
 
 def _registered(one: Scanned) -> Scanned:

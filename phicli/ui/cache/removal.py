@@ -75,6 +75,7 @@ def print_prune(
             "partials": [partial_data(partial) for partial in gone],
             "revisions": [{"repo": one.repo, "revision": one.revision} for one in plan.revisions],
             "registrations": [model.name for model in plan.registrations],
+            "leftovers": [str(path) for path in plan.leftovers],
             "kept": [{**partial_data(one.partial), "reason": one.reason} for one in kept],
             "freed_bytes": freed,
         }
@@ -89,7 +90,7 @@ def print_prune(
 def _show(terminal: Terminal, lines: Sequence[str], *, dry_run: bool) -> None:
     for line in lines:
         if dry_run:
-            terminal.write(f"{line}\n")
+            terminal.write_line(line)
         else:
             terminal.say(line)
 
@@ -105,8 +106,11 @@ def _removal_lines(plan: RemovalPlan) -> list[str]:
         stays = "" if inside or plan.models else f"; its file stays: {registered.path}"
         lines.append(f"the name {registered.name} is forgotten{stays}")
     lines += [f"the imported files go: {root}" for root in plan.imported]
-    shared = sum(model.size_bytes for model in plan.models) - plan.freed_bytes
-    more = f"; {format_bytes(shared)} stay, because others use the same content" if shared > 0 else ""
+    parts = [part for model in plan.models for part in model.parts]
+    linked = sum(part.size_bytes for part in parts if part.linked)
+    shared = sum(part.size_bytes for part in parts) - linked - plan.freed_bytes
+    more = f"; {format_bytes(linked)} stay, because only links to them are in the cache" if linked else ""
+    more += f"; {format_bytes(shared)} stay, because others use the same content" if shared > 0 else ""
     return [*lines, f"frees {format_bytes(plan.freed_bytes)}{more}"]
 
 
@@ -118,6 +122,7 @@ def _prune_lines(plan: PrunePlan) -> list[str]:
     rows = [("partial download", format_bytes(one.size_bytes), one.repo, one.path.name) for one in plan.partials]
     rows += [("superseded revision", "", one.repo, one.revision[:12]) for one in plan.revisions]
     rows += [("name without a file", "", model.name, str(model.path)) for model in plan.registrations]
+    rows += [("unfinished import", "", path.name, str(path.parent)) for path in plan.leftovers]
     return [*aligned(rows, right=(1,)), f"frees {format_bytes(plan.freed_bytes)}"] if rows else []
 
 

@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from phicli.hub import verified
 from phicli.hub.disk.inventory import CachedModel, Inventory, PartialDownload
 from phicli.hub.disk.verification import Verdict
-from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.in_place.registry import LocalModel, damaged_records
 from phicli.hub.types import Progress
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
+from phicli.ui.layout import Column, Layout, fitted
 from phicli.ui.pull_screen import PullScreen
 from phicli.ui.status import how_far
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes, format_day
 
-_LIST: Final = ("MODEL", "SIZE", "LAST USED", "VERIFIED", "STATE", "REVISION", "FILE")
-_VERIFY: Final = ("MODEL", "SIZE", "RESULT", "SHA256", "PROMISED", "FILE")
+_MODEL, _FOLDED, _SIZE = Column("model"), Column("model", least=24), Column("size", right=True)
+_USED, _VERIFIED = Column("last used"), Column("verified")
+_WHOLE_STATE, _STATE = Column("state"), Column("state", least=14, key="short state")
+_REVISION, _FILE = Column("revision"), Column("file")
+_NAME = Column("file", key="name")
+_LIST: Final = (  # names are kept whole as long as anything else can go
+    (_MODEL, _SIZE, _USED, _VERIFIED, _WHOLE_STATE, _REVISION, _FILE),
+    (_MODEL, _SIZE, _USED, _VERIFIED, _STATE, _REVISION, _NAME),
+    (_MODEL, _SIZE, _USED, _VERIFIED, _STATE, _NAME),
+    (_MODEL, _SIZE, _USED, _VERIFIED, _STATE),
+    (_MODEL, _SIZE, _STATE),
+    (_FOLDED, _SIZE, _USED, _VERIFIED, _STATE),
+    (_FOLDED, _SIZE, _STATE),
+)
+_RESULT, _SHA256, _PROMISED = Column("result"), Column("sha256"), Column("promised")
+_SHORT_SHA256, _SHORT_PROMISED = Column("sha256", key="short sha256"), Column("promised", key="short promised")
+_VERIFY: Final = (
+    (_MODEL, _SIZE, _RESULT, _SHA256, _PROMISED, _FILE),
+    (_MODEL, _SIZE, _RESULT, _SHORT_SHA256, _SHORT_PROMISED, _FILE),
+    (_MODEL, _SIZE, _RESULT, _SHORT_SHA256, _SHORT_PROMISED),
+    (_MODEL, _SIZE, _RESULT),
+    (_FOLDED, _SIZE, _RESULT, _SHORT_SHA256, _SHORT_PROMISED),
+    (_FOLDED, _SIZE, _RESULT),
+)
+_SHORT: Final = 12
 _RESULTS: Final = {"unknown": "recorded"}
 
 
@@ -33,8 +57,7 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
         return
-    rows = [_model_row(model) for model in found.models] + [_local_row(model) for model in found.registered]
-    print_rows(terminal, _LIST, rows, right=(1,))
+    _print_rows(terminal, _LIST, [*map(_model_row, found.models), *map(_local_row, found.registered)])
     noun = "model" if len(found.models) == 1 else "models"
     terminal.say(f"{len(found.models)} {noun}, {format_bytes(total_bytes(found))}, in {found.folder}")
     if found.partials:
@@ -42,11 +65,14 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
         terminal.say(f"partial downloads: {len(found.partials)}, {size}; remove what is abandoned: phi cache prune")
     for problem in found.problems:
         terminal.say(problem)
+    if damaged := damaged_records():
+        more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
+        terminal.say(f"left out, because it is damaged (register the file again, or remove this): {damaged[0]}{more}")
 
 
 def total_bytes(found: Inventory) -> int:
-    """What the models in the cache take on disk, content that several names share once."""
-    parts = [part for model in found.models for part in model.parts]
+    """What the models in the cache take on disk: content that several names share once, what is linked not at all."""
+    parts = [part for model in found.models for part in model.parts if not part.linked]
     return sum({os.path.realpath(part.content): part.size_bytes for part in parts}.values())
 
 
@@ -66,6 +92,7 @@ def verdict_data(verdicts: Sequence[Verdict]) -> dict[str, Any]:
             "expected_sha256": one.expected_sha256,
             "actual_sha256": one.actual_sha256,
             "reason": one.reason,
+            "not_fixed": one.not_fixed,
         }
         for one in verdicts
     ]
@@ -78,51 +105,76 @@ def print_verdicts(terminal: Terminal, verdicts: Sequence[Verdict]) -> None:
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    rows = [
-        [
-            one.name, format_bytes(one.size_bytes), _RESULTS.get(one.status, one.status), one.actual_sha256 or "",
-            (one.expected_sha256 or "") if one.status == "bad" else "", one.path.name,
-        ]
-        for one in verdicts
-    ]  # fmt: skip
-    print_rows(terminal, _VERIFY, rows, right=(1,))
+    rows = [_verdict_row(one) for one in verdicts]
+    _print_rows(terminal, _VERIFY, rows)
     if not rows:
         terminal.say("there is nothing to verify; get a model: phi pull phi-4-mini")
     if any(one.status == "unknown" for one in verdicts):
         terminal.say("recorded: nobody promised a hash; the next time it is compared with this one")
 
 
-def print_rows(
-    terminal: Terminal, titles: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int]
-) -> None:
-    """A table to standard output, nothing when it has no rows."""
+def _print_rows(terminal: Terminal, layouts: Sequence[Layout], rows: Sequence[Mapping[str, str]]) -> None:
+    """A table to standard output, nothing when it has no rows; all columns in a pipe, on a terminal those that fit."""
     if not rows:
         return
     if not terminal.stdout.isatty():
-        terminal.write("\n".join(aligned([titles, *rows], right=right)) + "\n")
+        columns = layouts[0]
+        cells = [
+            [column.title.upper() for column in columns],
+            *([column.text(row) for column in columns] for row in rows),
+        ]
+        right = [place for place, column in enumerate(columns) if column.right]
+        terminal.write("\n".join(aligned(cells, right=right)) + "\n")
         return
-    from rich.table import Table
+    from phicli.ui.canvas import Canvas
 
-    from phicli.ui.canvas import Canvas, safe_text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for place, title in enumerate(titles):
-        table.add_column(title.lower(), justify="right" if place in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(safe_text(cell) for cell in row))
-    Canvas(terminal).paint([table])
+    canvas = Canvas(terminal)
+    canvas.paint([fitted(canvas, layouts, rows)])
 
 
-def _model_row(model: CachedModel) -> list[str]:
-    return [
-        model.name, format_bytes(model.size_bytes), _day(model.last_used), _day(model.verified_at),
-        model.problem or "ok", model.revisions[0][:8], f"{model.repo}/{model.filename}",
-    ]  # fmt: skip
+def _model_row(model: CachedModel) -> dict[str, str]:
+    state = model.problem or ("linked" if model.linked else "ok")
+    return {
+        "model": model.name,
+        "size": format_bytes(model.size_bytes),
+        "last used": _day(model.last_used),
+        "verified": _day(model.verified_at),
+        "state": state,
+        "short state": state.removeprefix(f"{model.path.name} is ").removeprefix(f"{model.path.name} "),
+        "revision": model.revisions[0][:8],
+        "file": f"{model.repo}/{model.filename}",
+        "name": model.path.name,
+    }
 
 
-def _local_row(model: LocalModel) -> list[str]:
+def _local_row(model: LocalModel) -> dict[str, str]:
     state = "in place" if model.path.exists() else "the file is gone"
-    return [model.name, format_bytes(model.size_bytes), "", _day(_verified_at(model)), state, "", str(model.path)]
+    return {
+        "model": model.name,
+        "size": format_bytes(model.size_bytes),
+        "last used": "",
+        "verified": _day(_verified_at(model)),
+        "state": state,
+        "short state": state,
+        "revision": "",
+        "file": str(model.path),
+        "name": model.path.name,
+    }
+
+
+def _verdict_row(one: Verdict) -> dict[str, str]:
+    actual = one.actual_sha256 or ""
+    promised = (one.expected_sha256 or "") if one.status == "bad" else ""
+    return {
+        "model": one.name,
+        "size": format_bytes(one.size_bytes),
+        "result": _RESULTS.get(one.status, one.status),
+        "sha256": actual,
+        "short sha256": actual[:_SHORT],
+        "promised": promised,
+        "short promised": promised[:_SHORT],
+        "file": one.path.name,
+    }
 
 
 def _verified_at(model: LocalModel) -> float | None:
@@ -156,7 +208,7 @@ def model_data(model: CachedModel) -> dict[str, Any]:
         "filename": model.filename, "revisions": list(model.revisions), "path": str(model.path),
         "size_bytes": model.size_bytes, "last_used": _time(model.last_used),
         "last_modified": _time(model.last_modified), "verified": _time(model.verified_at),
-        "problem": model.problem, "files": parts,
+        "problem": model.problem, "linked": model.linked, "files": parts,
     }  # fmt: skip
 
 

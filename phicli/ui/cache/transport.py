@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
+from phicli.catalog.load import catalog
+from phicli.errors import PhiError
 from phicli.hub.archive.exporting import Exported
 from phicli.hub.archive.form import Manifest
 from phicli.hub.archive.importing import Imported
@@ -20,14 +27,32 @@ from phicli.ui.status import StatusLine, how_far
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_COLUMNS = ("MODEL", "QUANT", "SIZE", "FROM", "KNOWN AS", "NAME", "PATH")
+_TERMINATED: Final = 128 + signal.SIGTERM
+_COLUMNS: Final = ("MODEL", "QUANT", "SIZE", "FROM", "KNOWN AS", "NAME", "PATH")
 
 
 @contextlib.contextmanager
 def progress(terminal: Terminal) -> Iterator[Progress]:
-    """A line on standard error that says what is going on and how far it is."""
-    with StatusLine(terminal) as line:
-        yield lambda what, done_bytes, total_bytes: line.update(how_far(what, done_bytes, total_bytes))
+    """A line on standard error that says what is going on and, where bytes are counted, how far it is.
+
+    Meanwhile SIGTERM ends the process as Ctrl-C does, so that nothing half written is left behind.
+    """
+    with _tidy_end(), StatusLine(terminal) as line:
+        yield lambda what, done_bytes, total_bytes: line.update(
+            how_far(what, done_bytes, total_bytes) if total_bytes else what
+        )
+
+
+@contextlib.contextmanager
+def _tidy_end() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def print_imported(terminal: Terminal, done: Registration | Imported, *, as_json: bool) -> None:
@@ -43,7 +68,7 @@ def print_imported(terminal: Terminal, done: Registration | Imported, *, as_json
     if isinstance(done, Registration) and done.model.variant_id is None:
         terminal.say("it is no model that the catalogue knows; its own header says how it is prompted")
     state = "was here already" if data["already"] else "is ready"
-    terminal.say(f"{data['command_name']} {state}: phi chat {data['command_name']}")
+    terminal.say(f"{data['command_name']} {state}: phi chat {shlex.quote(data['command_name'])}")
 
 
 def print_exported(terminal: Terminal, done: Exported, *, as_json: bool) -> None:
@@ -53,7 +78,7 @@ def print_exported(terminal: Terminal, done: Exported, *, as_json: bool) -> None
         print_result(terminal, "cache export", data)
         return
     _print_facts(terminal, data)
-    terminal.say(f"on the other machine: phi cache import {done.path.name}")
+    terminal.say(f"on the other machine: phi cache import {shlex.quote(done.path.name)}")
 
 
 def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
@@ -71,11 +96,12 @@ def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
         terminal.say(f"no models in {', '.join(map(str, seen.findings.folders))}")
     strangers = [one for one in seen.models if one.identity.match is None and one.model is None]
     if strangers:
-        example = f"phi cache import {strangers[0].file.path} --as NAME"
+        example = f"phi cache import {shlex.quote(str(strangers[0].file.path))} --as NAME"
         terminal.say(f"{_count(len(strangers))} not in the catalogue of Phi; to use one anyway: {example}")
     new = sum(one.is_new for one in seen.models)
-    if new and not terminal.can_ask:
-        terminal.say(f"{_count(new)} not registered yet: phi cache scan --register")
+    if new > len(seen.failed) and not terminal.can_ask:
+        terminal.say(f"{_count(new - len(seen.failed))} not registered yet: phi cache scan --register")
+    _say_failed(terminal, seen)
 
 
 def agrees_to_register(terminal: Terminal, seen: Scan) -> bool:
@@ -92,6 +118,12 @@ def print_registered(terminal: Terminal, seen: Scan) -> None:
     for one in seen.models:
         if one.model is not None:
             terminal.say(f"{one.model.name} is ready: phi chat {one.model.name}")
+    _say_failed(terminal, seen)
+
+
+def _say_failed(terminal: Terminal, seen: Scan) -> None:
+    for failed in seen.failed:
+        terminal.say(f"not registered: {failed.label} ({failed.origin}): {failed.reason}")
 
 
 def _count(number: int) -> str:
@@ -110,6 +142,7 @@ def _scan_data(seen: Scan) -> dict[str, Any]:
         "folders": [str(folder) for folder in seen.findings.folders],
         "found": [_scanned_data(one) for one in seen.models],
         "skipped": [asdict(skipped) for skipped in seen.findings.skipped],
+        "failed": [asdict(failed) for failed in seen.failed],
     }
 
 
@@ -147,16 +180,37 @@ def _registration_data(done: Registration) -> dict[str, Any]:
 
 
 def _imported_data(done: Imported) -> dict[str, Any]:
-    manifest = done.manifest
-    name = done.name or manifest.model or manifest.repo
-    quant = f":{manifest.quant.lower()}" if manifest.quant and not done.name else ""
-    data = {"kind": "archive"} | _manifest_data(manifest)
-    return data | {
+    manifest = _manifest_data(done.manifest)
+    if all(variant.id != manifest["model"] for variant in catalog().variants):
+        manifest["model"] = None  # the catalogue of the other machine is not this one's
+    return {
+        "kind": "archive",
+        **manifest,
         "name": done.name,
         "path": str(done.path),
         "already": done.already,
-        "command_name": f"{name}{quant}",
+        "command_name": _command_name(done),
     }
+
+
+def _command_name(done: Imported) -> str:
+    """What means the model on this machine: the manifest's word for it is not taken."""
+    manifest = done.manifest
+    tries = [done.name] if done.name else []
+    if manifest.model:
+        tries += [f"{manifest.model}:{manifest.quant.lower()}"] if manifest.quant else [manifest.model]
+    if manifest.repo:
+        tries += [manifest.repo, f"{manifest.repo}:{manifest.files[0].name}"]
+    return next((name for name in tries if _means(name, done)), str(done.path))
+
+
+def _means(name: str, done: Imported) -> bool:
+    from phicli.plan.locate import locate
+
+    try:
+        return os.path.samefile(locate(name).path, done.path)  # noqa: PTH121 (takes what may be gone by now)
+    except (PhiError, OSError, ValueError):
+        return False
 
 
 def _manifest_data(manifest: Manifest) -> dict[str, Any]:

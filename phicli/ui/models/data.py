@@ -10,6 +10,8 @@ from phicli.plan.description import VariantDescription
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
+from phicli.plan.recommendation import OnThisMachine
+from phicli.ui.models.here import here_data
 from phicli.ui.models.prompt_example import PromptExample
 
 _OWN_KEYS: Final = ("id", "sources")
@@ -20,15 +22,20 @@ def overview_data(found: Overview) -> dict[str, Any]:
     return {"models": [_row(row) for row in found.rows], "hidden": found.hidden}
 
 
-def description_data(shown: VariantDescription | FileDescription, example: PromptExample | None) -> dict[str, Any]:
+def description_data(
+    shown: VariantDescription | FileDescription, example: PromptExample | None, here: OnThisMachine | None = None
+) -> dict[str, Any]:
     """The fields of ``show --json``: ``model`` (an id of the catalogue, or null) and all about it.
 
     ``file`` is there for a file that was named by its path or by a name that the catalogue does not have.
+    ``on_this_machine`` is null for what cannot run here.
     """
+    on_this_machine = None if here is None else here_data(here)
     if isinstance(shown, FileDescription):
         return {
             "model": shown.variant.id if shown.variant else None,
             "file": _file(shown),
+            "on_this_machine": on_this_machine,
             "prompt": _prompt(shown.prompt_format.name, example),
         }
     variant = shown.variant
@@ -45,6 +52,7 @@ def description_data(shown: VariantDescription | FileDescription, example: Promp
         "files": [published_data(file) for file in shown.published],
         "best_file": None if shown.best is None else published_data(shown.best),
         "installed": [installed_data(model) for model in shown.installed],
+        "on_this_machine": on_this_machine,
         "packaged_path": None if shown.packaged_path is None else str(shown.packaged_path),
         "prompt": _prompt(variant.prompt_format, example),
         "references": dict(shown.sources),

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from phicli.plan.file_description import FileDescription, VocabularyDescription
+from phicli.plan.recommendation import OnThisMachine
+from phicli.ui.models.here import here_section
 from phicli.ui.models.prompt_example import PromptExample
 from phicli.ui.sections import Section
 from phicli.units import format_bytes, format_count, format_day, format_tokens
@@ -26,9 +28,13 @@ def file_title(shown: FileDescription) -> str:
     return f"{shown.path.name}: {shown.general_name or 'a file without a name of its own'}"
 
 
-def file_sections(shown: FileDescription, example: PromptExample | None) -> Iterator[Section]:
+def file_sections(
+    shown: FileDescription, example: PromptExample | None, here: OnThisMachine | None = None
+) -> Iterator[Section]:
     """What the header says, by subject; the prompt format is not among it."""
     yield Section("", facts=tuple(_facts(shown)))
+    if here:
+        yield here_section(here)
     yield Section("Dimensions", facts=tuple(_dimensions(shown)))
     if shown.vocabulary:
         yield Section("Vocabulary", facts=tuple(_vocabulary(shown.vocabulary, example)))

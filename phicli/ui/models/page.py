@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from phicli.catalog.quants import PACKAGED_QUANT
 from phicli.catalog.types import Dimensions, SamplingDefaults, Variant
 from phicli.chat_format.types import Special
 from phicli.plan.description import VariantDescription
 from phicli.plan.file_description import FileDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
+from phicli.plan.recommendation import OnThisMachine
 from phicli.ui.models.file_page import file_sections, file_title
+from phicli.ui.models.here import here_section, star_says
 from phicli.ui.models.prompt_example import PromptExample, prompt_example, spelled
 from phicli.ui.sections import Section, print_page
 from phicli.ui.terminal import Terminal
@@ -40,8 +43,10 @@ def example_of(shown: VariantDescription | FileDescription) -> PromptExample | N
     return prompt_example(shown.variant.prompt_format, reasoning=shown.variant.reasoning, system_prompt=own)
 
 
-def print_description(terminal: Terminal, shown: VariantDescription | FileDescription) -> None:
-    """The page to standard output.
+def print_description(
+    terminal: Terminal, shown: VariantDescription | FileDescription, here: OnThisMachine | None = None
+) -> None:
+    """The page to standard output; ``here`` is what it takes on this machine, None where it cannot run.
 
     Raises:
         OutputClosedError: nobody reads it any more.
@@ -49,18 +54,23 @@ def print_description(terminal: Terminal, shown: VariantDescription | FileDescri
     example = example_of(shown)
     if isinstance(shown, FileDescription):
         prompt = prompt_section(example, shown.prompt_format.name)
-        print_page(terminal, file_title(shown), [*file_sections(shown, example), prompt])
+        print_page(terminal, file_title(shown), [*file_sections(shown, example, here), prompt])
     else:
-        print_page(terminal, f"{shown.variant.id}: {shown.variant.title}", list(variant_sections(shown, example)))
+        sections = list(variant_sections(shown, example, here))
+        print_page(terminal, f"{shown.variant.id}: {shown.variant.title}", sections)
 
 
-def variant_sections(shown: VariantDescription, example: PromptExample | None) -> Iterator[Section]:
+def variant_sections(
+    shown: VariantDescription, example: PromptExample | None, here: OnThisMachine | None = None
+) -> Iterator[Section]:
     """The sections of a variant's page."""
     variant = shown.variant
     yield Section("", facts=tuple(_facts(variant)))
     if not variant.runs_here:
         yield Section("Runs elsewhere", facts=tuple(_elsewhere(variant)))
-    yield Section("On this machine", facts=(*_packaged(shown), *_installed(shown.installed)))
+    yield Section("Installed", facts=(*_packaged(shown), *_installed(shown.installed)))
+    if here:
+        yield here_section(here, shown)
     yield from _downloads(shown)
     if variant.prompt_format:
         yield prompt_section(example, variant.prompt_format)
@@ -123,7 +133,7 @@ def _elsewhere(variant: Variant) -> Iterator[tuple[str, str]]:
 def _packaged(shown: VariantDescription) -> Iterator[tuple[str, str]]:
     path = shown.packaged_path
     if path is not None:
-        yield "F16", f"{format_bytes(path.stat().st_size)}, comes with phi"
+        yield PACKAGED_QUANT, f"{format_bytes(path.stat().st_size)}, comes with phi"
         yield "", str(path)
 
 
@@ -166,8 +176,7 @@ def _downloads(shown: VariantDescription) -> Iterator[Section]:
 def _taken(shown: VariantDescription, files: list[PublishedFile]) -> Iterator[str]:
     """What the star means, for the repository that has it."""
     if any(_is_same(file, shown.best) for file in files):
-        name = f"{shown.variant.id}:{shown.quant.lower()}" if shown.quant else shown.variant.id
-        yield f"the star marks what this takes: phi pull {name}"
+        yield star_says(shown)
 
 
 def _marked(file: PublishedFile, best: PublishedFile | None) -> str:

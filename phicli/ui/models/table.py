@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from phicli.plan.overview import ModelRow, Overview, best_of
 from phicli.ui.columns import aligned
+from phicli.ui.layout import Column, Layout, fitted
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_tokens
 
@@ -46,28 +46,19 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
         terminal.say(f"{found.hidden} more cannot run here; with what can run them: phi list --all{family}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column on a terminal; with ``least`` it may be wrapped down to that many characters, where it is wider."""
-
-    title: str
-    right: bool = False
-    least: int = 0
-
-
-_NAME = _Column("name", least=26)
-_PARAMETERS = _Column("parameters", right=True)
-_SHORT_PARAMETERS = _Column("params", right=True)
-_CONTEXT = _Column("context", right=True)
-_FILE = _Column("best file")
-_SIZE = _Column("size", right=True)
-_INSTALLED = _Column("installed")
-_HERE = _Column("here")
-_CAPABILITIES = _Column("capabilities", least=16)
-_LICENCE = _Column("licence", least=7)
-_STRENGTH = _Column("main strength", least=24)
-_NARROW_STRENGTH = _Column("main strength", least=16)
-_RUNS_ON = _Column("runs on", least=20)
+_NAME = Column("name", least=26)
+_PARAMETERS = Column("parameters", right=True)
+_SHORT_PARAMETERS = Column("params", right=True)
+_CONTEXT = Column("context", right=True)
+_FILE = Column("best file")
+_SIZE = Column("size", right=True)
+_INSTALLED = Column("installed")
+_HERE = Column("here")
+_CAPABILITIES = Column("capabilities", least=16)
+_LICENCE = Column("licence", least=7)
+_STRENGTH = Column("main strength", least=24)
+_NARROW_STRENGTH = Column("main strength", least=16)
+_RUNS_ON = Column("runs on", least=20)
 
 _LAYOUTS = (
     (_NAME, _PARAMETERS, _CONTEXT, _FILE, _INSTALLED, _STRENGTH, _CAPABILITIES, _LICENCE),
@@ -82,7 +73,6 @@ _ELSEWHERE_LAYOUTS = (
     (_NAME, _SHORT_PARAMETERS, _CONTEXT, _RUNS_ON),
     (_NAME, _RUNS_ON),
 )
-_GAP = 2
 
 
 def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType]:
@@ -98,49 +88,9 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)
 
 
-def _table(canvas: Canvas, rows: Sequence[ModelRow], layouts: Sequence[Sequence[_Column]]) -> RenderableType:
-    from rich.table import Table
-
-    from phicli.ui.canvas import safe_text
-
+def _table(canvas: Canvas, rows: Sequence[ModelRow], layouts: Sequence[Layout]) -> RenderableType:
     tick = "✓" if canvas.encodes("✓") else "*"
-    texts = [_cells(row, tick) for row in rows]
-    columns = next((layout for layout in layouts if _needs(layout, texts) <= canvas.width), layouts[-1])
-    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
-    for column, width in zip(columns, _widths(columns, texts, canvas.width), strict=True):
-        justify: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(column.title, justify=justify, width=width, overflow="fold")
-    for row, text in zip(rows, texts, strict=True):
-        style = "bold" if row.installed else ""
-        table.add_row(*(safe_text(text[column.title], style if column is _NAME else "") for column in columns))
-    return table
-
-
-def _needs(layout: Sequence[_Column], texts: Sequence[dict[str, str]]) -> int:
-    """Characters that a layout takes at least."""
-    return sum(_least(column, texts) for column in layout) + _GAP * (len(layout) - 1)
-
-
-def _widths(layout: Sequence[_Column], texts: Sequence[dict[str, str]], width: int) -> list[int]:
-    """Characters for each column: what it needs at least, and what is left goes round where it saves wrapping."""
-    found = [_least(column, texts) for column in layout]
-    spare = width - _needs(layout, texts)
-    wished = [_natural(column, texts) for column in layout]
-    while spare > 0 and found != wished:
-        for place, wish in enumerate(wished):
-            if spare > 0 and found[place] < wish:
-                found[place] += 1
-                spare -= 1
-    return found
-
-
-def _natural(column: _Column, texts: Sequence[dict[str, str]]) -> int:
-    return max(len(column.title), *(len(text[column.title]) for text in texts))
-
-
-def _least(column: _Column, texts: Sequence[dict[str, str]]) -> int:
-    natural = _natural(column, texts)
-    return min(natural, column.least) if column.least else natural
+    return fitted(canvas, layouts, [_cells(row, tick) for row in rows], bold=[bool(row.installed) for row in rows])
 
 
 def _cells(row: ModelRow, tick: str) -> dict[str, str]:

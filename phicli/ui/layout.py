@@ -1,0 +1,83 @@
+"""Tables on a terminal that fit: where it is narrow, columns go or become shorter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from phicli.ui.canvas import Canvas
+
+_GAP: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column on a terminal; with ``least`` it may be wrapped down to that many characters, where it is wider.
+
+    ``key`` is where its texts are found, by default under the title.
+    """
+
+    title: str
+    right: bool = False
+    least: int = 0
+    key: str = ""
+
+    def text(self, row: Mapping[str, str]) -> str:
+        """What ``row`` has in this column."""
+        return row[self.key or self.title]
+
+
+Layout = Sequence[Column]
+
+
+def fitted(
+    canvas: Canvas, layouts: Sequence[Layout], rows: Sequence[Mapping[str, str]], *, bold: Sequence[bool] = ()
+) -> RenderableType:
+    """A table of ``rows`` (at least one) in the first of ``layouts`` that fits, else in the last.
+
+    ``bold`` tells for each row whether its first cell is.
+    """
+    from rich.table import Table
+
+    from phicli.ui.canvas import safe_text
+
+    columns = next((layout for layout in layouts if _needs(layout, rows) <= canvas.width), layouts[-1])
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column, width in zip(columns, _widths(columns, rows, canvas.width), strict=True):
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        table.add_column(column.title, justify=justify, width=width, overflow="fold")
+    for place, row in enumerate(rows):
+        style = "bold" if bold and bold[place] else ""
+        table.add_row(*(safe_text(column.text(row), style if column is columns[0] else "") for column in columns))
+    return table
+
+
+def _needs(layout: Layout, rows: Sequence[Mapping[str, str]]) -> int:
+    """Characters that a layout takes at least."""
+    return sum(_least(column, rows) for column in layout) + _GAP * (len(layout) - 1)
+
+
+def _widths(layout: Layout, rows: Sequence[Mapping[str, str]], width: int) -> list[int]:
+    """Characters for each column: what it needs at least, and what is left goes round where it saves wrapping."""
+    found = [_least(column, rows) for column in layout]
+    spare = width - _needs(layout, rows)
+    wished = [_natural(column, rows) for column in layout]
+    while spare > 0 and found != wished:
+        for place, wish in enumerate(wished):
+            if spare > 0 and found[place] < wish:
+                found[place] += 1
+                spare -= 1
+    return found
+
+
+def _natural(column: Column, rows: Sequence[Mapping[str, str]]) -> int:
+    return max(len(column.title), *(len(column.text(row)) for row in rows))
+
+
+def _least(column: Column, rows: Sequence[Mapping[str, str]]) -> int:
+    natural = _natural(column, rows)
+    return min(natural, column.least) if column.least else natural

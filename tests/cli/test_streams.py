@@ -1,0 +1,133 @@
+"""Standard streams that fail, interruptions while the program loads, and what is typed at a question."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phicli import app
+from phicli.errors import NetworkError
+from tests.cli.test_offer import Person
+from tests.support.cache_layout import put_in_cache
+from tests.support.running import Phi
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
+COMMANDS = [
+    "--help", "--version", "cache --help", "list", "list --json", "show tiny-phi", "show tiny-phi --json", "cache list",
+    "cache list --json", "cache dir", "cache verify", "cache export tiny-phi {folder}/x.tar", "pull tiny-phi",
+    "rm some/repo --dry-run", "chat tiny-phi hi",
+]  # fmt: skip
+
+
+def run_with(
+    environment: dict[str, str], command: str, folder: Path, **streams: Any
+) -> subprocess.CompletedProcess[str]:
+    cache = Path(environment["HF_HOME"]) / "hub"
+    if not cache.exists():
+        put_in_cache(cache, "some/repo", "m-Q8_0.gguf", b"x")
+    return subprocess.run(
+        [sys.executable, "-m", "phicli", *command.format(folder=folder).split()],
+        env=environment, stdin=subprocess.DEVNULL, text=True, check=False, timeout=60, **streams,
+    )  # fmt: skip
+
+
+@needs_full
+@pytest.mark.parametrize("command", COMMANDS)
+def test_standard_output_on_a_full_disk(environment: dict[str, str], tmp_path: Path, command: str) -> None:
+    with FULL.open("w") as full:
+        done = run_with(environment, command, tmp_path, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 5
+    assert [line for line in done.stderr.splitlines() if line.startswith("error: the disk is full")] != []
+    assert "Exception ignored" not in done.stderr
+
+
+@needs_full
+@pytest.mark.parametrize("command", COMMANDS)
+def test_standard_error_on_a_full_disk_changes_nothing(
+    environment: dict[str, str], tmp_path: Path, command: str
+) -> None:
+    with FULL.open("w") as full:
+        done = run_with(environment, command, tmp_path, stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert done.stdout
+
+
+@needs_full
+@pytest.mark.parametrize("more", ["", "--json"])
+def test_an_error_that_cannot_be_told_keeps_its_code(environment: dict[str, str], tmp_path: Path, more: str) -> None:
+    with FULL.open("w") as full:
+        done = run_with(environment, f"show phi-99 {more}", tmp_path, stdout=full, stderr=full)
+        assert done.returncode == 3
+        done = run_with(environment, f"show phi-99 {more}", tmp_path, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 3
+    assert "phi-99" in done.stderr
+
+
+INTERRUPTED = """
+import sys
+
+class Once:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Once())
+from phicli.__main__ import entry
+entry()
+"""
+
+
+@pytest.mark.parametrize("module", ["phicli.app", "typer.core", "phicli.ui.envelope", "phicli.commands.pull"])
+@pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
+def test_an_interruption_while_the_program_loads(environment: dict[str, str], module: str, more: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(module=module), "pull", "phi-4", *more],
+        env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "")
+    if more:
+        error = {"code": "interrupted", "message": "interrupted", "hint": ""}
+        assert json.loads(done.stdout) == {"schema": 1, "command": "pull", "error": error}
+    else:
+        assert done.stdout == ""
+
+
+def test_stray_bytes_are_no_answer(environment: dict[str, str], folder: Path) -> None:
+    path = put_in_cache(folder, "some/repo", "m-Q8_0.gguf", b"x")
+    person = Person(environment | {"PYTHONIOENCODING": "utf-8:strict"}, "rm", "some/repo")
+    person.wait_for("[y/N]")
+    person.type_bytes(b"\xff\xfey\xc3\n")
+    person.wait_for("[y/N]", times=2)
+    assert path.exists()
+    person.type("y\n")
+    assert person.end()[0] == 0
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("It broke.", "It broke"), ("wait...", "wait..."), ("see a/.", "see a/."), ("no (really).", "no (really)")],
+)
+def test_messages_have_no_full_stop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], said: str, shown: str
+) -> None:
+    def broken(**_: object) -> None:
+        raise NetworkError(said)
+
+    monkeypatch.setattr(app, "app", broken)
+    assert app.main(["list"]) == 4
+    assert capsys.readouterr().err == f"error: {shown}\n"
+
+
+def test_the_system_s_words_begin_small(phi: Phi, environment: dict[str, str]) -> None:
+    Path(environment["HF_HOME"]).write_text("a file")
+    done = phi("cache", "export", "tiny-phi", f"{environment['HF_HOME']}/x.tar")
+    assert done.code != 0
+    assert "Not a directory" not in done.err
