@@ -155,7 +155,7 @@ def _line(name: str, rows: Sequence[Row], quantity: str) -> Iterator[str]:
 
 def _worst(rows: Sequence[Row]) -> str:
     errors = [abs(row.error_bytes(quantity)) / MIB for row in rows for quantity in QUANTITIES]
-    return f"{max(errors):.2f}" if errors else "–"
+    return f"{max(errors):.2f}" if errors else "-"
 
 
 def main() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -22,15 +23,26 @@ _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
 _NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+
+
 class _Root(LazyGroup):
     """All commands; an interruption gets out as one, where Typer makes a return value of it."""
 
+    def make_context(self, *args: Any, **more: Any) -> Any:
+        """Read the command line up to the command."""
+        with _interruptible():
+            return super().make_context(*args, **more)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was typed."""
-        try:
+        with _interruptible():
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise typer.Abort from None
 
 
 app = typer.Typer(

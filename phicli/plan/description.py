@@ -122,7 +122,7 @@ def _candidate(shown: FileDescription) -> Candidate | None:
 
 
 def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:
-    """A variant that the catalogue does not have, by the header of its file; without a context of its own, any will do."""
+    """A variant that the catalogue does not have, by the header of its file; one that tells no context takes any."""
     dimensions = Dimensions(
         layers=shape.layers,
         heads=shape.heads,

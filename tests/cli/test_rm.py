@@ -112,3 +112,17 @@ def test_bad_input(phi: Phi, repo: Repo, folder: Path, case: str) -> None:
     error = phi("rm", *arguments, "--yes", "--json").json["error"]
     assert says in error["message"]
     assert photograph(folder) == before
+
+
+def test_what_is_linked_to_another_disk_is_said_to_stay(phi: Phi, folder: Path, tmp_path: Path) -> None:
+    away = tmp_path / "away.gguf"
+    away.write_bytes(b"z" * 3072)
+    Repo(folder, MINI).link(NEW, FOUR, away)
+    (model,) = phi("cache", "list", "--json").json["data"]["models"]
+    assert (model["linked"], model["problem"]) == (True, None)
+    assert "linked" in phi("cache", "list").out
+    assert phi("list", "--installed").out.splitlines()[1].split()[0] == "phi-4-mini"
+    run = phi("rm", "phi-4-mini", "--yes")
+    assert "frees 0 B; 3 KiB stay, because only links to them are in the cache" in run.err
+    assert "removed; 0 B are free again" in run.err
+    assert away.stat().st_size == 3072

@@ -54,6 +54,19 @@ def test_what_cannot_run_here_says_what_can(phi: Phi) -> None:
     assert (data["runs_here"], data["prompt"], data["why_not"]) == (False, None, one.why_not)
 
 
+def test_this_machine_is_looked_at(phi: Phi) -> None:
+    run = phi("show", "phi-4-mini")
+    assert (run.code, run.err) == (0, "")
+    assert "\nOn this machine now\n" in run.out
+    data = phi("show", "phi-4-mini", "--json").json["data"]
+    here = data["on_this_machine"]
+    assert len(here["rows"]) == len(data["quants"])
+    assert [row["quant"] for row in here["rows"] if row["takes"]] == [data["best_file"]["quant"]]
+    (row,) = phi("show", str(TINY_PHI), "--json").json["data"]["on_this_machine"]["rows"]
+    assert (row["quant"], row["takes"]) == ("F16", False)
+    assert phi("show", "phi-3-small", "--json").json["data"]["on_this_machine"] is None
+
+
 def test_a_path(phi: Phi) -> None:
     run = phi("show", str(TINY_PHI))
     assert (run.code, run.err) == (0, "")

@@ -1,3 +1,5 @@
+"""Speed from what was timed here, the calibrated and measured grades, and what they need to hold."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -5,187 +7,21 @@ from dataclasses import replace
 import pytest
 
 from phicli.catalog.load import catalog
-from phicli.catalog.types import Dimensions, Variant
 from phicli.fit.calibration import Calibration, Conditions, Measurement, shape_key
-from phicli.fit.estimate import (
-    ASSUMED_ERROR,
-    DECODE_ATTENTION_SHARE,
-    ESTIMATED_ERROR,
-    PREFILL_ATTENTION_SHARE,
-    PREFILL_SHARE,
-    READ_SHARE,
-    estimated_costs,
-    unpack_share,
-)
-from phicli.fit.memory import MemorySum
 from phicli.fit.placement import Placement
-from phicli.fit.shape import ModelShape
-from phicli.fit.speed import estimate, speed_model
+from phicli.fit.speed import speed_model
 from phicli.fit.types import Candidate, Speed
-from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine
-
-GB = 1e9
-CPU = Cpu("Some CPU 9000", 4, 8, ("AVX2",))
-MACHINE = Machine(None, CPU, bandwidth=Bandwidth(40 * GB, 200 * GB, "probe"))
-HERE = Conditions("Some CPU 9000", "xllamacpp 1", 4)
-
-
-def variant(name: str) -> Variant:
-    return next(variant for variant in catalog().variants if variant.id == name)
-
-
-def candidate(
-    name: str = "phi-4-mini", quant: str = "Q8_0", weights: int = 4_080_000_000, repackable: int = 0
-) -> Candidate:
-    dims = variant(name).dimensions
-    assert dims is not None
-    shape = ModelShape(
-        weights, repackable, dims.layers, dims.hidden, dims.feed_forward or 0, dims.heads, dims.kv_heads * dims.layers,
-        dims.head_size, dims.head_size, dims.vocabulary, 131_072,
-    )  # fmt: skip
-    return Candidate(variant(name), quant, shape, "published")
-
-
-def placed(context: int = 4096, *, kv_type: str = "f16", gpu_layers: int = 0, repack: int = 0) -> Placement:
-    return Placement(context, kv_type, MemorySum(0, 0, 0, repack, 0), gpu_layers=gpu_layers)
-
-
-MINI_HEAD = 200_064 * 3072 * 34 / 32
-MINI_LAYER_PARAMETERS = 32 * (3072 * 3072 * 2 + 3072 * 2048 + 3 * 3072 * 8192)
-
-
-def test_a_token_reads_all_weights_of_a_tied_model() -> None:
-    costs = estimated_costs(candidate(), MACHINE, placed())
-    parameters = MINI_LAYER_PARAMETERS + 200_064 * 3072
-    reading = 4.08e9 / (40e9 * READ_SHARE)
-    unpacking = unpack_share("Q8_0", repacked=False) * 2 * parameters / (200e9 * PREFILL_SHARE)
-    assert costs.decode_ms(0) == pytest.approx(1000 * (reading + unpacking) + 1.0)
-
-
-def test_the_embedding_of_an_untied_model_is_not_read() -> None:
-    """Phi-3-mini in F16: nothing to unpack, and 32,064 x 3,072 numbers of two bytes that are looked up."""
-    costs = estimated_costs(candidate("phi-3-mini-4k", "F16", 7_643_000_000), MACHINE, placed())
-    read = 7_643_000_000 - 32_064 * 3072 * 2
-    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
-
-
-def test_prefill_is_two_operations_a_parameter_of_the_layers() -> None:
-    costs = estimated_costs(candidate(), MACHINE, placed())
-    assert costs.prompt_token == pytest.approx(1000 * 2 * MINI_LAYER_PARAMETERS / (200e9 * PREFILL_SHARE))
-
-
-def test_depth_costs_reading_the_cache_and_attention() -> None:
-    costs = estimated_costs(candidate(), MACHINE, placed())
-    cache = 32 * 8 * 256 * 2 / (40e9 * READ_SHARE)
-    operations = 4 * 24 * 128 * 32
-    rate = 200e9 * PREFILL_SHARE
-    assert costs.depth_token == pytest.approx(1000 * (cache + operations / (rate * DECODE_ATTENTION_SHARE)))
-    assert costs.prompt_depth_token == pytest.approx(1000 * operations / (rate * PREFILL_ATTENTION_SHARE))
-
-
-def test_a_smaller_cache_is_read_sooner() -> None:
-    whole, small = (estimated_costs(candidate(), MACHINE, placed(kv_type=kind)) for kind in ("f16", "q8_0"))
-    saved = 32 * 8 * 256 * (2 - 1.0625) / (40e9 * READ_SHARE)
-    assert whole.depth_token - small.depth_token == pytest.approx(1000 * saved)
-
-
-def test_the_first_token_comes_when_the_prompt_is_read() -> None:
-    costs = estimated_costs(candidate(), MACHINE, placed())
-    speed = estimate(candidate(), MACHINE, placed(), prompt_tokens=1000)
-    expected = costs.prompt + 1000 * costs.prompt_token + 1000 * 500 * costs.prompt_depth_token
-    assert speed.ttft_s == pytest.approx(expected / 1000)
-    assert speed.prefill_tps == pytest.approx(1000 / speed.ttft_s)
-
-
-def test_the_matrices_have_the_bytes_that_the_file_says() -> None:
-    """As in bartowski's ``_L`` files, which have more bits there; the embedding is not read."""
-    model = candidate("phi-3-mini-4k", "F16", 7_000_000_000)
-    plain = replace(model, shape=replace(model.shape, embedding_bytes=500_000_000, output_bytes=300_000_000))
-    tied = replace(model, shape=replace(model.shape, embedding_bytes=500_000_000))
-    for one, read in ((plain, 6_500_000_000), (tied, 7_000_000_000)):
-        costs = estimated_costs(one, MACHINE, placed())
-        assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
-
-
-def moe(feed_forward: int | None) -> Candidate:
-    """Two of eight experts; 2 layers, hidden 100, one head of 10, 1000 words, tied."""
-    dims = Dimensions(2, 1, 1, 10, 100, 1000, True, feed_forward, 8, 2)
-    made = Variant(
-        "moe", "moe", "", 1_000_000, 4096, "MIT", "", active_parameters=400_000, architecture="phimoe", dimensions=dims
-    )
-    shape = ModelShape(
-        2_100_000, 0, 2, 100, feed_forward or 0, 1, 2, 10, 10, 1000, 4096,
-        embedding_bytes=200_000, expert_bytes=1_600_000 if feed_forward else 0,
-    )  # fmt: skip
-    return Candidate(made, "F16", shape, "published")
-
-
-def test_a_mixture_reads_the_experts_that_a_token_passes() -> None:
-    shared, expert = 2 * 4 * 100 * 10, 2 * 3 * 100 * 150  # parameters
-    read = 2_100_000 - 1_600_000 * 6 / 8
-    costs = estimated_costs(moe(150), MACHINE, placed())
-    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
-    assert costs.prompt_token == pytest.approx(1000 * 2 * (shared + 2 * expert) / (200e9 * PREFILL_SHARE))
-
-
-def test_a_mixture_of_unknown_experts_goes_by_its_active_parameters() -> None:
-    read = 1_900_000 * 300_000 / 900_000 + 200_000
-    costs = estimated_costs(moe(None), MACHINE, placed())
-    assert costs.decode_ms(0) == pytest.approx(1000 * read / (40e9 * READ_SHARE) + 1.0)
-    assert costs.prompt_token == pytest.approx(1000 * 2 * 300_000 / (200e9 * PREFILL_SHARE))
-
-
-def test_repacked_weights_need_no_unpacking() -> None:
-    model = candidate(quant="Q4_K_M", weights=2_490_000_000, repackable=1_300_000_000)
-    plain, repacked = (estimated_costs(model, MACHINE, placed(repack=size)) for size in (0, 1_300_000_000))
-    assert repacked.decode_ms(0) == pytest.approx(1000 * 2.49e9 / (40e9 * READ_SHARE) + 1.0)
-    assert plain.decode_ms(0) > repacked.decode_ms(0)
-
-
-GPU = Gpu("Fast GPU", "CUDA", 24 << 30, 24 << 30, usable=True, source="", bandwidth_bytes_per_s=900 * GB)
-
-
-def test_layers_on_the_gpu_run_at_its_bandwidth() -> None:
-    machine = replace(MACHINE, gpus=(GPU,))
-    costs = estimated_costs(candidate(), machine, placed(gpu_layers=33))
-    assert costs.decode_ms(0) == pytest.approx(1000 * 4.08e9 / (900e9 * 0.6) + 1.5 + 1.0)
-    assert estimated_costs(candidate(), machine, placed(gpu_layers=-1)) == costs
-
-
-def test_half_of_the_layers_on_the_gpu() -> None:
-    """16 of 32 on the GPU; the other half and the output matrix on the processor."""
-    half = (4.08e9 - MINI_HEAD) / 2
-    here = (half + MINI_HEAD) / (40e9 * READ_SHARE)
-    parameters = MINI_LAYER_PARAMETERS / 2 + 200_064 * 3072
-    unpacking = unpack_share("Q8_0", repacked=False) * 2 * parameters / (200e9 * PREFILL_SHARE)
-    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=16))
-    expected = here + unpacking + half / (900e9 * 0.6)
-    assert costs.decode_ms(0) == pytest.approx(1000 * expected + 1.5 + 1.0)
-
-
-def test_a_gpu_that_the_engine_cannot_use_is_none() -> None:
-    machine = replace(MACHINE, gpus=(replace(GPU, usable=False),))
-    assert estimated_costs(candidate(), machine, placed(gpu_layers=33)) == estimated_costs(
-        candidate(), MACHINE, placed()
-    )
-
-
-@pytest.mark.parametrize(
-    ("machine", "gpu_layers", "error"),
-    [
-        (MACHINE, 0, ESTIMATED_ERROR),
-        (replace(MACHINE, bandwidth=None), 0, ASSUMED_ERROR),
-        (replace(MACHINE, gpus=(GPU,)), 33, ESTIMATED_ERROR),
-        (replace(MACHINE, gpus=(replace(GPU, bandwidth_bytes_per_s=None),)), 33, ASSUMED_ERROR),
-        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 33, ESTIMATED_ERROR),
-        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 16, ASSUMED_ERROR),
-    ],
+from phicli.hardware.types import Machine
+from tests.support.speeds import (
+    GPU,
+    HERE,
+    MACHINE,
+    MINI_HEAD,
+    MINI_LAYER_PARAMETERS,
+    candidate,
+    placed,
+    variant,
 )
-def test_what_nobody_told_makes_the_range_wide(machine: Machine, gpu_layers: int, error: float) -> None:
-    speed = estimate(candidate(), machine, placed(gpu_layers=gpu_layers), prompt_tokens=512)
-    assert speed.decode_tps_low == pytest.approx(speed.decode_tps / (1 + error))
-    assert speed.decode_tps_high == pytest.approx(speed.decode_tps / (1 - error))
-
 
 CALIBRATION = Calibration(
     conditions=HERE,

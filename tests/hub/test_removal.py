@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from huggingface_hub import scan_cache_dir
 
 from phicli.hub import verified
@@ -195,3 +196,19 @@ def test_the_plan_frees_what_huggingface_hub_says(cache: Path) -> None:
     plan = plan_removal("phi-4-mini", folder=cache)
     remove(plan)
     assert plan.freed_bytes == before - scan_cache_dir(cache).size_on_disk
+
+
+def test_a_repository_of_many_files_is_looked_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo = Repo(cache, "a/One-GGUF")
+    for number in range(50):
+        repo.put(NEW, f"m{number}-Q8_0.gguf", b"%d" % number)
+    looks: list[Path] = []
+
+    def counted(folder: Path, root: Path) -> bool:
+        looks.append(root)
+        return True
+
+    monkeypatch.setattr("phicli.hub.disk.deletion.is_within", counted)
+    plan = plan_removal("a/One-GGUF", folder=cache)
+    assert len(plan.models) == 50
+    assert len(looks) == 1

@@ -185,7 +185,8 @@ def test_what_is_installed_where() -> None:
     assert "5.00 GiB, never verified, mine, used in place (ollama)" in text
     assert "/hub/4.gguf" in text
     assert "/mine/8.gguf" in text
-    assert "On this machine" not in page(found)
+    assert "\nInstalled\n" in text
+    assert "\nInstalled\n" not in page(found)
 
 
 def test_a_file_by_its_header() -> None:

@@ -23,7 +23,7 @@ def here_section(here: OnThisMachine, shown: VariantDescription | None = None) -
     if not here.rows:
         return Section("")
     rows = [row for place, row in enumerate(here.rows) if place < _MOST_ROWS or row.takes]
-    context = ("context", f"{here.context_tokens:,} tokens are planned with")
+    context = ("context", f"{here.context_tokens:,} tokens planned")
     return Section(
         "On this machine now",
         facts=(("memory", _usable(here)), context),

@@ -1,0 +1,102 @@
+"""The choice under wishes: what is kept to, what makes no sense, and what is said where nothing is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from phicli.errors import DoesNotFitError, UnsupportedModelError, UsageError
+from phicli.fit.types import Request
+from tests.support.machines import CONTAINER_4, GPU_24, LAPTOP_16
+from tests.support.recommending import GB, machine, name_of, pick, recommended
+
+
+def test_what_is_missing_is_told_with_the_remedy() -> None:
+    found = recommended(
+        machine(12.2, bandwidth=200 * GB), Request(context_tokens=16_384, kv_type="f16", quant="Q4_K_M")
+    )
+    out = next(one for one in found.rejected if (one.variant_id, one.quant) == ("phi-4", "Q4_K_M"))
+    assert (out.gate, out.remedy) == ("memory", "q8_0 KV would fit: --kv-type q8_0")
+    assert out.missing_bytes is not None
+    assert out.missing_bytes > 0
+    assert "more memory with a context of 16,384 tokens" in out.reason
+
+
+def test_a_cache_of_8_bits_is_the_remedy_that_is_taken_by_itself() -> None:
+    here = machine(4.8, bandwidth=60 * GB)
+    chosen = pick(recommended(here, Request(context_tokens=16_384, quant="q4_k_m")))
+    assert chosen is not None
+    assert chosen.command == "phi chat phi-4-mini:q4_k_m --context 16384 --kv-type q8_0"
+    assert any("as f16 it would not fit" in reason for reason in chosen.reasons)
+
+
+def test_nothing_fits_says_what_is_missing() -> None:
+    with pytest.raises(DoesNotFitError, match=r"nothing fits: 512\.0 MiB can be used; the nearest, phi-") as caught:
+        recommended(machine(1))
+    assert caught.value.data is not None
+    assert caught.value.data["missing_bytes"] > 0
+    assert {out["gate"] for out in caught.value.data["rejected"]} >= {"memory", "engine", "capability"}
+
+
+def test_a_shorter_context_that_would_fit_is_proposed() -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        recommended(CONTAINER_4, Request(task="long-context"))
+    assert "phi recommend --task long-context --context " in caught.value.hint
+    tokens = int(caught.value.hint.rpartition(" ")[2])
+    assert recommended(CONTAINER_4, Request(task="long-context", context_tokens=tokens)).picks
+
+
+@pytest.mark.parametrize(
+    ("request_", "words", "hint"),
+    [
+        (Request(task="cooking"), "no task called 'cooking'", "long-context"),
+        (Request(context_tokens=200_000), "the longest is 131,072", "--context 131072"),
+        (Request(task="tools", context_tokens=200_000), "131,072 (phi-4-mini)", "--task tools --context 131072"),
+        (Request(license="GPL"), "--license GPL excludes everything", "MIT"),
+        (Request(quant="Q9_Z"), "--quant Q9_Z excludes everything", "Q4_K_M"),
+        (Request(max_size_bytes=1000), "--max-size 1000 B excludes everything", "and more"),
+        (Request(installed_only=True), "--installed excludes everything", "phi recommend"),
+        (
+            Request(quant="F16", max_size_bytes=2 << 30),
+            "excludes everything that --quant F16 leaves",
+            "--max-size 2.00 GiB",
+        ),
+        (Request(kv_type="q3"), "no cache type called 'q3'", "q8_0"),
+        (Request(min_tps=0), "--min-tps must be more than 0", "--help"),
+        (Request(min_tps=float("nan")), "--min-tps must be more than 0", "--help"),
+        (Request(context_tokens=-1), "--context must be more than 0", "--help"),
+    ],
+)
+def test_what_makes_no_sense_is_told(request_: Request, words: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        recommended(LAPTOP_16, request_)
+    assert words in caught.value.message
+    assert hint in caught.value.hint
+
+
+def test_pictures_are_for_others_and_that_is_said() -> None:
+    with pytest.raises(UnsupportedModelError, match="no engine here can be used for pictures") as caught:
+        recommended(GPU_24, Request(task="vision"))
+    assert "phi-4-multimodal (ONNX Runtime GenAI" in caught.value.hint
+    assert "text only" in caught.value.message
+
+
+def test_a_speed_that_was_asked_for_is_kept_to() -> None:
+    found = recommended(LAPTOP_16, Request(min_tps=12))
+    assert [one.role for one in found.picks if one.role == "smarter"] == []
+    assert all(one.assessment.speed.decode_tps >= 12 for one in found.picks)
+    with pytest.raises(DoesNotFitError, match="nothing that fits reaches 500 tokens/s; the fastest, "):
+        recommended(LAPTOP_16, Request(min_tps=500))
+
+
+def test_filters_are_kept_to() -> None:
+    found = recommended(LAPTOP_16, Request(quant="q5-k-m", license="mit", max_size_bytes=4 << 30))
+    shown = [one.assessment for one in found.picks] + list(found.others)
+    assert {one.candidate.quant for one in shown} == {"Q5_K_M"}
+    assert all(one.candidate.shape.weights_bytes <= 4 << 30 for one in shown)
+
+
+def test_what_is_installed_wins_a_tie_but_nothing_more() -> None:
+    assert name_of(pick(recommended(GPU_24, None, "phi-4:Q4_K_M"))) == "phi-4:Q4_K_M"
+    assert name_of(pick(recommended(GPU_24, None, "phi-4-mini:Q8_0"))) == "phi-4:Q6_K"
+    only = recommended(GPU_24, Request(installed_only=True), "phi-3.5-mini:Q4_K_M")
+    assert [name_of(one) for one in only.picks] == ["phi-3.5-mini:Q4_K_M"]
