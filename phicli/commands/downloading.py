@@ -27,7 +27,7 @@ def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
         return
     if not quiet:
         terminal.say(result_lines(result))
-    terminal.write(f"{result.path}\n")
+    terminal.write_line(str(result.path))
 
 
 def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
@@ -41,10 +41,10 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_result(terminal, "pull", data)
     elif plan.present is not None:
-        terminal.write(f"{request.name} is there already: {plan.present.path}\n")
+        terminal.write_line(f"{request.name} is there already: {plan.present.path}")
     else:
         for file in data["files"]:
-            terminal.write(f"{file['size_bytes']:>14}  {data['repo']}  {file['filename']}\n")
+            terminal.write_line(f"{file['size_bytes']:>14}  {data['repo']}  {file['filename']}")
 
 
 def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from phicli.catalog.quants import same_quant
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
-from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits
+from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
 from phicli.fit.placement import BATCH_TOKENS, Placement, place
 from phicli.fit.tasks import Task, task_named
 from phicli.fit.types import Candidate, Rejection, Request
@@ -107,7 +107,7 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
     if last.kv_type != "f16":
         reason += f" and {last.kv_type} KV"
     remedy = None
-    if last.kv_type == "f16" and place(shape, machine, context, "q8_0").fits:
+    if last.kv_type == "f16" and takes_kv_type(shape, "q8_0") and place(shape, machine, context, "q8_0").fits:
         remedy = "q8_0 KV would fit: --kv-type q8_0"
     elif machine.memory is not None:
         fitting = largest_context_that_fits(

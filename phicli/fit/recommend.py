@@ -13,6 +13,7 @@ from phicli.fit.gates import (
     filters_of,
     memory_rejection,
 )
+from phicli.fit.memory import takes_kv_type
 from phicli.fit.placement import Placement, place
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import choose, faster_than, ordered, smarter_than, useful_tps
@@ -64,7 +65,9 @@ def placements(candidate: Candidate, machine: Machine, request: Request, task: T
     """The placements to try for ``candidate``, the wanted one first: a plain cache, then one of 8 bits."""
     context = planned_context(candidate.variant, request, task)
     kv_types = (request.kv_type,) if request.kv_type else ("f16", "q8_0")
-    return tuple(place(candidate.shape, machine, context, kv_type) for kv_type in kv_types)
+    shape = candidate.shape
+    possible = [kv_type for kv_type in kv_types if takes_kv_type(shape, kv_type)]
+    return tuple(place(shape, machine, context, kv_type) for kv_type in possible or ["f16"])
 
 
 def planned_context(variant: Variant, request: Request, task: Task) -> int:

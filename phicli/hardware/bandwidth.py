@@ -120,6 +120,7 @@ def _read(buffer: mmap.mmap, threads: int, begin: float, budget_s: float) -> lis
     parts = _parts(len(buffer) // _BLOCK, threads)
     marks: list[list[float]] = [[] for _ in parts]
     ready = threading.Barrier(len(parts))
+    left = threading.Event()
 
     def work(part: range, times: list[float]) -> None:
         touched = 0
@@ -127,20 +128,30 @@ def _read(buffer: mmap.mmap, threads: int, begin: float, budget_s: float) -> lis
             memset(address + number * _BLOCK, _BLOCK)
             touched += 1
             spent = (time.perf_counter() - begin) / budget_s
-            if spent > _TOUCHED_AT_LAST or (spent > _TOUCHED_BY and touched >= len(part) // 2):
+            if left.is_set() or spent > _TOUCHED_AT_LAST or (spent > _TOUCHED_BY and touched >= len(part) // 2):
                 break  # half of the buffer is still twice the cache
-        ready.wait()
+        try:
+            ready.wait()
+        except threading.BrokenBarrierError:  # interrupted
+            return
         times.append(time.perf_counter())
-        while times[-1] < begin + _READ_BY * budget_s or len(times) == 1:
+        while not left.is_set() and (times[-1] < begin + _READ_BY * budget_s or len(times) == 1):
             memchr(address + part[(len(times) - 1) % touched] * _BLOCK, _BLOCK)
             times.append(time.perf_counter())
 
     workers = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(parts, marks, strict=True)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    del view  # the mapping cannot be closed while it is looked at
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:  # also after Ctrl-C: nobody may read the memory when it is given back
+        left.set()
+        ready.abort()
+        for worker in workers:
+            if worker.ident is not None:
+                worker.join()
+        del view  # the mapping cannot be closed while it is looked at
     return marks
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
-from phicli.catalog.quants import same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.types import Catalog, GgufFile, Variant
 from phicli.errors import PhiError
 from phicli.fit.shape import ModelShape, shape_of
@@ -45,8 +45,8 @@ def _packaged(variant: Variant) -> list[Candidate]:
     if not variant.packaged_file:
         return []
     path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
-    shape = _from_header(variant, path, path.stat().st_size, "F16")
-    return [Candidate(variant, "F16", shape, "header", installed=True)] if shape else []
+    shape = _from_header(variant, path, path.stat().st_size, PACKAGED_QUANT)
+    return [Candidate(variant, PACKAGED_QUANT, shape, "header", installed=True)] if shape else []
 
 
 def _of_variant(variant: Variant, own: Sequence[InstalledModel]) -> list[Candidate]:

@@ -17,6 +17,7 @@ from phicli.fit.memory import (
     check_fits,
     largest_context_that_fits,
     plan_memory,
+    takes_kv_type,
     usable_bytes,
 )
 from phicli.fit.shape import ModelShape, shape_of
@@ -108,6 +109,8 @@ def plan_load(
     variant = model.variant or known_by_name(header.name)
     shape = shape_of(header)
     kv_type = options.kv_type or "f16"
+    if not takes_kv_type(shape, kv_type):
+        raise UsageError(f"the engine cannot keep the context of {model.name} as {kv_type}", "leave --kv-type out")
     context = _context(header, shape, options, kv_type, memory)
     choice = choose_format(header, variant)
     long_answers = use is Use.CONVERSATION or (variant is not None and variant.reasoning)
@@ -179,6 +182,7 @@ def _smaller_kv_type(shape: ModelShape, memory: Memory | None, context_tokens: i
     if memory is None:
         return None
     smaller = [name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[kv_type]]
+    smaller = [name for name in smaller if takes_kv_type(shape, name)]
     usable = usable_bytes(memory)
     return next((name for name in smaller if _needed(shape, context_tokens, name).total_bytes <= usable), None)
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError, NotInstalledError, UsageError
@@ -87,7 +87,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     require_runnable(variant)
     if variant.packaged_file:
         packaged = files("phicli").joinpath("data", variant.packaged_file)
-        return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, "F16")
+        return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, PACKAGED_QUANT)
     best = best_installed(installed(variant, selection.quant))
     if best is not None:
         reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from phicli.hub.download.planning import PullPlan
 from phicli.hub.download.pull import PullResult
 from phicli.ui.status import StatusLine
-from phicli.ui.terminal import Terminal
+from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class PullScreen:
         if self._progress is not None:
             from rich.text import Text
 
-            self._progress.console.print(Text(text), soft_wrap=True)
+            self._progress.console.print(Text(one_line(text)), soft_wrap=True)
         else:
             self._status.clear()
             self._terminal.say(text)

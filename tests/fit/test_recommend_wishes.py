@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from phicli.catalog.load import catalog
 from phicli.errors import DoesNotFitError, UnsupportedModelError, UsageError
+from phicli.fit.gates import check_request
+from phicli.fit.recommend import placements
 from phicli.fit.types import Request
+from phicli.plan.candidates import candidates
 from tests.support.machines import CONTAINER_4, GPU_24, LAPTOP_16
 from tests.support.recommending import GB, machine, name_of, pick, recommended
 
@@ -100,3 +104,15 @@ def test_what_is_installed_wins_a_tie_but_nothing_more() -> None:
     assert name_of(pick(recommended(GPU_24, None, "phi-4-mini:Q8_0"))) == "phi-4:Q6_K"
     only = recommended(GPU_24, Request(installed_only=True), "phi-3.5-mini:Q4_K_M")
     assert [name_of(one) for one in only.picks] == ["phi-3.5-mini:Q4_K_M"]
+
+
+def test_a_cache_that_the_engine_cannot_keep_is_not_proposed() -> None:
+    """Phi-2 has heads of 80 values, which are no whole blocks of a quantised cache."""
+    asked = Request(context_tokens=2048)
+    tried = {
+        one.variant.id: placements(one, machine(2), asked, check_request(asked))
+        for one in candidates(catalog(), ())
+        if one.quant == "Q4_K_M"
+    }
+    assert [one.kv_type for one in tried["phi-2"]] == ["f16"]
+    assert [one.kv_type for one in tried["phi-4-mini"]] == ["f16", "q8_0"]

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import PREFERRED_QUANTS, same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
 from phicli.catalog.types import GgufFile, GgufSource
 from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
 from phicli.hub.cache import InstalledFile, cache_folder, installed, installed_in
@@ -108,7 +108,7 @@ def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
     variant = request.variant
     if variant is not None and variant.packaged_file:
         path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
-        return InstalledFile("phicli", path.name, "F16", path, "packaged", path.stat().st_size)
+        return InstalledFile("phicli", path.name, PACKAGED_QUANT, path, "packaged", path.stat().st_size)
     for source in request.sources:
         quant = request.quant or request.preferred_quant or usual_quant(source)
         for file in installed_in(source, folder=folder):
