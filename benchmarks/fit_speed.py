@@ -20,10 +20,10 @@ from phicli.bench.calibrate import Setting, calibrate, synthetic_shape
 from phicli.catalog.load import catalog
 from phicli.fit import estimate
 from phicli.fit.calibration import Calibration
-from phicli.fit.shape import ModelShape
 from phicli.fit.types import Candidate
 from phicli.hardware.machine import probe
 from phicli.hardware.types import Bandwidth
+from phicli.plan.candidates import expected_shape
 
 SERIES = (("Q4_K_M", False), ("Q4_K_M", True), ("Q8_0", False), ("F16", False))
 
@@ -85,24 +85,11 @@ class Point:
 
 
 def candidate(variant_id: str, quant: str) -> Candidate:
-    """A candidate that has what calibrating asks for; sizes are generous, for the check of the disk."""
+    """A candidate with the sizes that the catalogue expects."""
     variant = next(variant for variant in catalog().variants if variant.id == variant_id)
-    dims = variant.dimensions
-    assert dims is not None
-    shape = ModelShape(
-        weights_bytes=variant.parameters * 2,
-        repackable_bytes=0,
-        layers=dims.layers,
-        embedding=dims.hidden,
-        feed_forward=dims.feed_forward or 0,
-        heads=dims.heads,
-        kv_heads_total=dims.kv_heads * dims.layers,
-        key_length=dims.head_size,
-        value_length=dims.head_size,
-        vocabulary=dims.vocabulary,
-        trained_context_tokens=variant.context_tokens,
-    )
-    return Candidate(variant, quant, shape, "recipe")
+    expected = expected_shape(variant, quant)
+    assert expected is not None
+    return Candidate(variant, quant, *expected)
 
 
 def points(runs: int) -> Iterator[Point]:

@@ -7,7 +7,6 @@ and nothing about resident memory. It needs the ``gguf`` and ``numpy`` packages,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from phicli.errors import UsageError
 from phicli.gguf_file.ggml_types import FILE_TYPES
 from phicli.gguf_file.recipe import Dimensions, RecipeTensor, tensor_bytes, tensors, type_of
+from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
 from phicli.gguf_file.synthetic_vocabulary import synthetic_vocabulary
 
 if TYPE_CHECKING:
@@ -120,20 +120,5 @@ def _add_metadata(
         writer.add_expert_count(dimensions.experts)
         writer.add_expert_used_count(dimensions.experts_used)
     if original:
-        writer.add_rope_scaling_orig_ctx_len(original)
-        growth = math.log(context_tokens / original) / math.log(original)
-        writer.add_rope_scaling_attn_factors(math.sqrt(1 + growth))
-    _add_vocabulary(writer, dimensions.vocabulary)
-
-
-def _add_vocabulary(writer: GGUFWriter, size: int) -> None:
-    vocabulary = synthetic_vocabulary(size)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-4o")
-    writer.add_token_list(vocabulary.tokens)
-    writer.add_token_types(vocabulary.types)
-    writer.add_token_merges(vocabulary.merges)
-    writer.add_bos_token_id(vocabulary.bos_id)
-    writer.add_eos_token_id(vocabulary.eos_id)
-    writer.add_eot_token_id(vocabulary.eot_id)
-    writer.add_add_bos_token(False)
+        add_longrope(writer, context_tokens, original)
+    add_vocabulary(writer, synthetic_vocabulary(dimensions.vocabulary))

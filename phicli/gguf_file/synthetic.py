@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
 from phicli.gguf_file.recipe import tensor_type
+from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
 from phicli.gguf_file.synthetic_vocabulary import CHAT_TEMPLATE, synthetic_vocabulary
 
 if TYPE_CHECKING:
@@ -232,17 +233,6 @@ def _add_metadata(writer: GGUFWriter, shape: SyntheticShape, quant: str, seed: i
     writer.add_rope_freq_base(shape.rope_base)
     original = shape.original_context_tokens
     if original:
-        writer.add_rope_scaling_orig_ctx_len(original)
-        growth = math.log(shape.context_tokens / original) / math.log(original)
-        writer.add_rope_scaling_attn_factors(math.sqrt(1 + growth))
-    vocabulary = synthetic_vocabulary(shape.vocabulary, seed)
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-4o")
-    writer.add_token_list(vocabulary.tokens)
-    writer.add_token_types(vocabulary.types)
-    writer.add_token_merges(vocabulary.merges)
-    writer.add_bos_token_id(vocabulary.bos_id)
-    writer.add_eos_token_id(vocabulary.eos_id)
-    writer.add_eot_token_id(vocabulary.eot_id)
-    writer.add_add_bos_token(False)
+        add_longrope(writer, shape.context_tokens, original)
+    add_vocabulary(writer, synthetic_vocabulary(shape.vocabulary, seed))
     writer.add_chat_template(CHAT_TEMPLATE)

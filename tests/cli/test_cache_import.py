@@ -23,19 +23,6 @@ QUESTION = "What is the capital of France?"
 
 
 @pytest.fixture
-def home(tmp_path: Path, environment: dict[str, str]) -> Path:
-    """A home with nothing in it, which the processes get."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    environment |= {
-        "HOME": str(folder),
-        "USERPROFILE": str(folder),
-        "OLLAMA_MODELS": str(folder / ".ollama" / "models"),
-    }
-    return folder
-
-
-@pytest.fixture
 def both(home: Path) -> Path:
     """Ollama with Phi-4-mini and a stranger, LM Studio with tiny-phi."""
     ollama = home / ".ollama" / "models"

@@ -14,19 +14,6 @@ from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 
 
-@pytest.fixture
-def home(tmp_path: Path, environment: dict[str, str]) -> Path:
-    """A home with nothing in it, which the processes get."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    environment |= {
-        "HOME": str(folder),
-        "USERPROFILE": str(folder),
-        "OLLAMA_MODELS": str(folder / ".ollama" / "models"),
-    }
-    return folder
-
-
 @pytest.mark.skipif(os.name == "nt", reason="no pipes with names")
 def test_hints_name_the_command_and_what_is_a_file(phi: Phi, home: Path) -> None:
     folder = home / "my models"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from phicli.hub.in_place.registry import find
 from phicli.hub.store import snapshot_path
 from tests.support.archived import COMMIT, LICENSE, MODEL, NAME, PHI_4_MINI, README, REPO, put
 from tests.support.cache_layout import photograph
+from tests.support.disks import small_file_system
 from tests.support.other_programs import phi_4_mini_bytes
 
 # ----------------------------------------------------------------------------------------------- there and back
@@ -225,15 +224,8 @@ def test_the_disk_is_looked_at_first(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of one megabyte."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if sys.platform != "linux" or shutil.which("mount") is None:
-        pytest.skip("no tmpfs here")
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("not allowed to mount")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_file_system(tmp_path / "small", "size=1m") as folder:
+        yield folder
 
 
 def test_a_disk_that_fills_up_meanwhile(

@@ -28,6 +28,7 @@ from phicli.hub.writing import UnwritableError, writing
 from tests.hub.test_archive_hostile import pack, unpack
 from tests.support.archived import MODEL, REPO, put
 from tests.support.cache_layout import photograph
+from tests.support.disks import small_file_system
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="locks, links and signals of POSIX")
 
@@ -43,15 +44,8 @@ def own(packed: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def read_only(tmp_path: Path) -> Iterator[Path]:
     """A file system that nobody can write to, not even root."""
-    folder = tmp_path / "read-only"
-    folder.mkdir()
-    if sys.platform != "linux" or shutil.which("mount") is None:
-        pytest.skip("no tmpfs here")
-    mount = ["mount", "-t", "tmpfs", "-o", "ro,size=1m", "none", folder]
-    if subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("not allowed to mount")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_file_system(tmp_path / "read-only", "ro,size=1m") as folder:
+        yield folder
 
 
 def killed(code: str, marker: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import shutil
 import signal
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disks import small_file_system
 from tests.support.files import model_bytes, sha256
 from tests.support.hub import LoopbackHub
 from tests.support.pulling import final_files, partial_files
@@ -150,20 +150,11 @@ def test_beside_hf_download(hub: LoopbackHub, environment: dict[str, str], folde
     assert hub.requests.bytes_sent(NAME, server="cdn") < 1.2 * SIZE
 
 
-def _failed(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode != 0
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 24 MiB."""
-    mount = tmp_path / "disk"
-    mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "phi-test", str(mount)]
-    if os.name == "nt" or shutil.which("mount") is None or _failed(command):
-        pytest.skip("no file system can be mounted here")
-    yield mount
-    subprocess.run(["umount", "-l", str(mount)], check=True)
+    with small_file_system(tmp_path / "disk", "size=24m") as folder:
+        yield folder
 
 
 def test_a_disk_that_is_too_small_is_noticed_before(
