@@ -57,6 +57,11 @@ class LlamaServerEngine:
         """The process id of the engine, for measurements."""
         return self._process.pid
 
+    @property
+    def build(self) -> str:
+        """The engine and its version, such as ``xllamacpp 1.2.3``; empty while it loads."""
+        return self._process.build
+
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
         """Token ids of ``text``, without a begin-of-text token."""
         if not text:

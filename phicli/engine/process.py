@@ -46,6 +46,7 @@ class WorkerProcess:
     def __init__(self, log_dir: Path | None = None) -> None:
         self.api_key = secrets.token_urlsafe(24)
         self.load_ms = 0.0
+        self.build = ""
         self._started = time.monotonic()
         self.log_path, log = _open_log(log_dir)
         self._keep_log = False
@@ -101,6 +102,7 @@ class WorkerProcess:
             reply = json.loads(line) if line.strip() else {"error": ""}
             if "address" in reply:
                 self.load_ms = (time.monotonic() - self._started) * 1000
+                self.build = str(reply.get("build", ""))
                 return str(reply["address"])
             raise self.failure("the engine could not load the model", said=reply["error"])
 

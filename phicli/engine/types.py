@@ -17,7 +17,8 @@ class LoadSettings:
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
     ``repack`` copies the weights into the layout the processor likes best: more tokens per second, a slower
     start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can. ``kv_type`` is the
-    type of the key-value cache: ``f16``, ``q8_0`` or ``q4_0``.
+    type of the key-value cache: ``f16``, ``q8_0`` or ``q4_0``. ``flash_attention`` is ``auto``, ``on`` or ``off``.
+    ``slots`` sequences can be generated at a time, each with ``context_tokens``.
     """
 
     model_path: Path
@@ -28,6 +29,8 @@ class LoadSettings:
     repack: bool = False
     warmup: bool = False
     kv_type: str = "f16"
+    flash_attention: str = "auto"
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)

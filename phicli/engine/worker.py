@@ -21,6 +21,7 @@ from typing import Any
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
 _STACK_BYTES = 1 << 27
+_FLASH_ATTENTION = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -53,7 +54,7 @@ def deepen_stacks() -> None:
 def parameters(config: dict[str, Any]) -> Any:
     """llama.cpp's parameters for ``config``.
 
-    What is fixed here: one slot (``n_parallel``) that is never unified with others (a unified cache selects
+    What is fixed here: slots (``n_parallel``) that are never unified with each other (a unified cache selects
     the long rope factors), no prompt cache in RAM beside the slot's own, no shrinking of the context to fit,
     no web page, and a fresh key without which only ``/health`` answers.
     """
@@ -61,14 +62,17 @@ def parameters(config: dict[str, Any]) -> Any:
 
     params = xllamacpp.CommonParams()
     params.model.path = config["model_path"]
-    params.n_ctx = config["context_tokens"]
+    params.n_ctx = config["context_tokens"] * config["slots"]
     params.n_batch = params.n_ubatch = config["batch_tokens"]
     params.n_gpu_layers = config["gpu_layers"]
     params.cache_type_k = params.cache_type_v = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{config['kv_type'].upper()}")
     params.no_extra_bufts = not config["repack"]
     params.warmup = config["warmup"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config["threads"]
-    params.n_parallel = 1
+    params.n_parallel = config["slots"]
+    params.flash_attn_type = getattr(
+        xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{_FLASH_ATTENTION[config['flash_attention']]}"
+    )
     params.kv_unified = False
     params.cache_ram_mib = 0
     params.fit_params = False

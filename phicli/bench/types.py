@@ -1,0 +1,226 @@
+"""What a benchmark asks, does and finds, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Self
+
+from phicli.bench.statistics import Summary, summary
+
+FLASH_ATTENTION = ("auto", "on", "off")
+
+
+@dataclass(frozen=True, slots=True)
+class BenchSettings:
+    """How the engine is set. ``batch_tokens`` is llama.cpp's ``n_batch`` and ``n_ubatch``; -1 GPU layers are all."""
+
+    threads: int
+    batch_tokens: int = 128
+    kv_type: str = "f16"
+    flash_attention: str = "auto"
+    repack: bool = False
+    gpu_layers: int = -1
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_data`; what is missing has its default.
+
+        Raises:
+            ValueError: a field is not what it has to be.
+        """
+        try:
+            return cls(
+                threads=int(data["threads"]),
+                batch_tokens=int(data.get("batch_tokens", 128)),
+                kv_type=str(data.get("kv_type", "f16")),
+                flash_attention=str(data.get("flash_attention", "auto")),
+                repack=bool(data.get("repack", False)),
+                gpu_layers=int(data.get("gpu_layers", -1)),
+            )
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"settings of a run: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What is done in one run: read a prompt, then generate after ``depth_tokens``; either may be 0, not both."""
+
+    prompt_tokens: int = 512
+    generated_tokens: int = 128
+    depth_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is benched: a file on this machine and the engine that runs it.
+
+    ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalogue does not know.
+    ``engine`` is ``xllamacpp`` or ``llama-server``; ``build`` its version as it reports it, empty until it ran.
+    """
+
+    model: str
+    quant: str | None
+    variant_id: str | None
+    path: Path
+    size_bytes: int
+    sha256: str | None = None
+    engine: str = "xllamacpp"
+    build: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One repetition, in milliseconds: reading the prompt, generating the tokens, and the first one seen from outside.
+
+    None where it was not asked for. ``ttft_ms`` is from sending the prompt to receiving the first token with the
+    model loaded and nothing of the prompt in its cache. ``energy_j`` is of the whole repetition.
+    """
+
+    prompt_ms: float | None
+    decode_ms: float | None
+    ttft_ms: float | None
+    energy_j: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """Highest resident memory of the engine's process, in bytes; ``anonymous_bytes`` None where it cannot be told."""
+
+    total_bytes: int
+    anonymous_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One subject with one setting and one workload: the raw samples and all that could explain them.
+
+    ``cold_ttft_ms`` is from starting the engine to the first token; ``load_ms`` from starting it to its being ready.
+    ``hardware`` has ``cpu``, ``physical_cores``, ``threads``, ``memory_total_bytes``, ``gpus`` (names) and ``system``.
+    ``complete`` is False when it was interrupted. ``made_at`` is ISO 8601, UTC.
+    """
+
+    run_id: str
+    made_at: str
+    subject: Subject
+    settings: BenchSettings
+    workload: Workload
+    context_tokens: int
+    samples: tuple[Sample, ...]
+    load_ms: float
+    cold_ttft_ms: float | None
+    peak: Peak | None
+    hardware: Mapping[str, Any]
+    load_average: float | None = None
+    warnings: tuple[str, ...] = ()
+    complete: bool = True
+    extra: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def prompt_tps(self) -> Summary | None:
+        """Tokens a second in reading the prompt."""
+        return summary([1000 * self.workload.prompt_tokens / s.prompt_ms for s in self.samples if s.prompt_ms])
+
+    @property
+    def decode_tps(self) -> Summary | None:
+        """Tokens a second in generating."""
+        return summary([1000 * self.workload.generated_tokens / s.decode_ms for s in self.samples if s.decode_ms])
+
+    @property
+    def ttft_ms(self) -> Summary | None:
+        """Milliseconds to the first token, warm."""
+        return summary([s.ttft_ms for s in self.samples if s.ttft_ms])
+
+    @property
+    def tokens_per_joule(self) -> Summary | None:
+        """Generated tokens for each joule; None where the machine does not tell."""
+        return summary([self.workload.generated_tokens / s.energy_j for s in self.samples if s.energy_j])
+
+    def to_data(self) -> dict[str, Any]:
+        """As ``--json`` and the history have it: the raw samples, and the means beside them."""
+        data: dict[str, Any] = {
+            "run_id": self.run_id,
+            "made_at": self.made_at,
+            "model": self.subject.model,
+            "quant": self.subject.quant,
+            "variant_id": self.subject.variant_id,
+            "path": str(self.subject.path),
+            "size_bytes": self.subject.size_bytes,
+            "sha256": self.subject.sha256,
+            "engine": self.subject.engine,
+            "build": self.subject.build,
+            "settings": self.settings.to_data(),
+            "context_tokens": self.context_tokens,
+            "depth_tokens": self.workload.depth_tokens,
+            "prompt_tokens": self.workload.prompt_tokens,
+            "generated_tokens": self.workload.generated_tokens,
+            "samples": [asdict(sample) for sample in self.samples],
+            "load_ms": self.load_ms,
+            "cold_ttft_ms": self.cold_ttft_ms,
+            "peak_rss_bytes": self.peak.total_bytes if self.peak else None,
+            "peak_anonymous_bytes": self.peak.anonymous_bytes if self.peak else None,
+            "hardware": dict(self.hardware),
+            "load_average": self.load_average,
+            "warnings": list(self.warnings),
+            "complete": self.complete,
+        }
+        for name in ("prompt_tps", "decode_tps", "ttft_ms", "tokens_per_joule"):
+            found: Summary | None = getattr(self, name)
+            data[name] = {"mean": found.mean, "stdev": found.stdev} if found else None
+        return {**data, **self.extra}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_data`, for runs that were kept.
+
+        Raises:
+            ValueError: a field is missing or is not what it has to be.
+        """
+        try:
+            return cls(
+                run_id=str(data["run_id"]),
+                made_at=str(data["made_at"]),
+                subject=Subject(
+                    model=str(data["model"]),
+                    quant=data["quant"],
+                    variant_id=data.get("variant_id"),
+                    path=Path(data["path"]),
+                    size_bytes=int(data["size_bytes"]),
+                    sha256=data.get("sha256"),
+                    engine=str(data["engine"]),
+                    build=str(data["build"]),
+                ),
+                settings=BenchSettings.from_data(data["settings"]),
+                workload=Workload(int(data["prompt_tokens"]), int(data["generated_tokens"]), int(data["depth_tokens"])),
+                context_tokens=int(data["context_tokens"]),
+                samples=tuple(_sample(one) for one in data["samples"]),
+                load_ms=float(data["load_ms"]),
+                cold_ttft_ms=_number(data.get("cold_ttft_ms")),
+                peak=_peak(data),
+                hardware=dict(data["hardware"]),
+                load_average=_number(data.get("load_average")),
+                warnings=tuple(map(str, data.get("warnings", ()))),
+                complete=bool(data.get("complete", True)),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"a run that was kept: {type(error).__name__} {error}") from error
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+def _sample(data: Mapping[str, Any]) -> Sample:
+    names = ("prompt_ms", "decode_ms", "ttft_ms", "energy_j")
+    return Sample(*(_number(data.get(name)) for name in names))
+
+
+def _peak(data: Mapping[str, Any]) -> Peak | None:
+    total, anonymous = data.get("peak_rss_bytes"), data.get("peak_anonymous_bytes")
+    return None if total is None else Peak(int(total), None if anonymous is None else int(anonymous))
