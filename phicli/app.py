@@ -6,13 +6,13 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
 
 import phicli
-from phicli.commands import ALIASES, CACHE_SUMMARIES, SUMMARIES
+from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
 from phicli.commands.group import LazyGroup
 from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
 from phicli.ui.envelope import print_error
@@ -123,10 +123,11 @@ def _command(options: Sequence[str]) -> str:
     """The command that was typed (``chat``, ``cache list``), ``phi`` where there is none."""
     words = [ALIASES.get(word, word) for word in options]
     command = next((word for word in words if word in SUMMARIES), "phi")
-    if command != "cache":
+    groups: dict[str, Container[str]] = {"cache": CACHE_SUMMARIES, "runs": RUNS_SUMMARIES}
+    if command not in groups:
         return command
-    inner = next((word for word in words[words.index("cache") + 1 :] if word in CACHE_SUMMARIES), "")
-    return f"cache {inner}".rstrip()
+    inner = next((word for word in words[words.index(command) + 1 :] if word in groups[command]), "")
+    return f"{command} {inner}".rstrip()
 
 
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:

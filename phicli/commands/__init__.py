@@ -14,6 +14,8 @@ SUMMARIES: Final = {
     "show": "Show everything about a model, or about a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model once, or talk to it when there is no prompt and this is a terminal.",
+    "bench": "Measure how fast models run here; compare them, tune them, test what they can do.",
+    "runs": "List, show and export what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
 }
@@ -32,3 +34,10 @@ CACHE_SUMMARIES: Final = {
     "export": "Write a model into an archive that a machine without a network can import.",
 }
 """The same for ``phi cache``."""
+
+RUNS_SUMMARIES: Final = {
+    "list": "List the runs that were kept.",
+    "show": "Show everything about one run.",
+    "export": "Write runs into a file, or to standard output.",
+}
+"""The same for ``phi runs``."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperGroup
 
-from phicli.commands import ALIASES, CACHE_SUMMARIES, SUMMARIES
+from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
 
 
 class LazyGroup(TyperGroup):
@@ -67,7 +67,18 @@ class CacheGroup(LazyGroup):
     aliases: ClassVar[Mapping[str, str]] = {"ls": "list"}
 
 
-GROUPS: dict[tuple[str, str], type[LazyGroup]] = {("phicli.commands", "cache"): CacheGroup}
+class RunsGroup(LazyGroup):
+    """The commands of ``phi runs``."""
+
+    package: ClassVar[str] = "phicli.commands.runs"
+    summaries: ClassVar[Mapping[str, str]] = RUNS_SUMMARIES
+    aliases: ClassVar[Mapping[str, str]] = {"ls": "list"}
+
+
+GROUPS: dict[tuple[str, str], type[LazyGroup]] = {
+    ("phicli.commands", "cache"): CacheGroup,
+    ("phicli.commands", "runs"): RunsGroup,
+}
 
 
 def function_of(package: str, name: str) -> Callable[..., Any]:

@@ -1,0 +1,1 @@
+"""The steps of ``phi bench``, one module a kind of benchmark."""
