@@ -21,6 +21,7 @@ from phicli.catalog.load import catalog
 from phicli.fit import estimate
 from phicli.fit.calibration import Calibration
 from phicli.fit.types import Candidate
+from phicli.hardware.flops import USUAL_CLOCK_HZ
 from phicli.hardware.machine import probe
 from phicli.hardware.types import Bandwidth
 from phicli.plan.candidates import expected_shape
@@ -35,6 +36,7 @@ class Point:
     variant_id: str
     calibration: Calibration
     probed: Bandwidth
+    cycles: float
     kv_bytes: float
 
     @property
@@ -56,21 +58,17 @@ class Point:
         """Of the operations a second."""
         return 2000 * self.calibration.layer_parameters / self.calibration.prefill_ms / self.flops
 
-    def unpack_share(self, read: float, prefill: float) -> float:
-        """What decoding takes beside reading, in units of the arithmetic of prefill."""
-        one = self.calibration
-        beside = one.ms_per_layer - 1000 * one.layer_bytes / (self.probed.bytes_per_s * read)
-        return beside / (2000 * one.layer_parameters / (self.flops * prefill))
+    def core_bytes_per_cycle(self) -> float:
+        """Of weights, into each core."""
+        return self.bytes_per_s / self.cycles
 
-    def attention_share(self, read: float, prefill: float) -> float:
-        """Of the rate of prefill, in the attention of decoding; the cache is read beside it."""
-        ms = self.calibration.attention_ms - 1000 * self.kv_bytes / (self.probed.bytes_per_s * read)
-        return 1000 * self.calibration.attention_flops / max(ms, 1e-9) / (self.flops * prefill)
+    def cache_cycles_per_byte(self) -> float:
+        """Cycles of a core that a byte of the cache takes in decoding."""
+        return self.calibration.attention_ms * self.cycles / (1000 * self.kv_bytes)
 
-    def prefill_attention_share(self, prefill: float) -> float:
-        """The same in the attention of prefill."""
-        ms = max(self.calibration.prefill_attention_ms, 1e-9)
-        return 1000 * self.calibration.attention_flops / ms / (self.flops * prefill)
+    def prefill_attention_times(self) -> float:
+        """How many times longer attention takes in prefill than at the full rate."""
+        return self.calibration.prefill_attention_ms * self.flops / (1000 * self.calibration.attention_flops)
 
     def markdown(self) -> str:
         """A row of the table."""
@@ -105,7 +103,8 @@ def points(runs: int) -> Iterator[Point]:
                 setting = Setting(machine.cpu.physical_cores, repack)
                 found = calibrate(one, machine.cpu, setting, folder=cache)
                 kv_bytes = written.kv_heads * written.head_length * 2 * 2
-                yield Point(variant_id, found, machine.bandwidth, kv_bytes)
+                clock = machine.cpu.clock_hz or USUAL_CLOCK_HZ
+                yield Point(variant_id, found, machine.bandwidth, machine.cpu.physical_cores * clock, kv_bytes)
 
 
 def constants(found: Sequence[Point]) -> Iterator[tuple[str, float, float]]:
@@ -119,22 +118,19 @@ def constants(found: Sequence[Point]) -> Iterator[tuple[str, float, float]]:
         ]
         return statistics.median(map(value, chosen))
 
-    prefill = median(Point.prefill_share)
-    read = max(median(Point.read_share, "F16"), median(Point.read_share, "Q4", repack=True))
-
-    def unpack(point: Point) -> float:
-        return point.unpack_share(read, prefill)
-
-    yield "READ_SHARE", read, estimate.READ_SHARE
-    yield "PREFILL_SHARE", prefill, estimate.PREFILL_SHARE
-    yield "UNPACK_SHARE, Q4 repacked", median(unpack, "Q4", repack=True), estimate.UNPACK_SHARE["repacked"]
-    yield "UNPACK_SHARE, Q4", median(unpack, "Q4", repack=False), estimate.UNPACK_SHARE[""]
-    yield "UNPACK_SHARE, Q8", median(unpack, "Q8"), estimate.UNPACK_SHARE["Q8"]
-    yield "UNPACK_SHARE, F16", median(unpack, "F16"), estimate.UNPACK_SHARE["F"]
-    decoding = median(lambda point: point.attention_share(read, prefill))
-    yield "DECODE_ATTENTION_SHARE", decoding, estimate.DECODE_ATTENTION_SHARE
-    reading = median(lambda point: point.prefill_attention_share(prefill))
-    yield "PREFILL_ATTENTION_SHARE", reading, estimate.PREFILL_ATTENTION_SHARE
+    yield "READ_SHARE, if nothing else were in the way", median(Point.read_share), estimate.READ_SHARE
+    core, prefill = estimate.CORE_BYTES_PER_CYCLE, estimate.PREFILL_SHARE
+    quantised = [point.core_bytes_per_cycle() for point in found if point.calibration.quant != "F16"]
+    yield "CORE_BYTES_PER_CYCLE", statistics.median(quantised), core[""]
+    yield "CORE_BYTES_PER_CYCLE, F16", median(Point.core_bytes_per_cycle, "F16"), core["F"]
+    yield "PREFILL_SHARE, Q4", median(Point.prefill_share, "Q4", repack=False), prefill[""]
+    yield "PREFILL_SHARE, Q4 repacked", median(Point.prefill_share, "Q4", repack=True), prefill["repacked"]
+    yield "PREFILL_SHARE, Q8", median(Point.prefill_share, "Q8"), prefill["Q8"]
+    yield "PREFILL_SHARE, F16", median(Point.prefill_share, "F16"), prefill["F"]
+    yield "CACHE_BYTES_PER_CYCLE", 1 / median(Point.cache_cycles_per_byte), estimate.CACHE_BYTES_PER_CYCLE
+    # a time that noise made zero would be an infinite rate: so the times are averaged, not the rates
+    times = statistics.fmean(point.prefill_attention_times() for point in found)
+    yield "PREFILL_ATTENTION_SHARE", 1 / times, estimate.PREFILL_ATTENTION_SHARE
 
 
 def main() -> None:

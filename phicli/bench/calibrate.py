@@ -1,8 +1,7 @@
-"""The engine timed on two and four layers of a model's true shape, before the model is downloaded.
+"""The engine timed on a few layers of a model's true shape, before the model is downloaded.
 
-The difference of the two files is what their layers cost; what is left is the output matrix and the overhead. Both
-files have the true vocabulary, since the output matrix is a good part of a small model. Both engines stay loaded and
-take turns, so that a slow moment of the machine hits both.
+Three files with random weights: few layers, more layers, and few layers with the true vocabulary, where the first two
+have a small one. :mod:`phicli.bench.layer_times` says what follows from them.
 """
 
 from __future__ import annotations
@@ -10,17 +9,16 @@ from __future__ import annotations
 import contextlib
 import math
 import shutil
-import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from phicli.bench.layer_times import Layer, calibration_of, time_layers
 from phicli.bench.store import engine_build
-from phicli.bench.timing import Start, Timed, start_engine
+from phicli.bench.timing import Start, start_engine
 from phicli.catalog.types import Variant
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.fit.calibration import Calibration, Conditions, shape_key
@@ -38,8 +36,9 @@ QUANTS: Final = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 
 _FEWEST_LAYERS: Final = 2
 _TIMES_CACHE: Final = 2
-_PROMPT_TOKENS: Final = 256
-_DEPTH_TOKENS: Final = 1024
+_MOST_TIMES: Final = 4
+_LARGE_BYTES: Final = 512 << 20
+_SMALL_VOCABULARY: Final = 1024
 _CONTEXT_TOKENS: Final = 2048
 _STALE_S: Final = 24 * 3600
 _FOLDER: Final = "phi-calibration-"
@@ -70,7 +69,7 @@ def calibrate(
     setting: Setting,
     *,
     folder: Path | None = None,
-    repeats: int = 9,
+    repeats: int = 11,
     start: Start = start_engine,
     on_step: Callable[[str], None] | None = None,
 ) -> Calibration:
@@ -80,9 +79,9 @@ def calibrate(
         candidate: the model and quantisation.
         cpu: the processor, for the conditions.
         setting: how the engine is set.
-        folder: where a temporary folder is made for the files, about 1.5 GB for a model of 4 billion parameters; the
+        folder: where a temporary folder is made for the files, about 1.2 GB for a model of 4 billion parameters; the
             cache folder when None. It is removed at the end, also after an error or Ctrl-C.
-        repeats: timed runs of each file; medians are taken.
+        repeats: turns of the engines; medians are taken.
         start: starts an engine on a file; tests give a scripted one.
         on_step: told in words what is being done.
 
@@ -98,9 +97,9 @@ def calibrate(
     layers = layers_to_time(candidate, cpu)
     with _files(candidate, layers, folder or cache_dir(), tell) as paths, contextlib.ExitStack() as stack:
         tell("loading")
-        small, large = (stack.enter_context(start(path, setting, _CONTEXT_TOKENS)) for path in paths)
+        few, many, head = (stack.enter_context(start(path, setting, _CONTEXT_TOKENS)) for path in paths)
         tell("timing")
-        times = _times(small, large, repeats)
+        times = time_layers(few, many, head, repeats)
         headers = [shape_of(read_header(path)) for path in paths]
     layer_bytes = (headers[1].weights_bytes - headers[0].weights_bytes) / (layers[1] - layers[0])
     work = work_of(candidate)
@@ -116,83 +115,15 @@ def calibrate(
 
 
 def layers_to_time(candidate: Candidate, cpu: Cpu) -> tuple[int, int]:
-    """How many layers the two files get: 2 and 4, or more where those would lie in the processor's cache."""
-    work = work_of(candidate)
-    in_cache = _TIMES_CACHE * (cpu.last_level_cache_bytes or 0) / max(work.layer_bytes / max(work.layers, 1), 1.0)
-    few = max(_FEWEST_LAYERS, min(math.ceil(in_cache), work.layers // 2))
-    return few, 2 * few
+    """How many layers the files get: 2 or more, beyond the processor's cache, and 2 to 4 times as many.
 
-
-@dataclass(frozen=True, slots=True)
-class LayerTimes:
-    """What was timed on a file of few layers and one of twice as many, in milliseconds.
-
-    ``shallow`` are pairs (small file, large file) for one token after a short prompt; ``deep`` the same with
-    ``_DEPTH_TOKENS`` before the token in the large file only. ``prompt`` is the time of ``_PROMPT_TOKENS`` in each
-    file, ``rest`` that of the tokens from there to ``_DEPTH_TOKENS`` in the large one.
+    The more the two differ the less noise matters; small layers can be many at no cost.
     """
-
-    shallow: tuple[tuple[float, float], ...]
-    deep: tuple[tuple[float, float], ...]
-    prompt: tuple[float, float]
-    rest: float
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What one layer is made of; ``attention_flops`` for each token that is in the context."""
-
-    weights_bytes: float
-    parameters: float
-    attention_flops: float
-
-
-def calibration_of(
-    times: LayerTimes, *, layers: tuple[int, int], conditions: Conditions, quant: str, shape: str, layer: Layer
-) -> Calibration:
-    """Slope and intercept of ``times``; what noise makes negative counts as zero."""
-    few, many = layers
-    differences = [large - small for small, large in times.shallow]
-    slope = max(statistics.median(differences) / (many - few), 0.0)
-    fixed = max(statistics.median(small for small, _ in times.shallow) - few * slope, 0.0)
-    deeper = statistics.median(large - small for small, large in times.deep) - statistics.median(differences)
-    prefill = max((times.prompt[1] - times.prompt[0]) / ((many - few) * _PROMPT_TOKENS), 0.0)
-    rest = times.rest / (many * (_DEPTH_TOKENS - _PROMPT_TOKENS))
-    attention = max((rest - prefill) / (_DEPTH_TOKENS / 2), 0.0)  # mean depths: 128, and 256 + 384
-    return Calibration(
-        conditions=conditions,
-        quant=quant,
-        shape_key=shape,
-        layer_bytes=layer.weights_bytes,
-        layer_parameters=layer.parameters,
-        attention_flops=layer.attention_flops,
-        ms_per_layer=slope,
-        ms_fixed=fixed,
-        attention_ms=max(deeper / (many * _DEPTH_TOKENS), 0.0),
-        prefill_ms=max(prefill - attention * _PROMPT_TOKENS / 2, 0.0),
-        prefill_ms_fixed=max(times.prompt[0] - few * prefill * _PROMPT_TOKENS, 0.0),
-        prefill_attention_ms=attention,
-        spread=_spread(differences),
-        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _spread(values: Sequence[float]) -> float:
-    """Half the distance of the quartiles, relative to the median; 0 for fewer than two values."""
-    if len(values) < 2 or statistics.median(values) <= 0:
-        return 0.0
-    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
-    return (high - low) / 2 / statistics.median(values)
-
-
-def _times(small: Timed, large: Timed, repeats: int) -> LayerTimes:
-    for engine in (small, large):
-        engine.decode_ms()  # not counted: pages are read and weights are repacked on first use
-    shallow = tuple((small.decode_ms(), large.decode_ms()) for _ in range(repeats))
-    prompt = small.prefill_ms(_PROMPT_TOKENS), large.prefill_ms(_PROMPT_TOKENS)
-    rest = large.prefill_ms(_DEPTH_TOKENS)
-    deep = tuple((small.decode_ms(), large.decode_ms(_DEPTH_TOKENS)) for _ in range(repeats))
-    return LayerTimes(shallow, deep, prompt, rest)
+    work = work_of(candidate)
+    layer_bytes = max(work.layer_bytes / max(work.layers, 1), 1.0)
+    in_cache = _TIMES_CACHE * (cpu.last_level_cache_bytes or 0) / layer_bytes
+    few = max(_FEWEST_LAYERS, min(math.ceil(in_cache), work.layers // 2))
+    return few, few * max(2, min(_MOST_TIMES, int(_LARGE_BYTES // (few * layer_bytes))))
 
 
 @contextlib.contextmanager
@@ -211,11 +142,13 @@ def _files(
             message = f"calibrating needs a place for its files, and {folder} is none: {error.strerror}"
             raise UsageError(message, "set PHI_HOME to a folder that can be written to") from None
         work = Path(stack.enter_context(made))
-        paths = tuple(work / f"{count}.gguf" for count in layers)
-        for path, count in zip(paths, layers, strict=True):
+        small = replace(shape, vocabulary=min(_SMALL_VOCABULARY, shape.vocabulary))
+        paths = []
+        for number, (count, written) in enumerate(((layers[0], small), (layers[1], small), (layers[0], shape))):
             tell(f"writing {count} layers")
-            write_synthetic(path, shape, quant=candidate.quant, layers=count, seed=count)
-        yield paths
+            paths.append(work / f"{number}.gguf")
+            write_synthetic(paths[-1], written, quant=candidate.quant, layers=count, seed=number)
+        yield tuple(paths)
 
 
 def synthetic_shape(candidate: Candidate) -> SyntheticShape:
@@ -247,8 +180,8 @@ def _check_disk(candidate: Candidate, layers: tuple[int, int], folder: Path) -> 
         DoesNotFitError: the disk is too small.
     """
     shape = candidate.shape
-    matrices = 2 * len(layers) * shape.vocabulary * shape.embedding
-    needed = shape.weights_bytes * sum(layers) // max(shape.layers, 1) + matrices + _SPARE_BYTES
+    matrices = 2 * 2 * shape.vocabulary * shape.embedding
+    needed = shape.weights_bytes * (2 * layers[0] + layers[1]) // max(shape.layers, 1) + matrices + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         asked, there = format_about(needed), format_about(free)

@@ -27,16 +27,16 @@ class Timed:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def decode_ms(self, depth_tokens: int = _SHORT_PROMPT, tokens: int = TOKENS) -> float:
+    def decode_ms(self, depth_tokens: int = _SHORT_PROMPT, tokens: int = TOKENS, turn: int = 0) -> float:
         """Milliseconds of one token after ``depth_tokens``, the mean of ``tokens``.
 
         The engine's clock starts with the first token, which belongs to the prompt, so one more is generated. The
-        prompt is always the same: a long one is read only once.
+        prompt of a ``turn`` is always the same: a long one is read only once.
 
         Raises:
             EngineError: the engine failed, or ended after the first token.
         """
-        done = self._run(_prompt(depth_tokens), tokens + 1)
+        done = self._run(_prompt(depth_tokens, turn), tokens + 1)
         counted = done.usage.completion_tokens - 1
         if counted < 1:
             raise EngineError("the engine ended before there was anything to time", "run it again")

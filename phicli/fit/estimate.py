@@ -1,12 +1,14 @@
 """The estimated grade of speed: what follows from bandwidth and arithmetic, before anything was run.
 
-A token on a processor takes ``bytes / (READ_SHARE · probe) + UNPACK_SHARE · arithmetic + depth · attention + fixed``:
-the bytes of the active weights stream through at nearly what the probe reads, and weights that are not in the layout
-which the processor likes best cost time to unpack beside. Prefill is arithmetic alone, two operations a parameter.
+A token on a processor takes ``max(bytes / rate, arithmetic) + depth · cache / cache rate + fixed``. The bytes of the
+active weights stream through at what the cores can take in, ``cores · clock · CORE_BYTES_PER_CYCLE``, or at
+``READ_SHARE`` of what the probe reads where that is less; the arithmetic is that of a token of a prompt, two operations
+a parameter. Prefill is arithmetic alone. The cache goes through far slower than weights do.
 
-The constants are first values, from whole-model runs of Phi-4-mini Q4_K_M on two idle cores of an EPYC with AVX-512
-(8.5 to 10 tokens/s plain, 11 to 12 repacked, 30 to 36 in prefill, a probe of 33 GB/s); those of attention and of Q8 are
-rougher. ``python -m benchmarks.fit_speed`` prints what they are on a machine; Q5_K_M and Q6_K take no part in it.
+``python -m benchmarks.fit_speed`` prints what the constants are on a machine. These are from two idle cores of an EPYC
+of 2.6 GHz, Phi-4-mini and Phi-3-mini in Q4_K_M, Q8_0 and F16; Q5_K_M and Q6_K take no part in it. Two cores do not use
+up what memory gives, so ``READ_SHARE`` is not from there: 65 to 97 % are published for machines with more of them
+(llama-roofline), and 0.8 is the middle.
 """
 
 from __future__ import annotations
@@ -19,24 +21,26 @@ from phicli.fit.costs import Costs
 from phicli.fit.placement import Placement
 from phicli.fit.types import Candidate
 from phicli.fit.work import Work, work_of
-from phicli.hardware.flops import estimated_flops
+from phicli.hardware.flops import USUAL_CLOCK_HZ, estimated_flops
 from phicli.hardware.types import Gpu, Machine
 
-READ_SHARE: Final = 0.87
-"""Of the probe's bandwidth, reached by the engine."""
+READ_SHARE: Final = 0.8
+"""Of the probe's bandwidth, reached by the engine when the cores can take in more."""
 
-UNPACK_SHARE: Final[Mapping[str, float]] = MappingProxyType({"repacked": 0.0, "Q8": 0.0, "F": 0.0, "BF": 0.0, "": 0.6})
-"""Beginning of the quantisation's name → part of the prefill's time a parameter that decoding takes beside reading."""
+CORE_BYTES_PER_CYCLE: Final[Mapping[str, float]] = MappingProxyType({"F": 6.0, "BF": 6.0, "": 4.9})
+"""Beginning of the quantisation's name → bytes of weights that one core takes in per cycle of its clock."""
 
-PREFILL_SHARE: Final = 1.3
-"""Of the processor's 32-bit operations a second (``phicli.hardware.flops``), reached in prefill: much of it is done on
-8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
+PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
+    {"repacked": 1.2, "Q8": 0.78, "F": 0.47, "BF": 0.47, "": 1.36}
+)
+"""The same → of the processor's 32-bit operations a second (``phicli.hardware.flops``), reached in prefill: much of it
+is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
-DECODE_ATTENTION_SHARE: Final = 0.08
-"""Of the rate of prefill, reached by attention when one token at a time is decoded."""
+CACHE_BYTES_PER_CYCLE: Final = 0.8
+"""Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster."""
 
-PREFILL_ATTENTION_SHARE: Final = 0.4
-"""The same when a prompt is read."""
+PREFILL_ATTENTION_SHARE: Final = 0.25
+"""Of the processor's 32-bit operations a second, reached by attention when a prompt is read."""
 
 _FIXED_MS: Final = 1.0
 _PROMPT_MS: Final = 20.0
@@ -57,8 +61,8 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
     work = work_of(candidate, placement.kv_type)
     gpus = [gpu for gpu in machine.gpus if gpu.usable]
     layers, head = _on_gpu(placement.gpu_layers, work.layers) if gpus else (0.0, 0.0)
-    repacked = placement.memory.repack_bytes > 0
-    here = _cpu_costs(work, machine, 1 - layers, 1 - head, unpack_share(candidate.quant, repacked=repacked))
+    name = "repacked" if placement.memory.repack_bytes > 0 else candidate.quant.upper()
+    here = _cpu_costs(work, machine, 1 - layers, 1 - head, name)
     if not layers:
         return here
     there = _gpu_costs(work, gpus, layers, head)
@@ -73,25 +77,27 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
     )
 
 
-def unpack_share(quant: str, *, repacked: bool) -> float:
-    """The constant of :data:`UNPACK_SHARE` for a quantisation."""
-    name = "repacked" if repacked else quant.upper()
-    return next(share for start, share in UNPACK_SHARE.items() if name.startswith(start))
+def share_of(shares: Mapping[str, float], name: str) -> float:
+    """The value of ``shares`` for the name of a quantisation, or for ``repacked``."""
+    return next(share for start, share in shares.items() if name.startswith(start))
 
 
-def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, unpack: float) -> Costs:
+def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: str) -> Costs:
     probe = machine.bandwidth
-    bandwidth = (probe.bytes_per_s if probe else _ASSUMED_BANDWIDTH) * READ_SHARE
-    flops = ((probe.flops if probe else None) or estimated_flops(machine.cpu)[0]) * PREFILL_SHARE
-    read = (layers * work.layer_bytes + head * work.head_bytes) / bandwidth
+    cycles = machine.cpu.physical_cores * (machine.cpu.clock_hz or USUAL_CLOCK_HZ)
+    memory = (probe.bytes_per_s if probe else _ASSUMED_BANDWIDTH) * READ_SHARE
+    machine_flops = (probe.flops if probe else None) or estimated_flops(machine.cpu)[0]
+    flops = machine_flops * share_of(PREFILL_SHARE, name)
+    rate = min(memory, cycles * share_of(CORE_BYTES_PER_CYCLE, name))
+    read = (layers * work.layer_bytes + head * work.head_bytes) / rate
     arithmetic = 2 * (layers * work.layer_parameters + head * work.head_parameters) / flops
-    attention = work.kv_bytes_per_token / bandwidth + work.attention_flops_per_token / (flops * DECODE_ATTENTION_SHARE)
+    attention = work.kv_elements_per_token * 2 / min(memory, cycles * CACHE_BYTES_PER_CYCLE)
     return Costs(
-        token=1000 * (read + unpack * arithmetic) + _FIXED_MS,
+        token=1000 * max(read, arithmetic) + _FIXED_MS,
         depth_token=1000 * layers * attention,
         prompt=_PROMPT_MS,
         prompt_token=1000 * layers * 2 * work.layer_parameters / flops,
-        prompt_depth_token=1000 * layers * work.attention_flops_per_token / (flops * PREFILL_ATTENTION_SHARE),
+        prompt_depth_token=1000 * layers * work.attention_flops_per_token / (machine_flops * PREFILL_ATTENTION_SHARE),
         method="estimated",
         error=ESTIMATED_ERROR if probe else ASSUMED_ERROR,
     )

@@ -38,7 +38,8 @@ _WHOLE: Final = ("Q8", "F16", "BF16", "F32")
 class Work:
     """What one token costs, summed over the layers; of a mixture only the experts that a token passes.
 
-    ``head`` is the output matrix. ``kv_bytes_per_token`` is read for every token that is in the context;
+    ``head`` is the output matrix. ``kv_bytes_per_token``, or so many elements, are read for every token that is in the
+    context;
     ``attention_flops_per_token`` is computed for each.
     """
 
@@ -48,6 +49,7 @@ class Work:
     layer_parameters: float
     head_parameters: float
     kv_bytes_per_token: float
+    kv_elements_per_token: float
     attention_flops_per_token: float
 
 
@@ -79,6 +81,7 @@ def work_of(candidate: Candidate, kv_type: str = "f16") -> Work:
         layer_parameters=_layer_parameters(candidate),
         head_parameters=float(shape.vocabulary * shape.embedding),
         kv_bytes_per_token=shape.kv_heads_total * lengths * KV_TYPE_BYTES.get(kv_type, 2.0),
+        kv_elements_per_token=float(shape.kv_heads_total * lengths),
         attention_flops_per_token=2.0 * shape.heads * lengths * shape.layers,
     )
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gguf import GGUFWriter
 
 _CHUNK_BYTES: Final = 8 << 20
+_FRESH_BYTES: Final = 96 << 20
 _DEVIATION: Final = 0.02
 _FILE_TYPES: Final = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18}
 _SCALES: Final = {  # where the float16 scales are in a block, and what makes weights of about the wanted deviation
@@ -138,9 +139,9 @@ def _write(path: Path, shape: SyntheticShape, quant: str, seed: int) -> None:
         writer.write_ti_data_to_file()
         file = (writer.fout or [])[0]  # open since write_header_to_file
         writer.write_padding(file, file.tell())
-        source = np.random.Generator(np.random.SFC64(seed))
+        weights = _Weights(shape, seed)
         for tensor in tensors:
-            for chunk in _data(tensor, shape, source):
+            for chunk in weights.of(tensor):
                 file.write(chunk)
             writer.write_padding(file, file.tell())
     finally:
@@ -184,22 +185,46 @@ def _block(type_name: str) -> tuple[int, int]:
     return next((block, size) for name, block, size in TENSOR_TYPES.values() if name == type_name)
 
 
-def _data(tensor: _Tensor, shape: SyntheticShape, source: np.random.Generator) -> Iterator[bytes | memoryview]:
-    import numpy as np
+class _Weights:
+    """Data of tensors: chunks of random blocks, each used more than once, since making them takes longer than writing.
 
-    if tensor.name.startswith("rope_factors_long"):
-        factors = np.geomspace(1.0, shape.context_tokens / (shape.original_context_tokens or 1), tensor.shape[0])
-        yield factors.astype("<f4").tobytes()
-    elif tensor.type_name == "F32":
-        yield np.ones(tensor.shape, dtype="<f4").tobytes()
-    else:
-        block, block_bytes = _block(tensor.type_name)
-        left = math.prod(tensor.shape) // block
-        at_once = _CHUNK_BYTES // block_bytes
-        while left:
-            count = min(left, at_once)
-            yield _random_blocks(tensor.type_name, count, block_bytes, source)
-            left -= count
+    No two tensors begin at the same chunk, and together the chunks are larger than a processor's cache.
+    """
+
+    def __init__(self, shape: SyntheticShape, seed: int) -> None:
+        import numpy as np
+
+        self._shape = shape
+        self._source = np.random.Generator(np.random.SFC64(seed))
+        self._chunks: dict[str, list[memoryview]] = {}
+
+    def of(self, tensor: _Tensor) -> Iterator[bytes | memoryview]:
+        """The bytes of ``tensor``, piece by piece."""
+        import numpy as np
+
+        if tensor.name.startswith("rope_factors_long"):
+            growth = self._shape.context_tokens / (self._shape.original_context_tokens or 1)
+            yield np.geomspace(1.0, growth, tensor.shape[0]).astype("<f4").tobytes()
+        elif tensor.type_name == "F32":
+            yield np.ones(tensor.shape, dtype="<f4").tobytes()
+        else:
+            left = _size_bytes(tensor)
+            while left > 0:
+                chunk = self._chunk(tensor.type_name, left)
+                yield chunk[:left]
+                left -= len(chunk)
+
+    def _chunk(self, type_name: str, wanted_bytes: int) -> memoryview:
+        """Whole blocks, of a size that need not be the wanted one."""
+        _, block_bytes = _block(type_name)
+        known = self._chunks.setdefault(type_name, [])
+        if len(known) * _CHUNK_BYTES >= _FRESH_BYTES:
+            return known[int(self._source.integers(len(known)))]
+        count = min(_CHUNK_BYTES, wanted_bytes) // block_bytes
+        fresh = _random_blocks(type_name, count, block_bytes, self._source).cast("B")
+        if len(fresh) + block_bytes > _CHUNK_BYTES:
+            known.append(fresh)
+        return fresh
 
 
 def _random_blocks(type_name: str, count: int, block_bytes: int, source: np.random.Generator) -> memoryview:

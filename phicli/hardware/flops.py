@@ -6,7 +6,9 @@ from typing import Final
 
 from phicli.hardware.types import Cpu
 
-_USUAL_CLOCK_HZ: Final = 2.5e9
+USUAL_CLOCK_HZ: Final = 2.5e9
+"""Where the system does not tell."""
+
 _WIDE_ARM: Final = ("Apple", "Neoverse-V", "Oryon")
 
 
@@ -18,7 +20,7 @@ def estimated_flops(cpu: Cpu) -> tuple[float, str]:
     and the widest ARM cores four (32), older ones one (8). AVX-512 counts as AVX2: the engine's published packages
     do not use it (xllamacpp's page: "AVX-512 or AMX are not used"), and client cores split it in two anyway.
     """
-    clock = cpu.clock_hz or _USUAL_CLOCK_HZ
+    clock = cpu.clock_hz or USUAL_CLOCK_HZ
     per_cycle = _per_cycle(cpu)
     said = "" if cpu.clock_hz else " (assumed)"
     words = f"{cpu.physical_cores} cores x {clock / 1e9:.1f} GHz{said} x {per_cycle} operations a cycle"
