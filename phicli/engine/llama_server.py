@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
-from phicli.engine.process import WorkerProcess
+from phicli.engine.logprobs import Scored, request, scored
+from phicli.engine.process import EngineProcess, WorkerProcess
 from phicli.engine.types import Event, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
@@ -32,7 +33,7 @@ class LlamaServerEngine:
         self,
         settings: LoadSettings,
         *,
-        process: WorkerProcess | None = None,
+        process: EngineProcess | None = None,
         log_dir: Path | None = None,
         on_tick: Callable[[float], None] | None = None,
     ) -> None:
@@ -90,11 +91,7 @@ class LlamaServerEngine:
             ContextExceededError: the prompt leaves no room for an answer.
             EngineError: the engine died or answered with an error.
         """
-        if not prompt:
-            raise EngineError("there is nothing to generate from: the prompt has no tokens", "give a prompt")
-        if len(prompt) >= self.context_tokens:
-            message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
-            raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
+        self._check_prompt(prompt)
         room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
         most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
         try:
@@ -107,6 +104,29 @@ class LlamaServerEngine:
             )
         except ConnectionLost as error:
             raise self._process.failure("the engine stopped in the middle of the answer", said=str(error)) from error
+
+    def document(self, text: str) -> tuple[int, ...]:
+        """Token ids of ``text`` as a document of its own: with the begin-of-text token, where the model has one.
+
+        Special tokens in it stay text.
+
+        Raises:
+            EngineError: the engine died or answered with an error.
+        """
+        body = {"content": text, "parse_special": False, "add_special": True}
+        return tuple(int(token) for token in self._post("/tokenize", body)["tokens"])
+
+    def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int) -> Scored:
+        """How probable ``token_id`` is after ``prompt``, beside the ``likeliest`` tokens there.
+
+        What it shares with the prompt before is not evaluated again.
+
+        Raises:
+            ContextExceededError: the prompt leaves no room for a token.
+            EngineError: the engine died, or told no probability.
+        """
+        self._check_prompt(prompt)
+        return scored(self._post("/completion", request(prompt, token_id, likeliest=likeliest)), token_id)
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
         """The prompt that the file's own chat template makes of ``messages``.
@@ -131,6 +151,13 @@ class LlamaServerEngine:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
         self._ready()
+
+    def _check_prompt(self, prompt: Sequence[int]) -> None:
+        if not prompt:
+            raise EngineError("there is nothing to generate from: the prompt has no tokens", "give a prompt")
+        if len(prompt) >= self.context_tokens:
+            message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
+            raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
     def _ready(self) -> ServerClient:
         if self._client is None:
