@@ -1,0 +1,162 @@
+"""Files of questions: the shipped ones and those of people."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from phicli.bench.evaluation import fields
+from phicli.bench.evaluation.checks import Checks
+from phicli.bench.evaluation.fields import Fields
+from phicli.bench.evaluation.json_rule import Json, strict
+from phicli.bench.evaluation.patterns import Pattern
+from phicli.bench.evaluation.rules import Choice, Exact, Number
+from phicli.bench.evaluation.types import Item, ItemSet, Rule
+from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.paths import expand, read_small
+
+SHIPPED: Final = ("arithmetic", "instructions")
+"""Sets of questions that come with the package."""
+
+_LARGEST_BYTES: Final = 64 << 20
+_MOST_TOKENS: Final = 1 << 17
+_LONGEST_ID: Final = 200
+_COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
+_SETS: Final = f"or take a set that is here: {' or '.join(SHIPPED)}"
+
+
+_RULES: Final[Mapping[str, type[Exact | Number | Pattern | Choice | Json | Checks]]] = {
+    "exact": Exact,
+    "number": Number,
+    "regex": Pattern,
+    "choice": Choice,
+    "json": Json,
+    "checks": Checks,
+}
+
+
+def load_items(name: str) -> ItemSet:
+    """The questions that ``--eval NAME`` means.
+
+    A name of :data:`SHIPPED` is a set of the package; anything else, and whatever has a path separator in it or ends
+    in ``.jsonl``, is a file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it cannot be read, is not UTF-8, has no questions, or a line is wrong: the message has its number.
+    """
+    if name in SHIPPED:
+        content = files("phicli").joinpath("data", "evals", f"{name}.jsonl").read_bytes()
+    else:
+        content = _content(name)
+    return ItemSet(name, read_items(content, name), hashlib.sha256(content).hexdigest())
+
+
+def read_items(content: bytes, name: str) -> tuple[Item, ...]:
+    """The questions in ``content``, one JSON object a line; empty lines are left out.
+
+    Raises:
+        UsageError: it is not UTF-8, has no questions, or a line is wrong.
+    """
+    items = tuple(_items(_text(content, name), name))
+    if not items:
+        raise UsageError(f"{name} has no questions in it", f"write one JSON object a line, {_SETS}")
+    return items
+
+
+def _content(name: str) -> bytes:
+    path = expand(name)
+    if not name.strip():
+        raise UsageError("the name of the file of questions is empty", f"name one, {_SETS}")
+    try:
+        if path.is_dir():
+            raise UsageError(f"{name} is a folder", f"name a file with questions, {_SETS}")
+        return read_small(path, _LARGEST_BYTES)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise NotFoundError(f"there is no file of questions {name}", f"check the path, {_SETS}") from None
+    except OSError as error:
+        raise _unreadable(name, error) from None
+
+
+def _unreadable(name: str, error: OSError) -> PhiError:
+    if error.errno == errno.EFBIG:
+        return UsageError(f"{name} has more than {_LARGEST_BYTES >> 20} MiB", "divide it")
+    said = error.strerror or str(error)
+    return UsageError(f"{name} cannot be read: {said[:1].lower()}{said[1:]}", f"check the path, {_SETS}")
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"{name}, line {line}: it is not UTF-8 text (byte 0x{content[error.start]:02x})"
+        raise UsageError(message, "convert it first with iconv") from None
+
+
+def _items(text: str, name: str) -> Iterator[Item]:
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item = read_item(line, number)
+            if item.item_id in lines:
+                raise ValueError(f"the id {item.item_id!r} is that of line {lines[item.item_id]} already")
+        except ValueError as error:
+            hint = "each line is one object: question, answer, compare (exact, number, regex, choice, json, checks)"
+            raise UsageError(f"{name}, line {number}: {error}", hint) from None
+        lines[item.item_id] = number
+        yield item
+
+
+def read_item(line: str, number: int) -> Item:
+    """The question in one line, the ``number``-th of its file.
+
+    Raises:
+        ValueError: something in it is wrong; says what.
+    """
+    data = _object(line)
+    compare = fields.word(data, "compare", tuple(_RULES))
+    rules = _RULES[compare]
+    fields.only(data, (*_COMMON, *rules.FIELDS))
+    rule: Rule = rules.read(data)
+    item = Item(
+        item_id=_id(data, number),
+        question=fields.text(data, "question"),
+        compare=compare,
+        rule=rule,
+        system=fields.text(data, "system") if data.get("system") is not None else None,
+        max_tokens=fields.whole(data, "max_tokens", least=1, most=_MOST_TOKENS) if "max_tokens" in data else None,
+    )
+    if "example" in data:
+        verdict = item.judge(fields.text(data, "example"))
+        if not verdict.right:
+            raise ValueError(f'the "example" is not right: {verdict.reason}')
+    return item
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        data = strict(line)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except ValueError as error:
+        where = f" (column {error.colno})" if hasattr(error, "colno") else ""
+        raise ValueError(f"it is not JSON: {getattr(error, 'msg', error)}{where}") from None
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    return data
+
+
+def _id(data: Fields, number: int) -> str:
+    given = data.get("id", f"line-{number}")
+    if isinstance(given, int) and not isinstance(given, bool):
+        given = str(given)
+    fields.checked_text(given, '"id"')
+    if len(given) > _LONGEST_ID or not given.isprintable():
+        raise ValueError(f'"id" must be one line of at most {_LONGEST_ID} characters')
+    return str(given)

@@ -1,0 +1,174 @@
+"""What an evaluation found, and how two of them compare."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from phicli.bench.evaluation.types import ItemResult
+from phicli.bench.statistics import CONFIDENCE, Interval, wilson_interval
+from phicli.bench.types import Subject
+
+_USUAL: Final = "xllamacpp"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """One model asked the questions of one set.
+
+    ``total`` is how many were to be asked, ``results`` has those that were, in the order of the set. ``settings`` are
+    those of the last sitting: prompt format, system message, sampling, seed, and how the engine was set. ``wall_s`` are
+    the seconds of asking over all ``sittings``, without loading. ``made_at`` is ISO 8601, UTC.
+    """
+
+    run_id: str
+    made_at: str
+    subject: Subject
+    set_name: str
+    set_sha256: str
+    total: int
+    results: tuple[ItemResult, ...]
+    settings: Mapping[str, Any]
+    hardware: Mapping[str, Any]
+    wall_s: float
+    sittings: int = 1
+
+    @property
+    def label(self) -> str:
+        """The model and its quantisation, as it is typed; the engine too where it is not the default one."""
+        subject = self.subject
+        name = f"{subject.model}:{subject.quant.lower()}" if subject.quant else subject.model
+        return name if subject.engine == _USUAL else f"{name} ({subject.engine})"
+
+    @property
+    def right(self) -> int:
+        """How many replies are right."""
+        return sum(result.verdict.right for result in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """All questions were asked."""
+        return len(self.results) == self.total
+
+    @property
+    def cut(self) -> int:
+        """How many replies reached their most tokens, or had no room in the context: they may have become right."""
+        return sum(result.reply.finish_reason != "stop" for result in self.results)
+
+    @property
+    def accuracy(self) -> Interval | None:
+        """The share of right replies among those there are, with its interval; None when there are none."""
+        return wilson_interval(self.right, len(self.results))
+
+    @property
+    def generated_tokens(self) -> int:
+        """Tokens of all replies, reasoning included."""
+        return sum(result.reply.completion_tokens for result in self.results)
+
+    @property
+    def generated_tps(self) -> float | None:
+        """Generated tokens a second, all slots together, reading the questions included; None without a time."""
+        return self.generated_tokens / self.wall_s if self.wall_s > 0 else None
+
+    def to_data(self) -> dict[str, Any]:
+        """As ``--json`` and the history have it."""
+        accuracy = self.accuracy
+        about = asdict(self.subject) | {"path": str(self.subject.path)}
+        return {
+            "run_id": self.run_id,
+            "made_at": self.made_at,
+            **about,
+            "set": self.set_name,
+            "set_sha256": self.set_sha256,
+            "items": self.total,
+            "asked": len(self.results),
+            "right": self.right,
+            "cut": self.cut,
+            "accuracy": asdict(accuracy) if accuracy else None,
+            "generated_tokens": self.generated_tokens,
+            "generated_tps": self.generated_tps,
+            "wall_s": self.wall_s,
+            "sittings": self.sittings,
+            "complete": self.complete,
+            "settings": dict(self.settings),
+            "hardware": dict(self.hardware),
+            "results": [result.to_data() for result in self.results],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Two models on the same questions: what counts are those that only one of them got right.
+
+    ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both were asked; its
+    interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test.
+    """
+
+    first: str
+    second: str
+    items: int
+    only_first: int
+    only_second: int
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    confidence: float = CONFIDENCE
+
+    def to_data(self) -> dict[str, Any]:
+        """As ``--json`` has it."""
+        return asdict(self)
+
+
+def paired(first: Evaluation, second: Evaluation) -> Paired | None:
+    """The comparison of two evaluations of one set; None where they have no question in common."""
+    ours = {result.item.item_id: result.verdict.right for result in first.results}
+    theirs = {result.item.item_id: result.verdict.right for result in second.results}
+    common = [item_id for item_id in ours if item_id in theirs]
+    if not common:
+        return None
+    only_first = sum(ours[one] and not theirs[one] for one in common)
+    only_second = sum(theirs[one] and not ours[one] for one in common)
+    low, high = difference_interval(only_first, only_second, len(common))
+    return Paired(
+        first=first.label,
+        second=second.label,
+        items=len(common),
+        only_first=only_first,
+        only_second=only_second,
+        difference=(only_second - only_first) / len(common),
+        low=low,
+        high=high,
+        p_value=mcnemar_exact(only_first, only_second),
+    )
+
+
+def mcnemar_exact(only_first: int, only_second: int) -> float:
+    """The two-sided p value of McNemar's exact test: a fair coin thrown once for each question that one got right.
+
+    McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
+    Psychometrika 12 (1947), with the binomial distribution in place of its approximation. 1 when there is none.
+    """
+    throws = only_first + only_second
+    if throws == 0:
+        return 1.0
+    tail = sum(math.comb(throws, heads) for heads in range(min(only_first, only_second) + 1))
+    return min(1.0, 2 * tail / (1 << throws))
+
+
+def difference_interval(
+    only_first: int, only_second: int, items: int, confidence: float = CONFIDENCE
+) -> tuple[float, float]:
+    """Where the true difference of two paired shares lies, second less first, with this ``confidence``.
+
+    Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine
+    24 (2005): Wald's interval after one half is added to each of the four counts.
+    """
+    z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)
+    count, gains, losses = items + 2, only_second + 0.5, only_first + 0.5
+    middle = (gains - losses) / count
+    half = z * math.sqrt(gains + losses - (gains - losses) ** 2 / count) / count
+    return max(-1.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,203 @@
+"""Decides how a model is loaded and asked for an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from phicli.bench.evaluation.types import Item
+from phicli.bench.room import Load, check_room, needed
+from phicli.bench.surroundings import Surroundings
+from phicli.bench.types import BenchSettings, Subject
+from phicli.catalog.load import catalog
+from phicli.commands.benching.options import BenchOptions
+from phicli.engine.types import Sampling
+from phicli.errors import UsageError
+from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, usable_bytes
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.types import GgufHeader
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.context import ContextPlan
+from phicli.plan.identify import PLAIN, TEMPLATE
+from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.locate import LocatedModel
+
+MAX_TOKENS: Final = 256
+REASONING_MAX_TOKENS: Final = 2048
+_FEW_SLOTS, _MANY_SLOTS = 4, 8
+_MARGIN_TOKENS: Final = 256
+"""For the tokens of a prompt format, and the system message that a file's own template may add."""
+
+_GRAIN_TOKENS: Final = 256
+_SYSTEM: Final[str | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model that is about to be asked, with everything decided; ``slots`` questions at a time.
+
+    ``context`` is what each slot gets, and how far a conversation may grow beyond it. ``systems`` has the system
+    message that is really sent for each that the questions have: reasoning models put their own in front.
+    """
+
+    subject: Subject
+    header: GgufHeader
+    plan: LoadPlan
+    settings: BenchSettings
+    context: ContextPlan
+    slots: int
+    max_tokens: int
+    systems: dict[str | None, str | None]
+
+    @property
+    def sampling(self) -> Sampling:
+        """Greedy; the seed makes no difference to that, and is recorded."""
+        return Sampling(temperature=0.0, seed=self.plan.sampling.seed, max_tokens=self.max_tokens)
+
+    def asking_data(self) -> dict[str, Any]:
+        """What the replies depend on besides the questions, the file and the engine."""
+        return {
+            "prompt_format": self.plan.format.name,
+            "system": self.systems[_SYSTEM],
+            "temperature": self.sampling.temperature,
+            "seed": self.sampling.seed,
+            "max_tokens": self.max_tokens,
+            "kv_type": self.settings.kv_type,
+            "flash_attention": self.settings.flash_attention,
+        }
+
+    def settings_data(self) -> dict[str, Any]:
+        """All settings, as ``--json`` shows them."""
+        where = {"context_tokens": self.context.first_tokens, "slots": self.slots}
+        return {**self.asking_data(), **self.settings.to_data(), **where}
+
+
+def prepare(subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings) -> Prepared:
+    """Decide how ``subject`` is loaded and asked.
+
+    A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
+    begin with it. There are four slots, eight from eight cores on, fewer where there are fewer questions or the memory
+    is small. Weights are repacked if there is room, since many tokens are going to be generated.
+
+    Raises:
+        UsageError: an option makes no sense with this model.
+        DoesNotFitError: the memory is too small.
+        PhiError: the file cannot be read.
+    """
+    header = read_header(subject.path)
+    cores = around.cpu.physical_cores
+    plan = _plan(subject, header, options, cores, _SYSTEM)
+    wanted = {_SYSTEM, *(item.system for item in items)}
+    systems = {system: _plan(subject, header, options, cores, system).system for system in wanted}
+    reasoning = plan.format.reasoning and plan.format.name not in (TEMPLATE, PLAIN)
+    most = _max_tokens(options, reasoning=reasoning)
+    base = _context(plan, items, systems, most)
+    load = Load(subject, _settings(plan, options), plan.shape, base)
+    check_room(load, around.memory, around.gpus)
+    slots = _slots(load, len(items), around)
+    load = replace(load, context_tokens=base * slots)
+    load = replace(load, settings=replace(load.settings, repack=_repack(load, options, around)))
+    check_room(load, around.memory, around.gpus)
+    limit = max(base, _limit(load, plan, around))
+    context = ContextPlan(base, limit, growable=options.context_tokens is None)
+    return Prepared(subject, header, plan, load.settings, context, slots, most, systems)
+
+
+def one_of(values: Sequence[Any], option: str) -> Any:
+    """The one value of an option; None when it was not given.
+
+    Raises:
+        UsageError: it has several.
+    """
+    if len(values) > 1:
+        raise UsageError(f"--eval takes one {option}", f"give one value: {option} {values[0]}")
+    return values[0] if values else None
+
+
+def located(subject: Subject) -> LocatedModel:
+    """``subject`` as the rest of ``phi`` knows files."""
+    variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
+    return LocatedModel(subject.model, subject.model, subject.path, variant, subject.quant)
+
+
+def _plan(subject: Subject, header: GgufHeader, options: BenchOptions, cores: int, system: str | None) -> LoadPlan:
+    """What ``phi chat`` would do, the memory left out: that is asked once the slots are known."""
+    chat = ChatOptions(
+        system=system,
+        temperature=0.0,
+        seed=options.seed,
+        context_tokens=options.context_tokens,
+        threads=one_of(options.threads, "--threads"),
+        gpu_layers=one_of(options.gpu_layers, "--gpu-layers"),
+        kv_type=one_of(options.kv_types, "--kv-type"),
+    )
+    return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
+
+
+def _settings(plan: LoadPlan, options: BenchOptions) -> BenchSettings:
+    """How the engine is set, but for repacking, which depends on the memory that the slots leave."""
+    return BenchSettings(
+        threads=plan.settings.threads,
+        batch_tokens=one_of(options.batch_tokens, "--batch-size") or plan.settings.batch_tokens,
+        kv_type=plan.settings.kv_type,
+        flash_attention=one_of(options.flash_attention, "--flash-attention") or "auto",
+        gpu_layers=plan.settings.gpu_layers,
+    )
+
+
+def _max_tokens(options: BenchOptions, *, reasoning: bool) -> int:
+    """What ``--tokens`` says, else a default: reasoning takes many before the answer begins."""
+    if options.generated_tokens != BenchOptions().generated_tokens:
+        most = one_of(options.generated_tokens, "--tokens")
+        if not most:
+            raise UsageError("--tokens 0 leaves no room for an answer", "leave it out")
+        return int(most)
+    return REASONING_MAX_TOKENS if reasoning else MAX_TOKENS
+
+
+def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, str | None], most: int) -> int:
+    """Tokens for each slot: enough for every question and its reply, and no more than ``phi chat`` begins with."""
+
+    def bytes_of(item: Item) -> int:
+        return len(item.prompt.encode()) + len((systems[item.system] or "").encode())
+
+    needed_tokens = max(bytes_of(item) + max(most, item.max_tokens or 0) for item in items) + _MARGIN_TOKENS
+    padded = -(-needed_tokens // _GRAIN_TOKENS) * _GRAIN_TOKENS
+    return min(plan.context.first_tokens, padded)
+
+
+def _slots(load: Load, questions: int, around: Surroundings) -> int:
+    """Questions at a time: as many as help and fit into memory, at least one."""
+    slots = min(_MANY_SLOTS if around.cpu.physical_cores >= _MANY_SLOTS else _FEW_SLOTS, max(questions, 1))
+    while slots > 1 and not _fits(replace(load, context_tokens=load.context_tokens * slots), around):
+        slots -= 1
+    return slots
+
+
+def _repack(load: Load, options: BenchOptions, around: Surroundings) -> bool:
+    asked = one_of(options.repack, "--repack")
+    return _fits(replace(load, settings=replace(load.settings, repack=True)), around) if asked is None else bool(asked)
+
+
+def _fits(load: Load, around: Surroundings) -> bool:
+    if around.memory is None:
+        return True
+    return needed(load, around.gpus).resident_bytes <= usable_bytes(around.memory)
+
+
+def _limit(load: Load, plan: LoadPlan, around: Surroundings) -> int:
+    """Tokens that a conversation may grow to: in an engine of its own, beside that of all slots (``load``)."""
+    if around.memory is None:
+        return plan.context.limit_tokens
+    sums, settings = needed(load, around.gpus), load.settings
+    taken = sums.resident_bytes - (0 if settings.repack else sums.weights_bytes - sums.gpu_weights_bytes)
+    return largest_context_that_fits(
+        plan.shape,
+        replace(around.memory, available_bytes=max(around.memory.available_bytes - taken, 0)),
+        at_most=plan.context.limit_tokens,
+        kv_type_bytes=KV_TYPE_BYTES[settings.kv_type],
+        batch_tokens=settings.batch_tokens,
+        repack=settings.repack,
+        flash_attention=settings.flash_attention != "off",
+    )

@@ -1,0 +1,211 @@
+"""Evaluations as a table, as sentences, and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from phicli.bench.evaluation.result import Evaluation, Paired
+from phicli.bench.evaluation.types import ItemResult
+from phicli.ui.bench.figures import rate
+from phicli.ui.columns import aligned
+from phicli.ui.envelope import print_result
+from phicli.ui.layout import Column, fitted
+from phicli.ui.terminal import BIDI, Terminal, one_line
+
+_WRONG_SHOWN: Final = 5
+_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_MARKDOWN: Final = {ord(sign): f"\\{sign}" for sign in "\\|`*_[]<>#~"}
+_MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
+_INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
+_SPEED, _TIME = Column("tokens/s", right=True), Column("time", right=True)
+_LAYOUTS: Final = (
+    (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, _CUT, _SPEED, _TIME),
+    (_MODEL, _RIGHT, _ACCURACY, _INTERVAL),
+)
+
+
+def print_evaluations(
+    terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired] = (), *, output: str
+) -> None:
+    """Show ``found`` (at least one) as ``output`` says: ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    if output == "json":
+        print_result(terminal, "bench", report_data(found, comparisons))
+    elif output == "jsonl":
+        _print_jsonl(terminal, found)
+    elif output == "csv":
+        _print_csv(terminal, found)
+    elif output == "markdown":
+        _print_markdown(terminal, found, comparisons)
+    else:
+        _print_text(terminal, found, comparisons)
+
+
+def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ()) -> dict[str, Any]:
+    """What ``phi bench --eval --json`` carries."""
+    return {
+        "hardware": dict(found[0].hardware) if found else {},
+        "evaluations": [one.to_data() for one in found],
+        "comparisons": [pair.to_data() for pair in comparisons],
+    }
+
+
+def comparison_line(pair: Paired) -> str:
+    """One comparison in a sentence; which of them is better is left open where the exact test does."""
+    points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
+    doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not tell which of them is better"
+    return (
+        f"{pair.second} against {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
+        f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
+        f"(McNemar's exact p {pair.p_value:.2g}){doubt}"
+    )
+
+
+def _row(one: Evaluation) -> dict[str, str]:
+    accuracy, speed = one.accuracy, one.generated_tps
+    known = accuracy is not None and accuracy.low is not None and accuracy.high is not None
+    return {
+        "model": one.label,
+        "right": f"{one.right} of {len(one.results)}",
+        "accuracy": f"{accuracy.estimate:.1%}" if accuracy else "",
+        "95 % interval": f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else "",
+        "cut": str(one.cut),
+        "tokens/s": rate(speed) if speed else "",
+        "time": _time(one.wall_s),
+    }
+
+
+def _time(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``12 min 30 s``, ``1 h 5 min``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return f"{whole // 60} min {whole % 60} s" if whole < 3600 else f"{whole // 3600} h {whole // 60 % 60} min"
+
+
+def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
+    rows = [_row(one) for one in found]
+    below = [*_notes(found, comparisons), *_wrong(found)]
+    if not terminal.stdout.isatty():
+        columns = _LAYOUTS[0]
+        cells = [[column.title.upper() for column in columns], *([one.text(row) for one in columns] for row in rows)]
+        right = [place for place, column in enumerate(columns) if column.right]
+        lines = [_about(found[0]), "", *aligned(cells, right=right), *([""] if below else []), *map(one_line, below)]
+        terminal.write("\n".join(lines) + "\n")
+        return
+    from phicli.ui.canvas import Canvas, safe_text
+
+    canvas = Canvas(terminal)
+    parts = [safe_text(_about(found[0]), "dim"), safe_text(""), fitted(canvas, _LAYOUTS, rows)]
+    canvas.paint([*parts, *([safe_text("")] if below else []), *(safe_text(one_line(line)) for line in below)])
+
+
+def _about(one: Evaluation) -> str:
+    """What was asked, and how, in a line."""
+    settings = one.settings
+    how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
+    return one_line(
+        f"{one.set_name}: {one.total} questions, {how}, seed {settings.get('seed')}, "
+        f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} at a time"
+    )
+
+
+def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
+    for one in found:
+        if not one.complete:
+            yield f"{one.label}: interrupted, {len(one.results)} of {one.total} questions were asked"
+    yield from map(comparison_line, comparisons)
+
+
+def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
+    """The first replies that are wrong."""
+    for one in found:
+        wrong = [result for result in one.results if not result.verdict.right]
+        if wrong:
+            more = f"; the first {_WRONG_SHOWN} (--jsonl has all)" if len(wrong) > _WRONG_SHOWN else ""
+            yield f"wrong with {one.label}: {len(wrong)}{more}"
+        for result in wrong[:_WRONG_SHOWN]:
+            yield f"  {result.item.item_id}: {result.verdict.reason}{_end(result)}"
+
+
+def _end(result: ItemResult) -> str:
+    return {"stop": "", "length": " (cut at its most tokens)", "context": " (no room in the context)"}[
+        result.reply.finish_reason
+    ]
+
+
+def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
+    """One JSON object a line, a question and a model: the reply, the verdict, and how it was made."""
+    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    for one in found:
+        about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
+        about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
+        for result in one.results:
+            line = json.dumps({**about, **result.to_data()}, ensure_ascii=only_ascii)
+            terminal.write(line.translate(_ESCAPED) + "\n")
+
+
+def _print_csv(terminal: Terminal, found: Sequence[Evaluation]) -> None:
+    """RFC 4180: a header, then one record a model; shares are between 0 and 1."""
+    page = io.StringIO(newline="")
+    # Standard output makes the line ends of Windows itself.
+    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
+    records = [_record(one) for one in found]
+    writer.writerow(records[0])
+    for record in records:
+        writer.writerow([_harmless(value) for value in record.values()])
+    terminal.write(page.getvalue())
+
+
+def _record(one: Evaluation) -> Mapping[str, Any]:
+    data, accuracy = one.to_data(), one.accuracy
+    names = ("run_id", "made_at", "model", "quant", "engine", "build", "set", "set_sha256", "items", "asked", "right")
+    settings = ("prompt_format", "temperature", "seed", "max_tokens", "threads", "kv_type", "repack", "slots")
+    return {
+        **{name: data[name] for name in names},
+        "accuracy": accuracy.estimate if accuracy else None,
+        "accuracy_low": accuracy.low if accuracy else None,
+        "accuracy_high": accuracy.high if accuracy else None,
+        **{name: data[name] for name in ("cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
+        **{name: one.settings.get(name) for name in settings},
+        "sha256": one.subject.sha256,
+        "path": str(one.subject.path),
+    }
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _print_markdown(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
+    columns, rows = _LAYOUTS[0], [_row(one) for one in found]
+    lines = [
+        _table_row(column.title for column in columns),
+        "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|",
+        *(_table_row(_escaped(column.text(row)) for column in columns) for row in rows),
+        "",
+        *(f"- {_escaped(line)}" for line in (_about(found[0]), *_notes(found, comparisons))),
+    ]
+    terminal.write("\n".join(lines) + "\n")
+
+
+def _table_row(cells: Iterator[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    """``text`` in Markdown: what it says, and nothing that it does."""
+    return one_line(text).translate(_MARKDOWN)

@@ -1,0 +1,101 @@
+"""Accuracy, and what the difference of two models on the same questions proves."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.result import Evaluation, difference_interval, mcnemar_exact, paired
+from phicli.bench.evaluation.types import ItemResult, Reply
+from phicli.bench.types import Subject
+
+(ITEM,) = read_items(b'{"question": "q", "compare": "exact", "answer": "yes"}', "test")
+
+
+def evaluation(name: str, replies: str, *, total: int | None = None) -> Evaluation:
+    """``replies``: y is right, n is wrong, c was cut."""
+    results = []
+    for number, letter in enumerate(replies):
+        (item,) = read_items(
+            f'{{"id": {number}, "question": "q", "compare": "exact", "answer": "yes"}}'.encode(), "test"
+        )
+        text = "yes" if letter == "y" else "no"
+        reply = Reply(text, "thoughts", "length" if letter == "c" else "stop", 10, 4, 1.0, 2.0, 3.0)
+        results.append(ItemResult(item, reply, item.judge(text)))
+    return Evaluation(
+        run_id="r",
+        made_at="2026-01-01T00:00:00+00:00",
+        subject=Subject(name, "Q8_0", None, Path("/m.gguf"), 1),
+        set_name="test",
+        set_sha256="0" * 64,
+        total=len(replies) if total is None else total,
+        results=tuple(results),
+        settings={"seed": 1},
+        hardware={"cpu": "c"},
+        wall_s=2.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p_value"),
+    [
+        (0, 0, 1.0),
+        (1, 1, 1.0),
+        (1, 9, 0.021484375),  # scipy.stats.binomtest(1, 10).pvalue
+        (9, 1, 0.021484375),
+        (3, 12, 0.03515625),  # binomtest(3, 15)
+        (0, 5, 0.0625),
+        (5, 5, 1.0),
+        (0, 2000, 0.0),
+    ],
+)
+def test_mcnemar(first: int, second: int, p_value: float) -> None:
+    assert mcnemar_exact(first, second) == pytest.approx(p_value, abs=1e-12)
+
+
+def test_the_interval_of_a_difference_covers_what_it_promises() -> None:
+    """Over all outcomes of 50 questions, weighted by their probability."""
+    count, gain, loss = 50, 0.2, 0.1
+    covered = 0.0
+    for only_second in range(count + 1):
+        for only_first in range(count + 1 - only_second):
+            rest = count - only_second - only_first
+            ways = math.comb(count, only_second) * math.comb(count - only_second, only_first)
+            low, high = difference_interval(only_first, only_second, count)
+            if low <= gain - loss <= high:
+                covered += ways * gain**only_second * loss**only_first * (1 - gain - loss) ** rest
+    assert 0.94 < covered < 0.97
+
+
+def test_the_interval_of_a_difference_is_symmetric_and_stays_in_bounds() -> None:
+    low, high = difference_interval(3, 8, 50)
+    assert difference_interval(8, 3, 50) == pytest.approx((-high, -low))
+    assert difference_interval(0, 1, 1)[1] <= 1
+    assert difference_interval(0, 0, 50) == pytest.approx((-0.038, 0.038), abs=0.001)
+
+
+def test_pairs_are_counted_by_question() -> None:
+    pair = paired(evaluation("a", "yynn"), evaluation("b", "ynyy"))
+    assert pair is not None
+    assert (pair.only_first, pair.only_second, pair.items) == (1, 2, 4)
+    assert pair.difference == pytest.approx(0.25)
+    assert (pair.first, pair.second) == ("a:q8_0", "b:q8_0")
+    assert pair.p_value == 1.0
+    only_common = paired(evaluation("a", "yy"), evaluation("b", "nyyyy"))
+    assert only_common is not None
+    assert (only_common.items, only_common.only_first) == (2, 1)
+    assert paired(evaluation("a", "yy"), evaluation("b", "")) is None
+
+
+def test_accuracy_counts_what_was_asked_and_says_what_was_cut() -> None:
+    found = evaluation("a", "yync", total=10)
+    assert found.accuracy is not None
+    assert (found.right, found.accuracy.estimate, found.cut, found.complete) == (2, 0.5, 1, False)
+    assert found.generated_tps == 8.0
+    data = found.to_data()
+    assert (data["items"], data["asked"], data["right"]) == (10, 4, 2)
+    assert data["results"][0]["reasoning"] == "thoughts"
+    assert evaluation("a", "").accuracy is None
