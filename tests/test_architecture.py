@@ -25,10 +25,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "plan": {"units", "catalog", "hardware", "fit", "hub", "gguf_file", "engine", "paths", "errors"},
     "bench": {"units", "engine", "fit", "catalog", "hardware", "gguf_file", "paths", "errors"},
     "chat": {"units", "plan", "engine", "chat_format", "catalog", "gguf_file", "hardware", "hub", "paths", "errors"},
-    "ui": {"units", "chat", "plan", "engine", "chat_format", "hub", "catalog", "errors"},
+    "ui": {"units", "bench", "chat", "plan", "engine", "chat_format", "hub", "catalog", "paths", "errors"},
 }
 EVERYTHING_ABOVE = {"commands", "app", "__main__", "__init__"}
-HEAVY = ("rich", "huggingface_hub", "psutil", "xllamacpp", "prompt_toolkit", "http.client", "httpx", "platformdirs")
+HEAVY = (
+    "rich", "huggingface_hub", "psutil", "xllamacpp", "prompt_toolkit", "http.client", "httpx", "platformdirs",
+    "matplotlib",
+)  # fmt: skip
 
 
 def part_of(path: Path) -> str:
@@ -60,7 +63,9 @@ def test_the_worker_needs_nothing_of_the_package() -> None:
     assert imported_parts(PACKAGE / "engine" / "worker.py") == set()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["chat", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["chat", "--help"], ["bench", "--help"]], ids=" ".join
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"

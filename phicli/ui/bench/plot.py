@@ -1,0 +1,203 @@
+"""``--plot``: tokens a second as a picture."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any, Final
+
+from phicli.bench.types import Run
+from phicli.errors import UsageError
+from phicli.paths import write_atomically
+from phicli.ui.bench.figures import rate
+from phicli.ui.bench.series import Panel, Plot, plot_of
+from phicli.ui.terminal import one_line
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES: Final = (".svg", ".png")
+_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
+_MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
+_DASHES: Final = ("-", "--", ":", "-.")
+_BAR: Final = "#56B4E9"
+_AXES: Final = {"depth": "tokens in the context before", "threads": "threads"}
+_STYLE: Final[dict[str, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "phi bench",
+    "text.parse_math": False,
+    "font.size": 10.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+}
+_PANEL_INCHES: Final = 4.4
+_INCHES_OF_A_LETTER: Final = 0.085
+_INCHES_OF_A_SMALL_LETTER: Final = 0.068
+_MOST_TICKS: Final = 8
+
+
+def check_plot(path: Path) -> None:
+    """Make sure that a plot can be written to ``path``, before anything is measured for it.
+
+    Raises:
+        UsageError: its suffix is neither .svg nor .png, its folder is not there or takes no file, or matplotlib is not
+            installed.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"a plot cannot be written as {path.name}", "name a file that ends in .svg or .png")
+    try:
+        _try_writing(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"there is no folder {path.parent} for the plot", "make it, or name another") from None
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"a plot cannot be written to {path}: {reason}", "name another file for --plot") from None
+    _require_matplotlib()
+
+
+def draw(runs: Sequence[Run], path: Path) -> None:
+    """Draw tokens a second of ``runs`` into ``path``: by depth or by threads where they vary, else a bar for each.
+
+    The same runs give the same bytes with the same version of matplotlib.
+
+    Raises:
+        UsageError: the suffix is neither .svg nor .png, matplotlib is not installed, or nothing was measured.
+        OSError: it cannot be written; what was there before is still there.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"a plot cannot be written as {path.name}", "name a file that ends in .svg or .png")
+    plot = plot_of(runs) if runs else None
+    if plot is None or not plot.panels:
+        raise UsageError("nothing was measured that could be drawn", "measure again: phi bench")
+    _require_matplotlib()
+    write_atomically(path, _rendered(plot, path.suffix.lower().removeprefix(".")))
+
+
+def _try_writing(path: Path) -> None:
+    import errno
+    import os
+    import tempfile
+
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+        pass
+
+
+def _require_matplotlib() -> None:
+    try:
+        import matplotlib.figure  # noqa: F401
+    except ImportError:
+        raise UsageError("--plot needs matplotlib, which is not installed", 'pip install "phicli[plot]"') from None
+
+
+def _rendered(plot: Plot, format_: str) -> bytes:
+    """The picture as a file of ``format_``, ``svg`` or ``png``."""
+    import warnings
+
+    import matplotlib as mpl
+
+    page = io.BytesIO()
+    metadata = {"Date": None, "Creator": "phi bench"} if format_ == "svg" else {"Software": "phi bench"}
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # letters that the font has not are shown as boxes
+        mpl.rcdefaults()
+        parameters: Any = mpl.rcParams  # the names of its keys are a type of their own, another one in each version
+        parameters.update(_STYLE)
+        _figure(plot).savefig(page, format=format_, dpi=150, metadata=metadata)
+    return page.getvalue()
+
+
+def _figure(plot: Plot) -> Figure:
+    from matplotlib.figure import Figure
+
+    bars = plot.kind == "model"
+    names = list(dict.fromkeys(series.name for panel in plot.panels for series in panel.series))
+    height = 1.5 + 0.42 * len(names) if bars else 3.4 + 0.2 * ((len(names) + 1) // 2)
+    longest = max(map(len, names))
+    width = _PANEL_INCHES * len(plot.panels) + (max(2.0, longest * _INCHES_OF_A_LETTER) if bars else 0.4)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    drawn = figure.subplots(1, len(plot.panels), squeeze=False, sharey=bars)[0]
+    for place, (axes, panel) in enumerate(zip(drawn, plot.panels, strict=True)):
+        axes.set_title(panel.title, loc="left")
+        if bars:
+            _bars(axes, panel, names, named=place == 0)
+        else:
+            _lines(axes, panel, names, plot.kind)
+    if not bars:
+        _legend(figure, drawn, columns=2 if 2 * (longest + 6) * _INCHES_OF_A_LETTER < width else 1)
+    common = [part for line in plot.common for part in wrap(one_line(line), int(width / _INCHES_OF_A_SMALL_LETTER))]
+    figure.supxlabel("\n".join(common), fontsize=8, color="#444444", x=0.01, ha="left")
+    return figure
+
+
+def _lines(axes: Axes, panel: Panel, names: Sequence[str], kind: str) -> None:
+    """A line for each series; one name looks the same in all panels."""
+    for series in panel.series:
+        place = names.index(series.name)
+        axes.errorbar(
+            [point.x for point in series.points],
+            [point.tps for point in series.points],
+            yerr=[point.stdev for point in series.points],
+            label=one_line(series.name),
+            color=_COLOURS[place % len(_COLOURS)],
+            marker=_MARKERS[place % len(_MARKERS)],
+            linestyle=_DASHES[place % len(_DASHES)],
+            markersize=4.5,
+            linewidth=1.3,
+            capsize=4,
+        )
+    points = [point for series in panel.series for point in series.points]
+    axes.set_ylim(0, 1.08 * max(point.tps + point.stdev for point in points))
+    axes.set_ylabel("tokens/s")
+    axes.set_xlabel(_AXES[kind])
+    ticks = sorted({point.x for point in points})
+    if len(ticks) <= _MOST_TICKS:
+        axes.set_xticks(ticks)
+
+
+def _bars(axes: Axes, panel: Panel, names: Sequence[str], *, named: bool) -> None:
+    """A bar for each series, at the height of its name."""
+    places = [names.index(series.name) for series in panel.series]
+    points = [series.points[0] for series in panel.series]
+    axes.barh(
+        places,
+        [point.tps for point in points],
+        xerr=[point.stdev for point in points],
+        color=_BAR,
+        edgecolor="black",
+        linewidth=0.6,
+        height=0.62,
+        capsize=3,
+    )
+    for place, point in zip(places, points, strict=True):
+        axes.annotate(
+            rate(point.tps), (point.tps + point.stdev, place), (5, 0), textcoords="offset points", va="center"
+        )
+    axes.margins(x=0.16)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("tokens/s")
+    axes.grid(visible=False, axis="y")
+    if named:
+        axes.set_yticks(range(len(names)), [one_line(name) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _legend(figure: Figure, drawn: Iterable[Axes], *, columns: int) -> None:
+    """The names of all lines above the panels; the only one is a title."""
+    found: dict[str, Any] = {}
+    for axes in drawn:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(name, handle)
+    if len(found) > 1:
+        figure.legend(list(found.values()), list(found), loc="outside upper left", ncols=columns, fontsize=9)
+    else:
+        figure.suptitle(next(iter(found)), x=0.01, ha="left", fontsize=12)

@@ -1,0 +1,141 @@
+"""Runs for programs and for documents: JSON lines, CSV, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from phicli.bench.types import Run
+from phicli.ui.bench.figures import Signs
+from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.table import common_lines, filled_columns, rows_of
+from phicli.ui.bench.varying import processor, shape_of
+from phicli.ui.terminal import BIDI, Terminal, one_line
+
+_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_MARKDOWN: Final = re.compile(r"[\\|`*\[\]<>#~]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")  # not the _ within a word
+_SIGNS: Final = Signs()
+_Cell = str | int | float | bool | None
+
+
+def print_jsonl(terminal: Terminal, runs: Iterable[Run]) -> None:
+    """One JSON object a line and a run, as :meth:`Run.to_data` has it.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    for run in runs:
+        terminal.write(json.dumps(run.to_data(), ensure_ascii=only_ascii).translate(_ESCAPED) + "\n")
+
+
+def print_csv(terminal: Terminal, runs: Sequence[Run]) -> None:
+    """RFC 4180: a header, then one record a run; units are in the names of the columns.
+
+    Texts that a spreadsheet would take for a formula have an apostrophe before them.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    page = io.StringIO(newline="")
+    # Standard output makes the line ends of Windows itself.
+    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
+    writer.writerow(_COLUMNS)
+    for run in runs:
+        data = run.to_data()
+        writer.writerow([_harmless(value(run, data)) for value in _COLUMNS.values()])
+    terminal.write(page.getvalue())
+
+
+def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str] = ()) -> None:
+    """A table as GitHub shows it, the conditions and ``notes`` below, and the command to repeat it.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    shape = shape_of(runs)
+    rows = rows_of(runs, shape, _SIGNS)
+    columns = filled_columns(shape, rows)
+    lines = [
+        _record(column.title for column in columns),
+        "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|",
+        *(_record(_escaped(column.text(row)) for column in columns) for row in rows),
+        "",
+        *(f"- {_escaped(line)}" for line in common_lines(shape, _SIGNS)),
+    ]
+    if not any(run.tokens_per_joule for run in runs):
+        lines.append("- energy: not available")
+    lines += [f"- {_escaped(note)}" for note in notes]
+    terminal.write("\n".join([*lines, "", "```sh", one_line(command_of(runs)), "```"]) + "\n")
+
+
+def _record(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    """``text`` in a cell or an item of Markdown: what it says, and nothing that it does."""
+    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text))
+
+
+def _harmless(cell: _Cell) -> _Cell:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _field(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+    """What the JSON of a run has under ``name``."""
+    return lambda _, data: data[name]
+
+
+def _setting(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+    return lambda _, data: data["settings"][name]
+
+
+def _mean(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+    return lambda _, data: data[name]["mean"] if data[name] else None
+
+
+def _stdev(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+    return lambda _, data: data[name]["stdev"] if data[name] else None
+
+
+_COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], _Cell]]] = {
+    **{name: _field(name) for name in ("run_id", "made_at", "model", "quant", "engine", "build")},
+    **{
+        name: _setting(name)
+        for name in ("threads", "batch_tokens", "kv_type", "flash_attention", "repack", "gpu_layers")
+    },
+    **{name: _field(name) for name in ("context_tokens", "depth_tokens", "prompt_tokens", "generated_tokens")},
+    "repetitions": lambda run, _: len(run.samples),
+    "complete": _field("complete"),
+    "prompt_tps_mean": _mean("prompt_tps"),
+    "prompt_tps_stdev": _stdev("prompt_tps"),
+    "decode_tps_mean": _mean("decode_tps"),
+    "decode_tps_stdev": _stdev("decode_tps"),
+    "ttft_ms_mean": _mean("ttft_ms"),
+    "ttft_ms_stdev": _stdev("ttft_ms"),
+    "cold_ttft_ms": _field("cold_ttft_ms"),
+    "load_ms": _field("load_ms"),
+    "peak_rss_bytes": _field("peak_rss_bytes"),
+    "peak_anonymous_bytes": _field("peak_anonymous_bytes"),
+    "tokens_per_joule_mean": _mean("tokens_per_joule"),
+    "tokens_per_joule_stdev": _stdev("tokens_per_joule"),
+    "size_bytes": _field("size_bytes"),
+    "sha256": _field("sha256"),
+    "path": _field("path"),
+    "processor": lambda run, _: processor(run),
+    "memory_total_bytes": lambda run, _: run.hardware.get("memory_total_bytes"),
+    "load_average": _field("load_average"),
+    "warnings": lambda run, _: "; ".join(run.warnings),
+}
