@@ -24,6 +24,7 @@ from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
+from phicli.plan.tuned import Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ def open_chat(
     use: Use,
     *,
     early: WorkerProcess | None = None,
+    tuned: Tuned | None = None,
     on_tick: Callable[[float], None] | None = None,
 ) -> Iterator[OpenChat]:
     """A conversation with ``model``; leaving the context ends the engine.
@@ -52,6 +54,7 @@ def open_chat(
         options: what was asked for on the command line.
         use: one answer, or a conversation.
         early: an engine process that was started before the rest of the program was loaded.
+        tuned: what tuning found for the file on this machine.
         on_tick: called about ten times a second while something waits for the model, with the seconds waited.
 
     Raises:
@@ -66,7 +69,8 @@ def open_chat(
 
     try:
         header = read_header(model.path)
-        plan = plan_load(model, header, options, use, memory=available_memory(), cores=physical_cores())
+        memory, cores = available_memory(), physical_cores()
+        plan = plan_load(model, header, options, use, memory=memory, cores=cores, tuned=tuned)
         session = ChatSession(
             model=_chat_model(plan, header),
             open_engine=open_engine,

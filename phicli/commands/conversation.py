@@ -45,15 +45,17 @@ def hold(wanted: Conversation) -> None:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     early = WorkerProcess(log_dir()) if model.path.is_file() else None
     from phicli.chat.open import open_chat
+    from phicli.commands.tuned_here import tuned_for
     from phicli.plan.load import Use
 
+    tuned = tuned_for(terminal, model, quiet=wanted.quiet)
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(model, wanted.options, use, early=early, on_tick=loading) as opened:
+        with open_chat(model, wanted.options, use, early=early, tuned=tuned, on_tick=loading) as opened:
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:

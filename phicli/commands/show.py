@@ -21,14 +21,16 @@ def show(
 ) -> None:
     """Show everything about a model, or about a GGUF file."""
     from phicli.commands.recommending import look_here
+    from phicli.commands.tuned_here import tuned_files
     from phicli.plan.description import describe
     from phicli.ui.envelope import print_result
     from phicli.ui.models.page import example_of, print_description
     from phicli.ui.terminal import Terminal
 
     shown, here = look_here(describe(model))
+    tuned = tuned_files(shown)
     if as_json:
         from phicli.ui.models.data import description_data
 
-        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown), here))
-    return print_description(Terminal.current(), shown, here)
+        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown), here, tuned))
+    return print_description(Terminal.current(), shown, here, tuned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Final
 
@@ -11,6 +11,8 @@ from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
 from phicli.plan.recommendation import OnThisMachine
+from phicli.plan.tuned import Tuned
+from phicli.ui.bench.tuned import tuned_data
 from phicli.ui.models.here import here_data
 from phicli.ui.models.prompt_example import PromptExample
 
@@ -23,12 +25,15 @@ def overview_data(found: Overview) -> dict[str, Any]:
 
 
 def description_data(
-    shown: VariantDescription | FileDescription, example: PromptExample | None, here: OnThisMachine | None = None
+    shown: VariantDescription | FileDescription,
+    example: PromptExample | None,
+    here: OnThisMachine | None = None,
+    tuned: Sequence[tuple[str | None, Tuned]] = (),
 ) -> dict[str, Any]:
     """The fields of ``show --json``: ``model`` (an id of the catalogue, or null) and all about it.
 
     ``file`` is there for a file that was named by its path or by a name that the catalogue does not have.
-    ``on_this_machine`` is null for what cannot run here.
+    ``on_this_machine`` is null for what cannot run here. ``tuned`` has the settings that tuning found for its files.
     """
     on_this_machine = None if here is None else here_data(here)
     if isinstance(shown, FileDescription):
@@ -36,6 +41,7 @@ def description_data(
             "model": shown.variant.id if shown.variant else None,
             "file": _file(shown),
             "on_this_machine": on_this_machine,
+            "tuned": tuned_data(tuned),
             "prompt": _prompt(shown.prompt_format.name, example),
         }
     variant = shown.variant
@@ -53,6 +59,7 @@ def description_data(
         "best_file": None if shown.best is None else published_data(shown.best),
         "installed": [installed_data(model) for model in shown.installed],
         "on_this_machine": on_this_machine,
+        "tuned": tuned_data(tuned),
         "packaged_path": None if shown.packaged_path is None else str(shown.packaged_path),
         "prompt": _prompt(variant.prompt_format, example),
         "references": dict(shown.sources),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.recommendation import OnThisMachine
+from phicli.plan.tuned import Tuned
+from phicli.ui.bench.tuned import tuned_section
 from phicli.ui.models.here import here_section
 from phicli.ui.models.prompt_example import PromptExample
 from phicli.ui.sections import Section
@@ -29,12 +31,16 @@ def file_title(shown: FileDescription) -> str:
 
 
 def file_sections(
-    shown: FileDescription, example: PromptExample | None, here: OnThisMachine | None = None
+    shown: FileDescription,
+    example: PromptExample | None,
+    here: OnThisMachine | None = None,
+    tuned: Sequence[tuple[str | None, Tuned]] = (),
 ) -> Iterator[Section]:
     """What the header says, by subject; the prompt format is not among it."""
     yield Section("", facts=tuple(_facts(shown)))
     if here:
         yield here_section(here)
+    yield tuned_section(tuned)
     yield Section("Dimensions", facts=tuple(_dimensions(shown)))
     if shown.vocabulary:
         yield Section("Vocabulary", facts=tuple(_vocabulary(shown.vocabulary, example)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from phicli.catalog.quants import PACKAGED_QUANT
@@ -13,6 +13,8 @@ from phicli.plan.file_description import FileDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
 from phicli.plan.recommendation import OnThisMachine
+from phicli.plan.tuned import Tuned
+from phicli.ui.bench.tuned import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
 from phicli.ui.models.here import here_section, star_says
 from phicli.ui.models.prompt_example import PromptExample, prompt_example, spelled
@@ -44,9 +46,14 @@ def example_of(shown: VariantDescription | FileDescription) -> PromptExample | N
 
 
 def print_description(
-    terminal: Terminal, shown: VariantDescription | FileDescription, here: OnThisMachine | None = None
+    terminal: Terminal,
+    shown: VariantDescription | FileDescription,
+    here: OnThisMachine | None = None,
+    tuned: Sequence[tuple[str | None, Tuned]] = (),
 ) -> None:
     """The page to standard output; ``here`` is what it takes on this machine, None where it cannot run.
+
+    ``tuned`` is what tuning found here, for each quantisation.
 
     Raises:
         OutputClosedError: nobody reads it any more.
@@ -54,14 +61,17 @@ def print_description(
     example = example_of(shown)
     if isinstance(shown, FileDescription):
         prompt = prompt_section(example, shown.prompt_format.name)
-        print_page(terminal, file_title(shown), [*file_sections(shown, example, here), prompt])
+        print_page(terminal, file_title(shown), [*file_sections(shown, example, here, tuned), prompt])
     else:
-        sections = list(variant_sections(shown, example, here))
+        sections = list(variant_sections(shown, example, here, tuned))
         print_page(terminal, f"{shown.variant.id}: {shown.variant.title}", sections)
 
 
 def variant_sections(
-    shown: VariantDescription, example: PromptExample | None, here: OnThisMachine | None = None
+    shown: VariantDescription,
+    example: PromptExample | None,
+    here: OnThisMachine | None = None,
+    tuned: Sequence[tuple[str | None, Tuned]] = (),
 ) -> Iterator[Section]:
     """The sections of a variant's page."""
     variant = shown.variant
@@ -71,6 +81,7 @@ def variant_sections(
     yield Section("Installed", facts=(*_packaged(shown), *_installed(shown.installed)))
     if here:
         yield here_section(here, shown)
+    yield tuned_section(tuned)
     yield from _downloads(shown)
     if variant.prompt_format:
         yield prompt_section(example, variant.prompt_format)

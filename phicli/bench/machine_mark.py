@@ -1,0 +1,56 @@
+"""Tells in about a millisecond whether processor, cores and engine are those of an earlier time.
+
+Naming them takes tens of milliseconds, most of it imports, and a chat that only wants to know whether what was tuned
+still holds should not wait for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+_PACKAGE: Final = "xllamacpp"
+_CPUINFO: Final = Path("/proc/cpuinfo")
+_HEAD_BYTES: Final = 1 << 13
+_CHANGING: Final = ("cpu MHz", "bogomips", "BogoMIPS")
+
+
+def machine_mark() -> str | None:
+    """A digest of what the processor says of itself, the cores that may be used and the engine's version.
+
+    None where the version is not in a file name, as it is for every installed wheel.
+    """
+    from phicli.hardware.cpu import physical_cores
+
+    engine = _engine()
+    if engine is None:
+        return None
+    facts = f"{_processor()}\n{physical_cores()}\n{engine}"
+    return hashlib.sha256(facts.encode(errors="replace")).hexdigest()[:32]
+
+
+def _processor() -> str:
+    """The facts of the first processor that do not change from moment to moment; elsewhere what the system tells."""
+    try:
+        with _CPUINFO.open("rb") as file:
+            first = file.read(_HEAD_BYTES).decode(errors="replace").split("\n\n")[0]
+    except OSError:
+        release = os.uname().version + os.uname().machine if hasattr(os, "uname") else ""
+        return release + os.environ.get("PROCESSOR_IDENTIFIER", "")
+    return "\n".join(line for line in first.splitlines() if not line.startswith(_CHANGING))
+
+
+def _engine() -> str | None:
+    """The name of the folder in which the engine's package says its version."""
+    from importlib.util import find_spec
+
+    found = find_spec(_PACKAGE)
+    if found is None or found.origin is None:
+        return None
+    try:
+        names = sorted(path.name for path in Path(found.origin).parents[1].glob(f"{_PACKAGE}-*.dist-info"))
+    except OSError:
+        return None
+    return names[0] if len(names) == 1 else None

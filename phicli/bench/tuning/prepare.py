@@ -1,0 +1,167 @@
+"""What is searched for one file on one machine, and what may be kept of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phicli.bench.history import now
+from phicli.bench.room import Load, check_room, fit_together, needed
+from phicli.bench.surroundings import Surroundings
+from phicli.bench.tuning.search import DEEP_TOKENS
+from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
+from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
+from phicli.bench.types import BenchSettings, Subject
+from phicli.fit.calibration import Conditions, Measurement
+from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type, usable_bytes
+from phicli.fit.shape import ModelShape
+from phicli.fit.tuned import BATCH, ONE_ANSWER, Tuned, Winner
+
+_CONTEXT_TOKENS: Final = 768
+_SPARE_TOKENS: Final = 32
+_BATCH_CONTEXT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model on a machine, ready to be tuned; ``context_tokens`` is what ``phi chat`` begins with."""
+
+    subject: Subject
+    shape: ModelShape
+    around: Surroundings
+    context_tokens: int
+    reasoning: bool = False
+
+    @property
+    def measured_tokens(self) -> int:
+        """The context of each sequence while measuring."""
+        return min(self.shape.trained_context_tokens or _CONTEXT_TOKENS, _CONTEXT_TOKENS)
+
+    def space(self, given: Mapping[str, Sequence[Any]] | None = None) -> Space:
+        """Where to look; ``given`` are values to try in place of the usual ones.
+
+        Raises:
+            DoesNotFitError: not even the defaults fit into memory.
+        """
+        cpu, on_gpu = self.around.cpu, self.device != "cpu"
+        kv_type = self._kv_type()
+        check_room(self._load(BenchSettings(cpu.physical_cores, kv_type=kv_type)), self.around.memory, self.around.gpus)
+        repackable = self.shape.repackable_bytes > 0 and not on_gpu
+        values = values_to_try(
+            cpu.physical_cores,
+            cpu.logical_cores,
+            longest_prompt=self.measured_tokens - _SPARE_TOKENS,
+            repackable=repackable,
+            given=given,
+        )
+        if self.measured_tokens < DEEP_TOKENS + _SPARE_TOKENS:
+            values |= {FLASH_ATTENTION: (), KV_TYPE: ()}
+        return Space(untuned(cpu.physical_cores, kv_type, self._repacked), values, self.fits)
+
+    @property
+    def device(self) -> str | None:
+        """Where all layers are, as :meth:`phicli.bench.surroundings.Surroundings.device` has it."""
+        return self.around.device(-1, self.shape.layers)
+
+    def fits(self, use: str, settings: BenchSettings) -> bool:
+        """Whether ``settings`` are possible for ``use``: known to the engine, and within memory."""
+        if not takes_kv_type(self.shape, settings.kv_type):
+            return False
+        memory = self.around.memory
+        if memory is None:
+            return True
+        return needed(self._load(settings, use), self.around.gpus).resident_bytes <= usable_bytes(memory)
+
+    def fit_together(self, several: Sequence[BenchSettings]) -> bool:
+        """Whether engines with all of these settings can be loaded at the same time for measuring."""
+        context = self.measured_tokens * SLOTS
+        loads = [Load(self.subject, settings, self.shape, context) for settings in several]
+        return fit_together(loads, self.around.memory, self.around.gpus)
+
+    def _load(self, settings: BenchSettings, use: str = ONE_ANSWER) -> Load:
+        context = max(self.context_tokens, self.measured_tokens * SLOTS)
+        if use == BATCH:
+            context = SLOTS * max(min(self.context_tokens, _BATCH_CONTEXT), self.measured_tokens)
+        return Load(self.subject, settings, self.shape, context)
+
+    def _kv_type(self) -> str:
+        """The most exact type with which the context fits; f16 where none does, for the message."""
+        threads = self.around.cpu.physical_cores
+        possible = (name for name in KV_TYPE_BYTES if self.fits(ONE_ANSWER, BenchSettings(threads, kv_type=name)))
+        return next(possible, "f16")
+
+    def _repacked(self, use: str) -> bool:
+        """Whether ``phi chat`` repacks for ``use`` as long as nothing was tuned."""
+        long_answers = use != ONE_ANSWER or self.reasoning
+        return long_answers and self.fits(use, BenchSettings(self.around.cpu.physical_cores, repack=True))
+
+
+def tuned_of(prepared: Prepared, outcome: Outcome, build: str) -> Tuned:
+    """What is kept of ``outcome``, which has to be complete."""
+    subject, cpu = prepared.subject, prepared.around.cpu
+    return Tuned(
+        model=subject.model,
+        variant_id=subject.variant_id,
+        quant=subject.quant,
+        weights_bytes=prepared.shape.weights_bytes,
+        cpu=cpu.name,
+        cores=cpu.physical_cores,
+        build=build,
+        made_at=now(),
+        winners={use: _winner(result) for use, result in outcome.results.items()},
+    )
+
+
+def _winner(result: UseResult) -> Winner:
+    one = result.winner
+    return Winner(
+        threads=one.threads,
+        batch_tokens=one.batch_tokens,
+        kv_type=one.kv_type,
+        flash_attention=one.flash_attention,
+        repack=one.repack,
+        default=one == result.default,
+        ratio=result.ratio,
+        ratio_low=result.ratio if result.low is None else result.low,
+        ratio_high=result.ratio if result.high is None else result.high,
+    )
+
+
+def measurements_of(prepared: Prepared, outcome: Outcome, build: str) -> tuple[Measurement, ...]:
+    """The speeds that were measured in the usual settings, one for each number of threads and layout.
+
+    Only what was measured at least twice counts. There are none where nobody could use them: of a file that the
+    catalogue does not know, or whose layers are shared by two devices.
+    """
+    subject, device = prepared.subject, prepared.device
+    if subject.variant_id is None or subject.quant is None or device is None:
+        return ()
+    found = []
+    for settings in dict.fromkeys(trial.settings for trial in outcome.trials):
+        shallow = [one for one in outcome.trials if one.settings == settings and _is_usual(one.job)]
+        decode = [1000 / one.decode_ms for one in shallow if one.decode_ms]
+        prefill = [1000 / one.prefill_ms for one in shallow if one.prefill_ms]
+        if len(decode) < 2 or not prefill or settings != BenchSettings(settings.threads, repack=settings.repack):
+            continue
+        conditions = Conditions(prepared.around.cpu.name, build, settings.threads, settings.repack, device)
+        measured = Measurement(
+            conditions=conditions,
+            variant_id=subject.variant_id,
+            quant=subject.quant,
+            weights_bytes=prepared.shape.weights_bytes,
+            depth_tokens=0,
+            decode_tps=statistics.fmean(decode),
+            decode_stdev_tps=statistics.stdev(decode),
+            prompt_tokens=max(one.job.prompt_tokens for one in shallow),
+            prefill_tps=statistics.fmean(prefill),
+            made_at=now(),
+        )
+        found.append(measured)
+    return tuple(found)
+
+
+def _is_usual(job: Job) -> bool:
+    """Whether it generated, and from a short prompt."""
+    return bool(job.generated_tokens) and not job.depth_tokens

@@ -1,0 +1,278 @@
+"""The search itself: duels in a fixed order, each decided by interleaved rounds, within a time budget."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from phicli.bench.tuning.costs import Book, Profile, profiles
+from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, ORDER, Space, in_words
+from phicli.bench.tuning.types import (
+    BATCHED_TOKENS,
+    SLOTS,
+    START_TOKENS,
+    Compared,
+    Job,
+    Measure,
+    Outcome,
+    Step,
+    Trial,
+    UseResult,
+)
+from phicli.bench.tuning.verdict import LOST, MARGIN, NOTED, OPEN, WIDE_MARGIN, WON, interval, verdict
+from phicli.bench.types import BenchSettings
+from phicli.errors import EngineError
+from phicli.fit.tuned import BATCH, CONVERSATION, USES
+
+OnStep = Callable[[str, float], None]
+"""Told what is being measured, and about how many seconds of the budget are left."""
+
+DEEP_TOKENS: Final = 256
+_USUAL_BATCH: Final = 128
+_CONFIRM: Final = "all"
+_CONFIRM_ROUNDS: Final = 3
+_LEAD: Final = (CONVERSATION, *(use for use in USES if use != CONVERSATION))
+"""The use whose settings a value is tried with first."""
+
+
+@dataclass(slots=True)
+class _Duel:
+    """Rounds of two settings against each other."""
+
+    first: BenchSettings
+    second: BenchSettings
+    rounds: list[tuple[Trial, Trial]] = field(default_factory=list)
+
+    def trials(self, incumbent: BenchSettings) -> list[tuple[Trial, Trial]]:
+        """The rounds with those of ``incumbent`` first."""
+        return self.rounds if incumbent == self.first else [(right, left) for left, right in self.rounds]
+
+
+class Search:
+    """Coordinate descent over ``space``.
+
+    Args:
+        space: where to look.
+        measure: measures settings once.
+        budget_s: seconds after which no round is begun that would not end in time. The first duel takes place anyway,
+            and so do the three rounds that confirm winners.
+        reasoning: whether the model reasons before it answers.
+        clock: seconds, from any beginning.
+        on_step: told what is being done.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        measure: Measure,
+        *,
+        budget_s: float = 180.0,
+        reasoning: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        on_step: OnStep | None = None,
+    ) -> None:
+        self._space, self._measure, self._clock = space, measure, clock
+        self._tell = on_step or (lambda _text, _left: None)
+        self._profiles: Mapping[str, Profile] = profiles(reasoning=reasoning)
+        self._best = dict(space.defaults)
+        self._book = Book()
+        self._duels: dict[frozenset[BenchSettings], _Duel] = {}
+        self._steps: list[Step] = []
+        self._skipped: list[str] = []
+        self._began = clock()
+        self._deadline = self._began + budget_s
+
+    def run(self) -> Outcome:
+        """Search to the end.
+
+        Raises:
+            EngineError: the engine failed with the settings of today; with others it only rules them out.
+            KeyboardInterrupt: then :meth:`outcome` tells what was found so far.
+        """
+        for setting in ORDER:
+            for value in self._space.values.get(setting, ()):
+                self._try(setting, value)
+            if not self._book.trials:  # repacking is not for this file, or not for this memory
+                for settings in dict.fromkeys(self._best.values()):
+                    self._trial(settings, Job(fresh=True), "the settings of today")
+        self._confirm()
+        return self.outcome()
+
+    def outcome(self, *, complete: bool = True) -> Outcome:
+        """What was found so far."""
+        results = {use: self._result(use) for use in USES}
+        elapsed = self._clock() - self._began
+        skipped = tuple(dict.fromkeys(self._skipped))
+        return Outcome(results, tuple(self._steps), self._book.trials, skipped, elapsed, complete)
+
+    def _try(self, setting: str, value: Any) -> None:
+        """One value, with the settings that are best so far for each use; the conversation's come first.
+
+        A use whose settings are others is left out where the value lost for it already with the first ones.
+        """
+        lost: set[str] = set()
+        for incumbent in dict.fromkeys(self._best[use] for use in _LEAD):
+            challenger = replace(incumbent, **{setting: value})
+            uses = [use for use in USES if self._best[use] == incumbent and use not in lost]
+            uses = [use for use in uses if self._is_possible(use, setting, incumbent, challenger)]
+            if not uses:
+                continue
+            try:
+                fought = self._duel(setting, incumbent, challenger, uses)
+            except EngineError as error:
+                if not self._book.knows(incumbent):
+                    raise
+                self._skipped.append(f"{in_words(setting, value)}: {error.message}")
+                continue
+            if not fought:
+                self._skipped.append(f"{in_words(setting, value)}: the time was up")
+                return
+            compared = [self._compare(setting, use, incumbent, challenger) for use in uses]
+            self._steps.append(Step(setting, in_words(setting, value), incumbent, challenger, tuple(compared)))
+            self._best |= {one.use: challenger for one in compared if one.verdict == WON}
+            if any(one.verdict == OPEN for one in compared):
+                self._skipped.append(f"{in_words(setting, value)}: undecided when the time was up")
+            others = [use for use in USES if use not in uses]
+            lost |= {use for use in others if self._compare(setting, use, incumbent, challenger).verdict == LOST}
+
+    def _is_possible(self, use: str, setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> bool:
+        """Whether there is a duel to fight: another value, known to the engine, within memory, next on its ladder."""
+        if challenger == incumbent or (challenger.kv_type != "f16" and challenger.flash_attention == "off"):
+            return False
+        half = challenger.batch_tokens // 2
+        if setting == BATCH_TOKENS and half in self._space.values[setting] and incumbent.batch_tokens < half:
+            return False
+        fits = self._space.fits(use, challenger)
+        if not fits:
+            self._skipped.append(f"{in_words(setting, getattr(challenger, setting))}: does not fit into memory")
+        return fits
+
+    def _duel(
+        self, setting: str, incumbent: BenchSettings, challenger: BenchSettings, uses: Sequence[str], least: int = 0
+    ) -> bool:
+        """Fight rounds until it is decided for ``uses`` or the time is up; False when there was none for any round.
+
+        ``least`` rounds take place whatever the time.
+        """
+        self._book.derive(challenger, incumbent)
+        duel = self._duels.setdefault(frozenset((incumbent, challenger)), _Duel(incumbent, challenger))
+        job = _job(setting, incumbent, challenger)
+        pair = (duel.first, duel.second)
+        while True:
+            said = {self._compare(setting, use, incumbent, challenger).verdict for use in uses}
+            if OPEN not in said and (len(duel.rounds) >= least or said == {LOST}):
+                break
+            wanted = len(duel.rounds) < least or len(self._duels) == 1
+            if not wanted and self._clock() + self._round_s(duel, job) > self._deadline:
+                break
+            what = f"{_against(setting, incumbent, challenger)}, round {len(duel.rounds) + 1}"
+            duel.rounds.append((self._trial(pair[0], job, what), self._trial(pair[1], job, what)))
+        return bool(duel.rounds)
+
+    def _trial(self, settings: BenchSettings, job: Job, what: str) -> Trial:
+        self._tell(what, max(self._deadline - self._clock(), 0.0))
+        trial = self._measure(settings, job)
+        self._book.add(trial)
+        return trial
+
+    def _compare(self, setting: str, use: str, incumbent: BenchSettings, challenger: BenchSettings) -> Compared:
+        duel = self._duels[frozenset((incumbent, challenger))]
+        large = setting == BATCH_TOKENS and challenger.batch_tokens > _USUAL_BATCH and use != BATCH
+        exact = challenger.kv_type == incumbent.kv_type
+        ratios = []
+        for left, right in duel.trials(incumbent):
+            before, after = self._book.pair(left, right)
+            if large:  # it makes an interruption slower, so what counts is reading alone
+                ratios.append((before.prefill_ms or 1.0) / (after.prefill_ms or 1.0))
+            else:
+                ratios.append(self._profiles[use].cost_ms(before) / self._profiles[use].cost_ms(after))
+        said = verdict(ratios, WIDE_MARGIN if large or not exact else MARGIN)
+        if said == WON and not exact:
+            said = NOTED
+        found = interval(ratios) if ratios else None
+        return Compared(
+            use,
+            said,
+            found.estimate if found else 1.0,
+            found.low if found else None,
+            found.high if found else None,
+            tuple(ratios),
+        )
+
+    def _confirm(self) -> None:
+        """Measure winners against the default itself once more; who does not win there is none.
+
+        Of many values that make no difference one wins by chance now and then, and what won looks better than it is.
+        New rounds know nothing of that: they decide, and their ratio is the one that is told.
+        """
+        pairs: dict[tuple[BenchSettings, BenchSettings], list[str]] = {}
+        for use in USES:
+            if self._best[use] != self._space.defaults[use]:
+                pairs.setdefault((self._space.defaults[use], self._best[use]), []).append(use)
+        for (default, winner), uses in pairs.items():
+            changed = [name for name in ORDER if getattr(default, name) != getattr(winner, name)]
+            setting = changed[0] if len(changed) == 1 else _CONFIRM
+            self._duels[frozenset((default, winner))] = _Duel(default, winner)
+            self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
+            compared = [self._compare(setting, use, default, winner) for use in uses]
+            what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all winners"
+            self._steps.append(Step(setting, f"{what}, again", default, winner, tuple(compared)))
+            self._best |= {one.use: default for one in compared if one.verdict != WON}
+
+    def _rounds(self, default: BenchSettings, winner: BenchSettings) -> list[tuple[Trial, Trial]]:
+        duel = self._duels.get(frozenset((default, winner)))
+        return duel.trials(default) if duel else []
+
+    def _result(self, use: str) -> UseResult:
+        default, winner = self._space.defaults[use], self._best[use]
+        profile = self._profiles[use]
+        if winner == default:
+            known = self._book.times_of_own(default)
+            cost = profile.cost_ms(self._book.times(default)) if known.prefill_ms is not None else None
+            return UseResult(use, default, default, cost, cost)
+        rounds = [self._book.pair(left, right) for left, right in self._rounds(default, winner)]
+        if not rounds:
+            before, after = (profile.cost_ms(self._book.times(one)) for one in (default, winner))
+            return UseResult(use, default, winner, before, after, before / after, None, None)
+        costs = [(profile.cost_ms(left), profile.cost_ms(right)) for left, right in rounds]
+        found = interval([left / right for left, right in costs])
+        before, after = (statistics.fmean(side) for side in zip(*costs, strict=True))
+        return UseResult(use, default, winner, before, after, found.estimate, found.low, found.high)
+
+    def _round_s(self, duel: _Duel, job: Job) -> float:
+        """Seconds that the next round will take, from what is known; in the first one an engine has to be started."""
+        seconds = 0.0
+        for settings in (duel.first, duel.second):
+            times = self._book.times(settings)
+            starts = job.fresh or (settings == duel.second and not duel.rounds)
+            milliseconds = (times.start_ms or 0.0) if starts else 0.0
+            milliseconds += (times.prefill_ms or 0.0) * (job.prompt_tokens + START_TOKENS)
+            milliseconds += (times.decode_ms or 0.0) * job.generated_tokens
+            milliseconds += (times.batched_ms or 0.0) * SLOTS * BATCHED_TOKENS if job.batched else 0.0
+            seconds += milliseconds / 1000
+        return seconds
+
+
+def _job(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> Job:
+    """What to measure: only what the value can change, with a prompt that is long enough to show it."""
+    if setting == BATCH_TOKENS:
+        longest = max(incumbent.batch_tokens, challenger.batch_tokens)
+        return Job(prompt_tokens=longest, generated_tokens=0, batched=False)
+    if setting in {FLASH_ATTENTION, KV_TYPE}:
+        return Job(prompt_tokens=DEEP_TOKENS, depth_tokens=DEEP_TOKENS, batched=False)
+    fresh = incumbent.repack != challenger.repack
+    if setting != _CONFIRM:
+        return Job(fresh=fresh)
+    deep = DEEP_TOKENS if incumbent.flash_attention != challenger.flash_attention else 0
+    longest = max(incumbent.batch_tokens, challenger.batch_tokens, Job().prompt_tokens, deep)
+    return Job(prompt_tokens=max(longest, deep), depth_tokens=deep, fresh=fresh)
+
+
+def _against(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> str:
+    if setting == _CONFIRM:
+        return "the winners against the defaults"
+    old, new = getattr(incumbent, setting), getattr(challenger, setting)
+    return f"{in_words(setting, new)} against {in_words(setting, old).rpartition(' ')[2]}"

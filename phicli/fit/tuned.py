@@ -1,0 +1,145 @@
+"""The settings that were measured best for a file on a machine, as plain data that lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Final, Self
+
+from phicli.fit.memory import KV_TYPE_BYTES
+
+ONE_ANSWER: Final = "one_answer"
+CONVERSATION: Final = "conversation"
+BATCH: Final = "batch"
+USES: Final = (ONE_ANSWER, CONVERSATION, BATCH)
+"""What settings are tuned for: a single question, a conversation, many requests at a time."""
+
+_FLASH_ATTENTION: Final = ("auto", "on", "off")
+_MOST_THREADS: Final = 1024
+_MOST_BATCH_TOKENS: Final = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """The best settings for one use, named as in :class:`phicli.engine.types.LoadSettings`.
+
+    ``ratio`` is how many times as fast as the untuned default they were, with its 95 % interval; all three are 1 where
+    ``default``: nothing beat it.
+    """
+
+    threads: int
+    batch_tokens: int
+    kv_type: str
+    flash_attention: str
+    repack: bool
+    default: bool = True
+    ratio: float = 1.0
+    ratio_low: float = 1.0
+    ratio_high: float = 1.0
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :func:`dataclasses.asdict`.
+
+        Raises:
+            ValueError: a field is missing or is not what it has to be.
+        """
+        ratios = [_number(data, name) for name in ("ratio", "ratio_low", "ratio_high")]
+        kv_type, flash_attention = _text(data, "kv_type"), _text(data, "flash_attention")
+        if kv_type not in KV_TYPE_BYTES or flash_attention not in _FLASH_ATTENTION:
+            raise ValueError(f"settings that the engine does not know: {kv_type}, {flash_attention}")
+        return cls(
+            threads=_count(data, "threads", _MOST_THREADS),
+            batch_tokens=_count(data, "batch_tokens", _MOST_BATCH_TOKENS),
+            kv_type=kv_type,
+            flash_attention=flash_attention,
+            repack=_switch(data, "repack"),
+            default=_switch(data, "default"),
+            ratio=ratios[0],
+            ratio_low=ratios[1],
+            ratio_high=ratios[2],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What tuning found for one file under one processor, number of cores and engine ``build``.
+
+    ``model`` is what it was called; ``variant_id`` and ``quant`` are None for what the catalogue does not know.
+    ``winners`` has one for each of :data:`USES`. ``made_at`` is ISO 8601, UTC.
+    """
+
+    model: str
+    variant_id: str | None
+    quant: str | None
+    weights_bytes: int
+    cpu: str
+    cores: int
+    build: str
+    made_at: str
+    winners: Mapping[str, Winner]
+
+    def holds_for(self, cpu: str, cores: int, build: str) -> bool:
+        """Whether it was found under these conditions."""
+        return (self.cpu, self.cores, self.build) == (cpu, cores, build)
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON has it."""
+        names = ("model", "variant_id", "quant", "weights_bytes", "cpu", "cores", "build", "made_at")
+        data = {name: getattr(self, name) for name in names}
+        return data | {"winners": {use: asdict(winner) for use, winner in self.winners.items()}}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_data`.
+
+        Raises:
+            ValueError: a field is missing or is not what it has to be.
+        """
+        winners = data.get("winners")
+        if not isinstance(winners, Mapping) or not all(isinstance(winners.get(use), Mapping) for use in USES):
+            raise ValueError("there is not a winner for each use")
+        return cls(
+            model=_text(data, "model"),
+            variant_id=_text_or_none(data, "variant_id"),
+            quant=_text_or_none(data, "quant"),
+            weights_bytes=_count(data, "weights_bytes", 1 << 62),
+            cpu=_text(data, "cpu"),
+            cores=_count(data, "cores", 1 << 16),
+            build=_text(data, "build"),
+            made_at=_text(data, "made_at"),
+            winners=MappingProxyType({use: Winner.from_data(winners[use]) for use in USES}),
+        )
+
+
+def _text(data: Mapping[str, Any], name: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str):
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _text_or_none(data: Mapping[str, Any], name: str) -> str | None:
+    return None if data.get(name) is None else _text(data, name)
+
+
+def _count(data: Mapping[str, Any], name: str, most: int) -> int:
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _number(data: Mapping[str, Any], name: str) -> float:
+    value = data.get(name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < float("inf"):
+        raise ValueError(f"{name} is {value!r}")
+    return float(value)
+
+
+def _switch(data: Mapping[str, Any], name: str) -> bool:
+    value = data.get(name)
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r}")
+    return value
