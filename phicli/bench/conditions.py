@@ -1,0 +1,122 @@
+"""Under which conditions a run was made, and in which of them two runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from phicli.bench.types import Run, Workload
+
+_WORDS: Final = {"batch_tokens": "batch size", "kv_type": "KV type", "repack": "repacking", "gpu_layers": "GPU layers"}
+
+
+def model_name(run: Run) -> str:
+    """``phi-4-mini:q4_k_m``; without a quant, and for a file, the model alone."""
+    model, quant = run.subject.model, (run.subject.quant or "").lower()
+    whole = not quant or model.lower().endswith((".gguf", f":{quant}"))
+    return model if whole else f"{model}:{quant}"
+
+
+def workload_text(workload: Workload) -> str:
+    """``512 + 128 tokens``, with the depth where there is one: ``0 + 128 tokens after 2048``."""
+    depth = f" after {workload.depth_tokens}" if workload.depth_tokens else ""
+    return f"{workload.prompt_tokens} + {workload.generated_tokens} tokens{depth}"
+
+
+def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
+    """In what the file and its engine differ, as ``quant: Q4_K_M, not Q8_0``; the build of the engine is not asked.
+
+    Names do not matter where the hashes are known.
+    """
+    mine, other = ours.subject, theirs.subject
+    found = _difference("engine", mine.engine, other.engine)
+    if mine.sha256 and other.sha256:
+        if mine.sha256 == other.sha256:
+            return found
+        content = (f"SHA-256 {mine.sha256[:12]}", other.sha256[:12])
+    else:
+        content = (f"{mine.size_bytes} bytes", str(other.size_bytes))
+    names = _difference("model", mine.model, other.model) + _difference("quant", mine.quant, other.quant)
+    same_size = mine.size_bytes == other.size_bytes and not (mine.sha256 and other.sha256)
+    return names + (() if names or same_size else _difference("content of the file", *content)) + found
+
+
+def settings_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
+    """In which settings they differ, as ``threads: 1, not 2``.
+
+    The context that was allocated is not asked: it follows from all that one command measures, and time depends on what
+    of it is filled.
+    """
+    mine, other = ours.settings.to_data(), theirs.settings.to_data()
+    return tuple(
+        text for name in mine for text in _difference(_WORDS.get(name, name.replace("_", " ")), mine[name], other[name])
+    )
+
+
+def workload_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
+    """Whether they did other work."""
+    return _difference("workload", workload_text(ours.workload), workload_text(theirs.workload))
+
+
+def machine_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
+    """In what the machine and the build of the engine differ; what one of them does not tell is not compared."""
+    found: tuple[str, ...] = ()
+    for name, word in (("cpu", "processor"), ("physical_cores", "cores"), ("gpus", "GPUs")):
+        mine, other = ours.hardware.get(name), theirs.hardware.get(name)
+        if mine is not None and other is not None:
+            found += _difference(word, _plain(mine), _plain(other))
+    if ours.subject.build and theirs.subject.build:
+        found += _difference("engine build", ours.subject.build, theirs.subject.build)
+    return found
+
+
+def differences(ours: Run, theirs: Run) -> tuple[str, ...]:
+    """All that makes ``ours`` no repetition of ``theirs``: empty where it is one."""
+    return (
+        *subject_differences(ours, theirs),
+        *settings_differences(ours, theirs),
+        *workload_differences(ours, theirs),
+        *machine_differences(ours, theirs),
+    )
+
+
+def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """A name for each run: its model, and what else tells it from the others, as ``phi-4-mini:q8_0, 2 threads``.
+
+    Work is no part of it: runs that differ in that alone have the same label.
+    """
+    facts = [_facts(run) for run in runs]
+    varying = [name for name in (facts[0] if facts else {}) if len({one[name] for one in facts}) > 1]
+    return tuple(
+        ", ".join([model_name(run), *(one[name] for name in varying)]) for run, one in zip(runs, facts, strict=True)
+    )
+
+
+def _facts(run: Run) -> dict[str, str]:
+    """What can tell a run from another one of the same model, in words."""
+    settings = run.settings
+    threads = f"{settings.threads} thread{'' if settings.threads == 1 else 's'}"
+    layers = "the engine's GPU layers" if settings.gpu_layers < 0 else f"{settings.gpu_layers} GPU layers"
+    return {
+        "engine": run.subject.engine,
+        "threads": threads,
+        "batch": f"batch {settings.batch_tokens}",
+        "kv": f"KV {settings.kv_type}",
+        "flash": f"flash attention {settings.flash_attention}",
+        "repack": "repacked" if settings.repack else "not repacked",
+        "layers": layers,
+    }
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, (list, tuple)) else str(value)
+
+
+def _difference(name: str, ours: Any, theirs: Any) -> tuple[str, ...]:
+    return () if ours == theirs else (f"{name}: {_said(ours)}, not {_said(theirs)}",)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else str(value)

@@ -1,0 +1,41 @@
+"""``phi runs export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from phicli.commands.runs.ids import complete_run
+
+
+def export(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Beginnings of ids, or last. Default: all.", metavar="[RUN]...", show_default=False,
+                       autocompletion=complete_run),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The file to write. Default: standard output.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a run (the default).")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="A table for spreadsheets.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all runs.")] = False,
+) -> None:  # fmt: skip
+    """Write runs into a file, or to standard output."""
+    from phicli.bench.run_files import write_export
+    from phicli.commands.benching.options import output_format
+    from phicli.commands.runs.ids import chosen
+    from phicli.ui.bench.exported import export_text, print_export, print_written
+    from phicli.ui.terminal import Terminal
+
+    form = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=False)
+    found = chosen(runs or ())
+    text = export_text(found, form)
+    if output is None:
+        print_export(Terminal.current(), text)
+    else:
+        write_export(output, text, force=force)
+        print_written(Terminal.current(), len(found), output, as_json=as_json)

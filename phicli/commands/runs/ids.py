@@ -1,0 +1,37 @@
+"""Ids of runs: their completion, and which are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phicli.bench.history import Entry
+
+_OFFERED = 50
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """``last`` and the newest ids that begin with ``incomplete``; none where the history cannot be read."""
+    from phicli.bench.history import LAST, History
+    from phicli.errors import PhiError
+
+    try:
+        known = [LAST, *(entry.run_id for entry in History().entries(limit=_OFFERED))]
+    except (PhiError, OSError):
+        return []
+    return [name for name in known if name.startswith(incomplete.lower())]
+
+
+def chosen(runs: Sequence[str]) -> tuple[Entry, ...]:
+    """The entries that are meant by ``runs`` in that order, each once; without any, all of them, the oldest first.
+
+    Raises:
+        NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.bench.history.History.get`.
+    """
+    from phicli.bench.history import History
+
+    history = History()
+    if not runs:
+        return history.entries()[::-1]
+    return tuple({entry.run_id: entry for entry in map(history.get, runs)}.values())

@@ -1,0 +1,30 @@
+"""``phi runs list``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json, complete_model
+
+
+def list_(
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="Only these: run, endpoint, quality, tune, eval.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Only those of this model, with or without its quant.", show_default=False,
+                     autocompletion=complete_model),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many, the newest.")] = 30,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """List the runs that were kept."""
+    from phicli.bench.history import History, kind_of
+    from phicli.ui.bench.runs import print_list
+    from phicli.ui.terminal import Terminal
+
+    found = History().entries(kind=kind_of(kind), model=model, limit=limit + 1)
+    print_list(Terminal.current(), found[:limit], more=len(found) > limit, as_json=as_json)

@@ -1,0 +1,25 @@
+"""``phi runs show``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from phicli.commands.options import Json
+from phicli.commands.runs.ids import complete_run
+
+
+def show(
+    run: Annotated[
+        str,
+        typer.Argument(help="The beginning of a run's id, or last.", metavar="RUN", autocompletion=complete_run),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show everything about one run."""
+    from phicli.bench.history import History
+    from phicli.ui.bench.runs import print_entry
+    from phicli.ui.terminal import Terminal
+
+    print_entry(Terminal.current(), History().get(run), as_json=as_json)

@@ -1,0 +1,102 @@
+"""Runs in a form that other programs read: JSON lines, one JSON object, a table for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from phicli.bench.history import Entry
+from phicli.ui.envelope import SCHEMA, print_result
+from phicli.ui.terminal import Terminal
+
+FORMS: Final = ("jsonl", "json", "csv", "text")
+"""``text`` is what is written where nothing was asked for: JSON lines."""
+
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_Cell = str | int | float | bool | None
+
+
+def export_text(entries: Sequence[Entry], form: str) -> str:
+    """``entries`` as text in one of :data:`FORMS`, with the end of its last line.
+
+    ``csv`` has a column for each value, named by the way to it (``settings.threads``), lists as JSON, and an apostrophe
+    before texts that a spreadsheet would take for a formula.
+    """
+    return _WRITERS[form](entries)
+
+
+def print_export(terminal: Terminal, text: str) -> None:
+    """``text`` to standard output.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    if text:
+        terminal.write(text)
+    else:
+        terminal.say("no run was kept yet; make one: phi bench")
+
+
+def print_written(terminal: Terminal, count: int, path: Path, *, as_json: bool) -> None:
+    """Say that ``count`` runs are in the file ``path`` now.
+
+    Raises:
+        OutputClosedError: nobody reads standard output any more.
+    """
+    if as_json:
+        print_result(terminal, "runs export", {"path": str(path), "count": count})
+    else:
+        terminal.say(f"{count} run{'' if count == 1 else 's'} in {path}")
+
+
+def _lines(entries: Sequence[Entry]) -> str:
+    return "".join(_json(entry.to_data()) for entry in entries)
+
+
+def _object(entries: Sequence[Entry]) -> str:
+    data = {"runs": [entry.to_data() for entry in entries]}
+    return _json({"schema": SCHEMA, "command": "runs export", "data": data})
+
+
+def _json(value: Any) -> str:
+    """Any encoding can carry it: all but ASCII is escaped."""
+    return json.dumps(value) + "\n"
+
+
+def _table(entries: Sequence[Entry]) -> str:
+    rows = [dict(_flat(entry.to_data())) for entry in entries]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    page = io.StringIO(newline="")
+    writer = csv.writer(page, lineterminator="\n")
+    if columns:
+        writer.writerow(map(_harmless, columns))
+    writer.writerows([_harmless(row.get(name)) for name in columns] for row in rows)
+    return page.getvalue()
+
+
+def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, _Cell]]:
+    """Each single value with the way to it; what an entry and its data both have comes once."""
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, before if not before and name == "data" else f"{before}{name}.")
+        else:
+            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value
+
+
+def _harmless(cell: _Cell) -> _Cell:
+    if isinstance(cell, bool):
+        return str(cell).lower()
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+_WRITERS: Final[Mapping[str, Callable[[Sequence[Entry]], str]]] = {
+    "jsonl": _lines,
+    "text": _lines,
+    "json": _object,
+    "csv": _table,
+}
