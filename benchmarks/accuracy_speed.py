@@ -4,17 +4,19 @@
 ``phi recommend --calibrate`` does), predicts the whole model from that and from the bandwidth probe, then runs the
 whole model, and prints a Markdown table. ``--held-out`` adds what was not looked at while the model of speed was made:
 Q5_K_M, Q6_K, and decoding after 4096 tokens (with Q4_K_M). The files (3 to 4 GB each) are kept in a cache folder.
+All of it takes more than half an hour: ``--models``, ``--quants`` and ``--keep FILE`` do it in parts.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import os
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import platformdirs
@@ -120,11 +122,10 @@ def predict(case: Case, machine: Machine, calibrations: Sequence[Calibration]) -
     return estimate(candidate, machine, placement, prompt_tokens=PROMPT_TOKENS), graded(candidate, placement)
 
 
-def outcomes(*, quick: bool, held_out: bool) -> Iterator[Outcome]:
+def outcomes(chosen: Sequence[Case], *, runs: int, held_out: bool) -> Iterator[Outcome]:
     """Case by case: calibrate, predict, then run the whole file."""
     cache = platformdirs.user_cache_path("phicli-benchmarks", appauthor=False)
-    runs = 3 if quick else 5
-    for case in cases(quick=quick, held_out=held_out):
+    for case in chosen:
         machine = probe(cache=cache)
         threads = machine.cpu.physical_cores
         setting = Setting(threads, case.repack)
@@ -136,30 +137,66 @@ def outcomes(*, quick: bool, held_out: bool) -> Iterator[Outcome]:
         yield Outcome(case, estimated, calibrated, run_whole(case, threads, runs=runs, depth=depth))
 
 
-def rows(outcome: Outcome) -> Iterator[tuple[str, float, float, float]]:
-    """What was looked at: name, estimated, calibrated and measured tokens a second."""
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What was looked at, and tokens a second: estimated, calibrated, measured."""
+
+    case: str
+    what: str
+    estimated: float
+    calibrated: float
+    measured: float
+    load: str
+
+    def markdown(self) -> str:
+        """A row of the table."""
+        low, high = self.errors()
+        shown = f"{self.measured:.2f} | {self.estimated:.2f} | {low:+.1%} | {self.calibrated:.2f} | {high:+.1%}"
+        return f"| {self.case}, {self.what} | {shown} | {self.load} |"
+
+    def errors(self) -> tuple[float, float]:
+        """Of the estimate and of the calibration, relative."""
+        return self.estimated / self.measured - 1, self.calibrated / self.measured - 1
+
+
+def rows(outcome: Outcome) -> Iterator[Row]:
+    """The rows of one case."""
     low, high, true = outcome.estimated, outcome.calibrated, outcome.measured
-    yield f"{outcome.case}, decode", low.decode_tps, high.decode_tps, true.decode_tps
-    yield f"{outcome.case}, prefill of {PROMPT_TOKENS}", low.prefill_tps, high.prefill_tps, true.prefill_tps
+
+    def row(what: str, estimated: float, calibrated: float, measured: float) -> Row:
+        return Row(str(outcome.case), what, estimated, calibrated, measured, load_average())
+
+    yield row("decode", low.decode_tps, high.decode_tps, true.decode_tps)
+    yield row(f"prefill of {PROMPT_TOKENS}", low.prefill_tps, high.prefill_tps, true.prefill_tps)
     if true.at_depth_tps is not None:
-        yield f"{outcome.case}, decode at 4k", low.decode_at_context_tps, high.decode_at_context_tps, true.at_depth_tps
+        yield row("decode at 4k", low.decode_at_context_tps, high.decode_at_context_tps, true.at_depth_tps)
 
 
-def table(quick: bool, held_out: bool) -> Iterator[str]:
-    """The table, line by line: each row when it is known, then the errors of decoding and of prefill."""
-    yield f"Load average {load_average()} at the start, medians of {3 if quick else 5}, tokens/s.\n"
+def table(chosen: Sequence[Case], *, runs: int, held_out: bool, keep: Path | None) -> Iterator[str]:
+    """The table, line by line: each row when it is known, then the errors over these and the rows kept before."""
+    yield f"Load average {load_average()} at the start, medians of {runs}, tokens/s.\n"
     yield "| | measured | estimated | error | calibrated | error | load |\n|---|---|---|---|---|---|---|"
-    errors: dict[str, list[tuple[float, float]]] = {}
-    for outcome in outcomes(quick=quick, held_out=held_out):
-        for name, estimated, calibrated, true in rows(outcome):
-            pair = (estimated / true - 1, calibrated / true - 1)
-            errors.setdefault(name.split(", ")[-1], []).append(pair)
-            shown = f"{true:.2f} | {estimated:.2f} | {pair[0]:+.1%} | {calibrated:.2f} | {pair[1]:+.1%}"
-            yield f"| {name} | {shown} | {load_average()} |"
+    found = []
+    if keep is not None and keep.exists():
+        found = [Row(**json.loads(line)) for line in keep.read_text(encoding="utf-8").splitlines()]
+        yield from (row.markdown() for row in found)
+    for outcome in outcomes(chosen, runs=runs, held_out=held_out):
+        for row in rows(outcome):
+            found.append(row)
+            if keep is not None:
+                with keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(row)) + "\n")
+            yield row.markdown()
+    yield from errors_table(found)
+
+
+def errors_table(found: Sequence[Row]) -> Iterator[str]:
+    """Median and 90th percentile of the absolute errors, for each thing that was looked at."""
     yield ""
     yield "| absolute error | estimated: median | 90th percentile | calibrated: median | 90th percentile |"
     yield "|---|---|---|---|---|"
-    for what, pairs in errors.items():
+    for what in dict.fromkeys(row.what for row in found):
+        pairs = [row.errors() for row in found if row.what == what]
         sides = [sorted(abs(pair[side]) for pair in pairs) for side in (0, 1)]
         yield (
             f"| {what} ({len(pairs)}) | "
@@ -183,8 +220,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--quick", action="store_true", help="Q4_K_M alone, medians of 3")
     parser.add_argument("--held-out", action="store_true", help="also Q5_K_M, Q6_K, and decoding at a depth of 4k")
+    parser.add_argument("--models", nargs="*", choices=list(SHAPES), default=list(SHAPES), help="only these")
+    parser.add_argument("--quants", nargs="*", default=[], help="only these")
+    parser.add_argument("--keep", type=Path, help="a file of rows that were found before; the new ones are added")
     options = parser.parse_args()
-    for line in table(options.quick, options.held_out):
+    chosen = [
+        case
+        for case in cases(quick=options.quick, held_out=options.held_out)
+        if case.variant_id in options.models and (not options.quants or case.quant in options.quants)
+    ]
+    for line in table(chosen, runs=3 if options.quick else 5, held_out=options.held_out, keep=options.keep):
         print(line, flush=True)
 
 

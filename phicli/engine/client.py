@@ -180,6 +180,7 @@ def _completion_body(
         "min_p": sampling.min_p,
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
+        "ignore_eos": sampling.ignore_eos,
         "stop": list(stop_strings),
         "preserved_tokens": list(visible_tokens),
         "stream": True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import json
 import os
@@ -14,7 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO
@@ -22,42 +23,72 @@ from typing import IO
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
-_WORKER = Path(__file__).with_name("worker.py")
-_LOG_LINE = re.compile(r"^[\d.]+ E (?P<reason>.+)$")
+UNKNOWN_ARCHITECTURE = "unknown model architecture"
+WORKER = Path(__file__).with_name("worker.py")
+_LOG_LINE = re.compile(r"^(?:[\d.]+ E )?(?P<reason>(?<= E ).+|error\b.+)$")  # complaints about options have no mark
 _KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
 _LEAVE_TIMEOUT_S = 5.0
+_OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 _STALE_LOG_S = 7 * 24 * 3600
 
 
-class WorkerProcess:
-    """An engine process and its log.
-
-    Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
-    Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
+class EngineProcess(abc.ABC):
+    """A process that runs the engine, and its log: how it ended, why, and how to end it.
 
     Args:
         log_dir: where the engine's log goes while the process lives; the system's temporary folder stands in
             when it cannot be written.
-
-    Raises:
-        EngineError: the process cannot be started.
     """
+
+    _popen: subprocess.Popen[str]
 
     def __init__(self, log_dir: Path | None = None) -> None:
         self.api_key = secrets.token_urlsafe(24)
         self.load_ms = 0.0
+        """From starting the process to the model's being ready; 0 while it loads."""
         self.build = ""
-        self._started = time.monotonic()
-        self.log_path, log = _open_log(log_dir)
+        """The engine and its version; empty while that is not known."""
+        self.log_path: Path | None = None
+        self._log_dir = log_dir
         self._keep_log = False
-        self._lines: queue.Queue[str] = queue.Queue()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the engine."""
+        return self._popen.pid
+
+    @abc.abstractmethod
+    def load(self, settings: LoadSettings) -> None:
+        """Say which file to load and how; returns at once."""
+
+    @abc.abstractmethod
+    def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+
+        Args:
+            on_tick: called about ten times a second with the seconds waited so far.
+
+        Raises:
+            EngineError: the process ended first; quotes the engine's own reason.
+        """
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str], *, pipes: bool) -> None:
+        """Start ``command`` in a session of its own, its errors in a log of its own.
+
+        With ``pipes`` its standard input and output are ours, otherwise they are the null device.
+
+        Raises:
+            EngineError: it cannot be started.
+        """
+        self._started = time.monotonic()
+        self.log_path, log = _open_log(self._log_dir)
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, "-P", str(_WORKER), str(os.getpid())],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
+                command,
+                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
                 stderr=log,
-                env=_environment(),
+                env=environment,
                 text=True,
                 encoding="utf-8",
                 start_new_session=True,
@@ -67,15 +98,83 @@ class WorkerProcess:
             raise EngineError(f"the engine's process cannot be started: {error}", "try again, or reinstall") from error
         finally:
             log.close()
+
+    def failure(self, what: str, *, said: str = "") -> EngineError:
+        """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
+        self._keep_log = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(_LEAVE_TIMEOUT_S)
+        code = self._popen.poll()
+        reason = self.first_error() or said
+        if code is None:
+            message = f"{what}: it does not answer any more"
+        elif code == _KILLED:
+            message = f"{what}: its process was killed, most likely by the system because memory ran out"
+        elif code < 0:
+            message = f"{what}: its process crashed with {_signal_name(-code)}"
+        else:
+            message = what
+        if reason:
+            message += f"; the engine says: {reason}"
+        hint = _OF_MEMORY if _lacks_memory(code, reason) else self._advice(reason)
+        return EngineError(message, hint, data={"engine_log": str(self.log_path or "")})
+
+    def first_error(self) -> str:
+        """The first error line of the log, which is the reason; empty when there is none."""
+        if self.log_path is None:
+            return ""
+        with contextlib.suppress(OSError):
+            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if found := _LOG_LINE.match(line):
+                    return found["reason"].strip()
+        return ""
+
+    def close(self) -> None:
+        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
+        self._ask_to_leave()
+        if not self.load_ms:  # while it loads it would not notice
+            self._popen.kill()
+        try:
+            self._popen.wait(_LEAVE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+        with contextlib.suppress(OSError):
+            if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
+                self.log_path.unlink()
+
+    def _advice(self, reason: str) -> str:
+        """What to do about a failure that is not one of memory."""
+        if UNKNOWN_ARCHITECTURE in reason:
+            return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
+        return "see whether the engine itself works with: phi chat tiny-phi hello; if it does, fetch the file again"
+
+    def _ask_to_leave(self) -> None:
+        """Ask a process that is ready to end by itself; here by the end of its standard input."""
+        if self._popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+
+
+class WorkerProcess(EngineProcess):
+    """The engine in a process of this interpreter (``worker.py``).
+
+    Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
+    Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
+
+    Raises:
+        EngineError: the process cannot be started.
+    """
+
+    def __init__(self, log_dir: Path | None = None) -> None:
+        super().__init__(log_dir)
+        self._lines: queue.Queue[str] = queue.Queue()
+        command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
+        self._start(command, engine_environment(), pipes=True)
         threading.Thread(target=self._read_stdout, daemon=True).start()
 
-    @property
-    def pid(self) -> int:
-        """The process id of the engine."""
-        return self._popen.pid
-
     def load(self, settings: LoadSettings) -> None:
-        """Tell the process which file to load and how; returns at once."""
+        """Say which file to load and how; returns at once."""
         config = asdict(settings) | {"model_path": str(settings.model_path), "api_key": self.api_key}
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
         with contextlib.suppress(OSError):  # it died already: wait_ready says why
@@ -106,51 +205,6 @@ class WorkerProcess:
                 return str(reply["address"])
             raise self.failure("the engine could not load the model", said=reply["error"])
 
-    def failure(self, what: str, *, said: str = "") -> EngineError:
-        """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
-        self._keep_log = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_LEAVE_TIMEOUT_S)
-        code = self._popen.poll()
-        reason = self.first_error() or said
-        if code is None:
-            message = f"{what}: it does not answer any more"
-        elif code == _KILLED:
-            message = f"{what}: its process was killed, most likely by the system because memory ran out"
-        elif code < 0:
-            message = f"{what}: its process crashed with {_signal_name(-code)}"
-        else:
-            message = what
-        if reason:
-            message += f"; the engine says: {reason}"
-        return EngineError(message, _hint(code, reason), data={"engine_log": str(self.log_path or "")})
-
-    def first_error(self) -> str:
-        """The first error line of the log, which is the reason; empty when there is none."""
-        if self.log_path is None:
-            return ""
-        with contextlib.suppress(OSError):
-            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
-                if found := _LOG_LINE.match(line):
-                    return found["reason"].strip()
-        return ""
-
-    def close(self) -> None:
-        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
-        if self._popen.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._popen.stdin.close()
-        if not self.load_ms:  # while it loads it would not notice
-            self._popen.kill()
-        try:
-            self._popen.wait(_LEAVE_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        with contextlib.suppress(OSError):
-            if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
-                self.log_path.unlink()
-
     def _read_stdout(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
         for line in self._popen.stdout:
@@ -158,15 +212,11 @@ class WorkerProcess:
         self._lines.put("")
 
 
-def _hint(code: int | None, reason: str) -> str:
-    if code == _KILLED or "failed to allocate" in reason or "create context" in reason:
-        return "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
-    if "unknown model architecture" in reason:
-        return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-    return "see whether the engine itself works with: phi chat tiny-phi hello; if it does, fetch the file again"
+def _lacks_memory(code: int | None, reason: str) -> bool:
+    return code == _KILLED or "failed to allocate" in reason or "create context" in reason
 
 
-def _environment() -> dict[str, str]:
+def engine_environment() -> dict[str, str]:
     """The child's environment.
 
     llama.cpp's threads meet after each operation and spin while they wait. Spinning as long as the runtime likes

@@ -35,7 +35,10 @@ class LoadSettings:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time."""
+    """How the next token is chosen. ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time.
+
+    With ``ignore_eos`` the model cannot choose to end: ``max_tokens`` come, for measurements.
+    """
 
     temperature: float = 0.0
     top_k: int = 40
@@ -43,6 +46,7 @@ class Sampling:
     min_p: float = 0.05
     seed: int | None = None
     max_tokens: int | None = None
+    ignore_eos: bool = False
 
 
 @dataclass(frozen=True, slots=True)

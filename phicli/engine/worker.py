@@ -7,6 +7,9 @@ library and ``xllamacpp``. The protocol is three lines long:
 2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
 3. standard input stays open: its end is the order to leave.
 
+With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
+the parent too.
+
 Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed.
 """
 
@@ -51,6 +54,16 @@ def deepen_stacks() -> None:
         libc.pthread_setattr_default_np(attributes)
 
 
+def become(command: list[str]) -> None:
+    """Turn this process into ``command``, whose threads get the same stacks; returns never."""
+    import resource
+
+    _, most = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = _STACK_BYTES if most == resource.RLIM_INFINITY else min(_STACK_BYTES, most)
+    resource.setrlimit(resource.RLIMIT_STACK, (wanted, most))
+    os.execv(command[0], command)  # noqa: S606 (a shell is what it must not be)
+
+
 def parameters(config: dict[str, Any]) -> Any:
     """llama.cpp's parameters for ``config``.
 
@@ -89,6 +102,8 @@ def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
     die_with_parent(int(sys.argv[1]))
+    if len(sys.argv) > 2:
+        become(sys.argv[2:])
     import xllamacpp  # while the parent still decides what to load
 
     line = sys.stdin.readline()

@@ -1,16 +1,24 @@
-"""The engines that the contract is held against: the scripted fake, and the real one on tiny-phi."""
+"""The engines that the contract is held against: the scripted fake, and the real ones on tiny-phi.
+
+That of a ``llama-server`` binary is there where one is on PATH.
+"""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.native_server import NativeServerEngine
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.support.files import TINY_PHI
 
+BINARY = shutil.which("llama-server")
+KINDS = ["scripted", "llama", *(["native"] if BINARY else [])]
 QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
 
 
@@ -21,17 +29,19 @@ def tiny_settings(context_tokens: int = 256) -> LoadSettings:
 def make(kind: str, context_tokens: int) -> Engine:
     if kind == "scripted":
         return ScriptedEngine(lambda _: "The capital of France is Paris.<|end|>", context_tokens=context_tokens)
+    if kind == "native" and BINARY is not None:
+        return NativeServerEngine(tiny_settings(context_tokens), Path(BINARY))
     return LlamaServerEngine(tiny_settings(context_tokens))
 
 
-@pytest.fixture(scope="module", params=["scripted", "llama"])
+@pytest.fixture(scope="module", params=KINDS)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made = make(request.param, 256)
     yield made
     made.close()
 
 
-@pytest.fixture(params=["scripted", "llama"])
+@pytest.fixture(params=KINDS)
 def odd_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine of its own, with a context that llama.cpp would round up."""
     made = make(request.param, 100)

@@ -1,0 +1,181 @@
+"""The whole benchmark of an endpoint: which model, how to ask it, then one load after the other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
+
+from phicli.bench.endpoint.asking import Limits, Opening, open_endpoint
+from phicli.bench.endpoint.loading import InterruptedLevel, run_level
+from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, Load
+from phicli.engine.endpoint.client import EndpointClient
+from phicli.engine.endpoint.failures import EndpointError
+from phicli.errors import NetworkError
+
+_LIST_S: Final = 30.0
+_TOTAL: Final = 5
+"""How many times longer than silence a request may take in all."""
+
+
+class Watch(Protocol):
+    """Is told how it goes."""
+
+    def show(self, text: str, left_s: float | None = None) -> None:
+        """What is being done, and for how many seconds more."""
+
+    def say(self, text: str) -> None:
+        """Something to remember."""
+
+
+@dataclass(slots=True)
+class EndpointBench:
+    """One benchmark; ``report`` has what was found so far, also after a failure or Ctrl-C.
+
+    Args:
+        client: the endpoint.
+        report: with nothing measured in it yet; its model is empty where the endpoint's first is meant.
+        loads: what to put on it, in this order.
+        silence_s: a request that is silent for so long counts as dead; while several are under way, for longer.
+        chance: of the words of the prompts; it should differ from run to run, so that no cache knows them.
+        watch: is told how it goes.
+    """
+
+    client: EndpointClient
+    report: EndpointReport
+    loads: tuple[Load, ...]
+    silence_s: float
+    chance: random.Random
+    watch: Watch
+
+    def run(self) -> None:
+        """Measure all loads, until one is not answered any more.
+
+        Raises:
+            NetworkError: the endpoint refuses, cannot be reached, or fails again and again.
+            KeyboardInterrupt: Ctrl-C.
+        """
+        self.report = replace(self.report, complete=False)
+        if not self.report.model:
+            self.report = replace(self.report, model=self._first_model())
+        opening = self._open()
+        manner = opening.manner
+        settings = {**self.report.settings, "asked_for": [*manner.extras, manner.limit]}
+        self.report = replace(self.report, first_ms=opening.first_ms, server=self.client.server, settings=settings)
+        for place, load in enumerate(self.loads):
+            self._add(self._level(opening, load, self.loads[place + 1 :]))
+        self.report = replace(self.report, complete=True)
+
+    def _first_model(self) -> str:
+        listed = self.client.models(silence_s=min(self.silence_s, _LIST_S))
+        if not listed:
+            raise NetworkError(
+                f"{self.client.address.shown} has no models", "load one there, or name one: --url URL MODEL"
+            )
+        more = f", the first of the endpoint's {len(listed)} models" if len(listed) > 1 else ""
+        self.watch.say(f"measuring {listed[0]}{more}")
+        return listed[0]
+
+    def _open(self) -> Opening:
+        first = self.loads[0]
+        limits = Limits(self.silence_s, self.silence_s * _TOTAL)
+        return open_endpoint(
+            self.client, self.report.model, first.prompt_tokens, first.generated_tokens, limits, self.chance,
+            self.watch.show,
+        )  # fmt: skip
+
+    def _level(self, opening: Opening, load: Load, later: tuple[Load, ...]) -> Level:
+        silence_s = self.silence_s + load.concurrency * opening.warm_ms / 1000
+        limits = Limits(silence_s, _TOTAL * silence_s)
+        what = f"{self.report.model}: {load.concurrency} at a time"
+        seconds = _Forecast(self.report, opening.warm_ms / 1000)
+
+        def progress(done: int) -> None:
+            left = replace(load, requests=load.requests - done)
+            self.watch.show(f"{what}, {done} of {load.requests}", sum(map(seconds, (left, *later))))
+
+        progress(0)
+        try:
+            return run_level(self.client, opening.manner, load, limits, self.chance, progress)
+        except InterruptedLevel as interruption:
+            if interruption.level.answers:
+                self.report = replace(self.report, levels=(*self.report.levels, interruption.level))
+            raise
+
+    def _add(self, level: Level) -> None:
+        """Add ``level`` to the report.
+
+        Raises:
+            NetworkError: it ended early, or nothing of it was answered.
+        """
+        self.report = replace(
+            self.report,
+            levels=(*self.report.levels, level),
+            warnings=tuple(dict.fromkeys((*self.report.warnings, *warnings_of(level)))),
+        )
+        if level.stopped or not level.answers:
+            last = level.failures[-1]
+            where = f"with {level.load.concurrency} at a time, {len(level.failures)} of {level.load.requests} failed"
+            raise EndpointError(last.kind, f"{last.message} ({where})", last.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forecast:
+    """How long a load takes, from the last level, else from the warm-up; requests at a time are taken to share."""
+
+    report: EndpointReport
+    warm_s: float
+
+    def __call__(self, load: Load) -> float:
+        """Seconds."""
+        done = [level for level in self.report.levels if level.answers]
+        each = done[-1].wall_s / len(done[-1].answers) if done else self.warm_s
+        return each * load.requests
+
+
+def warnings_of(level: Level) -> tuple[str, ...]:
+    """Words for what makes the numbers of ``level`` worth less."""
+    found = []
+    load = level.load
+    if level.failures:
+        kinds = ", ".join(f"{count} {_KINDS.get(kind, kind)}" for kind, count in level.failed.items())
+        found.append(f"{load.concurrency} at a time: {len(level.failures)} of {load.requests} failed ({kinds})")
+    if level.client_share > FAIR_SHARE:
+        found.append(
+            f"{load.concurrency} at a time: phi itself used {level.client_share:.0%} of a processor; "
+            "the endpoint may be faster than this"
+        )
+    if level.answers and not level.tokens_told:
+        found.append("the endpoint does not count its tokens: pieces of text are counted, which may hold several")
+    short = [one for one in level.answers if one.tokens < load.generated_tokens // 2]
+    if short:
+        found.append(f"{len(short)} of {len(level.answers)} answers ended before half of --tokens were generated")
+    return tuple(found)
+
+
+_KINDS: Final[Mapping[str, str]] = {
+    "limited": "were too many for it",
+    "server": "were errors of the server",
+    "unreachable": "could not connect",
+    "silent": "got no answer in time",
+    "slow": "took too long",
+    "garbage": "sent something else",
+    "cut": "stopped half way",
+    "empty": "were empty",
+    "rejected": "were rejected",
+    "key": "were refused for the key",
+    "not_found": "were not found",
+    "redirect": "were sent elsewhere",
+    "tls": "had no secure connection",
+}
+
+
+def headline_of(report: EndpointReport) -> dict[str, Any]:
+    """What a list of runs shows of it: the lengths that all levels have in common, and the first level's speed."""
+    lengths = {(level.load.prompt_tokens, level.load.generated_tokens) for level in report.levels}
+    found: dict[str, Any] = {}
+    if len(lengths) == 1:
+        found["prompt_tokens"], found["generated_tokens"] = lengths.pop()
+    speed = report.levels[0].decode_tps if report.levels else None
+    return found | {"decode_tps": {"mean": speed.mean, "stdev": speed.stdev} if speed else None}

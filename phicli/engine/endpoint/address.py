@@ -1,0 +1,120 @@
+"""Where an endpoint is, how it may be shown, and which key it gets."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
+
+from phicli.errors import UsageError
+
+KEY: Final = "PHI_API_KEY"
+_OPENAI_KEY: Final = "OPENAI_API_KEY"
+_OPENAI: Final = "api.openai.com"
+_CHAT: Final = "/chat/completions"
+EXAMPLE: Final = "it is written like http://127.0.0.1:8080/v1"
+_LONGEST: Final = 2000
+_SHORTEST_SECRET: Final = 6  # of a value in the query: masking shorter ones would make messages unreadable
+_MASK: Final = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint. ``shown`` is all of it that may be printed or kept: no credentials, no query.
+
+    ``base`` is the URL to which paths are added, ``query`` what follows them. ``authorization`` is the header to
+    send, None without a key. ``secrets`` are the texts that must not get out again.
+    """
+
+    shown: str
+    host: str
+    base: str = field(repr=False)
+    query: str = field(default="", repr=False)
+    authorization: str | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read the key."""
+        return self.base.startswith("https:")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        if self.host == "localhost" or self.host.endswith(".localhost"):
+            return True
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return address.is_loopback or address.is_unspecified
+
+    def url(self, path: str) -> str:
+        """The URL of ``path`` below it."""
+        return self.base + path + (f"?{self.query}" if self.query else "")
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without what must not get out: servers quote keys, and libraries URLs."""
+        for secret in self.secrets:
+            text = text.replace(secret, _MASK)
+        return text
+
+
+def read_address(text: str, environment: Mapping[str, str]) -> Address:
+    """The endpoint that was typed, with its key: that in the URL, else ``PHI_API_KEY``.
+
+    ``OPENAI_API_KEY`` is sent to OpenAI's own endpoint, encrypted, and nowhere else.
+
+    Raises:
+        UsageError: it is no URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
+    """
+    if len(text) > _LONGEST or not text.isprintable() or " " in text:
+        raise UsageError("--url has characters that no address has, or too many", EXAMPLE)
+    parts = _split(text)
+    host = (parts.hostname or "").rstrip(".")
+    path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
+    place = f"[{host}]" if ":" in host else host
+    shown = f"{parts.scheme}://{place}{f':{parts.port}' if parts.port else ''}{path}"
+    authorization, secrets = _authorization(parts, host, environment)
+    values = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_SECRET]
+    hidden = {*secrets, *values, *([parts.query] if values else [])}
+    return Address(
+        shown=shown,
+        host=host,
+        base=shown,
+        query=parts.query,
+        authorization=authorization,
+        secrets=tuple(sorted(hidden, key=len, reverse=True)),
+    )
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        (parts.hostname or "").encode("idna")
+    except ValueError:  # UnicodeError is one; the text of either may have the password in it
+        raise UsageError("--url is no address of an endpoint", EXAMPLE) from None
+    if not sound or not all(one.isalnum() or one in "-._:" for one in parts.hostname or ""):
+        raise UsageError("--url is no address of an endpoint", EXAMPLE)
+    return parts
+
+
+def _authorization(parts: SplitResult, host: str, environment: Mapping[str, str]) -> tuple[str | None, list[str]]:
+    """The header, and what in it is secret."""
+    if parts.username or parts.password:
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        coded = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return f"Basic {coded}", [one for one in (password or user, parts.password or parts.username, coded) if one]
+    name = KEY
+    if not environment.get(KEY) and parts.scheme == "https" and host == _OPENAI:
+        name = _OPENAI_KEY
+    key = environment.get(name, "").strip()
+    if not key:
+        return None, []
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise UsageError(f"the key in {name} has characters that cannot be sent", f"set {name} again")
+    return f"Bearer {key}", [key]

@@ -1,0 +1,151 @@
+"""Asks an OpenAI-compatible endpoint: which models it has, and for a streamed answer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from phicli.engine.endpoint.address import EXAMPLE, Address
+from phicli.engine.endpoint.events import Delta, End, Reader
+from phicli.engine.endpoint.failures import EndpointError, clean, of_exception, of_status, silent
+from phicli.errors import UsageError
+
+if TYPE_CHECKING:
+    from httpx2 import Response, Timeout
+
+_CONNECT_S: Final = 15.0
+_KEEP_OPEN_S: Final = 2.0  # llama.cpp's server closes what is idle for 5 s
+_MOST_BYTES: Final = 1 << 22
+_MOST_SAID: Final = 1 << 16
+
+
+class EndpointClient:
+    """One endpoint; threads may share it. Connections are kept between requests, as other clients keep them.
+
+    Proxies come from the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), but not for an
+    address on this machine. Redirects are not followed: the key is for this endpoint alone.
+
+    Args:
+        address: where it is.
+        connections: how many requests at a time.
+
+    Raises:
+        UsageError: the address, or a proxy of the environment, makes no sense.
+    """
+
+    def __init__(self, address: Address, *, connections: int = 1) -> None:
+        import httpx2
+
+        self.address = address
+        self.server = ""
+        """What the endpoint calls itself in its answers; empty until the first."""
+        headers = {"Accept-Encoding": "identity", "User-Agent": "phi-bench"}
+        if address.authorization is not None:
+            headers["Authorization"] = address.authorization
+        try:
+            httpx2.URL(address.base)
+        except httpx2.InvalidURL as error:
+            raise UsageError(f"{address.shown} is no address of an endpoint", EXAMPLE) from error
+        try:
+            self._client = httpx2.Client(
+                headers=headers,
+                verify=httpx2.create_ssl_context(),
+                trust_env=not address.is_loopback,
+                limits=httpx2.Limits(max_connections=connections, keepalive_expiry=_KEEP_OPEN_S),
+            )
+        except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
+            raise UsageError(
+                f"a proxy or certificate file of the environment cannot be used: {clean(address, str(error))}",
+                "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
+            ) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def models(self, *, silence_s: float) -> tuple[str, ...]:
+        """The names of the models that it lists, in its order.
+
+        Raises:
+            EndpointError: it cannot be reached, refuses, or sends no list.
+        """
+        with self._answer("GET", "/models", None, silence_s) as response:
+            body = _most(response, _MOST_BYTES)
+        try:
+            listed = json.loads(body)["data"]
+            names = tuple(
+                one["id"] for one in listed if isinstance(one["id"], str) and one["id"] and one["id"].isprintable()
+            )
+        except (ValueError, LookupError, TypeError, RecursionError):
+            hint = "check the address; or name the model: phi bench --url URL MODEL"
+            raise EndpointError("garbage", f"{self.address.shown}/models is no list of models", hint) from None
+        return names
+
+    def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:
+        """Stream the answer to ``body``, a request for ``/chat/completions``; the last event is ``End``.
+
+        Times are those of :func:`time.perf_counter`. Closing the iterator closes the connection.
+
+        Args:
+            body: the request; that it streams is added.
+            silence_s: after so many seconds without a byte it counts as dead.
+            total_s: after so many seconds it has taken too long.
+
+        Raises:
+            EndpointError: it failed.
+        """
+        until = time.monotonic() + total_s
+        reader = Reader(self.address)
+        with self._answer("POST", "/chat/completions", {**body, "stream": True}, silence_s) as response:
+            for data in response.iter_raw():
+                yield from reader.read(data, time.perf_counter())
+                if reader.ended:
+                    break
+                if time.monotonic() > until:
+                    message = f"{self.address.shown} was not done after {total_s:.0f} s"
+                    raise EndpointError("slow", message, silent(self.address, total_s).hint)
+            yield reader.close()
+
+    @contextlib.contextmanager
+    def _answer(self, method: str, path: str, body: Mapping[str, Any] | None, silence_s: float) -> Iterator[Response]:
+        """An answer of status 200 that is not compressed."""
+        import httpx2
+
+        timeout = _timeout(silence_s)
+        url = self.address.url(path)
+        try:
+            with self._client.stream(method, url, json=body, timeout=timeout) as response:
+                self.server = clean(self.address, response.headers.get("server", ""))[:80]
+                if response.status_code != 200:
+                    said = _most(response, _MOST_SAID)
+                    raise of_status(self.address, response.status_code, response.headers.get("location", ""), said)
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    message = f"{self.address.shown} compresses what was asked for uncompressed"
+                    raise EndpointError("garbage", message, "measure it without the proxy that does so")
+                yield response
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
+            raise of_exception(self.address, error, silence_s) from error
+
+
+def _timeout(silence_s: float) -> Timeout:
+    import httpx2
+
+    return httpx2.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
+
+
+def _most(response: Response, most: int) -> bytes:
+    """The body, or its first ``most`` bytes."""
+    found = b""
+    for data in response.iter_raw():
+        found += data
+        if len(found) >= most:
+            break
+    return found[:most]

@@ -1,0 +1,144 @@
+"""A stream of chat completion chunks, read from bytes that anybody may have sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phicli.engine.endpoint.address import Address
+from phicli.engine.endpoint.failures import EndpointError, clean, error_text
+
+_LONGEST_LINE: Final = 1 << 20
+_MOST_BYTES: Final = 1 << 26
+_MOST_TOKENS: Final = 10**9
+_QUOTED: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """New text, of the answer or of the reasoning before it; ``at_s`` is when its bytes arrived."""
+
+    text: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The last event. Token counts are None where the endpoint does not tell them."""
+
+    finish_reason: str | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+
+
+class Reader:
+    """Reads server-sent events; lines and the whole have a greatest size.
+
+    Args:
+        address: for messages.
+        most_bytes: of the whole.
+    """
+
+    def __init__(self, address: Address, *, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self.ended = False
+        self._address = address
+        self._rest = b""
+        self._bytes = 0
+        self._seen = False
+        self._finish: str | None = None
+        self._prompt: int | None = None
+        self._completion: int | None = None
+
+    def read(self, data: bytes, at_s: float) -> Iterator[Delta]:
+        """What is complete with ``data``, which arrived at ``at_s``.
+
+        Raises:
+            EndpointError: it is no stream of chunks, or too much, or says that something failed.
+        """
+        self._bytes += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._bytes > self._most_bytes or max(map(len, (*lines, self._rest))) > _LONGEST_LINE:
+            raise EndpointError("garbage", f"{self._address.shown} sent far more than was asked for", _HINT)
+        for line in lines:
+            if self.ended:
+                return
+            yield from self._line(line.rstrip(b"\r"), at_s)
+
+    def close(self) -> End:
+        """The end, when no more comes.
+
+        Raises:
+            EndpointError: it stopped half way, or nothing came.
+        """
+        if self._finish is None and not self.ended:
+            if self._seen:
+                raise EndpointError("cut", f"{self._address.shown} stopped in the middle of the answer", _HINT)
+            raise EndpointError("cut", f"{self._address.shown} ended the stream before it began", _HINT)
+        return End(self._finish, self._prompt, self._completion)
+
+    def _line(self, line: bytes, at_s: float) -> Iterator[Delta]:
+        name, _, value = line.partition(b":")
+        value = value.strip()
+        if not line.strip() or name in (b"", b"event", b"id", b"retry"):
+            return
+        if name == b"error":
+            raise self._failed(_json(value) or value.decode("utf-8", errors="replace"))
+        if name != b"data":
+            raise self._garbage(line)
+        if value == b"[DONE]":
+            self.ended = True
+            return
+        reply = _json(value)
+        if not isinstance(reply, dict):
+            raise self._garbage(line)
+        if reply.get("error"):
+            raise self._failed(reply)
+        self._seen = True
+        self._count(reply.get("usage"))
+        yield from self._choice(reply.get("choices"), line, at_s)
+
+    def _choice(self, choices: Any, line: bytes, at_s: float) -> Iterator[Delta]:
+        if choices in (None, []):
+            return
+        first = choices[0] if isinstance(choices, list) else None
+        delta = first.get("delta") or {} if isinstance(first, dict) else None
+        if not isinstance(first, dict) or not isinstance(delta, dict):
+            raise self._garbage(line)
+        text = next((delta[key] for key in _TEXTS if isinstance(delta.get(key), str) and delta[key]), "")
+        if text or delta.get("tool_calls"):
+            yield Delta(text, at_s)
+        if isinstance(first.get("finish_reason"), str) and first["finish_reason"]:
+            self._finish = clean(self._address, first["finish_reason"])
+
+    def _count(self, usage: Any) -> None:
+        if isinstance(usage, dict):
+            self._prompt = _number(usage.get("prompt_tokens"), self._prompt)
+            self._completion = _number(usage.get("completion_tokens"), self._completion)
+
+    def _failed(self, reply: Any) -> EndpointError:
+        said = clean(self._address, error_text(reply)) or "without a reason"
+        return EndpointError("server", f"{self._address.shown} failed in the middle: {said}", _HINT)
+
+    def _garbage(self, line: bytes) -> EndpointError:
+        shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
+        message = f"{self._address.shown} sent what is no stream of chat completion chunks: {shown}"
+        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+
+
+_TEXTS: Final = ("content", "reasoning_content", "reasoning")
+_HINT: Final = "see the endpoint's own log"
+
+
+def _json(value: bytes) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _number(value: Any, otherwise: int | None) -> int | None:
+    sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if sound else otherwise

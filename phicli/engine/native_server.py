@@ -1,0 +1,227 @@
+"""A ``llama-server`` binary of llama.cpp as an engine, with the same surface as the default one."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import re
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.process import UNKNOWN_ARCHITECTURE, WORKER, EngineProcess, engine_environment
+from phicli.engine.types import LoadSettings
+from phicli.errors import EngineError, NotFoundError
+
+_HOST: Final = "127.0.0.1"
+_POLL_S: Final = 0.02
+_TICK_S: Final = 0.1
+_ANSWER_TIMEOUT_S: Final = 5.0
+_VERSION_TIMEOUT_S: Final = 30.0
+_MOST_PORTS: Final = 5
+_MOST_BYTES: Final = 1 << 22
+_VERSION: Final = re.compile(r"^version: (?P<version>\S.{0,80}?)\s*$", re.MULTILINE)
+_PORT_TAKEN: Final = re.compile(r"could ?n[o']t bind|address already in use", re.IGNORECASE)
+_OF_ITS_OWN: Final = ("LLAMA_", "AIP_")
+"""Beginnings of variables that would change what the options say, the port among it."""
+
+
+class NativeServerEngine(LlamaServerEngine):
+    """A token-level engine (:class:`~phicli.engine.types.Engine`) in a process of a ``llama-server`` binary.
+
+    Args:
+        settings: the file and how to load it.
+        binary: the program.
+        log_dir: where its log goes.
+        on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: it cannot be run, or is no llama-server.
+    """
+
+    def __init__(
+        self,
+        settings: LoadSettings,
+        binary: Path,
+        *,
+        log_dir: Path | None = None,
+        on_tick: Callable[[float], None] | None = None,
+    ) -> None:
+        super().__init__(settings, process=NativeProcess(binary, log_dir), on_tick=on_tick)
+
+
+class NativeProcess(EngineProcess):
+    """The process of a ``llama-server``, which listens on a port that was free a moment ago.
+
+    Args:
+        binary: the program.
+        log_dir: where its log goes; the system's temporary folder stands in when it cannot be written.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: it cannot be run, or is no llama-server.
+    """
+
+    def __init__(self, binary: Path, log_dir: Path | None = None) -> None:
+        super().__init__(log_dir)
+        self._binary = binary.absolute()
+        self.build = native_build(self._binary)
+        self._port = 0
+        self._arguments: tuple[str, ...] = ()
+
+    def load(self, settings: LoadSettings) -> None:
+        """Start it on the file; returns at once."""
+        self._arguments = server_arguments(settings)
+        self._listen()
+
+    def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+
+        Args:
+            on_tick: called about ten times a second with the seconds waited so far.
+
+        Raises:
+            EngineError: the process ended first; quotes the engine's own reason.
+        """
+        began = ticked = time.monotonic()
+        ports = 1
+        while self._popen.poll() is None:
+            if self._is_ready():
+                self.load_ms = (time.monotonic() - self._started) * 1000
+                return f"http://{_HOST}:{self._port}"
+            time.sleep(_POLL_S)
+            if on_tick is not None and time.monotonic() - ticked >= _TICK_S:
+                ticked = time.monotonic()
+                on_tick(ticked - began)
+            if self._popen.poll() is not None and ports < _MOST_PORTS and _PORT_TAKEN.search(self._log_text()):
+                ports += 1
+                self.close()
+                self._listen()
+        raise self.failure("llama-server could not load the model")
+
+    def _listen(self) -> None:
+        self._port = _free_port()
+        command = [str(self._binary), *self._arguments, "--host", _HOST, "--port", str(self._port)]
+        if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
+            command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
+        self._start(command, _environment(self.api_key), pipes=False)
+
+    def _is_ready(self) -> bool:
+        """Whether a server answers there that has the model and is ours: it knows our key and wants one."""
+        if _status(self._port, "/health", "") != http.client.OK:
+            return False
+        ours = _status(self._port, "/props", self.api_key) == http.client.OK
+        return ours and _status(self._port, "/props", secrets.token_urlsafe(8)) == http.client.UNAUTHORIZED
+
+    def _log_text(self) -> str:
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return ""
+
+    def _advice(self, reason: str) -> str:
+        if UNKNOWN_ARCHITECTURE in reason:
+            return "this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp"
+        return f"see what it says with: {self._binary.name} --help; or try: --engine xllamacpp"
+
+    def _ask_to_leave(self) -> None:
+        self._popen.terminate()
+
+
+def native_build(binary: Path) -> str:
+    """The version that a ``llama-server`` tells, such as ``llama-server 6123 (a1b2c3d4)``.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: it cannot be run, or is no llama-server.
+    """
+    hint = "give llama.cpp's own server: --llama-server PATH"
+    try:
+        done = subprocess.run(
+            [str(binary), "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_VERSION_TIMEOUT_S,
+            check=False,
+            env=_environment(""),
+        )
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no {binary}", hint) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"{binary} cannot be run: {error}", hint) from error
+    said = (done.stdout[:_MOST_BYTES] + b"\n" + done.stderr[:_MOST_BYTES]).decode(errors="replace")
+    found = _VERSION.search(said)
+    if found is None:
+        first = next((line.strip() for line in said.splitlines() if line.strip()), f"it ended with {done.returncode}")
+        raise EngineError(f"{binary} does not tell a version as llama-server does: {first[:200]}", hint)
+    return f"llama-server {found['version']}"
+
+
+def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
+    """The options of ``llama-server`` for ``settings``; address and key are not among them.
+
+    Only options that change what is measured are given here, so that a build which lacks one says so. What is fixed
+    besides (see :func:`_environment`) goes by variables, which a build that does not know them ignores.
+    """
+    found = [
+        *("-m", str(settings.model_path)),
+        *("-c", str(settings.context_tokens * settings.slots)),
+        *("-t", str(settings.threads), "-tb", str(settings.threads)),
+        *("-b", str(settings.batch_tokens), "-ub", str(settings.batch_tokens)),
+        *("--cache-type-k", settings.kv_type, "--cache-type-v", settings.kv_type),
+        *("-fa", settings.flash_attention),
+        *("--parallel", str(settings.slots)),
+    ]
+    if settings.gpu_layers >= 0:
+        found += ["--n-gpu-layers", str(settings.gpu_layers)]
+    if not settings.repack:
+        found.append("--no-repack")
+    if not settings.warmup:
+        found.append("--no-warmup")
+    return tuple(found)
+
+
+def _environment(api_key: str) -> dict[str, str]:
+    """The variables of the process: none that set options but ours.
+
+    The key comes this way because everybody sees the options of a process. The others are what ``worker.py`` sets:
+    no prompt cache in RAM, no unified cache, no shrinking of the context, no web page; and a log of errors alone.
+    """
+    kept = {name: value for name, value in engine_environment().items() if not name.startswith(_OF_ITS_OWN)}
+    ours = {
+        "LLAMA_ARG_CACHE_RAM": "0",
+        "LLAMA_ARG_KV_UNIFIED": "0",
+        "LLAMA_ARG_FIT": "off",
+        "LLAMA_ARG_UI": "0",
+        "LLAMA_ARG_NO_WEBUI": "1",
+        "LLAMA_ARG_LOG_VERBOSITY": "1",
+        "LLAMA_ARG_LOG_PREFIX": "1",
+        "LLAMA_ARG_LOG_TIMESTAMPS": "1",
+    }
+    return kept | ours | ({"LLAMA_API_KEY": api_key} if api_key else {})
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _status(port: int, path: str, api_key: str) -> int:
+    """The status of one GET request; 0 where nothing that speaks HTTP answers."""
+    connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_TIMEOUT_S)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,191 @@
+"""The benchmark of an endpoint as a table, with bars on a terminal, and for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from phicli.bench.endpoint.types import EndpointReport, Level
+from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
+from phicli.ui.columns import aligned
+from phicli.ui.envelope import print_result
+from phicli.ui.layout import Column, fitted
+from phicli.ui.terminal import BIDI, Terminal, one_line
+
+_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_MARKDOWN: Final = {ord(sign): f"\\{sign}" for sign in "\\|`*_[]<>#~"}
+_LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)
+_DONE, _TOGETHER = Column("answered", right=True), Column("t/s together", right=True)
+_FIRST, _GAP = Column("first token", right=True), Column("between", right=True)
+_EACH, _BAR = Column("t/s each", right=True), Column("", key="bar")
+_PLAIN: Final = (_LENGTHS, _AT_A_TIME, _DONE, _FIRST, _GAP, _EACH, _TOGETHER)
+_LAYOUTS: Final = (
+    (_LENGTHS, _AT_A_TIME, _DONE, _FIRST, _GAP, _EACH, _TOGETHER, _BAR),
+    _PLAIN,
+    (_AT_A_TIME, _DONE, _FIRST, _EACH, _TOGETHER),
+    (_AT_A_TIME, _FIRST, _TOGETHER),
+)
+_BAR_WIDTH: Final = 16
+_CLOSE: Final = Signs()
+
+
+def print_report(terminal: Terminal, report: EndpointReport, *, output: str) -> None:
+    """Show ``report`` (with at least one level) as ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    if output == "json":
+        print_result(terminal, "bench", report_data(report))
+    elif output == "jsonl":
+        _print_jsonl(terminal, report)
+    elif output == "csv":
+        _print_csv(terminal, report)
+    elif output == "markdown":
+        _print_markdown(terminal, report)
+    else:
+        _print_text(terminal, report)
+
+
+def report_data(report: EndpointReport) -> dict[str, Any]:
+    """What ``phi bench --url --json`` carries."""
+    return {"hardware": dict(report.hardware), "endpoint": report.to_data()}
+
+
+def _print_text(terminal: Terminal, report: EndpointReport) -> None:
+    signs = signs_of(terminal.stdout)
+    rows = list(_rows(report, signs))
+    if not terminal.stdout.isatty():
+        cells = [[one.title.upper() for one in _PLAIN], *([one.text(row) for one in _PLAIN] for row in rows)]
+        right = [place for place, column in enumerate(_PLAIN) if column.right]
+        lines = [_about(report, signs), "", *aligned(cells, right=right), "", *_notes(report)]
+        terminal.write("\n".join(map(one_line, lines)) + "\n")
+        return
+    from phicli.ui.canvas import Canvas, safe_text
+
+    canvas = Canvas(terminal)
+    below = [safe_text(one_line(note), "dim") for note in _notes(report)]
+    about = safe_text(one_line(_about(report, signs)), "dim")
+    canvas.paint([about, safe_text(""), fitted(canvas, _LAYOUTS, rows), safe_text(""), *below])
+
+
+def _about(report: EndpointReport, signs: Signs) -> str:
+    parts = [report.model, report.url, report.server]
+    return f" {signs.dot} ".join(part for part in parts if part)
+
+
+def _rows(report: EndpointReport, signs: Signs) -> Iterator[dict[str, str]]:
+    most = max((level.throughput_tps or 0.0 for level in report.levels), default=0.0)
+    for level in report.levels:
+        load, together = level.load, level.throughput_tps
+        yield {
+            "tokens": f"{load.prompt_tokens} + {load.generated_tokens}",
+            "at a time": str(load.concurrency),
+            "answered": f"{len(level.answers)} of {load.requests}",
+            "first token": _pair(level.ttft_ms),
+            "between": _pair(level.gap_ms),
+            "t/s each": with_spread(level.decode_tps, signs),
+            "t/s together": rate(together) if together else "",
+            "bar": bar(together / most, _BAR_WIDTH, fine=signs.fine) if together else "",
+        }
+
+
+def _pair(found: Mapping[str, float] | None) -> str:
+    """Median and 95th percentile: ``120 / 310 ms``."""
+    if found is None:
+        return ""
+    middle, high = duration(found["p50"]), duration(found["p95"])
+    same = middle.rpartition(" ")[2] == high.rpartition(" ")[2]
+    return f"{middle.rpartition(' ')[0] if same else middle} / {high}"
+
+
+def _notes(report: EndpointReport) -> Iterator[str]:
+    """What the numbers are, in words."""
+    yield "first token and between tokens: median / 95th percentile, seen from here, network included"
+    told = [prompt for prompt in (_told_prompt(level) for level in report.levels) if prompt]
+    if told:
+        yield f"prompts had {' to '.join(sorted({f'{min(told):.0f}', f'{max(told):.0f}'}, key=float))} tokens"
+    if report.first_ms is not None:
+        yield f"the very first answer, which may have loaded the model, took {duration(report.first_ms)}"
+    if report.settings.get("on_this_machine"):
+        yield "the endpoint is on this machine: it shares the processors with phi"
+    if not report.complete:
+        yield "not complete: it ended early"
+
+
+def _told_prompt(level: Level) -> float | None:
+    told = [one.prompt_tokens for one in level.answers if one.prompt_tokens]
+    return sum(told) / len(told) if told else None
+
+
+def _print_jsonl(terminal: Terminal, report: EndpointReport) -> None:
+    """One JSON object a line and a level."""
+    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
+    for level in report.levels:
+        line = json.dumps({**_of_report(report), **level.to_data()}, ensure_ascii=only_ascii)
+        terminal.write(line.translate(_ESCAPED) + "\n")
+
+
+def _of_report(report: EndpointReport) -> dict[str, Any]:
+    return {
+        "run_id": report.run_id, "made_at": report.made_at, "url": report.url, "model": report.model,
+        "server": report.server or None, "complete": report.complete,
+    }  # fmt: skip
+
+
+def _record(report: EndpointReport, level: Level) -> dict[str, Any]:
+    data = level.to_data()
+    plain = (
+        "concurrency", "prompt_tokens", "generated_tokens", "requests", "answered", "wall_s", "client_cpu_share",
+        "in_flight", "requests_per_s", "throughput_tps", "tokens_told", "told_prompt_tokens", "mean_generated_tokens",
+    )  # fmt: skip
+    found = {**_of_report(report), **{name: data[name] for name in plain}, "failed": len(level.failures)}
+    for name, parts in (("ttft_ms", _ENDS), ("total_ms", _ENDS), ("gap_ms", _ENDS), ("decode_tps", ("mean", "stdev"))):
+        found |= {f"{name}_{part}": data[name][part] if data[name] else None for part in parts}
+    return found | {"failures": "; ".join(data["failures"])}
+
+
+_ENDS: Final = ("p50", "p95")
+
+
+def _print_csv(terminal: Terminal, report: EndpointReport) -> None:
+    """RFC 4180: a header, then one record a level."""
+    page = io.StringIO(newline="")
+    # Standard output makes the line ends of Windows itself.
+    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
+    records = [_record(report, level) for level in report.levels]
+    writer.writerow(records[0])
+    writer.writerows([_harmless(value) for value in record.values()] for record in records)
+    terminal.write(page.getvalue())
+
+
+def _harmless(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def _print_markdown(terminal: Terminal, report: EndpointReport) -> None:
+    rows = list(_rows(report, _CLOSE))
+    lines = [
+        _line([column.title for column in _PLAIN]),
+        "|" + "|".join(" ---: " if column.right else " --- " for column in _PLAIN) + "|",
+        *(_line([_escaped(column.text(row)) for column in _PLAIN]) for row in rows),
+        "",
+        *(f"- {_escaped(line)}" for line in (_about(report, _CLOSE), *_notes(report))),
+    ]
+    terminal.write("\n".join(lines) + "\n")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escaped(text: str) -> str:
+    """``text`` in Markdown: what it says, and nothing that it does."""
+    return one_line(text).translate(_MARKDOWN)
