@@ -80,7 +80,7 @@ class Sample:
     """One repetition, in milliseconds: reading the prompt, generating the tokens, and the first one seen from outside.
 
     None where it was not asked for. ``ttft_ms`` is from sending the prompt to receiving the first token with the
-    model loaded and nothing of the prompt in its cache. ``energy_j`` is of the whole repetition.
+    model loaded and nothing of the prompt in its cache. ``energy_j`` is of generating alone.
     """
 
     prompt_ms: float | None

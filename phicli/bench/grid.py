@@ -1,0 +1,163 @@
+"""From lists of values to what is measured, and in which order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from phicli.bench.types import BenchSettings, Workload
+from phicli.errors import UsageError
+
+Part = Literal["prompt", "decode"]
+
+COLD_TOKENS: Final = 16
+"""Length of the prompt whose first token is timed from the start of the engine."""
+
+_CONTEXT_STEP: Final = 256
+_BLOCKS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One thing to time: reading the prompt of a workload, or generating its tokens; engine and workload by place."""
+
+    engine: int
+    workload: int
+    part: Part
+    repetition: int
+
+
+def settings_grid(
+    *,
+    threads: Sequence[int],
+    batch_tokens: Sequence[int] = (),
+    kv_types: Sequence[str] = (),
+    flash_attention: Sequence[str] = (),
+    repack: Sequence[bool] = (),
+    gpu_layers: Sequence[int] = (),
+) -> tuple[BenchSettings, ...]:
+    """Every combination; the first list varies slowest. An empty list is the default alone.
+
+    A quantised cache needs flash attention: combinations without it are left out.
+
+    Raises:
+        UsageError: nothing is left.
+    """
+    default = BenchSettings(threads=threads[0])
+    grid = itertools.product(
+        threads,
+        batch_tokens or (default.batch_tokens,),
+        kv_types or (default.kv_type,),
+        flash_attention or (default.flash_attention,),
+        repack or (default.repack,),
+        gpu_layers or (default.gpu_layers,),
+    )
+    found = [BenchSettings(*values) for values in grid]
+    possible = tuple(one for one in found if one.kv_type == "f16" or one.flash_attention != "off")
+    if not possible:
+        message = f"the engine keeps the context as {found[0].kv_type} only with flash attention"
+        raise UsageError(message, "leave --flash-attention off out, or use --kv-type f16")
+    return possible
+
+
+def workloads(
+    prompt_tokens: Sequence[int], generated_tokens: Sequence[int], depth_tokens: Sequence[int]
+) -> tuple[Workload, ...]:
+    """Workloads in which every prompt length, and every count of tokens at every depth, comes once.
+
+    Reading a prompt and generating are timed apart, so nothing is gained by combining each with each: two depths are
+    one workload with the prompt and another one without. Zeros leave their part out.
+
+    Raises:
+        UsageError: a depth without tokens to generate there, or nothing at all.
+    """
+    prompts = [count for count in prompt_tokens if count]
+    decodes = [(count, depth) for depth in depth_tokens for count in generated_tokens if count]
+    if not decodes and any(depth_tokens):
+        raise UsageError("--depth is where generating begins, and --tokens 0 leaves that out", "leave one of them out")
+    pairs = itertools.zip_longest(prompts, decodes)
+    found = tuple(Workload(prompt or 0, *(decode or (0, 0))) for prompt, decode in pairs)
+    if not found:
+        raise UsageError("there is nothing to measure", "give --prompt-tokens or --tokens")
+    return found
+
+
+def longest_sequence(loads: Sequence[Workload]) -> int:
+    """Tokens of the longest sequence: a prompt and the token after it, or a depth and what is generated there."""
+    return max(COLD_TOKENS + 1, *(max(one.prompt_tokens + 1, decode_span(one)) for one in loads))
+
+
+def decode_span(load: Workload) -> int:
+    """Tokens of the sequence that generating takes: at least one before, and one more than is timed."""
+    return max(load.depth_tokens, 1) + load.generated_tokens + 1 if load.generated_tokens else 0
+
+
+def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -> int:
+    """The context to load with: ``asked``, else what is needed in steps of 256, at most what the model knows.
+
+    Args:
+        loads: what is measured.
+        asked: ``--context``.
+        trained: the longest context of the model; 0 when its file does not say.
+
+    Raises:
+        UsageError: it is too short for ``loads``, or longer than the model knows.
+    """
+    needed = longest_sequence(loads)
+    longest = trained or needed
+    if asked is not None and trained and asked > trained:
+        raise UsageError(
+            f"--context {asked} is more than the {trained} tokens that this model was trained for",
+            f"use --context {trained} or less",
+        )
+    limit = asked if asked is not None else longest
+    if needed > limit:
+        deepest = max(loads, key=lambda one: max(one.prompt_tokens, decode_span(one)))
+        where = f"--context {asked}" if asked is not None else f"the {trained} tokens that this model was trained for"
+        raise UsageError(f"{_what(deepest)} needs {needed} tokens, more than {where}", _hint(deepest, asked, needed))
+    return asked if asked is not None else min(-(-needed // _CONTEXT_STEP) * _CONTEXT_STEP, max(longest, needed))
+
+
+def _what(load: Workload) -> str:
+    if load.prompt_tokens + 1 > decode_span(load):
+        return f"--prompt-tokens {load.prompt_tokens}"
+    return f"--depth {load.depth_tokens} with --tokens {load.generated_tokens}"
+
+
+def _hint(load: Workload, asked: int | None, needed: int) -> str:
+    if asked is not None:
+        return f"use --context {needed} or more, or leave it out"
+    return "use a smaller " + ("--prompt-tokens" if load.prompt_tokens + 1 > decode_span(load) else "--depth")
+
+
+def interleaved(engines: int, loads: Sequence[Workload], repeat: int) -> tuple[Turn, ...]:
+    """All turns for engines that are loaded at the same time: A B A B … for each part of each workload.
+
+    The parts come one after the other, because what generating at a depth goes on from stays in the engine's cache
+    only until another prompt is read.
+    """
+    return tuple(
+        Turn(engine, load, part, repetition)
+        for load, part in _parts(loads)
+        for repetition in range(repeat)
+        for engine in range(engines)
+    )
+
+
+def in_blocks(engines: int, loads: Sequence[Workload], repeat: int) -> tuple[tuple[Turn, ...], ...]:
+    """All turns for engines that have to be restarted in turn: two blocks of repetitions each, A B A B."""
+    half = -(-repeat // _BLOCKS)
+    return tuple(
+        tuple(Turn(engine, load, part, repetition) for load, part in _parts(loads) for repetition in block)
+        for block in (range(half), range(half, repeat))
+        for engine in range(engines)
+        if block
+    )
+
+
+def _parts(loads: Sequence[Workload]) -> tuple[tuple[int, Part], ...]:
+    prompts: list[tuple[int, Part]] = [(place, "prompt") for place, one in enumerate(loads) if one.prompt_tokens]
+    decodes: list[tuple[int, Part]] = [(place, "decode") for place, one in enumerate(loads) if one.generated_tokens]
+    return (*prompts, *decodes)

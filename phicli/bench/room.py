@@ -1,0 +1,89 @@
+"""Whether what is benched fits into memory, alone and all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phicli.bench.types import BenchSettings, Subject
+from phicli.errors import DoesNotFitError, UsageError
+from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, check_fits, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.shape import ModelShape
+from phicli.hardware.available import Memory
+from phicli.hardware.types import Gpu
+
+_MOST_AT_ONCE: Final = 8
+"""Engines that are loaded at the same time at most: each is a process with threads of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A model with its settings and a context of so many tokens, before it is loaded."""
+
+    subject: Subject
+    settings: BenchSettings
+    shape: ModelShape
+    context_tokens: int
+
+
+def needed(load: Load, gpus: Sequence[Gpu] = ()) -> MemorySum:
+    """What ``load`` takes; layers go to a graphics processor only where the engine can use one."""
+    settings = load.settings
+    return plan_memory(
+        load.shape,
+        context_tokens=load.context_tokens,
+        kv_type_bytes=KV_TYPE_BYTES[settings.kv_type],
+        batch_tokens=settings.batch_tokens,
+        repack=settings.repack,
+        flash_attention=settings.flash_attention != "off",
+        gpu_layers=layers_on_gpu(settings, load.shape, gpus),
+    )
+
+
+def layers_on_gpu(settings: BenchSettings, shape: ModelShape, gpus: Sequence[Gpu]) -> int:
+    """How many layers a graphics processor of its own memory gets, the output counted as one; 0 without one."""
+    if not any(gpu.usable and not gpu.unified for gpu in gpus):
+        return 0
+    return shape.layers + 1 if settings.gpu_layers < 0 else min(settings.gpu_layers, shape.layers + 1)
+
+
+def check_room(load: Load, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> None:
+    """Return if ``load`` can be loaded, or if the machine does not tell its memory.
+
+    Raises:
+        UsageError: the engine cannot keep the context of this model in the type that was asked for.
+        DoesNotFitError: the memory is too small; the message has the sums.
+    """
+    subject, kv_type = load.subject, load.settings.kv_type
+    if not takes_kv_type(load.shape, kv_type):
+        raise UsageError(f"the engine cannot keep the context of {subject.model} as {kv_type}", "use --kv-type f16")
+    try:
+        check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
+    except DoesNotFitError as error:
+        hint = error.hint.replace("phi chat", "phi bench")
+        raise DoesNotFitError(error.message, hint, data=error.data) from None
+
+
+def fit_together(loads: Sequence[Load], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
+    """Whether all of ``loads`` can stay loaded at the same time.
+
+    The weights of a file are mapped, so engines with the same file share them, unless they are repacked copies. What
+    goes to a graphics processor is not shared.
+    """
+    if len(loads) == 1:
+        return True
+    if len(loads) > _MOST_AT_ONCE or memory is None:
+        return False
+    main, graphics = 0, 0
+    seen: set[Path] = set()
+    for load in loads:
+        sums = needed(load, gpus)
+        graphics += sums.gpu_bytes
+        main += sums.resident_bytes
+        if load.subject.path in seen:
+            main -= sums.weights_bytes - sums.gpu_weights_bytes
+        seen.add(load.subject.path)
+    free = sum(gpu.free_bytes or 0 for gpu in gpus if gpu.usable and not gpu.unified)
+    return main <= usable_bytes(memory) and graphics <= free
