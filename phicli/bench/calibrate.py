@@ -81,7 +81,7 @@ def calibrate(
         setting: how the engine is set.
         folder: where a temporary folder is made for the files, about 1.2 GB for a model of 4 billion parameters; the
             cache folder when None. It is removed at the end, also after an error or Ctrl-C.
-        repeats: turns of the engines; medians are taken.
+        repeats: turns of the engines, more where they scatter; medians are taken.
         start: starts an engine on a file; tests give a scripted one.
         on_step: told in words what is being done.
 

@@ -20,6 +20,8 @@ PROMPT_TOKENS: Final = 128
 DEPTH_TOKENS: Final = 1024
 _PROMPTS: Final = 3
 _DEEP_SHARE: Final = 2  # the deep turns are a half of the shallow ones
+_NOISY: Final = 0.12  # spread of what the layers take, above which there are more turns
+_MOST_TIMES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +56,37 @@ def time_layers(few: Timed, many: Timed, head: Timed, repeats: int) -> LayerTime
         few: on the small number of layers, with a small vocabulary.
         many: on the larger number, with the same.
         head: on the small number, with the true vocabulary.
-        repeats: turns.
+        repeats: turns; up to three times as many on a machine where they scatter.
 
     Raises:
         EngineError: one of them failed.
     """
     for engine in (few, many, head):
         engine.decode_ms()  # not counted: pages are read and weights are repacked on first use
-    shallow = tuple((few.decode_ms(), many.decode_ms(), head.decode_ms()) for _ in range(repeats))
+    shallow: list[tuple[float, float, float]] = []
+
+    def take_turns(count: int) -> None:
+        shallow.extend((few.decode_ms(), many.decode_ms(), head.decode_ms()) for _ in range(count))
+
+    take_turns(repeats - repeats // 2)
+    prompts, rests = _time_prompts(few, many)
+    turns = range(max(repeats // _DEEP_SHARE, 1))
+    deep = tuple((few.decode_ms(DEPTH_TOKENS, turn=_PROMPTS), many.decode_ms()) for _ in turns)
+    take_turns(repeats // 2)  # some seconds later, so that no slow moment hits more than a half
+    while len(shallow) < _MOST_TIMES * repeats and _spread([large - small for small, large, _ in shallow]) > _NOISY:
+        take_turns(repeats)
+    return LayerTimes(tuple(shallow), deep, prompts, rests)
+
+
+def _time_prompts(few: Timed, many: Timed) -> tuple[tuple[tuple[float, float], ...], tuple[tuple[float, float], ...]]:
+    """``prompts`` and ``rests``; the long prompt stays in the cache of ``few``."""
     prompts = tuple(
         (few.prefill_ms(PROMPT_TOKENS, turn), many.prefill_ms(PROMPT_TOKENS, turn)) for turn in range(_PROMPTS)
     )
     first = few.prefill_ms(PROMPT_TOKENS, _PROMPTS)
     rests = ((few.prefill_ms(DEPTH_TOKENS, _PROMPTS), first),)
     few.decode_ms(DEPTH_TOKENS, turn=_PROMPTS)
-    turns = range(max(repeats // _DEEP_SHARE, 1))
-    deep = tuple((few.decode_ms(DEPTH_TOKENS, turn=_PROMPTS), many.decode_ms()) for _ in turns)
-    return LayerTimes(shallow, deep, prompts, rests)
+    return prompts, rests
 
 
 def calibration_of(
