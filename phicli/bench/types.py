@@ -11,6 +11,8 @@ from typing import Any, Self
 from phicli.bench.statistics import Summary, summary
 
 FLASH_ATTENTION = ("auto", "on", "off")
+EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source")
+"""What else a run tells about how it was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,7 @@ class Run:
     ``cold_ttft_ms`` is from starting the engine to the first token; ``load_ms`` from starting it to its being ready.
     ``hardware`` has ``cpu``, ``physical_cores``, ``threads``, ``memory_total_bytes``, ``gpus`` (names) and ``system``.
     ``complete`` is False when it was interrupted. ``made_at`` is ISO 8601, UTC.
+    ``extra`` has what is in :data:`EXTRA`.
     """
 
     run_id: str
@@ -207,6 +210,7 @@ class Run:
                 load_average=_number(data.get("load_average")),
                 warnings=tuple(map(str, data.get("warnings", ()))),
                 complete=bool(data.get("complete", True)),
+                extra={name: data[name] for name in EXTRA if name in data},
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"a run that was kept: {type(error).__name__} {error}") from error

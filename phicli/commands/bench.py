@@ -95,7 +95,7 @@ def bench(
 ) -> None:
     """Measure how fast models run here; compare them, tune them, test what they can do."""
     from phicli.commands.benching.dispatch import run
-    from phicli.commands.benching.options import Typed
+    from phicli.commands.benching.typed import Typed
 
     run(
         models or (),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _GIB: Final = 1 << 30
+_MIB: Final = 1 << 20
 _FINE: Final = "█▓▒░"
 _COARSE: Final = "#=+-"
 _COLOURS: Final = ("cyan", "magenta", "blue", "yellow")
@@ -27,12 +28,25 @@ class MemoryParts(Protocol):
     def repack_bytes(self) -> int: ...  # noqa: D102
     @property
     def overhead_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def gpu_weights_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def gpu_kv_bytes(self) -> int: ...  # noqa: D102
+    @property
+    def gpu_compute_bytes(self) -> int: ...  # noqa: D102
 
 
-def shares_of(memory: MemoryParts, total_bytes: int) -> tuple[float, ...]:
-    """The parts of ``total_bytes`` that weights, context, repacked weights and the rest take."""
+def parts_of(memory: MemoryParts, *, on_gpu: bool = False) -> tuple[int, int, int, int]:
+    """Bytes of weights, context, repacked weights and the rest in the main memory, or in that of the GPU."""
+    on = (memory.gpu_weights_bytes, memory.gpu_kv_bytes, 0, memory.gpu_compute_bytes)
+    if on_gpu:
+        return on
     rest = memory.compute_bytes + memory.overhead_bytes
-    parts = (memory.weights_bytes, memory.kv_bytes, memory.repack_bytes, rest)
+    return memory.weights_bytes - on[0], memory.kv_bytes - on[1], memory.repack_bytes, rest - on[3]
+
+
+def shares_of(parts: Sequence[int], total_bytes: int) -> tuple[float, ...]:
+    """The parts of ``total_bytes`` that weights, context, repacked weights and the rest take."""
     return tuple(part / max(total_bytes, 1) for part in parts)
 
 
@@ -60,12 +74,19 @@ def bar_text(shares: Sequence[float], width: int, *, fine: bool) -> Text:
     return bar
 
 
-def parts_text(memory: MemoryParts, context_tokens: int) -> str:
-    """The parts in words and GiB, in the order of the bar."""
-    parts = (
-        ("weights", memory.weights_bytes),
-        (f"{context_tokens:,} tokens", memory.kv_bytes),
-        ("repacked", memory.repack_bytes),
-        ("rest", memory.compute_bytes + memory.overhead_bytes),
-    )
-    return ", ".join(f"{name} {part / _GIB:.1f}" for name, part in parts if part) + " GiB"
+def parts_text(parts: Sequence[int], context_tokens: int) -> str:
+    """The parts of :func:`parts_of` in words, in the order of the bar; as written they add up to their sum as written.
+
+    What is lost in rounding goes to the parts that lose most by it.
+    """
+    total = sum(parts)
+    unit, name, digits = (_GIB, "GiB", 2) if total >= 0.95 * _GIB else (_MIB, "MiB", 1)
+    scale = 10**digits
+    exact = [part / unit * scale for part in parts]
+    whole = [int(part) for part in exact]
+    by_loss = sorted(range(len(parts)), key=lambda place: whole[place] - exact[place])
+    for place in by_loss[: round(total / unit * scale) - sum(whole)]:
+        whole[place] += 1
+    words = ("weights", f"{context_tokens:,} tokens", "repacked", "rest")
+    said = (f"{word} {part / scale:.{digits}f}" for word, part in zip(words, whole, strict=True) if part)
+    return f"{', '.join(said)} {name}"

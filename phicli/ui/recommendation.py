@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
 from phicli.ui.columns import aligned
-from phicli.ui.memory_bar import bar_text, parts_text, shares_of
+from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
@@ -52,8 +53,9 @@ def machine_lines(machine: Machine, usable_bytes: int | None) -> tuple[str, ...]
         first.append(f"{format_bytes(usable_bytes)} of {format_bytes(memory.total_bytes)} usable")
     second = [_gpu(machine)]
     if machine.bandwidth is not None:
-        source = {"probe": "measured", "profile": "of the profile", "given": "given"}.get(machine.bandwidth.source, "")
-        second.append(f"reads {machine.bandwidth.bytes_per_s / 1e9:.0f} GB/s ({source or machine.bandwidth.source})")
+        said = machine.bandwidth.source
+        source = {"probe": "measured", "profile": "of the profile"}.get(said, said)
+        second.append(f"reads {_number(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
     if machine.container:
         second.append(f"in a container ({machine.container})")
     if machine.simulated:
@@ -67,13 +69,15 @@ def _gpu(machine: Machine) -> str:
     words = []
     for gpu in machine.gpus:
         size = f" {format_bytes(gpu.total_bytes)}" if gpu.total_bytes else ""
-        words.append(f"{gpu.name}{size}" + ("" if gpu.usable else f" (not used: {gpu.why_not or 'no driver'})"))
+        words.append(f"{gpu.name}{size}" + ("" if gpu.usable else " (not used)"))
     return ", ".join(words)
 
 
 def _plain(report: Report, *, everything: bool, explain: bool) -> Iterator[str]:
     for label, line in zip(("machine", ""), machine_lines(report.machine, report.usable_bytes), strict=True):
         yield f"{label:{_LABEL}} {line}"
+    for note in report.notes:
+        yield f"{'note':{_LABEL}} {note}"
     for pick in report.found.picks:
         yield ""
         yield f"{pick.role:{_LABEL}} {_name(pick.assessment)}"
@@ -87,10 +91,9 @@ def _plain(report: Report, *, everything: bool, explain: bool) -> Iterator[str]:
 def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]]:
     """Label and text of everything about ``pick`` but the bar."""
     one = pick.assessment
-    found = [
-        ("memory", f"{_memory(one, report)}: {parts_text(one.memory, one.context_tokens)}"),
-        ("speed", _speed(one, report)),
-    ]
+    rooms = list(_rooms(one, report))
+    found = [(label, f"{words}: {parts_text(parts, one.context_tokens)}") for label, words, parts, _ in rooms]
+    found.append(("speed", _speed(one, report)))
     found += [("why" if place == 0 else "", reason) for place, reason in enumerate(pick.reasons)]
     if explain:
         found += [(f"{one.label}", f"{one.text}") for one in sums_of(one, report)]
@@ -101,27 +104,28 @@ def _name(one: Assessment) -> str:
     return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
 
 
-def _memory(one: Assessment, report: Report) -> str:
-    total, place = _room(one, report)
-    used = format_bytes(one.memory.total_bytes)
-    return f"{used} of {format_bytes(total)}{place}" if total else f"{used}{place}"
-
-
-def _room(one: Assessment, report: Report) -> tuple[int | None, str]:
-    """Bytes that there are where it runs, and where that is."""
-    if one.gpu_layers > one.candidate.shape.layers:
-        return report.gpu_usable_bytes, " on the GPU"
-    if one.gpu_layers:
-        main = report.usable_bytes
-        return (None if main is None else main + report.gpu_usable_bytes), " on GPU and processor"
-    return report.usable_bytes, ""
+def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[int, ...], int | None]]:
+    """Label, words, parts in bytes and all that is there, of each memory that it is in: the GPU's first."""
+    on_gpu, beside = parts_of(one.memory, on_gpu=True), parts_of(one.memory)
+    room, label, where = report.usable_bytes, "memory", ""
+    if any(gpu.usable and gpu.unified for gpu in report.machine.gpus) and one.gpu_layers:
+        beside = parts_of(replace(one.memory, gpu_weights_bytes=0, gpu_kv_bytes=0, gpu_compute_bytes=0))
+        where = ", which the GPU shares"
+    elif one.gpu_layers:
+        total = report.gpu_usable_bytes
+        yield label, f"{format_bytes(sum(on_gpu))} of {format_bytes(total)} on the GPU", on_gpu, total
+        label, where = "", " beside it"
+    yield label, format_bytes(sum(beside)) + (f" of {format_bytes(room)}" if room else "") + where, beside, room
 
 
 def _speed(one: Assessment, report: Report) -> str:
     speed = one.speed
     low, high = _number(speed.decode_tps_low), _number(speed.decode_tps_high)
     start = f"{report.request.prompt_tokens:,} tokens are read in {_number(speed.ttft_s)} s"
-    return f"{_number(speed.decode_tps)} tokens/s ({low} to {high}), {speed.method}; {start}"
+    deep = ""
+    if report.task.context_required or report.request.context_tokens is not None:
+        deep = f", {_number(speed.decode_at_context_tps)} with the context full"
+    return f"{_number(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
 
 
 def _number(value: float) -> str:
@@ -163,6 +167,8 @@ def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) 
 
     for line in machine_lines(report.machine, report.usable_bytes):
         yield safe_text(line, "dim")
+    for note in report.notes:
+        yield safe_text(f"Note: {note}", "yellow")
     for pick in report.found.picks:
         yield safe_text("")
         yield _heading(pick, report)
@@ -192,16 +198,15 @@ def _with_bar(
     from phicli.ui.canvas import safe_text
 
     one = pick.assessment
-    total, _ = _room(one, report)
+    _, words, parts, total = next(_rooms(one, report))
     for place, (label, text) in enumerate(facts):
         if place == 0 and pick.role == "best" and total:
-            words = _memory(one, report)
             width = min(_LONGEST_BAR, canvas.width - _LABEL - len(words) - 5)
             if width >= 8:
-                bar = bar_text(shares_of(one.memory, total), width, fine=canvas.encodes("█▓▒░·"))
+                bar = bar_text(shares_of(parts, total), width, fine=canvas.encodes("█▓▒░·"))
                 bar.append_text(safe_text(f" {words}"))
                 yield label, bar
-                yield "", safe_text(parts_text(one.memory, one.context_tokens), "dim")
+                yield "", safe_text(parts_text(parts, one.context_tokens), "dim")
                 continue
         yield label, safe_text(text, "bold" if label == "run" else "")
 

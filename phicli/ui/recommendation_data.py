@@ -20,6 +20,7 @@ def report_data(report: Report, *, everything: bool = False, explain: bool = Fal
     shown: dict[str, Any] = {
         "hardware": machine_data(report.machine),
         "request": {**asdict(report.request), "floor_tps": report.request.min_tps or report.task.floor_tps},
+        "notes": list(report.notes),
         "picks": picks,
         "rejected": [rejection_data(one) for one in report.found.rejected],
     }
@@ -29,10 +30,16 @@ def report_data(report: Report, *, everything: bool = False, explain: bool = Fal
 
 
 def assessment_data(one: Assessment) -> dict[str, Any]:
-    """One candidate with its memory, speed and quality."""
+    """One candidate with its memory, speed and quality.
+
+    ``resident_bytes`` are in main memory, of them ``must_have_bytes`` anonymous and ``reclaimable_bytes`` mapped files.
+    """
     memory = one.memory
     sums = asdict(memory) | {
-        "resident_bytes": memory.total_bytes - memory.weights_bytes,
+        "gpu_bytes": memory.gpu_bytes,
+        "resident_bytes": memory.resident_bytes,
+        "must_have_bytes": memory.must_have_bytes,
+        "reclaimable_bytes": memory.reclaimable_bytes,
         "total_bytes": memory.total_bytes,
     }
     return {

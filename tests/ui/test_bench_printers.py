@@ -15,7 +15,8 @@ import typer
 
 from phicli.bench.types import Run, Workload
 from phicli.commands.bench import bench
-from phicli.commands.benching.options import BenchOptions, Typed
+from phicli.commands.benching.options import BenchOptions
+from phicli.commands.benching.typed import Typed
 from phicli.errors import OutputClosedError
 from phicli.ui.bench.printers import print_csv, print_jsonl, print_markdown
 from phicli.ui.bench.repeating import command_of

@@ -172,10 +172,9 @@ _KINDS: Final[Mapping[str, str]] = {
 
 
 def headline_of(report: EndpointReport) -> dict[str, Any]:
-    """What a list of runs shows of it: the lengths that all levels have in common, and the first level's speed."""
+    """What a list of runs shows of it beside the levels: the lengths that all of them have in common."""
     lengths = {(level.load.prompt_tokens, level.load.generated_tokens) for level in report.levels}
-    found: dict[str, Any] = {}
-    if len(lengths) == 1:
-        found["prompt_tokens"], found["generated_tokens"] = lengths.pop()
-    speed = report.levels[0].decode_tps if report.levels else None
-    return found | {"decode_tps": {"mean": speed.mean, "stdev": speed.stdev} if speed else None}
+    if len(lengths) != 1:
+        return {}
+    prompt, generated = lengths.pop()
+    return {"prompt_tokens": prompt, "generated_tokens": generated}

@@ -23,6 +23,7 @@ from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import Prepared, prepare
 from phicli.commands.benching.subjects import subjects
 from phicli.errors import UsageError, UserInterruptError
+from phicli.plan.tuned import BATCH
 from phicli.ui.bench.evaluation import print_evaluations, report_data
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.terminal import Terminal
@@ -42,7 +43,7 @@ def run_evaluation(terminal: Terminal, models: Sequence[str], options: BenchOpti
     around = look_around()
     with MeasuringLine(terminal, enabled=not options.quiet) as line:
         run = _Run(options, questions, around, line, _silent if options.quiet else line.say)
-        prepared = [prepare(one, run.items, options, around) for one in run.subjects(models)]
+        prepared = [_prepared(one, run.items, options, around) for one in run.subjects(models)]
         for one in prepared:
             run.add(one)
             if not run.found[-1].complete:
@@ -55,6 +56,14 @@ def run_evaluation(terminal: Terminal, models: Sequence[str], options: BenchOpti
         asked = f"{len(run.found[-1].results)} of {len(run.items)} questions were asked"
         data = report_data(run.found, comparisons)
         raise UserInterruptError(f"interrupted: {asked}", "the same command goes on from there", data=data)
+
+
+def _prepared(subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings) -> Prepared:
+    """With what tuning found on this machine for many requests."""
+    from phicli.commands.tuned_here import kept_for
+
+    tuned = kept_for(subject.path).current
+    return prepare(subject, items, options, around, best=tuned.winners[BATCH] if tuned else None)
 
 
 def comparisons_of(found: Sequence[Evaluation]) -> tuple[Paired, ...]:

@@ -108,8 +108,8 @@ def _show(terminal: Terminal, found: Findings, options: BenchOptions) -> None:
     elif runs and failure is not None:
         failure.data = report_data(runs, found.ratios, found.baseline, found.qualities)
         if options.plot is not None:
-            from phicli.ui.bench.plot import draw
+            from phicli.ui.bench.report import draw_plot
 
-            draw(runs, options.plot)
+            draw_plot(terminal, runs, options.plot)
     if failure is not None:
         raise failure

@@ -27,7 +27,8 @@ class BenchOptions:
     """Options of ``phi bench``; lists give a grid, an empty one leaves the value to the machine.
 
     ``output`` is ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``. ``baseline`` is a file, ``last`` or the
-    beginning of a run's id. ``quick`` asks for fewer tokens and repetitions.
+    beginning of a run's id. ``quick`` asks for fewer tokens and repetitions. ``answer_tokens`` is
+    ``--tokens`` where it was typed as one number, for ``--eval``.
     """
 
     prompt_tokens: tuple[int, ...] = (512,)
@@ -60,84 +61,7 @@ class BenchOptions:
     limit: int | None = None
     seed: int = 1
     restart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Typed:
-    """The options as typed, in the order in which ``phi bench`` has them."""
-
-    prompt_tokens: str | None = None
-    tokens: str | None = None
-    depth: str | None = None
-    repeat: int | None = None
-    quick: bool = False
-    context: int | None = None
-    threads: str | None = None
-    batch_size: str | None = None
-    kv_type: str | None = None
-    flash_attention: str | None = None
-    repack: str | None = None
-    gpu_layers: str | None = None
-    engine: str | None = None
-    llama_server: Path | None = None
-    quality: bool = True
-    baseline: str | None = None
-    fail_below: float | None = None
-    force: bool = False
-    plot: Path | None = None
-    url: str | None = None
-    concurrency: str | None = None
-    requests: int | None = None
-    tune: bool = False
-    reset: bool = False
-    eval_file: str | None = None
-    limit: int | None = None
-    restart: bool = False
-    seed: int = 1
-    quiet: bool = False
-
-    def read(self, *, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> BenchOptions:
-        """The same as numbers.
-
-        Raises:
-            UsageError: something in it makes no sense.
-        """
-        prompt = numbers(self.prompt_tokens, "--prompt-tokens") or ((QUICK_PROMPT,) if self.quick else (512,))
-        generated = numbers(self.tokens, "--tokens") or ((QUICK_TOKENS,) if self.quick else (128,))
-        if prompt == generated == (0,):
-            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave one of them out")
-        return BenchOptions(
-            prompt_tokens=prompt,
-            generated_tokens=generated,
-            depth_tokens=numbers(self.depth, "--depth") or (0,),
-            repeat=self.repeat or (QUICK_REPEAT if self.quick else 5),
-            quick=self.quick,
-            context_tokens=self.context,
-            threads=numbers(self.threads, "--threads", least=1, most=1024),
-            batch_tokens=numbers(self.batch_size, "--batch-size", least=1, most=16384),
-            kv_types=kv_types(self.kv_type),
-            flash_attention=flash_attention(self.flash_attention),
-            repack=switches(self.repack, "--repack"),
-            gpu_layers=numbers(self.gpu_layers, "--gpu-layers"),
-            engines=words(self.engine, "--engine", ENGINES) or ENGINES[:1],
-            llama_server=self.llama_server,
-            quality=self.quality,
-            baseline=self.baseline,
-            fail_below=self.fail_below,
-            force=self.force,
-            plot=self.plot,
-            output=output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown),
-            quiet=self.quiet,
-            url=self.url,
-            concurrency=numbers(self.concurrency, "--concurrency", least=1, most=256) or (1,),
-            requests=self.requests,
-            tune=self.tune,
-            reset=self.reset,
-            eval_file=self.eval_file,
-            limit=self.limit,
-            seed=self.seed,
-            restart=self.restart,
-        )
+    answer_tokens: int | None = None
 
 
 def numbers(text: str | None, option: str, *, least: int = 0, most: int = _MOST) -> tuple[int, ...]:

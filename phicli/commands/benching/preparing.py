@@ -22,6 +22,7 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
+from phicli.plan.tuned import Winner
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048
@@ -73,12 +74,15 @@ class Prepared:
         return {**self.asking_data(), **self.settings.to_data(), **where}
 
 
-def prepare(subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings) -> Prepared:
+def prepare(
+    subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings, *, best: Winner | None = None
+) -> Prepared:
     """Decide how ``subject`` is loaded and asked.
 
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
     begin with it. There are four slots, eight from eight cores on, fewer where there are fewer questions or the memory
-    is small. Weights are repacked if there is room, since many tokens are going to be generated.
+    is small. Weights are repacked if there is room, since many tokens are going to be generated, unless tuning found
+    that it does not pay: its settings for many requests (``best``) hold where nothing else was typed.
 
     Raises:
         UsageError: an option makes no sense with this model.
@@ -93,11 +97,11 @@ def prepare(subject: Subject, items: Sequence[Item], options: BenchOptions, arou
     reasoning = plan.format.reasoning and plan.format.name not in (TEMPLATE, PLAIN)
     most = _max_tokens(options, reasoning=reasoning)
     base = _context(plan, items, systems, most)
-    load = Load(subject, _settings(plan, options), plan.shape, base)
+    load = Load(subject, _settings(plan, options, best), plan.shape, base)
     check_room(load, around.memory, around.gpus)
     slots = _slots(load, len(items), around)
     load = replace(load, context_tokens=base * slots)
-    load = replace(load, settings=replace(load.settings, repack=_repack(load, options, around)))
+    load = replace(load, settings=replace(load.settings, repack=_repack(load, options, around, best)))
     check_room(load, around.memory, around.gpus)
     limit = max(base, _limit(load, plan, around))
     context = ContextPlan(base, limit, growable=options.context_tokens is None)
@@ -135,24 +139,30 @@ def _plan(subject: Subject, header: GgufHeader, options: BenchOptions, cores: in
     return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
 
 
-def _settings(plan: LoadPlan, options: BenchOptions) -> BenchSettings:
-    """How the engine is set, but for repacking, which depends on the memory that the slots leave."""
+def _settings(plan: LoadPlan, options: BenchOptions, best: Winner | None) -> BenchSettings:
+    """How the engine is set, but for repacking, which depends on the memory that the slots leave.
+
+    The type of the cache is not tuned: another one changes replies.
+    """
+    typed = one_of(options.threads, "--threads")
+    batch, flash = best.batch_tokens if best else None, best.flash_attention if best else "auto"
     return BenchSettings(
-        threads=plan.settings.threads,
-        batch_tokens=one_of(options.batch_tokens, "--batch-size") or plan.settings.batch_tokens,
+        threads=best.threads if best and typed is None else plan.settings.threads,
+        batch_tokens=one_of(options.batch_tokens, "--batch-size") or batch or plan.settings.batch_tokens,
         kv_type=plan.settings.kv_type,
-        flash_attention=one_of(options.flash_attention, "--flash-attention") or "auto",
+        flash_attention=one_of(options.flash_attention, "--flash-attention") or flash,
         gpu_layers=plan.settings.gpu_layers,
     )
 
 
 def _max_tokens(options: BenchOptions, *, reasoning: bool) -> int:
     """What ``--tokens`` says, else a default: reasoning takes many before the answer begins."""
-    if options.generated_tokens != BenchOptions().generated_tokens:
-        most = one_of(options.generated_tokens, "--tokens")
-        if not most:
+    if options.answer_tokens is not None:
+        if not options.answer_tokens:
             raise UsageError("--tokens 0 leaves no room for an answer", "leave it out")
-        return int(most)
+        return options.answer_tokens
+    if len(options.generated_tokens) > 1:
+        one_of(options.generated_tokens, "--tokens")
     return REASONING_MAX_TOKENS if reasoning else MAX_TOKENS
 
 
@@ -175,9 +185,11 @@ def _slots(load: Load, questions: int, around: Surroundings) -> int:
     return slots
 
 
-def _repack(load: Load, options: BenchOptions, around: Surroundings) -> bool:
+def _repack(load: Load, options: BenchOptions, around: Surroundings, best: Winner | None) -> bool:
     asked = one_of(options.repack, "--repack")
-    return _fits(replace(load, settings=replace(load.settings, repack=True)), around) if asked is None else bool(asked)
+    if asked is not None:
+        return bool(asked)
+    return (best is None or best.repack) and _fits(replace(load, settings=replace(load.settings, repack=True)), around)
 
 
 def _fits(load: Load, around: Surroundings) -> bool:

@@ -61,13 +61,21 @@ def _winners(data: Mapping[str, Any]) -> str:
     return ", ".join(found)
 
 
+def _throughput(data: Mapping[str, Any]) -> str:
+    """Of all requests together, the most that a level of load came to."""
+    levels = data.get("levels")
+    found = [number(level, "throughput_tps") for level in (levels if isinstance(levels, list) else [])]
+    most = max((one for one in found if one is not None), default=None)
+    return "" if most is None else f"{rate(most)} t/s"
+
+
 def _nothing(data: Mapping[str, Any]) -> str:  # noqa: ARG001 (the signature is that of the others)
     return ""
 
 
 _OF_KIND: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "run": _speeds,
-    "endpoint": _speeds,
+    "endpoint": _throughput,
     "quality": _quality,
     "eval": _accuracy,
     "tune": _winners,

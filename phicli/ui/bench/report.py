@@ -52,7 +52,7 @@ def print_runs(
     for warning in warnings_of(runs):
         terminal.alarm("warning:", warning)
     if plot is not None:
-        _draw(terminal, runs, plot)
+        draw_plot(terminal, runs, plot)
 
 
 def report_data(
@@ -110,7 +110,8 @@ def _sentences(qualities: Sequence[Quality]) -> Iterator[str]:
         yield from quality_sentences(qualities)
 
 
-def _draw(terminal: Terminal, runs: Sequence[Run], path: Path) -> None:
+def draw_plot(terminal: Terminal, runs: Sequence[Run], path: Path) -> None:
+    """Draw ``runs`` into ``path`` and say so, or say that there is nothing to draw."""
     from phicli.ui.bench.plot import draw
 
     if not any(run.prompt_tps or run.decode_tps for run in runs):

@@ -1,0 +1,138 @@
+"""The options of ``phi bench`` as they were typed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phicli.commands.benching.options import (
+    ENGINES,
+    QUICK_PROMPT,
+    QUICK_REPEAT,
+    QUICK_TOKENS,
+    BenchOptions,
+    flash_attention,
+    kv_types,
+    numbers,
+    output_format,
+    switches,
+    words,
+)
+from phicli.errors import UsageError
+
+LLAMA_SERVER: Final = "llama-server"
+_KINDS: Final = ("--url", "--tune", "--eval")
+_BELONGS: Final = {
+    "--concurrency": "--url",
+    "--requests": "--url",
+    "--reset": "--tune",
+    "--limit": "--eval",
+    "--restart": "--eval",
+    "--fail-below": "--baseline",
+    "--force": "--baseline",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The options as typed, in the order in which ``phi bench`` has them."""
+
+    prompt_tokens: str | None = None
+    tokens: str | None = None
+    depth: str | None = None
+    repeat: int | None = None
+    quick: bool = False
+    context: int | None = None
+    threads: str | None = None
+    batch_size: str | None = None
+    kv_type: str | None = None
+    flash_attention: str | None = None
+    repack: str | None = None
+    gpu_layers: str | None = None
+    engine: str | None = None
+    llama_server: Path | None = None
+    quality: bool = True
+    baseline: str | None = None
+    fail_below: float | None = None
+    force: bool = False
+    plot: Path | None = None
+    url: str | None = None
+    concurrency: str | None = None
+    requests: int | None = None
+    tune: bool = False
+    reset: bool = False
+    eval_file: str | None = None
+    limit: int | None = None
+    restart: bool = False
+    seed: int = 1
+    quiet: bool = False
+
+    def read(self, *, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> BenchOptions:
+        """The same as numbers.
+
+        Raises:
+            UsageError: something in it makes no sense, alone or together.
+        """
+        self._check_together()
+        prompt = numbers(self.prompt_tokens, "--prompt-tokens") or ((QUICK_PROMPT,) if self.quick else (512,))
+        generated = numbers(self.tokens, "--tokens") or ((QUICK_TOKENS,) if self.quick else (128,))
+        if prompt == generated == (0,):
+            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave one of them out")
+        return BenchOptions(
+            prompt_tokens=prompt,
+            generated_tokens=generated,
+            depth_tokens=numbers(self.depth, "--depth") or (0,),
+            repeat=self.repeat or (QUICK_REPEAT if self.quick else 5),
+            quick=self.quick,
+            context_tokens=self.context,
+            threads=numbers(self.threads, "--threads", least=1, most=1024),
+            batch_tokens=numbers(self.batch_size, "--batch-size", least=1, most=16384),
+            kv_types=kv_types(self.kv_type),
+            flash_attention=flash_attention(self.flash_attention),
+            repack=switches(self.repack, "--repack"),
+            gpu_layers=numbers(self.gpu_layers, "--gpu-layers"),
+            engines=words(self.engine, "--engine", ENGINES) or ENGINES[:1],
+            llama_server=self.llama_server,
+            quality=self.quality,
+            baseline=self.baseline,
+            fail_below=self.fail_below,
+            force=self.force,
+            plot=self.plot,
+            output=output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown),
+            quiet=self.quiet,
+            url=self.url,
+            concurrency=numbers(self.concurrency, "--concurrency", least=1, most=256) or (1,),
+            requests=self.requests,
+            tune=self.tune,
+            reset=self.reset,
+            eval_file=self.eval_file,
+            limit=self.limit,
+            seed=self.seed,
+            restart=self.restart,
+            answer_tokens=generated[0] if self.tokens is not None and len(generated) == 1 else None,
+        )
+
+    def _check_together(self) -> None:
+        """Each option has to do with the kind of benchmark that is asked for; nothing typed is passed over."""
+        given = {
+            "--url": self.url is not None,
+            "--tune": self.tune,
+            "--eval": self.eval_file is not None,
+            "--baseline": self.baseline is not None,
+            "--concurrency": self.concurrency is not None,
+            "--requests": self.requests is not None,
+            "--reset": self.reset,
+            "--limit": self.limit is not None,
+            "--restart": self.restart,
+            "--fail-below": self.fail_below is not None,
+            "--force": self.force,
+        }
+        kinds = [option for option in _KINDS if given[option]]
+        if len(kinds) > 1:
+            raise UsageError(f"{kinds[0]} and {kinds[1]} are two benchmarks", "run one after the other")
+        for option, belongs in _BELONGS.items():
+            if given[option] and not given[belongs]:
+                raise UsageError(f"{option} is for {belongs}, which is not there", f"add {belongs}, or leave it out")
+        if self.llama_server is not None and LLAMA_SERVER not in (self.engine or "").lower():
+            raise UsageError("--llama-server names the program for --engine llama-server", "add --engine llama-server")
