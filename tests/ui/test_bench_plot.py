@@ -42,7 +42,8 @@ def test_by_threads_where_the_depth_is_one() -> None:
     plot = plot_of(list(reversed(threads())))
     assert plot.kind == "threads"
     one, two = plot.panels[0].series
-    assert (one.name, two.name) == ("phi-4-mini:q4_k_m, repack on", "phi-4-mini:q4_k_m, repack off")
+    assert (one.name, two.name) == ("repack on", "repack off")
+    assert plot.common[0].startswith("phi-4-mini:q4_k_m")
     assert [point.x for point in one.points] == [1, 2, 3, 4]
 
 
@@ -51,8 +52,22 @@ def test_threads_that_vary_beside_the_depth_are_in_the_names() -> None:
     plot = plot_of(runs)
     assert plot.kind == "depth"
     assert [series.name for series in plot.panels[0].series] == [
-        "phi-4-mini:q4_k_m, 1 thread",
-        "phi-4-mini:q4_k_m, 2 threads",
+        "1 thread",
+        "2 threads",
+    ]
+
+
+_TWO_DEPTHS = (Workload(512, 128, 0), Workload(0, 128, 512))
+
+
+def test_the_length_of_the_prompt_does_not_tear_a_line_of_generating_apart() -> None:
+    """``phi bench -d 0,512`` reads the prompt once and generates at both depths."""
+    runs = [run(repack=repack, workload=work) for repack in (False, True) for work in _TWO_DEPTHS]
+    [panel] = plot_of(runs).panels
+    assert panel.title == "Generating"
+    assert [(one.name, [point.x for point in one.points]) for one in panel.series] == [
+        ("repack off", [0, 512]),
+        ("repack on", [0, 512]),
     ]
 
 

@@ -8,10 +8,15 @@ from typing import Final, Literal
 
 from phicli.bench.statistics import Summary
 from phicli.bench.types import Run
-from phicli.ui.bench.varying import Fact, Shape, shape_of
+from phicli.ui.bench.varying import Fact, shape_of
 
 Kind = Literal["depth", "threads", "model"]
 _NOT_IN_NAMES: Final = {"context", "repeats"}
+_MEASURES: Final[tuple[tuple[str, Callable[[Run], Summary | None], frozenset[str]], ...]] = (
+    ("Reading the prompt", lambda run: run.prompt_tps, frozenset({"tokens"})),
+    ("Generating", lambda run: run.decode_tps, frozenset({"prompt"})),
+)
+"""Title of a panel, what it shows, and what has nothing to do with that: the length of the other part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +56,37 @@ class Plot:
 def plot_of(runs: Sequence[Run]) -> Plot:
     """What to draw of ``runs``: by depth where that varies, else by threads, else a bar for each.
 
-    A panel in which nothing was measured is left out; there may be none.
+    A panel in which nothing was measured is left out, and one with nothing but single points beside one with lines;
+    there may be none. The name of the only model is with what is common.
     """
     shape = shape_of(runs)
     titles = {fact.title for fact in shape.varying}
     kind: Kind = "depth" if "depth" in titles else "threads" if "threads" in titles else "model"
     facts = [fact for fact in shape.varying if fact.title != kind and fact.title not in _NOT_IN_NAMES]
-    measures: tuple[tuple[str, Callable[[Run], Summary | None]], ...] = (
-        ("Reading the prompt", lambda run: run.prompt_tps),
-        ("Generating", lambda run: run.decode_tps),
-    )
-    panels = (Panel(title, _series(runs, shape, kind, facts, of)) for title, of in measures)
+    alone = len(set(shape.labels)) == 1  # then its name need not be with each line
+    panels = []
+    for title, of, elsewhere in _MEASURES:
+        own = [fact for fact in facts if fact.title not in elsewhere]
+        labels = [""] * len(runs) if alone and own else list(shape.labels)
+        panels.append(Panel(title, _series(runs, labels, kind, own, of)))
+    several = [panel for panel in panels if any(len(one.points) > 1 for one in panel.series)]
+    about = (shape.labels[0], *shape.machine) if alone else shape.machine
     return Plot(
         kind,
-        tuple(panel for panel in panels if panel.series),
-        tuple(" · ".join(line) for line in (shape.machine, shape.conditions) if line),
+        tuple(panel for panel in several or panels if panel.series),
+        tuple(" · ".join(line) for line in (about, shape.conditions) if line),
     )
 
 
 def _series(
-    runs: Sequence[Run], shape: Shape, kind: Kind, facts: Sequence[Fact], of: Callable[[Run], Summary | None]
+    runs: Sequence[Run], labels: Sequence[str], kind: Kind, facts: Sequence[Fact], of: Callable[[Run], Summary | None]
 ) -> tuple[Series, ...]:
     found: dict[str, dict[int, Point]] = {}
-    for run, label in zip(runs, shape.labels, strict=True):
+    for run, label in zip(runs, labels, strict=True):
         measured = of(run)
         if measured is not None:
-            name = ", ".join([label, *(phrase for fact in facts if (phrase := fact.phrase(run)))])
+            phrases = [phrase for fact in facts if (phrase := fact.phrase(run))]
+            name = ", ".join([label, *phrases] if label else phrases)
             point = Point(_x(run, kind), measured.mean, measured.stdev)
             found.setdefault(name, {})[point.x] = point
     return tuple(Series(name, tuple(points[x] for x in sorted(points))) for name, points in found.items())
