@@ -141,9 +141,11 @@ def load_baseline(name: str, runs: Sequence[Run], history: History, *, force: bo
 
     Raises:
         NotFoundError: there is no such file or run.
-        UsageError: several runs have such an id, or what is there is no speed run.
+        UsageError: the name is empty, several runs have such an id, or what is there is no speed run.
         IntegrityError, OSError: it, or the history, cannot be read.
     """
+    if not name.strip():
+        raise UsageError("the name of the baseline is empty", "name a file, last, or a run (phi runs list)")
     if name == LAST:
         return _last(runs, history, force=force)
     if is_there(name):

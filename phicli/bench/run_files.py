@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import shlex
 from collections.abc import Iterator
@@ -18,6 +17,11 @@ from phicli.paths import read_small, write_atomically
 
 _LARGEST_BYTES: Final = 256 << 20
 _DEEPEST: Final = 8
+_MOST_TOKENS: Final = 1 << 31
+_SHORTEST_MS: Final = 1e-6
+_LONGEST_MS: Final = 1e12
+"""A nanosecond and three decades: with times beyond, rates and their ratios are no numbers any more."""
+
 _MAKE: Final = "make one: phi bench --json > FILE, or phi runs export RUN --output FILE"
 
 
@@ -118,9 +122,9 @@ def _run(data: Any, where: str) -> Run:
     except (ValueError, OverflowError) as error:
         raise IntegrityError(f"{where}: {error}", hint) from error
     times = [time for one in run.samples for time in (one.prompt_ms, one.decode_ms, one.ttft_ms) if time is not None]
-    if not all(math.isfinite(time) and time > 0 for time in times):
+    if not all(_SHORTEST_MS <= time <= _LONGEST_MS for time in times):
         raise IntegrityError(f"{where}: run {run.run_id} has times that cannot be", hint)
     load = run.workload
-    if min(load.prompt_tokens, load.generated_tokens, load.depth_tokens) < 0:
+    if not all(0 <= one <= _MOST_TOKENS for one in (load.prompt_tokens, load.generated_tokens, load.depth_tokens)):
         raise IntegrityError(f"{where}: run {run.run_id} has numbers of tokens that cannot be", hint)
     return run

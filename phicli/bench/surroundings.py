@@ -19,6 +19,8 @@ _MOST_SPREAD: Final = 0.10
 _BUSY_SHARE: Final = 0.10
 """Of the processors that may be used, what others may take of them; the rest is noise of the system itself."""
 
+_SPOILT_SHARES: Final = (0.05, 0.20)
+_SPOILT_PROCESSORS: Final = 0.5
 _LOAD_SHARE: Final = 0.25
 _SHORTEST_S: Final = 0.25
 
@@ -117,6 +119,19 @@ def others(before: CpuUse | None, after: CpuUse | None) -> float | None:
     return max((after.busy_s - before.busy_s) - (after.own_s - before.own_s), 0.0) / (after.at_s - before.at_s)
 
 
+def spoilt(around: Surroundings, used_by_others: float | None) -> str | None:
+    """Words for a machine that others used so much that what was found on it says nothing; None when they did not.
+
+    So it is where they kept half a processor busy: the engine's threads wait for the slowest of them. Of few
+    processors a fifth is enough, and of many it takes a twentieth, which daemons use without meaning anything.
+    """
+    cores = max(around.cpu.logical_cores, 1)
+    least, most = (share * cores for share in _SPOILT_SHARES)
+    if used_by_others is None or used_by_others <= min(max(_SPOILT_PROCESSORS, least), most):
+        return None
+    return _busy_words(used_by_others, cores)
+
+
 def busy_warning(around: Surroundings, used_by_others: float | None) -> str | None:
     """Words for a machine that did something else as well; None when it did not.
 
@@ -127,10 +142,14 @@ def busy_warning(around: Surroundings, used_by_others: float | None) -> str | No
     if used_by_others is not None:
         if used_by_others <= _BUSY_SHARE * cores:
             return None
-        return f"the machine was busy: other programs used {used_by_others:.1f} of {cores} processors meanwhile"
+        return _busy_words(used_by_others, cores)
     if around.load_average is not None and around.load_average > _LOAD_SHARE * cores:
         return f"the machine was busy: its load average was {around.load_average:.1f} when this began"
     return None
+
+
+def _busy_words(used_by_others: float, cores: int) -> str:
+    return f"the machine was busy: other programs used {used_by_others:.1f} of {cores} processors meanwhile"
 
 
 def spread_warnings(run: Run) -> tuple[str, ...]:

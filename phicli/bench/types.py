@@ -191,11 +191,11 @@ class Run:
                 made_at=str(data["made_at"]),
                 subject=Subject(
                     model=str(data["model"]),
-                    quant=data["quant"],
-                    variant_id=data.get("variant_id"),
+                    quant=_text(data["quant"]),
+                    variant_id=_text(data.get("variant_id")),
                     path=Path(data["path"]),
                     size_bytes=int(data["size_bytes"]),
-                    sha256=data.get("sha256"),
+                    sha256=_text(data.get("sha256")),
                     engine=str(data["engine"]),
                     build=str(data["build"]),
                 ),
@@ -214,6 +214,12 @@ class Run:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"a run that was kept: {type(error).__name__} {error}") from error
+
+
+def _text(value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _number(value: Any) -> float | None:

@@ -112,6 +112,11 @@ def test_a_bad_line_is_named_with_its_number_and_what_is_wrong(line: str, said: 
     assert said in message
 
 
+def test_a_number_that_python_refuses_is_told_in_words() -> None:
+    with pytest.raises(UsageError, match="line 1: it has a number with thousands of digits"):
+        read_items(b'{"question": "q", "compare": "number", "answer": ' + b"9" * 5000 + b"}", "test")
+
+
 def test_an_id_that_comes_twice_is_refused() -> None:
     same = '{"id": "x", "question": "q", "compare": "exact", "answer": "a"}'
     assert refused(f"{same}\n{same}") == "mine.jsonl, line 2: the id 'x' is that of line 1 already"

@@ -13,6 +13,7 @@ from phicli.bench.surroundings import (
     cpu_use,
     look_around,
     others,
+    spoilt,
     spread_warnings,
 )
 from phicli.bench.types import Sample
@@ -64,6 +65,17 @@ def test_what_others_used_is_what_we_did_not() -> None:
     assert others(CpuUse(10, 100, 20), CpuUse(14, 104, 25)) == 0
     assert others(CpuUse(10, 100, 20), CpuUse(10.1, 107, 25)) is None
     assert others(None, CpuUse(10, 100, 20)) is None
+
+
+@pytest.mark.parametrize(
+    ("cores", "used", "said"),
+    [(1, 0.19, False), (1, 0.25, True), (2, 0.35, False), (2, 0.7, True), (8, 0.45, False), (8, 0.9, True),
+     (64, 3.0, False), (64, 4.0, True), (2, None, False)],
+)  # fmt: skip
+def test_what_others_may_use_before_a_result_is_worth_nothing(cores: int, used: float | None, said: bool) -> None:
+    words = spoilt(Surroundings(Cpu("Some CPU", cores, cores), None, (), "Linux", 99.0), used)
+    assert (words is not None) == said
+    assert words is None or words.endswith(f"other programs used {used:.1f} of {cores} processors meanwhile")
 
 
 def test_own_work_and_that_of_others_are_told_apart() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,6 +133,36 @@ def test_a_job_measures_what_it_says_and_never_a_prompt_twice() -> None:
     assert len(set(read)) == len(read) > 1
     assert {len(prompt) for prompt in prompts} == {8, 16, 32, 256}
     assert all(0 < token < 900 for prompt in prompts for token in prompt)
+
+
+def test_what_other_programs_used_meanwhile_is_known() -> None:
+    """Two processes that spin count as others'; nothing is said of what was too short to tell."""
+    with engine_pool(slow, lambda several: True) as pool:
+        assert pool.used_by_others is None
+        spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+        try:
+            deadline = time.monotonic() + 10
+            while (pool.used_by_others is None or pool.used_by_others < 0.2) and time.monotonic() < deadline:
+                pool(BenchSettings(1), Job(generated_tokens=0, batched=False))
+        finally:
+            for one in spinning:
+                one.kill()
+                one.wait()
+        assert pool.used_by_others is not None
+        assert pool.used_by_others >= 0.2
+
+
+class Slow(Counted):
+    """An engine that waits a little before each answer, and uses no processor for that."""
+
+    def generate(self, *prompt: Any, **more: Any) -> Iterator[Event]:
+        time.sleep(0.05)
+        return super().generate(*prompt, **more)
+
+
+@contextlib.contextmanager
+def slow(settings: BenchSettings) -> Iterator[Slow]:
+    yield Slow(settings)
 
 
 def test_an_engine_that_ends_at_once_is_no_measurement() -> None:

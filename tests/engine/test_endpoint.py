@@ -134,6 +134,32 @@ def test_garbage_is_told_as_such(data: str) -> None:
     assert len(caught.value.message) < 400
 
 
+@pytest.mark.parametrize(
+    ("raw", "kind", "words"),
+    [
+        (b"<html>please log in</html>", "garbage", "<html>please log in"),
+        (b'{"choices": [{"message": {"content": "all at once"}}]}', "garbage", "all at once"),
+        (b'data: {"choices": [{"delta": {"content": "x"}}]}\n\ndata: {"choi', "cut", "in the middle"),
+        (b'data: {"choi', "cut", "before it began"),
+        (b"dat", "cut", "before it began"),
+    ],
+)
+def test_what_comes_without_an_end_of_line_is_told_for_what_it_is(raw: bytes, kind: str, words: str) -> None:
+    with Endpoint(lambda _: Behaviour(raw=raw)) as endpoint, pytest.raises(EndpointError) as caught:
+        answer(endpoint)
+    assert caught.value.kind == kind
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize("last", [b"data: [DONE]", b'data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}'])
+def test_a_last_event_needs_no_end_of_line(last: bytes) -> None:
+    raw = b'data: {"choices": [{"delta": {"content": "x"}}]}\n\n' + last
+    with Endpoint(lambda _: Behaviour(raw=raw)) as endpoint:
+        first, end = answer(endpoint)
+    assert isinstance(first, Delta)
+    assert isinstance(end, End)
+
+
 def test_lines_and_streams_have_a_greatest_size() -> None:
     for line in (b"x" * 40_000, b"data: {}\n" * 500):
         reader = Reader(HERE, most_bytes=1_000_000)

@@ -109,7 +109,7 @@ def test_what_would_make_it_fit_is_said_and_does() -> None:
 
 def test_where_on_the_gpu() -> None:
     assert rows("phi-4", GPU_24)["Q4_K_M"].endswith("yes, on the GPU")
-    assert "on the GPU 22.80 GiB" in section(page("phi-4", GPU_24))[0]
+    assert "on the GPU 22.51 GiB" in section(page("phi-4", GPU_24))[0]
     shared = rows("phi-4", machine(32, vram_gib=8))["Q4_K_M"]
     assert re.search(r"yes, \d+ of 41 layers on the GPU$", shared)
 

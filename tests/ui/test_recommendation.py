@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -13,10 +14,11 @@ from phicli.fit.memory import MemorySum
 from phicli.fit.types import Request
 from phicli.hardware.types import Gpu, Machine
 from phicli.plan.recommendation import Report, make_report, sums_of
-from phicli.ui.memory_bar import bar_text, cells_of, parts_text, shares_of
+from phicli.ui.memory_bar import bar_text, cells_of, parts_of, parts_text, shares_of
 from phicli.ui.recommendation import machine_lines, print_report
 from phicli.ui.recommendation_data import report_data
 from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
 from tests.support.recommending import GB, all_candidates, machine, speed_on
 from tests.ui.test_terminal import Gone, Screen, shown
 
@@ -127,21 +129,22 @@ def test_explain_shows_sums_that_add_up() -> None:
 def test_the_sum_of_quality_names_its_source() -> None:
     found = report(GRAPHICS)
     sums = {one.label: one.text for one in sums_of(found.found.picks[0].assessment, found)}
-    assert sums["quality"] == "84.8 (MMLU 84.8, published) - 0.10 (Q6_K) = 84.7 points of MMLU"
+    assert sums["quality"] == "84.80 (MMLU 84.8, published) - 0.10 (Q6_K) = 84.70 points of MMLU"
     assert "the floor for general use is 8" in sums["speed"]
 
 
 def test_on_a_gpu_its_memory_is_the_measure() -> None:
     lines, _ = piped(report(GRAPHICS))
-    memory = next(line for line in lines if line.startswith("memory"))
-    assert "of 22.80 GiB on the GPU" in memory
+    place = next(place for place, line in enumerate(lines) if line.startswith("memory"))
+    assert "of 22.51 GiB on the GPU: weights" in lines[place]
+    assert "of 26.40 GiB beside it: rest" in lines[place + 1]
 
 
 def test_a_machine_in_two_lines_says_what_it_cannot_use() -> None:
     card = Gpu("Radeon", "ROCm", 8 << 30, None, False, "sysfs", "install the Vulkan build")
     first, second = machine_lines(replace(LAPTOP, gpus=(card,), container="docker"), 1 << 30)
     assert first == "a processor, 8 cores · 1.00 GiB of 16.00 GiB usable"
-    assert "Radeon 8.00 GiB (not used: install the Vulkan build)" in second
+    assert "Radeon 8.00 GiB (not used)" in second
     assert "in a container (docker)" in second
 
 
@@ -153,7 +156,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
 
 def test_the_data_has_the_fields_of_the_contract_and_is_json() -> None:
     data = json.loads(json.dumps(report_data(report(), everything=True, explain=True)))
-    assert set(data) == {"hardware", "request", "picks", "rejected", "others"}
+    assert set(data) == {"hardware", "request", "notes", "picks", "rejected", "others"}
     (best, smarter) = data["picks"]
     assert (best["role"], smarter["role"]) == ("best", "smarter")
     contract = {"role", "model", "quant", "context_tokens", "kv_type", "memory", "speed", "reasons", "command"}
@@ -161,7 +164,8 @@ def test_the_data_has_the_fields_of_the_contract_and_is_json() -> None:
     sums = best["memory"]
     parts = ("weights_bytes", "kv_bytes", "compute_bytes", "repack_bytes", "overhead_bytes")
     assert sum(sums[part] for part in parts) == sums["total_bytes"]
-    assert sums["resident_bytes"] == sums["total_bytes"] - sums["weights_bytes"]
+    assert sums["resident_bytes"] + sums["gpu_bytes"] == sums["total_bytes"]
+    assert sums["must_have_bytes"] + sums["reclaimable_bytes"] == sums["resident_bytes"]
     speed = {"decode_tps", "decode_tps_low", "decode_tps_high", "prefill_tps", "ttft_s", "method"}
     assert speed <= set(best["speed"])
     assert {"model", "quant", "reason"} <= set(data["rejected"][0])
@@ -177,19 +181,78 @@ def test_a_reader_who_has_left_ends_it() -> None:
 @pytest.mark.parametrize("total", [100, 1000, 100_000])
 def test_cells_never_exceed_the_bar_and_no_part_is_hidden(width: int, total: int) -> None:
     memory = MemorySum(weights_bytes=60, kv_bytes=20, compute_bytes=1, repack_bytes=10, overhead_bytes=2)
-    cells = cells_of(shares_of(memory, total), width)
+    shares = shares_of(parts_of(memory), total)
+    cells = cells_of(shares, width)
     assert sum(cells) <= width
     assert all(cell >= 0 for cell in cells)
     if total == 100:
         assert all(cells)
-    assert len(bar_text(shares_of(memory, total), width, fine=True).plain) == width
+    assert len(bar_text(shares, width, fine=True).plain) == width
 
 
 def test_a_model_that_is_larger_than_the_memory_fills_the_bar() -> None:
     memory = MemorySum(weights_bytes=600, kv_bytes=20, compute_bytes=1, repack_bytes=0, overhead_bytes=2)
-    assert sum(cells_of(shares_of(memory, 100), 20)) == 20
+    assert sum(cells_of(shares_of(parts_of(memory), 100), 20)) == 20
 
 
 def test_parts_are_named_in_the_order_of_the_bar() -> None:
     memory = MemorySum(2 << 30, 1 << 30, 1 << 29, 0, 1 << 29)
-    assert parts_text(memory, 4096) == "weights 2.0, 4,096 tokens 1.0, rest 1.0 GiB"
+    assert parts_text(parts_of(memory), 4096) == "weights 2.00, 4,096 tokens 1.00, rest 1.00 GiB"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_parts_as_written_add_up_to_their_sum_as_written(seed: int) -> None:
+    chance = random.Random(seed)
+    parts = [int(chance.random() ** 3 * size) for size in (12 << 30, 4 << 30, 5 << 30, 1 << 29)]
+    text = parts_text(parts, 4096)
+    assert text.endswith(format_bytes(sum(parts))[-4:])
+    written = [float(part.split()[-1]) for part in text[:-4].split(", ")]
+    assert sum(written) == pytest.approx(float(format_bytes(sum(parts))[:-4]), abs=1e-6)
+
+
+def test_memory_that_the_gpu_shares_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = machine(16, used_gib=4, bandwidth=80 * GB, vram_gib=11, unified=True)
+    found = report(shared)
+    lines, _ = piped(found)
+    memory = found.found.picks[0].assessment.memory
+    assert memory.gpu_bytes > 0
+    words = f"{format_bytes(memory.total_bytes)} of 11.20 GiB, which the GPU shares: weights"
+    assert [line for line in lines if words in line]
+    assert not [line for line in lines if "beside it" in line]
+    assert words.partition(",")[0] in " ".join(on_screen(monkeypatch, found, 80))
+
+
+def test_the_sum_on_a_gpu_adds_up() -> None:
+    found = report(machine(32, used_gib=4, bandwidth=50 * GB, vram_gib=8), Request(quant="Q4_K_M"))
+    one = found.found.picks[0].assessment
+    assert 0 < one.gpu_layers <= one.candidate.shape.layers
+    text = next(line.text for line in sums_of(one, found) if line.label == "memory")
+    _, total, places = text.split(" = ")
+    assert int(total.split()[0].replace(",", "")) == one.memory.total_bytes
+    there, beside = (int(words.split()[0].replace(",", "")) for words in (places, places.rpartition(" + ")[2]))
+    assert (there, beside) == (one.memory.gpu_bytes, one.memory.resident_bytes)
+    assert there + beside == one.memory.total_bytes
+
+
+def test_a_context_that_the_engine_rounds_up_is_told_as_it_is() -> None:
+    found = report(request=Request(context_tokens=1000, prompt_tokens=100))
+    text = next(line.text for line in sums_of(found.found.picks[0].assessment, found) if line.label == "memory")
+    assert "(1,024 tokens at 131,072 as f16, 32 layers)" in text
+
+
+def test_what_one_has_to_know_of_the_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = replace(LAPTOP, cpu=replace(LAPTOP.cpu, instruction_sets=("SSE4_2", "AVX")))
+    lines, _ = piped(report(old))
+    assert [line for line in lines if line.startswith("note") and "needs AVX2" in line]
+    assert "Note: the engine's published package needs AVX2" in " ".join(on_screen(monkeypatch, report(old), 140))
+    assert report_data(report(old))["notes"][0].startswith("the engine's published package needs AVX2")
+
+
+def test_ascii_in_a_pipe_has_no_question_marks() -> None:
+    raw = io.BytesIO()
+    terminal = Terminal(io.StringIO(), io.TextIOWrapper(raw, "ascii", errors="replace"), io.StringIO(), colour=False)
+    print_report(terminal, report())
+    terminal.stdout.flush()
+    text = raw.getvalue().decode("ascii")
+    assert "8 cores | 11.20 GiB" in text
+    assert "?" not in text

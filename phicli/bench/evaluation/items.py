@@ -145,6 +145,8 @@ def _object(line: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except ValueError as error:
+        if str(error).startswith("Exceeds the limit"):  # Python's own, of digits
+            raise ValueError("it has a number with thousands of digits") from None
         where = f" (column {error.colno})" if hasattr(error, "colno") else ""
         raise ValueError(f"it is not JSON: {getattr(error, 'msg', error)}{where}") from None
     if not isinstance(data, dict):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.launch import BenchEngine
+from phicli.bench.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
 from phicli.bench.types import BenchSettings
 from phicli.engine.types import Done, Sampling
@@ -22,6 +23,7 @@ _PRIME: Final = 389
 _LEAST_S: Final = 0.25
 _MOST_REPEATS: Final = 8
 _RUNNING: Final = 2
+_SHORTEST_S: Final = 0.5
 
 StartEngine = Callable[[BenchSettings], AbstractContextManager[BenchEngine]]
 """Starts an engine with a context for each of ``SLOTS`` sequences; leaving it ends the engine."""
@@ -45,7 +47,13 @@ class EnginePool:
         self._start, self._together = start, together
         self._running: dict[BenchSettings, _Running] = {}
         self._turn = 0
+        self._watched_s = self._others_s = 0.0
         self.build = ""
+
+    @property
+    def used_by_others(self) -> float | None:
+        """Processors that other programs kept busy during the trials, on the average; None when nobody can tell."""
+        return max(self._others_s, 0.0) / self._watched_s if self._watched_s >= _SHORTEST_S else None
 
     def __call__(self, settings: BenchSettings, job: Job) -> Trial:
         """One trial; what takes less than a quarter of a second is repeated up to eight times, and the mean taken.
@@ -64,7 +72,20 @@ class EnginePool:
         if job.fresh:
             self._stop(settings)
         engine, start_ms = self._engine(settings)
-        trial = Trial(settings, job, start_ms=start_ms if job.fresh else None)
+        pids = [one.engine.pid for one in self._running.values()]
+        before = cpu_use(pids)
+        trial = self._timed(Trial(settings, job, start_ms=start_ms if job.fresh else None), engine)
+        self._watch(before, cpu_use(pids))
+        return trial
+
+    def close(self) -> None:
+        """End all engines."""
+        for settings in tuple(self._running):
+            self._stop(settings)
+
+    def _timed(self, trial: Trial, engine: BenchEngine) -> Trial:
+        """``trial`` with what its job asks for."""
+        job = trial.job
         if job.prompt_tokens:
             trial = replace(trial, prefill_ms=_repeated(lambda: self._prefill_ms(engine, job.prompt_tokens)))
         if job.generated_tokens:
@@ -75,10 +96,11 @@ class EnginePool:
             trial = replace(trial, batched_ms=_batched_ms(engine))
         return trial
 
-    def close(self) -> None:
-        """End all engines."""
-        for settings in tuple(self._running):
-            self._stop(settings)
+    def _watch(self, before: CpuUse | None, after: CpuUse | None) -> None:
+        """Add what others did; trials are short, so nothing of them alone is rounded away."""
+        if before is not None and after is not None:
+            self._watched_s += after.at_s - before.at_s
+            self._others_s += (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
 
     def _engine(self, settings: BenchSettings) -> tuple[BenchEngine, float | None]:
         """The engine with ``settings``, and milliseconds to its first token where it was started for that."""

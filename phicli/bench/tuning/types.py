@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Protocol
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Protocol, Self
 
 from phicli.bench.types import BenchSettings
 
@@ -146,6 +146,19 @@ class Outcome:
     skipped: tuple[str, ...]
     elapsed_s: float
     complete: bool = True
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is faster than the defaults."""
+        return any(one.winner != one.default for one in self.results.values())
+
+    def with_defaults(self) -> Self:
+        """The same without its winners: what was measured, and the defaults."""
+        stay = {
+            use: UseResult(use, one.default, one.default, one.default_ms, one.default_ms)
+            for use, one in self.results.items()
+        }
+        return replace(self, results=stay)
 
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` and the history have it."""

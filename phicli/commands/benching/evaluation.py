@@ -206,6 +206,7 @@ def _check(options: BenchOptions) -> None:
         "--fail-below": options.fail_below,
         "--quick": options.quick,
         "--prompt-tokens": options.prompt_tokens != untouched.prompt_tokens and not options.quick,
+        "--repeat": options.repeat != untouched.repeat and not options.quick,
         "--depth": options.depth_tokens != untouched.depth_tokens,
     }
     for option, given in refused.items():

@@ -16,6 +16,7 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 
 _IN_BLOCKS = "not all can stay loaded side by side: each is loaded twice, in turn, for half of its repetitions"
+_NO_GPU = "the engine finds no graphics processor here: all layers stay on the processor, whatever --gpu-layers says"
 
 
 def plan_for(
@@ -27,7 +28,7 @@ def plan_for(
         chosen: the files.
         options: what was typed.
         around: the machine.
-        tell: is told in words when engines cannot stay loaded side by side.
+        tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they shall.
 
     Raises:
         UsageError: the context is too short, or a setting makes no sense for a model.
@@ -43,6 +44,8 @@ def plan_for(
         repack=options.repack,
         gpu_layers=options.gpu_layers,
     )
+    if any(options.gpu_layers) and not any(gpu.usable for gpu in around.gpus) and NATIVE not in options.engines:
+        tell(_NO_GPU)
     binary = find_llama_server(options.llama_server) if NATIVE in options.engines else None
     loads: list[Load] = []
     for subject in chosen:

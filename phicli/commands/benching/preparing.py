@@ -22,7 +22,7 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Winner
+from phicli.plan.tuned import BATCH_TOKENS, Winner
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048
@@ -82,7 +82,7 @@ def prepare(
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
     begin with it. There are four slots, eight from eight cores on, fewer where there are fewer questions or the memory
     is small. Weights are repacked if there is room, since many tokens are going to be generated, unless tuning found
-    that it does not pay: its settings for many requests (``best``) hold where nothing else was typed.
+    that it does not pay: its settings for many requests (``best``) hold where nothing else was typed and they fit.
 
     Raises:
         UsageError: an option makes no sense with this model.
@@ -98,6 +98,9 @@ def prepare(
     most = _max_tokens(options, reasoning=reasoning)
     base = _context(plan, items, systems, most)
     load = Load(subject, _settings(plan, options, best), plan.shape, base)
+    if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
+        best = replace(best, batch_tokens=BATCH_TOKENS, flash_attention="auto")
+        load = replace(load, settings=_settings(plan, options, best))
     check_room(load, around.memory, around.gpus)
     slots = _slots(load, len(items), around)
     load = replace(load, context_tokens=base * slots)

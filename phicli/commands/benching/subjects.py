@@ -26,7 +26,8 @@ def subjects(
     Args:
         models: names as for ``phi chat``.
         engine: what shall run them.
-        tell: is told in words what was chosen where nothing was named.
+        tell: is told in words what was chosen where nothing was named, and which names mean
+            a file that was there before.
 
     Raises:
         PhiError: a name means nothing on this machine (:func:`phicli.plan.locate.locate`), or the header of its file
@@ -39,7 +40,12 @@ def subjects(
         found = [_installed(model, engine) for model in installed_models(catalog()) if _runs_here(model)]
         say(f"measuring what is installed: {', '.join(one.model for one in found)}" if found else _NOTHING)
         found = found or [_located(locate(TOY), engine)]
-    return tuple({(one.path, one.quant): one for one in found}.values())
+    chosen: dict[tuple[Path, str | None], Subject] = {}
+    for one in found:
+        first = chosen.setdefault((one.path.resolve(), one.quant), one)
+        if first is not one:
+            say(f"{one.model} is the same file as {first.model} before it: it is measured once")
+    return tuple(chosen.values())
 
 
 _NOTHING = f"no model is installed: measuring {TOY}, which shows that the engine works and proves nothing about speed"

@@ -11,7 +11,7 @@ from phicli.bench.history import Entry, History, new_run_id, now
 from phicli.bench.launch import start
 from phicli.bench.machine_mark import machine_mark
 from phicli.bench.store import save_measurement
-from phicli.bench.surroundings import Surroundings, busy_warning, look_around
+from phicli.bench.surroundings import Surroundings, busy_warning, look_around, spoilt
 from phicli.bench.tuned_store import forget_all_tuned, forget_tuned, save_tuned
 from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
@@ -22,6 +22,7 @@ from phicli.bench.types import Subject
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.subjects import subjects
+from phicli.commands.tuned_here import kept_for
 from phicli.errors import UsageError, UserInterruptError
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import plan_context
@@ -84,16 +85,33 @@ def _tune(
 ) -> tuple[dict[str, Any], bool]:
     """Tune one model, keep and show what was found; its data, and whether the search came to its end."""
     prepared = _prepared(subject, around)
-    outcome, subject = _searched(terminal, prepared, options)
-    busy = busy_warning(around, None)
+    outcome, subject, others = _searched(terminal, prepared, options)
+    earlier = kept_for(subject.path).current is not None
+    outcome, busy = judged(outcome, around, others, earlier=earlier)
+    stays = busy is not None and busy.endswith(_STAYS)
     warnings = [busy] if busy else []
-    warnings += _keep(prepared, outcome, subject) if outcome.complete else ()
-    kept = outcome.complete and not any(one.startswith(_LOST) for one in warnings)
+    warnings += _keep(prepared, outcome, subject, winners=not stays) if outcome.complete else ()
+    kept = outcome.complete and not stays and not any(one.startswith(_LOST) for one in warnings)
     for warning in warnings:
         terminal.alarm("warning:", warning)
     if options.output == "text":
         print_tuning(terminal, subject, outcome, kept=kept)
     return tuning_data(subject, outcome, kept=kept, warnings=warnings), outcome.complete
+
+
+def judged(
+    outcome: Outcome, around: Surroundings, used_by_others: float | None, *, earlier: bool = False
+) -> tuple[Outcome, str | None]:
+    """What of ``outcome`` can be trusted on a machine that others used as well, and words for that.
+
+    Winners that were found between the work of others become the defaults again, or, where there are some of an
+    ``earlier`` search, those stay.
+    """
+    why = spoilt(around, used_by_others)
+    if why is None or not outcome.changes:
+        return outcome, busy_warning(around, used_by_others)
+    words = f"{why}, so what won may have won by chance; close them and tune again; until then "
+    return outcome.with_defaults(), words + (_STAYS if earlier else "the defaults are used")
 
 
 def _prepared(subject: Subject, around: Surroundings) -> Prepared:
@@ -112,8 +130,8 @@ def _prepared(subject: Subject, around: Surroundings) -> Prepared:
     return Prepared(subject, shape, around, context.first_tokens, reasoning=variant is not None and variant.reasoning)
 
 
-def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> tuple[Outcome, Subject]:
-    """What the search found, and the subject with the build of the engine that ran."""
+def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> tuple[Outcome, Subject, float | None]:
+    """What the search found, the subject with the build of the engine that ran, processors that others used."""
     subject = prepared.subject
     space = prepared.space(_given(options))
     begin = partial(start, subject, context_tokens=prepared.measured_tokens, slots=SLOTS)
@@ -132,7 +150,7 @@ def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> 
             outcome = search.run()
         except KeyboardInterrupt:
             outcome = search.outcome(complete=False)
-    return outcome, replace(subject, build=pool.build)
+    return outcome, replace(subject, build=pool.build), pool.used_by_others
 
 
 def _given(options: BenchOptions) -> Mapping[str, Sequence[Any]]:
@@ -146,14 +164,16 @@ def _given(options: BenchOptions) -> Mapping[str, Sequence[Any]]:
     }
 
 
+_STAYS: Final = "what was tuned before is used"
 _LOST: Final = "phi chat will not know of it"
 
 
-def _keep(prepared: Prepared, outcome: Outcome, subject: Subject) -> tuple[str, ...]:
+def _keep(prepared: Prepared, outcome: Outcome, subject: Subject, *, winners: bool = True) -> tuple[str, ...]:
     """Keep the winners, the speeds for the recommendation, and all of it in the history; why something was not kept."""
     warnings = []
     try:
-        save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
+        if winners:
+            save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
     except OSError as error:
         warnings.append(f"{_LOST}: {error.strerror or error}: {error.filename}")
     try:
@@ -161,7 +181,7 @@ def _keep(prepared: Prepared, outcome: Outcome, subject: Subject) -> tuple[str, 
             save_measurement(measurement)
     except OSError as error:
         warnings.append(f"phi recommend will not know of it: {error.strerror or error}: {error.filename}")
-    data = {**tuning_data(subject, outcome, kept=not warnings), "hardware": prepared.around.to_data()}
+    data = {**tuning_data(subject, outcome, kept=winners and not warnings), "hardware": prepared.around.to_data()}
     cpu = prepared.around.cpu.name
     entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
     failed = History().try_add(entry)

@@ -134,5 +134,17 @@ class Typed:
         for option, belongs in _BELONGS.items():
             if given[option] and not given[belongs]:
                 raise UsageError(f"{option} is for {belongs}, which is not there", f"add {belongs}, or leave it out")
+        lengths = {
+            "--prompt-tokens": self.prompt_tokens is not None,
+            "--tokens": self.tokens is not None,
+            "--depth": self.depth is not None,
+            "--repeat": self.repeat is not None,
+            "--context": self.context is not None,
+        }
+        for option, typed in lengths.items():
+            if typed and self.tune:
+                raise UsageError(
+                    f"--tune has lengths and repetitions of its own, so {option} is not for it", f"leave {option} out"
+                )
         if self.llama_server is not None and LLAMA_SERVER not in (self.engine or "").lower():
             raise UsageError("--llama-server names the program for --engine llama-server", "add --engine llama-server")

@@ -112,6 +112,7 @@ class EndpointClient:
                 if time.monotonic() > until:
                     message = f"{self.address.shown} was not done after {total_s:.0f} s"
                     raise EndpointError("slow", message, silent(self.address, total_s).hint)
+            yield from reader.last(time.perf_counter())
             yield reader.close()
 
     @contextlib.contextmanager

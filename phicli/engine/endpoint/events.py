@@ -67,6 +67,19 @@ class Reader:
                 return
             yield from self._line(line.rstrip(b"\r"), at_s)
 
+    def last(self, at_s: float) -> Iterator[Delta]:
+        """What is in a last line without an end; half an event is left out, as :meth:`close` tells of it.
+
+        Raises:
+            EndpointError: all that came is no event: a web page, or an answer in one piece.
+        """
+        line, self._rest = self._rest.strip(), b""
+        name, _, value = line.partition(b":")
+        if name == b"data" and not self.ended and (value.strip() == _DONE or _json(value) is not None):
+            yield from self._line(line, at_s)
+        elif line and not self._seen and not b"data:".startswith(line[:5]):
+            raise self._garbage(line)
+
     def close(self) -> End:
         """The end, when no more comes.
 
@@ -88,7 +101,7 @@ class Reader:
             raise self._failed(_json(value) or value.decode("utf-8", errors="replace"))
         if name != b"data":
             raise self._garbage(line)
-        if value == b"[DONE]":
+        if value == _DONE:
             self.ended = True
             return
         reply = _json(value)
@@ -128,6 +141,7 @@ class Reader:
         return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
 
 
+_DONE: Final = b"[DONE]"
 _TEXTS: Final = ("content", "reasoning_content", "reasoning")
 _HINT: Final = "see the endpoint's own log"
 

@@ -117,7 +117,7 @@ def _about(one: Evaluation) -> str:
     settings = one.settings
     how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
     return one_line(
-        f"{one.set_name}: {one.total} questions, {how}, seed {settings.get('seed')}, "
+        f"{one.set_name}: {one.total} question{'' if one.total == 1 else 's'}, {how}, seed {settings.get('seed')}, "
         f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} at a time"
     )
 
