@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
+from phicli.commands.parameters import PlainCommand, read_plainly
 
 
 class LazyGroup(TyperGroup):
@@ -24,6 +25,10 @@ class LazyGroup(TyperGroup):
     package: ClassVar[str] = "phicli.commands"
     summaries: ClassVar[Mapping[str, str]] = SUMMARIES
     aliases: ClassVar[Mapping[str, str]] = ALIASES
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options before the command, that of ``--help`` included."""
+        return read_plainly(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 (the signature is Typer's)
         """Names of the commands in the order of the table."""
@@ -55,7 +60,7 @@ class LazyGroup(TyperGroup):
             return built
         function = function_of(self.package, name)
         alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-        alone.command(name, context_settings=settings)(function)
+        alone.command(name, cls=PlainCommand, context_settings=settings)(function)
         return typer.main.get_command(alone)
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
 from phicli.fit.calibration import Calibration
 from phicli.fit.gates import check_request
-from phicli.fit.types import Assessment, Candidate, Request
+from phicli.fit.types import USUAL_PROMPT_TOKENS, Assessment, Candidate, Request
 from phicli.hardware.types import Machine
 from phicli.plan.recommendation import OnThisMachine, Report, SpeedOf, make_report
 
 if TYPE_CHECKING:
+    from phicli.bench.timing import Start
     from phicli.plan.description import VariantDescription
     from phicli.plan.file_description import FileDescription
+
+_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +50,19 @@ def wanted(request: Request, max_size: str | None) -> Request:
         request = replace(request, max_size_bytes=parse_size(max_size, "--max-size"))
     if request.kv_type is not None:
         request = replace(request, kv_type=request.kv_type.lower())
+    if request.context_tokens is not None and request.prompt_tokens == USUAL_PROMPT_TOKENS:  # as good as not given
+        request = replace(request, prompt_tokens=min(USUAL_PROMPT_TOKENS, request.context_tokens // 2))
     check_request(request)
     return request
 
 
 def report_for(
-    request: Request, options: MachineOptions, *, calibrate: bool = False, tell: Callable[[str], None] | None = None
+    request: Request,
+    options: MachineOptions,
+    *,
+    calibrate: bool = False,
+    tell: Callable[[str], None] | None = None,
+    start: Start | None = None,
 ) -> Report:
     """The recommendation for the machine that ``options`` describe.
 
@@ -61,6 +71,7 @@ def report_for(
         options: the machine.
         calibrate: time the engine on layers of the picks first, and keep what was found.
         tell: is told in words what takes long.
+        start: starts the engine that is timed; tests give a scripted one.
 
     Raises:
         UsageError: the machine is simulated and was to be calibrated, or the request or the machine makes no sense.
@@ -70,15 +81,37 @@ def report_for(
         raise UsageError("--calibrate needs the machine at hand, and this one is simulated", "leave one of them out")
     machine = machine_of(options)
     report = _weighed(machine, request)
-    if not calibrate:
-        return report
+    return _calibrated_report(machine, request, report, tell or (lambda _: None), start) if calibrate else report
+
+
+def _calibrated_report(
+    machine: Machine, request: Request, report: Report, tell: Callable[[str], None], start: Start | None
+) -> Report:
+    """The recommendation with the picks timed. What is timed can make others the picks, which are timed then."""
     from phicli.bench.store import save_calibration
 
-    for pick in report.found.picks:
-        calibration = _calibrated(pick.assessment, machine, tell or (lambda _: None))
-        if calibration is not None:
-            save_calibration(calibration)
-    return _weighed(machine, request)
+    done: set[str] = set()
+    found: list[Calibration] = []
+    for _ in range(_ROUNDS):
+        new = [pick.assessment for pick in report.found.picks if _name(pick.assessment) not in done]
+        for one in new:
+            done.add(_name(one))
+            calibration = _calibrated(one, machine, tell, start)
+            if calibration is None:
+                continue
+            found.append(calibration)
+            try:
+                save_calibration(calibration)
+            except OSError as error:
+                tell(f"it holds for this once, as it cannot be kept: {error.strerror or error}")
+        if not new:
+            break
+        report = _weighed(machine, request, found)
+    return report
+
+
+def _name(one: Assessment) -> str:
+    return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
 
 
 def machine_of(options: MachineOptions) -> Machine:
@@ -108,7 +141,7 @@ def quant_for(variant: Variant) -> str | None:
     from phicli.plan.recommendation import recommended_quant
 
     machine = machine_of(MachineOptions())
-    found, speed_of = _ingredients(machine, Request())
+    found, speed_of = _ingredients(machine, Request(), variant)
     return recommended_quant(variant, machine, found, speed_of)
 
 
@@ -127,43 +160,64 @@ def look_here(
     return on_machine(shown, machine, _speeds(machine, Request()))
 
 
-def _weighed(machine: Machine, request: Request) -> Report:
-    found, speed_of = _ingredients(machine, request)
+def _weighed(machine: Machine, request: Request, calibrations: Sequence[Calibration] = ()) -> Report:
+    """The recommendation with what was measured before, and ``calibrations`` that were made just now."""
+    found, speed_of = _ingredients(machine, request, calibrations=calibrations)
     return make_report(machine, request, found, speed_of)
 
 
-def _ingredients(machine: Machine, request: Request) -> tuple[tuple[Candidate, ...], SpeedOf]:
-    """The candidates, and the speed model."""
+def _ingredients(
+    machine: Machine, request: Request, variant: Variant | None = None, *, calibrations: Sequence[Calibration] = ()
+) -> tuple[tuple[Candidate, ...], SpeedOf]:
+    """The candidates, or those of ``variant`` alone, and the speed model."""
     from phicli.catalog.load import catalog
+    from phicli.fit.repacking import repacked_types
     from phicli.plan.candidates import candidates
     from phicli.plan.installed import installed_models
 
-    return candidates(catalog(), installed_models(catalog())), _speeds(machine, request)
+    book = catalog()
+    able = (one for one in book.variants if one.runs_here and not one.packaged_file)  # a toy is no choice
+    wanted = replace(book, variants=tuple(able) if variant is None else (variant,))
+    found = candidates(wanted, installed_models(book), repacked=repacked_types(machine))
+    return found, _speeds(machine, request, calibrations)
 
 
-def _speeds(machine: Machine, request: Request) -> SpeedOf:
-    """The speed model with all that was measured on this machine before."""
-    from phicli.bench.store import load_calibrations, load_measurements
+def _speeds(machine: Machine, request: Request, just_made: Sequence[Calibration] = ()) -> SpeedOf:
+    """The speed model with all that was measured on this machine before, as ``phi chat`` would set the engine."""
     from phicli.fit.speed import speed_model
 
-    here = machine.simulated is None
-    return speed_model(
-        machine,
-        prompt_tokens=request.prompt_tokens,
-        calibrations=load_calibrations(machine.cpu.name) if here else (),
-        measurements=load_measurements(machine.cpu.name) if here else (),
-    )
+    if machine.simulated is not None:
+        return speed_model(machine, prompt_tokens=request.prompt_tokens)
+    from phicli.bench.store import engine_build, load_calibrations, load_measurements
+    from phicli.bench.tuned_store import Conditions, all_tuned
+    from phicli.plan.tuned_speed import as_tuned
+
+    cpu = machine.cpu
+    calibrations, measurements = (*just_made, *load_calibrations(cpu.name)), load_measurements(cpu.name)
+
+    def with_threads(threads: int | None) -> SpeedOf:
+        return speed_model(
+            machine,
+            prompt_tokens=request.prompt_tokens,
+            threads=threads,
+            calibrations=calibrations,
+            measurements=measurements,
+        )
+
+    return as_tuned(with_threads, all_tuned(Conditions(cpu.name, cpu.physical_cores, engine_build())))
 
 
-def _calibrated(one: Assessment, machine: Machine, tell: Callable[[str], None]) -> Calibration | None:
+def _calibrated(
+    one: Assessment, machine: Machine, tell: Callable[[str], None], start: Start | None
+) -> Calibration | None:
     """Times of the engine for ``one``, None where no file of its kind can be made or where it shares two devices."""
     from phicli.bench.calibrate import Setting, calibrate, can_calibrate
+    from phicli.bench.timing import start_engine
 
     candidate = one.candidate
     on_gpu = one.gpu_layers > candidate.shape.layers
     if not can_calibrate(candidate.variant, candidate.quant) or (one.gpu_layers and not on_gpu):
         return None
-    name = f"{candidate.variant.id}:{candidate.quant.lower()}"
     setting = Setting(
         threads=machine.cpu.physical_cores,
         repack=one.memory.repack_bytes > 0,
@@ -172,6 +226,6 @@ def _calibrated(one: Assessment, machine: Machine, tell: Callable[[str], None]) 
     )
 
     def on_step(step: str) -> None:
-        tell(f"calibrating {name}: {step}")
+        tell(f"calibrating {_name(one)}: {step}")
 
-    return calibrate(candidate, machine.cpu, setting, on_step=on_step)
+    return calibrate(candidate, machine.cpu, setting, start=start or start_engine, on_step=on_step)

@@ -63,7 +63,7 @@ class Calibration:
             ValueError: a field is missing or is not what it has to be.
         """
         found = cls(**_checked(cls, data))
-        if not (found.layer_bytes and found.layer_parameters and found.attention_flops):
+        if min(found.layer_bytes, found.layer_parameters, found.attention_flops) < 1:
             raise ValueError("a layer of nothing")
         return found
 
@@ -107,6 +107,9 @@ def shape_key(shape: ModelShape) -> str:
     return "-".join(map(str, numbers))
 
 
+_MOST: Final = 1e18
+"""Above all that is counted or timed here; a number beyond it is damage."""
+
 _KINDS: Final[Mapping[str, tuple[type, ...]]] = MappingProxyType(
     {"int": (int,), "float": (int, float), "str": (str,), "bool": (bool,)}
 )
@@ -122,7 +125,7 @@ def _checked(kind: type[Any], data: Mapping[str, Any]) -> dict[str, Any]:
         elif (
             not isinstance(value, _KINDS.get(str(field.type), ()))
             or isinstance(value, bool) != (field.type == "bool")
-            or (isinstance(value, float) and not 0 <= value < float("inf"))
+            or (isinstance(value, int | float) and not 0 <= value <= _MOST)
         ):
             raise ValueError(f"{field.name} is {value!r}")
         else:

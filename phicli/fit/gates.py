@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,14 +10,15 @@ from typing import Final
 from phicli.catalog.quants import same_quant
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
-from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
+from phicli.fit.memory import CONTEXT_STEP, KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
 from phicli.fit.placement import BATCH_TOKENS, Placement, place
 from phicli.fit.tasks import Task, task_named
 from phicli.fit.types import Candidate, Rejection, Request
 from phicli.hardware.types import Machine
 from phicli.units import format_bytes
 
-_SHORTEST_USEFUL_CONTEXT: Final = 512
+SHORTEST_USEFUL_CONTEXT: Final = 512
+_ROOM_FOR_ANSWER: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ def check_request(request: Request) -> Task:
     """The task of ``request``, whose numbers make sense.
 
     Raises:
-        UsageError: there is no such task or type of cache, or a number is not positive.
+        UsageError: there is no such task or type of cache, a number is not positive, or the prompt fills the context.
     """
     task = task_named(request.task)
     if request.kv_type is not None and request.kv_type not in KV_TYPE_BYTES:
@@ -48,6 +50,14 @@ def check_request(request: Request) -> Task:
     for option, number in numbers.items():
         if number is not None and not 0 < number < float("inf"):
             raise UsageError(f"{option} must be more than 0", f"phi recommend --help explains {option}")
+    context = request.context_tokens or task.context_tokens
+    if request.prompt_tokens >= context:
+        longer = -(-(request.prompt_tokens + _ROOM_FOR_ANSWER) // CONTEXT_STEP) * CONTEXT_STEP
+        of_task = "" if task.name == "any" else f"--task {task.name} "
+        raise UsageError(
+            f"a prompt of {request.prompt_tokens:,} tokens leaves no room in a context of {context:,}",
+            f"ask for a longer one: phi recommend {of_task}--prompt-tokens {request.prompt_tokens} --context {longer}",
+        )
     return task
 
 
@@ -70,9 +80,9 @@ def filters_of(request: Request, task: Task) -> tuple[Filter, ...]:
     if request.context_tokens is not None or task.context_required:
         found.append(Filter("context", f"--context {request.context_tokens or task.context_tokens}"))
     if request.license is not None:
-        found.append(Filter("licence", f"--license {request.license}"))
+        found.append(Filter("licence", f"--license {shlex.quote(request.license)}"))
     if request.quant is not None:
-        found.append(Filter("quant", f"--quant {request.quant}"))
+        found.append(Filter("quant", f"--quant {shlex.quote(request.quant)}"))
     if request.max_size_bytes is not None:
         found.append(Filter("size", f"--max-size {format_bytes(request.max_size_bytes)}"))
     if request.installed_only:
@@ -113,7 +123,7 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
         fitting = largest_context_that_fits(
             shape, machine.memory, at_most=context, kv_type_bytes=KV_TYPE_BYTES[last.kv_type], batch_tokens=BATCH_TOKENS
         )
-        if fitting >= _SHORTEST_USEFUL_CONTEXT:
+        if fitting >= SHORTEST_USEFUL_CONTEXT:
             remedy = f"a context of {fitting:,} tokens would fit: --context {fitting}"
     return Rejection(candidate.variant.id, candidate.quant, "memory", reason, last.missing_bytes, remedy)
 

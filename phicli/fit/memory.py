@@ -35,7 +35,9 @@ GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 
-_CONTEXT_STEP: Final = 256
+CONTEXT_STEP: Final = 256
+"""The engine rounds a context up to whole multiples of it, in tokens."""
+
 _ENGINE_BYTES: Final = 11 * MIB
 _PHI_BYTES: Final = 26 * MIB
 _LIBRARY_BYTES: Final = 34 * MIB
@@ -123,7 +125,7 @@ def plan_memory(
         flash_attention: whether the engine uses it; its default on a processor, and needed for a quantised cache.
         gpu_layers: ``n_gpu_layers`` of llama.cpp: the output counts as one layer and goes first, then the last layers.
     """
-    context = -(-max(context_tokens, 1) // _CONTEXT_STEP) * _CONTEXT_STEP
+    context = -(-max(context_tokens, 1) // CONTEXT_STEP) * CONTEXT_STEP
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
     batch = min(batch_tokens, context)
     compute = _compute_bytes(shape, context, batch, flash_attention=flash_attention)
@@ -196,11 +198,11 @@ def largest_context_that_fits(
 
     if at_most > 0 and fits(at_most):
         return at_most
-    low, high = 0, max(at_most, 0) // _CONTEXT_STEP + 1  # low fits (or is nothing), high does not
+    low, high = 0, max(at_most, 0) // CONTEXT_STEP + 1  # low fits (or is nothing), high does not
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle * _CONTEXT_STEP) else (low, middle)
-    return low * _CONTEXT_STEP
+        low, high = (middle, high) if fits(middle * CONTEXT_STEP) else (low, middle)
+    return low * CONTEXT_STEP
 
 
 def check_fits(

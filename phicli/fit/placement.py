@@ -24,8 +24,8 @@ _LEAST_SPLIT_SHARE: Final = 0.25
 class Placement:
     """A load that was planned: ``gpu_layers`` counts the output matrix as one layer, as llama.cpp does.
 
-    ``missing_bytes`` is 0 when it fits. Weights are repacked where that still fits, and only on the processor.
-    ``device_bytes`` is what the GPU takes of the sum.
+    ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. Weights are repacked where that
+    still fits, and only on the processor.
     """
 
     context_tokens: int
@@ -33,7 +33,6 @@ class Placement:
     memory: MemorySum
     gpu_layers: int = 0
     missing_bytes: int = 0
-    device_bytes: int = 0
 
     @property
     def fits(self) -> bool:
@@ -41,62 +40,67 @@ class Placement:
         return self.missing_bytes <= 0
 
 
-Placer = Callable[[ModelShape, Machine, int, str], Placement]
-
-
 def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> Placement:
     """The best place for ``shape`` on ``machine``: all on the GPU, else shared by layers, else the processor.
 
     A machine that does not tell its memory is taken to have enough.
     """
-    needed = plan_memory(
-        shape, context_tokens=context_tokens, kv_type_bytes=KV_TYPE_BYTES[kv_type], batch_tokens=BATCH_TOKENS
-    )
+
+    def planned(*, gpu_layers: int = 0, repack: bool = False) -> MemorySum:
+        return plan_memory(
+            shape,
+            context_tokens=context_tokens,
+            kv_type_bytes=KV_TYPE_BYTES[kv_type],
+            batch_tokens=BATCH_TOKENS,
+            repack=repack,
+            gpu_layers=gpu_layers,
+        )
+
     usable = None if machine.memory is None else usable_bytes(machine.memory)
-    layers = _layers_on_gpu(shape, needed, machine, usable)
+    layers = _layers_on_gpu(shape, machine, usable, lambda number: planned(gpu_layers=number))
     if layers:
-        share = min(layers / (shape.layers + 1), 1.0)
-        device = int((needed.weights_bytes + needed.kv_bytes) * share) + needed.compute_bytes + _GPU_RUNTIME_BYTES
-        return Placement(context_tokens, kv_type, needed, gpu_layers=layers, device_bytes=device)
-    missing = 0 if usable is None else max(needed.total_bytes - usable, 0)
-    repacked = plan_memory(
-        shape,
-        context_tokens=context_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[kv_type],
-        batch_tokens=BATCH_TOKENS,
-        repack=True,
-    )
-    chosen = repacked if usable is None or repacked.total_bytes <= usable else needed
+        return Placement(context_tokens, kv_type, planned(gpu_layers=layers), gpu_layers=layers)
+    needed, repacked = planned(), planned(repack=True)
+    missing = 0 if usable is None else max(needed.resident_bytes - usable, 0)
+    chosen = repacked if usable is None or repacked.resident_bytes <= usable else needed
     return Placement(context_tokens, kv_type, chosen, missing_bytes=missing)
 
 
 def gpu_budget_bytes(gpus: tuple[Gpu, ...]) -> int:
     """Bytes that may be planned with on the GPUs that the engine can use.
 
-    What is free (else the total) less max(512 MiB, 5 %) each, which the desktop and the driver take.
+    What is free (else the total) of each, less max(512 MiB, 5 %) for the desktop, and less what the driver takes for a
+    process before it has loaded anything (about 300 MiB with CUDA).
     """
     budget = 0
     for gpu in gpus:
         free = gpu.free_bytes if gpu.free_bytes is not None else gpu.total_bytes
         if gpu.usable and free:
             kept = max(_KEEP_FREE_BYTES, int((gpu.total_bytes or free) * _KEEP_FREE_SHARE))
-            budget += max(free - kept, 0)
+            budget += max(free - kept - _GPU_RUNTIME_BYTES, 0)
     return budget
 
 
-def _layers_on_gpu(shape: ModelShape, needed: MemorySum, machine: Machine, usable: int | None) -> int:
-    """How many layers go to the GPU; 0 when it is not worth it or what is left does not fit into main memory."""
+def _layers_on_gpu(shape: ModelShape, machine: Machine, usable: int | None, planned: Callable[[int], MemorySum]) -> int:
+    """How many layers go to the GPU; 0 when it is not worth it or what is left does not fit into main memory.
+
+    ``planned`` gives the memory for a number of layers on the GPU.
+    """
     gpus = [gpu for gpu in machine.gpus if gpu.usable]
-    room = gpu_budget_bytes(machine.gpus) - needed.compute_bytes - _GPU_RUNTIME_BYTES * len(gpus)
-    everything = needed.weights_bytes + needed.kv_bytes
+    room = gpu_budget_bytes(machine.gpus)
+    everything = shape.layers + 1
     if not gpus or room <= 0:
         return 0
-    unified = any(gpu.unified for gpu in gpus)
-    if unified:  # one memory: all of it has to fit into both limits
-        fits = room >= everything and (usable is None or needed.total_bytes <= usable)
-        return shape.layers + 1 if fits else 0
-    layers = min(int(room / (everything / (shape.layers + 1))), shape.layers + 1)
+    whole = planned(everything)
+    # Each further GPU has a compute buffer of its own, and layers are whole: one may get a layer more than its part.
+    room -= (len(gpus) - 1) * (whole.gpu_compute_bytes + (whole.gpu_weights_bytes + whole.gpu_kv_bytes) // everything)
+    if any(gpu.unified for gpu in gpus):  # one memory: all of it has to fit into both limits
+        fits = whole.gpu_bytes <= room and (usable is None or whole.total_bytes <= usable)
+        return everything if fits else 0
+    layers, too_many = 0, everything + 1
+    while too_many - layers > 1:
+        middle = (layers + too_many) // 2
+        layers, too_many = (middle, too_many) if planned(middle).gpu_bytes <= room else (layers, middle)
     if layers < _LEAST_SPLIT_SHARE * shape.layers:
         return 0
-    left = everything * (1 - layers / (shape.layers + 1)) + needed.overhead_bytes + needed.compute_bytes
-    return layers if usable is None or left <= usable else 0
+    return layers if usable is None or planned(layers).resident_bytes <= usable else 0

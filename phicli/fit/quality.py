@@ -87,16 +87,16 @@ def grade(variant: Variant, task: Task, variants: Sequence[Variant]) -> Grade | 
         if name in by_id and (score := _score(by_id[name], task)) is not None
     ]
     if not scored:
-        return Grade(100.0 * (place + 1) / (len(task.order) + 1), "its place in the selection guide")
+        return Grade(round(100.0 * (place + 1) / (len(task.order) + 1), 2), "its place in the selection guide")
     below = max((entry for entry in scored if entry[0] < place), default=(-1, 0.0, ""))
     above = min((entry for entry in scored if entry[0] > place), default=(len(task.order), 100.0, ""))
     points = below[1] + (above[1] - below[1]) * (place - below[0]) / (above[0] - below[0])
     near = [f"{word} {name} ({score:g})" for word, (_, score, name) in (("above", below), ("below", above)) if name]
-    return Grade(points, f"{_elsewhere(variant, task)}; the order of the family puts it {' and '.join(near)}")
+    return Grade(round(points, 2), f"{_elsewhere(variant, task)}; the order of the family puts it {' and '.join(near)}")
 
 
 def quantisation_loss(quant: str) -> float:
-    """Points that ``quant`` costs.
+    """Points that ``quant`` costs, to the hundredth: sums of what is shown come out.
 
     The published rise of perplexity in percent, times 0.3. The factor is a choice: it makes the usual Q4_K_M cost one
     point, which is about what quantised models lose on multiple-choice benchmarks, and Q2_K so much that a smaller
@@ -110,7 +110,7 @@ def quantisation_loss(quant: str) -> float:
     if rise is None:
         bits = next((int(letter) for letter in name if letter.isdigit()), 4)
         rise = _PERPLEXITY_RISE[{1: "Q2_K", 2: "Q2_K", 3: "Q3_K_S", 4: "Q4_0", 5: "Q5_0", 6: "Q6_K"}.get(bits, "Q8_0")]
-    return _POINTS_PER_PERCENT * 100.0 * rise / _BASE_PERPLEXITY
+    return round(_POINTS_PER_PERCENT * 100.0 * rise / _BASE_PERPLEXITY, 2)
 
 
 def kv_loss(kv_type: str) -> float:

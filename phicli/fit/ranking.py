@@ -30,7 +30,9 @@ _FASTER_MAY_COST_POINTS: Final = 25.0
 _SMARTER_POINTS: Final = 2.0
 _SMARTER_SPEED_SHARE: Final = 0.25
 _LOSSY_POINTS: Final = 2.5
-_SPOILT_POINTS: Final = 5.0
+SPOILT_POINTS: Final = 5.0
+"""A quantisation that costs as much is the last resort."""
+
 NEARLY: Final = 0.75
 """Of the floor: as far as an estimate may be off."""
 
@@ -79,7 +81,7 @@ def _best_near(passing: Sequence[Assessment], task: Task, comfort_tps: float) ->
 def choose(assessed: Sequence[Assessment], task: Task, floor_tps: float, *, strict: bool = False) -> Assessment | None:
     """The one to take of ``assessed``; with ``strict`` nothing below the floor, None when nothing is left."""
     passing = [one for one in assessed if useful_tps(one, task) >= floor_tps]
-    sound = [one for one in passing if quantisation_loss(one.candidate.quant) < _SPOILT_POINTS]
+    sound = [one for one in passing if quantisation_loss(one.candidate.quant) < SPOILT_POINTS]
     best = best_of(sound, task, floor_tps)
     if strict:
         return best or best_of(passing, task, floor_tps)
@@ -120,6 +122,7 @@ def faster_than(best: Assessment, passing: Iterable[Assessment], task: Task, flo
     Where the best is fast enough for anybody, another quantisation of it is not worth a mention.
     """
     least = _FASTER * useful_tps(best, task)
+    passing = _usual(list(passing))  # an odd quantisation that is just faster enough is no advice
     at_ease = useful_tps(best, task) >= _COMFORT * floor_tps
     quick = [
         one
@@ -135,7 +138,7 @@ def faster_than(best: Assessment, passing: Iterable[Assessment], task: Task, flo
 def smarter_than(best: Assessment, slower: Iterable[Assessment], task: Task, floor_tps: float) -> Assessment | None:
     """Another that is better by more than anyone would call equal, at a quarter of the floor or faster; else None."""
     least = max(_SMARTER_SPEED_SHARE * floor_tps, 0.0)
-    others = [one for one in slower if one.candidate.variant.id != best.candidate.variant.id]
+    others = [one for one in _usual(list(slower)) if one.candidate.variant.id != best.candidate.variant.id]
     clever = [one for one in others if one.quality >= best.quality + _SMARTER_POINTS and useful_tps(one, task) >= least]
     return best_of(clever, task, floor_tps)
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
 from phicli.fit.gates import (
+    SHORTEST_USEFUL_CONTEXT,
     check_request,
     engine_rejection,
     filtered,
     filters_of,
     memory_rejection,
 )
-from phicli.fit.memory import takes_kv_type
-from phicli.fit.placement import Placement, place
+from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
+from phicli.fit.placement import BATCH_TOKENS, Placement, place
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import choose, faster_than, ordered, smarter_than, useful_tps
+from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.tasks import Task
-from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Speed
+from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
 from phicli.fit.wording import make_pick
 from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
 """How fast a candidate is where it was placed."""
+
+_USUAL_QUANT: Final = "Q4_K_M"
 
 
 def recommend(
@@ -58,7 +63,12 @@ def recommend(
     if not fitting:
         raise nothing_fits(machine, request, too_large, out + excluded)
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
-    return _choose(assessed, request, task, out + excluded + too_large)
+    found = _choose(assessed, machine, request, task, out + excluded + too_large)
+    remark = _with_less_context(found.picks[0].assessment, able, machine)
+    if remark is None:
+        return found
+    best = replace(found.picks[0], reasons=(*found.picks[0].reasons, remark))
+    return replace(found, picks=(best, *found.picks[1:]))
 
 
 def placements(candidate: Candidate, machine: Machine, request: Request, task: Task) -> tuple[Placement, ...]:
@@ -185,7 +195,9 @@ def _fit(
     return fitting, too_large
 
 
-def _choose(assessed: Sequence[Assessment], request: Request, task: Task, out: list[Rejection]) -> Recommendation:
+def _choose(
+    assessed: Sequence[Assessment], machine: Machine, request: Request, task: Task, out: list[Rejection]
+) -> Recommendation:
     floor = task.floor_tps if request.min_tps is None else request.min_tps
     passing = [one for one in assessed if useful_tps(one, task) >= floor]
     slow = [one for one in assessed if useful_tps(one, task) < floor]
@@ -195,13 +207,33 @@ def _choose(assessed: Sequence[Assessment], request: Request, task: Task, out: l
     assert best is not None  # noqa: S101 (at least one was assessed)
     faster = faster_than(best, passing or slow, task, floor)
     smarter = None if request.min_tps is not None else smarter_than(best, slow, task, floor)
-    picks = [make_pick("best", best, best, request, task, floor)]
-    picks += [make_pick("faster", faster, best, request, task, floor)] if faster else []
-    picks += [make_pick("smarter", smarter, best, request, task, floor)] if smarter else []
+    chosen: list[tuple[Role, Assessment | None]] = [("best", best), ("faster", faster), ("smarter", smarter)]
+    gpu = any(card.usable for card in machine.gpus)
+    picks = [make_pick(role, one, best, request, task, floor, gpu=gpu) for role, one in chosen if one is not None]
     taken = {id(pick.assessment) for pick in picks}
     others = ordered((one for one in (passing or slow) if id(one) not in taken), task)
     too_slow = [_slow(one, task, floor) for one in slow if passing and id(one) not in taken]
     return Recommendation(tuple(picks), others, tuple(out + too_slow))
+
+
+def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Machine) -> str | None:
+    """Where only a spoilt file of a model fits: with which context its usual file would; None where that is no help."""
+    if quantisation_loss(best.candidate.quant) < SPOILT_POINTS or machine.memory is None or machine.gpus:
+        return None
+    own = (one for one in able if one.variant.id == best.candidate.variant.id)
+    usual = next((one for one in own if one.quant == _USUAL_QUANT), None)
+    if usual is None:
+        return None
+    tokens = largest_context_that_fits(
+        usual.shape,
+        machine.memory,
+        at_most=best.context_tokens,
+        kv_type_bytes=KV_TYPE_BYTES[best.kv_type],
+        batch_tokens=BATCH_TOKENS,
+    )
+    if not SHORTEST_USEFUL_CONTEXT <= tokens < best.context_tokens:
+        return None
+    return f"better: {_USUAL_QUANT} with a context of {tokens:,} tokens, which would fit: --context {tokens}"
 
 
 def _slow(one: Assessment, task: Task, floor: float) -> Rejection:

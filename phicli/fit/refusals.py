@@ -42,7 +42,8 @@ def nothing_fits(
     where = f"{format_bytes(usable)} can be used" + (f", and {format_bytes(gpus)} of the GPU" if gpus else "")
     name = f"{nearest.variant_id}:{(nearest.quant or '').lower()}"
     message = f"nothing fits: {where}; the nearest, {name}, {nearest.reason}"
-    hint = "close other programs, or use a service: Azure AI Foundry and NVIDIA's API catalogue have Phi-4 models"
+    more = "take a machine with more memory" if machine.simulated else "close other programs"
+    hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalogue have Phi-4 models"
     if nearest.remedy:
         hint = _again(request, nearest.remedy)
     data = {"usable_bytes": usable, "missing_bytes": nearest.missing_bytes}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-_REPACKED: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
+from phicli.fit.repacking import AVX2_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,21 @@ class HeaderFacts(Protocol):
     def tensors(self) -> Sequence[TensorFacts]: ...  # noqa: D102
 
 
-def shape_of(header: HeaderFacts) -> ModelShape:
+def shape_of(header: HeaderFacts, *, repacked: Set[str] = AVX2_TYPES) -> ModelShape:
     """The shape of the model in a file, from its header; what the header does not say counts as zero.
 
     The token embedding is not repacked: rows are taken out of it, it is not multiplied with.
+
+    Args:
+        header: the file's.
+        repacked: types of tensors that the processor's engine repacks (:mod:`phicli.fit.repacking`).
     """
     layers = header.block_count or 0
     kv_heads = header.kv_head_counts
     repackable = (
         tensor.size_bytes
         for tensor in header.tensors
-        if tensor.type_name in _REPACKED and tensor.name != "token_embd.weight"
+        if tensor.type_name in repacked and tensor.name != "token_embd.weight"
     )
     used = header.metadata.get(f"{header.architecture}.expert_used_count", 0)
     return ModelShape(

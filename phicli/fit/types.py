@@ -12,6 +12,7 @@ from phicli.fit.shape import ModelShape
 TASKS: Final = ("chat", "code", "math", "reasoning", "multilingual", "tools", "long-context", "vision", "any")
 Method = Literal["estimated", "calibrated", "measured"]
 Role = Literal["best", "faster", "smarter"]
+USUAL_PROMPT_TOKENS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Request:
 
     task: str = "any"
     context_tokens: int | None = None
-    prompt_tokens: int = 512
+    prompt_tokens: int = USUAL_PROMPT_TOKENS
     min_tps: float | None = None
     max_size_bytes: int | None = None
     license: str | None = None

@@ -12,8 +12,10 @@ from phicli.fit.types import Assessment, Pick, Request, Role
 _NOTICEABLE_POINTS = 2.5
 
 
-def make_pick(role: Role, one: Assessment, best: Assessment, request: Request, task: Task, floor_tps: float) -> Pick:
-    """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command."""
+def make_pick(
+    role: Role, one: Assessment, best: Assessment, request: Request, task: Task, floor_tps: float, *, gpu: bool = False
+) -> Pick:
+    """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command; ``gpu`` if there is one."""
     tps = useful_tps(one, task)
     if role == "best":
         reasons = [_why_best(one, task, tps, floor_tps)]
@@ -24,17 +26,22 @@ def make_pick(role: Role, one: Assessment, best: Assessment, request: Request, t
         reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s of the answer"]
     else:
         reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s, where {floor_tps:g} are wanted"]
-    return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task))
+    return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 
-def command_of(one: Assessment, request: Request, task: Task) -> str:
-    """What to type: ``phi chat`` offers the download itself. The context is named where it was asked for."""
+def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = False) -> str:
+    """What to type: ``phi chat`` offers the download itself. The context is named where it was asked for.
+
+    Where there is a GPU, ``phi chat`` gives it all layers, so another number of them is named.
+    """
     candidate = one.candidate
     words = ["phi", "chat", f"{candidate.variant.id}:{candidate.quant.lower()}"]
     if request.context_tokens is not None or task.context_required:
         words += ["--context", str(one.context_tokens)]
     if one.kv_type != "f16":
         words += ["--kv-type", one.kv_type]
+    if gpu and one.gpu_layers <= candidate.shape.layers:
+        words += ["--gpu-layers", str(one.gpu_layers)]
     return shlex.join(words)
 
 

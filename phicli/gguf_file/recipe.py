@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, Protocol
@@ -48,8 +48,8 @@ _FALLBACK: Final = {
 _BLOCKS: Final = {name: (elements, size_bytes) for name, elements, size_bytes in TENSOR_TYPES.values()}
 RECIPES: Final = (*_BASES, *_LARGE)
 """The quantisations whose recipe is known."""
-REPACKED_TYPES: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
-"""Types that llama.cpp copies into another layout on a processor with AVX2 (``ggml-cpu/repack.cpp``)."""
+_BY_LAYER: Final = ("attn_v", "ffn_down", "ffn_down_exps")
+"""Kinds of tensors whose type depends on the layer; the others have one in all of them."""
 
 
 class Dimensions(Hashable, Protocol):
@@ -97,27 +97,30 @@ class RecipeTensor:
 
 @dataclass(frozen=True, slots=True)
 class RecipeSum:
-    """Bytes of all tensors of a model, and of parts of them (see ``phicli.fit.shape.ModelShape``)."""
+    """Bytes of all tensors of a model, and of parts of them (see ``phicli.fit.shape.ModelShape``).
+
+    ``matrix_bytes`` are those of everything but the token embedding, by type of tensor.
+    """
 
     weights_bytes: int
-    repackable_bytes: int
-    embedding_bytes: int
-    output_bytes: int
-    expert_bytes: int
+    embedding_bytes: int = 0
+    output_bytes: int = 0
+    expert_bytes: int = 0
+    matrix_bytes: tuple[tuple[str, int], ...] = ()
+
+    def bytes_in(self, types: Container[str]) -> int:
+        """Bytes of all tensors but the token embedding that have one of ``types``."""
+        return sum(size for name, size in self.matrix_bytes if name in types)
 
     def scaled(self, factor: float) -> RecipeSum:
         """The same parts of a file that is ``factor`` times as large."""
-        parts = (self.weights_bytes, self.repackable_bytes, self.embedding_bytes, self.output_bytes, self.expert_bytes)
-        return RecipeSum(*(round(part * factor) for part in parts))
-
-
-def recipe_weights(architecture: str, dimensions: Dimensions, quant: str) -> tuple[int, int]:
-    """Bytes of all tensors of a model in a quantisation, and bytes of those that repacking copies.
-
-    Args and errors are those of :func:`recipe_sum`.
-    """
-    found = recipe_sum(architecture, dimensions, quant)
-    return found.weights_bytes, found.repackable_bytes
+        return RecipeSum(
+            weights_bytes=round(self.weights_bytes * factor),
+            embedding_bytes=round(self.embedding_bytes * factor),
+            output_bytes=round(self.output_bytes * factor),
+            expert_bytes=round(self.expert_bytes * factor),
+            matrix_bytes=tuple((name, round(size * factor)) for name, size in self.matrix_bytes),
+        )
 
 
 @cache
@@ -132,19 +135,19 @@ def recipe_sum(architecture: str, dimensions: Dimensions, quant: str) -> RecipeS
     Raises:
         UsageError: there is no recipe for the quantisation.
     """
-    repackable = 0
+    by_type: Counter[str] = Counter()
     by_kind: Counter[str] = Counter()
     for tensor in tensors(architecture, dimensions, layers=min(dimensions.layers, 1)):  # all layers have the same
-        in_layer = tensor.name.startswith("blk.")
-        types = Counter(
-            type_of(tensor, dimensions, quant, layer=layer) for layer in range(dimensions.layers if in_layer else 1)
-        )
-        sizes = {name: count * tensor_bytes(tensor, name) for name, count in types.items()}
-        by_kind[tensor.kind] += sum(sizes.values())
-        if tensor.kind != "token_embd":
-            repackable += sum(size for name, size in sizes.items() if name in REPACKED_TYPES)
+        times = dimensions.layers if tensor.name.startswith("blk.") else 1
+        varies = tensor.kind in _BY_LAYER
+        for layer in range(times if varies else 1):
+            name = type_of(tensor, dimensions, quant, layer=layer)
+            size = tensor_bytes(tensor, name) * (1 if varies else times)
+            by_kind[tensor.kind] += size
+            if tensor.kind != "token_embd":
+                by_type[name] += size
     experts = sum(size for kind, size in by_kind.items() if kind.endswith("_exps"))
-    return RecipeSum(by_kind.total(), repackable, by_kind["token_embd"], by_kind["output"], experts)
+    return RecipeSum(by_kind.total(), by_kind["token_embd"], by_kind["output"], experts, tuple(by_type.items()))
 
 
 def tensor_bytes(tensor: RecipeTensor, type_name: str) -> int:

@@ -20,6 +20,7 @@ _SETS: Final = {
     "hw.optional.arm64": "NEON", "hw.optional.arm.FEAT_DotProd": "DOTPROD", "hw.optional.arm.FEAT_I8MM": "I8MM",
     "hw.optional.arm.FEAT_BF16": "BF16", "hw.optional.arm.FEAT_SME": "SME",
 }  # fmt: skip
+_INTEL_SETS: Final = {"SSE4.2": "SSE4_2", "AVX1.0": "AVX", "AVX2": "AVX2", "AVX512F": "AVX512F"}
 # Highest clock (Hz) of the performance cores, which macOS does not tell. Source: Apple's developer tools, public tests.
 _CLOCKS: Final = {"Apple M1": 3.2e9, "Apple M2": 3.5e9, "Apple M3": 4.05e9, "Apple M4": 4.4e9}
 _MIB: Final = 1 << 20
@@ -39,7 +40,7 @@ def describe_cpu(values: Mapping[str, str], cores: int, processors: int) -> tupl
     name = values.get("machdep.cpu.brand_string", "")
     words = f"{values.get('machdep.cpu.features', '')} {values.get('machdep.cpu.leaf7_features', '')}".split()
     sets = [ours for key, ours in _SETS.items() if values.get(key) == "1"]
-    sets += [ours for word, ours in (("AVX1.0", "AVX"), ("AVX2", "AVX2"), ("AVX512F", "AVX512F")) if word in words]
+    sets += [ours for word, ours in _INTEL_SETS.items() if word in words]
     caches = ("hw.l3cachesize", "hw.perflevel0.l2cachesize", "hw.l2cachesize")
     cpu = Cpu(
         name=name or "unknown processor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Final
 
 from phicli.hardware import apple
 from phicli.hardware.cgroup import ROOT, read_number, read_text
-from phicli.hardware.commands import Commands
+from phicli.hardware.commands import Commands, printable
 
 NVIDIA_LIMIT_S: Final = 2.0
 _QUERY: Final = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
 _VENDORS: Final = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}  # the PCI numbers of the makers of GPUs
+_UNKNOWN: Final = re.compile(r"\[[\w/ ]{1,30}\]", re.ASCII)  # such as [N/A] or [Not Supported]
+_LONGEST_NAME: Final = 100
 _MIB: Final = 1 << 20
 _INTEL_INSIDE: Final = "0000:00:02.0"  # where Intel's processors put their own graphics
 
@@ -69,20 +72,24 @@ def _nvidia(run: Commands, limit_s: float) -> tuple[list[Card], str | None]:
     cards = []
     for line in output.text.splitlines():
         parts = [part.strip() for part in line.rsplit(",", 2)]
-        if len(parts) == 3 and parts[0]:  # warnings and reports of errors have other shapes
+        if len(parts) == 3 and _is_name(parts[0]):  # warnings and reports of errors have other shapes
             total, free = _mebibytes(parts[1]), _mebibytes(parts[2])
-            if total is not None or parts[1].startswith("["):
+            if total is not None or _UNKNOWN.fullmatch(parts[1]):
                 cards.append(Card("NVIDIA", parts[0], total, free, "nvidia-smi", unified=total is None))
     failure = output.failure
     if failure is None and not cards:
         said = output.text.strip().splitlines()[:1]
-        failure = f"nvidia-smi names no card: {said[0][:200]}" if said else "nvidia-smi names no card"
+        failure = f"nvidia-smi names no card: {printable(said[0])}" if said else "nvidia-smi names no card"
     return cards, failure
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_NAME and text.isprintable() and "\ufffd" not in text
 
 
 def _mebibytes(text: str) -> int | None:
     """``12288`` → bytes; None for ``[N/A]``, which cards that share main memory say, and for garbage."""
-    return int(text) * _MIB if text.isdecimal() and len(text) < 10 and int(text) > 0 else None
+    return int(text) * _MIB if text.isdecimal() and text.isascii() and len(text) < 10 and int(text) > 0 else None
 
 
 def _nvidia_by_driver(root: Path) -> list[Card]:

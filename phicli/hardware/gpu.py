@@ -32,10 +32,11 @@ _SECOND: Final = "the engine uses integrated graphics only where there is no oth
 
 @dataclass(frozen=True, slots=True)
 class GpuFindings:
-    """The graphics processors, usable ones first, and in words how they were found."""
+    """The graphics processors, usable ones first, in words how they were found, and what failed in looking."""
 
     gpus: tuple[Gpu, ...]
     source: str
+    failures: tuple[str, ...] = ()
 
 
 def find_gpus(
@@ -63,9 +64,8 @@ def reconcile(answer: EngineAnswer, found: Cards) -> GpuFindings:
     asked = "the engine could not be asked" if answer.failure else "the engine"
     tools = sorted({card.source for card in found.cards})
     notes = [note for note in (answer.failure, *found.failures) if note]
-    return GpuFindings(
-        tuple(sorted(gpus, key=lambda gpu: not gpu.usable)), "; ".join([", ".join([asked, *tools]), *notes])
-    )
+    ordered = tuple(sorted(gpus, key=lambda gpu: not gpu.usable))
+    return GpuFindings(ordered, "; ".join([", ".join([asked, *tools]), *notes]), tuple(notes))
 
 
 def _usable(device: EngineDevice, card: Card | None, answer: EngineAnswer) -> Gpu:

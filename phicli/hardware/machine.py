@@ -68,7 +68,16 @@ def probe(
     sources |= {"gpus": graphics.source, "flops": estimated_flops(cpu)[1]}
     system, wsl = system_name(root, platform), platform == "linux" and is_wsl(root)
     return Machine(
-        memory, cpu, graphics.gpus, disk, bandwidth, system, wsl, container, sources=MappingProxyType(sources)
+        memory=memory,
+        cpu=cpu,
+        gpus=graphics.gpus,
+        disk=disk,
+        bandwidth=bandwidth,
+        system=system,
+        wsl=wsl,
+        container=container,
+        sources=MappingProxyType(sources),
+        failures=graphics.failures,
     )
 
 

@@ -23,7 +23,7 @@ _GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB reach 18 to 42 GB/s for e
 
 
 def profile_names() -> tuple[str, ...]:
-    """The names that ``--profile`` takes."""
+    """The names that ``--machine`` takes."""
     return tuple(_profiles())
 
 
@@ -50,7 +50,7 @@ def simulate(
     Raises:
         UsageError: a value makes no sense, or the profile does not exist.
     """
-    name = profile or DEFAULT_PROFILE
+    name = DEFAULT_PROFILE if profile is None else profile
     machine = _machine(name, _profile(name))
     if profile is None:
         unknown = replace(machine.cpu, name=f"assumed, such as {machine.cpu.name}")
@@ -58,7 +58,9 @@ def simulate(
     machine, given = _with_numbers(machine, ram, vram, cores, bandwidth, profile)
     flops, given["flops"] = estimated_flops(machine.cpu)
     if machine.bandwidth is not None:
-        machine = replace(machine, bandwidth=replace(machine.bandwidth, flops=flops))
+        assumed = profile is None and bandwidth is None
+        source = "assumed" if assumed else machine.bandwidth.source
+        machine = replace(machine, bandwidth=replace(machine.bandwidth, flops=flops, source=source))
     usual = f"the profile {name}" if profile else f"assumed, as of {name}"
     sources = {part: given.get(part, usual) for part in ("memory", "cpu", "gpus", "bandwidth", "flops")}
     if profile is None and vram is None:
@@ -130,7 +132,7 @@ def _profile(name: str) -> Mapping[str, Any]:
     from difflib import get_close_matches
 
     near = get_close_matches(name, profiles, 1)
-    meant = f"did you mean --profile {near[0]}? " if near else ""
+    meant = f"did you mean --machine {near[0]}? " if near else ""
     raise UsageError(f"there is no profile '{name}'", f"{meant}the profiles are {', '.join(profiles)}")
 
 

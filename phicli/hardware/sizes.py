@@ -11,7 +11,8 @@ _NUMBER: Final = r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*"
 _SIZE: Final = re.compile(_NUMBER + r"(?P<unit>[kmgt])(?:i?b)?", re.IGNORECASE)
 _RATE: Final = re.compile(_NUMBER + r"(?P<unit>[kmgt])(?P<binary>i)?b?(?:/s|ps)?", re.IGNORECASE)
 _POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4}
-_MOST_BYTES: Final = 1 << 60
+_MOST_BYTES: Final = 1 << 50
+_LEAST_RATE: Final = 1e7
 _MOST_RATE: Final = 1e15
 
 
@@ -41,16 +42,16 @@ def parse_rate(text: str, option: str) -> float:
     """Bytes a second. ``GB/s`` means 10^9, as bandwidth is given; ``GiB/s`` 2^30. The ``/s`` may be left out.
 
     Raises:
-        UsageError: it is no rate, or not above zero, or beyond every machine.
+        UsageError: it is no rate, or below or beyond every machine.
     """
     hint = f"give a number and a unit, for example {option} 60GB/s"
     match = _RATE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option} {_shown(text)} is not a bandwidth", hint)
     rate = float(match["number"]) * (1024.0 if match["binary"] else 1000.0) ** _POWERS[match["unit"].lower()]
-    if not 1 <= rate < _MOST_RATE:
+    if not _LEAST_RATE <= rate < _MOST_RATE:
         raise UsageError(
-            f"{option} {_shown(text)} is {'too little' if rate < 1 else 'more than any machine has'}", hint
+            f"{option} {_shown(text)} is {'less' if rate < _LEAST_RATE else 'more'} than any machine has", hint
         )
     return rate
 

@@ -16,7 +16,7 @@ class Cpu:
     """The processor as this process may use it.
 
     ``physical_cores`` are within affinity and container quota. ``instruction_sets`` are those that matter for speed,
-    in capitals (``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
+    in capitals (``SSE4_2``, ``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
     ``last_level_cache_bytes`` is the sum over the caches of all usable cores. ``clock_hz`` is the highest clock that
     the system tells, not a measured one.
     """
@@ -62,7 +62,7 @@ class Disk:
 class Bandwidth:
     """How fast the processor reads memory, and how fast it computes; ``flops`` are multiply-adds times two a second.
 
-    ``source`` is ``probe`` (measured now), ``profile`` (of a simulated machine), or ``given``.
+    ``source`` is ``probe`` (measured now), ``profile`` (of a simulated machine), ``given``, or ``assumed``.
     """
 
     bytes_per_s: float
@@ -75,7 +75,8 @@ class Machine:
     """What there is to run a model on.
 
     ``sources`` says in words where each field came from. ``simulated`` names the profile or says that numbers were
-    given on the command line; None for the machine at hand.
+    given on the command line; None for the machine at hand. ``failures`` say in words what could not be found out about
+    its graphics.
     """
 
     memory: Memory | None
@@ -88,3 +89,4 @@ class Machine:
     container: str | None = None
     simulated: str | None = None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    failures: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import sys
 from typing import Final
 
 # Numbers of IsProcessorFeaturePresent. Source: winnt.h.
-_FEATURES: Final = {39: "AVX", 40: "AVX2", 41: "AVX512F", 19: "NEON", 43: "DOTPROD"}
+_FEATURES: Final = {38: "SSE4_2", 39: "AVX", 40: "AVX2", 41: "AVX512F", 19: "NEON", 43: "DOTPROD"}
 _KEY: Final = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
 
 

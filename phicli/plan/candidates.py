@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Final, Literal
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.types import Catalog, GgufFile, Variant
 from phicli.errors import PhiError
+from phicli.fit.repacking import AVX2_TYPES
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
@@ -23,7 +24,9 @@ _USUAL: Final = ("Q4_K_M", "Q8_0")
 _Source = Literal["published", "recipe"]
 
 
-def candidates(book: Catalog, installed: Sequence[InstalledModel]) -> tuple[Candidate, ...]:
+def candidates(
+    book: Catalog, installed: Sequence[InstalledModel], *, repacked: Set[str] = AVX2_TYPES
+) -> tuple[Candidate, ...]:
     """Every variant that runs here in every quantisation that is published or installed, in the catalogue's order.
 
     The size comes from the file's header where it is on this machine, else from the published size, else from the
@@ -32,34 +35,35 @@ def candidates(book: Catalog, installed: Sequence[InstalledModel]) -> tuple[Cand
     Args:
         book: the catalogue.
         installed: what is on this machine (``phicli.plan.installed.installed_models``).
+        repacked: types of tensors that the engine copies on the machine (``phicli.fit.repacking``).
     """
     found: list[Candidate] = []
     for variant in book.variants:
         if variant.runs_here:
             own = [model for model in installed if model.variant_id == variant.id]
-            found += _packaged(variant) + _of_variant(variant, own)
+            found += _packaged(variant, repacked) + _of_variant(variant, own, repacked)
     return tuple(found)
 
 
-def _packaged(variant: Variant) -> list[Candidate]:
+def _packaged(variant: Variant, repacked: Set[str]) -> list[Candidate]:
     if not variant.packaged_file:
         return []
     path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
-    shape = _from_header(variant, path, path.stat().st_size, PACKAGED_QUANT)
+    shape = _from_header(variant, path, path.stat().st_size, PACKAGED_QUANT, repacked)
     return [Candidate(variant, PACKAGED_QUANT, shape, "header", installed=True)] if shape else []
 
 
-def _of_variant(variant: Variant, own: Sequence[InstalledModel]) -> list[Candidate]:
+def _of_variant(variant: Variant, own: Sequence[InstalledModel], repacked: Set[str]) -> list[Candidate]:
     found = []
     for quant in _quants(variant, own):
         for model in own:
             if same_quant(model.quant, quant):
-                shape = _from_header(variant, model.path, model.size_bytes, quant)
+                shape = _from_header(variant, model.path, model.size_bytes, quant, repacked)
                 if shape is not None:
                     found.append(Candidate(variant, quant, shape, "header", installed=True))
                     break
         else:
-            expected = expected_shape(variant, quant)
+            expected = expected_shape(variant, quant, repacked=repacked)
             if expected is not None:
                 found.append(Candidate(variant, quant, *expected))
     return found
@@ -70,14 +74,16 @@ def _quants(variant: Variant, own: Sequence[InstalledModel]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*published, *(model.quant for model in own if model.quant)]))
 
 
-def expected_shape(variant: Variant, quant: str) -> tuple[ModelShape, _Source] | None:
+def expected_shape(
+    variant: Variant, quant: str, *, repacked: Set[str] = AVX2_TYPES
+) -> tuple[ModelShape, _Source] | None:
     """The shape of a file that is not here, and where its size is from; None when nothing is known of it."""
     recipe = _recipe(variant, quant)
     listed = [file for source in variant.sources for file in source.files if file.quant == quant]
     size_bytes = _published(listed)
     if size_bytes:
-        return _shape(variant, _scaled(recipe, size_bytes)), "published"
-    return None if recipe is None else (_shape(variant, recipe), "recipe")
+        return _shape(variant, _scaled(recipe, size_bytes), repacked), "published"
+    return None if recipe is None else (_shape(variant, recipe, repacked), "recipe")
 
 
 def _published(files_: Sequence[GgufFile]) -> int | None:
@@ -97,15 +103,15 @@ def _recipe(variant: Variant, quant: str) -> RecipeSum | None:
 def _scaled(recipe: RecipeSum | None, size_bytes: int) -> RecipeSum:
     """The recipe's shares of a file of ``size_bytes``."""
     if recipe is None:
-        return RecipeSum(size_bytes, 0, 0, 0, 0)
+        return RecipeSum(size_bytes)
     return recipe.scaled(size_bytes / recipe.weights_bytes)
 
 
-def _shape(variant: Variant, weights: RecipeSum) -> ModelShape:
+def _shape(variant: Variant, weights: RecipeSum, repacked: Set[str]) -> ModelShape:
     known = variant.dimensions
     return ModelShape(
         weights_bytes=weights.weights_bytes,
-        repackable_bytes=weights.repackable_bytes,
+        repackable_bytes=weights.bytes_in(repacked),
         layers=known.layers if known else 0,
         embedding=known.hidden if known else 0,
         feed_forward=(known.feed_forward or 0) if known else 0,
@@ -124,14 +130,14 @@ def _shape(variant: Variant, weights: RecipeSum) -> ModelShape:
     )
 
 
-def _from_header(variant: Variant, path: Path, size_bytes: int, quant: str) -> ModelShape | None:
+def _from_header(variant: Variant, path: Path, size_bytes: int, quant: str, repacked: Set[str]) -> ModelShape | None:
     """The shape in the file's own header; None when it cannot be read. The first part of a split file has not all."""
     try:
         header = read_header(path)
     except PhiError:
         return None
-    shape = shape_of(header)
+    shape = shape_of(header, repacked=repacked)
     if header.split_count > 1:
         weights = _scaled(_recipe(variant, quant), size_bytes)
-        shape = replace(_shape(variant, weights), architecture=header.architecture)
+        shape = replace(_shape(variant, weights, repacked), architecture=header.architecture)
     return shape

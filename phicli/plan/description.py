@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
+from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
@@ -92,20 +93,20 @@ def on_machine(
     if shown.variant is not None and not shown.variant.runs_here:
         return shown, None
     if isinstance(shown, FileDescription):
-        one = _candidate(shown)
+        one = _candidate(shown, repacked_types(machine))
         return shown, None if one is None else quants_here(one.variant, machine, (one,), speed_of)
     variant = shown.variant
-    known = candidates(replace(catalog(), variants=(variant,)), shown.installed)
+    known = candidates(replace(catalog(), variants=(variant,)), shown.installed, repacked=repacked_types(machine))
     own = [one for one in known if shown.quant in (None, one.quant)]
     shown = replace(shown, recommended=recommended_quant(variant, machine, own, speed_of))
     return shown, quants_here(variant, machine, own, speed_of, takes=shown.takes)
 
 
-def _candidate(shown: FileDescription) -> Candidate | None:
+def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
     """The file as its header tells; of a model in several parts the first has the dimensions, all have the weights."""
     if not shown.complete:
         return None
-    shape = shape_of(read_header(shown.path))
+    shape = shape_of(read_header(shown.path), repacked=repacked)
     if not (shape.layers and shape.embedding and shape.vocabulary and shape.heads):
         return None
     if shown.split_count > 1:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
 from phicli.fit.gates import check_request
-from phicli.fit.memory import usable_bytes
+from phicli.fit.memory import CONTEXT_STEP, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import useful_tps
 from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
+from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
 __all__ = [
@@ -36,7 +37,7 @@ class Report:
     """A recommendation and what it was made for.
 
     ``usable_bytes`` of main memory may be planned with, None when the machine does not tell; ``gpu_usable_bytes`` are
-    those of the graphics processors that the engine can use.
+    those of the graphics processors that the engine can use. ``notes`` are what else there is to know of the machine.
     """
 
     machine: Machine
@@ -45,6 +46,7 @@ class Report:
     found: Recommendation
     usable_bytes: int | None
     gpu_usable_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def make_report(
     task = check_request(request)
     found = recommend(book or catalog(), candidates, machine, request, speed_of)
     usable = None if machine.memory is None else usable_bytes(machine.memory)
-    return Report(machine, request, task, found, usable, gpu_budget_bytes(machine.gpus))
+    return Report(machine, request, task, found, usable, gpu_budget_bytes(machine.gpus), machine_notes(machine))
 
 
 def recommended_quant(
@@ -141,19 +143,26 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
-    per_token = memory.kv_bytes / max(one.context_tokens, 1)
+    tokens = -(-one.context_tokens // CONTEXT_STEP) * CONTEXT_STEP  # the engine rounds up
     source = {"header": "from the file", "published": "the published size", "recipe": "by the quantisation's recipe"}
-    parts = [
-        f"weights {memory.weights_bytes:,} ({source[one.candidate.size_source]})",
-        f"+ context {memory.kv_bytes:,} ({one.context_tokens:,} tokens at {per_token:,.0f} as {one.kv_type},"
+    parts = [f"weights {shape.weights_bytes:,} ({source[one.candidate.size_source]})"]
+    copied = memory.weights_bytes - shape.weights_bytes
+    parts += [f"+ output matrix once more, on the GPU {copied:,}"] if copied else []
+    parts += [
+        f"+ context {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]
     parts += [f"+ repacked weights {memory.repack_bytes:,}"] if memory.repack_bytes else []
     parts += [f"+ engine {memory.overhead_bytes:,}", f"= {memory.total_bytes:,} bytes"]
-    if report.usable_bytes is not None and one.gpu_layers == 0:
-        parts.append(f"of {report.usable_bytes:,} usable")
-    return Sum("memory", " ".join(parts))
+    usable = "" if report.usable_bytes is None else f" of {report.usable_bytes:,} usable"
+    if one.gpu_layers == 0:
+        return Sum("memory", " ".join(parts) + usable)
+    parts.append(
+        f"= {memory.gpu_bytes:,} on the GPU (weights {memory.gpu_weights_bytes:,} + context {memory.gpu_kv_bytes:,}"
+        f" + compute {memory.gpu_compute_bytes:,}) of {report.gpu_usable_bytes:,} usable there"
+    )
+    return Sum("memory", " ".join([*parts, f"+ {memory.resident_bytes:,} beside it{usable}"]))
 
 
 def _speed_sum(one: Assessment, task: Task) -> Sum:
@@ -170,7 +179,7 @@ def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:
     graded = grade(variant, task, book.variants)
     if graded is None:
         return Sum("quality", f"nobody has ranked it for {task.purpose}")
-    text = f"{graded.points:.1f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
+    text = f"{graded.points:.2f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
     if kv_loss(one.kv_type):
         text += f" - {kv_loss(one.kv_type):.2f} ({one.kv_type} cache)"
-    return Sum("quality", f"{text} = {one.quality:.1f} points of {task.benchmark}")
+    return Sum("quality", f"{text} = {one.quality:.2f} points of {task.benchmark}")

@@ -22,6 +22,8 @@ _ROLES: Final = {"best": "Take", "faster": "Faster", "smarter": "Smarter"}
 _HEADS: Final = ("MODEL", "MEMORY", "TOKENS/S", "QUALITY", "REASON")
 _LONGEST_BAR: Final = 40
 _LABEL: Final = 8
+_SEPARATOR: Final = " · "
+_ASCII_SEPARATOR: Final = " | "
 
 
 def print_report(terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False) -> None:
@@ -36,14 +38,24 @@ def print_report(terminal: Terminal, report: Report, *, everything: bool = False
         canvas = Canvas(terminal)
         canvas.paint(_screen(canvas, report, everything=everything, explain=explain))
     else:
-        terminal.write("\n".join(_plain(report, everything=everything, explain=explain)) + "\n")
+        separator = _SEPARATOR if _knows(terminal, _SEPARATOR) else _ASCII_SEPARATOR
+        terminal.write("\n".join(_plain(report, separator, everything=everything, explain=explain)) + "\n")
     more = len(report.found.others) + len(report.found.rejected)
     if not everything and more:
         terminal.say(f"{more} more were weighed; why not them: phi recommend --all")
 
 
-def machine_lines(machine: Machine, usable_bytes: int | None) -> tuple[str, ...]:
-    """The machine in one or two lines."""
+def _knows(terminal: Terminal, text: str) -> bool:
+    """Whether standard output can show ``text``."""
+    try:
+        text.encode(getattr(terminal.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _SEPARATOR) -> tuple[str, ...]:
+    """The machine in two lines."""
     cpu, memory = machine.cpu, machine.memory
     cores = f"{cpu.physical_cores} core{'' if cpu.physical_cores == 1 else 's'}"
     first = [f"{cpu.name}, {cores}"]
@@ -60,7 +72,7 @@ def machine_lines(machine: Machine, usable_bytes: int | None) -> tuple[str, ...]
         second.append(f"in a container ({machine.container})")
     if machine.simulated:
         second.append(f"simulated: {machine.simulated}")
-    return " · ".join(first), " · ".join(second)
+    return separator.join(first), separator.join(second)
 
 
 def _gpu(machine: Machine) -> str:
@@ -73,8 +85,9 @@ def _gpu(machine: Machine) -> str:
     return ", ".join(words)
 
 
-def _plain(report: Report, *, everything: bool, explain: bool) -> Iterator[str]:
-    for label, line in zip(("machine", ""), machine_lines(report.machine, report.usable_bytes), strict=True):
+def _plain(report: Report, separator: str, *, everything: bool, explain: bool) -> Iterator[str]:
+    lines = machine_lines(report.machine, report.usable_bytes, separator)
+    for label, line in zip(("machine", ""), lines, strict=True):
         yield f"{label:{_LABEL}} {line}"
     for note in report.notes:
         yield f"{'note':{_LABEL}} {note}"
@@ -165,7 +178,8 @@ def _out(report: Report) -> Iterator[tuple[str, str]]:
 def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) -> Iterator[RenderableType]:
     from phicli.ui.canvas import safe_text
 
-    for line in machine_lines(report.machine, report.usable_bytes):
+    separator = _SEPARATOR if canvas.encodes(_SEPARATOR) else _ASCII_SEPARATOR
+    for line in machine_lines(report.machine, report.usable_bytes, separator):
         yield safe_text(line, "dim")
     for note in report.notes:
         yield safe_text(f"Note: {note}", "yellow")

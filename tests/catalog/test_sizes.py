@@ -6,7 +6,7 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import GgufFile, GgufSource, Variant
-from phicli.gguf_file.recipe import RECIPES, recipe_weights, weight_count
+from phicli.gguf_file.recipe import RECIPES, recipe_sum, weight_count
 from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4, PHI_4_MINI, SyntheticShape, _size_bytes, _tensors
 
 BOOK = {variant.id: variant for variant in catalog().variants}
@@ -33,7 +33,7 @@ def expected_bytes(variant: Variant, file: GgufFile) -> int:
     assert variant.architecture is not None
     assert variant.dimensions is not None
     assert file.quant in RECIPES, f"no recipe for {file.quant}"
-    return recipe_weights(variant.architecture, variant.dimensions, file.quant)[0]
+    return recipe_sum(variant.architecture, variant.dimensions, file.quant).weights_bytes
 
 
 @pytest.mark.parametrize(("variant", "source"), EXACT, ids=label)
@@ -104,4 +104,4 @@ def test_the_recipes_agree_with_those_that_write_files(quant: str) -> None:
         written = sum(_size_bytes(tensor) for tensor in _tensors(shape, quant) if "rope_factors" not in tensor.name)
         known = BOOK[name].dimensions
         assert known is not None
-        assert recipe_weights("phi3", known, quant)[0] == written
+        assert recipe_sum("phi3", known, quant).weights_bytes == written

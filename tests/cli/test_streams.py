@@ -86,7 +86,7 @@ entry()
 
 
 @pytest.mark.parametrize(
-    "module", ["phicli.app", "typer.core", "phicli.ui.envelope", "typer._adapters", "phicli.commands.pull"]
+    "module", ["phicli.app", "typer.core", "phicli.ui.envelope", "phicli.catalog.load", "phicli.commands.pull"]
 )
 @pytest.mark.parametrize("more", [[], ["--json"]], ids=["text", "json"])
 def test_an_interruption_while_the_program_loads(environment: dict[str, str], module: str, more: list[str]) -> None:

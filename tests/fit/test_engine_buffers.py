@@ -11,9 +11,10 @@ from benchmarks.accuracy_buffers import predict, skeleton
 from benchmarks.engine_buffers import MIB, Load, buffers
 from phicli.catalog.load import catalog
 from phicli.fit.memory import takes_kv_type
+from phicli.fit.repacking import AVX2_TYPES
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.recipe import recipe_weights
+from phicli.gguf_file.recipe import recipe_sum
 
 pytest.importorskip("gguf")
 
@@ -42,7 +43,10 @@ def small(folder: Path, variant_id: str, quant: str) -> Path:
         ("phi-3.5-moe", "Q3_K_M", 4096, "f16", True, 128, False),
         ("phi-3.5-moe", "Q2_K", 1024, "f16", False, 128, True),
         ("phi-2", "Q4_0", 2048, "f16", True, 128, True),
-        ("phi-2", "Q8_0", 2048, "f16", False, 128, False),
+        ("phi-2", "Q8_0", 2048, "f16", False, 128, True),
+        ("phi-4-mini", "Q5_K_M", 512, "f16", True, 128, True),
+        ("phi-4-mini", "IQ4_NL", 512, "f16", True, 128, True),
+        ("phi-4-mini", "Q2_K", 512, "f16", True, 128, True),
         ("phi-1.5", "Q4_K_M", 2048, "q8_0", True, 128, False),
     ],
 )
@@ -75,10 +79,10 @@ def test_a_skeleton_has_the_weights_of_the_recipe_and_takes_no_disk(tmp_path: Pa
     assert variant.architecture is not None
     assert variant.dimensions is not None
     few = replace(variant.dimensions, vocabulary=VOCABULARY, layers=LAYERS)
-    weights, repackable = recipe_weights(variant.architecture, few, "Q4_K_M")
-    assert shape.weights_bytes == pytest.approx(weights, abs=1024)  # the factors of LongRoPE
-    assert shape.repackable_bytes == repackable
-    assert path.stat().st_size > weights
+    recipe = recipe_sum(variant.architecture, few, "Q4_K_M")
+    assert shape.weights_bytes == pytest.approx(recipe.weights_bytes, abs=1024)  # the factors of LongRoPE
+    assert shape.repackable_bytes == recipe.bytes_in(AVX2_TYPES)
+    assert path.stat().st_size > recipe.weights_bytes
     if hasattr(path.stat(), "st_blocks"):
         assert path.stat().st_blocks * 512 < 8 * MIB
 

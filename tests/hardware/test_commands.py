@@ -62,7 +62,23 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
 
 
 def test_a_program_that_ends_while_its_child_holds_the_pipe(tmp_path: Path) -> None:
-    assert SYSTEM([script(tmp_path, "sleep 300 &\nexit 0\n")], 0.3).failure == "nvidia-smi did not answer in 0.3 s"
+    """It has answered; the child is not waited for, and does not stay."""
+    pid_file = tmp_path / "pid"
+    output = SYSTEM([script(tmp_path, f"sleep 300 &\necho $! > {pid_file}\necho answer\nexit 0\n")], 60)
+    assert (output.text, output.failure) == ("answer\n", None)
+    assert _gone(int(pid_file.read_text()))
+
+
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_a_program_that_never_stops_talking(tmp_path: Path, where: str) -> None:
+    """It is cut off after a megabyte: neither the memory nor the time is used up."""
+    output = SYSTEM([script(tmp_path, f"yes 'NVIDIA GeForce, 24564, 24000' {where}\n")], 60)
+    assert (output.text, output.failure) == ("", "nvidia-smi answers without an end")
+
+
+def test_a_long_answer_is_whole(tmp_path: Path) -> None:
+    output = SYSTEM([script(tmp_path, "head -c 500000 /dev/zero; head -c 500000 /dev/zero >&2")], 60)
+    assert (len(output.text), output.failure) == (500_000, None)
 
 
 def _gone(pid: int) -> bool:

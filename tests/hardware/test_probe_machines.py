@@ -45,7 +45,7 @@ def test_a_hybrid_laptop(tmp_path: Path) -> None:
         name="12th Gen Intel(R) Core(TM) i7-1260P",
         physical_cores=6,
         logical_cores=8,
-        instruction_sets=("AVX", "AVX2", "FMA", "F16C", "AVX_VNNI"),
+        instruction_sets=("SSE4_2", "AVX", "AVX2", "FMA", "F16C", "AVX_VNNI"),
         last_level_cache_bytes=18 << 20,
         clock_hz=4.7e9,
     )
@@ -136,7 +136,7 @@ def test_a_macbook_whose_engine_fails(tmp_path: Path) -> None:
 def test_an_intel_mac(tmp_path: Path) -> None:
     machine = look(tmp_path, Recorded(sysctl=machines.SYSCTL_INTEL_MAC), engine(), "darwin")
     assert (machine.cpu.physical_cores, machine.cpu.logical_cores) == (6, 12)
-    assert machine.cpu.instruction_sets == ("AVX", "AVX2")
+    assert machine.cpu.instruction_sets == ("SSE4_2", "AVX", "AVX2")
     assert (machine.cpu.last_level_cache_bytes, machine.cpu.clock_hz) == (9 << 20, 4.1e9)
     assert machine.gpus == ()
     assert machine.memory == Memory(

@@ -1,0 +1,36 @@
+"""What a person has to know of a machine before an engine runs on it.
+
+Source: the page of xllamacpp on PyPI, and ``xllamacpp.get_system_info()``, which lists what the package for x86 is
+built for: AVX, AVX2, F16C, FMA, BMI2. Those for macOS are built for its processors.
+"""
+
+from __future__ import annotations
+
+from phicli.hardware.types import Machine
+
+
+def machine_notes(machine: Machine) -> tuple[str, ...]:
+    """What a person has to know of a machine: about its processor, and why a GPU is not used or not seen."""
+    names: dict[str, list[str]] = {}
+    for gpu in machine.gpus:
+        if not gpu.usable:
+            names.setdefault(gpu.why_not or "no driver", []).append(gpu.name)
+    unused = (f"not used: {', '.join(cards)}: {why}" for why, cards in names.items())
+    failed = (f"no GPU was found, but {failure}" for failure in machine.failures if not machine.gpus)
+    return (*_package_notes(machine), *unused, *failed)
+
+
+def _package_notes(machine: Machine) -> tuple[str, ...]:
+    """What the engine's package and the processor lack of each other; nothing where all is well or unknown."""
+    sets = set(machine.cpu.instruction_sets)
+    if "SSE4_2" in sets and "AVX2" not in sets:
+        return (
+            "the engine's published package needs AVX2, which this processor does not have: it would end with an "
+            "illegal instruction; build xllamacpp from source, for this processor",
+        )
+    if "DOTPROD" in sets and not machine.system.startswith("macOS"):
+        return (
+            "the engine's published package leaves the dot product of this processor unused: "
+            "xllamacpp built from source is faster here",
+        )
+    return ()
