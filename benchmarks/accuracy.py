@@ -1,8 +1,9 @@
 """How true the predictions of ``phi recommend`` are on this machine.
 
 ``python -m benchmarks.accuracy buffers`` compares the memory model with the buffers that the engine allocates,
-``resident`` with the memory of its process, ``speed`` the speed model with tokens a second. Each prints Markdown for
-``docs/accuracy.md``; ``--help`` behind a part tells how to make it shorter.
+``resident`` with the memory of its process, ``fits`` tries whether what is said to fit does, ``speed`` compares the
+speed model with tokens a second. Each prints Markdown for ``docs/accuracy.md``; ``--help`` behind a part tells how to
+make it shorter.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-PARTS = ("buffers", "resident", "speed")
+PARTS = ("buffers", "resident", "fits", "speed")
 
 
 def main() -> None:

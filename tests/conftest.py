@@ -1,8 +1,14 @@
 """Fixtures for all tests: ``phi`` as a process, a hub on the loopback interface, and the engine on a vocabulary."""
 
+import signal
+
 from tests.support.hub.fixtures import hub
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = ["environment", "folder", "hub", "online", "phi", "tokenizing_engine"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
