@@ -208,8 +208,7 @@ def _choose(
     faster = faster_than(best, passing or slow, task, floor)
     smarter = None if request.min_tps is not None else smarter_than(best, slow, task, floor)
     chosen: list[tuple[Role, Assessment | None]] = [("best", best), ("faster", faster), ("smarter", smarter)]
-    gpu = any(card.usable for card in machine.gpus)
-    picks = [make_pick(role, one, best, request, task, floor, gpu=gpu) for role, one in chosen if one is not None]
+    picks = [make_pick(role, one, best, request, task, floor, machine) for role, one in chosen if one is not None]
     taken = {id(pick.assessment) for pick in picks}
     others = ordered((one for one in (passing or slow) if id(one) not in taken), task)
     too_slow = [_slow(one, task, floor) for one in slow if passing and id(one) not in taken]

@@ -8,17 +8,18 @@ from phicli.fit.quality import quantisation_loss, thinking_ratio
 from phicli.fit.ranking import NEARLY, useful_tps
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Pick, Request, Role
+from phicli.hardware.types import Machine
 
 _NOTICEABLE_POINTS = 2.5
 
 
 def make_pick(
-    role: Role, one: Assessment, best: Assessment, request: Request, task: Task, floor_tps: float, *, gpu: bool = False
+    role: Role, one: Assessment, best: Assessment, request: Request, task: Task, floor_tps: float, machine: Machine
 ) -> Pick:
-    """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command; ``gpu`` if there is one."""
-    tps = useful_tps(one, task)
+    """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command on ``machine``."""
+    tps, gpu = useful_tps(one, task), any(card.usable for card in machine.gpus)
     if role == "best":
-        reasons = [_why_best(one, task, tps, floor_tps)]
+        reasons = [_why_best(one, task, tps, floor_tps, "" if machine.memory is None else " that fits")]
     elif role == "faster":
         times = tps / useful_tps(best, task)
         reasons = [f"{times:.1f} times as fast; {_against(one, best, task)}"]
@@ -45,14 +46,14 @@ def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = Fal
     return shlex.join(words)
 
 
-def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float) -> str:
+def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: str) -> str:
     if NEARLY * floor_tps <= tps < floor_tps:
-        return f"the best for {task.purpose} that fits; it nearly reaches the {floor_tps:g} tokens/s that are wanted"
+        return f"the best for {task.purpose}{fits}; it nearly reaches the {floor_tps:g} tokens/s that are wanted"
     if tps < floor_tps:
-        return f"nothing sound that fits reaches the {floor_tps:g} tokens/s that {task.label} wants; this comes nearest"
+        return f"nothing sound{fits} reaches the {floor_tps:g} tokens/s that {task.label} wants; this comes nearest"
     strength = one.candidate.variant.strength
     what = f" ({strength})" if strength else ""
-    return f"the best for {task.purpose} that fits and reaches {floor_tps:g} tokens/s{what}"
+    return f"the best for {task.purpose}{' that fits and' if fits else ', as it'} reaches {floor_tps:g} tokens/s{what}"
 
 
 def _against(one: Assessment, best: Assessment, task: Task) -> str:

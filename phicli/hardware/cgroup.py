@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 ROOT: Final = Path("/")
-_NO_LIMIT: Final = 1 << 60
+NO_LIMIT: Final = 1 << 60
+"""A number of bytes that no machine has: the kernel writes such where there is no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def read_number(path: Path) -> int | None:
         number = int(text.strip())
     except ValueError:
         return None
-    return number if 0 <= number < _NO_LIMIT else None
+    return number if 0 <= number < NO_LIMIT else None
 
 
 def read_text(path: Path) -> str:

@@ -73,7 +73,7 @@ def _quota(root: Path) -> float | None:
     for level in groups.levels:
         if groups.version == 2:
             parts = read_text(level / "cpu.max").split()
-            numbers = [int(part) for part in parts if part.isdigit()] if len(parts) == 2 else []
+            numbers = [int(part) for part in parts if part.isascii() and part.isdecimal()] if len(parts) == 2 else []
         else:
             pair = (read_number(level / "cpu.cfs_quota_us"), read_number(level / "cpu.cfs_period_us"))
             numbers = [number for number in pair if number is not None]
@@ -83,10 +83,12 @@ def _quota(root: Path) -> float | None:
 
 
 def _psutil_cores() -> int:
-    import psutil
-
+    try:
+        import psutil
+    except ImportError:  # its compiled part may not be there
+        return max(1, os.cpu_count() or 1)
     try:
         cores = psutil.cpu_count(logical=False)
-    except (OSError, psutil.Error, RuntimeError):
+    except (OSError, psutil.Error, RuntimeError, ValueError, KeyError):
         cores = None
     return max(1, int(cores or os.cpu_count() or 1))

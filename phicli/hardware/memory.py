@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Final
 
 from phicli.hardware.available import Memory
-from phicli.hardware.cgroup import ROOT, Groups, groups_of, read_number, read_text
+from phicli.hardware.cgroup import NO_LIMIT, ROOT, Groups, groups_of, read_number, read_text
 
 _KIB: Final = 1024
+_NUMBER: Final = re.compile(r"[0-9]{1,19}", re.ASCII)
 _V1_LIMITS: Final = ("memory.limit_in_bytes",)
 _V2_LIMITS: Final = ("memory.max", "memory.high")
 
@@ -18,23 +20,24 @@ def available_memory(root: Path = ROOT) -> Memory | None:
     """Memory of this machine or container, or None when nothing tells.
 
     available = min(MemAvailable, limit - (used - inactive file pages)) over every level of the control groups: pages
-    of files that nobody used lately are given back when memory is asked for.
+    of files that nobody used lately are given back when memory is asked for. A limit alone is enough to know.
 
     Args:
         root: where ``/proc`` and ``/sys`` are found; tests give a folder of their own.
     """
     host = _host(root)
     groups = groups_of("memory", root)
-    if host is None or groups is None:
+    if groups is None:
         return host
     memory = host
     for level in groups.levels:
         limit, free = _limit(level, groups), _free(level, groups)
-        if limit is None or limit >= host.total_bytes:
+        if limit is None or (host is not None and limit >= host.total_bytes):
             continue
+        left = max(0, limit if free is None else free)
         memory = Memory(
-            total_bytes=min(memory.total_bytes, limit),
-            available_bytes=max(0, min(memory.available_bytes, free if free is not None else limit)),
+            total_bytes=limit if memory is None else min(memory.total_bytes, limit),
+            available_bytes=left if memory is None else min(memory.available_bytes, left),
             source=f"container limit (cgroup v{groups.version})",
         )
     return memory
@@ -42,9 +45,7 @@ def available_memory(root: Path = ROOT) -> Memory | None:
 
 def _host(root: Path) -> Memory | None:
     if root != ROOT or sys.platform == "linux":
-        found = _meminfo(read_text(root / "proc/meminfo"))
-        if found or root != ROOT:
-            return found
+        return _meminfo(read_text(root / "proc/meminfo"))  # psutil reads the same, and stumbles over garbage
     return _psutil()
 
 
@@ -53,20 +54,22 @@ def _meminfo(text: str) -> Memory | None:
     for line in text.splitlines():
         key, _, rest = line.partition(":")
         number = rest.split()[:1]
-        if number and number[0].isdigit():
+        if number and _NUMBER.fullmatch(number[0]):
             sizes[key] = int(number[0]) * _KIB
     total = sizes.get("MemTotal", 0)
     before_3_14 = sum(sizes.get(key, 0) for key in ("MemFree", "Buffers", "Cached"))
     available = sizes.get("MemAvailable", before_3_14)
-    return Memory(total, min(available, total), "/proc/meminfo") if total else None
+    return Memory(total, min(available, total), "/proc/meminfo") if 0 < total < NO_LIMIT else None
 
 
 def _psutil() -> Memory | None:
-    import psutil
-
+    try:
+        import psutil
+    except ImportError:  # its compiled part may not be there
+        return None
     try:
         memory = psutil.virtual_memory()
-    except (OSError, psutil.Error, RuntimeError):
+    except (OSError, psutil.Error, RuntimeError, ValueError, KeyError):
         return None
     return Memory(int(memory.total), int(memory.available), "psutil")
 
@@ -76,7 +79,7 @@ def _limit(level: Path, groups: Groups) -> int | None:
     limits = [limit for name in names if (limit := read_number(level / name)) is not None]
     if groups.version == 1:
         above = _stat(level).get("hierarchical_memory_limit")  # levels that a container cannot see
-        limits += [above] if above is not None else []
+        limits += [above] if above is not None and above < NO_LIMIT else []
     return min(limits, default=None)
 
 
@@ -92,4 +95,4 @@ def _free(level: Path, groups: Groups) -> int | None:
 
 def _stat(level: Path) -> dict[str, int]:
     pairs = (line.split() for line in read_text(level / "memory.stat").splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and _NUMBER.fullmatch(pair[1])}

@@ -17,7 +17,11 @@ def machine_notes(machine: Machine) -> tuple[str, ...]:
             names.setdefault(gpu.why_not or "no driver", []).append(gpu.name)
     unused = (f"not used: {', '.join(cards)}: {why}" for why, cards in names.items())
     failed = (f"no GPU was found, but {failure}" for failure in machine.failures if not machine.gpus)
-    return (*_package_notes(machine), *unused, *failed)
+    unknown: tuple[str, ...] = ()
+    if machine.memory is None:
+        why = machine.sources.get("memory", "nothing tells")
+        unknown = (f"the memory is not known ({why}), so neither is whether anything fits: give it with --ram 16G",)
+    return (*unknown, *_package_notes(machine), *unused, *failed)
 
 
 def _package_notes(machine: Machine) -> tuple[str, ...]:

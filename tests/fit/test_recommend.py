@@ -150,7 +150,9 @@ def test_the_same_question_has_the_same_answer() -> None:
 def test_a_machine_that_does_not_tell_its_memory_refuses_nothing() -> None:
     silent = machine(8)
     unknown = Machine(memory=None, cpu=silent.cpu, bandwidth=silent.bandwidth)
-    assert not [out for out in recommended(unknown).rejected if out.gate == "memory"]
+    found = recommended(unknown)
+    assert not [out for out in found.rejected if out.gate == "memory"]
+    assert "fits" not in " ".join(reason for one in found.picks for reason in one.reasons)
 
 
 def test_layers_are_shared_with_a_gpu_that_is_too_small() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import machine_tree as tree
@@ -170,3 +173,56 @@ def test_mounts_are_found_where_they_usually_are(tmp_path: Path) -> None:
     root = tree.v2(tree.host(tmp_path), "/box", files)
     (root / "proc/self/mountinfo").unlink()
     assert numbers(root) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\0\ufffd\x1b[2J: \n:::\n",
+        "MemTotal: x kB\nMemAvailable:\n",
+        "MemTotal:\n",
+        "MemTotal: 0 kB\nMemAvailable: 0 kB\n",
+        "MemTotal: -5 kB\n",
+        "MemTotal: \u00b2 kB\n",
+        f"MemTotal: {'9' * 30} kB\nMemAvailable: {'9' * 30} kB\n",
+        f"MemTotal: {'9' * 19} kB\n",
+    ],
+)
+def test_garbage_in_meminfo_is_no_memory_and_a_limit_still_is(tmp_path: Path, text: str) -> None:
+    tree.write(tmp_path, {"proc/meminfo": text})
+    assert available_memory(tmp_path) is None
+    files = {"box/memory.max": f"{4 * GIB}", "box/memory.current": f"{GIB}"}
+    assert numbers(tree.v2(tmp_path, "/box", files)) == (4, 3)
+
+
+def test_less_is_available_than_there_is(tmp_path: Path) -> None:
+    tree.write(tmp_path, {"proc/meminfo": "MemTotal: 1048576 kB\nMemAvailable: 99999999 kB\n"})
+    assert numbers(tmp_path) == (1, 1)
+
+
+def test_the_kernels_way_to_say_no_limit_is_none(tmp_path: Path) -> None:
+    """Also where the host's own memory is not to be read."""
+    files = {"box/memory.limit_in_bytes": "9223372036854771712", "box/memory.usage_in_bytes": "1",
+             "box/memory.stat": "hierarchical_memory_limit 9223372036854771712"}  # fmt: skip
+    tree.v1(tmp_path, "memory", "memory", "/box", files)
+    assert available_memory(tmp_path) is None
+
+
+@pytest.mark.parametrize("error", ["PermissionError", "psutil.AccessDenied", "ValueError", "KeyError", "ImportError"])
+def test_psutil_in_trouble(tmp_path: Path, error: str) -> None:
+    """On a system without /proc; the module in its place is written for the test."""
+    package = tmp_path / "psutil"
+    fails = "raise ImportError('no compiled part')" if error == "ImportError" else ""
+    denied = f"def virtual_memory():\n    raise {error.removeprefix('psutil.')}()\n"
+    denied += f"def cpu_count(logical=True):\n    raise {error.removeprefix('psutil.')}()\n"
+    head = "class Error(Exception): ...\nclass AccessDenied(Error): ...\n"
+    tree.write(package, {"__init__.py": f"{fails}\n{head}{denied}"})
+    code = (
+        "import sys\nsys.platform = 'freebsd14'\n"
+        "from phicli.hardware.cpu import physical_cores\nfrom phicli.hardware.memory import available_memory\n"
+        "print(available_memory(), physical_cores() >= 1)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "None True\n"

@@ -12,9 +12,10 @@ from phicli.hardware.cards import find_cards
 from phicli.hardware.commands import Output
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.simulation import profile_names, simulate
-from phicli.hardware.types import Cpu, Gpu, Machine
+from phicli.hardware.types import Cpu, Gpu, Machine, Memory
 
-OLD = Machine(None, Cpu("Intel Core i5-3320M", 2, 4, ("SSE4_2", "AVX", "F16C")), system="Linux")
+MEMORY = Memory(8 << 30, 4 << 30, "a test")
+OLD = Machine(MEMORY, Cpu("Intel Core i5-3320M", 2, 4, ("SSE4_2", "AVX", "F16C")), system="Linux")
 
 
 def test_a_processor_that_the_engine_was_not_built_for() -> None:
@@ -82,3 +83,9 @@ def test_cards_beside_noise_are_found(tmp_path: Path) -> None:
     text = "Warning: something, of, old\nNVIDIA A100, 81920, 81000\n\ufffd, 1, 1\nNVIDIA GB10, [N/A], [N/A]\n"
     cards = find_cards(tmp_path, "linux", run=Recorded(nvidia_smi=Output(text))).cards
     assert [(card.name, card.unified) for card in cards] == [("NVIDIA A100", False), ("NVIDIA GB10", True)]
+
+
+def test_memory_that_nobody_tells() -> None:
+    silent = replace(OLD, memory=None, cpu=Cpu("x", 2, 4), sources={"memory": "no /proc"})
+    (note,) = machine_notes(silent)
+    assert note.startswith("the memory is not known (no /proc), so neither is whether anything fits")
