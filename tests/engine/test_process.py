@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -63,9 +64,8 @@ def test_a_killed_engine_is_told_as_out_of_memory(tmp_path: Path) -> None:
             break
     os.kill(engine.pid, signal.SIGKILL)
     killed = "killed, most likely by the system because memory ran out"
-    with pytest.raises(EngineError, match=killed):
-        list(events)  # all of the answer may have come already: then the next question meets nobody
-        list(engine.generate(prompt, Sampling()))
+    with pytest.raises(EngineError, match=killed):  # all of the answer may have come: then the next one meets nobody
+        list(itertools.chain(events, engine.generate(prompt, Sampling())))
     with pytest.raises(EngineError, match="killed"):
         engine.tokenize("x", parse_special=False)
     engine.close()
