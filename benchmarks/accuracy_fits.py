@@ -5,7 +5,7 @@ and less; and once more with what ``phi`` keeps free on top, which is the least 
 libraries, which others have in memory already and nobody charges again, are taken off each limit.
 
 It did not fit when a process was killed, or when the pages of the weights did not stay in memory: then every token
-reads them from the disk again, which the major page faults of the engine tell while it decodes.
+reads them from the disk again, which ``/proc/PID/io`` tells of the engine while it decodes.
 
 Files with random weights (``phicli.gguf_file.synthetic``) are kept in a cache folder; those of few layers will do, as
 the sums are made of the same parts. Needs Linux and the right to make control groups.
@@ -37,30 +37,30 @@ STEPS_MIB = (-64, 0, 64)
 CASES = (("phi-4-mini", 2, 2048), ("phi-4-mini", 2, 8192), ("phi-4-mini", 8, 1024), ("phi-4-mini", 8, 4096),
          ("phi-3-mini", 8, 1024))  # fmt: skip
 _TOKENS = 8
-_FEW_FAULTS = 64
-"""Of 4 KiB or more each: code that is run for the first time also has to be read once."""
+_FEW_BYTES = 4 * MIB
+"""Code that is run for the first time has to be read once; the weights are hundreds of MiB a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What happened below a limit: killed or not, major page faults a token while decoding, and the group's peak."""
+    """What happened below a limit: killed or not, bytes read while decoding all tokens, and the group's peak."""
 
     killed: bool
-    faults: float
+    read_bytes: int
     tokens_per_s: float
     peak_bytes: int | None
 
     @property
     def fitted(self) -> bool:
         """Nothing was killed, and all of it stayed in memory."""
-        return not self.killed and self.faults * _TOKENS <= _FEW_FAULTS
+        return not self.killed and self.read_bytes <= _FEW_BYTES
 
     @property
     def words(self) -> str:
         """The outcome in a few words."""
         if self.killed:
             return "killed"
-        return "fits" if self.fitted else f"weights read again: {self.faults:,.0f} faults a token"
+        return "fits" if self.fitted else f"read again: {self.read_bytes / _TOKENS / MIB:,.0f} MiB a token"
 
 
 def run_below(path: Path, context_tokens: int, limit_bytes: int, *, repack: bool) -> Outcome:
@@ -77,11 +77,11 @@ def run_below(path: Path, context_tokens: int, limit_bytes: int, *, repack: bool
         done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
         killed, peak = group.killed() > 0, group.peak_bytes()
     if killed or done.returncode < 0:
-        return Outcome(True, 0.0, 0.0, peak)
+        return Outcome(True, 0, 0.0, peak)
     if done.returncode:
         raise RuntimeError(f"the child ended with {done.returncode}: {done.stderr[-2000:]}")
     data = json.loads(done.stdout.splitlines()[-1])
-    return Outcome(False, data["faults"] / _TOKENS, data["tokens_per_s"], peak)
+    return Outcome(False, data["read_bytes"], data["tokens_per_s"], peak)
 
 
 def child(told: dict[str, object], group: LimitedGroup) -> None:
@@ -95,18 +95,19 @@ def child(told: dict[str, object], group: LimitedGroup) -> None:
     try:
         prompt = [1000 + number % 20_000 for number in range(context - 2 * _TOKENS - 2)]
         list(engine.generate(prompt, Sampling(max_tokens=2)))
-        before = _major_faults(engine.pid)
+        before = _bytes_read(engine.pid)
         *_, done = engine.generate(prompt, Sampling(max_tokens=_TOKENS))
-        faults = _major_faults(engine.pid) - before
+        read = _bytes_read(engine.pid) - before
     finally:
         engine.close()
     assert isinstance(done, Done)
-    print(json.dumps({"faults": faults, "tokens_per_s": 1000 * _TOKENS / max(done.timings.decode_ms, 1e-3)}))
+    print(json.dumps({"read_bytes": read, "tokens_per_s": 1000 * _TOKENS / max(done.timings.decode_ms, 1e-3)}))
 
 
-def _major_faults(pid: int | None) -> int:
-    """The field ``majflt`` of ``/proc/PID/stat``."""
-    return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[9])
+def _bytes_read(pid: int | None) -> int:
+    """What the process made the disk read, for its mapped files too."""
+    facts = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text("ascii").splitlines())
+    return int(facts["read_bytes"])
 
 
 def rows(options: argparse.Namespace) -> Iterator[tuple[str, int, bool, Outcome]]:
