@@ -16,6 +16,13 @@ def complete_task(incomplete: str) -> list[str]:
     return [name for name in TASKS if name.startswith(incomplete.lower())]
 
 
+def complete_machine(incomplete: str) -> list[str]:
+    """Common machines whose names begin with ``incomplete``."""
+    from phicli.hardware.simulation import profile_names
+
+    return [name for name in profile_names() if name.startswith(incomplete.lower())]
+
+
 def recommend(
     task: Annotated[
         str,
@@ -53,7 +60,10 @@ def recommend(
         str | None, typer.Option("--bandwidth", help="Pretend that memory is read this fast, such as 60GB/s.")
     ] = None,
     machine: Annotated[
-        str | None, typer.Option("--machine", help="Pretend to be a common machine, such as laptop-16gb.")
+        str | None,
+        typer.Option(
+            "--machine", help="Pretend to be a common machine, such as laptop-16gb.", autocompletion=complete_machine
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

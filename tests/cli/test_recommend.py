@@ -157,3 +157,9 @@ def test_a_simulation_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED 0 []"
+
+
+def test_tasks_and_machines_are_completed(phi: Phi) -> None:
+    for words, expected in (("phi recommend --task mu", "multilingual"), ("phi recommend --machine rasp", "raspberry")):
+        run = phi(_PHI_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD="3")
+        assert run.out.startswith(expected)
