@@ -21,8 +21,8 @@ from pathlib import Path
 
 import platformdirs
 
-from phicli.bench.calibrate import Setting, calibrate
-from phicli.bench.timing import start_engine
+from phicli.bench.calibration.calibrate import Setting, calibrate
+from phicli.bench.calibration.timing import start_engine
 from phicli.catalog.load import catalog
 from phicli.fit.calibration import Calibration
 from phicli.fit.memory import plan_memory

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import platformdirs
 
 from benchmarks.accuracy_speed import SHAPES, load_average
-from phicli.bench.calibrate import Setting, calibrate, synthetic_shape
+from phicli.bench.calibration.calibrate import Setting, calibrate, synthetic_shape
 from phicli.catalog.load import catalog
 from phicli.fit import estimate
 from phicli.fit.calibration import Calibration

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.energy import EnergyMeter
+from phicli.bench.calibration.store import engine_build
 from phicli.bench.launch import find_llama_server, load_settings, start
-from phicli.bench.measure import Stopwatch
-from phicli.bench.store import engine_build
+from phicli.bench.measuring.energy import EnergyMeter
+from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.types import BenchSettings, Subject
 from phicli.errors import EngineError, NotFoundError
 from tests.support.files import TINY_PHI

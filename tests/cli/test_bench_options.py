@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.compare import load_baseline
-from phicli.bench.history import History
-from phicli.bench.run_files import read_runs
+from phicli.bench.runs.compare import load_baseline
+from phicli.bench.runs.history import History
+from phicli.bench.runs.run_files import read_runs
 from phicli.commands.benching.subjects import subjects
 from phicli.commands.benching.typed import Typed
 from phicli.errors import IntegrityError, UsageError

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.history import Entry, History
+from phicli.bench.runs.history import Entry, History
 from phicli.commands.benching.endpoint import loads_of
 from phicli.commands.benching.options import BenchOptions
 from phicli.engine.process import WorkerProcess

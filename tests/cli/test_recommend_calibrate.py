@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.calibrate import Setting
-from phicli.bench.store import load_calibrations
-from phicli.bench.timing import Timed
+from phicli.bench.calibration.calibrate import Setting
+from phicli.bench.calibration.store import load_calibrations
+from phicli.bench.calibration.timing import Timed
 from phicli.commands.recommending import MachineOptions, report_for
 from phicli.fit.types import Request
 from phicli.gguf_file.header import read_header

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.store import engine_build
+from phicli.bench.calibration.store import engine_build
 from phicli.catalog.load import catalog
 from phicli.fit.calibration import Calibration, Measurement, shape_key
 from phicli.hardware.cpu_facts import describe_cpu

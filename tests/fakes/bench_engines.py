@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phicli.bench.room import Load
-from phicli.bench.surroundings import Surroundings
+from phicli.bench.measuring.room import Load
+from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.types import Event, Sampling
 from phicli.fit.shape import ModelShape

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.compare import BaselineResult, Ratio, ratios_of
 from phicli.bench.quality import Quality
 from phicli.bench.quality.estimates import Estimate
+from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
 from phicli.bench.types import Run, Workload
 from phicli.ui.bench.report import print_runs, warnings_of
 from phicli.ui.bench.words import baseline_lines, ratio_lines

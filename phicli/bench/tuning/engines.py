@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.launch import BenchEngine
-from phicli.bench.surroundings import CpuUse, cpu_use
+from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
 from phicli.bench.types import BenchSettings
 from phicli.engine.types import Done, Sampling

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phicli.bench.history import now
-from phicli.bench.room import Load, check_room, fit_together, needed
-from phicli.bench.surroundings import Surroundings
+from phicli.bench.measuring.room import Load, check_room, fit_together, needed
+from phicli.bench.measuring.surroundings import Surroundings
+from phicli.bench.runs.history import now
 from phicli.bench.tuning.search import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
@@ -62,7 +62,7 @@ class Prepared:
 
     @property
     def device(self) -> str | None:
-        """Where all layers are, as :meth:`phicli.bench.surroundings.Surroundings.device` has it."""
+        """Where all layers are, as :meth:`phicli.bench.measuring.surroundings.Surroundings.device` has it."""
         return self.around.device(-1, self.shape.layers)
 
     def fits(self, use: str, settings: BenchSettings) -> bool:

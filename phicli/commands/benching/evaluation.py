@@ -8,15 +8,15 @@ from itertools import combinations
 from typing import Any
 
 import phicli
+from phicli.bench.calibration.store import engine_build
 from phicli.bench.evaluation.items import load_items
 from phicli.bench.evaluation.journal import Journal, journal_key
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
-from phicli.bench.history import Entry, History, new_run_id, now
 from phicli.bench.launch import NATIVE, find_llama_server
-from phicli.bench.store import engine_build
-from phicli.bench.surroundings import Surroundings, look_around
+from phicli.bench.measuring.surroundings import Surroundings, look_around
+from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.bench.types import Subject
 from phicli.commands.benching.asking import Asking
 from phicli.commands.benching.options import BenchOptions

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from phicli.bench.collect import BenchPlan, collect
-from phicli.bench.compare import BaselineResult, Ratio, baseline_check, ratios_of
-from phicli.bench.history import History, entry_of
+from phicli.bench.measuring.collect import BenchPlan, collect
+from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.quality.types import Quality
-from phicli.bench.surroundings import Surroundings, look_around
+from phicli.bench.runs.compare import BaselineResult, Ratio, baseline_check, ratios_of
+from phicli.bench.runs.history import History, entry_of
 from phicli.bench.types import Run
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.planning import check_before, plan_for
@@ -57,8 +57,8 @@ def run_local(terminal: Terminal, models: Sequence[str], options: BenchOptions) 
 
 def keep(runs: Sequence[Run], plan: BenchPlan, around: Surroundings) -> tuple[str, ...]:
     """Keep finished runs in the history, and for the recommendation what it can use; returns why some were not."""
-    from phicli.bench.feedback import measurements_of
-    from phicli.bench.store import save_measurement
+    from phicli.bench.calibration.feedback import measurements_of
+    from phicli.bench.calibration.store import save_measurement
 
     history = History()
     failed = [history.try_add(entry_of(run)) for run in runs if run.complete]

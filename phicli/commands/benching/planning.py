@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from phicli.bench.collect import BenchPlan
-from phicli.bench.grid import context_for, settings_grid, workloads
 from phicli.bench.launch import NATIVE, find_llama_server
-from phicli.bench.room import Load, check_room, fit_together
-from phicli.bench.surroundings import Surroundings
+from phicli.bench.measuring.collect import BenchPlan
+from phicli.bench.measuring.grid import context_for, settings_grid, workloads
+from phicli.bench.measuring.room import Load, check_room, fit_together
+from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.types import Subject
 from phicli.commands.benching.options import BenchOptions
 from phicli.fit.shape import shape_of
@@ -74,7 +74,7 @@ def check_before(options: BenchOptions) -> None:
 
         check_plot(options.plot)
     if options.baseline is not None or options.fail_below is not None:
-        from phicli.bench.compare import check_baseline
-        from phicli.bench.history import History
+        from phicli.bench.runs.compare import check_baseline
+        from phicli.bench.runs.history import History
 
         check_baseline(options.baseline, options.fail_below, History())

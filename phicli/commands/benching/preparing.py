@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.bench.evaluation.types import Item
-from phicli.bench.room import Load, check_room, needed
-from phicli.bench.surroundings import Surroundings
+from phicli.bench.measuring.room import Load, check_room, needed
+from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.types import BenchSettings, Subject
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from phicli.bench.history import Entry, History, new_run_id, now
 from phicli.bench.launch import Launch, start
 from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent
 from phicli.bench.quality.types import Quality, name_of
+from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.bench.types import BenchSettings, Run, Subject
 from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename

@@ -7,16 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from phicli.bench.history import Entry, History, new_run_id, now
+from phicli.bench.calibration.store import save_measurement
 from phicli.bench.launch import start
 from phicli.bench.machine_mark import machine_mark
-from phicli.bench.store import save_measurement
-from phicli.bench.surroundings import Surroundings, busy_warning, look_around, spoilt
-from phicli.bench.tuned_store import forget_all_tuned, forget_tuned, save_tuned
+from phicli.bench.measuring.surroundings import Surroundings, busy_warning, look_around, spoilt
+from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, REPACK, THREADS
+from phicli.bench.tuning.store import forget_all_tuned, forget_tuned, save_tuned
 from phicli.bench.tuning.types import SLOTS, Outcome
 from phicli.bench.types import Subject
 from phicli.catalog.load import catalog

@@ -25,7 +25,7 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all runs.")] = False,
 ) -> None:  # fmt: skip
     """Write runs into a file, or to standard output."""
-    from phicli.bench.run_files import write_export
+    from phicli.bench.runs.run_files import write_export
     from phicli.commands.benching.options import output_format
     from phicli.commands.runs.ids import chosen
     from phicli.ui.bench.exported import export_text, print_export, print_written

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from phicli.bench.history import Entry
+    from phicli.bench.runs.history import Entry
 
 _OFFERED = 50
 
 
 def complete_run(incomplete: str) -> list[str]:
     """``last`` and the newest ids that begin with ``incomplete``; none where the history cannot be read."""
-    from phicli.bench.history import LAST, History
+    from phicli.bench.runs.history import LAST, History
     from phicli.errors import PhiError
 
     try:
@@ -27,9 +27,9 @@ def chosen(runs: Sequence[str]) -> tuple[Entry, ...]:
     """The entries that are meant by ``runs`` in that order, each once; without any, all of them, the oldest first.
 
     Raises:
-        NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.bench.history.History.get`.
+        NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.bench.runs.history.History.get`.
     """
-    from phicli.bench.history import History
+    from phicli.bench.runs.history import History
 
     history = History()
     if not runs:

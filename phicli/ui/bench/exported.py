@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.bench.history import Entry
+from phicli.bench.runs.history import Entry
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from phicli.bench.conditions import model_name
+from phicli.bench.runs.conditions import model_name
 from phicli.bench.types import Run
 
 

@@ -15,8 +15,8 @@ from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from phicli.bench.compare import BaselineResult, Ratio
     from phicli.bench.quality import Quality
+    from phicli.bench.runs.compare import BaselineResult, Ratio
 
 
 def print_runs(

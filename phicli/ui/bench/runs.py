@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from phicli.bench.compare import values_of
-from phicli.bench.history import Entry
-from phicli.bench.run_files import run_of
+from phicli.bench.runs.compare import values_of
+from phicli.bench.runs.history import Entry
+from phicli.bench.runs.run_files import run_of
 from phicli.bench.statistics import interval_of_mean, summary
 from phicli.bench.types import Run
 from phicli.errors import PhiError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.bench.conditions import model_name
+from phicli.bench.runs.conditions import model_name
 from phicli.bench.types import Run
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from phicli.bench.compare import BaselineResult, Ratio, ratio_text
-from phicli.bench.conditions import workload_text
+from phicli.bench.runs.compare import BaselineResult, Ratio, ratio_text
+from phicli.bench.runs.conditions import workload_text
 from phicli.bench.types import Workload
 
 _VERBS: Final = {

@@ -1,0 +1,1 @@
+"""Running workloads on engines and keeping what they took: time, memory, energy."""

@@ -1,0 +1,153 @@
+"""One engine with a stopwatch: reading a prompt, generating tokens, and the first token from outside.
+
+Milliseconds are the engine's own where it counts them; the time to the first token is the client's. Prompts are ids
+below 900, which every vocabulary of a Phi model has, and a prompt that is to be read differs from the one before in
+its first token, so that the engine knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from phicli.bench.launch import BenchEngine
+from phicli.bench.measuring.energy import EnergyMeter
+from phicli.bench.measuring.grid import COLD_TOKENS
+from phicli.bench.types import Workload
+from phicli.engine.types import Done, Prefill, Sampling
+from phicli.errors import EngineError
+
+_FIRST_ID: Final = 300
+_IDS: Final = 389
+_DEEP_ID: Final = 299
+_WARM_UP_TOKENS: Final = 4
+_WARM_UP_PROMPT: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTime:
+    """Milliseconds of reading a prompt by the engine's clock, and until the first token came by ours."""
+
+    prompt_ms: float
+    ttft_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeTime:
+    """Milliseconds of generating by the engine's clock, and the joules it took; None where the machine does not tell.
+
+    ``took_s`` is by our clock without what had to be read before.
+    """
+
+    decode_ms: float
+    energy_j: float | None
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Milliseconds of a token in a prompt and of a generated one, roughly: for telling how long the rest takes."""
+
+    prompt_ms: float
+    decode_ms: float
+
+
+class Stopwatch:
+    """Times ``engine``.
+
+    Args:
+        engine: with its model loaded, one sequence at a time.
+        meter: tells the energy.
+        clock: seconds; tests give their own.
+    """
+
+    def __init__(self, engine: BenchEngine, meter: EnergyMeter, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.engine = engine
+        self._meter, self._clock = meter, clock
+        self._prompts = 0
+        self._read: tuple[int, ...] = ()
+
+    def first_token(self) -> float:
+        """Milliseconds from sending :data:`~phicli.bench.measuring.grid.COLD_TOKENS` tokens to the first token.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        return self.read_prompt(COLD_TOKENS).ttft_ms
+
+    def warm_up(self, loads: Sequence[Workload]) -> Pace:
+        """Do a little of what ``loads`` ask for, which is not counted: pages are read and buffers touched on first use.
+
+        Raises:
+            EngineError: the engine failed.
+        """
+        longest = max(COLD_TOKENS, *(one.prompt_tokens for one in loads))
+        tokens = min(longest, _WARM_UP_PROMPT)
+        prompt = self.read_prompt(tokens).prompt_ms / tokens
+        decode = self.decode(_WARM_UP_TOKENS).decode_ms / _WARM_UP_TOKENS
+        return Pace(prompt, decode)
+
+    def read_prompt(self, tokens: int) -> PromptTime:
+        """Read a prompt of ``tokens`` of which the engine knows nothing, up to the first token after it.
+
+        Raises:
+            EngineError: the engine failed, or knew a part of the prompt.
+        """
+        self._prompts += 1
+        self._read = ()
+        started = self._clock()
+        done, first = self._run(prompt_ids(tokens, self._prompts), 1)
+        if done.usage.cached_tokens:
+            message = f"the engine had {done.usage.cached_tokens} tokens of a new prompt in its cache"
+            raise EngineError(message, "its times would not be true; try the default engine: --engine xllamacpp")
+        return PromptTime(done.timings.prompt_ms, (first - started) * 1000)
+
+    def decode(self, tokens: int, depth_tokens: int = 0) -> DecodeTime:
+        """Generate ``tokens`` after ``depth_tokens`` in the context, at least one.
+
+        The tokens before are the same each time and are read only when they are not in the cache already; that time
+        is not counted. The engine's clock starts with the first token, which belongs to the prompt, so one more is
+        generated.
+
+        Raises:
+            EngineError: the engine failed, or ended early though it was told not to.
+        """
+        before = deep_ids(max(depth_tokens, 1))
+        if before != self._read:
+            self._run(before, 1)
+        self._read = before
+        started, joules = self._clock(), self._meter.joules()
+        done, _ = self._run(before, tokens + 1)
+        after, took_s = self._meter.joules(), self._clock() - started
+        if done.usage.completion_tokens != tokens + 1:
+            message = f"the engine ended after {done.usage.completion_tokens} of {tokens + 1} tokens"
+            raise EngineError(message, "run it again; if it stays, try: --engine xllamacpp")
+        energy = None if joules is None or after is None else (after - joules) * tokens / (tokens + 1)
+        return DecodeTime(done.timings.decode_ms, energy, took_s)
+
+    def _run(self, prompt: tuple[int, ...], most: int) -> tuple[Done, float]:
+        """The last event, and when the first token was there by our clock."""
+        first: float | None = None
+        done: Done | None = None
+        for event in self.engine.generate(prompt, Sampling(top_k=1, max_tokens=most, ignore_eos=True)):
+            if first is None and not isinstance(event, Prefill):
+                first = self._clock()
+            if isinstance(event, Done):
+                done = event
+        if done is None or first is None:
+            raise EngineError("the engine ended without a last event", "run it again")
+        return done, first
+
+
+def prompt_ids(tokens: int, turn: int) -> tuple[int, ...]:
+    """Ids without a pattern; those of the next ``turn`` begin with another one."""
+    chance = random.Random(turn)  # noqa: S311 (no secret)
+    return (_FIRST_ID + turn % _IDS, *(_FIRST_ID + chance.randrange(_IDS) for _ in range(tokens - 1)))
+
+
+def deep_ids(tokens: int) -> tuple[int, ...]:
+    """Ids without a pattern, always the same; they begin as no prompt of :func:`prompt_ids` does."""
+    return (_DEEP_ID, *prompt_ids(tokens, 0)[1:])

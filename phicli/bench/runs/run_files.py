@@ -1,0 +1,130 @@
+"""Runs in files that ``phi bench`` or ``phi runs export`` write, and in what the history keeps."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from phicli.bench.runs.history import Entry
+from phicli.bench.types import Run
+from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
+from phicli.paths import read_small, write_atomically
+
+_LARGEST_BYTES: Final = 256 << 20
+_DEEPEST: Final = 8
+_MOST_TOKENS: Final = 1 << 31
+_SHORTEST_MS: Final = 1e-6
+_LONGEST_MS: Final = 1e12
+"""A nanosecond and three decades: with times beyond, rates and their ratios are no numbers any more."""
+
+_MAKE: Final = "make one: phi bench --json > FILE, or phi runs export RUN --output FILE"
+
+
+def read_runs(path: Path) -> tuple[Run, ...]:
+    """The speed runs in ``path``: one JSON object or list, or one object a line; entries of other kinds are left out.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it is no file, cannot be read, is no JSON, or no speed run is in it.
+        IntegrityError: a run in it lacks something or has values that cannot be.
+    """
+    try:
+        content = read_small(path, _LARGEST_BYTES)
+    except FileNotFoundError:
+        raise NotFoundError(f"the file {path} does not exist", _MAKE) from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be read: {why}", _MAKE) from error
+    found = tuple(_run(data, str(path)) for value in _values(content, path) for data in _runs_in(value))
+    if not found:
+        raise UsageError(f"there is no run of phi bench in {path}", _MAKE)
+    return found
+
+
+def write_export(path: Path, text: str, *, force: bool = False) -> None:
+    """Write ``text`` as UTF-8 so that ``path`` has all of it, or is as it was; folders are not made.
+
+    Raises:
+        UsageError: it exists and ``force`` is not given, it cannot be a file, or it cannot be written.
+        DoesNotFitError: the disk is full.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder", f"name a file: {shlex.quote(str(path / 'runs.jsonl'))}")
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} is there already", "name another file, or replace it with --force")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no file but a device or a pipe", "leave --output out to write to standard output")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"the folder {path.absolute().parent} does not exist", "make it first, or name another")
+    try:
+        write_atomically(path, text.encode())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            raise DoesNotFitError(f"the disk of {path} is full", "free some space, or name another folder") from error
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+
+
+def run_of(entry: Entry) -> Run:
+    """The speed run that ``entry`` keeps.
+
+    Raises:
+        UsageError: it is of another kind.
+        IntegrityError: it lacks something or has values that cannot be.
+    """
+    if entry.kind != "run":
+        raise UsageError(f"{entry.run_id} is no speed run: its kind is {entry.kind}", "see phi runs list --kind run")
+    return _run(entry.data, f"the kept run {entry.run_id}")
+
+
+def _values(content: bytes, path: Path) -> Iterator[Any]:
+    """The JSON values in ``content``, which is one of them or has one a line; in any of JSON's encodings."""
+    try:
+        text = content.decode(json.detect_encoding(content))
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no text", _MAKE) from None
+    try:
+        yield json.loads(text)
+        return
+    except (ValueError, RecursionError):
+        pass
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield json.loads(line)
+            except (ValueError, RecursionError):
+                raise UsageError(f"line {number} of {path} is no JSON", _MAKE) from None
+
+
+def _runs_in(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """What is a run in ``value``: it, its ``data``, its ``runs``."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, list):
+        for one in value:
+            yield from _runs_in(one, depth + 1)
+    elif isinstance(value, dict):
+        if "samples" in value and "settings" in value:
+            yield value
+        elif value.get("kind", "run") == "run":
+            for name in ("data", "runs"):
+                yield from _runs_in(value.get(name), depth + 1)
+
+
+def _run(data: Any, where: str) -> Run:
+    hint = "leave it out, or measure again: phi bench"
+    try:
+        run = Run.from_data(data)
+    except (ValueError, OverflowError) as error:
+        raise IntegrityError(f"{where}: {error}", hint) from error
+    times = [time for one in run.samples for time in (one.prompt_ms, one.decode_ms, one.ttft_ms) if time is not None]
+    if not all(_SHORTEST_MS <= time <= _LONGEST_MS for time in times):
+        raise IntegrityError(f"{where}: run {run.run_id} has times that cannot be", hint)
+    load = run.workload
+    if not all(0 <= one <= _MOST_TOKENS for one in (load.prompt_tokens, load.generated_tokens, load.depth_tokens)):
+        raise IntegrityError(f"{where}: run {run.run_id} has numbers of tokens that cannot be", hint)
+    return run

@@ -1,0 +1,136 @@
+"""Several conversations at a time with one engine: none of them sees anything of another."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.types import Item
+from phicli.bench.measuring.room import Load, needed
+from phicli.bench.measuring.surroundings import look_around
+from phicli.bench.types import BenchSettings
+from phicli.chat.encode import encode
+from phicli.chat.open import bos_id_of, special_tokens_of
+from phicli.chat_format import format_by_name
+from phicli.chat_format.types import Message
+from phicli.commands.benching.asking import Asking
+from phicli.commands.benching.options import BenchOptions
+from phicli.commands.benching.preparing import prepare
+from phicli.commands.benching.subjects import subjects
+from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.types import Chunk, Done, Event, LoadSettings, Sampling
+from phicli.errors import DoesNotFitError
+from phicli.fit.shape import shape_of
+from phicli.gguf_file.header import read_header
+from phicli.hardware.available import Memory
+from tests.support.files import TINY_PHI
+
+LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python function that adds two numbers")
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[LlamaServerEngine]:
+    engine = LlamaServerEngine(LoadSettings(TINY_PHI, context_tokens=256, threads=2, slots=4))
+    engine.wait_ready()
+    yield engine
+    engine.close()
+
+
+def prompt_of(text: str, engine: LlamaServerEngine) -> tuple[int, ...]:
+    header = read_header(TINY_PHI)
+    segments = format_by_name("phi-4-mini", reasoning=True).render([Message("user", text)])
+    return encode(segments, engine, special_tokens_of(header), bos_id=bos_id_of(header))
+
+
+def answer_of(events: list[Event]) -> tuple[str, tuple[int, ...] | None]:
+    (done,) = (event for event in events if isinstance(event, Done))
+    return "".join(event.text for event in events if isinstance(event, Chunk)), done.token_ids
+
+
+def test_streams_that_run_at_once_have_the_texts_and_ids_of_streams_that_run_alone(engine: LlamaServerEngine) -> None:
+    prompts = [prompt_of(text, engine) for text in LONG]
+    sampling = Sampling(temperature=0.0, max_tokens=180)
+    alone = [answer_of(list(engine.generate(prompt, sampling))) for prompt in prompts]
+    assert len({text for text, _ in alone}) == len(LONG)
+    seen: list[tuple[int, Event]] = []
+    ready = threading.Barrier(len(prompts))
+
+    def stream(place: int) -> None:
+        ready.wait(30)
+        for event in engine.generate(prompts[place], sampling):
+            seen.append((place, event))  # noqa: PERF401 (several threads add to it)
+
+    threads = [threading.Thread(target=stream, args=(place,)) for place in range(len(prompts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    together = [answer_of([event for where, event in seen if where == place]) for place in range(len(prompts))]
+    assert together == alone
+    kinds = [type(event) for _, event in seen]
+    first_chunks = [
+        next(index for index, (where, event) in enumerate(seen) if where == place and isinstance(event, Chunk))
+        for place in range(len(prompts))
+    ]
+    assert max(first_chunks) < kinds.index(Done), "every stream began before the first one ended"
+
+
+def items(*questions: str, system: str | None = None) -> tuple[Item, ...]:
+    lines = [
+        json.dumps({"question": question, "compare": "exact", "answer": "x", **({"system": system} if system else {})})
+        for question in questions
+    ]
+    return read_items("\n".join(lines).encode(), "test")
+
+
+def test_questions_are_asked_as_phi_chat_asks_them() -> None:
+    """The reasoning is split off, a system message counts, and what outgrows the context is asked in a larger one."""
+    long = "Report of the lighthouse keeper\n" * 60 + "What is the capital of France?"
+    asked = (*items("What is the capital of France?", long), *items("Hello", system="You are a pirate.")[:1])
+    (subject,) = subjects(["tiny-phi"])
+    prepared = prepare(subject, asked, BenchOptions(), look_around())
+    assert (prepared.context.first_tokens, prepared.slots) == (256, 3)
+    told: list[str] = []
+    with Asking(prepared, BenchOptions(), tell=told.append) as asking:
+        france, grown, pirate = (asking.ask(item) for item in asked)
+        assert asking.build.startswith("xllamacpp ")
+    assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
+    assert grown.prompt_tokens > 256
+    assert grown.finish_reason != "context"
+    assert pirate.text
+    assert pirate.text != france.text
+
+
+def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
+    asked = items("word " * 3000)
+    (subject,) = subjects(["tiny-phi"])
+    told: list[str] = []
+    with Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions(), tell=told.append) as asking:
+        reply = asking.ask(asked[0])
+    assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
+    assert reply.prompt_tokens > 1024
+    assert "line-1" in told[0]
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3, 4])
+def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
+    """A small machine keeps half of its memory free; one byte less is a slot less, and in the end exit code 5."""
+    around = look_around()
+    (subject,) = subjects(["tiny-phi"])
+    shape, settings = shape_of(read_header(TINY_PHI)), BenchSettings(threads=around.cpu.physical_cores)
+    bytes_needed = needed(Load(subject, settings, shape, 256 * wanted)).resident_bytes
+    exact = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed, "the test"), gpus=())
+    less = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed - 2, "the test"), gpus=())
+    asked = items(*(f"question {number}" for number in range(9)))
+    assert prepare(subject, asked, BenchOptions(), exact).slots == wanted
+    if wanted == 1:
+        with pytest.raises(DoesNotFitError):
+            prepare(subject, asked, BenchOptions(), less)
+    else:
+        assert prepare(subject, asked, BenchOptions(), less).slots == wanted - 1
+    assert prepare(subject, asked[:1], BenchOptions(), exact).slots == 1

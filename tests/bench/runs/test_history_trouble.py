@@ -1,0 +1,188 @@
+"""The history on disks that are full or read-only, with several processes, and with one that is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from phicli.bench.runs import history as module
+from phicli.bench.runs.history import Entry, History
+from phicli.errors import DoesNotFitError
+from tests.support.disks import small_file_system
+
+ENTRY = Entry(
+    "2q2rgvq72w", "2026-11-22T10:00:00+00:00", "run", "phi-4-mini", "Q4_K_M", "xllamacpp", "1", "CPU", {"a": 1}
+)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> History:
+    return History(tmp_path / "data" / "runs.sqlite")
+
+
+def entry(number: int, **more: object) -> Entry:
+    made_at = f"2026-11-22T10:{number:02}:00+00:00"
+    return replace(ENTRY, run_id=f"run{number:02}", made_at=made_at, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def read_only(tmp_path: Path) -> Iterator[History]:
+    """A history with one entry on a file system that cannot be written."""
+    with small_file_system(tmp_path / "disk", "size=1m") as disk:
+        made = History(disk / "data" / "runs.sqlite")
+        made.add(ENTRY)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        yield made
+
+
+def test_a_folder_that_is_read_only(read_only: History) -> None:
+    assert read_only.entries() == (ENTRY,)
+    assert read_only.get("last") == ENTRY
+    with pytest.raises(OSError, match=r"history|[Rr]ead-only"):
+        read_only.add(entry(1))
+    warning = read_only.try_add(entry(1))
+    assert warning is not None
+    assert "not kept" in warning
+    with pytest.raises(OSError, match=r"[Rr]ead-only"):
+        History(read_only.path.parent / "new" / "runs.sqlite").add(ENTRY)
+    assert History(read_only.path.parent / "new" / "runs.sqlite").entries() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="for the superuser nothing is forbidden")
+def test_a_file_that_is_read_only(kept: History) -> None:
+    kept.add(ENTRY)
+    kept.path.chmod(stat.S_IRUSR)
+    assert kept.entries() == (ENTRY,)
+    with pytest.raises(OSError, match="history"):
+        kept.add(entry(1))
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=256k") as disk:
+        kept = History(disk / "runs.sqlite")
+        kept.add(ENTRY)
+        large = entry(1, data={"text": "x" * 400_000})
+        with pytest.raises(DoesNotFitError) as full:
+            kept.add(large)
+        assert str(kept.path) in full.value.message
+        warning = kept.try_add(large)
+        assert warning is not None
+        assert "full" in warning
+        assert kept.entries() == (ENTRY,)
+        kept.add(entry(2))
+        assert len(kept.entries()) == 2
+
+
+def test_a_disk_that_was_full_from_the_beginning(tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=16k") as disk:
+        (disk / "filler").write_bytes(b"x" * 12_288)
+        kept = History(disk / "runs.sqlite")
+        with pytest.raises(DoesNotFitError):
+            kept.add(entry(0, data={"text": "x" * 9000}))
+        assert kept.entries() == ()
+
+
+ADDING = """
+import sys
+from pathlib import Path
+from phicli.bench.runs.history import Entry, History, new_run_id, now
+history, name = History(Path(sys.argv[1])), sys.argv[2]
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[3])):
+    history.add(Entry(new_run_id(), now(), "run", name, None, "e", "b", "c", {"number": number, "text": "x" * 20000}))
+    print(number, flush=True)
+"""
+
+
+def adding(path: Path, name: str, count: int) -> subprocess.Popen[bytes]:
+    """A process that adds ``count`` entries as soon as it gets a line, and says so after each."""
+    command = [sys.executable, "-c", ADDING, str(path), name, str(count)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == b"ready"
+    return process
+
+
+def go(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.write(b"\n")
+    process.stdin.flush()
+
+
+def test_two_processes_at_the_same_time(kept: History) -> None:
+    processes = [adding(kept.path, name, 25) for name in ("one", "two")]
+    for process in processes:
+        go(process)
+    for process in processes:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    for name in ("one", "two"):
+        assert sorted(found.data["number"] for found in kept.entries(model=name)) == list(range(25))
+
+
+def test_many_threads_at_the_same_time(kept: History) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: History(kept.path).add(entry(number)), range(24)))
+    assert len(kept.entries()) == 24
+
+
+def test_a_process_that_is_killed_while_it_adds(kept: History) -> None:
+    process = adding(kept.path, "killed", 1_000_000)
+    go(process)
+    assert process.stdout is not None
+    for _ in range(5):
+        said = int(process.stdout.readline())
+    process.kill()
+    rest = process.communicate(timeout=60)[0].split()
+    said = int(rest[-1]) if rest and rest[-1].isdigit() else said
+    numbers = sorted(found.data["number"] for found in kept.entries())
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) > said, "what was said to be kept is"
+    kept.add(ENTRY)
+    assert kept.get(ENTRY.run_id) == ENTRY
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+raw = sqlite3.connect(sys.argv[1], isolation_level=None)
+raw.execute("PRAGMA cache_size = 2")
+raw.execute("BEGIN IMMEDIATE")
+raw.execute("UPDATE runs SET data = 'gone'")
+for number in range(50):
+    raw.execute("INSERT INTO runs VALUES (?, '', 'run', 'm', NULL, '', '', '', ?)", (str(number), "x" * 5000))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+def test_a_transaction_that_was_half_on_disk_is_undone(kept: History) -> None:
+    kept.add(ENTRY)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(kept.path)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert kept.path.with_name("runs.sqlite-journal").stat().st_size, "else this test proves nothing"
+    assert kept.entries() == (ENTRY,)
+    kept.add(entry(1))
+    assert len(kept.entries()) == 2
+
+
+def test_one_that_another_process_does_not_let_go(kept: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept.add(ENTRY)
+    monkeypatch.setattr(module, "_WAIT_S", 0.01)
+    other = sqlite3.connect(kept.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for use in (kept.entries, lambda: kept.add(entry(1))):
+        with pytest.raises(OSError, match="another process"):
+            use()
+    other.close()
+    assert kept.entries() == (ENTRY,)
