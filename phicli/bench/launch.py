@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from phicli.bench.types import BenchSettings, Subject
-from phicli.engine.types import Event, LoadSettings, Sampling
+from phicli.engine.types import Generator, LoadSettings
 from phicli.errors import NotFoundError
 from phicli.paths import expand, log_dir
 
 NATIVE = "llama-server"
 
 
-class BenchEngine(Protocol):
-    """A token-level engine (:class:`phicli.engine.types.Engine`) whose process can be looked at from outside."""
-
-    @property
-    def context_tokens(self) -> int:
-        """The context of one sequence."""
-
-    @property
-    def load_ms(self) -> float:
-        """From starting the engine to its being ready, in milliseconds."""
+class BenchEngine(Generator, Protocol):
+    """An engine whose process can be looked at from outside."""
 
     @property
     def pid(self) -> int:
@@ -35,25 +27,6 @@ class BenchEngine(Protocol):
     @property
     def build(self) -> str:
         """The engine and its version."""
-
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
-        """Token ids of ``text``, without a begin-of-text token."""
-
-    def generate(
-        self,
-        prompt: Sequence[int],
-        sampling: Sampling,
-        *,
-        stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
-        visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
-        """Generate after ``prompt``; the last event is ``Done``. Closing the iterator stops the engine.
-
-        Raises:
-            ContextExceededError: the prompt leaves no room for an answer.
-            EngineError: the engine died or answered with an error.
-        """
 
 
 class Launch(Protocol):

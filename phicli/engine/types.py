@@ -98,12 +98,12 @@ class Done:
 Event = Prefill | Chunk | Done
 
 
-class Engine(Protocol):
-    """A token-level engine with one model loaded."""
+class Generator(Protocol):
+    """What goes from token ids to token ids, with one model loaded."""
 
     @property
     def context_tokens(self) -> int:
-        """The context the model was loaded with."""
+        """The context of one sequence, as the model was loaded."""
 
     @property
     def load_ms(self) -> float:
@@ -127,6 +127,10 @@ class Engine(Protocol):
             ContextExceededError: the prompt leaves no room for an answer.
             EngineError: the engine died or answered with an error.
         """
+
+
+class Engine(Generator, Protocol):
+    """A token-level engine, from its start to its end."""
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
         """The prompt that the file's own chat template makes of ``messages``.
