@@ -204,6 +204,26 @@ def test_the_length_of_a_word_is_measured() -> None:
     assert opening.manner.fixed_tokens == pytest.approx(12)
 
 
+def test_a_vocabulary_of_short_pieces_does_not_exceed_the_context_at_once() -> None:
+    """The first prompt, of 16 words, had three times the usual number of tokens."""
+    usages = [{"prompt_tokens": 120, "completion_tokens": 1}, {"prompt_tokens": 520, "completion_tokens": 4}]
+    opening, endpoint = opened(lambda number: Behaviour(usage=usages[number]), 512)
+    first, second = (len(one.body["messages"][0]["content"].split()) - 10 for one in endpoint.chats)
+    assert (first, second) == (16, round(492 / 3))
+    assert opening.manner.tokens_per_word == pytest.approx(400 / (second - first))
+
+
+def test_the_first_model_that_can_chat_is_taken() -> None:
+    with Endpoint() as endpoint:
+        endpoint.models = {"data": [{"id": "text-embedding-nomic-embed-text-v1.5"}, {"id": "phi-4-mini"}, {"id": "z"}]}
+        one = bench(endpoint, Load(32, 4, 1, 1))
+        one.run()
+        assert one.report.model == "phi-4-mini"
+        assert one.watch.said == ["measuring phi-4-mini, one of the endpoint's 3 models"]  # type: ignore[attr-defined]
+        endpoint.models = {"data": [{"id": "nomic-embed-text"}]}
+        assert bench(endpoint, Load(32, 4, 1, 1))._first_model() == "nomic-embed-text"
+
+
 def test_a_whole_benchmark() -> None:
     with Endpoint() as endpoint:
         one = bench(endpoint, Load(32, 4, 1, 3), Load(32, 4, 2, 4))

@@ -80,10 +80,10 @@ def test_other_formats(phi: Phi, endpoint: Endpoint) -> None:
     ("options", "requests"),
     [
         (BenchOptions(concurrency=(1, 2, 8)), [8, 8, 16]),
-        (BenchOptions(concurrency=(1, 8), quick=True, repeat=2), [4, 16]),
-        (BenchOptions(concurrency=(1, 4), repeat=3), [3, 12]),
+        (BenchOptions(concurrency=(1, 8), quick=True, repeat=3), [4, 16]),
+        (BenchOptions(concurrency=(1, 4), repeat=3, repeat_typed=True), [3, 12]),
         (BenchOptions(concurrency=(1, 4), requests=5), [5, 5]),
-        (BenchOptions(concurrency=(256,), repeat=1000), [10_000]),
+        (BenchOptions(concurrency=(256,), repeat=1000, repeat_typed=True), [10_000]),
         (BenchOptions(prompt_tokens=(16, 64), generated_tokens=(8,)), [8, 8]),
     ],
 )

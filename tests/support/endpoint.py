@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -105,6 +106,12 @@ class Endpoint:
             self.most_at_once = max(self.most_at_once, self._at_once)
 
 
+def encrypted(endpoint: Endpoint, context: ssl.SSLContext) -> Endpoint:
+    """The same endpoint with https; it has not been entered yet."""
+    endpoint._server.socket = context.wrap_socket(endpoint._server.socket, server_side=True)
+    return endpoint
+
+
 class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
@@ -122,6 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     server_version = "loopback-endpoint"
+    disable_nagle_algorithm = True  # as the servers that people use have it: otherwise pieces come together
     sys_version = ""
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so

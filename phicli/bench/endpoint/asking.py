@@ -26,6 +26,9 @@ _WORDS: Final = tuple(_TEXT.split())
 _TASK: Final = "Write a long story in which these words occur:"
 _FIRST_WORDS: Final = 16
 _FIRST_TOKENS: Final = 16
+_FIRST_PROMPT_TOKENS: Final = 40
+"""Of a prompt with so many words, in nearly all vocabularies."""
+
 _OPTIONAL: Final = ("ignore_eos", "stream_options", "temperature")
 _NEW_LIMIT: Final = "max_completion_tokens"
 
@@ -92,8 +95,8 @@ def open_endpoint(
     """Find out how the endpoint wants to be asked, and warm it up; nothing of this is counted.
 
     The first request may load the model. It also shows which optional fields are refused: ``ignore_eos`` (llama.cpp
-    and vLLM have it, OpenAI not), ``stream_options``, ``temperature``. The second has the length of those that are
-    measured.
+    and vLLM have it, OpenAI not), ``stream_options``, ``temperature``. The second has about the length of those that
+    are measured, as far as the first one told.
 
     Raises:
         EndpointError: it does not answer.
@@ -101,7 +104,8 @@ def open_endpoint(
     tell("waiting for the first answer, which may load the model")
     manner, first = _negotiated(client, Manner(model), limits, chance)
     tell("warming up")
-    guess = manner.words(prompt_tokens)
+    more = max(1.0, (first.end.prompt_tokens or 0) / _FIRST_PROMPT_TOKENS)  # so that it does not exceed the context
+    guess = round(manner.words(prompt_tokens) / more)
     second = ask(client, manner.request(guess, generated_tokens, chance), limits)
     if first.end.prompt_tokens and second.end.prompt_tokens and guess > 2 * _FIRST_WORDS:
         per_word = (second.end.prompt_tokens - first.end.prompt_tokens) / (guess - _FIRST_WORDS)

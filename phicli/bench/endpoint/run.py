@@ -18,6 +18,9 @@ _LIST_S: Final = 30.0
 _TOTAL: Final = 5
 """How many times longer than silence a request may take in all."""
 
+_NO_CHAT: Final = ("embed", "rerank")
+"""In the names of models that cannot chat: LM Studio and Ollama list them among the others."""
+
 
 class Watch(Protocol):
     """Is told how it goes."""
@@ -73,9 +76,11 @@ class EndpointBench:
             raise NetworkError(
                 f"{self.client.address.shown} has no models", "load one there, or name one: --url URL MODEL"
             )
-        more = f", the first of the endpoint's {len(listed)} models" if len(listed) > 1 else ""
-        self.watch.say(f"measuring {listed[0]}{more}")
-        return listed[0]
+        chosen = next((name for name in listed if not any(word in name.lower() for word in _NO_CHAT)), listed[0])
+        which = "the first" if chosen == listed[0] else "one"
+        more = f", {which} of the endpoint's {len(listed)} models" if len(listed) > 1 else ""
+        self.watch.say(f"measuring {chosen}{more}")
+        return chosen
 
     def _open(self) -> Opening:
         first = self.loads[0]

@@ -55,11 +55,10 @@ def loads_of(options: BenchOptions) -> tuple[Load, ...]:
 
     Without ``--requests`` they are twice the concurrency and at least 8, or ``--repeat`` times the concurrency.
     """
-    untouched = (2, 5)[not options.quick] == options.repeat
     fewest = _FEWEST_QUICK if options.quick else _FEWEST
 
     def requests(concurrency: int) -> int:
-        wanted = max(fewest, 2 * concurrency) if untouched else options.repeat * concurrency
+        wanted = max(fewest, 2 * concurrency) if not options.repeat_typed else options.repeat * concurrency
         return min(options.requests or wanted, _MOST)
 
     grid = product(options.prompt_tokens, options.generated_tokens, options.concurrency)

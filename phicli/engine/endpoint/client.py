@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from phicli.engine.endpoint.address import EXAMPLE, Address
 from phicli.engine.endpoint.events import Delta, End, Reader
-from phicli.engine.endpoint.failures import EndpointError, clean, of_exception, of_status, silent
+from phicli.engine.endpoint.failures import (
+    EndpointError,
+    clean,
+    ends_in_v1,
+    of_exception,
+    of_status,
+    said_in,
+    silent,
+)
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,8 +93,9 @@ class EndpointClient:
                 one["id"] for one in listed if isinstance(one["id"], str) and one["id"] and one["id"].isprintable()
             )
         except (ValueError, LookupError, TypeError, RecursionError):
-            hint = "check the address; or name the model: phi bench --url URL MODEL"
-            raise EndpointError("garbage", f"{self.address.shown}/models is no list of models", hint) from None
+            hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench --url URL MODEL"
+            said = f": {text}" if (text := said_in(self.address, body)) else ""
+            raise EndpointError("garbage", f"{self.address.shown}/models is no list of models{said}", hint) from None
         return names
 
     def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:
@@ -127,7 +136,7 @@ class EndpointClient:
                 self.server = clean(self.address, response.headers.get("server", ""))[:80]
                 if response.status_code != 200:
                     said = _most(response, _MOST_SAID)
-                    raise of_status(self.address, response.status_code, response.headers.get("location", ""), said)
+                    raise of_status(self.address, response.status_code, response.headers, said)
                 if response.headers.get("content-encoding", "identity") != "identity":
                     message = f"{self.address.shown} compresses what was asked for uncompressed"
                     raise EndpointError("garbage", message, "measure it without the proxy that does so")

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
-from phicli.engine.endpoint.failures import EndpointError, clean, error_text
+from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
 _MOST_TOKENS: Final = 10**9
 _QUOTED: Final = 80
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class End:
 
 class Reader:
     """Reads server-sent events; lines and the whole have a greatest size.
+
+    Lines end with LF, CR LF or CR, as the standard has it. An event is read as soon as its line of data is there and
+    not with the blank line after it, which some servers leave out.
 
     Args:
         address: for messages.
@@ -58,14 +64,16 @@ class Reader:
         Raises:
             EndpointError: it is no stream of chunks, or too much, or says that something failed.
         """
+        if not self._bytes:
+            data = data.removeprefix(_BYTE_ORDER_MARK)
         self._bytes += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
+        *lines, self._rest = _LINE_END.split(self._rest + data)  # half of a CR LF only makes one more empty line
         if self._bytes > self._most_bytes or max(map(len, (*lines, self._rest))) > _LONGEST_LINE:
             raise EndpointError("garbage", f"{self._address.shown} sent far more than was asked for", _HINT)
         for line in lines:
             if self.ended:
                 return
-            yield from self._line(line.rstrip(b"\r"), at_s)
+            yield from self._line(line, at_s)
 
     def last(self, at_s: float) -> Iterator[Delta]:
         """What is in a last line without an end; half an event is left out, as :meth:`close` tells of it.
@@ -95,7 +103,7 @@ class Reader:
     def _line(self, line: bytes, at_s: float) -> Iterator[Delta]:
         name, _, value = line.partition(b":")
         value = value.strip()
-        if not line.strip() or name in (b"", b"event", b"id", b"retry"):
+        if not line.strip() or name in (b"", b"event", b"id", b"retry") or (name == b"data" and not value):
             return
         if name == b"error":
             raise self._failed(_json(value) or value.decode("utf-8", errors="replace"))
@@ -107,7 +115,7 @@ class Reader:
         reply = _json(value)
         if not isinstance(reply, dict):
             raise self._garbage(line)
-        if reply.get("error"):
+        if reply.get("error") or reply.get("object") == "error":
             raise self._failed(reply)
         self._seen = True
         self._count(reply.get("usage"))
@@ -136,6 +144,9 @@ class Reader:
         return EndpointError("server", f"{self._address.shown} failed in the middle: {said}", _HINT)
 
     def _garbage(self, line: bytes) -> EndpointError:
+        reply = _json(line)
+        if isinstance(reply, dict) and reply.get("error"):
+            return in_place_of_a_stream(self._address, reply)
         shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
         message = f"{self._address.shown} sent what is no stream of chat completion chunks: {shown}"
         return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")

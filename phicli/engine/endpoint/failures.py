@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urljoin, urlsplit
 
 from phicli.engine.endpoint.address import KEY, Address
 from phicli.errors import NetworkError
 
 _LONGEST: Final = 300
+_LONGEST_WAIT: Final = 40
 _ALWAYS: Final = frozenset({"key", "not_found", "rejected", "redirect", "tls"})
 
 
@@ -30,24 +33,52 @@ class EndpointError(NetworkError):
         return self.kind in _ALWAYS
 
 
-def of_status(address: Address, status: int, location: str, body: bytes) -> EndpointError:
-    """The error for an answer that is none; quotes what the endpoint says."""
-    said = _said(address, body)
+def of_status(address: Address, status: int, headers: Mapping[str, str], body: bytes) -> EndpointError:
+    """The error for an answer that is none; quotes what the endpoint says.
+
+    ``headers`` are those of the answer, found whatever the case of their names.
+    """
+    said = said_in(address, body)
     what = f"{address.shown} answers {status}{_phrase(status)}{f': {said}' if said else ''}"
     if status in (401, 403):
-        sent = "the key that it got is not accepted" if address.authorization else f"it wants a key: set {KEY}"
-        return EndpointError("key", what, sent if not address.authorization else f"{sent}: check {KEY}")
+        return EndpointError("key", what, _key_hint(address))
     if status == 404:
-        ends = "" if address.base.endswith("/v1") else "; most addresses end in /v1"
-        return EndpointError("not_found", what, f"check the address and the model's name{ends}")
+        return EndpointError("not_found", what, f"check the address and the model's name{ends_in_v1(address)}")
     if 300 <= status < 400:
-        to = clean(address, location.partition("?")[0].rpartition("@")[2]) or "nowhere"
+        to = _elsewhere(address, headers.get("location", ""))
         return EndpointError("redirect", f"{what}: it sends on to {to}", "give that address with --url if you trust it")
-    if status == 429:
-        return EndpointError("limited", what, "ask less: a lower --concurrency, fewer --requests")
-    if status >= 500:
-        return EndpointError("server", what, "see the endpoint's own log")
+    if status == 429 or status >= 500:
+        return _busy(what, status, _wait(address, headers.get("retry-after", "")))
     return EndpointError("rejected", what, "see whether it knows the model and has room for --prompt-tokens")
+
+
+def _key_hint(address: Address) -> str:
+    if address.authorization is None:
+        return f"it wants a key: set {KEY}"
+    given = "user and password in --url" if address.authorization.startswith("Basic ") else KEY
+    return f"the key that it got is not accepted: check {given}"
+
+
+def _busy(what: str, status: int, wait: str) -> EndpointError:
+    """The error for a status that may be another one soon."""
+    if status == 429:
+        return EndpointError("limited", what, f"{wait}ask less: a lower --concurrency, fewer --requests")
+    hints = {503: "it may be loading its model, or have too much to do: run it again"}
+    return EndpointError("server", what, wait + hints.get(status, "see the endpoint's own log"))
+
+
+def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
+    """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for a path that it has not."""
+    message = f"{address.shown} answers with an error: {clean(address, error_text(reply)) or 'without a reason'}"
+    if ends := ends_in_v1(address):
+        return EndpointError("not_found", message, f"check the address{ends}")
+    return EndpointError("server", message, "see the endpoint's own log")
+
+
+def ends_in_v1(address: Address) -> str:
+    """A hint at the end of most addresses, to follow other words; empty for one that has it."""
+    before, found, after = f"{address.shown}/".partition("/v1/")
+    return "" if found and not after else f"; most addresses end in /v1: --url {before.rstrip('/')}/v1"
 
 
 def of_exception(address: Address, error: Exception, silence_s: float) -> EndpointError:
@@ -68,10 +99,14 @@ def of_exception(address: Address, error: Exception, silence_s: float) -> Endpoi
         return EndpointError("unreachable", f"{address.shown} cannot be reached: {reason}", _REACH)
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in reason and "closed" not in reason:
         return EndpointError("garbage", f"{address.shown} does not speak HTTP: {reason}", _REACH)
-    return EndpointError("cut", f"{address.shown} ended the connection: {reason}", "see the endpoint's own log")
+    hint = "see the endpoint's own log" + ("" if address.encrypted else "; or does it want https?")
+    return EndpointError("cut", f"{address.shown} ended the connection: {reason}", hint)
 
 
-_REACH: Final = "check that it runs and that the address is right; a proxy is taken from HTTPS_PROXY and HTTP_PROXY"
+_REACH: Final = (
+    "check that it runs and that the address is right (http or https?); "
+    "a proxy is taken from HTTPS_PROXY and HTTP_PROXY"
+)
 
 
 def silent(address: Address, silence_s: float) -> EndpointError:
@@ -101,13 +136,33 @@ def error_text(reply: Any) -> str:
     return reply if isinstance(reply, str) else ""
 
 
-def _said(address: Address, body: bytes) -> str:
+def said_in(address: Address, body: bytes) -> str:
+    """What a body says went wrong, in one clean line; empty where it is a web page, or says nothing."""
     text = body.decode("utf-8", errors="replace").strip()
     try:
         said = error_text(json.loads(text))
     except (ValueError, RecursionError):
         said = "" if text.startswith("<") else text  # a web page says nothing that fits here
     return clean(address, said)
+
+
+def _elsewhere(address: Address, location: str) -> str:
+    """Where a redirect leads, as ``--url`` takes it: without credentials, query and the path of one request."""
+    try:
+        parts = urlsplit(urljoin(address.base + "/", location))
+        place = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "nowhere"
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/models")
+    return clean(address, f"{parts.scheme}://{place}{path}") if location and place else "nowhere"
+
+
+def _wait(address: Address, retry_after: str) -> str:
+    """What ``Retry-After`` asks for, a number of seconds or a date, to stand before other words; empty without."""
+    asked = clean(address, retry_after)[:_LONGEST_WAIT]
+    if not asked:
+        return ""
+    return f"it asks to wait {asked} s; " if asked.isdigit() else f"it asks to wait until {asked}; "
 
 
 def _phrase(status: int) -> str:
