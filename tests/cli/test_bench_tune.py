@@ -8,14 +8,34 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from phicli.hardware.cpu_facts import describe_cpu
+from tests.support.files import TINY_PHI
 from tests.support.processes import children, gone, wait_for_child
-from tests.support.running import Phi
+from tests.support.running import Phi, Run
 
 FEW = ("--threads", "1", "--kv-type", "f16", "--flash-attention", "auto", "--batch-size", "128", "--quick")
 """Values that leave little to try."""
+
+QUIET, SPOILT = 9.0, -9.0
+"""Shares of the processors that others may use: of more than all of them, and of less than nothing."""
+
+
+def tune(environment: dict[str, str], share: float, *more: str, home: str = "") -> Run:
+    """``phi bench --tune tiny-phi``, where what other programs do in the time of a test does not matter."""
+    code = (
+        "import sys\n"
+        "from phicli.bench.measuring import surroundings\n"
+        f"surroundings._SPOILT_SHARES = ({share}, {share})\n"
+        "from phicli.app import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "bench", "--tune", "tiny-phi", *more]
+    given = environment | ({"PHI_HOME": home} if home else {})
+    return Run(subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True, check=False))
 
 
 def settings(phi: Phi, *more: str, **environment: str) -> dict[str, object]:
@@ -23,23 +43,29 @@ def settings(phi: Phi, *more: str, **environment: str) -> dict[str, object]:
     return dict(data["settings"])
 
 
-def entries(home: str) -> list[Path]:
-    return sorted((Path(home) / "data" / "tuned").glob("*.json"))
+def methods(shown: dict[str, Any]) -> list[str]:
+    """Where the speeds come from that ``phi show`` has."""
+    return [row["speed"]["method"] for row in shown["on_this_machine"]["rows"] if row["speed"]]
+
+
+def entries(home: str, folder: str = "tuned") -> list[Path]:
+    return sorted((Path(home) / "data" / folder).glob("*.json"))
+
+
+def last_run(phi: Phi) -> dict[str, object]:
+    return dict(phi("runs", "show", "last", "--json").json["data"])
 
 
 def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, environment: dict[str, str]) -> None:
     home = environment["PHI_HOME"]
     assert settings(phi)["tuned"] is False
 
-    run = phi("bench", "--tune", "tiny-phi", *FEW, "--json")
-    assert (run.code, run.json["command"]) == (0, "bench")
-    assert all("busy" in line for line in run.err.splitlines())
-    [tuning] = run.json["data"]["tunings"]
-    assert {one["use"] for one in tuning["uses"]} == {"one_answer", "conversation", "batch"}
-    assert tuning["trials"][0]["prefill_ms"] > 0
-    assert tuning["trials"][0]["start_ms"] > 0
-    assert (tuning["complete"], tuning["kept"]) == (True, True)
-    assert tuning["build"].startswith("xllamacpp ")
+    run = tune(environment, QUIET, *FEW)
+    assert run.code == 0
+    for part in ("Before and after", "conversation", "Tried", "threads 1"):
+        assert part in run.out
+    assert "phi chat" in run.err
+    assert last_run(phi)["kind"] == "tune"
 
     # a chat takes what is kept; here it is changed by hand, so that it is not the default by chance
     [path] = entries(home)
@@ -49,15 +75,14 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     used = settings(phi)
     assert (used["tuned"], used["threads"], used["batch_tokens"]) == (True, 1, 64)
     assert settings(phi, "--threads", "2")["threads"] == 2
-    assert settings(phi, PHI_THREADS="2")["threads"] == 2
 
     shown = phi("show", "tiny-phi")
     assert "Tuned on this machine" in shown.out
     assert "1.25 x" in shown.out
-    [on_file] = phi("show", "tiny-phi", "--json").json["data"]["tuned"]
+    data_shown = phi("show", "tiny-phi", "--json").json["data"]
+    [on_file] = data_shown["tuned"]
     assert on_file["winners"]["one_answer"]["threads"] == 1
-    here = phi("show", "tiny-phi", "--json").json["data"]["on_this_machine"]
-    assert [row["speed"]["method"] for row in here["rows"] if row["speed"]] == ["measured"]
+    assert methods(data_shown) == ["measured"]
 
     data["tuned"][0]["build"] = "xllamacpp 1"
     data["marks"] = {}
@@ -76,15 +101,23 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     assert "nothing was tuned" in phi("bench", "--tune", "--reset").err
 
 
-def test_the_page_has_before_and_after_and_the_history_has_all(phi: Phi) -> None:
-    run = phi("bench", "--tune", "tiny-phi", *FEW)
-    assert run.code == 0
-    for part in ("Before and after", "conversation", "Tried", "threads 1"):
-        assert part in run.out
-    assert "--reset tiny-phi" in run.err
-    kept = phi("runs", "list", "--json")
-    assert kept.code == 0
-    assert '"tune"' in kept.out
+def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, environment: dict[str, str]) -> None:
+    """Neither winners for ``phi chat``, nor speeds that ``phi recommend`` would call measured."""
+    home = environment["PHI_HOME"]
+    run = tune(environment, SPOILT, *FEW, "--json")
+    assert (run.code, run.json["command"]) == (0, "bench")
+    assert "the machine was busy" in run.err
+    [tuning] = run.json["data"]["tunings"]
+    assert {one["use"] for one in tuning["uses"]} == {"one_answer", "conversation", "batch"}
+    assert not any(one["changed"] for one in tuning["uses"])
+    assert tuning["trials"][0]["prefill_ms"] > 0
+    assert tuning["trials"][0]["start_ms"] > 0
+    assert (tuning["complete"], tuning["kept"]) == (True, False)
+    assert tuning["build"].startswith("xllamacpp ")
+    assert "the machine was busy" in tuning["warnings"][0]
+    assert (entries(home), entries(home, "measurements")) == ([], [])
+    assert "measured" not in methods(phi("show", "tiny-phi", "--json").json["data"])
+    assert last_run(phi)["data"]["warnings"] == tuning["warnings"]
 
 
 @pytest.mark.parametrize(
@@ -104,12 +137,25 @@ def test_what_makes_no_sense(phi: Phi, arguments: tuple[str, ...], code: int, wo
     assert words in run.err
 
 
-def test_a_home_that_cannot_be_written_is_told(phi: Phi) -> None:
-    run = phi("bench", "--tune", "tiny-phi", *FEW, "--json", PHI_HOME="/dev/null/nowhere")
+def test_a_home_that_cannot_be_written_is_told(environment: dict[str, str]) -> None:
+    threads = str(describe_cpu()[0].physical_cores)  # those of the default: nothing is left to try
+    run = tune(environment, QUIET, *FEW, "--threads", threads, "--json", home="/dev/null/nowhere")
     assert run.code == 0
     assert "phi chat will not know of it" in run.err
     [tuning] = run.json["data"]["tunings"]
-    assert tuning["kept"] is False
+    assert (tuning["complete"], tuning["kept"]) == (True, False)
+
+
+def test_what_was_found_of_one_model_is_shown_when_the_next_one_fails(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.gguf"
+    bad.write_bytes(TINY_PHI.read_bytes().replace(b"blk.3.ffn_down.weight", b"blk.9.ffn_down.weight"))
+    threads = str(describe_cpu()[0].physical_cores)
+    run = tune(environment, QUIET, str(bad), *FEW, "--threads", threads, "--json")
+    assert (run.code, run.json["error"]["code"]) == (6, "engine")
+    assert [(one["model"], one["kept"]) for one in run.json["data"]["tunings"]] == [("tiny-phi", True)]
+    assert len(entries(environment["PHI_HOME"])) == 1
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

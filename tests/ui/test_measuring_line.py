@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 
 import pytest
 
@@ -60,6 +62,37 @@ def test_a_long_name_leaves_room_for_the_time(monkeypatch: pytest.MonkeyPatch) -
         assert text.startswith("reading 512 tokens: ")
         assert text.endswith("… · 2 min left")
         assert len(text) < 38
+
+
+def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = screen()
+    with MeasuringLine(terminal) as line:
+        line.show("reading 512 tokens: " + "漢字" * 10, 150)
+        (text,) = visible(shown(terminal.stderr))
+        assert text == "reading 512 tokens: 漢… · 2 min left"  # 36 columns of the 37
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_its_width_is_that_of_its_own_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output can be a pipe, which is as wide as one likes."""
+    import fcntl
+    import struct
+    import termios
+
+    monkeypatch.delenv("COLUMNS", raising=False)
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
+    with os.fdopen(theirs, "w", encoding="utf-8") as stderr:
+        with MeasuringLine(Terminal(io.StringIO(), io.StringIO(), stderr, colour=False)) as line:
+            line.show("reading 512 tokens: " + "long-" * 20)
+        written = b""
+        while written.count(b"\r\x1b[K") < 2:
+            written += os.read(ours, 1000)
+    os.close(ours)
+    text = written.decode().split("\r\x1b[K")[1]
+    assert text.startswith("reading 512 tokens: ")
+    assert len(text) == 27
 
 
 def test_a_name_cannot_break_the_line() -> None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from phicli.bench.measuring.room import Load, check_room, fit_together, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.runs.history import now
-from phicli.bench.tuning.search import DEEP_TOKENS
+from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
 from phicli.bench.types import BenchSettings, Subject

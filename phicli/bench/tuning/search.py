@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from phicli.bench.tuning.costs import Book, Profile, profiles
-from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, ORDER, Space, in_words
+from phicli.bench.tuning.jobs import CONFIRM, job_for
+from phicli.bench.tuning.space import BATCH_TOKENS, ORDER, Space, in_words
 from phicli.bench.tuning.types import (
     BATCHED_TOKENS,
     SLOTS,
@@ -30,9 +31,7 @@ from phicli.fit.tuned import BATCH, CONVERSATION, USES
 OnStep = Callable[[str, float], None]
 """Told what is being measured, and about how many seconds of the budget are left."""
 
-DEEP_TOKENS: Final = 256
 _USUAL_BATCH: Final = 128
-_CONFIRM: Final = "all"
 _CONFIRM_ROUNDS: Final = 3
 _LEAD: Final = (CONVERSATION, *(use for use in USES if use != CONVERSATION))
 """The use whose settings a value is tried with first."""
@@ -49,6 +48,16 @@ class _Duel:
     def trials(self, incumbent: BenchSettings) -> list[tuple[Trial, Trial]]:
         """The rounds with those of ``incumbent`` first."""
         return self.rounds if incumbent == self.first else [(right, left) for left, right in self.rounds]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fight:
+    """A duel that is under way, and the uses that it is about."""
+
+    setting: str
+    incumbent: BenchSettings
+    challenger: BenchSettings
+    uses: tuple[str, ...]
 
 
 class Search:
@@ -81,6 +90,7 @@ class Search:
         self._book = Book()
         self._duels: dict[frozenset[BenchSettings], _Duel] = {}
         self._steps: list[Step] = []
+        self._fighting: _Fight | None = None
         self._skipped: list[str] = []
         self._began = clock()
         self._deadline = self._began + budget_s
@@ -106,7 +116,18 @@ class Search:
         results = {use: self._result(use) for use in USES}
         elapsed = self._clock() - self._began
         skipped = tuple(dict.fromkeys(self._skipped))
-        return Outcome(results, tuple(self._steps), self._book.trials, skipped, elapsed, complete)
+        steps = (*self._steps, *(() if complete else self._unfinished()))
+        return Outcome(results, steps, self._book.trials, skipped, elapsed, complete)
+
+    def _unfinished(self) -> Iterator[Step]:
+        """The duel that was interrupted, as far as it got; its rounds decide nothing."""
+        fight = self._fighting
+        if fight is None or not self._duels[frozenset((fight.incumbent, fight.challenger))].rounds:
+            return
+        compared = (self._compare(fight.setting, use, fight.incumbent, fight.challenger) for use in fight.uses)
+        what = in_words(fight.setting, getattr(fight.challenger, fight.setting, ""))
+        undecided = tuple(replace(one, verdict=OPEN) for one in compared)
+        yield Step(fight.setting, what, fight.incumbent, fight.challenger, undecided)
 
     def _try(self, setting: str, value: Any) -> None:
         """One value, with the settings that are best so far for each use; the conversation's come first.
@@ -126,6 +147,7 @@ class Search:
                 if not self._book.knows(incumbent):
                     raise
                 self._skipped.append(f"{in_words(setting, value)}: {error.message}")
+                self._fighting = None
                 continue
             if not fought:
                 self._skipped.append(f"{in_words(setting, value)}: the time was up")
@@ -159,8 +181,9 @@ class Search:
         """
         self._book.derive(challenger, incumbent)
         duel = self._duels.setdefault(frozenset((incumbent, challenger)), _Duel(incumbent, challenger))
-        job = _job(setting, incumbent, challenger)
+        job = job_for(setting, incumbent, challenger)
         pair = (duel.first, duel.second)
+        self._fighting = _Fight(setting, incumbent, challenger, tuple(uses))
         while True:
             said = {self._compare(setting, use, incumbent, challenger).verdict for use in uses}
             if OPEN not in said and (len(duel.rounds) >= least or said == {LOST}):
@@ -170,6 +193,7 @@ class Search:
                 break
             what = f"{_against(setting, incumbent, challenger)}, round {len(duel.rounds) + 1}"
             duel.rounds.append((self._trial(pair[0], job, what), self._trial(pair[1], job, what)))
+        self._fighting = None
         return bool(duel.rounds)
 
     def _trial(self, settings: BenchSettings, job: Job, what: str) -> Trial:
@@ -214,11 +238,16 @@ class Search:
                 pairs.setdefault((self._space.defaults[use], self._best[use]), []).append(use)
         for (default, winner), uses in pairs.items():
             changed = [name for name in ORDER if getattr(default, name) != getattr(winner, name)]
-            setting = changed[0] if len(changed) == 1 else _CONFIRM
-            self._duels[frozenset((default, winner))] = _Duel(default, winner)
-            self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
-            compared = [self._compare(setting, use, default, winner) for use in uses]
+            setting = changed[0] if len(changed) == 1 else CONFIRM
             what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all winners"
+            self._duels[frozenset((default, winner))] = _Duel(default, winner)
+            try:
+                self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
+            except EngineError as error:  # what fails now and then is no winner
+                self._skipped.append(f"{what}, again: {error.message}")
+                self._best |= dict.fromkeys(uses, default)
+                continue
+            compared = [self._compare(setting, use, default, winner) for use in uses]
             self._steps.append(Step(setting, f"{what}, again", default, winner, tuple(compared)))
             self._best |= {one.use: default for one in compared if one.verdict != WON}
 
@@ -256,23 +285,8 @@ class Search:
         return seconds
 
 
-def _job(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> Job:
-    """What to measure: only what the value can change, with a prompt that is long enough to show it."""
-    if setting == BATCH_TOKENS:
-        longest = max(incumbent.batch_tokens, challenger.batch_tokens)
-        return Job(prompt_tokens=longest, generated_tokens=0, batched=False)
-    if setting in {FLASH_ATTENTION, KV_TYPE}:
-        return Job(prompt_tokens=DEEP_TOKENS, depth_tokens=DEEP_TOKENS, batched=False)
-    fresh = incumbent.repack != challenger.repack
-    if setting != _CONFIRM:
-        return Job(fresh=fresh)
-    deep = DEEP_TOKENS if incumbent.flash_attention != challenger.flash_attention else 0
-    longest = max(incumbent.batch_tokens, challenger.batch_tokens, Job().prompt_tokens, deep)
-    return Job(prompt_tokens=max(longest, deep), depth_tokens=deep, fresh=fresh)
-
-
 def _against(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> str:
-    if setting == _CONFIRM:
+    if setting == CONFIRM:
         return "the winners against the defaults"
     old, new = getattr(incumbent, setting), getattr(challenger, setting)
     return f"{in_words(setting, new)} against {in_words(setting, old).rpartition(' ')[2]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -10,9 +10,10 @@ from typing import Any, Final
 from phicli.bench.calibration.store import save_measurement
 from phicli.bench.launch import start
 from phicli.bench.machine_mark import machine_mark
-from phicli.bench.measuring.surroundings import Surroundings, busy_warning, look_around, spoilt
+from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.bench.tuning.engines import engine_pool
+from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, REPACK, THREADS
@@ -23,7 +24,7 @@ from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.subjects import subjects
 from phicli.commands.tuned_here import kept_for
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import PhiError, UsageError, UserInterruptError
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import plan_context
 from phicli.plan.load import trained_context
@@ -47,15 +48,20 @@ def run_tuning(terminal: Terminal, models: Sequence[str], options: BenchOptions)
     if options.reset:
         _reset(terminal, models, options)
         return
-    chosen = subjects(models)
     around = look_around()
     tunings: list[dict[str, Any]] = []
-    for subject in chosen:
-        tuning, complete = _tune(terminal, subject, around, options)
-        tunings.append(tuning)
-        if not complete:
-            data = {"hardware": around.to_data(), "tunings": tunings}
-            raise UserInterruptError("interrupted: nothing was kept of what was found so far", data=data)
+    data = {"hardware": around.to_data(), "tunings": tunings}
+    try:
+        for subject in subjects(models):
+            tuning = _tune(terminal, subject, around, options)
+            tunings.append(tuning)
+            if not tuning["complete"]:
+                raise UserInterruptError(f"interrupted: nothing is kept of what was found for {subject.model}")
+    except KeyboardInterrupt:
+        raise UserInterruptError("interrupted", data=data if tunings else None) from None
+    except PhiError as error:
+        error.data = data if tunings else error.data
+        raise
     if options.output == "json":
         print_tunings(terminal, around.to_data(), tunings)
 
@@ -80,38 +86,18 @@ def _reset(terminal: Terminal, models: Sequence[str], options: BenchOptions) -> 
     print_reset(terminal, found, count, as_json=options.output == "json")
 
 
-def _tune(
-    terminal: Terminal, subject: Subject, around: Surroundings, options: BenchOptions
-) -> tuple[dict[str, Any], bool]:
-    """Tune one model, keep and show what was found; its data, and whether the search came to its end."""
+def _tune(terminal: Terminal, subject: Subject, around: Surroundings, options: BenchOptions) -> dict[str, Any]:
+    """Tune one model, keep and show what was found; its data."""
     prepared = _prepared(subject, around)
     outcome, subject, others = _searched(terminal, prepared, options)
-    earlier = kept_for(subject.path).current is not None
-    outcome, busy = judged(outcome, around, others, earlier=earlier)
-    stays = busy is not None and busy.endswith(_STAYS)
-    warnings = [busy] if busy else []
-    warnings += _keep(prepared, outcome, subject, winners=not stays) if outcome.complete else ()
-    kept = outcome.complete and not stays and not any(one.startswith(_LOST) for one in warnings)
+    found = judged(outcome, around, others, earlier=kept_for(subject.path).current is not None)
+    kept, warnings = _keep(prepared, found, subject) if outcome.complete else (False, [])
+    warnings = [*([found.warning] if found.warning else []), *warnings]
     for warning in warnings:
         terminal.alarm("warning:", warning)
     if options.output == "text":
-        print_tuning(terminal, subject, outcome, kept=kept)
-    return tuning_data(subject, outcome, kept=kept, warnings=warnings), outcome.complete
-
-
-def judged(
-    outcome: Outcome, around: Surroundings, used_by_others: float | None, *, earlier: bool = False
-) -> tuple[Outcome, str | None]:
-    """What of ``outcome`` can be trusted on a machine that others used as well, and words for that.
-
-    Winners that were found between the work of others become the defaults again, or, where there are some of an
-    ``earlier`` search, those stay.
-    """
-    why = spoilt(around, used_by_others)
-    if why is None or not outcome.changes:
-        return outcome, busy_warning(around, used_by_others)
-    words = f"{why}, so what won may have won by chance; close them and tune again; until then "
-    return outcome.with_defaults(), words + (_STAYS if earlier else "the defaults are used")
+        print_tuning(terminal, subject, found.outcome, kept=kept)
+    return tuning_data(subject, found.outcome, kept=kept, warnings=warnings)
 
 
 def _prepared(subject: Subject, around: Surroundings) -> Prepared:
@@ -144,7 +130,7 @@ def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> 
             pool,
             budget_s=_QUICK_BUDGET_S if options.quick else _BUDGET_S,
             reasoning=prepared.reasoning,
-            on_step=lambda text, left_s: line.show(f"tuning {subject.model}: {text}", left_s),
+            on_step=lambda text, left_s: line.show(f"tuning {subject.model}: {text}", left_s, at_most=True),
         )
         try:
             outcome = search.run()
@@ -164,25 +150,38 @@ def _given(options: BenchOptions) -> Mapping[str, Sequence[Any]]:
     }
 
 
-_STAYS: Final = "what was tuned before is used"
-_LOST: Final = "phi chat will not know of it"
+def _keep(prepared: Prepared, found: Judgement, subject: Subject) -> tuple[bool, list[str]]:
+    """Keep what is trusted for ``phi chat`` and ``phi recommend``, and all of it in the history.
 
-
-def _keep(prepared: Prepared, outcome: Outcome, subject: Subject, *, winners: bool = True) -> tuple[str, ...]:
-    """Keep the winners, the speeds for the recommendation, and all of it in the history; why something was not kept."""
-    warnings = []
-    try:
-        if winners:
-            save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
-    except OSError as error:
-        warnings.append(f"{_LOST}: {error.strerror or error}: {error.filename}")
-    try:
-        for measurement in measurements_of(prepared, outcome, subject.build):
-            save_measurement(measurement)
-    except OSError as error:
-        warnings.append(f"phi recommend will not know of it: {error.strerror or error}: {error.filename}")
-    data = {**tuning_data(subject, outcome, kept=winners and not warnings), "hardware": prepared.around.to_data()}
+    Returns whether ``phi chat`` will use the winners, and words for each thing that could not be written.
+    """
+    failed = ["", ""]
+    if found.trusted:
+        failed[0] = _failure(lambda: _save_winners(prepared, found.outcome, subject), "phi chat will not know of it")
+        failed[1] = _failure(
+            lambda: _save_speeds(prepared, found.outcome, subject), "phi recommend will not know of it"
+        )
+    kept = found.trusted and not failed[0]
+    warnings = [one for one in (found.warning, *failed) if one]
+    data = {**tuning_data(subject, found.outcome, kept=kept, warnings=warnings), "hardware": prepared.around.to_data()}
     cpu = prepared.around.cpu.name
     entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
-    failed = History().try_add(entry)
-    return (*warnings, failed) if failed else tuple(warnings)
+    return kept, [one for one in (*failed, History().try_add(entry)) if one]
+
+
+def _failure(save: Callable[[], object], lost: str) -> str:
+    """Why ``save`` could not, after what is ``lost`` by that; empty where it could."""
+    try:
+        save()
+    except OSError as error:
+        return f"{lost}: {error.strerror or error}: {error.filename}"
+    return ""
+
+
+def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
+    save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
+
+
+def _save_speeds(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
+    for measurement in measurements_of(prepared, outcome, subject.build):
+        save_measurement(measurement)

@@ -6,11 +6,12 @@ import contextlib
 import threading
 import time
 from types import TracebackType
-from typing import Final
+from typing import Final, TextIO
 
 from phicli.ui.terminal import Terminal, one_line
 
 _TICK_S: Final = 1.0
+_USUAL_COLUMNS: Final = 80
 _ERASE: Final = "\r\x1b[K"
 
 
@@ -32,14 +33,18 @@ class MeasuringLine:
         self._stop = threading.Event()
         self._text = ""
         self._ends_at: float | None = None
+        self._before = ""
         self._thread: threading.Thread | None = None
 
-    def show(self, text: str, left_s: float | None = None) -> None:
-        """Show ``text``, and ``left_s`` seconds counting down; None leaves the time out."""
+    def show(self, text: str, left_s: float | None = None, *, at_most: bool = False) -> None:
+        """Show ``text``, and ``left_s`` seconds counting down; None leaves the time out.
+
+        With ``at_most`` they are said to be a limit.
+        """
         if not self._enabled:
             return
         with self._lock:
-            self._text = text
+            self._text, self._before = text, "at most " if at_most else ""
             self._ends_at = None if left_s is None else time.monotonic() + left_s
             self._write()
         if self._thread is None:
@@ -66,13 +71,14 @@ class MeasuringLine:
                 self._write()
 
     def _write(self) -> None:
-        left = "" if self._ends_at is None else f" · {about(max(self._ends_at - time.monotonic(), 0.0))} left"
-        width = max(_columns() - len("^C") - 1, 0)
+        rest = "" if self._ends_at is None else about(max(self._ends_at - time.monotonic(), 0.0))
+        left = f" · {self._before}{rest} left" if rest else ""
+        width = max(_columns(self._terminal.stderr) - len("^C") - 1, 0)
         text = one_line(self._text)
         room = max(width - len(left), 0)
-        shown = (text if len(text) <= room else text[: max(room - 1, 0)] + "…") + left
+        shown = (text if _cells(text) <= room else _cut(text, room - 1) + "…") + left
         with contextlib.suppress(OSError, UnicodeEncodeError):
-            self._terminal.stderr.write(_ERASE + shown[:width])
+            self._terminal.stderr.write(_ERASE + _cut(shown, width))
             self._terminal.stderr.flush()
 
     def _erase(self) -> None:
@@ -99,7 +105,31 @@ def about(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _columns() -> int:
-    import shutil
+def _columns(stream: TextIO) -> int:
+    """Of the terminal that ``stream`` is; standard output can be another one, or a pipe."""
+    import os
 
-    return shutil.get_terminal_size().columns
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return int(asked)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+    except (OSError, ValueError):
+        return _USUAL_COLUMNS
+
+
+def _cells(text: str) -> int:
+    """The columns that ``text`` takes: characters of East Asian scripts take two."""
+    from unicodedata import east_asian_width
+
+    return sum(2 if east_asian_width(one) in "WF" else 1 for one in text)
+
+
+def _cut(text: str, columns: int) -> str:
+    """As much of ``text`` as there are ``columns`` for."""
+    taken = 0
+    for place, one in enumerate(text):
+        taken += _cells(one)
+        if taken > columns:
+            return text[:place]
+    return text

@@ -10,7 +10,6 @@ from phicli.plan.tuned import USES, Tuned, Winner
 from phicli.ui.sections import Section
 
 USE_WORDS: Final = {"one_answer": "one answer", "conversation": "conversation", "batch": "many requests"}
-_HEADS: Final = ("quant", "for", "threads", "repacked", "micro-batch", "flash attention", "kv", "faster")
 
 
 def settings_words(threads: int, batch_tokens: int, kv_type: str, flash_attention: str, *, repack: bool) -> str:
@@ -38,11 +37,11 @@ def stale_says(tuned: Tuned, model: str) -> str:
 
 def tuned_section(found: Sequence[tuple[str | None, Tuned]]) -> Section:
     """What holds on this machine, of files with these quantisations; nothing where there is none."""
-    if not found:
-        return Section("")
-    rows = [_cells(quant, use, one.winners[use]) for quant, one in found for use in USES]
-    days = [(quant or "file", f"{one.made_at.replace('T', ' ')}, {one.build}") for quant, one in found]
-    return Section("Tuned on this machine", facts=tuple(days), table=(_HEADS, *rows), right=(2, 4))
+    facts = []
+    for quant, one in found:
+        facts.append((quant or "file", f"{one.made_at[:16].replace('T', ' ')} UTC, {one.build}"))
+        facts += [(USE_WORDS[use], _winner_words(one.winners[use])) for use in USES]
+    return Section("Tuned on this machine", facts=tuple(facts))
 
 
 def tuned_data(found: Sequence[tuple[str | None, Tuned]]) -> list[dict[str, Any]]:
@@ -60,14 +59,6 @@ def tuned_data(found: Sequence[tuple[str | None, Tuned]]) -> list[dict[str, Any]
     ]
 
 
-def _cells(quant: str | None, use: str, one: Winner) -> tuple[str, ...]:
-    return (
-        quant or "?",
-        USE_WORDS[use],
-        str(one.threads),
-        "yes" if one.repack else "no",
-        str(one.batch_tokens),
-        one.flash_attention,
-        one.kv_type,
-        faster_words(one.ratio, one.ratio_low, one.ratio_high, default=one.default),
-    )
+def _winner_words(one: Winner) -> str:
+    settings = settings_words(one.threads, one.batch_tokens, one.kv_type, one.flash_attention, repack=one.repack)
+    return f"{settings}; {faster_words(one.ratio, one.ratio_low, one.ratio_high, default=one.default)}"

@@ -7,15 +7,24 @@ from typing import Any
 
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
-from phicli.bench.tuning.verdict import NOTED
+from phicli.bench.tuning.verdict import NOTED, WON
 from phicli.bench.types import BenchSettings, Subject
 from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
-from phicli.ui.sections import Section, print_page
+from phicli.ui.sections import INDENT, Section, print_page
 from phicli.ui.terminal import Terminal
 
 _HEADS = ("for", "before", "after", "faster (95 % interval)")
-_STEP_HEADS = ("tried", "against", "for", "times as fast", "rounds", "verdict")
+_STEP_HEADS = ("tried", "against", "for", "times as fast", "rounds", "verdict", "faster")
+_STEP_RIGHT = frozenset({"times as fast", "rounds", "faster"})
+_STEP_LAYOUTS = (
+    ("tried", "against", "for", "times as fast", "rounds", "verdict"),
+    ("tried", "for", "times as fast", "verdict"),
+    ("tried", "for", "faster", "verdict"),
+)
+"""What is shown of the steps: the first of these that fits."""
+
+_GAP = 2
 _LEAST_FOR_INTERVAL = 3
 """With two rounds the interval is right and says nothing: t is 12.7."""
 
@@ -33,9 +42,21 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: Outcome, *, kept
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    print_page(terminal, f"{_name(subject)} on this machine, with {subject.build}", list(_sections(outcome)))
-    if kept:
+    title = f"{_name(subject)} on this machine, with {subject.build}"
+    print_page(terminal, title, list(_sections(outcome, _width(terminal))))
+    if kept and outcome.changes:
         terminal.say(f"phi chat uses this from now on; to forget it: phi bench --tune --reset {subject.model}")
+    elif kept:
+        terminal.say("nothing beat the defaults, so phi chat keeps them")
+
+
+def _width(terminal: Terminal) -> int | None:
+    """Columns of standard output, None where it is none."""
+    if not terminal.stdout.isatty():
+        return None
+    from phicli.ui.canvas import Canvas
+
+    return Canvas(terminal).width
 
 
 def tuning_data(subject: Subject, outcome: Outcome, *, kept: bool, warnings: Sequence[str] = ()) -> dict[str, Any]:
@@ -70,16 +91,32 @@ def _name(subject: Subject) -> str:
     return subject.model if named else f"{subject.model} {quant}"
 
 
-def _sections(outcome: Outcome) -> Iterator[Section]:
+def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
     results = tuple(outcome.results.values())
     rows = tuple(_row(one) for one in results)
     points = [f"{USE_WORDS[one.use]}: {_COSTS[one.use]}" for one in results]
     yield Section("Before and after", table=(_HEADS, *rows), right=(1, 2), points=tuple(points))
     facts = tuple((USE_WORDS[one.use], _settings(one.winner)) for one in results)
     yield Section("Settings" if outcome.complete else "Settings that were best when it was interrupted", facts=facts)
-    tried = tuple(_tried(step, one) for step in outcome.steps for one in step.compared)
-    yield Section("Tried", table=(_STEP_HEADS, *tried) if tried else (), right=(3, 4), points=tuple(_notes(outcome)))
+    table, right = _table_of_steps(outcome, width)
+    yield Section("Tried", table=table, right=right, points=tuple(_notes(outcome)))
     yield Section("Not tried", points=outcome.skipped)
+
+
+def _table_of_steps(outcome: Outcome, width: int | None) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
+    """Each step for each use, in the columns for which ``width`` has room, and which of them have numbers."""
+    rows = [_tried(step, one) for step in outcome.steps for one in step.compared]
+    if not rows:
+        return (), ()
+    columns = {head: (head, *(row[place] for row in rows)) for place, head in enumerate(_STEP_HEADS)}
+
+    def needs(layout: tuple[str, ...]) -> int:
+        return len(INDENT) + sum(max(map(len, columns[head])) + _GAP for head in layout) - _GAP
+
+    fitting = (layout for layout in _STEP_LAYOUTS if width is None or needs(layout) <= width)
+    chosen = next(fitting, _STEP_LAYOUTS[-1])
+    right = tuple(place for place, head in enumerate(chosen) if head in _STEP_RIGHT)
+    return tuple(zip(*(columns[head] for head in chosen), strict=True)), right
 
 
 def _row(one: UseResult) -> tuple[str, ...]:
@@ -100,8 +137,9 @@ def _settings(one: BenchSettings) -> str:
 def _tried(step: Step, one: Compared) -> tuple[str, ...]:
     few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
     between = "" if few else f" ({one.low:.2f} to {one.high:.2f})"
-    ratio = f"{one.ratio:.2f} x{between}"
-    return step.value, _against(step), USE_WORDS[one.use], ratio, str(len(one.rounds)), _VERDICTS[one.verdict]
+    ratio = f"{one.ratio:.2f} x"
+    said = (ratio + between, str(len(one.rounds)), _VERDICTS[one.verdict], ratio)
+    return step.value, _against(step), USE_WORDS[one.use], *said
 
 
 def _against(step: Step) -> str:
@@ -112,6 +150,9 @@ def _against(step: Step) -> str:
 
 
 def _notes(outcome: Outcome) -> Iterator[str]:
+    won = [one for step in outcome.steps for one in step.compared if one.verdict == WON]
+    if any(len(one.rounds) >= _LEAST_FOR_INTERVAL and one.low is not None and one.low <= 1 for one in won):
+        yield "what is taken with an interval that includes 1 was faster in each of its rounds"
     for step in outcome.steps:
         if any(one.verdict == NOTED for one in step.compared):
             kv_type = step.challenger.kv_type

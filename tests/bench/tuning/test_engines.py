@@ -190,12 +190,13 @@ def test_the_real_engine_goes_all_the_way() -> None:
     with engine_pool(
         lambda settings: start(TINY, settings, prepared.measured_tokens, slots=SLOTS), prepared.fit_together
     ) as pool:
-        found = Search(space, pool).run()
+        found = Search(space, pool, budget_s=1.0).run()  # enough for one duel
     assert found.complete
+    assert found.steps
     assert all(one.default_ms and one.default_ms > 0 for one in found.results.values())
     assert pool.build.startswith("xllamacpp ")
     measured = measurements_of(prepared, found, pool.build)
-    assert {one.conditions.threads for one in measured} == {1, 2}
+    assert 2 in {one.conditions.threads for one in measured} <= {1, 2}
     assert all(one.decode_tps > 50 and one.depth_tokens == 0 for one in measured)
     kept = tuned_of(prepared, found, pool.build)
     assert type(kept).from_data(kept.to_data()) == kept

@@ -166,7 +166,7 @@ def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:
     found = searched(machine, budget_s=60)
     assert machine.now_s <= 60
     assert found.complete
-    assert [words for words in found.skipped if words.endswith("the time was up")][-1].startswith("type of the context")
+    assert [words for words in found.skipped if words.endswith("the time was up")][-1].startswith("kv type")
     plenty = TunableMachine(start=slow_start)
     assert searched(plenty, budget_s=180).skipped == ()
     assert plenty.now_s <= 180
@@ -218,6 +218,38 @@ def test_an_interruption_keeps_what_was_decided_and_nothing_half_decided() -> No
     assert {step.setting for step in found.steps} == {"repack"}
     assert len(found.trials) == at - 1
     assert set(found.results) == set(USES)
+
+
+def test_a_duel_that_is_interrupted_is_shown_as_undecided() -> None:
+    def a_little_faster(one: BenchSettings) -> float:
+        return 0.95 if one.threads == 1 else 1.0
+
+    whole = TunableMachine(decode=a_little_faster)
+    searched(whole)
+    second = [place for place, (settings, _) in enumerate(whole.asked, 1) if settings.threads == 1][1]
+    machine = TunableMachine(decode=a_little_faster, interrupted_at=second)
+    search = Search(space(), machine, clock=machine.clock)
+    with pytest.raises(KeyboardInterrupt):
+        search.run()
+    found = search.outcome(complete=False)
+    last = found.steps[-1]
+    assert (last.setting, last.value) == ("threads", "threads 1")
+    assert {(one.verdict, len(one.rounds)) for one in last.compared} == {("undecided", 1)}
+    assert changed(found) == {}
+
+
+def test_a_winner_with_which_the_engine_fails_in_the_end_is_none() -> None:
+    def faster(one: BenchSettings) -> float:
+        return 0.5 if one.threads == 1 else 1.0
+
+    whole = TunableMachine(decode=faster, prefill=faster)
+    assert {ONE_ANSWER, CONVERSATION} <= set(changed(searched(whole)))  # confirmed in this order
+    machine = TunableMachine(
+        decode=faster, prefill=faster, fails=lambda one: one.threads == 1 and len(machine.asked) > len(whole.asked) - 2
+    )
+    found = searched(machine)
+    assert (found.complete, set(changed(found))) == (True, {ONE_ANSWER})
+    assert found.skipped == ("threads 1, again: the engine could not load the model",)
 
 
 def test_settings_with_which_the_engine_fails_are_ruled_out() -> None:

@@ -1,13 +1,13 @@
-"""What tuning found while other programs were at work."""
+"""What becomes of a search while other programs were at work."""
 
 from __future__ import annotations
 
 from phicli.bench.measuring.surroundings import Surroundings
+from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
 from phicli.bench.types import BenchSettings
-from phicli.commands.benching.tuning import judged
 from phicli.fit.tuned import USES
 from phicli.hardware.types import Cpu
 from tests.fakes.tunable_machine import TunableMachine
@@ -32,35 +32,35 @@ BUSY = TunableMachine(prefill=one_thread_is_faster, decode=one_thread_is_faster,
 def test_on_a_quiet_machine_winners_are_winners() -> None:
     found = searched(BUSY)
     assert found.results[USES[0]].winner.threads == 1
-    assert judged(found, AROUND, 0.1) == (found, None)
-    assert judged(found, AROUND, None) == (found, None)
+    for used in (0.1, None):
+        assert judged(found, AROUND, used) == Judgement(found, None, trusted=True)
 
 
 def test_a_little_work_of_others_is_told_and_winners_stay() -> None:
     found = searched(BUSY)
-    kept, said = judged(found, AROUND, 0.3)
-    assert kept == found
-    assert said is not None
-    assert "busy" in said
+    said = judged(found, AROUND, 0.3)
+    assert (said.outcome, said.trusted) == (found, True)
+    assert said.warning is not None
+    assert "busy" in said.warning
 
 
-def test_what_won_while_others_were_at_work_is_not_kept() -> None:
+def test_what_won_while_others_were_at_work_is_not_trusted() -> None:
     found = searched(BUSY)
-    kept, said = judged(found, AROUND, 0.9)
-    assert not kept.changes
-    assert all(one.winner == one.default and one.ratio == 1 for one in kept.results.values())
-    assert kept.trials == found.trials
-    assert said is not None
-    assert said.startswith("the machine was busy: other programs used 0.9 of 2 processors")
-    assert said.endswith("the defaults are used")
-    _, said = judged(found, AROUND, 0.9, earlier=True)
-    assert said is not None
-    assert said.endswith("what was tuned before is used")
+    said = judged(found, AROUND, 0.9)
+    assert not said.trusted
+    assert not said.outcome.changes
+    assert all(one.winner == one.default and one.ratio == 1 for one in said.outcome.results.values())
+    assert said.outcome.trials == found.trials
+    assert said.warning is not None
+    assert said.warning.startswith("the machine was busy: other programs used 0.9 of 2 processors")
+    assert said.warning.endswith("the defaults are used")
 
 
-def test_defaults_that_stay_need_no_quiet_machine() -> None:
+def test_neither_is_that_the_defaults_stay() -> None:
+    """Winners of an earlier search would be lost by it."""
     found = searched(TunableMachine())
-    kept, said = judged(found, AROUND, 0.9)
-    assert kept == found
-    assert said is not None
-    assert "busy" in said
+    assert not found.changes
+    said = judged(found, AROUND, 0.9, earlier=True)
+    assert (said.outcome, said.trusted) == (found, False)
+    assert said.warning is not None
+    assert said.warning.endswith("what was tuned before is used")

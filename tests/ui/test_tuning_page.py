@@ -1,0 +1,81 @@
+"""What ``phi bench --tune`` shows, on terminals of several widths and in a pipe."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from phicli.bench.tuning.search import Search
+from phicli.bench.tuning.space import Space, untuned, values_to_try
+from phicli.bench.tuning.types import Outcome
+from phicli.bench.types import BenchSettings, Subject
+from phicli.ui.bench.tuning import print_tuning
+from phicli.ui.terminal import Terminal
+from tests.fakes.tunable_machine import TunableMachine
+from tests.ui.test_terminal import Screen, shown
+
+SUBJECT = Subject("phi-4-mini", "Q4_K_M", "phi-4-mini", Path("mini.gguf"), 2_491_874_272)
+
+
+def searched(machine: TunableMachine) -> Outcome:
+    values = values_to_try(4, 8, longest_prompt=700, repackable=True)
+    space = Space(untuned(4, "f16", lambda use: use != "one_answer"), values, lambda use, settings: True)
+    return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
+
+
+def eight_threads_are_faster(settings: BenchSettings) -> float:
+    return 0.7 if settings.threads == 8 else 1.0
+
+
+FASTER = searched(TunableMachine(decode=eight_threads_are_faster, batched=eight_threads_are_faster))
+ALL_THE_SAME = searched(TunableMachine())
+
+
+def page(monkeypatch: pytest.MonkeyPatch, outcome: Outcome, width: int | None, *, kept: bool = True) -> tuple[str, str]:
+    """Standard output and standard error; None is a pipe."""
+    monkeypatch.setenv("COLUMNS", str(width or 80))
+    monkeypatch.setenv("TERM", "xterm-256color")
+    out = io.StringIO() if width is None else Screen()
+    terminal = Terminal(io.StringIO(), out, io.StringIO(), colour=False)
+    print_tuning(terminal, SUBJECT, outcome, kept=kept)
+    return shown(terminal.stdout), terminal.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_no_word_is_broken(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    out, _ = page(monkeypatch, FASTER, width)
+    assert max(map(len, out.splitlines())) <= width
+    steps = out.partition("\nTried\n")[2].splitlines()
+    assert steps[0].split()[0] == "tried"
+    for words in ("threads 8", "flash attention off", "kv type q8_0", "micro-batch 256"):
+        assert any(line.startswith(f"  {words}") and "conversation" in line for line in steps), words
+    assert any("taken" in line for line in steps)
+
+
+def test_a_pipe_gets_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = page(monkeypatch, FASTER, None)
+    heads = next(line for line in out.splitlines() if line.startswith("  tried"))
+    for head in ("against", "times as fast", "rounds", "verdict"):
+        assert head in heads
+    assert "phi bench --tune --reset phi-4-mini" in err
+
+
+def test_it_is_said_when_nothing_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, err = page(monkeypatch, ALL_THE_SAME, 80)
+    assert out.count("the default stays") == 3
+    assert err == "nothing beat the defaults, so phi chat keeps them\n"
+    assert page(monkeypatch, ALL_THE_SAME, 80, kept=False)[1] == ""
+
+
+def test_a_winner_whose_interval_includes_one_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    note = "an interval that includes 1"
+    assert note not in page(monkeypatch, FASTER, 140)[0]
+    place = next(at for at, step in enumerate(FASTER.steps) if any(one.verdict == "won" for one in step.compared))
+    step = FASTER.steps[place]
+    wide = replace(step.compared[0], verdict="won", low=0.94, high=1.9, rounds=(1.1, 1.2, 1.6))
+    steps = [*FASTER.steps]
+    steps[place] = replace(step, compared=(wide,))
+    assert note in page(monkeypatch, replace(FASTER, steps=tuple(steps)), 140)[0]
