@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from phicli.bench.calibration.store import engine_build
 from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.types import Generator, LoadSettings
 from phicli.errors import NotFoundError
@@ -115,6 +116,20 @@ def find_llama_server(given: Path | None = None) -> Path:
             "say where it is: --llama-server PATH; or do without: --engine xllamacpp",
         )
     return Path(found)
+
+
+def build_of(engine: str, llama_server: Path | None = None) -> str:
+    """What the build of ``engine`` is, without loading a model.
+
+    Raises:
+        NotFoundError: there is no such binary.
+        EngineError: it cannot be run, or is no llama-server.
+    """
+    if engine != NATIVE:
+        return engine_build()
+    from phicli.engine.native_server import native_build
+
+    return native_build(find_llama_server(llama_server))
 
 
 class _Startable(BenchEngine, Protocol):

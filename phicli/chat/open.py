@@ -92,11 +92,12 @@ def _chat_model(plan: LoadPlan, header: GgufHeader) -> ChatModel:
         quant=plan.model.quant or header.quant,
         special_tokens=special_tokens_of(header),
         bos_id=bos_id_of(header),
-        format_for=lambda engine: _format(plan.format, engine),
+        format_for=lambda engine: format_of(plan.format, engine),
     )
 
 
-def _format(choice: FormatChoice, engine: Engine) -> PromptFormat:
+def format_of(choice: FormatChoice, engine: Engine) -> PromptFormat:
+    """The prompt format that was chosen for a file; ``engine`` renders the file's own template, where that is it."""
     if choice.name == TEMPLATE:
         return FileTemplate(engine.render_template, reasoning=choice.reasoning)
     return format_by_name(choice.name, reasoning=choice.reasoning)

@@ -27,6 +27,11 @@ UNKNOWN_ARCHITECTURE = "unknown model architecture"
 WORKER = Path(__file__).with_name("worker.py")
 _LOG_LINE = re.compile(r"^(?:[\d.]+ E )?(?P<reason>(?<= E ).+|error\b.+)$")  # complaints about options have no mark
 _KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
+_FAULTS = {
+    int(getattr(signal, name))
+    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP")
+    if hasattr(signal, name)
+}
 _LEAVE_TIMEOUT_S = 5.0
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 _STALE_LOG_S = 7 * 24 * 3600
@@ -105,7 +110,7 @@ class EngineProcess(abc.ABC):
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(_LEAVE_TIMEOUT_S)
         code = self._popen.poll()
-        reason = self.first_error() or said
+        reason = self.first_error() or ("" if code is not None and code < 0 else said)
         if code is None:
             message = f"{what}: it does not answer any more"
         elif code == _KILLED:
@@ -117,7 +122,7 @@ class EngineProcess(abc.ABC):
         if reason:
             message += f"; the engine says: {reason}"
         hint = _OF_MEMORY if _lacks_memory(code, reason) else self._advice(reason)
-        return EngineError(message, hint, data={"engine_log": str(self.log_path or "")})
+        return EngineError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": _crashed(code)})
 
     def first_error(self) -> str:
         """The first error line of the log, which is the reason; empty when there is none."""
@@ -210,6 +215,11 @@ class WorkerProcess(EngineProcess):
         for line in self._popen.stdout:
             self._lines.put(line)
         self._lines.put("")
+
+
+def _crashed(code: int | None) -> bool:
+    """It went down by a fault of its own: nobody ended it. Windows has codes beyond a byte for that."""
+    return code is not None and (-code in _FAULTS or code > 0xFF)
 
 
 def _lacks_memory(code: int | None, reason: str) -> bool:

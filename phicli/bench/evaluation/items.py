@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import hashlib
+import shlex
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any, Final
@@ -25,6 +27,7 @@ _LARGEST_BYTES: Final = 64 << 20
 _MOST_TOKENS: Final = 1 << 17
 _LONGEST_ID: Final = 200
 _COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
+_BAD_SHOWN: Final = 8
 _SETS: Final = f"or take a set that is here: {' or '.join(SHIPPED)}"
 
 
@@ -76,7 +79,9 @@ def _content(name: str) -> bytes:
             raise UsageError(f"{name} is a folder", f"name a file with questions, {_SETS}")
         return read_small(path, _LARGEST_BYTES)
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        raise NotFoundError(f"there is no file of questions {name}", f"check the path, {_SETS}") from None
+        near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"check the path, {_SETS}"
+        raise NotFoundError(f"there is no file of questions {name}", hint) from None
     except OSError as error:
         raise _unreadable(name, error) from None
 
@@ -99,6 +104,7 @@ def _text(content: bytes, name: str) -> str:
 
 def _items(text: str, name: str) -> Iterator[Item]:
     lines: dict[str, int] = {}
+    bad: dict[int, str] = {}
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -107,10 +113,24 @@ def _items(text: str, name: str) -> Iterator[Item]:
             if item.item_id in lines:
                 raise ValueError(f"the id {item.item_id!r} is that of line {lines[item.item_id]} already")
         except ValueError as error:
-            hint = "each line is one object: question, answer, compare (exact, number, regex, choice, json, checks)"
-            raise UsageError(f"{name}, line {number}: {error}", hint) from None
+            bad[number] = str(error)
+            continue
         lines[item.item_id] = number
         yield item
+    if bad:
+        raise _refusal(name, text, bad)
+
+
+def _refusal(name: str, text: str, bad: Mapping[int, str]) -> UsageError:
+    """The first of the ``bad`` lines with what is wrong with it, and the numbers of some others."""
+    first, *others = bad
+    if text.lstrip()[:1] == "[":
+        hint = f"for a file that is one list of them: jq -c '.[]' {shlex.quote(name)} makes lines of it"
+        return UsageError(f"{name}, line {first}: {bad[first]}; one object a line is needed, not a list", hint)
+    hint = "each line is one object: question, answer, compare (exact, number, regex, choice, json, checks)"
+    also = ", ".join(map(str, others[:_BAD_SHOWN])) + (", …" if len(others) > _BAD_SHOWN else "")
+    more = f" (also bad: line{'' if len(others) == 1 else 's'} {also})" if others else ""
+    return UsageError(f"{name}, line {first}: {bad[first]}{more}", hint)
 
 
 def read_item(line: str, number: int) -> Item:

@@ -3,7 +3,8 @@
 One file an evaluation, named after its key: a hash of everything that the replies depend on. Its first line says what
 it is; then every sitting has a line with its settings, and every reply one. A line is written whole, with its end, and
 flushed to the disk before the next question counts as answered; after a crash the last one may be torn. Lines that
-cannot be understood are left out, and their questions are asked again.
+cannot be understood are left out, and their questions are asked again. So are questions that failed: what failed with
+this memory and this engine may not fail the next time.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def journal_dir() -> Path:
 class Journal:
     """The replies to the questions of one evaluation; a context, in which nobody else may go on with it.
 
-    Where the folder cannot be written, replies are kept in memory only, and ``lasting`` is False. ``sitting`` is the
-    number of this one, ``settings`` are those of the last that began, None before the first.
+    Where the disk cannot be written, replies are kept in memory only, and ``problem`` says why, which is empty while
+    all is well. ``sitting`` is the number of this one, ``settings`` are those of the last one that began.
 
     Args:
         key: of :func:`journal_key`.
@@ -59,7 +60,7 @@ class Journal:
         self.key = key
         self.sitting = 1
         self.damaged_lines = 0
-        self.lasting = True
+        self.problem = ""
         self.settings: Mapping[str, Any] | None = None
         self._folder = journal_dir() if folder is None else folder
         self._path = self._folder / f"{key[:32]}.jsonl"
@@ -67,6 +68,7 @@ class Journal:
         self._answers: dict[str, Answered] = {}
         self._lock: FileLock | None = None
         self._file: IO[bytes] | None = None
+        self._unwritten = b""
 
     @property
     def answers(self) -> Mapping[str, Answered]:
@@ -78,8 +80,8 @@ class Journal:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._take()
             self._open()
-        except OSError:
-            self.lasting = False
+        except OSError as error:
+            self._failed(error)
         except BaseException:
             self._leave()
             raise
@@ -93,12 +95,17 @@ class Journal:
     def begin(self, settings: Mapping[str, Any]) -> None:
         """A sitting begins, with these settings."""
         self.settings = dict(settings)
-        self._write({"sitting": self.sitting, "settings": self.settings})
+        self._write(_line({"sitting": self.sitting, "settings": self.settings}))
 
     def add(self, item_id: str, reply: Reply, elapsed_s: float) -> None:
-        """Keep a reply of this sitting; ``elapsed_s`` as in :class:`~phicli.bench.evaluation.types.Answered`."""
+        """Keep a reply of this sitting; ``elapsed_s`` as in :class:`~phicli.bench.evaluation.types.Answered`.
+
+        One that failed is there until the end of the sitting.
+        """
+        line = _line({"id": item_id, "sitting": self.sitting, "elapsed_s": elapsed_s, "reply": reply.to_data()})
         self._answers[item_id] = Answered(item_id, reply, self.sitting, elapsed_s)
-        self._write({"id": item_id, "sitting": self.sitting, "elapsed_s": elapsed_s, "reply": reply.to_data()})
+        if not reply.failed:
+            self._write(line)
 
     def _take(self) -> None:
         from filelock import FileLock, Timeout
@@ -122,7 +129,7 @@ class Journal:
                 self._read(_object(line))
         self._file = self._path.open("ab" if known else "wb")
         if not known:
-            self._write({"journal": _VERSION, "key": self.key})
+            self._write(_line({"journal": _VERSION, "key": self.key}))
         elif not content.endswith(b"\n"):
             self._file.write(b"\n")  # behind a torn line, so that the next one is whole
 
@@ -142,21 +149,28 @@ class Journal:
                 reply, item_id, elapsed_s = Reply.from_data(line["reply"]), line["id"], float(line["elapsed_s"])
                 if not isinstance(item_id, str):
                     raise ValueError("an id is a text")
-                self._answers[item_id] = Answered(item_id, reply, sitting, elapsed_s)
+                if not reply.failed:
+                    self._answers[item_id] = Answered(item_id, reply, sitting, elapsed_s)
             self.sitting = max(self.sitting, sitting + 1)
         except (KeyError, TypeError, ValueError, OverflowError):
             self.damaged_lines += 1
 
-    def _write(self, line: Mapping[str, Any]) -> None:
+    def _write(self, line: bytes) -> None:
+        self._unwritten = line  # until it is: Ctrl-C may come in between
         if self._file is None:
             return
         try:
-            self._file.write(json.dumps(line, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n")
+            self._file.write(line)
+            self._unwritten = b""
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError:  # a full disk: the evaluation goes on
-            self.lasting = False
-            self._close()
+        except OSError as error:  # a full disk: the evaluation goes on
+            self._failed(error)
+
+    def _failed(self, error: OSError) -> None:
+        said = error.strerror or str(error)
+        self.problem = f"{said[:1].lower()}{said[1:]}: {self._path}"
+        self._close()
 
     def _close(self) -> None:
         if self._file is not None:
@@ -165,6 +179,8 @@ class Journal:
             self._file = None
 
     def _leave(self) -> None:
+        if self._unwritten:
+            self._write(self._unwritten)
         self._close()
         if self._lock is not None:
             self._lock.release()
@@ -177,6 +193,10 @@ class Journal:
                 if time.time() - path.stat().st_mtime > _STALE_S:
                     path.unlink()
                     path.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n"
 
 
 def _object(line: bytes) -> Mapping[str, Any]:

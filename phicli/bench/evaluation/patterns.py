@@ -20,7 +20,8 @@ LONGEST_TEXT: Final = 20_000
 TIMEOUT_S: Final = 2.0
 _FOUND, _NOT_FOUND = 10, 11
 _SEARCH: Final = f"""
-import json, re, sys, warnings
+import json, re, signal, sys, warnings
+getattr(signal, "alarm", int)({int(TIMEOUT_S) + 2})  # it does not outlive a parent that was killed
 warnings.simplefilter("ignore")
 pattern, text = json.load(sys.stdin.buffer)
 sys.exit({_FOUND} if re.search(pattern, text) else {_NOT_FOUND})
@@ -69,7 +70,7 @@ class Pattern:
         return RIGHT if found else wrong("the pattern is not found in the reply")
 
 
-@functools.lru_cache(maxsize=1 << 12)
+@functools.lru_cache(maxsize=1 << 17)
 def search(pattern: str, text: str, *, timeout_s: float = TIMEOUT_S) -> bool | None:
     """Whether ``pattern`` is found in ``text``; None when that is not known after ``timeout_s`` seconds.
 

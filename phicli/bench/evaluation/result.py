@@ -19,7 +19,8 @@ _USUAL: Final = "xllamacpp"
 class Evaluation:
     """One model asked the questions of one set.
 
-    ``total`` is how many were to be asked, ``results`` has those that were, in the order of the set. ``settings`` are
+    ``total`` is how many were to be asked, ``results`` has those that were, in the order of the set. A question that
+    failed, because the engine could not take it or it did not fit, is neither right nor wrong. ``settings`` are
     those of the last sitting: prompt format, system message, sampling, seed, and how the engine was set. ``wall_s`` are
     the seconds of asking over all ``sittings``, without loading. ``made_at`` is ISO 8601, UTC.
     """
@@ -49,19 +50,29 @@ class Evaluation:
         return sum(result.verdict.right for result in self.results)
 
     @property
+    def failed(self) -> int:
+        """How many questions have no reply."""
+        return sum(result.failed for result in self.results)
+
+    @property
+    def answered(self) -> int:
+        """How many questions have a reply, right or wrong."""
+        return len(self.results) - self.failed
+
+    @property
     def complete(self) -> bool:
         """All questions were asked."""
         return len(self.results) == self.total
 
     @property
     def cut(self) -> int:
-        """How many replies reached their most tokens, or had no room in the context: they may have become right."""
-        return sum(result.reply.finish_reason != "stop" for result in self.results)
+        """How many replies reached their most tokens: they may have become right."""
+        return sum(result.reply.finish_reason == "length" for result in self.results)
 
     @property
     def accuracy(self) -> Interval | None:
         """The share of right replies among those there are, with its interval; None when there are none."""
-        return wilson_interval(self.right, len(self.results))
+        return wilson_interval(self.right, self.answered)
 
     @property
     def generated_tokens(self) -> int:
@@ -86,6 +97,7 @@ class Evaluation:
             "items": self.total,
             "asked": len(self.results),
             "right": self.right,
+            "failed": self.failed,
             "cut": self.cut,
             "accuracy": asdict(accuracy) if accuracy else None,
             "generated_tokens": self.generated_tokens,
@@ -103,7 +115,7 @@ class Evaluation:
 class Paired:
     """Two models on the same questions: what counts are those that only one of them got right.
 
-    ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both were asked; its
+    ``difference`` is the accuracy of ``second`` less that of ``first``, on the ``items`` that both answered; its
     interval is from :func:`difference_interval`. ``p_value`` is that of McNemar's exact test.
     """
 
@@ -124,9 +136,9 @@ class Paired:
 
 
 def paired(first: Evaluation, second: Evaluation) -> Paired | None:
-    """The comparison of two evaluations of one set; None where they have no question in common."""
-    ours = {result.item.item_id: result.verdict.right for result in first.results}
-    theirs = {result.item.item_id: result.verdict.right for result in second.results}
+    """The comparison of two evaluations of one set; None where there is no question that both answered."""
+    ours = {result.item.item_id: result.verdict.right for result in first.results if not result.failed}
+    theirs = {result.item.item_id: result.verdict.right for result in second.results if not result.failed}
     common = [item_id for item_id in ours if item_id in theirs]
     if not common:
         return None

@@ -43,7 +43,7 @@ def evaluate(
         clock: seconds; tests give their own.
 
     Raises:
-        PhiError: what ``ask`` raised; the replies so far are kept.
+        PhiError: what ``ask`` raised, which ends it all; the replies so far are kept.
         KeyboardInterrupt: the same.
     """
     waiting = [item for item in items if item.item_id not in journal.answers]
@@ -56,7 +56,7 @@ def evaluate(
             item, elapsed_s = asked[future], clock() - started
             reply = future.result()
             journal.add(item.item_id, reply, elapsed_s)
-            right += item.judge(reply.text).right
+            right += item.verdict_on(reply).right
             if on_progress is not None:
                 left_s = elapsed_s / number * (len(waiting) - number)
                 on_progress(Progress(first + number, len(items), right, left_s))
@@ -71,7 +71,7 @@ def evaluate(
 def results_of(items: Sequence[Item], journal: Journal) -> tuple[ItemResult, ...]:
     """The replies that ``journal`` has, judged, in the order of ``items``, whatever order they came in."""
     answers = [(item, journal.answers[item.item_id].reply) for item in items if item.item_id in journal.answers]
-    return tuple(ItemResult(item, reply, item.judge(reply.text)) for item, reply in answers)
+    return tuple(ItemResult(item, reply, item.verdict_on(reply)) for item, reply in answers)
 
 
 def wall_seconds(items: Sequence[Item], journal: Journal) -> float:

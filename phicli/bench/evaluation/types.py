@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
-FinishReason = Literal["stop", "length", "context"]
+FinishReason = Literal["stop", "length", "context", "error"]
+_ENDS: Final = ("stop", "length", "context", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,13 @@ class Item:
         return self.rule.shown(self.question)
 
     def judge(self, text: str) -> Verdict:
-        """The verdict on a reply; an empty one is wrong, whatever was asked."""
+        """The verdict on the text of a reply; an empty one is wrong, whatever was asked."""
         text = text.strip()
         return self.rule.judge(text) if text else wrong("the reply is empty")
+
+    def verdict_on(self, reply: Reply) -> Verdict:
+        """The verdict on a reply; where there is none it says why, and does not count."""
+        return wrong(reply.error) if reply.failed else self.judge(reply.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +79,9 @@ class ItemSet:
 class Reply:
     """What a model said to one question.
 
-    ``finish_reason`` is ``stop``, ``length`` (cut at the most tokens) or ``context`` (the question did not fit). Times
-    are in milliseconds: the engine's own for the prompt and the answer, and ``total_ms`` seen from outside.
+    ``finish_reason`` is ``stop``, ``length`` (cut at the most tokens), ``context`` (the question did not fit) or
+    ``error`` (the engine could not take it); with the last two there is no reply, and ``error`` says why. Times are in
+    milliseconds: the engine's own for the prompt and the answer, and ``total_ms`` seen from outside.
     """
 
     text: str
@@ -86,6 +92,17 @@ class Reply:
     prompt_ms: float
     decode_ms: float
     total_ms: float
+    error: str = ""
+
+    @classmethod
+    def none(cls, finish_reason: FinishReason, error: str, *, prompt_tokens: int = 0) -> Self:
+        """What stands in the place of a reply that there is not."""
+        return cls("", "", finish_reason, prompt_tokens, 0, 0.0, 0.0, 0.0, error)
+
+    @property
+    def failed(self) -> bool:
+        """There is no reply, so it is neither right nor wrong."""
+        return self.finish_reason in ("context", "error")
 
     def to_data(self) -> dict[str, Any]:
         """As JSON has it."""
@@ -100,13 +117,14 @@ class Reply:
         """
         try:
             text, reasoning, reason = data["text"], data["reasoning"], data["finish_reason"]
+            problem = data.get("error", "")
             counts = int(data["prompt_tokens"]), int(data["completion_tokens"])
             times = float(data["prompt_ms"]), float(data["decode_ms"]), float(data["total_ms"])
         except (KeyError, TypeError) as error:
             raise ValueError(f"a reply that was kept: {error}") from error
-        if not isinstance(text, str) or not isinstance(reasoning, str) or reason not in ("stop", "length", "context"):
+        if not all(isinstance(one, str) for one in (text, reasoning, problem)) or reason not in _ENDS:
             raise ValueError("a reply that was kept has a text or an end that is none")
-        return cls(text, reasoning, reason, *counts, *times)
+        return cls(text, reasoning, reason, *counts, *times, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +143,21 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """One question with the reply and the verdict on it."""
+    """One question with the reply and the verdict on it; a question that failed has none that counts."""
 
     item: Item
     reply: Reply
     verdict: Verdict
+
+    @property
+    def failed(self) -> bool:
+        """There is no reply, so it is neither right nor wrong."""
+        return self.reply.failed
+
+    @property
+    def wrong(self) -> bool:
+        """There is a reply, and it is wrong."""
+        return not (self.verdict.right or self.reply.failed)
 
     def to_data(self) -> dict[str, Any]:
         """As ``--json`` and ``--jsonl`` have it."""
@@ -138,11 +166,14 @@ class ItemResult:
             "compare": self.item.compare,
             "question": self.item.question,
             "expected": self.item.rule.expected,
-            "right": self.verdict.right,
+            "right": None if self.failed else self.verdict.right,
             "reason": self.verdict.reason,
             **self.reply.to_data(),
         }
 
 
 Ask = Callable[[Item], Reply]
-"""Asks a model one question, in a conversation of its own; may be called from several threads at once."""
+"""Asks a model one question, in a conversation of its own; may be called from several threads at once.
+
+A question that cannot be answered is a reply that failed; only what concerns all questions is raised.
+"""

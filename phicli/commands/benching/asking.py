@@ -6,26 +6,32 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
+from typing import Final
 
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.launch import NATIVE, find_llama_server, load_settings
-from phicli.chat.open import bos_id_of, special_tokens_of
+from phicli.chat.open import bos_id_of, format_of, special_tokens_of
 from phicli.chat.session import ChatSession
 from phicli.chat.types import Answer, ChatModel, Notice
-from phicli.chat_format import format_by_name
-from phicli.chat_format.template import FileTemplate
-from phicli.chat_format.types import PromptFormat
+from phicli.commands.benching.gate import Gate
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import Prepared
 from phicli.engine.llama_server import LlamaServerEngine
-from phicli.engine.types import Engine
-from phicli.errors import ContextExceededError
+from phicli.errors import ContextExceededError, EngineError, UsageError
 from phicli.paths import log_dir
-from phicli.plan.identify import TEMPLATE
+
+_MOST_CRASHES: Final = 16
+"""In a row, of engines that had one question each: then it is not the questions."""
+
+_LONG_RUN: Final = 20_000
+"""Characters; llama.cpp's splitting of text recurses for each of a run without spaces."""
 
 
 class Asking:
     """A loaded model; a context, which ends the engine.
+
+    A question that the engine refuses or that does not fit fails, and the others go on. When the engine crashes, each
+    question that was under way is asked again alone, so that the one which crashes it is found and fails.
 
     Args:
         prepared: the model, and how it is loaded.
@@ -50,6 +56,15 @@ class Asking:
         self._told: set[str] = set()
         self._engines: dict[int, LlamaServerEngine] = {}
         self._stopped = False
+        self._gate = Gate()
+        self._restarts = self._crashes = 0
+        self._model = ChatModel(
+            name=prepared.subject.model,
+            quant=prepared.subject.quant,
+            special_tokens=special_tokens_of(prepared.header),
+            bos_id=bos_id_of(prepared.header),
+            format_for=lambda engine: format_of(prepared.plan.format, engine),
+        )
 
     def __enter__(self) -> Asking:
         try:
@@ -79,12 +94,58 @@ class Asking:
         """Ask one question; from any thread.
 
         Raises:
-            EngineError: the engine failed or was stopped.
+            EngineError: the engine was stopped, was killed, hangs, or crashes at every question.
             UsageError: the model has no place for a system message.
         """
+        with self._gate.together():
+            before = self._restarts
+            self._engine(self._prepared.context.first_tokens)
+            try:
+                reply = self._ask(item)
+            except EngineError as error:
+                if not self._crashed(error):
+                    raise
+            else:
+                self._crashes = 0
+                return reply
+        with self._gate.alone():
+            if before == self._restarts:
+                self._restart()
+            return self._ask_alone(item)
+
+    def _ask_alone(self, item: Item) -> Reply:
+        """Ask while nothing else is asked: a crash now is that of this question."""
+        self._engine(self._prepared.context.first_tokens)
+        try:
+            reply = self._ask(item)
+        except EngineError as error:
+            if not self._crashed(error):
+                raise
+            self._restart()
+            self._crashes += 1
+            if self._crashes >= _MOST_CRASHES:
+                message = f"the engine crashed at {self._crashes} questions in a row; the last time: {error.message}"
+                raise EngineError(message, error.hint, data=error.data) from error
+            return Reply.none("error", error.message + _without_space(item.prompt))
+        self._crashes = 0
+        return reply
+
+    def _crashed(self, error: EngineError) -> bool:
+        return not self._stopped and bool((error.data or {}).get("crashed"))
+
+    def _restart(self) -> None:
+        """End all engines; the next question starts a new one."""
+        self._restarts += 1
+        with self._lock:
+            for engine in self._engines.values():
+                engine.close()
+            self._engines.clear()
+
+    def _ask(self, item: Item) -> Reply:
+        """The reply to one question, or what stands in its place where only this question is the trouble."""
         prepared, sampling = self._prepared, self._prepared.sampling
         session = ChatSession(
-            model=self._chat_model(),
+            model=self._model,
             open_engine=lambda size: _Shared(self._engine(size)),
             context=prepared.context,
             sampling=sampling if item.max_tokens is None else replace(sampling, max_tokens=item.max_tokens),
@@ -95,37 +156,38 @@ class Asking:
                 if isinstance(event, Notice):
                     self._say_once(event.text)
         except ContextExceededError as error:
-            self._say_once(f"{item.item_id}: {error.message}")
             tokens = (error.data or {}).get("prompt_tokens", 0)
-            return Reply("", "", "context", int(tokens), 0, 0.0, 0.0, 0.0)
+            return Reply.none("context", error.message, prompt_tokens=int(tokens))
+        except EngineError as error:
+            if self._stopped or error.data is not None:  # of the process, not of this question
+                raise
+            return Reply.none("error", error.message)
+        except UsageError as error:
+            raise UsageError(f"{item.item_id}: {error.message}", "ask without a system message") from error
         assert session.last is not None  # noqa: S101 (asking ends with it)
         return _reply(session.last)
 
-    def _chat_model(self) -> ChatModel:
-        prepared = self._prepared
-        return ChatModel(
-            name=prepared.subject.model,
-            quant=prepared.subject.quant,
-            special_tokens=special_tokens_of(prepared.header),
-            bos_id=bos_id_of(prepared.header),
-            format_for=self._format,
-        )
-
-    def _format(self, engine: Engine) -> PromptFormat:
-        choice = self._prepared.plan.format
-        if choice.name == TEMPLATE:
-            return FileTemplate(engine.render_template, reasoning=choice.reasoning)
-        return format_by_name(choice.name, reasoning=choice.reasoning)
-
     def _engine(self, context_tokens: int) -> LlamaServerEngine:
-        """The engine with this context: that of all slots, or one of a single slot for what has outgrown it."""
+        """The engine with this context: that of all slots, or one of a single slot for what has outgrown it.
+
+        Raises:
+            EngineError: it cannot be loaded. Without ``data`` where it is one for a long question: others go on.
+        """
+        usual = context_tokens == self._prepared.context.first_tokens
         with self._lock:
             if context_tokens not in self._engines:
-                slots = self._prepared.slots if context_tokens == self._prepared.context.first_tokens else 1
-                self._engines[context_tokens] = self._start(context_tokens, slots)
+                engine = self._start(context_tokens, self._prepared.slots if usual else 1)
+                self._engines[context_tokens] = engine
                 if self._stopped:  # meanwhile, by another thread
-                    self._engines[context_tokens].close()
-                self._engines[context_tokens].wait_ready()
+                    engine.close()
+                try:
+                    engine.wait_ready()
+                except EngineError as error:
+                    if usual or self._stopped:
+                        raise
+                    self._engines.pop(context_tokens).close()
+                    message = f"a context of {context_tokens} tokens cannot be loaded: {error.message}"
+                    raise EngineError(message, error.hint) from error
             return self._engines[context_tokens]
 
     def _start(self, context_tokens: int, slots: int) -> LlamaServerEngine:
@@ -144,6 +206,12 @@ class Asking:
             self._told.add(text)
         if new:
             self._tell(text)
+
+
+def _without_space(text: str) -> str:
+    """What is most likely the reason for a crash, in words; empty where it is not there."""
+    longest = max(map(len, text.split()), default=0)
+    return f"; the question has {longest:,} characters without a space" if longest >= _LONG_RUN else ""
 
 
 class _Shared:

@@ -28,13 +28,15 @@ class BenchOptions:
 
     ``output`` is ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``. ``baseline`` is a file, ``last`` or the
     beginning of a run's id. ``quick`` asks for fewer tokens and repetitions. ``answer_tokens`` is
-    ``--tokens`` where it was typed as one number, for ``--eval``.
+    ``--tokens`` where it was typed as one number, for ``--eval``. ``repeat_typed`` tells a ``--repeat`` that was typed
+    from the default, for ``--url``.
     """
 
     prompt_tokens: tuple[int, ...] = (512,)
     generated_tokens: tuple[int, ...] = (128,)
     depth_tokens: tuple[int, ...] = (0,)
     repeat: int = 5
+    repeat_typed: bool = False
     quick: bool = False
     context_tokens: int | None = None
     threads: tuple[int, ...] = ()

@@ -19,19 +19,11 @@ from phicli.commands.benching.options import (
     switches,
     words,
 )
+from phicli.commands.benching.together import check_together
+from phicli.engine.types import MOST_THREADS
 from phicli.errors import UsageError
 
 LLAMA_SERVER: Final = "llama-server"
-_KINDS: Final = ("--url", "--tune", "--eval")
-_BELONGS: Final = {
-    "--concurrency": "--url",
-    "--requests": "--url",
-    "--reset": "--tune",
-    "--limit": "--eval",
-    "--restart": "--eval",
-    "--fail-below": "--baseline",
-    "--force": "--baseline",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +76,10 @@ class Typed:
             generated_tokens=generated,
             depth_tokens=numbers(self.depth, "--depth") or (0,),
             repeat=self.repeat or (QUICK_REPEAT if self.quick else 5),
+            repeat_typed=self.repeat is not None,
             quick=self.quick,
             context_tokens=self.context,
-            threads=numbers(self.threads, "--threads", least=1, most=1024),
+            threads=numbers(self.threads, "--threads", least=1, most=MOST_THREADS),
             batch_tokens=numbers(self.batch_size, "--batch-size", least=1, most=16384),
             kv_types=kv_types(self.kv_type),
             flash_attention=flash_attention(self.flash_attention),
@@ -115,36 +108,37 @@ class Typed:
 
     def _check_together(self) -> None:
         """Each option has to do with the kind of benchmark that is asked for; nothing typed is passed over."""
-        given = {
-            "--url": self.url is not None,
-            "--tune": self.tune,
-            "--eval": self.eval_file is not None,
-            "--baseline": self.baseline is not None,
-            "--concurrency": self.concurrency is not None,
-            "--requests": self.requests is not None,
-            "--reset": self.reset,
-            "--limit": self.limit is not None,
-            "--restart": self.restart,
-            "--fail-below": self.fail_below is not None,
-            "--force": self.force,
-        }
-        kinds = [option for option in _KINDS if given[option]]
-        if len(kinds) > 1:
-            raise UsageError(f"{kinds[0]} and {kinds[1]} are two benchmarks", "run one after the other")
-        for option, belongs in _BELONGS.items():
-            if given[option] and not given[belongs]:
-                raise UsageError(f"{option} is for {belongs}, which is not there", f"add {belongs}, or leave it out")
-        lengths = {
-            "--prompt-tokens": self.prompt_tokens is not None,
-            "--tokens": self.tokens is not None,
-            "--depth": self.depth is not None,
-            "--repeat": self.repeat is not None,
-            "--context": self.context is not None,
-        }
-        for option, typed in lengths.items():
-            if typed and self.tune:
-                raise UsageError(
-                    f"--tune has lengths and repetitions of its own, so {option} is not for it", f"leave {option} out"
-                )
+        check_together(
+            {
+                "--prompt-tokens": self.prompt_tokens is not None,
+                "--tokens": self.tokens is not None,
+                "--depth": self.depth is not None,
+                "--repeat": self.repeat is not None,
+                "--quick": self.quick,
+                "--context": self.context is not None,
+                "--threads": self.threads is not None,
+                "--batch-size": self.batch_size is not None,
+                "--kv-type": self.kv_type is not None,
+                "--flash-attention": self.flash_attention is not None,
+                "--repack": self.repack is not None,
+                "--gpu-layers": self.gpu_layers is not None,
+                "--engine": self.engine is not None,
+                "--llama-server": self.llama_server is not None,
+                "--no-quality": not self.quality,
+                "--baseline": self.baseline is not None,
+                "--fail-below": self.fail_below is not None,
+                "--force": self.force,
+                "--plot": self.plot is not None,
+                "--url": self.url is not None,
+                "--concurrency": self.concurrency is not None,
+                "--requests": self.requests is not None,
+                "--tune": self.tune,
+                "--reset": self.reset,
+                "--eval": self.eval_file is not None,
+                "--limit": self.limit is not None,
+                "--restart": self.restart,
+                "--seed": self.seed != 1,
+            }
+        )
         if self.llama_server is not None and LLAMA_SERVER not in (self.engine or "").lower():
             raise UsageError("--llama-server names the program for --engine llama-server", "add --engine llama-server")

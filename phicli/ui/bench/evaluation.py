@@ -10,24 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.evaluation.result import Evaluation, Paired
-from phicli.bench.evaluation.types import ItemResult
 from phicli.ui.bench.figures import rate
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.layout import Column, fitted
 from phicli.ui.terminal import BIDI, Terminal, one_line
 
-_WRONG_SHOWN: Final = 5
+_SHOWN: Final = 5
+_SEE_ALL: Final = "all replies, with what was wrong with them: the same command with --jsonl"
 _ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _MARKDOWN: Final = {ord(sign): f"\\{sign}" for sign in "\\|`*_[]<>#~"}
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
-_SPEED, _TIME = Column("tokens/s", right=True), Column("time", right=True)
-_LAYOUTS: Final = (
-    (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, _CUT, _SPEED, _TIME),
-    (_MODEL, _RIGHT, _ACCURACY, _INTERVAL),
-)
+_FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
 
 
 def print_evaluations(
@@ -49,6 +45,10 @@ def print_evaluations(
         _print_markdown(terminal, found, comparisons)
     else:
         _print_text(terminal, found, comparisons)
+    if output in ("csv", "jsonl"):
+        for one in found:
+            if one.failed:
+                terminal.alarm("warning:", f"{one.failed} of {len(one.results)} questions failed with {one.label}")
 
 
 def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ()) -> dict[str, Any]:
@@ -76,9 +76,10 @@ def _row(one: Evaluation) -> dict[str, str]:
     known = accuracy is not None and accuracy.low is not None and accuracy.high is not None
     return {
         "model": one.label,
-        "right": f"{one.right} of {len(one.results)}",
+        "right": f"{one.right} of {one.answered}",
         "accuracy": f"{accuracy.estimate:.1%}" if accuracy else "",
         "95 % interval": f"{accuracy.low:.1%} to {accuracy.high:.1%}" if accuracy and known else "",
+        "failed": str(one.failed),
         "cut": str(one.cut),
         "tokens/s": rate(speed) if speed else "",
         "time": _time(one.wall_s),
@@ -96,10 +97,10 @@ def _time(seconds: float) -> str:
 
 
 def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    rows = [_row(one) for one in found]
+    rows, layouts = [_row(one) for one in found], _layouts(found)
     below = [*_notes(found, comparisons), *_wrong(found)]
     if not terminal.stdout.isatty():
-        columns = _LAYOUTS[0]
+        columns = layouts[0]
         cells = [[column.title.upper() for column in columns], *([one.text(row) for one in columns] for row in rows)]
         right = [place for place, column in enumerate(columns) if column.right]
         lines = [_about(found[0]), "", *aligned(cells, right=right), *([""] if below else []), *map(one_line, below)]
@@ -108,8 +109,15 @@ def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Se
     from phicli.ui.canvas import Canvas, safe_text
 
     canvas = Canvas(terminal)
-    parts = [safe_text(_about(found[0]), "dim"), safe_text(""), fitted(canvas, _LAYOUTS, rows)]
+    parts = [safe_text(_about(found[0]), "dim"), safe_text(""), fitted(canvas, layouts, rows)]
     canvas.paint([*parts, *([safe_text("")] if below else []), *(safe_text(one_line(line)) for line in below)])
+
+
+def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:
+    """From wide to narrow; a column for what failed only where something did."""
+    failed = (_FAILED,) if any(one.failed for one in found) else ()
+    least = (_MODEL, _RIGHT, _ACCURACY, _INTERVAL, *failed)
+    return ((*least, _CUT, _SPEED, _TIME), least, (_MODEL, _RIGHT, _ACCURACY))
 
 
 def _about(one: Evaluation) -> str:
@@ -125,25 +133,34 @@ def _about(one: Evaluation) -> str:
 def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
     for one in found:
         if not one.complete:
-            yield f"{one.label}: interrupted, {len(one.results)} of {one.total} questions were asked"
+            yield f"{one.label}: not all was asked, {len(one.results)} of {one.total} questions"
     yield from map(comparison_line, comparisons)
+    yield from _failures(found)
+
+
+def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
+    """The first questions that failed, each with its reason."""
+    for one in found:
+        failed = [result for result in one.results if result.failed]
+        if failed:
+            more = f"; the first {_SHOWN}" if len(failed) > _SHOWN else ""
+            yield f"failed with {one.label}, so neither right nor wrong: {len(failed)}{more}"
+        for result in failed[:_SHOWN]:
+            yield f"  {result.item.item_id}: {result.reply.error}"
 
 
 def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
-    """The first replies that are wrong."""
+    """The first replies that are wrong, and how to see the others."""
     for one in found:
-        wrong = [result for result in one.results if not result.verdict.right]
+        wrong = [result for result in one.results if result.wrong]
         if wrong:
-            more = f"; the first {_WRONG_SHOWN} (--jsonl has all)" if len(wrong) > _WRONG_SHOWN else ""
+            more = f"; the first {_SHOWN}" if len(wrong) > _SHOWN else ""
             yield f"wrong with {one.label}: {len(wrong)}{more}"
-        for result in wrong[:_WRONG_SHOWN]:
-            yield f"  {result.item.item_id}: {result.verdict.reason}{_end(result)}"
-
-
-def _end(result: ItemResult) -> str:
-    return {"stop": "", "length": " (cut at its most tokens)", "context": " (no room in the context)"}[
-        result.reply.finish_reason
-    ]
+        for result in wrong[:_SHOWN]:
+            cut = " (cut at its most tokens)" if result.reply.finish_reason == "length" else ""
+            yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
+    if any(one.right < len(one.results) for one in found):
+        yield _SEE_ALL
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
@@ -178,7 +195,7 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         "accuracy": accuracy.estimate if accuracy else None,
         "accuracy_low": accuracy.low if accuracy else None,
         "accuracy_high": accuracy.high if accuracy else None,
-        **{name: data[name] for name in ("cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
+        **{name: data[name] for name in ("failed", "cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
         **{name: one.settings.get(name) for name in settings},
         "sha256": one.subject.sha256,
         "path": str(one.subject.path),
@@ -191,15 +208,19 @@ def _harmless(cell: Any) -> Any:
 
 
 def _print_markdown(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    columns, rows = _LAYOUTS[0], [_row(one) for one in found]
+    columns, rows = _layouts(found)[0], [_row(one) for one in found]
     lines = [
         _table_row(column.title for column in columns),
         "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|",
         *(_table_row(_escaped(column.text(row)) for column in columns) for row in rows),
         "",
-        *(f"- {_escaped(line)}" for line in (_about(found[0]), *_notes(found, comparisons))),
+        *(f"{_indent(line)}- {_escaped(line)}" for line in (_about(found[0]), *_notes(found, comparisons))),
     ]
     terminal.write("\n".join(lines) + "\n")
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _table_row(cells: Iterator[str]) -> str:
@@ -208,4 +229,4 @@ def _table_row(cells: Iterator[str]) -> str:
 
 def _escaped(text: str) -> str:
     """``text`` in Markdown: what it says, and nothing that it does."""
-    return one_line(text).translate(_MARKDOWN)
+    return one_line(text).strip().translate(_MARKDOWN)

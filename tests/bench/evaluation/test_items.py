@@ -137,3 +137,23 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         with pytest.raises(NotFoundError) as caught:
             load_items(name)
         assert "arithmetic" in caught.value.hint
+
+
+def test_all_bad_lines_are_named_at_once() -> None:
+    message = refused("\n".join([GOOD, "{", GOOD, "x", '{"question": "q"}']))
+    assert message.startswith("mine.jsonl, line 2: it is not JSON")
+    assert message.endswith("(also bad: lines 4, 5)")
+    assert refused("x\n" * 20).endswith("(also bad: lines 2, 3, 4, 5, 6, 7, 8, 9, …)")
+
+
+@pytest.mark.parametrize("content", [f"[{GOOD}, {GOOD}]", f"[\n{GOOD},\n{GOOD}\n]"])
+def test_a_file_that_is_one_list_says_how_to_make_lines_of_it(content: str) -> None:
+    with pytest.raises(UsageError, match="one object a line is needed, not a list") as caught:
+        read_items(content.encode(), "mine.json")
+    assert "jq -c '.[]' mine.json" in caught.value.hint
+
+
+def test_a_name_that_is_nearly_that_of_a_set() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        load_items("Arithmatic")
+    assert caught.value.hint == "did you mean arithmetic?"

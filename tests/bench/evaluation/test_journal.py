@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -166,7 +167,55 @@ def test_a_folder_that_cannot_be_written_keeps_replies_in_memory(tmp_path: Path)
     with Journal(KEY, folder=tmp_path / "evals") as journal:
         evaluate(ITEMS, answer, journal, slots=2, stop=lambda: None)
         assert len(results_of(ITEMS, journal)) == 8
-        assert not journal.lasting
+        assert str(tmp_path / "evals") in journal.problem
+
+
+def test_what_failed_is_there_until_the_end_of_the_sitting_and_then_asked_again(tmp_path: Path) -> None:
+    def ask(item: Item) -> Reply:
+        return Reply.none("error", "it crashed") if item.item_id == "q3" else answer(item)
+
+    with Journal(KEY, folder=tmp_path) as journal:
+        evaluate(ITEMS, ask, journal, slots=2, stop=lambda: None)
+        found = results_of(ITEMS, journal)
+    assert [(one.item.item_id, one.verdict.reason) for one in found if one.failed] == [("q3", "it crashed")]
+    assert [one.item.item_id for one in found if one.wrong] == []
+    assert ask_all(tmp_path) == ["q3"]
+
+
+def test_a_reply_that_came_together_with_an_interruption_is_kept(tmp_path: Path) -> None:
+    """Ctrl-C between the reply's being there and its being written: what is shown and what is kept are the same."""
+
+    class Interrupted:
+        """A file whose first write is interrupted before it has begun."""
+
+        def __init__(self, file: IO[bytes]) -> None:
+            self.file, self.interrupts = file, True
+
+        def write(self, data: bytes) -> int:
+            if self.interrupts:
+                self.interrupts = False
+                raise KeyboardInterrupt
+            return self.file.write(data)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
+
+    with Journal(KEY, folder=tmp_path) as journal:
+        assert journal._file is not None
+        journal._file = Interrupted(journal._file)  # type: ignore[assignment]
+        with pytest.raises(KeyboardInterrupt):
+            evaluate(ITEMS[:1], answer, journal, slots=1, stop=lambda: None)
+    assert list(journal.answers) == ["q0"]
+    with Journal(KEY, folder=tmp_path) as again:
+        assert list(again.answers) == ["q0"]
+
+
+def test_a_failure_that_an_older_version_kept_is_asked_again(tmp_path: Path) -> None:
+    ask_all(tmp_path)
+    path = path_of(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b'"finish_reason": "stop"', b'"finish_reason": "context"', 1))
+    with Journal(KEY, folder=tmp_path) as journal:
+        assert (len(journal.answers), journal.damaged_lines) == (7, 0)
 
 
 def test_time_is_added_up_over_sittings_and_settings_are_those_of_the_last(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from phicli.bench.types import Subject
 
 
 def evaluation(name: str, replies: str, *, total: int | None = None) -> Evaluation:
-    """``replies``: y is right, n is wrong, c was cut."""
+    """``replies``: y is right, n is wrong, c was cut, e failed."""
     results = []
     for number, letter in enumerate(replies):
         (item,) = read_items(
@@ -24,7 +24,8 @@ def evaluation(name: str, replies: str, *, total: int | None = None) -> Evaluati
         )
         text = "yes" if letter == "y" else "no"
         reply = Reply(text, "thoughts", "length" if letter == "c" else "stop", 10, 4, 1.0, 2.0, 3.0)
-        results.append(ItemResult(item, reply, item.judge(text)))
+        reply = Reply.none("error", "it crashed") if letter == "e" else reply
+        results.append(ItemResult(item, reply, item.verdict_on(reply)))
     return Evaluation(
         run_id="r",
         made_at="2026-01-01T00:00:00+00:00",
@@ -88,6 +89,19 @@ def test_pairs_are_counted_by_question() -> None:
     assert only_common is not None
     assert (only_common.items, only_common.only_first) == (2, 1)
     assert paired(evaluation("a", "yy"), evaluation("b", "")) is None
+
+
+def test_what_failed_is_neither_right_nor_wrong() -> None:
+    found = evaluation("a", "yyne")
+    assert (found.right, found.failed, found.answered, found.cut, found.complete) == (2, 1, 3, 0, True)
+    assert found.accuracy is not None
+    assert found.accuracy.estimate == pytest.approx(2 / 3)
+    assert evaluation("a", "ee").accuracy is None
+    failed = found.to_data()["results"][3]
+    assert (failed["right"], failed["error"], failed["finish_reason"]) == (None, "it crashed", "error")
+    pair = paired(found, evaluation("b", "ynyy"))
+    assert pair is not None
+    assert (pair.items, pair.only_first, pair.only_second) == (3, 1, 1)
 
 
 def test_accuracy_counts_what_was_asked_and_says_what_was_cut() -> None:

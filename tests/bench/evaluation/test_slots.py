@@ -109,12 +109,12 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
 def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
-    told: list[str] = []
-    with Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions(), tell=told.append) as asking:
+    with Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions()) as asking:
         reply = asking.ask(asked[0])
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
+    assert reply.failed
     assert reply.prompt_tokens > 1024
-    assert "line-1" in told[0]
+    assert "the context ends at 1024" in reply.error
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 3, 4])
