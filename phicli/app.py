@@ -144,7 +144,8 @@ def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool)
 def _usage(command: str, error: typer.TyperException) -> UsageError:
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}; a prompt that begins with - goes after --")
+    prompt = "; a prompt that begins with - goes after --" if command in ("phi", "chat") else ""
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{prompt}")
 
 
 def _from_system(error: OSError) -> PhiError:

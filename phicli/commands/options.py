@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from phicli.engine.types import MOST_THREADS
+
 
 def complete_model(incomplete: str) -> list[str]:
     """Model names that begin with ``incomplete``; files are the shell's own business."""
@@ -29,7 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", "-t", min=1, max=1024, envvar="PHI_THREADS", help="Default: the physical cores."),
+    typer.Option("--threads", "-t", min=1, max=MOST_THREADS, envvar="PHI_THREADS", help="Default: the physical cores."),
 ]
 Context = Annotated[
     int | None,

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+
+MOST_THREADS: Final = 512
+"""The most that llama.cpp takes: its ``GGML_MAX_N_THREADS``."""
 
 FinishReason = Literal["stop", "length"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.compare import load_baseline
+from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.history import History
 from phicli.bench.runs.run_files import read_runs
 from phicli.commands.benching.subjects import subjects
@@ -94,14 +94,14 @@ def test_a_baseline_with_times_that_give_no_rate(tmp_path: Path, time_ms: float)
     data["samples"][0]["decode_ms"] = time_ms
     path = tmp_path / "baseline.json"
     path.write_text(json.dumps(data))
-    with pytest.raises(IntegrityError, match="times that cannot be"):
+    with pytest.raises(IntegrityError, match="sample 1: decode_ms is"):
         read_runs(path)
 
 
 @pytest.mark.parametrize("name", ["", " "])
 def test_a_baseline_without_a_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="the name of the baseline is empty"):
-        load_baseline(name, (), History(tmp_path / "runs.sqlite"))
+        open_baseline(name, None, History(tmp_path / "runs.sqlite"))
 
 
 @pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context"])

@@ -14,11 +14,12 @@ from phicli.bench.quality import Quality
 from phicli.bench.quality.estimates import Estimate
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
 from phicli.bench.types import Run, Workload
-from phicli.ui.bench.report import print_runs, warnings_of
+from phicli.errors import OutputClosedError, UsageError, UserInterruptError
+from phicli.ui.bench.report import draw_or_warn, print_runs, warnings_of
 from phicli.ui.bench.words import baseline_lines, ratio_lines
 from phicli.ui.terminal import Terminal
 from tests.support.runs import depths, quants, run, threads
-from tests.ui.test_terminal import shown
+from tests.ui.test_terminal import Gone, shown
 
 WORK = Workload()
 
@@ -156,3 +157,41 @@ def test_what_cannot_be_drawn_is_said_and_no_error(tmp_path: Path) -> None:
 def test_nothing_measured_prints_nothing() -> None:
     assert report([]) == ("", "")
     assert report([], "markdown") == ("", "")
+
+
+def test_with_json_a_plot_that_fails_is_told_with_the_runs(tmp_path: Path) -> None:
+    terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    with pytest.raises(UsageError) as failed:
+        print_runs(terminal, quants(), output="json", plot=tmp_path / "no" / "plot.svg")
+    assert [Run.from_data(one) for one in (failed.value.data or {})["runs"]] == list(quants())
+    assert shown(terminal.stdout) == "", "the one object is that of the error"
+
+
+def test_an_interruption_while_it_is_drawn_loses_no_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("phicli.ui.bench.plot.draw", interrupt)
+    with pytest.raises(UserInterruptError) as interrupted:
+        report(quants(), "json", plot=tmp_path / "plot.svg")
+    assert len((interrupted.value.data or {})["runs"]) == 2
+
+
+@pytest.mark.parametrize("output", ["text", "jsonl", "csv", "markdown", "json"])
+def test_it_is_drawn_although_the_reader_has_left(tmp_path: Path, output: str) -> None:
+    terminal = Terminal(io.StringIO(), Gone(), io.StringIO(), colour=False)
+    with pytest.raises(OutputClosedError):
+        print_runs(terminal, quants(), output=output, plot=tmp_path / "plot.svg")
+    assert (tmp_path / "plot.svg").stat().st_size
+    assert "plot:" in shown(terminal.stderr)
+
+
+def test_beside_another_failure_a_plot_that_fails_is_a_warning(tmp_path: Path) -> None:
+    terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
+    draw_or_warn(terminal, quants(), tmp_path / "no" / "plot.svg")
+    assert shown(terminal.stderr).startswith("warning: a plot cannot be written")
+
+
+def test_a_comma_in_the_name_of_a_file_is_no_setting() -> None:
+    (line, _) = ratio_lines([ratio(ours="a, b.gguf, 2 threads", theirs="c.gguf")])
+    assert line.startswith("a, b.gguf (2 threads) decodes 0.61 times as fast as c.gguf (")

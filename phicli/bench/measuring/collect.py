@@ -89,7 +89,34 @@ def collect(
         failure = UserInterruptError("interrupted", "what was measured until then is shown")
     except PhiError as error:
         failure = error
-    return Outcome(collector.runs(), failure)
+    runs = collector.runs()
+    if not runs and isinstance(failure, UserInterruptError):
+        failure = UserInterruptError("interrupted before anything was measured")
+    return Outcome(runs, failure)
+
+
+def planned_runs(plan: BenchPlan, around: Surroundings) -> tuple[Run, ...]:
+    """What :func:`collect` is going to give, load by load: runs without samples, ids and engine builds."""
+    return tuple(
+        Run(
+            run_id="",
+            made_at="",
+            subject=load.subject,
+            settings=load.settings,
+            workload=workload,
+            context_tokens=load.context_tokens,
+            samples=(),
+            load_ms=0.0,
+            cold_ttft_ms=None,
+            peak=None,
+            hardware=around.to_data(),
+            load_average=around.load_average,
+            complete=False,
+            extra=MappingProxyType({"schedule": plan.schedule, "repeat": plan.repeat}),
+        )
+        for load in plan.loads
+        for workload in plan.workloads
+    )
 
 
 @dataclass(slots=True)

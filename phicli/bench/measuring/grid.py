@@ -15,7 +15,9 @@ Part = Literal["prompt", "decode"]
 COLD_TOKENS: Final = 16
 """Length of the prompt whose first token is timed from the start of the engine."""
 
-_CONTEXT_STEP: Final = 256
+CONTEXT_STEP: Final = 256
+"""Contexts that nobody asked for are multiples of it."""
+
 _BLOCKS: Final = 2
 
 
@@ -117,7 +119,7 @@ def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -
         deepest = max(loads, key=lambda one: max(one.prompt_tokens, decode_span(one)))
         where = f"--context {asked}" if asked is not None else f"the {trained} tokens that this model was trained for"
         raise UsageError(f"{_what(deepest)} needs {needed} tokens, more than {where}", _hint(deepest, asked, needed))
-    return asked if asked is not None else min(-(-needed // _CONTEXT_STEP) * _CONTEXT_STEP, max(longest, needed))
+    return asked if asked is not None else min(-(-needed // CONTEXT_STEP) * CONTEXT_STEP, max(longest, needed))
 
 
 def _what(load: Workload) -> str:

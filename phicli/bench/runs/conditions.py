@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from phicli.bench.measuring.surroundings import Surroundings, busy_warning
 from phicli.bench.types import Run, Workload
+from phicli.hardware.types import Cpu
 
 _WORDS: Final = {"batch_tokens": "batch size", "kv_type": "KV type", "repack": "repacking", "gpu_layers": "GPU layers"}
 
@@ -24,7 +26,7 @@ def workload_text(workload: Workload) -> str:
 
 
 def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
-    """In what the file and its engine differ, as ``quant: Q4_K_M, not Q8_0``; the build of the engine is not asked.
+    """In what the file and its engine differ, as ``quant: Q8_0, now Q4_K_M``; the build of the engine is not asked.
 
     Names do not matter where the hashes are known.
     """
@@ -33,16 +35,16 @@ def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
     if mine.sha256 and other.sha256:
         if mine.sha256 == other.sha256:
             return found
-        content = (f"SHA-256 {mine.sha256[:12]}", other.sha256[:12])
+        content = (mine.sha256[:12], f"SHA-256 {other.sha256[:12]}")
     else:
-        content = (f"{mine.size_bytes} bytes", str(other.size_bytes))
+        content = (str(mine.size_bytes), f"{other.size_bytes} bytes")
     names = _difference("model", mine.model, other.model) + _difference("quant", mine.quant, other.quant)
     same_size = mine.size_bytes == other.size_bytes and not (mine.sha256 and other.sha256)
     return names + (() if names or same_size else _difference("content of the file", *content)) + found
 
 
 def settings_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
-    """In which settings they differ, as ``threads: 1, not 2``.
+    """In which settings they differ, as ``threads: 2, now 1``.
 
     The context that was allocated is not asked: it follows from all that one command measures, and time depends on what
     of it is filled.
@@ -65,7 +67,7 @@ def machine_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
         mine, other = ours.hardware.get(name), theirs.hardware.get(name)
         if mine is not None and other is not None:
             found += _difference(word, _plain(mine), _plain(other))
-    if ours.subject.build and theirs.subject.build:
+    if ours.subject.engine == theirs.subject.engine and ours.subject.build and theirs.subject.build:
         found += _difference("engine build", ours.subject.build, theirs.subject.build)
     return found
 
@@ -78,6 +80,28 @@ def differences(ours: Run, theirs: Run) -> tuple[str, ...]:
         *workload_differences(ours, theirs),
         *machine_differences(ours, theirs),
     )
+
+
+def interruption(run: Run) -> tuple[str, ...]:
+    """That it has not all of its repetitions, as ``interrupted after 2 of 5 repetitions``; empty where it has."""
+    if run.complete:
+        return ()
+    parts = {"prompt_ms": run.workload.prompt_tokens, "decode_ms": run.workload.generated_tokens}
+    asked = [name for name, tokens in parts.items() if tokens]
+    done = min((sum(getattr(one, name) is not None for one in run.samples) for name in asked), default=0)
+    repeat = run.extra.get("repeat")
+    return (
+        f"interrupted after {done} of {repeat} repetitions" if repeat is not None and done < repeat else "interrupted",
+    )
+
+
+def busy_words(run: Run) -> str | None:
+    """Words for what else the machine did while ``run`` was made, as its record tells it; None when it was idle."""
+    hardware = run.hardware
+    threads = hardware.get("threads") or hardware.get("physical_cores") or 1
+    cpu = Cpu(str(hardware.get("cpu")), hardware.get("physical_cores") or 1, threads)
+    around = Surroundings(cpu, None, (), str(hardware.get("system")), run.load_average)
+    return busy_warning(around, run.extra.get("others_busy_cores"))
 
 
 def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -113,7 +137,7 @@ def _plain(value: Any) -> str:
 
 
 def _difference(name: str, ours: Any, theirs: Any) -> tuple[str, ...]:
-    return () if ours == theirs else (f"{name}: {_said(ours)}, not {_said(theirs)}",)
+    return () if ours == theirs else (f"{name}: {_said(theirs)}, now {_said(ours)}",)
 
 
 def _said(value: Any) -> str:

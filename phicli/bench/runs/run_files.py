@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.runs.history import Entry
+from phicli.bench.runs.run_fields import flaws
 from phicli.bench.types import Run
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
-from phicli.paths import read_small, write_atomically
+from phicli.paths import read_small, write_output
 
 _LARGEST_BYTES: Final = 256 << 20
 _DEEPEST: Final = 8
-_MOST_TOKENS: Final = 1 << 31
-_SHORTEST_MS: Final = 1e-6
-_LONGEST_MS: Final = 1e12
-"""A nanosecond and three decades: with times beyond, rates and their ratios are no numbers any more."""
 
 _MAKE: Final = "make one: phi bench --json > FILE, or phi runs export RUN --output FILE"
 
@@ -31,7 +28,7 @@ def read_runs(path: Path) -> tuple[Run, ...]:
     Raises:
         NotFoundError: there is no such file.
         UsageError: it is no file, cannot be read, is no JSON, or no speed run is in it.
-        IntegrityError: a run in it lacks something or has values that cannot be.
+        IntegrityError: a field of a run in it is missing or is not what it has to be.
     """
     try:
         content = read_small(path, _LARGEST_BYTES)
@@ -55,18 +52,19 @@ def write_export(path: Path, text: str, *, force: bool = False) -> None:
     """
     if path.is_dir():
         raise UsageError(f"{path} is a folder", f"name a file: {shlex.quote(str(path / 'runs.jsonl'))}")
-    if os.path.lexists(path) and not force:
-        raise UsageError(f"{path} is there already", "name another file, or replace it with --force")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is no file but a device or a pipe", "leave --output out to write to standard output")
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} is there already", "name another file, or replace it with --force")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"the folder {path.absolute().parent} does not exist", "make it first, or name another")
     try:
-        write_atomically(path, text.encode())
+        write_output(path, text.encode(errors="replace"))  # names of files can be no text
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise DoesNotFitError(f"the disk of {path} is full", "free some space, or name another folder") from error
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}", "name another file") from error
+        why = error.strerror or str(error)
+        raise UsageError(f"{path} cannot be written: {why[:1].lower()}{why[1:]}", "name another file") from error
 
 
 def run_of(entry: Entry) -> Run:
@@ -74,7 +72,7 @@ def run_of(entry: Entry) -> Run:
 
     Raises:
         UsageError: it is of another kind.
-        IntegrityError: it lacks something or has values that cannot be.
+        IntegrityError: a field of it is missing or is not what it has to be.
     """
     if entry.kind != "run":
         raise UsageError(f"{entry.run_id} is no speed run: its kind is {entry.kind}", "see phi runs list --kind run")
@@ -116,15 +114,19 @@ def _runs_in(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _run(data: Any, where: str) -> Run:
+    """The run that ``data`` is.
+
+    Raises:
+        IntegrityError: a field is missing or is not what it has to be; the message names the first of them.
+    """
     hint = "leave it out, or measure again: phi bench"
+    found = list(flaws(data))
+    if found:
+        run_id = data.get("run_id")
+        which = f"run {run_id}: " if isinstance(run_id, str) and run_id else ""
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise IntegrityError(f"{where}: {which}{found[0]}{more}", hint)
     try:
-        run = Run.from_data(data)
+        return Run.from_data(data)
     except (ValueError, OverflowError) as error:
-        raise IntegrityError(f"{where}: {error}", hint) from error
-    times = [time for one in run.samples for time in (one.prompt_ms, one.decode_ms, one.ttft_ms) if time is not None]
-    if not all(_SHORTEST_MS <= time <= _LONGEST_MS for time in times):
-        raise IntegrityError(f"{where}: run {run.run_id} has times that cannot be", hint)
-    load = run.workload
-    if not all(0 <= one <= _MOST_TOKENS for one in (load.prompt_tokens, load.generated_tokens, load.depth_tokens)):
-        raise IntegrityError(f"{where}: run {run.run_id} has numbers of tokens that cannot be", hint)
-    return run
+        raise IntegrityError(f"{where} cannot be read as a run of phi bench: {error}", hint) from error

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from phicli.commands.benching.hints import bench_hints
 from phicli.commands.benching.options import BenchOptions
+from phicli.commands.threads import tell_threads
 from phicli.ui.terminal import Terminal
 
 
 def run(models: Sequence[str], options: BenchOptions) -> None:
     """Run the benchmark that ``options`` describe and show what it found."""
     terminal = Terminal.current()
+    if not options.quiet:
+        tell_threads(options.threads, terminal.say)
+    with bench_hints():
+        _kind_of(options)(terminal, models, options)
+
+
+def _kind_of(options: BenchOptions) -> Callable[[Terminal, Sequence[str], BenchOptions], None]:
+    """What runs the kind of benchmark that is asked for."""
     if options.url is not None:
         from phicli.commands.benching.endpoint import run_endpoint
 
-        run_endpoint(terminal, models, options)
-    elif options.tune:
+        return run_endpoint
+    if options.tune:
         from phicli.commands.benching.tuning import run_tuning
 
-        run_tuning(terminal, models, options)
-    elif options.eval_file is not None:
+        return run_tuning
+    if options.eval_file is not None:
         from phicli.commands.benching.evaluation import run_evaluation
 
-        run_evaluation(terminal, models, options)
-    else:
-        from phicli.commands.benching.local import run_local
+        return run_evaluation
+    from phicli.commands.benching.local import run_local
 
-        run_local(terminal, models, options)
+    return run_local

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from phicli.bench.launch import NATIVE, find_llama_server
-from phicli.bench.measuring.collect import BenchPlan
-from phicli.bench.measuring.grid import context_for, settings_grid, workloads
+from phicli.bench.launch import NATIVE, build_of, find_llama_server
+from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load, check_room, fit_together
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.types import Subject
+from phicli.bench.runs.baseline import Baseline, open_baseline
+from phicli.bench.runs.history import History
+from phicli.bench.types import Subject, Workload
 from phicli.commands.benching.options import BenchOptions
+from phicli.errors import DoesNotFitError
+from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 
@@ -54,15 +58,15 @@ def plan_for(
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [Load(one, setting, shape, context) for one in engines for setting in grid]
     for load in loads:
-        check_room(load, around.memory, around.gpus)
+        require_room(load, work, around)
     together = fit_together(loads, around.memory, around.gpus)
     if not together:
         tell(_IN_BLOCKS)
     return BenchPlan(tuple(loads), work, options.repeat, together, binary)
 
 
-def check_before(options: BenchOptions) -> None:
-    """What would be a pity to notice only when everything was measured.
+def check_before(options: BenchOptions) -> Baseline | None:
+    """What would be a pity to notice only when everything was measured; returns the baseline to compare with.
 
     Raises:
         UsageError: the plot cannot be written, or the options about a baseline make no sense.
@@ -73,8 +77,59 @@ def check_before(options: BenchOptions) -> None:
         from phicli.ui.bench.plot import check_plot
 
         check_plot(options.plot)
-    if options.baseline is not None or options.fail_below is not None:
-        from phicli.bench.runs.compare import check_baseline
-        from phicli.bench.runs.history import History
+    return open_baseline(options.baseline, options.fail_below, History(), force=options.force)
 
-        check_baseline(options.baseline, options.fail_below, History())
+
+def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:
+    """Return if what ``plan`` measures can be compared with ``baseline``, as far as is known before.
+
+    Raises:
+        UsageError: the baseline was made otherwise, or of something else.
+        NotFoundError: there is no last run of the same, or no such llama-server.
+        EngineError: what shall run does not tell a version as llama-server does.
+    """
+    runs = planned_runs(plan, around)
+    builds = {engine: build_of(engine, plan.llama_server) for engine in {run.subject.engine for run in runs}}
+    baseline.check([replace(run, subject=replace(run.subject, build=builds[run.subject.engine])) for run in runs])
+
+
+def require_room(load: Load, work: Sequence[Workload], around: Surroundings) -> None:
+    """Return if ``load`` fits into memory.
+
+    Raises:
+        UsageError: the engine cannot keep the context of this model in the type that was asked for.
+        DoesNotFitError: it does not fit; the hint names options with which it does, if any help.
+    """
+    try:
+        check_room(load, around.memory, around.gpus)
+    except DoesNotFitError as error:
+        found = _what_fits(load, work, around)
+        raise DoesNotFitError(error.message, found or error.hint, data=error.data) from None
+
+
+def _what_fits(load: Load, work: Sequence[Workload], around: Surroundings) -> str | None:
+    """What to type so that ``load`` fits; None when nothing short of another model helps."""
+    settings = load.settings
+    least = context_for(work, asked=None, trained=load.shape.trained_context_tokens)
+    smaller = [name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[settings.kv_type]]
+    options = {f"--context {least}": replace(load, context_tokens=least)} if least < load.context_tokens else {}
+    if settings.repack:
+        options["--repack off"] = replace(load, settings=replace(settings, repack=False))
+    for name in smaller if settings.flash_attention != "off" else ():
+        if takes_kv_type(load.shape, name):
+            options[f"--kv-type {name}"] = replace(load, settings=replace(settings, kv_type=name))
+    fitting = next((text for text, other in options.items() if _fits(other, around)), None)
+    if fitting is not None:
+        return f"it fits with {fitting}"
+    shortest = replace(load, context_tokens=CONTEXT_STEP)
+    if least > CONTEXT_STEP and _fits(shortest, around):
+        return "the model itself fits: use a smaller --prompt-tokens, --tokens or --depth"
+    return None
+
+
+def _fits(load: Load, around: Surroundings) -> bool:
+    try:
+        check_room(load, around.memory, around.gpus)
+    except DoesNotFitError:
+        return False
+    return True

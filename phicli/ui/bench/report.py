@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phicli.bench.types import Run
+from phicli.errors import PhiError, UserInterruptError
 from phicli.ui.bench.figures import signs_of
 from phicli.ui.bench.table import print_table
 from phicli.ui.bench.varying import shape_of
@@ -28,31 +29,37 @@ def print_runs(
     baseline: BaselineResult | None = None,
     qualities: Sequence[Quality] = (),
     plot: Path | None = None,
+    command: str = "",
 ) -> None:
     """Show ``runs`` as ``output`` says (``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``), then draw them.
 
+    ``command`` measures the same again; without it, that follows from ``runs``.
+
+    With ``json`` they are drawn first, so that a failure is told in the one object that is printed, which has the runs.
+    A plot is drawn even where standard output takes nothing.
+
     Raises:
         OutputClosedError: nobody reads it any more.
-        UsageError: there is nothing to draw with, or a plot cannot be written in that format.
-        OSError: standard output or the plot cannot be written.
+        UsageError, DoesNotFitError: there is nothing to draw with, or the plot cannot be written.
+        UserInterruptError: it was interrupted while it was drawn.
+        OSError: standard output cannot be written.
     """
-    if output == "json":
-        print_result(terminal, "bench", report_data(runs, ratios, baseline, qualities))
-    elif output == "jsonl":
-        from phicli.ui.bench.printers import print_jsonl
-
-        print_jsonl(terminal, runs)
-    elif output == "csv":
-        from phicli.ui.bench.printers import print_csv
-
-        print_csv(terminal, runs)
-    elif runs:
-        compared = [*ratio_lines(ratios), *(baseline_lines(baseline) if baseline is not None else ())]
-        _print_text(terminal, runs, output, compared, qualities)
-    for warning in warnings_of(runs):
-        terminal.alarm("warning:", warning)
-    if plot is not None:
-        draw_plot(terminal, runs, plot)
+    data = report_data(runs, ratios, baseline, qualities) if output == "json" else None
+    if data is not None and plot is not None:
+        _draw_before(terminal, runs, plot, data)
+    try:
+        if data is not None:
+            print_result(terminal, "bench", data)
+        elif output in ("jsonl", "csv"):
+            _print_records(terminal, runs, output)
+        elif runs:
+            compared = [*ratio_lines(ratios), *(baseline_lines(baseline) if baseline is not None else ())]
+            _print_text(terminal, runs, output, compared, qualities, command)
+        for warning in warnings_of(runs):
+            terminal.alarm("warning:", warning)
+    finally:
+        if data is None and plot is not None:
+            draw_plot(terminal, runs, plot)
 
 
 def report_data(
@@ -86,14 +93,25 @@ def warnings_of(runs: Sequence[Run]) -> tuple[str, ...]:
     )
 
 
+def _print_records(terminal: Terminal, runs: Sequence[Run], output: str) -> None:
+    from phicli.ui.bench.printers import print_csv, print_jsonl
+
+    (print_csv if output == "csv" else print_jsonl)(terminal, runs)
+
+
 def _print_text(
-    terminal: Terminal, runs: Sequence[Run], output: str, compared: Sequence[str], qualities: Sequence[Quality]
+    terminal: Terminal,
+    runs: Sequence[Run],
+    output: str,
+    compared: Sequence[str],
+    qualities: Sequence[Quality],
+    command: str,
 ) -> None:
     """The table for people, on a terminal, in a pipe or in Markdown, and below it what was compared."""
     if output == "markdown":
         from phicli.ui.bench.printers import print_markdown
 
-        print_markdown(terminal, runs, [*compared, *_sentences(qualities)])
+        print_markdown(terminal, runs, [*compared, *_sentences(qualities)], command)
         return
     lines = list(compared)
     if qualities:
@@ -108,6 +126,29 @@ def _sentences(qualities: Sequence[Quality]) -> Iterator[str]:
         from phicli.ui.bench.quality import quality_sentences
 
         yield from quality_sentences(qualities)
+
+
+def draw_or_warn(terminal: Terminal, runs: Sequence[Run], path: Path) -> None:
+    """Draw ``runs``; not being able to is a warning, for something else that failed is to be told."""
+    try:
+        draw_plot(terminal, runs, path)
+    except PhiError as error:
+        terminal.alarm("warning:", error.message)
+
+
+def _draw_before(terminal: Terminal, runs: Sequence[Run], path: Path, data: Mapping[str, Any]) -> None:
+    """Draw ``runs``; what goes wrong takes ``data`` along, which nobody has seen yet.
+
+    Raises:
+        UsageError, DoesNotFitError, UserInterruptError: as for :func:`print_runs`, with ``data``.
+    """
+    try:
+        draw_plot(terminal, runs, path)
+    except KeyboardInterrupt:
+        raise UserInterruptError("interrupted", data=data) from None
+    except PhiError as error:
+        error.data = data
+        raise
 
 
 def draw_plot(terminal: Terminal, runs: Sequence[Run], path: Path) -> None:

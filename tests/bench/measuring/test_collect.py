@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, Outcome, Step, collect
+from phicli.bench.measuring.collect import BenchPlan, Outcome, Step, collect, planned_runs
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.types import Workload
 from phicli.errors import EngineError, UserInterruptError
@@ -73,6 +73,7 @@ def test_an_interruption_leaves_what_was_finished() -> None:
     laboratory = Laboratory(interrupts_at=WARM_UP + 3 + 1 + 2)
     outcome = measured(BenchPlan((load(),), USUAL, 3), laboratory)
     assert isinstance(outcome.failure, UserInterruptError)
+    assert outcome.failure.hint == "what was measured until then is shown"
     (run,) = outcome.runs
     assert not run.complete
     assert [sample.prompt_ms is None for sample in run.samples] == [False] * 3
@@ -84,6 +85,18 @@ def test_an_interruption_before_anything_was_measured() -> None:
     outcome = measured(BenchPlan((load(),), USUAL, 3), Laboratory(interrupts_at=2))
     assert outcome.runs == ()
     assert isinstance(outcome.failure, UserInterruptError)
+    assert (outcome.failure.message, outcome.failure.hint) == ("interrupted before anything was measured", "")
+
+
+def test_what_is_planned_is_what_is_measured() -> None:
+    plan = BenchPlan((load("a"), load("b", threads=1)), (Workload(64, 8, 0), Workload(0, 8, 100)), 3)
+    planned = planned_runs(plan, around())
+    facts = [(run.subject.model, run.settings, run.workload, run.context_tokens, run.hardware) for run in planned]
+    outcome = measured(plan)
+    assert facts == [
+        (run.subject.model, run.settings, run.workload, run.context_tokens, run.hardware) for run in outcome.runs
+    ]
+    assert {(run.run_id, run.samples, run.subject.build, run.extra["repeat"]) for run in planned} == {("", (), "", 3)}
 
 
 def test_an_engine_that_dies_leaves_what_was_measured() -> None:

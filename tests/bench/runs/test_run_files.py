@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.compare import baseline_check
+from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.history import Entry, History, entry_of
 from phicli.bench.runs.run_files import read_runs, write_export
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
@@ -52,7 +52,9 @@ def test_a_file_is_a_baseline(tmp_path: Path) -> None:
     measured = [replace(one, subject=replace(one.subject, sha256=None)) for one in quants()]
     path.write_text(json.dumps([one.to_data() for one in measured]), encoding="utf-8")
     now = [replace(one, run_id=f"now{place}") for place, one in enumerate(measured)]
-    result = baseline_check(now, str(path), fail_below=0.99, force=False, history=History(tmp_path / "none"))
+    baseline = open_baseline(str(path), 0.99, History(tmp_path / "none"))
+    assert baseline is not None
+    result = baseline.compare(now)
     assert [ratio.ratio for ratio in result.ratios] == pytest.approx([1] * 6)
 
 
@@ -135,7 +137,7 @@ def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
         (tmp_path / "file" / "runs", "does not exist"),
         (tmp_path / "nowhere", "there already"),
         (tmp_path / ("x" * 250), "cannot be written"),
-        (Path(os.devnull), "there already"),
+        (Path(os.devnull), "a device or a pipe"),
     ):
         with pytest.raises(UsageError, match=said):
             write_export(path, "x")

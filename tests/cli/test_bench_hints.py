@@ -1,0 +1,109 @@
+"""What ``phi bench`` proposes when it fails is something that can be typed behind ``phi bench``."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phicli.bench.types import Workload
+from phicli.commands.benching.hints import hint_for_bench
+from phicli.commands.benching.planning import require_room
+from phicli.errors import DoesNotFitError
+from tests.fakes.bench_engines import GIB, around, load
+from tests.support.running import Phi
+
+PACKAGE = Path(hint_for_bench.__code__.co_filename).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "hint"),
+    [
+        (["phi-5-giant"], 3, "phi list"),
+        (["phi-4"], 3, "phi pull phi-4"),
+        (["tiny-phi:q9_9"], 3, "phi bench tiny-phi"),
+        (["phi-4-multimodal"], 6, "phi bench phi-4-mini"),
+        (["what is a phi?"], 3, "phi list"),
+        ([""], 2, "phi bench tiny-phi"),
+        (["/no/such/folder/model.gguf"], 3, "phi bench tiny-phi"),
+        (["."], 2, "phi bench tiny-phi"),
+        (["/dev/null"], 2, "phi bench tiny-phi"),
+        (["tiny-phi", "--no-such-option"], 2, "phi bench --help"),
+        (["tiny-phi", "--eval", "arithmetic", "--gpu-layers", "99999999999"], 2, "--gpu-layers"),
+    ],
+    ids=str,
+)
+def test_no_hint_is_about_another_command(phi: Phi, tmp_path: Path, typed: list[str], code: int, hint: str) -> None:
+    (tmp_path / "empty").mkdir()
+    words = [str(tmp_path / "empty") if word == "." else word for word in typed]
+    done = phi("bench", *words, "--json")
+    assert done.code == code, done.out
+    error = done.json["error"]
+    assert hint in error["hint"], error
+    assert "phi chat" not in error["hint"]
+    assert "prompt that begins" not in error["hint"]
+
+
+def hints_of_the_layers_below() -> list[str]:
+    """Every text in the package that names ``phi chat``, what is filled in as ``tiny-phi``; not what commands say."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in ("commands", "ui"):
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        inner = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else "tiny-phi" for part in node.values]
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs | inner:
+                found.append(node.value)
+    return [text for text in found if "phi chat" in text]
+
+
+def test_what_the_layers_below_propose_can_be_typed() -> None:
+    hints = hints_of_the_layers_below()
+    assert len(hints) > 15
+    for hint in hints:
+        said = hint_for_bench(hint)
+        assert "phi chat" not in said
+        assert not re.search(r"phi bench \S+ (hello|')", said), f"no prompt belongs there: {said}"
+
+
+WORK = (Workload(512, 128, 0),)
+DEEP = (Workload(512, 128, 30_000),)
+WHOLLY_REPACKED = replace(load(gib=4).shape, repackable_bytes=4 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "work", "hint"),
+    [
+        ({"context_tokens": 32_768}, {}, WORK, "it fits with --context 768"),
+        ({"context_tokens": 768, "shape": WHOLLY_REPACKED}, {"repack": True}, WORK, "it fits with --repack off"),
+        ({"context_tokens": 32_768}, {}, DEEP, "it fits with --kv-type q8_0"),
+        ({"context_tokens": 131_072}, {}, (Workload(512, 128, 130_000),), "use a smaller --prompt-tokens"),
+        ({"context_tokens": 32_768}, {"flash_attention": "off"}, DEEP, "use a smaller --prompt-tokens"),
+    ],
+    ids=range(5),
+)
+def test_options_with_which_it_fits_are_named(
+    change: dict[str, Any], settings: dict[str, Any], work: tuple[Workload, ...], hint: str
+) -> None:
+    one = load(gib=4)
+    one = replace(one, settings=replace(one.settings, **settings), **change)
+    with pytest.raises(DoesNotFitError) as caught:
+        require_room(one, work, around(gib=7.5))
+    assert hint in caught.value.hint
+    assert caught.value.data
+
+
+def test_a_smaller_model_is_proposed_where_nothing_else_helps() -> None:
+    with pytest.raises(DoesNotFitError) as caught:
+        require_room(replace(load(gib=40), context_tokens=768), WORK, around(gib=8))
+    assert "take a smaller model: phi bench " in caught.value.hint
+    require_room(load(gib=4), WORK, around(gib=64))
