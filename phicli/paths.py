@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 _APP = "phicli"
+NOWHERE: Final = Path(os.devnull).absolute() / _APP
+"""Stands for a folder of ours where neither the environment nor the system names a home: nothing can be made in it."""
 
 
 def expand(path: str) -> Path:
@@ -39,7 +43,7 @@ def data_dir() -> Path:
         return expand(home) / "data"
     import platformdirs
 
-    return platformdirs.user_data_path(_APP, appauthor=False)
+    return _at_home(platformdirs.user_data_path)
 
 
 def state_dir() -> Path:
@@ -48,7 +52,7 @@ def state_dir() -> Path:
         return expand(home) / "state"
     import platformdirs
 
-    return platformdirs.user_state_path(_APP, appauthor=False)
+    return _at_home(platformdirs.user_state_path)
 
 
 def cache_dir() -> Path:
@@ -57,7 +61,7 @@ def cache_dir() -> Path:
         return expand(home) / "cache"
     import platformdirs
 
-    return platformdirs.user_cache_path(_APP, appauthor=False)
+    return _at_home(platformdirs.user_cache_path)
 
 
 def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
@@ -81,18 +85,86 @@ def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write ``content`` so that whoever reads ``path`` sees all of it or what was there before; folders are made.
 
+    Nobody else may read it.
+
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
     import tempfile
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with _about(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with _in_place_of(path, Path(name)), os.fdopen(handle, "wb") as file:
             file.write(content)
-        Path(name).replace(path)
+
+
+def write_output(path: Path, content: bytes) -> None:
+    """The same for a file that somebody named: a link stays one, and others may read what the umask lets them.
+
+    Raises:
+        OSError: it cannot be written, or it is no regular file; what was there before is still there.
+    """
+    import secrets
+    import stat
+
+    target = output_target(path)
+    with _about(path):
+        new = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        file = new.open("xb")
+        with _in_place_of(target, new), file:
+            file.write(content)
+            if target.exists():
+                new.chmod(stat.S_IMODE(target.stat().st_mode))
+
+
+def output_target(path: Path) -> Path:
+    """The file that :func:`write_output` writes for ``path``: the one behind its links. It need not exist.
+
+    Raises:
+        OSError: it is a folder, a device or a pipe, its folder is not there, or its links lead nowhere.
+    """
+    import errno
+    import stat
+
+    target = Path(os.path.realpath(path))
+    with contextlib.suppress(FileNotFoundError):
+        mode = target.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is no regular file but a device or a pipe", str(path))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
+    return target
+
+
+def _at_home(folder: Callable[..., Path]) -> Path:
+    """What platformdirs says; older versions of it leave a ``~`` for which there is no home, newer ones complain."""
+    try:
+        found = folder(_APP, appauthor=False)
+    except RuntimeError:
+        return NOWHERE
+    return NOWHERE if found.parts[:1] == ("~",) else found
+
+
+@contextlib.contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """Errors name ``path``: the one of a temporary file says nobody anything, and that of a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+@contextlib.contextmanager
+def _in_place_of(path: Path, new: Path) -> Iterator[None]:
+    """The file ``new`` becomes ``path`` when it was written; when that fails it is gone."""
+    try:
+        yield
+        new.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            new.unlink()
         raise

@@ -9,7 +9,8 @@ from phicli.errors import PhiError
 from phicli.ui.terminal import BIDI, Terminal
 
 SCHEMA = 1
-_ESCAPED = {code: f"\\u{code:04x}" for code in BIDI}
+_ESCAPED = {code: f"\\u{code:04x}" for code in (*BIDI, *range(0x7F, 0xA0), 0x2028, 0x2029)}
+"""What JSON may have as it is, but turns a line round, is a command to a terminal, or ends a line for some readers."""
 
 
 def print_result(terminal: Terminal, command: str, data: Mapping[str, Any]) -> None:
@@ -31,12 +32,16 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
         terminal.say(f"  → {error.hint}" if _encodes(terminal, "→") else f"  -> {error.hint}")
 
 
-def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
+def json_line(terminal: Terminal, value: Any) -> str:
+    """``value`` as JSON on one line, with its end, in characters that ``terminal`` shows as what they are."""
     import json
 
     only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
-    text = json.dumps(envelope, ensure_ascii=only_ascii)
-    terminal.write(text.translate(_ESCAPED) + "\n")  # the same JSON, and it looks on a terminal like what it is
+    return json.dumps(value, ensure_ascii=only_ascii).translate(_ESCAPED) + "\n"
+
+
+def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
+    terminal.write(json_line(terminal, envelope))
 
 
 def _encodes(terminal: Terminal, character: str) -> bool:

@@ -75,7 +75,9 @@ def _widths(layout: Layout, rows: Sequence[Mapping[str, str]], width: int) -> li
 
 
 def _natural(column: Column, rows: Sequence[Mapping[str, str]]) -> int:
-    return max(len(column.title), *(len(column.text(row)) for row in rows))
+    from rich.cells import cell_len  # characters of East Asian scripts take two columns
+
+    return max(cell_len(column.title), *(cell_len(column.text(row)) for row in rows))
 
 
 def _least(column: Column, rows: Sequence[Mapping[str, str]]) -> int:

@@ -15,6 +15,7 @@ import pytest
 
 from phicli.bench.runs.history import Entry, History, entry_of
 from phicli.bench.runs.run_files import read_runs
+from tests.support.disks import small_file_system
 from tests.support.running import Phi
 from tests.support.runs import quants, run
 
@@ -69,7 +70,9 @@ def test_list_only_some(phi: Phi, kept: History) -> None:
     assert [row.split()[0] for row in phi("runs", "list", "--kind", "EVAL").out.splitlines()[1:]] == ["2q2rgw0zzz"]
     assert len(phi("runs", "list", "--model", "phi-4-mini").out.splitlines()) == 3
     assert len(phi("runs", "list", "--model", "phi-4-mini:q8_0").out.splitlines()) == 2
-    assert phi("runs", "list", "--model", "phi-9").out == ""
+    none = phi("runs", "list", "--model", "phi-9")
+    assert none.out == ""
+    assert none.err == "no such run was kept; see all: phi runs list\n"
     cut = phi("runs", "list", "--limit", "2")
     assert len(cut.out.splitlines()) == 3
     assert "older ones" in cut.err
@@ -82,7 +85,9 @@ def test_list_only_some(phi: Phi, kept: History) -> None:
     assert "data" not in data["runs"][0], "a list stays short"
 
 
-@pytest.mark.parametrize("arguments", [["--kind", "nonsense"], ["--limit", "0"], ["--limit", "x"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--kind", "nonsense"], ["--limit", "0"], ["--limit", "-1"], ["--limit", "x"]], ids=" ".join
+)
 def test_list_with_nonsense(phi: Phi, arguments: list[str]) -> None:
     assert phi("runs", "list", *arguments).code == 2
     assert phi("runs", "list", *arguments, "--json").json["error"]["code"] == "usage"
@@ -153,6 +158,17 @@ def test_export_for_spreadsheets(phi: Phi, kept: History) -> None:
     assert rows[3]["model"].startswith("'=")
 
 
+def test_names_of_control_characters_tear_no_spreadsheet_apart(phi: Phi, history: History) -> None:
+    names = ["\r-1.gguf", "a\r\nb", "\x1b[31m\x9b2J", "q\"u,o'te", "\udcff"]
+    for number, name in enumerate(names):
+        history.add(replace(EVAL, run_id=f"a{number}", model=name, data={"path": name, "list": [name]}))
+    done = phi("runs", "export", *(f"a{number}" for number in range(len(names))), "--csv")
+    assert "\x1b" not in done.out
+    rows = list(csv.DictReader(io.StringIO(done.out, newline="")))
+    assert [row["path"] for row in rows] == ["'-1.gguf", "a\nb", "\ufffd[31m\ufffd2J", "q\"u,o'te", "?"]
+    assert [json.loads(row["list"]) for row in rows] == [[name] for name in names]
+
+
 def test_export_into_a_file(phi: Phi, kept: History, tmp_path: Path) -> None:
     path = tmp_path / "kept runs.jsonl"
     done = phi("runs", "export", "2q2rgvq", "--output", str(path))
@@ -168,6 +184,32 @@ def test_export_into_a_file(phi: Phi, kept: History, tmp_path: Path) -> None:
     assert forced.json["data"] == {"path": str(path), "count": 3}
     assert len(json.loads(path.read_bytes())["data"]["runs"]) == 3
     assert len(read_runs(path)) == 2
+    assert len(phi("runs", "export", "--output", "-").out.splitlines()) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files on Windows")
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["", "force"])
+def test_no_export_waits_for_a_pipe_or_takes_its_place(
+    phi: Phi, kept: History, tmp_path: Path, force: list[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = phi("runs", "export", "--output", str(tmp_path / "pipe"), *force)
+    assert done.code == 2
+    assert "a device or a pipe" in done.err
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_an_export_to_a_full_disk_leaves_nothing_half(phi: Phi, kept: History, tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=4k") as disk:
+        (disk / "filler").write_bytes(b"x" * 4096)
+        done = phi("runs", "export", "--output", str(disk / "runs.jsonl"))
+        assert (done.code, [path.name for path in disk.iterdir()]) == (5, ["filler"])
+        assert "runs.jsonl is full" in done.err
+
+
+def test_names_that_are_no_text_find_nothing(phi: Phi, kept: History) -> None:
+    assert phi("runs", "list", "--model", "\udcff").code == 0
+    assert phi("runs", "show", "\udcff").code == 3
 
 
 def test_exports_that_cannot_be(phi: Phi, kept: History, tmp_path: Path) -> None:

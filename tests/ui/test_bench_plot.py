@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.types import Run, Workload
-from phicli.errors import UsageError
+from phicli.errors import DoesNotFitError, UsageError
 from phicli.ui.bench.plot import check_plot, draw
 from phicli.ui.bench.series import plot_of
+from tests.support.disks import small_file_system
 from tests.support.runs import depths, quants, run, threads, without_matplotlib
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -118,8 +119,8 @@ def test_a_name_is_shown_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "plot.svg"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        draw([run(r"$\frac{1}{2}$ <b>&amp; 漢字", None), run("a\nb", None)], path)
-    assert {r"$\frac{1}{2}$ <b>&amp; 漢字", "a b"} <= set(texts(path))
+        draw([run(r"$\frac{1}{2}$ <b>&amp; 漢字", None), run("a\nb", None), run("\udcff\ufffe\x1b[31m", None)], path)
+    assert {r"$\frac{1}{2}$ <b>&amp; 漢字", "a b", "\ufffd\ufffd\ufffd[31m"} <= set(texts(path))
 
 
 def test_the_settings_of_the_person_for_matplotlib_do_not_count(tmp_path: Path) -> None:
@@ -175,6 +176,45 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             check_plot(path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files on Windows")
+@pytest.mark.parametrize("name", ["pipe.svg", "device.svg", "to-folder.svg", "loop.svg", "dangling.svg"])
+def test_what_is_no_file_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe.svg")
+    for link, target in (("device", os.devnull), ("to-folder", "."), ("loop", "loop.svg"), ("dangling", "no/x.svg")):
+        (tmp_path / f"{link}.svg").symlink_to(target)
+    before = {path.name: path.lstat().st_ino for path in tmp_path.iterdir()}
+    for refuse in (check_plot, lambda path: draw(quants(), path)):
+        with pytest.raises(UsageError):
+            refuse(tmp_path / name)
+    assert {path.name: path.lstat().st_ino for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no links on Windows")
+def test_a_link_is_drawn_into_its_target(tmp_path: Path) -> None:
+    (tmp_path / "link.svg").symlink_to("plot.svg")
+    check_plot(tmp_path / "link.svg")
+    draw(quants(), tmp_path / "link.svg")
+    assert (tmp_path / "link.svg").is_symlink()
+    assert "phi-4-mini:q8_0" in texts(tmp_path / "plot.svg")
+
+
+def test_a_full_disk_leaves_the_old_one_and_nothing_half(tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=32k") as disk:
+        (disk / "filler").write_bytes(b"x" * 20_480)
+        (disk / "plot.png").write_bytes(b"before")
+        with pytest.raises(DoesNotFitError, match="there is no plot"):
+            draw(quants(), disk / "plot.png")
+        assert (disk / "plot.png").read_bytes() == b"before"
+        assert len(list(disk.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not stop this user")
+def test_a_file_that_is_write_protected_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plot.svg").touch(mode=0o400)
+    with pytest.raises(UsageError, match="write-protected"):
+        check_plot(tmp_path / "plot.svg")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="permissions do not stop this user")

@@ -71,10 +71,25 @@ def test_csv_is_that_of_the_standard() -> None:
     assert '"a ""big"", model\nof two lines"' in text
 
 
-@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
 def test_a_name_is_no_formula(name: str) -> None:
     (found,) = records([run(name, None)])
     assert found["model"] == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["\r=1", "=1\r", "\x1b[31m\x9b2J\u202e", "a\r\nb", "\x85\u2028"])
+def test_a_name_of_control_characters_is_a_cell_and_no_command(name: str) -> None:
+    (found,) = records([run(name, None)])
+    assert found["model"] in ("'=1", "\ufffd[31m\ufffd2J\ufffd", "a\nb", "\ufffd\u2028")
+    assert found["quant"] == ""
+
+
+def test_a_line_of_json_is_one_line_for_everybody() -> None:
+    terminal = pipe()
+    print_jsonl(terminal, [run("\x85\u2028\u2029\x9b31m\x7f\x1b", None)])
+    (line,) = shown(terminal.stdout).splitlines()
+    assert json.loads(line)["model"] == "\x85\u2028\u2029\x9b31m\x7f\x1b"
+    assert line.isprintable()
 
 
 def test_a_reader_that_has_left_ends_it() -> None:
@@ -103,9 +118,9 @@ def test_markdown_shows_energy_where_there_is_some() -> None:
 
 
 def test_a_name_does_nothing_in_markdown() -> None:
-    text = markdown([run("a|b<script>_x_ [y](z)\n# head\\", None)])
+    text = markdown([run("a|b<script>_x_ [y](z)\n# head\\&lt;$x$", None)])
     (row,) = [line for line in text.splitlines() if line.startswith("| a")]
-    assert row.startswith(r"| a\|b\<script\>\_x\_ \[y\](z) \# head\\ | ")
+    assert row.startswith(r"| a\|b\<script\>\_x\_ \[y\](z) \# head\\\&lt;\$x\$ | ")
 
 
 def parsed(words: list[str]) -> tuple[Sequence[str], BenchOptions]:

@@ -9,19 +9,18 @@ benchmark writes one row in minutes. Two processes that write at once wait for e
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-import shlex
 import sqlite3
-import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from phicli.bench.runs.history_errors import damaged, is_busy, newer, translated
 from phicli.bench.runs.run_ids import new_run_id, now
 from phicli.bench.types import Run
-from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.paths import data_dir
 
 __all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
@@ -40,15 +39,9 @@ CREATE TABLE runs (
 )
 """
 _COLUMNS: Final = "run_id, made_at, kind, model, quant, engine, build, cpu, data"
-_WAIT_S: Final = 30.0
-_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_REFUSED: Final = {
-    sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
-    sqlite3.SQLITE_PERM: errno.EACCES,
-    sqlite3.SQLITE_IOERR: errno.EIO,
-}
+_WAIT_S: Final = 10.0
+_PAUSE_S: Final = 0.05
+_Found = TypeVar("_Found")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +76,13 @@ class History:
     Args:
         path: the SQLite file, by default ``runs.sqlite`` under the data folder. It and its folder are made with the
             first entry; until then there are no entries.
+        wait_s: for how long another process that has the file is waited for, by default 10 seconds; but only once:
+            where that was in vain, what comes after does not wait.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, wait_s: float | None = None) -> None:
         self.path = data_dir() / "runs.sqlite" if path is None else path
+        self._wait_s = wait_s
 
     def add(self, entry: Entry) -> None:
         """Keep ``entry``, in place of one of the same id; all of it is kept or nothing.
@@ -94,22 +90,25 @@ class History:
         Raises:
             DoesNotFitError: the disk is full.
             IntegrityError: the file is damaged, or no history of this version of phi.
-            OSError: it cannot be written, or another process had it for 30 seconds.
+            PhiError: another process had it for too long.
+            OSError: it cannot be written.
             ValueError: ``entry.data`` cannot be JSON: a NaN, or an object of another kind.
         """
         data = json.dumps(dict(entry.data), allow_nan=False)
         about = (entry.run_id, entry.made_at, entry.kind, entry.model, entry.quant)
-        row = [  # names of files can be no text
-            text and text.encode(errors="replace").decode() for text in (*about, entry.engine, entry.build, entry.cpu)
-        ]
-        with self._translated():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+        row = [text and _storable(text) for text in (*about, entry.engine, entry.build, entry.cpu)]
+
+        def insert() -> None:
             with contextlib.closing(self._connect("rwc")) as connection, _transaction(connection):
                 if not self._has_table(connection):
                     connection.execute(_TABLE)
                     connection.execute(f"PRAGMA user_version = {_SCHEMA}")
                 places = ", ".join("?" * (len(row) + 1))
                 connection.execute(f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES ({places})", (*row, data))  # noqa: S608
+
+        with translated(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._patiently(insert)
 
     def try_add(self, entry: Entry) -> str | None:
         """Keep ``entry``; where that is impossible, the sentence to warn with, for what was measured is not lost."""
@@ -118,7 +117,9 @@ class History:
         except PhiError as error:
             return f"the run was not kept: {error.message}" + (f" ({error.hint})" if error.hint else "")
         except OSError as error:
-            return f"the run was not kept: {error.strerror or error}: {error.filename or self.path}"
+            why = error.strerror or str(error)
+            why = why[:1].lower() + why[1:] if why[1:2].islower() else why
+            return f"the run was not kept: {why}: {error.filename or self.path}"
         except ValueError as error:
             return f"the run was not kept: {error}"
         return None
@@ -131,7 +132,7 @@ class History:
             UsageError: there are several; the message names some.
             IntegrityError, OSError: as for :meth:`entries`.
         """
-        wanted = prefix.strip().lower()
+        wanted = _storable(prefix.strip().lower())
         if wanted == LAST:
             found = self.entries(limit=1)
         else:
@@ -156,7 +157,8 @@ class History:
 
         Raises:
             IntegrityError: the file is damaged, or no history of this version of phi.
-            OSError: it cannot be read, or another process had it for 30 seconds.
+            PhiError: another process had it for too long.
+            OSError: it cannot be read.
         """
         tests: list[str] = []
         values: list[Any] = []
@@ -165,37 +167,59 @@ class History:
             values.append(kind)
         if model is not None:
             tests.append("lower(model) = lower(?) OR lower(model || ':' || coalesce(quant, '')) = lower(?)")
-            values += [model, model]
+            values += [_storable(model)] * 2
         where = "WHERE " + " AND ".join(f"({test})" for test in tests) if tests else ""
         return self._select(where, values, limit)
 
     def _select(self, where: str, values: Any, limit: int | None = None) -> tuple[Entry, ...]:
-        with self._translated():
-            if not self.path.exists():
-                return ()
+        def select() -> list[tuple[Any, ...]]:
             with contextlib.closing(self._connect("rw")) as connection:
                 if not self._has_table(connection):
-                    return ()
+                    return []
                 text = f"SELECT {_COLUMNS} FROM runs {where} ORDER BY made_at DESC, run_id DESC LIMIT ?"  # noqa: S608
-                rows = connection.execute(text, (*values, -1 if limit is None else limit)).fetchall()
+                return connection.execute(text, (*values, -1 if limit is None else limit)).fetchall()
+
+        with translated(self.path):
+            try:
+                self.path.stat()
+            except FileNotFoundError:
+                return ()
+            rows = self._patiently(select)
         return tuple(self._entry(row) for row in rows)
+
+    def _patiently(self, work: Callable[[], _Found]) -> _Found:
+        """What comes of ``work``, tried again while another process has the file.
+
+        SQLite could wait by itself, but not be interrupted meanwhile.
+        """
+        ends_at = time.monotonic() + (_WAIT_S if self._wait_s is None else self._wait_s)
+        while True:
+            try:
+                return work()
+            except sqlite3.Error as error:
+                if not is_busy(error):
+                    raise
+                if time.monotonic() >= ends_at:
+                    self._wait_s = 0.0
+                    raise
+            time.sleep(_PAUSE_S)
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         try:
             data = json.loads(row[-1])
         except (ValueError, TypeError, RecursionError):
             data = None
-        if not isinstance(data, dict):
-            raise self._damaged(f"what it has of run {row[0]} cannot be read")
+        if not isinstance(data, dict) or not all(isinstance(one, str) for one in row if one is not None):
+            raise damaged(self.path, f"what it has of run {row[0]} cannot be read")
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         if self.path.exists() and not self.path.is_file():
-            raise OSError(errno.EINVAL, "it is no regular file", str(self.path))
+            raise damaged(self.path, "it is no regular file")
         # SQLite itself falls back to reading where the file is write-protected.
         where = f"{self.path.absolute().as_uri()}?mode={mode}"
-        return sqlite3.connect(where, uri=True, timeout=_WAIT_S, isolation_level=None)
+        return sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
 
     def _has_table(self, connection: sqlite3.Connection) -> bool:
         """False for a file that was never written to.
@@ -206,43 +230,15 @@ class History:
         version = int(connection.execute("PRAGMA user_version").fetchone()[0])
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version > _SCHEMA and "runs" in tables:
-            aside = f"upgrade phi, or set it aside: {self._aside()}"
-            raise IntegrityError(f"the history {self.path} was written by a newer phi (form {version})", aside)
+            raise newer(self.path, version)
         if (version, "runs" in tables) not in ((0, False), (_SCHEMA, True)) or (version == 0 and tables):
-            raise self._damaged("it is a database of something else")
+            raise damaged(self.path, "it is a database of something else")
         return version == _SCHEMA
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """What SQLite says, in errors of ours."""
-        try:
-            yield
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-                raise self._full() from error
-            raise
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            if code == sqlite3.SQLITE_FULL:
-                raise self._full() from error
-            if code in _BUSY:
-                raise OSError(errno.EBUSY, "another process has had it for too long", str(self.path)) from error
-            if code in _REFUSED:
-                raise OSError(_REFUSED[code], f"the history cannot be used: {error}", str(self.path)) from error
-            raise self._damaged("it is damaged" if code in _DAMAGED else str(error)) from error
 
-    def _full(self) -> DoesNotFitError:
-        return DoesNotFitError(f"the disk of the history {self.path} is full", "free some space and run it again")
-
-    def _damaged(self, why: str) -> IntegrityError:
-        return IntegrityError(
-            f"the history {self.path} cannot be read: {why}",
-            f"set it aside, and the next run begins a new one: {self._aside()}",
-        )
-
-    def _aside(self) -> str:
-        command = "move" if sys.platform == "win32" else "mv"
-        return f"{command} {shlex.quote(str(self.path))} {shlex.quote(f'{self.path}.damaged')}"
+def _storable(text: str) -> str:
+    """``text`` as it is kept: names of files can be no text."""
+    return text.encode(errors="replace").decode()
 
 
 @contextlib.contextmanager

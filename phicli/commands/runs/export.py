@@ -34,7 +34,7 @@ def export(
     form = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=False)
     found = chosen(runs or ())
     text = export_text(found, form)
-    if output is None:
+    if output is None or str(output) == "-":
         print_export(Terminal.current(), text)
     else:
         write_export(output, text, force=force)

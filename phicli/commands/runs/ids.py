@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from phicli.bench.runs.history import Entry
 
 _OFFERED = 50
+_WAIT_S = 0.2
+"""Nobody who presses Tab waits for longer."""
 
 
 def complete_run(incomplete: str) -> list[str]:
@@ -17,7 +19,7 @@ def complete_run(incomplete: str) -> list[str]:
     from phicli.errors import PhiError
 
     try:
-        known = [LAST, *(entry.run_id for entry in History().entries(limit=_OFFERED))]
+        known = [LAST, *(entry.run_id for entry in History(wait_s=_WAIT_S).entries(limit=_OFFERED))]
     except (PhiError, OSError):
         return []
     return [name for name in known if name.startswith(incomplete.lower())]

@@ -27,4 +27,5 @@ def list_(
     from phicli.ui.terminal import Terminal
 
     found = History().entries(kind=kind_of(kind), model=model, limit=limit + 1)
-    print_list(Terminal.current(), found[:limit], more=len(found) > limit, as_json=as_json)
+    narrowed = kind is not None or model is not None
+    print_list(Terminal.current(), found[:limit], more=len(found) > limit, as_json=as_json, narrowed=narrowed)

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.runs.history import Entry
+from phicli.ui.bench.cells import Cell, harmless
+from phicli.ui.bench.runs import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
 FORMS: Final = ("jsonl", "json", "csv", "text")
 """``text`` is what is written where nothing was asked for: JSON lines."""
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_Cell = str | int | float | bool | None
 
 
 def export_text(entries: Sequence[Entry], form: str) -> str:
@@ -39,7 +38,7 @@ def print_export(terminal: Terminal, text: str) -> None:
     if text:
         terminal.write(text)
     else:
-        terminal.say("no run was kept yet; make one: phi bench")
+        terminal.say(NOTHING_KEPT)
 
 
 def print_written(terminal: Terminal, count: int, path: Path, *, as_json: bool) -> None:
@@ -74,24 +73,18 @@ def _table(entries: Sequence[Entry]) -> str:
     page = io.StringIO(newline="")
     writer = csv.writer(page, lineterminator="\n")
     if columns:
-        writer.writerow(map(_harmless, columns))
-    writer.writerows([_harmless(row.get(name)) for name in columns] for row in rows)
+        writer.writerow(map(harmless, columns))
+    writer.writerows([harmless(row.get(name)) for name in columns] for row in rows)
     return page.getvalue()
 
 
-def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, _Cell]]:
+def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Cell]]:
     """Each single value with the way to it; what an entry and its data both have comes once."""
     for name, value in data.items():
         if isinstance(value, Mapping):
             yield from _flat(value, before if not before and name == "data" else f"{before}{name}.")
         else:
             yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value
-
-
-def _harmless(cell: _Cell) -> _Cell:
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 _WRITERS: Final[Mapping[str, Callable[[Sequence[Entry]], str]]] = {

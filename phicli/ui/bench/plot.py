@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.bench.types import Run
-from phicli.errors import UsageError
-from phicli.paths import write_atomically
+from phicli.errors import DoesNotFitError, UsageError
+from phicli.paths import output_target, write_output
 from phicli.ui.bench.figures import rate
 from phicli.ui.bench.series import Panel, Plot, plot_of
 from phicli.ui.terminal import one_line
@@ -41,25 +43,33 @@ _STYLE: Final[dict[str, Any]] = {
 _PANEL_INCHES: Final = 4.4
 _INCHES_OF_A_LETTER: Final = 0.085
 _INCHES_OF_A_SMALL_LETTER: Final = 0.068
+_MOST_INCHES: Final = 400.0
+"""At 150 dots an inch, what a PNG can have."""
+
 _MOST_TICKS: Final = 8
+_NO_XML: Final = dict.fromkeys((*range(0xD800, 0xE000), 0xFFFE, 0xFFFF), 0xFFFD)
+"""Halves of characters, which names of files can have, and what no XML may hold."""
 
 
 def check_plot(path: Path) -> None:
     """Make sure that a plot can be written to ``path``, before anything is measured for it.
 
     Raises:
-        UsageError: its suffix is neither .svg nor .png, its folder is not there or takes no file, or matplotlib is not
-            installed.
+        UsageError: its suffix is neither .svg nor .png, its folder is not there or takes no file, it is no regular file
+            or write-protected, or matplotlib is not installed.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"a plot cannot be written as {path.name}", "name a file that ends in .svg or .png")
+    _require_suffix(path)
     try:
-        _try_writing(path)
+        target = output_target(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"there is no folder {path.parent} for the plot", "make it, or name another") from None
+        folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+        raise UsageError(f"there is no folder {folder} for the plot", "make it, or name another") from None
     except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"a plot cannot be written to {path}: {reason}", "name another file for --plot") from None
+        raise _refused(path, error) from None
+    try:
+        _try_writing(target)
+    except OSError as error:
+        raise _refused(path, error) from None
     _require_matplotlib()
 
 
@@ -69,26 +79,42 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     The same runs give the same bytes with the same version of matplotlib.
 
     Raises:
-        UsageError: the suffix is neither .svg nor .png, matplotlib is not installed, or nothing was measured.
-        OSError: it cannot be written; what was there before is still there.
+        UsageError: the suffix is neither .svg nor .png, matplotlib is not installed, nothing was measured, or it cannot
+            be written; what was there before is still there.
+        DoesNotFitError: the disk is full; likewise.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"a plot cannot be written as {path.name}", "name a file that ends in .svg or .png")
+    _require_suffix(path)
     plot = plot_of(runs) if runs else None
     if plot is None or not plot.panels:
         raise UsageError("nothing was measured that could be drawn", "measure again: phi bench")
     _require_matplotlib()
-    write_atomically(path, _rendered(plot, path.suffix.lower().removeprefix(".")))
+    page = _rendered(plot, path.suffix.lower().removeprefix("."))
+    try:
+        write_output(path, page)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+            hint = "free some space, or name another folder"
+            raise DoesNotFitError(f"there is no plot: the disk of {path} is full", hint) from error
+        raise _refused(path, error) from error
 
 
-def _try_writing(path: Path) -> None:
-    import errno
-    import os
+def _require_suffix(path: Path) -> None:
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"a plot cannot be written as {path.name or path}", "name a file that ends in .svg or .png")
+
+
+def _refused(path: Path, error: OSError | ValueError) -> UsageError:
+    reason = getattr(error, "strerror", None) or str(error)
+    lower = reason[:1].lower() + reason[1:]
+    return UsageError(f"a plot cannot be written to {path}: {lower}", "name another file for --plot")
+
+
+def _try_writing(target: Path) -> None:
     import tempfile
 
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "it is write-protected", str(target))
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}."):
         pass
 
 
@@ -116,6 +142,11 @@ def _rendered(plot: Plot, format_: str) -> bytes:
     return page.getvalue()
 
 
+def _shown(text: str) -> str:
+    """``text`` on one line, of characters that a picture can have."""
+    return one_line(text).translate(_NO_XML)
+
+
 def _figure(plot: Plot) -> Figure:
     from matplotlib.figure import Figure
 
@@ -124,7 +155,7 @@ def _figure(plot: Plot) -> Figure:
     height = 1.5 + 0.42 * len(names) if bars else 3.4 + 0.2 * ((len(names) + 1) // 2)
     longest = max(map(len, names))
     width = _PANEL_INCHES * len(plot.panels) + (max(2.0, longest * _INCHES_OF_A_LETTER) if bars else 0.4)
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(min(width, _MOST_INCHES), min(height, _MOST_INCHES)), layout="constrained")
     drawn = figure.subplots(1, len(plot.panels), squeeze=False, sharey=bars)[0]
     for place, (axes, panel) in enumerate(zip(drawn, plot.panels, strict=True)):
         axes.set_title(panel.title, loc="left")
@@ -134,7 +165,7 @@ def _figure(plot: Plot) -> Figure:
             _lines(axes, panel, names, plot.kind)
     if not bars:
         _legend(figure, drawn, columns=2 if 2 * (longest + 6) * _INCHES_OF_A_LETTER < width else 1)
-    common = [part for line in plot.common for part in wrap(one_line(line), int(width / _INCHES_OF_A_SMALL_LETTER))]
+    common = [part for line in plot.common for part in wrap(_shown(line), int(width / _INCHES_OF_A_SMALL_LETTER))]
     figure.supxlabel("\n".join(common), fontsize=8, color="#444444", x=0.01, ha="left")
     return figure
 
@@ -147,7 +178,7 @@ def _lines(axes: Axes, panel: Panel, names: Sequence[str], kind: str) -> None:
             [point.x for point in series.points],
             [point.tps for point in series.points],
             yerr=[point.stdev for point in series.points],
-            label=one_line(series.name),
+            label=_shown(series.name),
             color=_COLOURS[place % len(_COLOURS)],
             marker=_MARKERS[place % len(_MARKERS)],
             linestyle=_DASHES[place % len(_DASHES)],
@@ -187,7 +218,7 @@ def _bars(axes: Axes, panel: Panel, names: Sequence[str], *, named: bool) -> Non
     axes.set_xlabel("tokens/s")
     axes.grid(visible=False, axis="y")
     if named:
-        axes.set_yticks(range(len(names)), [one_line(name) for name in names])
+        axes.set_yticks(range(len(names)), [_shown(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
 
 

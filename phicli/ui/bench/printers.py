@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.types import Run
+from phicli.ui.bench.cells import Cell, harmless
 from phicli.ui.bench.figures import Signs
 from phicli.ui.bench.repeating import command_of
 from phicli.ui.bench.table import common_lines, filled_columns, rows_of
 from phicli.ui.bench.varying import processor, shape_of
-from phicli.ui.terminal import BIDI, Terminal, one_line
+from phicli.ui.envelope import json_line
+from phicli.ui.terminal import Terminal, one_line
 
-_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_MARKDOWN: Final = re.compile(r"[\\|`*\[\]<>#~]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")  # not the _ within a word
+_MARKDOWN: Final = re.compile(r"[\\|`*\[\]<>#~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")  # not the _ within a word
 _SIGNS: Final = Signs()
-_Cell = str | int | float | bool | None
 
 
 def print_jsonl(terminal: Terminal, runs: Iterable[Run]) -> None:
@@ -31,9 +29,8 @@ def print_jsonl(terminal: Terminal, runs: Iterable[Run]) -> None:
         OutputClosedError: nobody reads it any more.
         OSError: it cannot be written.
     """
-    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
     for run in runs:
-        terminal.write(json.dumps(run.to_data(), ensure_ascii=only_ascii).translate(_ESCAPED) + "\n")
+        terminal.write(json_line(terminal, run.to_data()))
 
 
 def print_csv(terminal: Terminal, runs: Sequence[Run]) -> None:
@@ -51,12 +48,14 @@ def print_csv(terminal: Terminal, runs: Sequence[Run]) -> None:
     writer.writerow(_COLUMNS)
     for run in runs:
         data = run.to_data()
-        writer.writerow([_harmless(value(run, data)) for value in _COLUMNS.values()])
+        writer.writerow([harmless(value(run, data)) for value in _COLUMNS.values()])
     terminal.write(page.getvalue())
 
 
-def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str] = ()) -> None:
-    """A table as GitHub shows it, the conditions and ``notes`` below, and the command to repeat it.
+def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str] = (), command: str = "") -> None:
+    """A table as GitHub shows it, the conditions and ``notes`` below, and the ``command`` to repeat it.
+
+    Without one, it is what follows from ``runs``.
 
     Raises:
         OutputClosedError: nobody reads it any more.
@@ -75,7 +74,7 @@ def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str]
     if not any(run.tokens_per_joule for run in runs):
         lines.append("- energy: not available")
     lines += [f"- {_escaped(note)}" for note in notes]
-    terminal.write("\n".join([*lines, "", "```sh", one_line(command_of(runs)), "```"]) + "\n")
+    terminal.write("\n".join([*lines, "", "```sh", one_line(command or command_of(runs)), "```"]) + "\n")
 
 
 def _record(cells: Iterable[str]) -> str:
@@ -87,30 +86,24 @@ def _escaped(text: str) -> str:
     return _MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
-def _harmless(cell: _Cell) -> _Cell:
-    if isinstance(cell, bool):
-        return str(cell).lower()
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
-def _field(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+def _field(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     """What the JSON of a run has under ``name``."""
     return lambda _, data: data[name]
 
 
-def _setting(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+def _setting(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     return lambda _, data: data["settings"][name]
 
 
-def _mean(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+def _mean(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     return lambda _, data: data[name]["mean"] if data[name] else None
 
 
-def _stdev(name: str) -> Callable[[Run, Mapping[str, Any]], _Cell]:
+def _stdev(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     return lambda _, data: data[name]["stdev"] if data[name] else None
 
 
-_COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], _Cell]]] = {
+_COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], Cell]]] = {
     **{name: _field(name) for name in ("run_id", "made_at", "model", "quant", "engine", "build")},
     **{
         name: _setting(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -13,8 +12,9 @@ from phicli.bench.runs.run_files import run_of
 from phicli.bench.statistics import interval_of_mean, summary
 from phicli.bench.types import Run
 from phicli.errors import PhiError
+from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
-from phicli.ui.bench.headline import headline, number, work_of
+from phicli.ui.bench.headline import headline, work_of
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.layout import Column, fitted
@@ -34,7 +34,7 @@ _LAYOUTS: Final = (
     (_RUN, _MADE, _KIND, _FOLDED, _NARROW_RESULT),
     (_RUN, _KIND, _FOLDED, _NARROW_RESULT),
 )
-_LONGEST_CELL: Final = 40
+NOTHING_KEPT: Final = "no run was kept yet; make one: phi bench"
 _SPEEDS: Final = {
     "prompt_tps": ("prompt", "tokens/s"),
     "decode_tps": ("generation", "tokens/s"),
@@ -42,8 +42,10 @@ _SPEEDS: Final = {
 }
 
 
-def print_list(terminal: Terminal, entries: Sequence[Entry], *, more: bool, as_json: bool) -> None:
-    """A row for each of ``entries``; ``more`` when there are others that were not asked for.
+def print_list(
+    terminal: Terminal, entries: Sequence[Entry], *, more: bool, as_json: bool, narrowed: bool = False
+) -> None:
+    """A row for each of ``entries``; ``more`` when there are older ones, ``narrowed`` when only some were asked for.
 
     Raises:
         OutputClosedError: nobody reads it any more.
@@ -53,7 +55,7 @@ def print_list(terminal: Terminal, entries: Sequence[Entry], *, more: bool, as_j
         print_result(terminal, "runs list", {"runs": [_listed(entry) for entry in entries], "more": more})
         return
     if not entries:
-        terminal.say("no such run was kept; make one: phi bench")
+        terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
     if terminal.stdout.isatty():
         from phicli.ui.canvas import Canvas
@@ -78,16 +80,21 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
     if as_json:
         print_result(terminal, "runs show", entry.to_data())
         return
-    tables = [_table(name, rows) for name, rows in entry.data.items() if _is_table(rows)]
+    width = None
+    if terminal.stdout.isatty():
+        from phicli.ui.canvas import Canvas
+
+        width = Canvas(terminal).width
+    tables = [table_of(name, rows, width) for name, rows in entry.data.items() if is_table(rows)]
     sections = [
         Section("", facts=tuple(_about(entry))),
         Section("Speed", facts=tuple(_speed(entry, signs_of(terminal.stdout)))),
-        *(Section(_title(name), facts=tuple(_facts(part))) for name, part in entry.data.items() if _is_part(part)),
+        *(Section(title_of(name), facts=tuple(_facts(part))) for name, part in entry.data.items() if _is_part(part)),
         *(section for section, _ in tables),
     ]
     print_page(terminal, f"{entry.run_id}: {_name(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
-        terminal.say(f"too long for a table: {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
+        terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
 
 
 def _listed(entry: Entry) -> dict[str, Any]:
@@ -99,8 +106,8 @@ def _listed(entry: Entry) -> dict[str, Any]:
 
 
 def _cells(entry: Entry, made: str) -> dict[str, str]:
-    """Title of a column → the entry's text in it."""
-    return {
+    """Title of a column → the entry's text in it, on one line."""
+    cells = {
         "run": entry.run_id,
         "made": made,
         "kind": entry.kind,
@@ -110,6 +117,7 @@ def _cells(entry: Entry, made: str) -> dict[str, str]:
         "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),
         "processor": entry.cpu,
     }
+    return {title: one_line(text) for title, text in cells.items()}
 
 
 def _name(entry: Entry) -> str:
@@ -133,7 +141,7 @@ def _about(entry: Entry) -> Iterator[tuple[str, str]]:
     yield from ((label, value) for label, value in known.items() if value)
     elsewhere = {*known, "run_id", "made_at", *(_SPEEDS if _run(entry) else ())}
     rest = {name: value for name, value in entry.data.items() if name not in elsewhere}
-    yield from _facts({name: value for name, value in rest.items() if not _is_part(value) and not _is_table(value)})
+    yield from _facts({name: value for name, value in rest.items() if not _is_part(value) and not is_table(value)})
 
 
 def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
@@ -145,7 +153,7 @@ def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
         if found is not None:
             ends = ""
             if found.low is not None and found.high is not None:
-                ends = f" (95 % interval {rate(found.low)} to {rate(found.high)})"
+                ends = f" (95 % interval {rate(max(found.low, 0.0))} to {rate(found.high)})"  # few values leave it wide
             yield label, f"{with_spread(summary(values), signs)} {unit}{ends}"
 
 
@@ -160,72 +168,18 @@ def _run(entry: Entry) -> Run | None:
 
 def _is_part(value: Any) -> bool:
     """Whether it gets a section of its own."""
-    return isinstance(value, Mapping) and bool(value) and _measured(value) is None
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+    return isinstance(value, Mapping) and bool(value) and measured(value) is None
 
 
 def _facts(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Label and text of each value; the unit goes from the name to the number."""
     for name, value in part.items():
-        words = _words(name)
+        words = words_of(name)
         if isinstance(value, int) and not isinstance(value, bool) and name.endswith("_bytes"):
             yield words.removesuffix(" bytes"), format_bytes(value)
         elif isinstance(value, (int, float)) and name.endswith("_ms"):
             yield words.removesuffix(" ms"), duration(value)
+        elif name == "gpu_layers" and value == -1:
+            yield words, "as the engine decides"
         else:
-            yield words, _text(value)
-
-
-def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> tuple[Section, list[str]]:
-    """The rows with the columns that have a value and are short enough, and the names of those that are too long."""
-    texts = {key: [_text(row.get(key)) for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
-    filled = {key: cells for key, cells in texts.items() if any(cell != "-" for cell in cells)}
-    short = {key: cells for key, cells in filled.items() if max(map(len, cells)) <= _LONGEST_CELL}
-    numeric = [key for key in short if all(isinstance(row.get(key), (int, float, type(None))) for row in rows)]
-    heads = tuple(map(_words, short))
-    table = (heads, *zip(*short.values(), strict=True)) if short else ()
-    right = tuple(place for place, key in enumerate(short) if key in numeric)
-    return Section(_title(name), table=table, right=right), [key for key in filled if key not in short]
-
-
-def _words(name: str) -> str:
-    return one_line(name.replace("_", " "))
-
-
-def _title(name: str) -> str:
-    words = _words(name)
-    return words[:1].upper() + words[1:]
-
-
-def _text(value: Any) -> str:
-    """A value of JSON in words."""
-    if value is None or value in ("", [], {}):
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, Mapping):
-        return _measured(value) or json.dumps(value, ensure_ascii=False)
-    if isinstance(value, list):
-        return ", ".join(map(_text, value))
-    return str(value)
-
-
-def _measured(value: Mapping[str, Any]) -> str | None:
-    """``9.8 (stdev 0.07)``, ``0.9 (0.85 to 0.94)`` for what is a mean or an estimate; None for anything else."""
-    middle = next((one for name in ("mean", "estimate", "value") if (one := number(value, name)) is not None), None)
-    if middle is None:
-        return None
-    spread, low, high = (number(value, name) for name in ("stdev", "low", "high"))
-    if low is not None and high is not None:
-        return f"{_short(middle)} ({_short(low)} to {_short(high)})"
-    return _short(middle) if spread is None else f"{_short(middle)} (stdev {_short(spread)})"
-
-
-def _short(value: float) -> str:
-    """Four digits, or all of those before the point."""
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+            yield words, text_of(value)

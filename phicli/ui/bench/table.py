@@ -162,7 +162,7 @@ def _below(notes: Sequence[str]) -> Iterator[RenderableType]:
     if notes:
         yield safe_text("")
     for note in notes:
-        yield safe_text(note)
+        yield safe_text(one_line(note))
 
 
 def _bar(cells: int) -> Column:
@@ -182,8 +182,10 @@ def _with_bars(runs: Sequence[Run], rows: Sequence[dict[str, str]], signs: Signs
 
 
 def _width(layout: Layout, rows: Sequence[Row]) -> int:
-    """Characters that ``layout`` takes with nothing wrapped."""
-    widths = [max(len(column.title), *(len(column.text(row)) for row in rows)) for column in layout]
+    """Columns of the terminal that ``layout`` takes with nothing wrapped."""
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(column.title), *(cell_len(column.text(row)) for row in rows)) for column in layout]
     return sum(widths) + _GAP * (len(widths) - 1)
 
 

@@ -14,6 +14,7 @@ _VERBS: Final = {
     "prompt_tps": "reads the prompt",
     "ttft_ms": "starts to answer",
 }
+_FILE: Final = ".gguf"
 _LEVEL: Final = "in brackets: 95 % intervals"
 
 
@@ -39,6 +40,7 @@ def baseline_lines(baseline: BaselineResult) -> Iterator[str]:
     if baseline.differences:
         yield f"it was made otherwise: {'; '.join(baseline.differences)}"
     yield from baseline.notes
+    yield from baseline.warnings
     if baseline.fail_below is not None:
         limit = f"{baseline.fail_below:g} times as fast"
         found = "; ".join(baseline.failed)
@@ -47,7 +49,9 @@ def baseline_lines(baseline: BaselineResult) -> Iterator[str]:
 
 def _named(label: str, work: str = "") -> str:
     """``phi-4-mini:q8_0, 2 threads`` with what stands behind the name in brackets."""
-    name, _, setting = label.partition(", ")
+    at = max(label.lower().rfind(_FILE), 0)  # in the name of a file there may be commas
+    rest, _, setting = label[at:].partition(", ")
+    name = label[:at] + rest
     more = "; ".join(part for part in (setting, work) if part)
     return f"{name} ({more})" if more else name
 

@@ -48,6 +48,9 @@ def test_names_of_files_that_are_no_text(kept: History) -> None:
     made = replace(ENTRY, model="/models/\udcff.gguf", data={"path": "/models/\udcff.gguf"})
     kept.add(made)
     assert kept.entries() == (replace(made, model="/models/?.gguf"),)
+    assert kept.entries(model="/models/\udcff.gguf") == kept.entries(), "what was typed finds what was kept"
+    with pytest.raises(NotFoundError):
+        kept.get("\udcff")
 
 
 def test_the_newest_come_first(kept: History) -> None:
@@ -167,13 +170,15 @@ def test_a_history_of_a_newer_version(kept: History) -> None:
     with pytest.raises(IntegrityError, match="newer phi") as newer:
         kept.add(entry(1))
     assert "upgrade" in newer.value.hint
+    assert f"{kept.path}.newer" in newer.value.hint
 
 
 def test_a_folder_in_its_place(kept: History) -> None:
     kept.path.mkdir(parents=True)
     for use in (kept.entries, lambda: kept.add(ENTRY)):
-        with pytest.raises(OSError, match="no regular file"):
+        with pytest.raises(IntegrityError, match="no regular file") as folder:
             use()
+        assert f"{kept.path}.damaged" in folder.value.hint
     warning = kept.try_add(ENTRY)
     assert warning is not None
     assert str(kept.path) in warning

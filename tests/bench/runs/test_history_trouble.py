@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from phicli.bench.runs import history as module
 from phicli.bench.runs.history import Entry, History
-from phicli.errors import DoesNotFitError
+from phicli.errors import DoesNotFitError, IntegrityError, PhiError
 from tests.support.disks import small_file_system
 
 ENTRY = Entry(
@@ -176,13 +177,93 @@ def test_a_transaction_that_was_half_on_disk_is_undone(kept: History) -> None:
     assert len(kept.entries()) == 2
 
 
-def test_one_that_another_process_does_not_let_go(kept: History, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def taken(kept: History) -> Iterator[History]:
+    """One with an entry that another connection has for itself."""
     kept.add(ENTRY)
-    monkeypatch.setattr(module, "_WAIT_S", 0.01)
     other = sqlite3.connect(kept.path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    for use in (kept.entries, lambda: kept.add(entry(1))):
-        with pytest.raises(OSError, match="another process"):
-            use()
+    yield kept
     other.close()
+
+
+def test_one_that_another_process_does_not_let_go(taken: History) -> None:
+    for use in (History.entries, lambda history: history.add(entry(1))):
+        with pytest.raises(PhiError, match="another process has had the history") as busy:
+            use(History(taken.path, wait_s=0.01))
+        assert str(taken.path) in busy.value.message
+        assert "run it again" in busy.value.hint
+
+
+def test_one_that_is_let_go_in_time(kept: History) -> None:
+    kept.add(ENTRY)
+    other = sqlite3.connect(kept.path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    Timer(0.3, other.close).start()
     assert kept.entries() == (ENTRY,)
+
+
+def test_another_process_is_waited_for_only_once(taken: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A benchmark of many settings keeps many runs, and shows none of them before."""
+    pauses: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", pauses.append)
+    patient = History(taken.path, wait_s=0.2)
+    assert patient.try_add(entry(1)) == patient.try_add(entry(2)) != None  # noqa: E711 (the sentence is the same)
+    first = len(pauses)
+    assert first > 0
+    patient.try_add(entry(3))
+    assert len(pauses) == first
+
+
+def test_somebody_who_waits_can_interrupt_it(taken: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(_: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        taken.entries()
+
+
+def test_a_home_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    kept = History(tmp_path / "file" / "data" / "runs.sqlite")
+    with pytest.raises(NotADirectoryError):
+        kept.entries()
+    warning = kept.try_add(ENTRY)
+    assert warning is not None
+    assert warning.startswith("the run was not kept: not a directory: ")
+
+
+def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("PHI_HOME", raising=False)
+    for folder in (no_home, lambda *_, **__: Path("~/.local/share/phicli")):
+        monkeypatch.setattr("platformdirs.user_data_path", folder)
+        with pytest.raises(PhiError, match="no home folder") as homeless:
+            History().entries()
+        assert "PHI_HOME" in homeless.value.hint
+        warning = History().try_add(ENTRY)
+        assert warning is not None
+        assert "no home folder" in warning
+
+
+def test_what_is_set_aside_takes_the_place_of_nothing(kept: History) -> None:
+    kept.path.parent.mkdir()
+    kept.path.write_bytes(b"garbage" * 1000)
+    kept.path.with_name("runs.sqlite.damaged").touch()
+    with pytest.raises(IntegrityError) as damaged:
+        kept.entries()
+    assert damaged.value.hint.endswith("runs.sqlite.damaged-2")
+
+
+@pytest.mark.parametrize("column", ["model", "made_at", "data"])
+def test_values_that_are_no_text(kept: History, column: str) -> None:
+    kept.add(ENTRY)
+    raw = sqlite3.connect(kept.path)
+    raw.execute(f"UPDATE runs SET {column} = x'00ff'")  # noqa: S608
+    raw.commit()
+    raw.close()
+    with pytest.raises(IntegrityError, match=ENTRY.run_id):
+        kept.entries()
