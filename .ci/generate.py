@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -59,9 +60,12 @@ def readme() -> str:
 
 def main() -> int:
     """Write or check; returns the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on a difference")
+    given = parser.parse_args()
     made = {**completions(), ROOT / "README.md": readme()}
     stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
-    if "--check" in sys.argv[1:]:
+    if given.check:
         for path in stale:
             print(f"{path.relative_to(ROOT)} is not what the code makes; run: python .ci/generate.py")
         return 1 if stale else 0
