@@ -12,10 +12,10 @@ from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES
 
 ENGINES: Final = ("xllamacpp", "llama-server")
-QUICK_PROMPT: Final = 48
+QUICK_PROMPT: Final = 32
 QUICK_TOKENS: Final = 12
 QUICK_REPEAT: Final = 3
-"""What ``--quick`` measures; with loading and warming up about 16 s for 4 billion parameters on two cores."""
+"""What ``--quick`` measures; with loading and warming up less than 20 s for 4 billion parameters on two cores (docs/bench.md)."""
 
 _SWITCH: Final = ("on", "off")
 _MOST: Final = 1 << 20
