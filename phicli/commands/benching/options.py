@@ -15,7 +15,7 @@ ENGINES: Final = ("xllamacpp", "llama-server")
 QUICK_PROMPT: Final = 32
 QUICK_TOKENS: Final = 12
 QUICK_REPEAT: Final = 3
-"""What ``--quick`` measures; with loading and warming up less than 20 s for 4 billion parameters on two cores (docs/bench.md)."""
+"""What ``--quick`` measures; docs/bench.md says how long it takes for 4 billion parameters on two cores."""
 
 _SWITCH: Final = ("on", "off")
 _MOST: Final = 1 << 20
