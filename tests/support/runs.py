@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from phicli.bench.runs.history import Entry
 from phicli.bench.types import BenchSettings, Peak, Run, Sample, Subject, Workload
 
 BUILD = "xllamacpp 2026.10.11549"
@@ -23,6 +24,16 @@ HARDWARE: Mapping[str, Any] = {
 }
 WOBBLE = (1.0, 1.01, 0.99, 1.005, 0.995)
 """What five repetitions differ by: one per cent at most."""
+
+ENTRY = Entry(
+    "2q2rgvq72w", "2026-11-22T10:00:00+00:00", "run", "phi-4-mini", "Q4_K_M", "xllamacpp", "1", "CPU", {"a": 1}
+)
+
+
+def entry(number: int, **more: object) -> Entry:
+    """One of the history; the higher ``number``, the newer."""
+    made_at = f"2026-11-22T10:{number:02}:00+00:00"
+    return replace(ENTRY, run_id=f"run{number:02}", made_at=made_at, **more)  # type: ignore[arg-type]
 
 
 def subject(model: str = "phi-4-mini", quant: str | None = "Q4_K_M", *, size_bytes: int = 2_491_874_272) -> Subject:

@@ -7,24 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.runs.history import Entry, History, entry_of, kind_of, new_run_id, now
+from phicli.bench.runs.history import History, entry_of, kind_of, new_run_id, now
 from phicli.bench.runs.run_files import run_of
 from phicli.errors import IntegrityError, NotFoundError, UsageError
-from tests.support.runs import run
-
-ENTRY = Entry(
-    "2q2rgvq72w", "2026-11-22T10:00:00+00:00", "run", "phi-4-mini", "Q4_K_M", "xllamacpp", "1", "CPU", {"a": 1}
-)
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> History:
-    return History(tmp_path / "data" / "runs.sqlite")
-
-
-def entry(number: int, **more: object) -> Entry:
-    made_at = f"2026-11-22T10:{number:02}:00+00:00"
-    return replace(ENTRY, run_id=f"run{number:02}", made_at=made_at, **more)  # type: ignore[arg-type]
+from tests.support.runs import ENTRY, entry, run
 
 
 def test_what_is_kept_is_found_again(kept: History) -> None:

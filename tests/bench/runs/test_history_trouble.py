@@ -10,30 +10,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from threading import Timer
 
 import pytest
 
 from phicli.bench.runs import history as module
-from phicli.bench.runs.history import Entry, History
+from phicli.bench.runs.history import History
 from phicli.errors import DoesNotFitError, IntegrityError, PhiError
 from tests.support.disks import small_file_system
-
-ENTRY = Entry(
-    "2q2rgvq72w", "2026-11-22T10:00:00+00:00", "run", "phi-4-mini", "Q4_K_M", "xllamacpp", "1", "CPU", {"a": 1}
-)
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> History:
-    return History(tmp_path / "data" / "runs.sqlite")
-
-
-def entry(number: int, **more: object) -> Entry:
-    made_at = f"2026-11-22T10:{number:02}:00+00:00"
-    return replace(ENTRY, run_id=f"run{number:02}", made_at=made_at, **more)  # type: ignore[arg-type]
+from tests.support.runs import ENTRY, entry
 
 
 @pytest.fixture
