@@ -14,7 +14,7 @@ import typer
 import phicli
 from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
 from phicli.commands.group import LazyGroup
-from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError
+from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError, reason_of
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
 
@@ -154,9 +154,7 @@ def _from_system(error: OSError) -> PhiError:
         return UsageError(f"the name is too long{where[:100]}", "check what is typed there")
     if error.errno in _NO_SPACE:
         return DoesNotFitError(f"the disk is full{where}", "free some space and run it again")
-    said = error.strerror or str(error)
-    said = said[:1].lower() + said[1:] if said[1:2].islower() else said
-    return PhiError(f"the system refuses: {said}{where}", "check the path and its permissions")
+    return PhiError(f"the system refuses: {reason_of(error)}{where}", "check the path and its permissions")
 
 
 def _bug(error: Exception) -> PhiError:

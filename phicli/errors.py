@@ -118,3 +118,9 @@ class UserInterruptError(PhiError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def reason_of(error: Exception) -> str:
+    """What the system says about ``error``, as the rest of a sentence: ``permission denied``."""
+    said = getattr(error, "strerror", None) or str(error)
+    return said[:1].lower() + said[1:] if said[1:2].islower() else said

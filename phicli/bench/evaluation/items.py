@@ -17,7 +17,7 @@ from phicli.bench.evaluation.json_rule import Json, strict
 from phicli.bench.evaluation.patterns import Pattern
 from phicli.bench.evaluation.rules import Choice, Exact, Number
 from phicli.bench.evaluation.types import Item, ItemSet, Rule
-from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import expand, read_small
 
 SHIPPED: Final = ("arithmetic", "instructions")
@@ -89,8 +89,7 @@ def _content(name: str) -> bytes:
 def _unreadable(name: str, error: OSError) -> PhiError:
     if error.errno == errno.EFBIG:
         return UsageError(f"{name} has more than {_LARGEST_BYTES >> 20} MiB", "divide it")
-    said = error.strerror or str(error)
-    return UsageError(f"{name} cannot be read: {said[:1].lower()}{said[1:]}", f"check the path, {_SETS}")
+    return UsageError(f"{name} cannot be read: {reason_of(error)}", f"check the path, {_SETS}")
 
 
 def _text(content: bytes, name: str) -> str:

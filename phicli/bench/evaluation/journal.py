@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from phicli.bench.evaluation.types import Answered, Reply
-from phicli.errors import UsageError
+from phicli.errors import UsageError, reason_of
 from phicli.paths import state_dir
 
 if TYPE_CHECKING:
@@ -168,8 +168,7 @@ class Journal:
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        said = error.strerror or str(error)
-        self.problem = f"{said[:1].lower()}{said[1:]}: {self._path}"
+        self.problem = f"{reason_of(error)}: {self._path}"
         self._close()
 
     def _close(self) -> None:

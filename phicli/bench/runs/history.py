@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from phicli.bench.runs.history_errors import damaged, is_busy, newer, translated
 from phicli.bench.runs.run_ids import new_run_id, now
 from phicli.bench.types import Run
-from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
 
 __all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
@@ -117,9 +117,7 @@ class History:
         except PhiError as error:
             return f"the run was not kept: {error.message}" + (f" ({error.hint})" if error.hint else "")
         except OSError as error:
-            why = error.strerror or str(error)
-            why = why[:1].lower() + why[1:] if why[1:2].islower() else why
-            return f"the run was not kept: {why}: {error.filename or self.path}"
+            return f"the run was not kept: {reason_of(error)}: {error.filename or self.path}"
         except ValueError as error:
             return f"the run was not kept: {error}"
         return None

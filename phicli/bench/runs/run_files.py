@@ -13,7 +13,7 @@ from typing import Any, Final
 from phicli.bench.runs.history import Entry
 from phicli.bench.runs.run_fields import flaws
 from phicli.bench.types import Run
-from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
+from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, reason_of
 from phicli.paths import read_small, write_output
 
 _LARGEST_BYTES: Final = 256 << 20
@@ -63,8 +63,7 @@ def write_export(path: Path, text: str, *, force: bool = False) -> None:
     except OSError as error:
         if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
             raise DoesNotFitError(f"the disk of {path} is full", "free some space, or name another folder") from error
-        why = error.strerror or str(error)
-        raise UsageError(f"{path} cannot be written: {why[:1].lower()}{why[1:]}", "name another file") from error
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}", "name another file") from error
 
 
 def run_of(entry: Entry) -> Run:

@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.bench.types import Run
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import DoesNotFitError, UsageError, reason_of
 from phicli.paths import output_target, write_output
 from phicli.ui.bench.figures import rate
 from phicli.ui.bench.series import Panel, Plot, plot_of
@@ -104,9 +104,7 @@ def _require_suffix(path: Path) -> None:
 
 
 def _refused(path: Path, error: OSError | ValueError) -> UsageError:
-    reason = getattr(error, "strerror", None) or str(error)
-    lower = reason[:1].lower() + reason[1:]
-    return UsageError(f"a plot cannot be written to {path}: {lower}", "name another file for --plot")
+    return UsageError(f"a plot cannot be written to {path}: {reason_of(error)}", "name another file for --plot")
 
 
 def _try_writing(target: Path) -> None:
