@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from phicli.bench.endpoint.types import EndpointReport, Level
+from phicli.ui.bench import cells
+from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
 from phicli.ui.columns import aligned
-from phicli.ui.envelope import print_result
+from phicli.ui.envelope import json_line, print_result
 from phicli.ui.layout import Column, fitted
-from phicli.ui.terminal import BIDI, Terminal, one_line
+from phicli.ui.terminal import Terminal, one_line
 
-_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_MARKDOWN: Final = {ord(sign): f"\\{sign}" for sign in "\\|`*_[]<>#~"}
 _LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)
 _DONE, _TOGETHER = Column("answered", right=True), Column("t/s together", right=True)
 _FIRST, _GAP = Column("first token", right=True), Column("between", right=True)
@@ -127,10 +122,8 @@ def _told_prompt(level: Level) -> float | None:
 
 def _print_jsonl(terminal: Terminal, report: EndpointReport) -> None:
     """One JSON object a line and a level."""
-    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
     for level in report.levels:
-        line = json.dumps({**_of_report(report), **level.to_data()}, ensure_ascii=only_ascii)
-        terminal.write(line.translate(_ESCAPED) + "\n")
+        terminal.write(json_line(terminal, {**_of_report(report), **level.to_data()}))
 
 
 def _of_report(report: EndpointReport) -> dict[str, Any]:
@@ -157,36 +150,15 @@ _ENDS: Final = ("p50", "p95")
 
 def _print_csv(terminal: Terminal, report: EndpointReport) -> None:
     """RFC 4180: a header, then one record a level."""
-    page = io.StringIO(newline="")
-    # Standard output makes the line ends of Windows itself.
-    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
     records = [_record(report, level) for level in report.levels]
-    writer.writerow(records[0])
-    writer.writerows([_harmless(value) for value in record.values()] for record in records)
-    terminal.write(page.getvalue())
-
-
-def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    cells.print_csv(terminal, records[0], (record.values() for record in records))
 
 
 def _print_markdown(terminal: Terminal, report: EndpointReport) -> None:
     rows = list(_rows(report, _CLOSE))
     lines = [
-        _line([column.title for column in _PLAIN]),
-        "|" + "|".join(" ---: " if column.right else " --- " for column in _PLAIN) + "|",
-        *(_line([_escaped(column.text(row)) for column in _PLAIN]) for row in rows),
+        *markdown_table(_PLAIN, rows),
         "",
-        *(f"- {_escaped(line)}" for line in (_about(report, _CLOSE), *_notes(report))),
+        *(f"- {markdown_text(line)}" for line in (_about(report, _CLOSE), *_notes(report))),
     ]
     terminal.write("\n".join(lines) + "\n")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    """``text`` in Markdown: what it says, and nothing that it does."""
-    return one_line(text).translate(_MARKDOWN)

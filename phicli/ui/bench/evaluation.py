@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.evaluation.result import Evaluation, Paired
+from phicli.ui.bench import cells
+from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
 from phicli.ui.columns import aligned
-from phicli.ui.envelope import print_result
+from phicli.ui.envelope import json_line, print_result
 from phicli.ui.layout import Column, fitted
-from phicli.ui.terminal import BIDI, Terminal, one_line
+from phicli.ui.terminal import Terminal, one_line
 
 _SHOWN: Final = 5
 _SEE_ALL: Final = "all replies, with what was wrong with them: the same command with --jsonl"
-_ESCAPED: Final = {code: f"\\u{code:04x}" for code in BIDI}
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_MARKDOWN: Final = {ord(sign): f"\\{sign}" for sign in "\\|`*_[]<>#~"}
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
@@ -165,25 +160,17 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
     """One JSON object a line, a question and a model: the reply, the verdict, and how it was made."""
-    only_ascii = (terminal.stdout.encoding or "utf-8").lower().replace("-", "") != "utf8"
     for one in found:
         about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
         for result in one.results:
-            line = json.dumps({**about, **result.to_data()}, ensure_ascii=only_ascii)
-            terminal.write(line.translate(_ESCAPED) + "\n")
+            terminal.write(json_line(terminal, {**about, **result.to_data()}))
 
 
 def _print_csv(terminal: Terminal, found: Sequence[Evaluation]) -> None:
     """RFC 4180: a header, then one record a model; shares are between 0 and 1."""
-    page = io.StringIO(newline="")
-    # Standard output makes the line ends of Windows itself.
-    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
     records = [_record(one) for one in found]
-    writer.writerow(records[0])
-    for record in records:
-        writer.writerow([_harmless(value) for value in record.values()])
-    terminal.write(page.getvalue())
+    cells.print_csv(terminal, records[0], (record.values() for record in records))
 
 
 def _record(one: Evaluation) -> Mapping[str, Any]:
@@ -202,31 +189,18 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
     }
 
 
-def _harmless(cell: Any) -> Any:
-    """A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
-
-
 def _print_markdown(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
     columns, rows = _layouts(found)[0], [_row(one) for one in found]
     lines = [
-        _table_row(column.title for column in columns),
-        "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|",
-        *(_table_row(_escaped(column.text(row)) for column in columns) for row in rows),
+        *markdown_table(columns, rows),
         "",
-        *(f"{_indent(line)}- {_escaped(line)}" for line in (_about(found[0]), *_notes(found, comparisons))),
+        *(
+            f"{_indent(line)}- {markdown_text(line.strip())}"
+            for line in (_about(found[0]), *_notes(found, comparisons))
+        ),
     ]
     terminal.write("\n".join(lines) + "\n")
 
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
-
-
-def _table_row(cells: Iterator[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    """``text`` in Markdown: what it says, and nothing that it does."""
-    return one_line(text).strip().translate(_MARKDOWN)

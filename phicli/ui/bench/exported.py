@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.runs.history import Entry
-from phicli.ui.bench.cells import Cell, harmless
+from phicli.ui.bench.cells import Cell, csv_text
 from phicli.ui.bench.runs import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
@@ -70,12 +68,7 @@ def _json(value: Any) -> str:
 def _table(entries: Sequence[Entry]) -> str:
     rows = [dict(_flat(entry.to_data())) for entry in entries]
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    page = io.StringIO(newline="")
-    writer = csv.writer(page, lineterminator="\n")
-    if columns:
-        writer.writerow(map(harmless, columns))
-    writer.writerows([harmless(row.get(name)) for name in columns] for row in rows)
-    return page.getvalue()
+    return csv_text(columns, ([row.get(name) for name in columns] for row in rows)) if columns else ""
 
 
 def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Cell]]:

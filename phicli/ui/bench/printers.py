@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.bench.types import Run
-from phicli.ui.bench.cells import Cell, harmless
+from phicli.ui.bench import cells
+from phicli.ui.bench.cells import Cell, markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs
 from phicli.ui.bench.repeating import command_of
 from phicli.ui.bench.table import common_lines, filled_columns, rows_of
@@ -18,7 +15,6 @@ from phicli.ui.bench.varying import processor, shape_of
 from phicli.ui.envelope import json_line
 from phicli.ui.terminal import Terminal, one_line
 
-_MARKDOWN: Final = re.compile(r"[\\|`*\[\]<>#~&$]|(?<![0-9A-Za-z])_|_(?![0-9A-Za-z])")  # not the _ within a word
 _SIGNS: Final = Signs()
 
 
@@ -42,14 +38,8 @@ def print_csv(terminal: Terminal, runs: Sequence[Run]) -> None:
         OutputClosedError: nobody reads it any more.
         OSError: it cannot be written.
     """
-    page = io.StringIO(newline="")
-    # Standard output makes the line ends of Windows itself.
-    writer = csv.writer(page, lineterminator="\n" if sys.platform == "win32" else "\r\n")
-    writer.writerow(_COLUMNS)
-    for run in runs:
-        data = run.to_data()
-        writer.writerow([harmless(value(run, data)) for value in _COLUMNS.values()])
-    terminal.write(page.getvalue())
+    records = ((run, run.to_data()) for run in runs)
+    cells.print_csv(terminal, _COLUMNS, ([value(run, data) for value in _COLUMNS.values()] for run, data in records))
 
 
 def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str] = (), command: str = "") -> None:
@@ -65,25 +55,14 @@ def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str]
     rows = rows_of(runs, shape, _SIGNS)
     columns = filled_columns(shape, rows)
     lines = [
-        _record(column.title for column in columns),
-        "|" + "|".join(" ---: " if column.right else " --- " for column in columns) + "|",
-        *(_record(_escaped(column.text(row)) for column in columns) for row in rows),
+        *markdown_table(columns, rows),
         "",
-        *(f"- {_escaped(line)}" for line in common_lines(shape, _SIGNS)),
+        *(f"- {markdown_text(line)}" for line in common_lines(shape, _SIGNS)),
     ]
     if not any(run.tokens_per_joule for run in runs):
         lines.append("- energy: not available")
-    lines += [f"- {_escaped(note)}" for note in notes]
+    lines += [f"- {markdown_text(note)}" for note in notes]
     terminal.write("\n".join([*lines, "", "```sh", one_line(command or command_of(runs)), "```"]) + "\n")
-
-
-def _record(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _escaped(text: str) -> str:
-    """``text`` in a cell or an item of Markdown: what it says, and nothing that it does."""
-    return _MARKDOWN.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
 def _field(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
