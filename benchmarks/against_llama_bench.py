@@ -26,9 +26,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phicli.bench.statistics import ratio_interval
 from phicli.engine.process import engine_environment
 from phicli.hardware.cpu import physical_cores
+from phicli.records.statistics import ratio_interval
 
 PHI = str(Path(sys.executable).with_name("phi"))
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from phicli.chat.encode import encode
+from phicli.answering.encode import encode
+from phicli.answering.types import Answer
 from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
-from phicli.chat.types import Answer
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.llama_server import LlamaServerEngine

@@ -9,11 +9,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from phicli.bench.calibration.store import engine_build
-from phicli.bench.types import BenchSettings, Subject
+from phicli.engine.build import engine_build
 from phicli.engine.types import Generator, LoadSettings
 from phicli.errors import NotFoundError
 from phicli.paths import expand, log_dir
+from phicli.records.run import BenchSettings, Subject
 
 NATIVE = "llama-server"
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from phicli.chat.encode import SpecialTokens
+from phicli.answering.encode import SpecialTokens
+from phicli.answering.types import ChatModel
 from phicli.chat.session import ChatSession
-from phicli.chat.types import ChatModel
 from phicli.chat_format import format_by_name
 from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import PromptFormat

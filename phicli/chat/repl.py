@@ -6,8 +6,8 @@ import difflib
 from collections.abc import Iterator
 from typing import Protocol
 
+from phicli.answering.types import Event
 from phicli.chat.session import ChatSession
-from phicli.chat.types import Event
 from phicli.errors import PhiError
 
 COMMANDS = {

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 
-from phicli.chat.draft import Draft
-from phicli.chat.encode import encode
-from phicli.chat.types import Answer, ChatModel, Event, Notice
+from phicli.answering.draft import Draft
+from phicli.answering.encode import encode
+from phicli.answering.types import Answer, ChatModel, Event, Notice
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
 from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat

@@ -88,7 +88,7 @@ def _calibrated_report(
     machine: Machine, request: Request, report: Report, tell: Callable[[str], None], start: Start | None
 ) -> Report:
     """The recommendation with the picks timed. What is timed can make others the picks, which are timed then."""
-    from phicli.bench.calibration.store import save_calibration
+    from phicli.records.calibration_files import save_calibration
 
     done: set[str] = set()
     found: list[Calibration] = []
@@ -188,9 +188,10 @@ def _speeds(machine: Machine, request: Request, just_made: Sequence[Calibration]
 
     if machine.simulated is not None:
         return speed_model(machine, prompt_tokens=request.prompt_tokens)
-    from phicli.bench.calibration.store import engine_build, load_calibrations, load_measurements
-    from phicli.bench.tuning.store import Conditions, all_tuned
+    from phicli.engine.build import engine_build
     from phicli.plan.tuned_speed import as_tuned
+    from phicli.records.calibration_files import load_calibrations, load_measurements
+    from phicli.records.tuned_files import Conditions, all_tuned
 
     cpu = machine.cpu
     calibrations, measurements = (*just_made, *load_calibrations(cpu.name)), load_measurements(cpu.name)
@@ -211,8 +212,8 @@ def _calibrated(
     one: Assessment, machine: Machine, tell: Callable[[str], None], start: Start | None
 ) -> Calibration | None:
     """Times of the engine for ``one``, None where no file of its kind can be made or where it shares two devices."""
-    from phicli.bench.calibration.calibrate import Setting, calibrate, can_calibrate
-    from phicli.bench.calibration.timing import start_engine
+    from phicli.bench.calibration.calibrate import calibrate, can_calibrate
+    from phicli.bench.calibration.timing import Setting, start_engine
 
     candidate = one.candidate
     on_gpu = one.gpu_layers > candidate.shape.layers

@@ -9,15 +9,15 @@ from phicli.plan.locate import LocatedModel
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from phicli.bench.tuning.store import Kept
     from phicli.plan.description import VariantDescription
     from phicli.plan.file_description import FileDescription
     from phicli.plan.tuned import Tuned
+    from phicli.records.tuned_files import Kept
 
 
 def kept_for(path: Path) -> Kept:
     """What is kept for the model file at ``path``; reads two small files and the ends of the model file."""
-    from phicli.bench.tuning.store import find_tuned
+    from phicli.records.tuned_files import find_tuned
 
     return find_tuned(path, known_sha256(path))
 
@@ -26,7 +26,7 @@ def tuned_for(terminal: Terminal, model: LocatedModel, *, quiet: bool) -> Tuned 
     """What holds for ``model`` here and now; what does not hold any more is told on standard error, once."""
     kept = kept_for(model.path)
     if kept.stale is not None and not kept.told and not quiet:
-        from phicli.bench.tuning.store import mark_told
+        from phicli.records.tuned_files import mark_told
         from phicli.ui.bench.tuned import stale_says
 
         terminal.say(stale_says(kept.stale, model.reference))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape
-from phicli.fit.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES, Tuned, Winner
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES, Tuned, Winner
 
 __all__ = ["BATCH", "BATCH_TOKENS", "CONVERSATION", "ONE_ANSWER", "USES", "EngineChoice", "Tuned", "Winner", "choose"]
 

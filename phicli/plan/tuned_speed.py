@@ -9,8 +9,8 @@ from typing import Final
 
 from phicli.fit.placement import Placement
 from phicli.fit.recommend import SpeedOf
-from phicli.fit.tuned import CONVERSATION, Tuned
 from phicli.fit.types import Candidate, Speed
+from phicli.records.tuned import CONVERSATION, Tuned
 
 _SAME_FILE: Final = 0.01
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from phicli.chat.types import Answer, Event, Notice
+from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError

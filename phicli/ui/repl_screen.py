@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phicli.answering.types import Event
 from phicli.chat.repl import COMMANDS
-from phicli.chat.types import Event
 from phicli.errors import PhiError
 from phicli.ui.answer import AnswerPrinter
 from phicli.ui.envelope import print_error

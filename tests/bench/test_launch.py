@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.calibration.store import engine_build
 from phicli.bench.launch import find_llama_server, load_settings, start
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.measure import Stopwatch
-from phicli.bench.types import BenchSettings, Subject
+from phicli.engine.build import engine_build
 from phicli.errors import EngineError, NotFoundError
+from phicli.records.run import BenchSettings, Subject
 from tests.support.files import TINY_PHI
 
 TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)

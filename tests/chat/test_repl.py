@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from phicli.answering.types import Answer, Event
 from phicli.chat.repl import COMMANDS, run_repl
-from phicli.chat.types import Answer, Event
 from phicli.errors import PhiError
 from tests.chat.test_session import Lab, echo
 from tests.fakes.scripted_engine import ScriptedEngine

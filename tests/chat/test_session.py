@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from phicli.answering.types import Answer, ChatModel, Notice
 from phicli.chat.session import ChatSession
-from phicli.chat.types import Answer, ChatModel, Notice
 from phicli.chat_format import format_by_name
 from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import Piece, PromptFormat, ToolCall

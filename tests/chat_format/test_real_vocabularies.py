@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from phicli.chat.encode import encode
+from phicli.answering.encode import encode
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, Special, Text
 from tests.support import official

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jinja2
 import pytest
 
-from phicli.chat.encode import encode
+from phicli.answering.encode import encode
 from phicli.chat_format.conversation import segment_text
 from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import Message, Template, Text

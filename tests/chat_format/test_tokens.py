@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.chat.encode import encode
+from phicli.answering.encode import encode
 from phicli.chat_format import format_by_name
 from phicli.chat_format.conversation import segment_text
 from phicli.chat_format.types import Message, Special, Text, ToolCall

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import History
+from phicli.records.history import History
 from tests.support.files import TINY_PHI
 from tests.support.processes import children, gone
 from tests.support.running import Phi

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.types import Workload
 from phicli.commands.benching.hints import hint_for_bench
 from phicli.commands.benching.planning import require_room
 from phicli.errors import DoesNotFitError
+from phicli.records.run import Workload
 from tests.fakes.bench_engines import GIB, around, load
 from tests.support.running import Phi
 

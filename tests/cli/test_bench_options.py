@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from phicli.bench.runs.baseline import open_baseline
-from phicli.bench.runs.history import History
 from phicli.bench.runs.run_files import read_runs
 from phicli.commands.benching.subjects import subjects
 from phicli.commands.benching.typed import Typed
 from phicli.errors import IntegrityError, UsageError
+from phicli.records.history import History
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.runs import run

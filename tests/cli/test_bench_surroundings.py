@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import History
+from phicli.records.history import History
 from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi

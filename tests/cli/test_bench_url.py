@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import Entry, History
 from phicli.commands.benching.endpoint import loads_of
 from phicli.commands.benching.options import BenchOptions
 from phicli.engine.process import WorkerProcess
+from phicli.records.history import Entry, History
 from tests.engine.conftest import tiny_settings
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.running import Phi

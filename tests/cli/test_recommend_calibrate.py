@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.calibration.calibrate import Setting
-from phicli.bench.calibration.store import load_calibrations
 from phicli.bench.calibration.timing import Timed
 from phicli.commands.recommending import MachineOptions, report_for
 from phicli.fit.types import Request
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.plan.recommendation import Report
+from phicli.records.calibration_files import load_calibrations
 from tests.fakes.clocked_engine import Clock, ClockedEngine
 
 pytest.importorskip("gguf")

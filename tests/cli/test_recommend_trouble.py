@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.calibration.store import engine_build
 from phicli.catalog.load import catalog
+from phicli.engine.build import engine_build
 from phicli.fit.calibration import Calibration, Measurement, shape_key
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.plan.candidates import expected_shape

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.runs.history import Entry, History, entry_of
 from phicli.bench.runs.run_files import read_runs
+from phicli.records.history import Entry, History, entry_of
 from tests.support.disks import small_file_system
 from tests.support.running import Phi
 from tests.support.runs import quants, run

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.types import Event, Sampling
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Cpu, Memory
+from phicli.records.run import BenchSettings, Subject
 from tests.fakes.clocked_engine import Clock, ClockedEngine
 
 CLOCK = Clock(layer=2.0, fixed=10.0, attention=0.5, prefill=1.0, prefill_fixed=7.0)

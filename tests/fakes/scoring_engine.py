@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from phicli.bench.launch import BenchEngine
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.logprobs import Scored
 from phicli.engine.types import Event, Sampling
+from phicli.records.run import BenchSettings, Subject
 
 Rule = Callable[[Sequence[int]], Mapping[int, float]]
 """The probabilities of the next token after a prompt; all that there are."""

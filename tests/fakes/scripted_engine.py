@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from phicli.chat.encode import SpecialTokens
+from phicli.answering.encode import SpecialTokens
 from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
-from phicli.bench.types import BenchSettings
 from phicli.errors import EngineError
+from phicli.records.run import BenchSettings
 
 Factor = Callable[[BenchSettings], float]
 """How many times as long something takes with these settings; 1 is the usual time."""

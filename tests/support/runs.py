@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import Entry
-from phicli.bench.types import BenchSettings, Peak, Run, Sample, Subject, Workload
+from phicli.records.history import Entry
+from phicli.records.run import BenchSettings, Peak, Run, Sample, Subject, Workload
 
 BUILD = "xllamacpp 2026.10.11549"
 HARDWARE: Mapping[str, Any] = {

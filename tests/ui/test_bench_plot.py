@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.types import Run, Workload
 from phicli.errors import DoesNotFitError, UsageError
+from phicli.records.run import Run, Workload
 from phicli.ui.bench.plot import check_plot, draw
 from phicli.ui.bench.series import plot_of
 from tests.support.disks import small_file_system

@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import typer
 
-from phicli.bench.types import Run, Workload
 from phicli.commands.bench import bench
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.typed import Typed
 from phicli.errors import OutputClosedError
+from phicli.records.run import Run, Workload
 from phicli.ui.bench.printers import print_csv, print_jsonl, print_markdown
 from phicli.ui.bench.repeating import command_of
 from phicli.ui.terminal import Terminal

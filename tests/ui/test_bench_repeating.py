@@ -14,10 +14,10 @@ import typer
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load
-from phicli.bench.types import Run, Subject
 from phicli.commands.bench import bench
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.typed import Typed
+from phicli.records.run import Run, Subject
 from phicli.ui.bench.repeating import command_of
 from tests.fakes.bench_engines import around, load
 from tests.support.runs import run, subject

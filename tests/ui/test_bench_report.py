@@ -13,8 +13,8 @@ import pytest
 from phicli.bench.quality import Quality
 from phicli.bench.quality.estimates import Estimate
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
-from phicli.bench.types import Run, Workload
 from phicli.errors import OutputClosedError, UsageError, UserInterruptError
+from phicli.records.run import Run, Workload
 from phicli.ui.bench.report import draw_or_warn, print_runs, warnings_of
 from phicli.ui.bench.words import baseline_lines, ratio_lines
 from phicli.ui.terminal import Terminal

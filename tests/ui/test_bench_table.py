@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.types import Run, Workload
+from phicli.records.run import Run, Workload
 from phicli.ui.bench.figures import Signs, bar, duration, rate, with_spread
 from phicli.ui.bench.table import print_table
 from phicli.ui.bench.varying import shape_of

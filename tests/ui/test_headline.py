@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import Entry
+from phicli.records.history import Entry
 from phicli.ui.bench.headline import headline
 
 

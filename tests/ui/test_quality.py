@@ -8,8 +8,8 @@ import pytest
 
 from phicli.bench.quality.estimates import Estimate
 from phicli.bench.quality.types import Comparison, Quality
-from phicli.bench.statistics import Interval
-from phicli.bench.types import BenchSettings
+from phicli.records.run import BenchSettings
+from phicli.records.statistics import Interval
 from phicli.ui.bench.figures import Signs
 from phicli.ui.bench.quality import quality_lines, quality_sentences, with_error
 from tests.support.runs import subject

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import Entry, entry_of
+from phicli.records.history import Entry, entry_of
 from phicli.ui.bench.entry_tables import table_of
 from phicli.ui.bench.runs import print_entry, print_list
 from phicli.ui.terminal import Terminal

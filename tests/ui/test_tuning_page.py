@@ -11,7 +11,7 @@ import pytest
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
-from phicli.bench.types import BenchSettings, Subject
+from phicli.records.run import BenchSettings, Subject
 from phicli.ui.bench.tuning import print_tuning
 from phicli.ui.terminal import Terminal
 from tests.fakes.tunable_machine import TunableMachine

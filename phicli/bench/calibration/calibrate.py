@@ -12,14 +12,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from phicli.bench.calibration.layer_times import Layer, calibration_of, time_layers
-from phicli.bench.calibration.store import engine_build
-from phicli.bench.calibration.timing import Start, start_engine
+from phicli.bench.calibration.timing import Setting, Start, start_engine
 from phicli.catalog.types import Variant
+from phicli.engine.build import engine_build
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.fit.calibration import Calibration, Conditions, shape_key
 from phicli.fit.shape import shape_of
@@ -45,16 +45,6 @@ _FOLDER: Final = "phi-calibration-"
 _SPARE_BYTES: Final = 256 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How the engine is set for the runs that the times shall hold for: as ``phi chat`` would set it."""
-
-    threads: int
-    repack: bool = False
-    gpu_layers: int = 0
-    device: str = "cpu"
-
-
 def can_calibrate(variant: Variant, quant: str) -> bool:
     """Whether random-weight files of this architecture and quantisation can be written."""
     dimensions = variant.dimensions
@@ -75,7 +65,7 @@ def calibrate(
 ) -> Calibration:
     """Time the engine on layers of ``candidate``.
 
-    Nothing is kept: :func:`~phicli.bench.calibration.store.save_calibration` does that.
+    Nothing is kept: :func:`~phicli.records.calibration_files.save_calibration` does that.
 
     Args:
         candidate: the model and quantisation.

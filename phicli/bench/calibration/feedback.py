@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.types import BenchSettings, Run
 from phicli.fit.calibration import Conditions, Measurement
+from phicli.records.run import BenchSettings, Run
 
 _ENGINE = "xllamacpp"
 

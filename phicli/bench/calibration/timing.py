@@ -5,20 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from phicli.engine.types import Done, Engine, LoadSettings, Sampling
 from phicli.errors import EngineError
-
-if TYPE_CHECKING:
-    from phicli.bench.calibration.calibrate import Setting
 
 TOKENS: Final = 8
 _SHORT_PROMPT: Final = 8
 _FIRST_ID: Final = 300
 _PRIME: Final = 389
 _BATCH_TOKENS: Final = 128  # as `phi chat` sets it
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the engine is set for the runs that the times shall hold for: as ``phi chat`` would set it."""
+
+    threads: int
+    repack: bool = False
+    gpu_layers: int = 0
+    device: str = "cpu"
 
 
 class Timed:
@@ -85,5 +93,5 @@ def _prompt(tokens: int, turn: int = 0) -> tuple[int, ...]:
     return (first, *(_FIRST_ID + place * place % _PRIME for place in range(1, tokens)))
 
 
-Start = Callable[[Path, "Setting", int], AbstractContextManager[Timed]]
+Start = Callable[[Path, Setting, int], AbstractContextManager[Timed]]
 """Starts an engine on a file, as set, with a context of so many tokens; leaving it ends the engine."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phicli.bench.statistics import Summary, percentile, summary
+from phicli.records.statistics import Summary, percentile, summary
 
 FAIR_SHARE: Final = 0.5
 """Of one processor: a client that uses more of it may be what is measured."""

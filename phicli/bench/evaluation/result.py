@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from phicli.bench.evaluation.types import ItemResult
-from phicli.bench.statistics import CONFIDENCE, Interval, wilson_interval
-from phicli.bench.types import Subject
+from phicli.records.run import Subject
+from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
 
 _USUAL: Final = "xllamacpp"
 

@@ -19,8 +19,8 @@ from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
-from phicli.bench.types import Peak, Run, Sample, Subject, Workload
 from phicli.errors import PhiError, UserInterruptError
+from phicli.records.run import Peak, Run, Sample, Subject, Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +241,7 @@ class _Collector:
 
     def runs(self) -> tuple[Run, ...]:
         """What there is, load by load."""
-        from phicli.bench.runs.history import new_run_id, now
+        from phicli.records.history import new_run_id, now
 
         seconds = sum(lasted for _, lasted in self._others)
         used = sum(part * lasted for part, lasted in self._others) / seconds if seconds else None

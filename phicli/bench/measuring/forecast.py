@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from phicli.bench.measuring.grid import Part, Turn
 from phicli.bench.measuring.measure import Pace
-from phicli.bench.types import Workload
+from phicli.records.run import Workload
 
 
 class Forecast:

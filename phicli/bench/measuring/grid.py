@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from phicli.bench.types import BenchSettings, Workload
 from phicli.errors import UsageError
+from phicli.records.run import BenchSettings, Workload
 
 Part = Literal["prompt", "decode"]
 

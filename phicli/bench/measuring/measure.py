@@ -16,9 +16,9 @@ from typing import Final
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.grid import COLD_TOKENS
-from phicli.bench.types import Workload
 from phicli.engine.types import Done, Prefill, Sampling
 from phicli.errors import EngineError
+from phicli.records.run import Workload
 
 _FIRST_ID: Final = 300
 _IDS: Final = 389

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from phicli.bench.types import Peak
 from phicli.hardware.cgroup import ROOT, read_text
+from phicli.records.run import Peak
 
 _KIB: Final = 1024
 

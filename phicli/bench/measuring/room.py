@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.bench.types import BenchSettings, Subject
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
+from phicli.records.run import BenchSettings, Subject
 
 _MOST_AT_ONCE: Final = 8
 """Engines that are loaded at the same time at most: each is a process with threads of its own."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phicli.bench.statistics import Summary
-from phicli.bench.types import Run
 from phicli.hardware.available import Memory
 from phicli.hardware.cgroup import ROOT
 from phicli.hardware.types import Cpu, Gpu
+from phicli.records.run import Run
+from phicli.records.statistics import Summary
 
 _MOST_SPREAD: Final = 0.10
 _BUSY_SHARE: Final = 0.10

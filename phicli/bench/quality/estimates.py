@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from phicli.bench.statistics import interval_of_mean
+from phicli.records.statistics import interval_of_mean
 
 BLOCK_TOKENS: Final = 8
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from phicli.bench.quality.estimates import Estimate
-from phicli.bench.statistics import Interval
-from phicli.bench.types import BenchSettings, Subject
+from phicli.records.run import BenchSettings, Subject
+from phicli.records.statistics import Interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Runs that were made: their history, their files, and how two of them compare."""
+"""Runs in files, and how two of them compare."""

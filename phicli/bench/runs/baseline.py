@@ -29,11 +29,11 @@ from phicli.bench.runs.conditions import (
     workload_differences,
     workload_text,
 )
-from phicli.bench.runs.history import LAST, History
 from phicli.bench.runs.run_files import read_runs, run_of
-from phicli.bench.types import Run
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.paths import is_there
+from phicli.records.history import LAST, History
+from phicli.records.run import Run
 
 _MOST: Final = 10.0
 _FORCE: Final = "compare them all the same with --force"

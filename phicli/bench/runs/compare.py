@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from phicli.bench.runs.conditions import labels_of
-from phicli.bench.statistics import ratio_interval
-from phicli.bench.types import Run, Sample, Workload
 from phicli.errors import CheckFailedError
+from phicli.records.run import Run, Sample, Workload
+from phicli.records.statistics import ratio_interval
 
 QUANTITIES: Final = {"prompt_tps": "prompt", "decode_tps": "generation", "ttft_ms": "first token"}
 """What is compared, and what people call it; of ``*_ms``, less is better."""
@@ -85,7 +85,7 @@ class BaselineResult:
 def ratios_of(runs: Sequence[Run]) -> tuple[Ratio, ...]:
     """Each later run against the first one of the same workload, for what both have samples of.
 
-    Repetitions that were taken in turn are compared pair by pair, see :func:`phicli.bench.statistics.ratio_interval`;
+    Repetitions that were taken in turn are compared pair by pair, see :func:`phicli.records.statistics.ratio_interval`;
     runs that were taken in blocks (``schedule`` among their ``extra``) are not.
     """
     first: dict[Workload, tuple[Run, str]] = {}

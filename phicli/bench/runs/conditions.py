@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning
-from phicli.bench.types import Run, Workload
 from phicli.hardware.types import Cpu
+from phicli.records.run import Run, Workload
 
 _WORDS: Final = {"batch_tokens": "batch size", "kv_type": "KV type", "repack": "repacking", "gpu_layers": "GPU layers"}
 

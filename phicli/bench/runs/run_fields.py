@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.bench.types import FLASH_ATTENTION
 from phicli.fit.memory import KV_TYPE_BYTES
+from phicli.records.run import FLASH_ATTENTION
 
 _MOST_TOKENS: Final = 1 << 31
 _MOST_BYTES: Final = 1 << 60
@@ -33,7 +33,7 @@ class Kind:
 
 
 def flaws(data: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each field of the run ``data`` (as :meth:`~phicli.bench.types.Run.to_data` has it) that is missing
+    """A sentence for each field of the run ``data`` (as :meth:`~phicli.records.run.Run.to_data` has it) that is missing
     or is not what it has to be, such as ``load_ms is Infinity; it has to be a number of milliseconds from 0 on``."""
     yield from _flaws(data, _RUN, "")
     for name, kinds in (("settings", _SETTINGS), ("hardware", _HARDWARE)):

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.bench.runs.history import Entry
 from phicli.bench.runs.run_fields import flaws
-from phicli.bench.types import Run
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, reason_of
 from phicli.paths import read_small, write_output
+from phicli.records.history import Entry
+from phicli.records.run import Run
 
 _LARGEST_BYTES: Final = 256 << 20
 _DEEPEST: Final = 8

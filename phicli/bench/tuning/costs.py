@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.tuning.types import START_TOKENS, Trial
-from phicli.bench.types import BenchSettings
-from phicli.fit.tuned import BATCH, CONVERSATION, ONE_ANSWER
+from phicli.records.run import BenchSettings
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER
 
 _REASONED_TOKENS: Final = 1500
 

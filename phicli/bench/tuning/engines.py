@@ -12,9 +12,9 @@ from typing import Final
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
-from phicli.bench.types import BenchSettings
 from phicli.engine.types import Done, Sampling
 from phicli.errors import EngineError
+from phicli.records.run import BenchSettings
 
 _SHORT_TOKENS: Final = 8
 _FIRST_ID: Final = 300

@@ -6,7 +6,7 @@ from typing import Final
 
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE
 from phicli.bench.tuning.types import Job
-from phicli.bench.types import BenchSettings
+from phicli.records.run import BenchSettings
 
 CONFIRM: Final = "all"
 """In place of a setting: winners against the defaults, whatever they differ in."""

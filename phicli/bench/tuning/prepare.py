@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from phicli.bench.measuring.room import Load, check_room, fit_together, needed
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.runs.history import now
 from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
-from phicli.bench.types import BenchSettings, Subject
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
-from phicli.fit.tuned import BATCH, ONE_ANSWER, Tuned, Winner
+from phicli.records.history import now
+from phicli.records.run import BenchSettings, Subject
+from phicli.records.tuned import BATCH, ONE_ANSWER, Tuned, Winner
 
 _CONTEXT_TOKENS: Final = 768
 _SPARE_TOKENS: Final = 32

@@ -24,9 +24,9 @@ from phicli.bench.tuning.types import (
     UseResult,
 )
 from phicli.bench.tuning.verdict import LOST, MARGIN, NOTED, OPEN, WIDE_MARGIN, WON, interval, verdict
-from phicli.bench.types import BenchSettings
 from phicli.errors import EngineError
-from phicli.fit.tuned import BATCH, CONVERSATION, USES
+from phicli.records.run import BenchSettings
+from phicli.records.tuned import BATCH, CONVERSATION, USES
 
 OnStep = Callable[[str, float], None]
 """Told what is being measured, and about how many seconds of the budget are left."""

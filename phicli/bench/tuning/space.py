@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phicli.bench.types import BenchSettings
-from phicli.fit.tuned import BATCH, CONVERSATION, ONE_ANSWER
+from phicli.records.run import BenchSettings
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER
 
 REPACK: Final = "repack"
 THREADS: Final = "threads"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol, Self
 
-from phicli.bench.types import BenchSettings
+from phicli.records.run import BenchSettings
 
 START_TOKENS: Final = 16
 """Length of the prompt whose first token is timed from the start of the engine."""

@@ -14,7 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from phicli.bench.statistics import Interval, ratio_interval
+from phicli.records.statistics import Interval, ratio_interval
 
 WON: Final = "won"
 LOST: Final = "lost"

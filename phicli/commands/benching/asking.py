@@ -8,11 +8,11 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Final
 
+from phicli.answering.types import Answer, ChatModel, Notice
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.launch import NATIVE, find_llama_server, load_settings
 from phicli.chat.open import bos_id_of, format_of, special_tokens_of
 from phicli.chat.session import ChatSession
-from phicli.chat.types import Answer, ChatModel, Notice
 from phicli.commands.benching.gate import Gate
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import Prepared

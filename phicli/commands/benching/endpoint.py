@@ -11,11 +11,11 @@ from typing import Any, Final
 from phicli.bench.endpoint.run import EndpointBench, headline_of
 from phicli.bench.endpoint.types import EndpointReport, Load
 from phicli.bench.measuring.surroundings import look_around
-from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.commands.benching.options import BenchOptions
 from phicli.engine.endpoint.address import KEY, Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.errors import NetworkError, PhiError, UsageError, UserInterruptError
+from phicli.records.history import Entry, History, new_run_id, now
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.terminal import Terminal
 

@@ -15,14 +15,14 @@ from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_
 from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.launch import build_of
 from phicli.bench.measuring.surroundings import Surroundings, look_around
-from phicli.bench.runs.history import Entry, History, new_run_id, now
-from phicli.bench.types import Subject
 from phicli.commands.benching.asking import Asking
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import Prepared, prepare
 from phicli.commands.benching.subjects import subjects
 from phicli.errors import ContextExceededError, EngineError, PhiError, UserInterruptError
 from phicli.plan.tuned import BATCH
+from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.run import Subject
 from phicli.ui.bench.evaluation import print_evaluations, report_data
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.terminal import Terminal

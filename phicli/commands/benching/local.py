@@ -10,12 +10,12 @@ from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.quality.types import Quality
 from phicli.bench.runs.baseline import Baseline
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
-from phicli.bench.runs.history import History, entry_of
-from phicli.bench.types import Run
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.planning import check_baseline, check_before, plan_for
 from phicli.commands.benching.subjects import subjects
 from phicli.errors import PhiError, UserInterruptError
+from phicli.records.history import History, entry_of
+from phicli.records.run import Run
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.terminal import Terminal
 
@@ -83,7 +83,7 @@ def _keep(found: Findings, plan: BenchPlan, around: Surroundings) -> None:
 def keep(runs: Sequence[Run], plan: BenchPlan, around: Surroundings) -> tuple[str, ...]:
     """Keep finished runs in the history, and for the recommendation what it can use; returns why some were not."""
     from phicli.bench.calibration.feedback import measurements_of
-    from phicli.bench.calibration.store import save_measurement
+    from phicli.records.calibration_files import save_measurement
 
     history = History()
     failed = [history.try_add(entry_of(run)) for run in runs if run.complete]

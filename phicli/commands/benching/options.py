@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from phicli.bench.types import FLASH_ATTENTION
 from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES
+from phicli.records.run import FLASH_ATTENTION
 
 ENGINES: Final = ("xllamacpp", "llama-server")
 QUICK_PROMPT: Final = 32

@@ -11,13 +11,13 @@ from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid
 from phicli.bench.measuring.room import Load, check_room, fit_together
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.runs.baseline import Baseline, open_baseline
-from phicli.bench.runs.history import History
-from phicli.bench.types import Subject, Workload
 from phicli.commands.benching.options import BenchOptions
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
+from phicli.records.history import History
+from phicli.records.run import Subject, Workload
 
 _IN_BLOCKS = "not all can stay loaded side by side: each is loaded twice, in turn, for half of its repetitions"
 _NO_GPU = "the engine finds no graphics processor here: all layers stay on the processor, whatever --gpu-layers says"

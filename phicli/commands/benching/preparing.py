@@ -9,7 +9,6 @@ from typing import Any, Final
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, check_room, needed
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.types import BenchSettings, Subject
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.engine.types import Sampling
@@ -23,6 +22,7 @@ from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import BATCH_TOKENS, Winner
+from phicli.records.run import BenchSettings, Subject
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from phicli.bench.types import Subject
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.gguf_file.header import read_header
@@ -14,6 +13,7 @@ from phicli.hub.cache import sha256_in_name
 from phicli.hub.verified import recorded
 from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import LocatedModel, locate
+from phicli.records.run import Subject
 
 TOY = "tiny-phi"
 

@@ -7,19 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from phicli.bench.calibration.store import save_measurement
 from phicli.bench.launch import start
-from phicli.bench.machine_mark import machine_mark
 from phicli.bench.measuring.surroundings import Surroundings, look_around
-from phicli.bench.runs.history import Entry, History, new_run_id, now
 from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, REPACK, THREADS
-from phicli.bench.tuning.store import forget_all_tuned, forget_tuned, save_tuned
 from phicli.bench.tuning.types import SLOTS, Outcome
-from phicli.bench.types import Subject
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.subjects import subjects
@@ -28,6 +23,11 @@ from phicli.errors import PhiError, UsageError, UserInterruptError
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import plan_context
 from phicli.plan.load import trained_context
+from phicli.records.calibration_files import save_measurement
+from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.machine_mark import machine_mark
+from phicli.records.run import Subject
+from phicli.records.tuned_files import forget_all_tuned, forget_tuned, save_tuned
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.bench.tuning import print_reset, print_tuning, print_tunings, tuning_data
 from phicli.ui.terminal import Terminal

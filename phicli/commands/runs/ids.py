@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from phicli.bench.runs.history import Entry
+    from phicli.records.history import Entry
 
 _OFFERED = 50
 _WAIT_S = 0.2
@@ -15,8 +15,8 @@ _WAIT_S = 0.2
 
 def complete_run(incomplete: str) -> list[str]:
     """``last`` and the newest ids that begin with ``incomplete``; none where the history cannot be read."""
-    from phicli.bench.runs.history import LAST, History
     from phicli.errors import PhiError
+    from phicli.records.history import LAST, History
 
     try:
         known = [LAST, *(entry.run_id for entry in History(wait_s=_WAIT_S).entries(limit=_OFFERED))]
@@ -29,9 +29,9 @@ def chosen(runs: Sequence[str]) -> tuple[Entry, ...]:
     """The entries that are meant by ``runs`` in that order, each once; without any, all of them, the oldest first.
 
     Raises:
-        NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.bench.runs.history.History.get`.
+        NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.records.history.History.get`.
     """
-    from phicli.bench.runs.history import History
+    from phicli.records.history import History
 
     history = History()
     if not runs:

@@ -22,7 +22,7 @@ def list_(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """List the runs that were kept."""
-    from phicli.bench.runs.history import History, kind_of
+    from phicli.records.history import History, kind_of
     from phicli.ui.bench.runs import print_list
     from phicli.ui.terminal import Terminal
 

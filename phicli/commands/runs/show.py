@@ -18,7 +18,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show everything about one run."""
-    from phicli.bench.runs.history import History
+    from phicli.records.history import History
     from phicli.ui.bench.runs import print_entry
     from phicli.ui.terminal import Terminal
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.bench.runs.history import Entry
+from phicli.records.history import Entry
 from phicli.ui.bench.cells import Cell, csv_text
 from phicli.ui.bench.runs import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TextIO
 
-from phicli.bench.statistics import Summary
+from phicli.records.statistics import Summary
 
 _EIGHTHS: Final = "▏▎▍▌▋▊▉"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from phicli.bench.runs.history import Entry
+from phicli.records.history import Entry
 from phicli.ui.bench.figures import rate
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.bench.types import Run
 from phicli.errors import DoesNotFitError, UsageError, reason_of
 from phicli.paths import output_target, write_output
+from phicli.records.run import Run
 from phicli.ui.bench.figures import rate
 from phicli.ui.bench.series import Panel, Plot, plot_of
 from phicli.ui.terminal import one_line

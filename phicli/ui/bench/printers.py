@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from phicli.bench.types import Run
+from phicli.records.run import Run
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import Cell, markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs

@@ -8,7 +8,7 @@ from typing import Final
 
 from phicli.bench.quality.estimates import Estimate
 from phicli.bench.quality.types import Comparison, Quality, name_of
-from phicli.bench.types import Subject
+from phicli.records.run import Subject
 from phicli.ui.bench.figures import Signs
 from phicli.ui.columns import aligned
 from phicli.units import format_bytes

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phicli.bench.types import Run
 from phicli.errors import PhiError, UserInterruptError
+from phicli.records.run import Run
 from phicli.ui.bench.figures import signs_of
 from phicli.ui.bench.table import print_table
 from phicli.ui.bench.varying import shape_of

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from phicli.bench.runs.compare import values_of
-from phicli.bench.runs.history import Entry
 from phicli.bench.runs.run_files import run_of
-from phicli.bench.statistics import interval_of_mean, summary
-from phicli.bench.types import Run
 from phicli.errors import PhiError
+from phicli.records.history import Entry
+from phicli.records.run import Run
+from phicli.records.statistics import interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
 from phicli.ui.bench.headline import headline, work_of

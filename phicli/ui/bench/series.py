@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from phicli.bench.statistics import Summary
-from phicli.bench.types import Run
+from phicli.records.run import Run
+from phicli.records.statistics import Summary
 from phicli.ui.bench.varying import Fact, shape_of
 
 Kind = Literal["depth", "threads", "model"]

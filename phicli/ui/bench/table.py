@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from phicli.bench.types import Run
+from phicli.records.run import Run
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
 from phicli.ui.bench.varying import Shape, shape_of
 from phicli.ui.columns import aligned

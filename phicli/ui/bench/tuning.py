@@ -8,7 +8,7 @@ from typing import Any
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
-from phicli.bench.types import BenchSettings, Subject
+from phicli.records.run import BenchSettings, Subject
 from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import INDENT, Section, print_page

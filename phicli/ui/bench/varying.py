@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.bench.runs.conditions import model_name
-from phicli.bench.types import Run
+from phicli.records.run import Run
 
 
 @dataclass(frozen=True, slots=True)

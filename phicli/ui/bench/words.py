@@ -7,7 +7,7 @@ from typing import Final
 
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratio_text
 from phicli.bench.runs.conditions import workload_text
-from phicli.bench.types import Workload
+from phicli.records.run import Workload
 
 _VERBS: Final = {
     "decode_tps": "decodes",

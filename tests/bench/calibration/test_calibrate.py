@@ -11,16 +11,15 @@ import pytest
 
 from phicli.bench.calibration.calibrate import (
     QUANTS,
-    Setting,
     calibrate,
     can_calibrate,
     layers_to_time,
     synthetic_shape,
 )
-from phicli.bench.calibration.store import engine_build
-from phicli.bench.calibration.timing import Timed, start_engine
+from phicli.bench.calibration.timing import Setting, Timed, start_engine
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
+from phicli.engine.build import engine_build
 from phicli.errors import DoesNotFitError, EngineError, UsageError
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Candidate

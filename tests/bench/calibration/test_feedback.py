@@ -8,9 +8,9 @@ from phicli.bench.calibration.feedback import measurements_of
 from phicli.bench.measuring.collect import BenchPlan, collect
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.room import Load
-from phicli.bench.types import Run, Workload
 from phicli.fit.calibration import Measurement
 from phicli.hardware.types import Gpu
+from phicli.records.run import Run, Workload
 from tests.fakes.bench_engines import Laboratory, around, load
 
 CARD = Gpu("a card", "CUDA", 1, 1, True, "a test")

@@ -10,7 +10,7 @@ import pytest
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.result import Evaluation, difference_interval, mcnemar_exact, paired
 from phicli.bench.evaluation.types import ItemResult, Reply
-from phicli.bench.types import Subject
+from phicli.records.run import Subject
 
 (ITEM,) = read_items(b'{"question": "q", "compare": "exact", "answer": "yes"}', "test")
 

@@ -9,12 +9,11 @@ from dataclasses import replace
 
 import pytest
 
+from phicli.answering.encode import encode
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
-from phicli.bench.types import BenchSettings
-from phicli.chat.encode import encode
 from phicli.chat.open import bos_id_of, special_tokens_of
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
@@ -28,6 +27,7 @@ from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
+from phicli.records.run import BenchSettings
 from tests.support.files import TINY_PHI
 
 LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python function that adds two numbers")

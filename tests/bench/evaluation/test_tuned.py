@@ -10,7 +10,6 @@ import pytest
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
-from phicli.bench.types import BenchSettings
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, Prepared, prepare
 from phicli.commands.benching.subjects import subjects
@@ -20,6 +19,7 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.plan.tuned import Winner
+from phicli.records.run import BenchSettings
 from tests.support.files import TINY_PHI
 
 BEST = Winner(

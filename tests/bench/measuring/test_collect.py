@@ -4,8 +4,8 @@ import pytest
 
 from phicli.bench.measuring.collect import BenchPlan, Outcome, Step, collect, planned_runs
 from phicli.bench.measuring.energy import EnergyMeter
-from phicli.bench.types import Workload
 from phicli.errors import EngineError, UserInterruptError
+from phicli.records.run import Workload
 from tests.fakes.bench_engines import LabEngine, Laboratory, around, load
 
 USUAL = (Workload(64, 8, 0),)

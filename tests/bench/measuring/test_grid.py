@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from phicli.bench.measuring.grid import Turn, context_for, in_blocks, interleaved, settings_grid, workloads
-from phicli.bench.types import BenchSettings, Workload
 from phicli.errors import UsageError
+from phicli.records.run import BenchSettings, Workload
 
 
 def test_lists_give_every_combination() -> None:

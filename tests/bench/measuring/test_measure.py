@@ -6,8 +6,8 @@ import pytest
 
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.measure import Stopwatch, deep_ids, prompt_ids
-from phicli.bench.types import Workload
 from phicli.errors import EngineError
+from phicli.records.run import Workload
 from tests.fakes.bench_engines import LabEngine, Laboratory
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
-from phicli.bench.types import Peak
+from phicli.records.run import Peak
 
 MIB = 1 << 20
 

@@ -16,8 +16,8 @@ from phicli.bench.measuring.surroundings import (
     spoilt,
     spread_warnings,
 )
-from phicli.bench.types import Sample
 from phicli.hardware.types import Cpu, Gpu
+from phicli.records.run import Sample
 from tests.fakes.bench_engines import around
 from tests.support.runs import run
 

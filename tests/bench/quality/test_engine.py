@@ -14,10 +14,10 @@ from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent, divergence, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError
+from phicli.records.run import BenchSettings, Subject
 from tests.support.files import TINY_PHI
 from tests.support.requantised import requantise
 from tests.support.tiny_phi_numpy import TinyPhi

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.quality.scoring import QUICK, USUAL
-from phicli.bench.runs.history import History
-from phicli.bench.types import Run
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.quality import each_quality, families, qualities_of
 from phicli.errors import EngineError
+from phicli.records.history import History
+from phicli.records.run import Run
 from tests.bench.quality.test_measure import rule
 from tests.fakes.scoring_engine import Launcher
 from tests.support.runs import quants, run

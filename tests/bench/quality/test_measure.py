@@ -12,9 +12,9 @@ import pytest
 from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent, divergence, first_choice, read
 from phicli.bench.quality.text import passage
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.logprobs import LEAST, Scored, scored
 from phicli.errors import EngineError, UsageError
+from phicli.records.run import BenchSettings, Subject
 from tests.fakes.scoring_engine import Launcher, Rule, RuledEngine
 from tests.support.runs import subject
 

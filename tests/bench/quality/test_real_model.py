@@ -12,9 +12,9 @@ from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import Extent, Reading, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import LoadSettings
+from phicli.records.run import BenchSettings, Subject
 from tests.test_real_model import smollm2
 
 __all__ = ["smollm2"]

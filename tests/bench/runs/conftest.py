@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.runs.history import History
+from phicli.records.history import History
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.compare import BaselineResult
 from phicli.bench.runs.conditions import differences
-from phicli.bench.runs.history import Entry, History, entry_of
-from phicli.bench.types import Run, Sample, Workload
 from phicli.errors import CheckFailedError, IntegrityError, NotFoundError, UsageError
+from phicli.records.history import Entry, History, entry_of
+from phicli.records.run import Run, Sample, Workload
 from tests.support.runs import depths, run, subject
 
 OTHER = {"sha256": "cd" * 32}

@@ -12,9 +12,9 @@ import pytest
 
 from phicli.bench.runs.baseline import Baseline, open_baseline
 from phicli.bench.runs.conditions import busy_words, interruption
-from phicli.bench.runs.history import LAST, History, entry_of
-from phicli.bench.types import Run, Sample, Workload
 from phicli.errors import NotFoundError, UsageError
+from phicli.records.history import LAST, History, entry_of
+from phicli.records.run import Run, Sample, Workload
 from tests.support.runs import depths, quants, run, subject
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from phicli.bench.runs.compare import ratio_text, ratios_of
 from phicli.bench.runs.conditions import labels_of
-from phicli.bench.types import Workload
+from phicli.records.run import Workload
 from tests.support.runs import depths, quants, run, subject
 
 

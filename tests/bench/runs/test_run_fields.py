@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.runs.history import Entry
 from phicli.bench.runs.run_fields import flaws
 from phicli.bench.runs.run_files import read_runs, run_of
-from phicli.bench.types import Run
 from phicli.errors import IntegrityError
+from phicli.records.history import Entry
+from phicli.records.run import Run
 from tests.support.runs import depths, quants, run, threads
 
 HUGE = 10**40

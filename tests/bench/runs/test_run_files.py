@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from phicli.bench.runs.baseline import open_baseline
-from phicli.bench.runs.history import Entry, History, entry_of
 from phicli.bench.runs.run_files import read_runs, write_export
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
+from phicli.records.history import Entry, History, entry_of
 from tests.support.disks import small_file_system
 from tests.support.runs import quants
 

@@ -18,15 +18,15 @@ from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.types import SLOTS, Job
-from phicli.bench.types import BenchSettings, Subject
 from phicli.engine.types import Done, Event, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
 from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
-from phicli.fit.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Cpu, Gpu
+from phicli.records.run import BenchSettings, Subject
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
 from tests.support.files import TINY_PHI

@@ -7,9 +7,9 @@ from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
-from phicli.bench.types import BenchSettings
-from phicli.fit.tuned import USES
 from phicli.hardware.types import Cpu
+from phicli.records.run import BenchSettings
+from phicli.records.tuned import USES
 from tests.fakes.tunable_machine import TunableMachine
 
 AROUND = Surroundings(Cpu("Some CPU 9000", 2, 2), None, (), "Linux", None)

@@ -10,9 +10,9 @@ import pytest
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, threads_to_try, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
-from phicli.bench.types import BenchSettings
 from phicli.errors import EngineError
-from phicli.fit.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
+from phicli.records.run import BenchSettings
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 
 CORES = 2

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from phicli.bench.runs.history_errors import damaged, is_busy, newer, translated
-from phicli.bench.runs.run_ids import new_run_id, now
-from phicli.bench.types import Run
 from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
+from phicli.records.history_errors import damaged, is_busy, newer, translated
+from phicli.records.run import Run
+from phicli.records.run_ids import new_run_id, now
 
 __all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
 
@@ -49,7 +49,7 @@ class Entry:
     """One thing that was measured: what it is found by, and ``data``, all of it as ``--json`` has it.
 
     ``made_at`` is ISO 8601, UTC. ``kind`` is one of :data:`KINDS`. For ``run``, ``data`` is that of
-    :meth:`phicli.bench.types.Run.to_data`.
+    :meth:`phicli.records.run.Run.to_data`.
     """
 
     run_id: str

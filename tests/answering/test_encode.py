@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.chat.encode import SpecialTokens, encode, is_harmless
+from phicli.answering.encode import SpecialTokens, encode, is_harmless
 from phicli.chat_format.types import Special, Template, Text
 from phicli.errors import IntegrityError
 

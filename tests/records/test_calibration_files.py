@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.calibration.store import (
-    engine_build,
+from phicli.engine.build import engine_build
+from phicli.fit.calibration import Calibration, Conditions, Measurement
+from phicli.records.calibration_files import (
     load_calibrations,
     load_measurements,
     save_calibration,
     save_measurement,
 )
-from phicli.fit.calibration import Calibration, Conditions, Measurement
 
 HERE = Conditions("Some CPU 9000", "xllamacpp 1", 4, repack=True)
 CALIBRATION = Calibration(

@@ -4,7 +4,7 @@ The file is called after the SHA-256 of the model file where that is known (it w
 a digest of its size, its modification time and its first and last 64 KiB: that can be told in a millisecond, and
 changes with every file that was written anew. A model file that is hashed later is still found by the digest. In it
 is an entry for each processor (one home may serve several machines) and engine build, and the mark of the machine
-(:mod:`phicli.bench.machine_mark`) that it was found on, which saves a chat from naming the processor again.
+(:mod:`phicli.records.machine_mark`) that it was found on, which saves a chat from naming the processor again.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.bench.machine_mark import machine_mark
-from phicli.fit.tuned import Tuned
 from phicli.paths import data_dir, read_small, write_atomically
+from phicli.records.machine_mark import machine_mark
+from phicli.records.tuned import Tuned
 
 _FOLDER: Final = "tuned"
 _END_BYTES: Final = 1 << 16
@@ -58,7 +58,7 @@ class _Content:
 
 def conditions_here() -> Conditions:
     """Those of this machine and the installed engine; takes some tens of milliseconds."""
-    from phicli.bench.calibration.store import engine_build
+    from phicli.engine.build import engine_build
     from phicli.hardware.cpu_facts import describe_cpu
 
     cpu, _ = describe_cpu()

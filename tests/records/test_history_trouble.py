@@ -15,9 +15,9 @@ from threading import Timer
 
 import pytest
 
-from phicli.bench.runs import history as module
-from phicli.bench.runs.history import History
 from phicli.errors import DoesNotFitError, IntegrityError, PhiError
+from phicli.records import history as module
+from phicli.records.history import History
 from tests.support.disks import small_file_system
 from tests.support.runs import ENTRY, entry
 
@@ -82,7 +82,7 @@ def test_a_disk_that_was_full_from_the_beginning(tmp_path: Path) -> None:
 ADDING = """
 import sys
 from pathlib import Path
-from phicli.bench.runs.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History, new_run_id, now
 history, name = History(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from phicli.bench.statistics import (
+from phicli.records.statistics import (
     Summary,
     interval_of_mean,
     percentile,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from phicli.chat.encode import SpecialTokens
+from phicli.answering.encode import SpecialTokens
 from phicli.chat_format.types import Piece, PromptFormat, ToolCall
 from phicli.engine.types import Engine, Prefill, Timings, Usage
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from phicli.bench.statistics import Summary, summary
+from phicli.records.statistics import Summary, summary
 
 FLASH_ATTENTION = ("auto", "on", "off")
 EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source")

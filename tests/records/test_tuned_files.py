@@ -10,8 +10,9 @@ from types import MappingProxyType
 
 import pytest
 
-from phicli.bench.machine_mark import machine_mark
-from phicli.bench.tuning.store import (
+from phicli.records.machine_mark import machine_mark
+from phicli.records.tuned import USES, Tuned, Winner
+from phicli.records.tuned_files import (
     Conditions,
     all_tuned,
     digest_of,
@@ -21,7 +22,6 @@ from phicli.bench.tuning.store import (
     mark_told,
     save_tuned,
 )
-from phicli.fit.tuned import USES, Tuned, Winner
 
 HERE = Conditions("Some CPU 9000", 4, "xllamacpp 1")
 HASH = "ab" * 32

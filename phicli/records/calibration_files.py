@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from phicli.engine.build import engine_build
 from phicli.fit.calibration import Calibration, Conditions, Measurement
 from phicli.paths import data_dir, write_atomically
 
-_ENGINE: Final = "xllamacpp"
 _LARGEST_BYTES: Final = 1 << 16
 _Kept = TypeVar("_Kept", Calibration, Measurement)
-
-
-def engine_build() -> str:
-    """The engine and its version, as the engine's own process reports it; ``xllamacpp unknown`` without one."""
-    try:
-        return f"{_ENGINE} {importlib.metadata.version(_ENGINE)}"
-    except importlib.metadata.PackageNotFoundError:
-        return f"{_ENGINE} unknown"
 
 
 def save_calibration(calibration: Calibration) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from phicli.chat.types import Answer, FinishReason
+from phicli.answering.types import Answer, FinishReason
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
 
