@@ -1,4 +1,4 @@
-"""Writes the files that are made from the code: ``completions/`` and the help pages in the README.
+"""Writes the files that are made from the code: ``completions/``, the help pages in the README, the table of settings.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +20,7 @@ PAGES = (
     "phi bench", "phi runs", "phi runs list", "phi runs show", "phi runs export", "phi rm",
     "phi cache", "phi cache list", "phi cache verify",
     "phi cache prune", "phi cache import", "phi cache scan", "phi cache export",
+    "phi config", "phi config list", "phi config get", "phi config set", "phi config unset", "phi config edit",
 )  # fmt: skip
 
 
@@ -58,12 +61,27 @@ def readme() -> str:
     return text
 
 
+def settings() -> str:
+    """``docs/settings.md`` with its table renewed."""
+    text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    with tempfile.TemporaryDirectory() as empty:
+        rows = json.loads(run_phi("config", "list", "--all", "--json", PHI_HOME=empty))["data"]["settings"]
+    lines = ["| key | option | variable | default | |", "|---|---|---|---|---|"]
+    for row in rows:
+        default = "" if row["default"] is None else f"`{json.dumps(row['default']).strip(chr(34))}`"
+        cells = [f"`{row['key']}`", f"`{row['option']}`", f"`{row['variable']}`", default, row["help"]]
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    begin, end = "<!-- table of settings -->", "<!-- end of table -->"
+    before, _, rest = text.partition(begin)
+    return "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
+
+
 def main() -> int:
     """Write or check; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on a difference")
     given = parser.parse_args()
-    made = {**completions(), ROOT / "README.md": readme()}
+    made = {**completions(), ROOT / "README.md": readme(), ROOT / "docs" / "settings.md": settings()}
     stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if given.check:
         for path in stale:

@@ -6,14 +6,15 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 import phicli
-from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
+from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
 from phicli.commands.group import LazyGroup
+from phicli.commands.profile import Profile
 from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError, reason_of
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
@@ -66,6 +67,7 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
+    profile: Profile = None,
 ) -> None:
     """Pick, download, run and measure Microsoft's Phi language models on the machine at hand."""
 
@@ -121,13 +123,18 @@ def _options(argv: Sequence[str]) -> list[str]:
 
 def _command(options: Sequence[str]) -> str:
     """The command that was typed (``chat``, ``cache list``), ``phi`` where there is none."""
-    words = [ALIASES.get(word, word) for word in options]
-    command = next((word for word in words if word in SUMMARIES), "phi")
-    groups: dict[str, Container[str]] = {"cache": CACHE_SUMMARIES, "runs": RUNS_SUMMARIES}
-    if command not in groups:
-        return command
-    inner = next((word for word in words[words.index(command) + 1 :] if word in groups[command]), "")
-    return f"{command} {inner}".rstrip()
+    words = [word for place, word in enumerate(options) if options[place - 1 : place] != ["--profile"]]
+    command, behind = _first(words, SUMMARIES, ALIASES)
+    inner, _ = _first(behind, GROUPS[command], GROUP_ALIASES) if command in GROUPS else ("", [])
+    return f"{command} {inner}".rstrip() or "phi"
+
+
+def _first(words: Sequence[str], known: Container[str], aliases: Mapping[str, str]) -> tuple[str, Sequence[str]]:
+    """The first of ``words`` that is ``known``, by its own name, and the words behind it; empty where none is."""
+    for place, word in enumerate(words):
+        if (name := aliases.get(word, word)) in known:
+            return name, words[place + 1 :]
+    return "", ()
 
 
 def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> int:

@@ -37,6 +37,15 @@ def log_dir() -> Path:
     return state_dir() / "logs"
 
 
+def config_dir() -> Path:
+    """The folder of the settings. Not created here."""
+    if home := os.environ.get("PHI_HOME"):
+        return expand(home) / "config"
+    import platformdirs
+
+    return _at_home(platformdirs.user_config_path)
+
+
 def data_dir() -> Path:
     """What ``phi`` must not forget: hashes of verified files, models registered in place. Not created here."""
     if home := os.environ.get("PHI_HOME"):

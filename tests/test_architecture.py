@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "paths": set(),
     "units": set(),
+    "settings": {"paths", "errors"},
     "catalog": {"errors"},
     "hardware": {"errors"},
     "gguf_file": {"catalog.types", "errors"},
@@ -31,8 +32,8 @@ MAY_IMPORT: dict[str, set[str]] = {
               "paths", "errors"},
     "chat": {"units", "answering", "gguf_file", "hardware", "plan", "engine", "chat_format", "catalog", "hub",
              "paths", "errors"},
-    "ui": {"units", "bench", "chat", "answering", "plan", "records", "engine", "chat_format", "fit.types", "hub",
-           "catalog", "paths", "errors"},
+    "ui": {"units", "settings", "bench", "chat", "answering", "plan", "records", "engine", "chat_format", "fit.types",
+           "hub", "catalog", "paths", "errors"},
 }  # fmt: skip
 """A name with a point is one module of a package: no other of it may be imported."""
 EVERYTHING_ABOVE = {"commands", "app", "__main__", "__init__"}
@@ -97,7 +98,9 @@ def test_the_worker_needs_nothing_of_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["chat", "--help"], ["bench", "--help"]], ids=" ".join
+    "arguments",
+    [["--help"], ["--version"], ["chat", "--help"], ["bench", "--help"], ["config", "--help"]],
+    ids=" ".join,
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (

@@ -6,6 +6,7 @@ needs; a module is imported, and its options are built, when its command runs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 SUMMARIES: Final = {
@@ -18,6 +19,7 @@ SUMMARIES: Final = {
     "runs": "List, show and export what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
+    "config": "Show and change the settings: defaults for the options of all commands.",
 }
 """Command to the first line of its help, in the order in which they are listed."""
 
@@ -41,3 +43,35 @@ RUNS_SUMMARIES: Final = {
     "export": "Write runs into a file, or to standard output.",
 }
 """The same for ``phi runs``."""
+
+CONFIG_SUMMARIES: Final = {
+    "list": "List the settings that are set: value, and where it comes from.",
+    "get": "Print the value that holds for a setting.",
+    "set": "Set a setting.",
+    "unset": "Remove a setting from the file.",
+    "edit": "Open the file in an editor, and check it afterwards.",
+    "path": "Print the path of the file.",
+}
+"""The same for ``phi config``."""
+
+GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "runs": RUNS_SUMMARIES,
+    "cache": CACHE_SUMMARIES,
+    "config": CONFIG_SUMMARIES,
+}
+"""The commands that have commands of their own, and those."""
+
+GROUP_ALIASES: Final = {"ls": "list"}
+"""What people type too, in every group."""
+
+SHARED_SETTINGS: Final = {
+    "model": "The model that is meant when none is named.",
+    "threads": "Threads of the engine. Default: the physical cores.",
+    "context": "Context size in tokens. Default: each command decides.",
+    "kv_type": "Type of the KV cache: f16, q8_0 or q4_0. Default: each command decides.",
+    "gpu_layers": "Layers on the GPU. Default: the engine decides.",
+}
+"""Settings without a command before them, and what they do: they hold for every command that has the option."""
+
+WITHOUT_SETTINGS: Final = ("config",)
+"""Groups whose commands take nothing from the settings, so that they work when the file is broken."""

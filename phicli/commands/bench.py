@@ -7,18 +7,11 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, Quiet, complete_model
+from phicli.commands.options import Json, Models, Quiet
 
 
 def bench(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="What to measure, as for phi chat; several are compared, in turn. Default: what is installed.",
-            autocompletion=complete_model,
-            show_default=False,
-        ),
-    ] = None,
+    models: Models = None,
     prompt_tokens: Annotated[
         str | None, typer.Option("--prompt-tokens", "-p", help="Length of the prompt; 0 leaves it out. Default: 512.")
     ] = None,
@@ -69,7 +62,10 @@ def bench(
     force: Annotated[bool, typer.Option("--force", help="Compare with a baseline of other conditions.")] = False,
     plot: Annotated[Path | None, typer.Option("--plot", help="Draw tokens a second into a .svg or .png.")] = None,
     url: Annotated[
-        str | None, typer.Option("--url", help="Measure an OpenAI-compatible endpoint, as http://127.0.0.1:8080/v1.")
+        str | None,
+        typer.Option(
+            "--url", is_eager=True, help="Measure an OpenAI-compatible endpoint, as http://127.0.0.1:8080/v1."
+        ),
     ] = None,
     concurrency: Annotated[
         str | None, typer.Option("--concurrency", help="Requests at a time, for --url. Default: 1.")

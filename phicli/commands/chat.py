@@ -10,17 +10,26 @@ from phicli.commands.options import Context, GpuLayers, Json, KvType, Model, Qui
 
 
 def chat(
+    ctx: typer.Context,
     model: Model = None,
     prompt: Annotated[
         list[str] | None, typer.Argument(help="What to ask; - reads it from standard input.", show_default=False)
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="The system message.")] = None,
-    temperature: Annotated[float | None, typer.Option("--temperature", "--temp", help="0 is always the same.")] = None,
-    top_p: Annotated[float | None, typer.Option("--top-p", help="Keep the likeliest tokens up to this sum.")] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", help="Keep this many tokens; 0 keeps all.")] = None,
-    min_p: Annotated[float | None, typer.Option("--min-p", help="Drop tokens below this share of the best.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Makes a sampled answer repeatable.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", "-n", help="Most tokens of an answer.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", "--temp", min=0, max=100, help="0 is always the same.")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option("--top-p", min=0, max=1, help="Keep the likeliest tokens up to this sum.")
+    ] = None,
+    top_k: Annotated[int | None, typer.Option("--top-k", min=0, help="Keep this many tokens; 0 keeps all.")] = None,
+    min_p: Annotated[
+        float | None, typer.Option("--min-p", min=0, max=1, help="Drop tokens below this share of the best.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Makes a sampled answer repeatable.")] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", "-n", min=1, help="Most tokens of an answer.")
+    ] = None,
     context: Context = None,
     threads: Threads = None,
     gpu_layers: GpuLayers = None,
@@ -31,14 +40,13 @@ def chat(
     quiet: Quiet = False,
 ) -> None:
     """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
-    from phicli.commands.conversation import Conversation, hold
+    from phicli.commands.configured import value_set
+    from phicli.commands.conversation import Conversation, hold, model_and_prompt
     from phicli.plan.chat_options import ChatOptions
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
         max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
     )  # fmt: skip
-    prompt_text = None if prompt is None else " ".join(prompt)
-    hold(
-        Conversation(model, prompt_text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet)
-    )
+    name, text = model_and_prompt(model, prompt, value_set(ctx, "model"))
+    hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))

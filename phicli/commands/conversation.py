@@ -11,7 +11,7 @@ from phicli.errors import NotInstalledError, UsageError, UserInterruptError
 from phicli.paths import log_dir, state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
-from phicli.plan.locate import LocatedModel, locate
+from phicli.plan.locate import LocatedModel, is_prose, locate
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine
@@ -32,6 +32,17 @@ class Conversation:
     stream: bool
     no_stdin: bool
     quiet: bool
+
+
+def model_and_prompt(model: str | None, words: list[str] | None, default: str | None) -> tuple[str | None, str | None]:
+    """The model and the prompt that are meant, None where absent.
+
+    With a ``default`` model, text that can be no model is the beginning of the prompt.
+    """
+    prompt = None if words is None else " ".join(words)
+    if default is None or model in (None, default) or not is_prose(model):
+        return model, prompt
+    return default, model if prompt is None else f"{model} {prompt}"
 
 
 def hold(wanted: Conversation) -> None:

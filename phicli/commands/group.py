@@ -5,26 +5,29 @@ from __future__ import annotations
 import builtins
 import importlib
 import keyword
-from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import typer
 from typer.core import TyperGroup
 
-from phicli.commands import ALIASES, CACHE_SUMMARIES, RUNS_SUMMARIES, SUMMARIES
+from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES, WITHOUT_SETTINGS
 from phicli.commands.parameters import PlainCommand, read_plainly
 
 
 class LazyGroup(TyperGroup):
-    """The commands of the table in :mod:`phicli.commands`, by name or alias.
+    """The commands of a table in :mod:`phicli.commands`, by name or alias: of ``phi``, or of the group ``within`` it.
 
     A command is the function of its own name in the module of its own name, with an underscore behind it where Python
     has that word already (``list_``, ``import_``).
     """
 
-    package: ClassVar[str] = "phicli.commands"
-    summaries: ClassVar[Mapping[str, str]] = SUMMARIES
-    aliases: ClassVar[Mapping[str, str]] = ALIASES
+    within: str = ""
+
+    @property
+    def summaries(self) -> Mapping[str, str]:
+        """Command to the first line of its help."""
+        return GROUPS[self.within] if self.within else SUMMARIES
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The options before the command, that of ``--help`` included."""
@@ -36,11 +39,11 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (the signature is Typer's)
         """The command of that name, None when there is none."""
-        name = self.aliases.get(cmd_name, cmd_name)
+        name = (GROUP_ALIASES if self.within else ALIASES).get(cmd_name, cmd_name)
         if name not in self.summaries:
             return None
         if name not in self.commands:
-            self.commands[name] = self._build(name)
+            self.commands[name] = _group(name) if not self.within and name in GROUPS else build(self.within, name)
         return self.commands[name]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (the signature is Typer's)
@@ -48,50 +51,45 @@ class LazyGroup(TyperGroup):
         with formatter.section("Commands"):
             formatter.write_dl(list(self.summaries.items()))
 
-    def _build(self, name: str) -> Any:
-        settings = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-        if (self.package, name) in GROUPS:
-            group = GROUPS[self.package, name]
-            app = typer.Typer(cls=group, help=self.summaries[name], rich_markup_mode=None, add_completion=False)
-            app.callback()(_nothing)
-            built = typer.main.get_group(app)
-            built.name = name
-            built.context_settings = dict(settings)
-            return built
-        function = function_of(self.package, name)
-        alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-        alone.command(name, cls=PlainCommand, context_settings=settings)(function)
-        return typer.main.get_command(alone)
+
+def build(within: str, name: str) -> PlainCommand:
+    """The command ``name`` of ``phi``, or of the group ``within`` where that is not empty."""
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command(name, cls=PlainCommand, context_settings=_context())(function_of(within, name))
+    command = cast("PlainCommand", typer.main.get_command(alone))
+    if within not in WITHOUT_SETTINGS:
+        command.setting = f"{within}.{name}".lstrip(".")
+    return command
 
 
-class CacheGroup(LazyGroup):
-    """The commands of ``phi cache``."""
-
-    package: ClassVar[str] = "phicli.commands.cache"
-    summaries: ClassVar[Mapping[str, str]] = CACHE_SUMMARIES
-    aliases: ClassVar[Mapping[str, str]] = {"ls": "list"}
-
-
-class RunsGroup(LazyGroup):
-    """The commands of ``phi runs``."""
-
-    package: ClassVar[str] = "phicli.commands.runs"
-    summaries: ClassVar[Mapping[str, str]] = RUNS_SUMMARIES
-    aliases: ClassVar[Mapping[str, str]] = {"ls": "list"}
+def every_command() -> Iterator[PlainCommand]:
+    """All commands that take settings, in the order of the tables. This imports all of them."""
+    for name in SUMMARIES:
+        for within, command in [(name, inner) for inner in GROUPS[name]] if name in GROUPS else [("", name)]:
+            if within not in WITHOUT_SETTINGS:
+                yield build(within, command)
 
 
-GROUPS: dict[tuple[str, str], type[LazyGroup]] = {
-    ("phicli.commands", "cache"): CacheGroup,
-    ("phicli.commands", "runs"): RunsGroup,
-}
-
-
-def function_of(package: str, name: str) -> Callable[..., Any]:
-    """The function behind the command ``name`` of the commands in ``package``."""
+def function_of(within: str, name: str) -> Callable[..., Any]:
+    """The function behind the command ``name`` of ``phi``, or of the group ``within``."""
     taken = keyword.iskeyword(name) or hasattr(builtins, name)
     word = f"{name}_" if taken else name
+    package = f"phicli.commands.{within}".rstrip(".")
     function: Callable[..., Any] = getattr(importlib.import_module(f"{package}.{word}"), word)
     return function
+
+
+def _group(name: str) -> LazyGroup:
+    app = typer.Typer(cls=LazyGroup, help=SUMMARIES[name], rich_markup_mode=None, add_completion=False)
+    app.callback()(_nothing)
+    group = cast("LazyGroup", typer.main.get_group(app))
+    group.name = group.within = name
+    group.context_settings = _context()
+    return group
+
+
+def _context() -> dict[str, Any]:
+    return {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 def _nothing() -> None:

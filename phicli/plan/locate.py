@@ -13,10 +13,13 @@ from phicli.catalog.types import Variant
 from phicli.errors import NotFoundError, NotInstalledError, UsageError
 from phicli.hub.cache import best_installed, installed, installed_in
 from phicli.hub.in_place import registry
-from phicli.paths import expand
+from phicli.paths import expand, is_there
 
 _LONGEST_PART = 255
-_NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
+_NAME_FIRST = (
+    "name the model first, then what to ask: phi chat tiny-phi 'your question'; "
+    "or set a default: phi config set model phi-4-mini"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ def locate(name: str) -> LocatedModel:
     if registered is not None:
         return _from_registration(registered)
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
+
+
+def is_prose(name: str) -> bool:
+    """Whether ``name`` is text to a model rather than the name of one: it has white space and is not a path."""
+    return any(map(str.isspace, name.strip())) and not name.lower().endswith(".gguf") and not is_there(name)
 
 
 def _is_path(name: str, path: Path) -> bool:

@@ -1,0 +1,78 @@
+"""The file in an editor: opened, and checked afterwards."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from phicli.commands.config.holding import problems_of
+from phicli.errors import PhiError, UsageError, reason_of
+from phicli.paths import NOWHERE, write_output
+from phicli.settings.file import read_settings, settings_path
+from phicli.ui.terminal import Terminal
+
+_FIRST: Final = b"""\
+# Settings of phi. Every key: phi config list --all
+#
+# model = "phi-4-mini"
+# [chat]
+# max_tokens = 512
+"""
+_KEPT: Final = "what you wrote is saved; change it: phi config edit"
+
+
+def edit_settings(terminal: Terminal) -> Path:
+    """Let a person change the file; returns its path.
+
+    Raises:
+        UsageError: nobody can edit here, or the file has a problem now. It has what the person wrote.
+        PhiError: the editor cannot be started, or failed.
+        OSError: the file cannot be made.
+    """
+    if not terminal.can_ask:
+        raise UsageError("an editor needs a terminal", "change one setting: phi config set KEY VALUE")
+    path = settings_path()
+    is_new = not os.path.lexists(path)
+    if is_new:
+        _begin(path)
+    try:
+        _run_editor(path)
+    finally:
+        if is_new and path.is_file() and path.read_bytes() == _FIRST:
+            path.unlink()
+    _check(terminal)
+    return path
+
+
+def _begin(path: Path) -> None:
+    if path.parent == NOWHERE:
+        raise PhiError("there is no home folder for the settings", "set HOME, or PHI_HOME to a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_output(path, _FIRST)
+
+
+def _run_editor(path: Path) -> None:
+    usual = "notepad" if sys.platform == "win32" else "vi"
+    editor = next((found for name in ("VISUAL", "EDITOR") if (found := os.environ.get(name, "").strip())), usual)
+    how = "name another one: EDITOR=nano phi config edit"
+    try:
+        code = subprocess.run([*shlex.split(editor, posix=sys.platform != "win32"), str(path)], check=False).returncode
+    except ValueError as error:
+        raise UsageError(f"the editor {editor!r} cannot be run: {error}", how) from None
+    except OSError as error:
+        raise PhiError(f"the editor {editor!r} cannot be run: {reason_of(error)}", how) from None
+    if code:
+        raise PhiError(f"the editor {editor!r} failed with exit code {code}", how)
+
+
+def _check(terminal: Terminal) -> None:
+    problems = list(problems_of(read_settings()))
+    for problem in problems[:-1]:
+        terminal.alarm("error:", problem.message)
+    if problems:
+        data = {"problems": [{"message": one.message, "hint": one.hint} for one in problems]}
+        raise UsageError(problems[-1].message, _KEPT, data=data)

@@ -1,0 +1,84 @@
+"""Which value of a setting holds, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from phicli.commands.config.table import Setting, all_settings, options_of_commands
+from phicli.commands.configured import about, chosen_profile, typed_profile
+from phicli.commands.known_keys import unknown_keys
+from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.settings.file import PROFILE, SettingsFile, read_settings, settings_path
+from phicli.settings.listing import From, Listing, Row
+from phicli.settings.lookup import Key, Source, find, variable_of
+
+
+def listing(ctx: Any, *, everything: bool) -> Listing:
+    """The settings that are set, or ``everything`` there is. A broken file is a problem in it.
+
+    Raises:
+        NotFoundError: there is no such profile as was typed.
+    """
+    problems: list[PhiError] = []
+    profile = chosen_profile(ctx)
+    try:
+        file = read_settings()
+        file.require_profile(profile)
+    except PhiError as error:
+        if isinstance(error, NotFoundError) and typed_profile(ctx) is not None:
+            raise
+        problems.append(error)
+        file, profile = SettingsFile(settings_path()) if isinstance(error, UsageError) else file, ""
+    problems += problems_of(file)
+    rows = (
+        row_of(setting, file, profile)
+        for setting in all_settings().values()
+        if everything or _is_set(setting, file, profile)
+    )
+    return Listing(file.path, file.profiles(), profile, tuple(rows), tuple(problems))
+
+
+def row_of(setting: Setting, file: SettingsFile, profile: str) -> Row:
+    """The value of ``setting`` that holds; one that its command does not take is shown as it was written."""
+    source = find(setting.key, file, profile)
+    value, problem = (setting.default, None) if source is None else _read(setting, file, source)
+    place = "" if source is None else source.variable or file.place(source.key)
+    return Row(
+        setting.key.name, value, _from(source), place, setting.flag, variable_of(setting.key.name), setting.default,
+        setting.help, problem,
+    )  # fmt: skip
+
+
+def problems_of(file: SettingsFile) -> Iterator[PhiError]:
+    """What is wrong in the file, in its profiles too: keys that mean nothing, values that no command takes."""
+    for profile in ("", *file.profiles()):
+        try:
+            file.require_profile(profile)
+        except UsageError as error:
+            yield error
+            continue
+        yield from unknown_keys(file, profile, options_of_commands())
+        for name, setting in all_settings().items():
+            key = (*((PROFILE, profile) if profile else ()), *name.split("."))
+            if (value := file.value(key)) is not None:
+                _, problem = _read(setting, file, Source(value, key=key))
+                yield from () if problem is None else (problem,)
+
+
+def _is_set(setting: Setting, file: SettingsFile, profile: str) -> bool:
+    """Whether it is set by its own key."""
+    return find(Key(setting.key.name), file, profile) is not None
+
+
+def _read(setting: Setting, file: SettingsFile, source: Source) -> tuple[Any, PhiError | None]:
+    try:
+        return setting.read(source.value, from_file=not source.variable), None
+    except UsageError as error:
+        return source.value, about(file, source, f" {error.message}", error)
+
+
+def _from(source: Source | None) -> From:
+    if source is None:
+        return "default"
+    return "variable" if source.variable else "profile" if source.key[0] == PROFILE else "file"
