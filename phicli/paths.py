@@ -46,6 +46,11 @@ def config_dir() -> Path:
     return _at_home(platformdirs.user_config_path)
 
 
+def settings_file() -> Path:
+    """The file of the settings. It need not exist."""
+    return config_dir() / "config.toml"
+
+
 def data_dir() -> Path:
     """What ``phi`` must not forget: hashes of verified files, models registered in place. Not created here."""
     if home := os.environ.get("PHI_HOME"):

@@ -9,6 +9,19 @@ import typer
 from phicli.commands.options import Context, GpuLayers, Json, KvType, Model, Quiet, Threads
 
 
+def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
+    """``value``, when it is possible.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if value is not None:
+        from phicli.plan.chat_options import check_number
+
+        check_number(param.opts[0], value)
+    return value
+
+
 def chat(
     ctx: typer.Context,
     model: Model = None,
@@ -17,18 +30,22 @@ def chat(
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="The system message.")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", "--temp", min=0, max=100, help="0 is always the same.")
+        float | None, typer.Option("--temperature", "--temp", callback=within_limits, help="0 is always the same.")
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", min=0, max=1, help="Keep the likeliest tokens up to this sum.")
+        float | None, typer.Option("--top-p", callback=within_limits, help="Keep the likeliest tokens up to this sum.")
     ] = None,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=0, help="Keep this many tokens; 0 keeps all.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", callback=within_limits, help="Keep this many tokens; 0 keeps all.")
+    ] = None,
     min_p: Annotated[
-        float | None, typer.Option("--min-p", min=0, max=1, help="Drop tokens below this share of the best.")
+        float | None, typer.Option("--min-p", callback=within_limits, help="Drop tokens below this share of the best.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Makes a sampled answer repeatable.")] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", callback=within_limits, help="Makes a sampled answer repeatable.")
+    ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", "-n", min=1, help="Most tokens of an answer.")
+        int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Most tokens of an answer.")
     ] = None,
     context: Context = None,
     threads: Threads = None,
@@ -40,7 +57,7 @@ def chat(
     quiet: Quiet = False,
 ) -> None:
     """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
-    from phicli.commands.configured import value_set
+    from phicli.commands.command import value_set
     from phicli.commands.conversation import Conversation, hold, model_and_prompt
     from phicli.plan.chat_options import ChatOptions
 
@@ -48,5 +65,5 @@ def chat(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
         max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
     )  # fmt: skip
-    name, text = model_and_prompt(model, prompt, value_set(ctx, "model"))
+    name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
     hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))

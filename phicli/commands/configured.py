@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from phicli.commands.keys import taken
-from phicli.commands.known_keys import unknown_keys
+from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.settings.file import SettingsFile, hint, read_settings, toml_value
-from phicli.settings.lookup import Key, Source, find, variable_of
+from phicli.settings.key import Key, variable_of
+from phicli.settings.lookup import Source, find
 
 _SETTINGS: Final = "phicli.settings"
-_PROFILE: Final = "phicli.profile"
 
 
 class Configured:
@@ -52,7 +52,7 @@ class Configured:
     def explain(self, error: PhiError) -> PhiError:
         """``error`` of a command, which names the setting where it is about a value that was not typed."""
         for parameter, source in self._used.values():
-            if _isabout(error, parameter, source):
+            if _is_about(error, parameter, source):
                 return about(self._file, source, f": {error.message}", error)
         return error
 
@@ -80,17 +80,15 @@ def _checked(profile: str, command: str, keys: Mapping[str, Key]) -> tuple[Setti
     """The file and the profile, in which no key means nothing."""
     file = read_settings()
     file.require_profile(profile)
+    if not file.tables:
+        return file, profile
+    from phicli.commands.known_keys import unknown_keys
+
     options = {command: {key.name.rpartition(".")[2] for key in keys.values()}}
     for table in dict.fromkeys((profile, "")):
-        for error in unknown_keys(file, table, options) if file.tables else ():
+        for error in unknown_keys(file, table, options):
             raise error
     return file, profile
-
-
-def value_set(ctx: Any, name: str) -> str | None:
-    """What is set for the parameter called ``name``, whatever was typed for it; None where nothing is."""
-    source = ctx.command.configured(ctx).find(name)
-    return None if source is None else str(source.value)
 
 
 def chosen_profile(ctx: Any) -> str:
@@ -99,19 +97,7 @@ def chosen_profile(ctx: Any) -> str:
     return os.environ.get(variable_of("profile"), "") if typed is None else typed
 
 
-def typed_profile(ctx: Any) -> str | None:
-    """The same without the variable: None when it was not typed."""
-    found: str | None = ctx.meta.get(_PROFILE, ctx.find_root().params.get("profile"))
-    return found
-
-
-def remember_profile(ctx: Any, name: str | None) -> None:
-    """Remember the profile that was typed behind the command."""
-    if name is not None:
-        ctx.meta[_PROFILE] = name
-
-
-def _isabout(error: PhiError, parameter: Any, source: Source) -> bool:
+def _is_about(error: PhiError, parameter: Any, source: Source) -> bool:
     """Whether ``error`` names the option, or quotes the value that was set for it."""
     if not isinstance(error, UsageError) and type(error) is not NotFoundError:
         return False

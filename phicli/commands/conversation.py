@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,15 +35,17 @@ class Conversation:
     quiet: bool
 
 
-def model_and_prompt(model: str | None, words: list[str] | None, default: str | None) -> tuple[str | None, str | None]:
+def model_and_prompt(
+    model: str | None, words: list[str] | None, default: Callable[[], str | None]
+) -> tuple[str | None, str | None]:
     """The model and the prompt that are meant, None where absent.
 
-    With a ``default`` model, text that can be no model is the beginning of the prompt.
+    Where there is a ``default`` model, text that cannot be a model is the beginning of the prompt.
     """
     prompt = None if words is None else " ".join(words)
-    if default is None or model in (None, default) or not is_prose(model):
+    if model is None or not is_prose(model) or (usual := default()) in (None, model):
         return model, prompt
-    return default, model if prompt is None else f"{model} {prompt}"
+    return usual, model if prompt is None else f"{model} {prompt}"
 
 
 def hold(wanted: Conversation) -> None:

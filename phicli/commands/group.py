@@ -12,7 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES, WITHOUT_SETTINGS
-from phicli.commands.parameters import PlainCommand, read_plainly
+from phicli.commands.command import Command
+from phicli.commands.parameters import read_plainly
 
 
 class LazyGroup(TyperGroup):
@@ -52,17 +53,17 @@ class LazyGroup(TyperGroup):
             formatter.write_dl(list(self.summaries.items()))
 
 
-def build(within: str, name: str) -> PlainCommand:
+def build(within: str, name: str) -> Command:
     """The command ``name`` of ``phi``, or of the group ``within`` where that is not empty."""
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    alone.command(name, cls=PlainCommand, context_settings=_context())(function_of(within, name))
-    command = cast("PlainCommand", typer.main.get_command(alone))
+    alone.command(name, cls=Command, context_settings=_context())(function_of(within, name))
+    command = cast("Command", typer.main.get_command(alone))
     if within not in WITHOUT_SETTINGS:
         command.setting = f"{within}.{name}".lstrip(".")
     return command
 
 
-def every_command() -> Iterator[PlainCommand]:
+def every_command() -> Iterator[Command]:
     """All commands that take settings, in the order of the tables. This imports all of them."""
     for name in SUMMARIES:
         for within, command in [(name, inner) for inner in GROUPS[name]] if name in GROUPS else [("", name)]:

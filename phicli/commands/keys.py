@@ -9,7 +9,7 @@ import typer
 
 from phicli.commands import SHARED_SETTINGS
 from phicli.errors import PhiError, UsageError
-from phicli.settings.lookup import Key, variable_of
+from phicli.settings.key import Key, variable_of
 
 TYPED_EACH_TIME: Final = frozenset(
     {

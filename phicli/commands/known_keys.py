@@ -9,7 +9,8 @@ from phicli.commands import ALIASES, GROUPS, SHARED_SETTINGS, SUMMARIES, WITHOUT
 from phicli.commands.keys import TYPED_EACH_TIME
 from phicli.errors import UsageError
 from phicli.settings.file import PROFILE, SettingsFile, did_you_mean
-from phicli.settings.lines import KeyPath, written
+from phicli.settings.key import KeyPath
+from phicli.settings.lines import written
 
 _TABLES: Final = tuple(name for name in SUMMARIES if name not in WITHOUT_SETTINGS)
 

@@ -1,10 +1,13 @@
-"""The option that chooses a profile of the settings."""
+"""The option that chooses a profile of the settings: before the command, and behind it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+
+PROFILE: Final = "profile"
+"""The name of the option's parameter."""
 
 
 def complete_profile(incomplete: str) -> list[str]:
@@ -22,3 +25,15 @@ Profile = Annotated[
     str | None,
     typer.Option("--profile", help="Use this profile of the settings.", autocompletion=complete_profile),
 ]
+
+
+def remember_profile(ctx: Any, _: Any, name: str | None) -> None:
+    """Remember the profile that was typed behind the command."""
+    if name is not None:
+        ctx.meta[PROFILE] = name
+
+
+def typed_profile(ctx: Any) -> str | None:
+    """The name of the profile that was typed, behind the command or before it; None when none was."""
+    found: str | None = ctx.meta.get(PROFILE, ctx.find_root().params.get(PROFILE))
+    return found

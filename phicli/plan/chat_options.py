@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES
 
-_LARGEST_SEED = 2**32 - 2
+_LIMITS: Final = {
+    "--temperature": (0, 100),
+    "--top-p": (0, 1),
+    "--top-k": (0, 2**31 - 1),
+    "--min-p": (0, 1),
+    "--seed": (0, 2**32 - 2),
+    "--max-tokens": (1, 2**31 - 1),
+    "--gpu-layers": (0, 2**31 - 1),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +41,8 @@ class ChatOptions:
     kv_type: str | None = None
 
     def __post_init__(self) -> None:
-        _check("--temperature", self.temperature, 0, 100)
-        _check("--top-p", self.top_p, 0, 1)
-        _check("--top-k", self.top_k, 0, 2**31 - 1)
-        _check("--min-p", self.min_p, 0, 1)
-        _check("--seed", self.seed, 0, _LARGEST_SEED)
-        _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
-        _check("--gpu-layers", self.gpu_layers, 0, 2**31 - 1)
+        for option in _LIMITS:
+            check_number(option, getattr(self, option.removeprefix("--").replace("-", "_")))
         if self.kv_type is not None and self.kv_type not in KV_TYPE_BYTES:
             raise UsageError(f"--kv-type {self.kv_type} is unknown", f"there is {', '.join(KV_TYPE_BYTES)}")
         check_text("--system", self.system or "")
@@ -57,6 +61,12 @@ def check_text(what: str, text: str) -> str:
     return text
 
 
-def _check(option: str, value: float | None, least: float, most: float) -> None:
+def check_number(option: str, value: float | None) -> None:
+    """Check that a number can be the value of ``option``; None can.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    least, most = _LIMITS[option]
     if value is not None and (math.isnan(value) or not least <= value <= most):
         raise UsageError(f"{option} {value} is not between {least} and {most}", f"phi chat --help explains {option}")

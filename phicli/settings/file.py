@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.errors import NotFoundError, UsageError, reason_of
-from phicli.paths import config_dir, read_small
-from phicli.settings.lines import KeyPath, key_lines, line_of, written
+from phicli.paths import read_small, settings_file
+from phicli.settings.key import KeyPath
 
 PROFILE: Final = "profile"
 """The table that holds the profiles."""
 _EDIT: Final = "phi config edit"
 _LONGEST: Final = 60
-_AT_LINE: Final = re.compile(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)")
+_AT_LINE: Final = r"\s*\((?:at line (\d+), column \d+|at end of document)\)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class SettingsFile:
 
     def line(self, key: KeyPath) -> int:
         """The line of ``key``, or of the closest table around it."""
+        from phicli.settings.lines import key_lines, line_of
+
         return line_of(key_lines(self.text or ""), key)
 
     def place(self, key: KeyPath) -> str:
@@ -58,6 +60,8 @@ class SettingsFile:
         """
         if not name:
             return
+        from phicli.settings.lines import written
+
         if name not in self.profiles():
             known = ", ".join(self.profiles())
             add = f"add one: phi config set {written((PROFILE, name, 'chat', 'max_tokens'))} 256"
@@ -67,23 +71,20 @@ class SettingsFile:
 
     def refuse(self, key: KeyPath, what: str, remedy: str = "") -> UsageError:
         """The error that ``key`` is wrong: ``what`` completes the sentence that begins with the key."""
+        from phicli.settings.lines import written
+
         name = written(key)
         then = f"fix it: {_EDIT}; or remove it: phi config unset {name}"
         return UsageError(f"{self.place(key)}: {name} {what}", hint(remedy, then))
 
 
-def settings_path() -> Path:
-    """The file with the settings. It need not exist."""
-    return config_dir() / "config.toml"
-
-
 def read_settings(path: Path | None = None) -> SettingsFile:
-    """The settings at ``path`` (:func:`settings_path` when None); no file is the same as an empty one.
+    """The settings at ``path`` (:func:`settings_file` when None); no file is the same as an empty one.
 
     Raises:
         UsageError: it cannot be read, or it is not TOML; says where.
     """
-    path = path or settings_path()
+    path = path or settings_file()
     try:
         data = read_small(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -120,9 +121,9 @@ def parse(path: Path, text: str) -> SettingsFile:
         return SettingsFile(path, text, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         said = str(error)
-        found = _AT_LINE.search(said)
+        found = re.search(_AT_LINE, said)
         line = int(found[1]) if found and found[1] else text.rstrip().count("\n") + 1
-        reason = _AT_LINE.sub("", said)
+        reason = re.sub(_AT_LINE, "", said)
         raise UsageError(f"{path}, line {line}: {reason[:1].lower()}{reason[1:]}", f"fix it: {_EDIT}") from None
     except RecursionError:
         raise UsageError(f"{path} is nested too deeply", f"fix it: {_EDIT}") from None

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-KeyPath = tuple[str, ...]
-"""A key as its parts: ``("profile", "fast", "chat", "max_tokens")``."""
+from phicli.settings.key import KeyPath
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _SPACE: Final = re.compile(r"[ \t]*")

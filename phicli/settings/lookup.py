@@ -8,20 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phicli.settings.file import PROFILE, SettingsFile
-from phicli.settings.lines import KeyPath
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A setting: ``chat.threads``, and the key that all commands share where there is one: ``threads``."""
-
-    name: str
-    shared: str = ""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The keys that can set it, the one that wins first."""
-        return (self.name, self.shared) if self.shared else (self.name,)
+from phicli.settings.key import Key, KeyPath, variable_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +18,6 @@ class Source:
     value: Any
     variable: str = ""
     key: KeyPath = ()
-
-
-def variable_of(name: str) -> str:
-    """The variable of a key: ``PHI_CHAT_MAX_TOKENS`` for ``chat.max_tokens``."""
-    return f"PHI_{name.replace('.', '_').upper()}"
 
 
 def find(key: Key, file: SettingsFile, profile: str = "", environment: Mapping[str, str] = os.environ) -> Source | None:

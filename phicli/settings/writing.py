@@ -10,7 +10,8 @@ from typing import Any
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.paths import NOWHERE, state_dir, write_output
 from phicli.settings.file import SettingsFile, did_you_mean, parse, read_settings
-from phicli.settings.lines import KeyPath, Statement, statements, written
+from phicli.settings.key import KeyPath
+from phicli.settings.lines import Statement, statements, written
 
 _LOCK_WAIT_S = 10.0
 

@@ -11,10 +11,10 @@ from phicli.commands.config.table import Setting, setting_named
 from phicli.commands.config.target import Target
 from phicli.commands.keys import takes_several
 from phicli.errors import UsageError
-from phicli.settings.file import settings_path
+from phicli.paths import settings_file
+from phicli.settings.key import variable_of
 from phicli.settings.lines import written
 from phicli.settings.listing import Change
-from phicli.settings.lookup import variable_of
 from phicli.settings.writing import remove_key, set_value, toml
 
 
@@ -28,8 +28,8 @@ def set_setting(wanted: Target, values: Sequence[str]) -> Change:
     """
     setting = setting_named(wanted.name)
     value = _value(setting, values)
-    set_value(settings_path(), wanted.path, value)
-    return Change(settings_path(), written(wanted.path), value, tuple(_notes(setting, value)))
+    set_value(settings_file(), wanted.path, value)
+    return Change(settings_file(), written(wanted.path), value, tuple(_notes(setting, value)))
 
 
 def unset_setting(wanted: Target) -> Change:
@@ -39,8 +39,8 @@ def unset_setting(wanted: Target) -> Change:
         NotFoundError: it is not in the file.
         UsageError, PhiError, OSError: the file cannot be changed.
     """
-    value = remove_key(settings_path(), wanted.path)
-    return Change(settings_path(), written(wanted.path), value, ())
+    value = remove_key(settings_file(), wanted.path)
+    return Change(settings_file(), written(wanted.path), value, ())
 
 
 def _value(setting: Setting, typed: Sequence[str]) -> Any:

@@ -11,8 +11,8 @@ from typing import Final
 
 from phicli.commands.config.holding import problems_of
 from phicli.errors import PhiError, UsageError, reason_of
-from phicli.paths import NOWHERE, write_output
-from phicli.settings.file import read_settings, settings_path
+from phicli.paths import NOWHERE, settings_file, write_output
+from phicli.settings.file import read_settings
 from phicli.ui.terminal import Terminal
 
 _FIRST: Final = b"""\
@@ -35,7 +35,7 @@ def edit_settings(terminal: Terminal) -> Path:
     """
     if not terminal.can_ask:
         raise UsageError("an editor needs a terminal", "change one setting: phi config set KEY VALUE")
-    path = settings_path()
+    path = settings_file()
     is_new = not os.path.lexists(path)
     if is_new:
         _begin(path)

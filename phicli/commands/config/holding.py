@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from phicli.commands.config.table import Setting, all_settings, options_of_commands
-from phicli.commands.configured import about, chosen_profile, typed_profile
+from phicli.commands.configured import about, chosen_profile
 from phicli.commands.known_keys import unknown_keys
+from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError, PhiError, UsageError
-from phicli.settings.file import PROFILE, SettingsFile, read_settings, settings_path
+from phicli.paths import settings_file
+from phicli.settings.file import PROFILE, SettingsFile, read_settings
+from phicli.settings.key import Key, variable_of
 from phicli.settings.listing import From, Listing, Row
-from phicli.settings.lookup import Key, Source, find, variable_of
+from phicli.settings.lookup import Source, find
 
 
 def listing(ctx: Any, *, everything: bool) -> Listing:
@@ -29,7 +32,7 @@ def listing(ctx: Any, *, everything: bool) -> Listing:
         if isinstance(error, NotFoundError) and typed_profile(ctx) is not None:
             raise
         problems.append(error)
-        file, profile = SettingsFile(settings_path()) if isinstance(error, UsageError) else file, ""
+        file, profile = SettingsFile(settings_file()) if isinstance(error, UsageError) else file, ""
     problems += problems_of(file)
     rows = (
         row_of(setting, file, profile)

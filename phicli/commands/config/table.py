@@ -10,19 +10,19 @@ from typing import Any
 import typer
 
 from phicli.commands import SHARED_SETTINGS
+from phicli.commands.command import Command
 from phicli.commands.group import every_command
 from phicli.commands.keys import TYPED_EACH_TIME, taken
-from phicli.commands.parameters import PlainCommand
 from phicli.errors import NotFoundError, UsageError
 from phicli.settings.file import did_you_mean
-from phicli.settings.lookup import Key
+from phicli.settings.key import Key
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option that a setting gives: the command, and what Typer made of its signature."""
 
-    command: PlainCommand
+    command: Command
     parameter: Any
 
     def read(self, value: Any, *, from_file: bool) -> Any:

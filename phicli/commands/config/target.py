@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.configured import typed_profile
+from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError
 from phicli.settings.file import PROFILE
-from phicli.settings.lines import KeyPath, key_parts
+from phicli.settings.key import KeyPath
+from phicli.settings.lines import key_parts
 
 
 @dataclass(frozen=True, slots=True)
