@@ -151,8 +151,9 @@ def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool)
 def _usage(command: str, error: typer.TyperException) -> UsageError:
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    prompt = "; a prompt that begins with - goes after --" if command in ("phi", "chat") else ""
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{prompt}")
+    what = "a prompt" if command in ("phi", "chat") else "a value" if command == "config set" else ""
+    dash = f"; {what} that begins with - goes after --" if what else ""
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{dash}")
 
 
 def _from_system(error: OSError) -> PhiError:

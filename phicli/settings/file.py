@@ -91,7 +91,7 @@ def read_settings(path: Path | None = None) -> SettingsFile:
         return SettingsFile(path)
     except OSError as error:
         raise UsageError(
-            f"the settings in {path} cannot be read: {reason_of(error)}", "see the path: phi config path"
+            f"the settings in {path} cannot be read: {reason_of(error)}", "put a text file there, or move it away"
         ) from None
     return parse(path, decode(path, data))
 
@@ -125,8 +125,8 @@ def parse(path: Path, text: str) -> SettingsFile:
         line = int(found[1]) if found and found[1] else text.rstrip().count("\n") + 1
         reason = re.sub(_AT_LINE, "", said)
         raise UsageError(f"{path}, line {line}: {reason[:1].lower()}{reason[1:]}", f"fix it: {_EDIT}") from None
-    except RecursionError:
-        raise UsageError(f"{path} is nested too deeply", f"fix it: {_EDIT}") from None
+    except (RecursionError, ValueError) as error:  # brackets without an end, numbers with thousands of digits
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}", f"fix it: {_EDIT}") from None
 
 
 def did_you_mean(typed: str, known: Iterable[str], table: str = "") -> str:
@@ -151,5 +151,7 @@ def toml_value(value: Any) -> str:
         return "{…}"
     if isinstance(value, list):
         return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return hex(value)[:_LONGEST] + "…"
     text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

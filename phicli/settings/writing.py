@@ -93,17 +93,20 @@ def _behind(text: str, statement: Statement, line: str) -> str:
 def _removed(text: str, key: KeyPath) -> str:
     """``text`` without the statements of ``key``, and without what is in its tables."""
     known = list(statements(text))
-    for place in range(len(known) - 1, -1, -1):
-        one = known[place]
+    kept, at, place = "", 0, 0
+    while place < len(known):
+        one, place = known[place], place + 1
         if one.key[: len(key)] != key:
             continue
-        begins = text.rfind("\n", 0, one.start) + 1
-        ends = text.find("\n", one.end) + 1 or len(text)
+        begins, ends = text.rfind("\n", 0, one.start) + 1, text.find("\n", one.end) + 1 or len(text)
         if one.is_header:
+            while place < len(known) and known[place].key[: len(key)] == key:
+                place += 1
             begins = _comment_above(text, one.start)
-            ends = max(ends, _comment_above(text, known[place + 1].start) if place + 1 < len(known) else len(text))
-        text = text[:begins] + text[ends:]
-    return text.rstrip("\n") + "\n" if text.strip() else ""
+            ends = _comment_above(text, known[place].start) if place < len(known) else len(text)
+        kept, at = kept + text[at:begins], ends
+    kept += text[at:]
+    return kept.rstrip("\n") + "\n" if kept.strip() else ""
 
 
 def _comment_above(text: str, at: int) -> int:
@@ -151,6 +154,8 @@ def _alone(path: Path) -> Iterator[None]:
             raise PhiError("another process is changing the settings", "wait for it, and run this again") from None
     try:
         yield
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply", "change it in an editor: phi config edit") from None
     finally:
         lock.release()
 

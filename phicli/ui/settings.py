@@ -34,7 +34,7 @@ def print_listing(terminal: Terminal, listing: Listing, *, everything: bool, as_
     if listing.profiles:
         used = f"; {listing.profile} is used" if listing.profile else "; use one: phi --profile NAME COMMAND"
         terminal.say(f"profiles: {', '.join(listing.profiles)}{used}")
-    if not everything and not listing.rows:
+    if not listing.rows and not listing.problems:
         terminal.say(f"nothing is set in {listing.path}; every setting: phi config list --all")
 
 
