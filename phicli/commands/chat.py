@@ -57,7 +57,7 @@ def chat(
     quiet: Quiet = False,
 ) -> None:
     """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
-    from phicli.commands.command import value_set
+    from phicli.commands.configured import value_set
     from phicli.commands.conversation import Conversation, hold, model_and_prompt
     from phicli.plan.chat_options import ChatOptions
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from phicli.commands.parameters import PlainCommand, read_plainly
-from phicli.commands.profile import PROFILE, remember_profile, typed_profile
+from phicli.commands.parameters import PlainCommand
+from phicli.commands.presence import something_is_set
+from phicli.commands.profile import option_behind
 from phicli.errors import PhiError
-from phicli.paths import settings_file
 
 if TYPE_CHECKING:
     from phicli.commands.configured import Configured
     from phicli.settings.key import Key
-
-_ANY: Final = "something is set"
 
 
 class Command(PlainCommand):
@@ -38,7 +34,7 @@ class Command(PlainCommand):
             if "consume_value" not in vars(parameter):
                 self._let_settings_give(parameter, key)
         if self._profile is None:
-            self._profile = _profile_option(ctx)
+            self._profile = option_behind(ctx)
         return [*self._profile, *parameters]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -104,35 +100,3 @@ class Command(PlainCommand):
         parameter.consume_value, parameter.process_value = consume_value, process_value
         if key.shared:
             parameter.envvar = variable_of(key.shared)  # the help shows it
-
-
-def value_set(ctx: Any, name: str) -> str | None:
-    """What is set for the parameter called ``name`` of the command that runs, whatever was typed for it.
-
-    None where nothing is set.
-    """
-    if not something_is_set(ctx):
-        return None
-    settings = ctx.command.configured(ctx)
-    if (source := settings.find(name)) is None:
-        return None
-    parameter = next(one for one in ctx.command.params if one.name == name)
-    return str(settings.accept(parameter, source, str))
-
-
-def something_is_set(ctx: Any) -> bool:
-    """Whether there may be a setting: a file, a variable, a profile. Otherwise nothing of the settings is loaded."""
-    if _ANY not in ctx.meta:
-        variables = any(name.startswith("PHI_") and name != "PHI_HOME" for name in os.environ)
-        ctx.meta[_ANY] = variables or typed_profile(ctx) is not None or os.path.lexists(settings_file())
-    found: bool = ctx.meta[_ANY]
-    return found
-
-
-def _profile_option(ctx: Any) -> list[Any]:
-    """``--profile`` behind the command, where people type it too; the help has it before the command only."""
-    before = [parameter for parameter in ctx.find_root().command.params if parameter.name == PROFILE]
-    for option in (behind := [copy.copy(one) for one in before]):
-        option.is_eager, option.expose_value, option.hidden, option.callback = True, False, True, remember_profile
-        vars(option).pop("process_value", None)
-    return read_plainly(behind)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from phicli.commands.keys import taken
+from phicli.commands.origin import about, is_about
+from phicli.commands.presence import something_is_set
 from phicli.commands.profile import typed_profile
-from phicli.errors import NotFoundError, PhiError, UsageError
-from phicli.settings.file import SettingsFile, hint, read_settings, toml_value
+from phicli.errors import PhiError, UsageError
+from phicli.settings.file import SettingsFile, read_settings
 from phicli.settings.key import Key, variable_of
 from phicli.settings.lookup import Source, find
 
@@ -52,7 +53,7 @@ class Configured:
     def explain(self, error: PhiError) -> PhiError:
         """``error`` of a command, which names the setting where it is about a value that was not typed."""
         for parameter, source in self._used.values():
-            if _is_about(error, parameter, source):
+            if is_about(error, parameter, source):
                 return about(self._file, source, f": {error.message}", error)
         return error
 
@@ -91,28 +92,21 @@ def _checked(profile: str, command: str, keys: Mapping[str, Key]) -> tuple[Setti
     return file, profile
 
 
+def value_set(ctx: Any, name: str) -> str | None:
+    """What is set for the parameter called ``name`` of the command that runs, whatever was typed for it.
+
+    None where nothing is set.
+    """
+    if not something_is_set(ctx):
+        return None
+    settings = ctx.command.configured(ctx)
+    if (source := settings.find(name)) is None:
+        return None
+    parameter = next(one for one in ctx.command.params if one.name == name)
+    return str(settings.accept(parameter, source, str))
+
+
 def chosen_profile(ctx: Any) -> str:
     """The name of the profile: typed behind the command, typed before it, or of the variable; empty without one."""
     typed = typed_profile(ctx)
     return os.environ.get(variable_of("profile"), "") if typed is None else typed
-
-
-def _is_about(error: PhiError, parameter: Any, source: Source) -> bool:
-    """Whether ``error`` names the option, or quotes the value that was set for it."""
-    if not isinstance(error, UsageError) and type(error) is not NotFoundError:
-        return False
-    names = [re.escape(option) for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
-    quoted = re.escape(repr(str(source.value)))
-    return re.search(rf"(?<![\w-])(?:{'|'.join([*names, quoted])})(?![\w-])", error.message) is not None
-
-
-def about(file: SettingsFile, source: Source, what: str, error: PhiError) -> PhiError:
-    """``error`` with where its value was set, and how that is changed."""
-    if source.variable:
-        message = f"{source.variable}={source.value}{what}"
-        then = f"change it, or remove it: unset {source.variable}"
-    else:
-        refused = file.refuse(source.key, f"= {toml_value(source.value)}{what}")
-        message, then = refused.message, refused.hint
-    error.message, error.hint = message, hint(error.hint, then)
-    return error

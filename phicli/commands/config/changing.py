@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from phicli.commands.config.table import Setting, setting_named
+from phicli.commands.config.setting import Setting
+from phicli.commands.config.table import setting_named
 from phicli.commands.config.target import Target
 from phicli.commands.keys import takes_several
 from phicli.errors import UsageError

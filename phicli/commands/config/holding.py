@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from phicli.commands.config.table import Setting, all_settings, options_of_commands
-from phicli.commands.configured import about, chosen_profile
+from phicli.commands.config.setting import Setting
+from phicli.commands.config.table import all_settings, options_of_commands
+from phicli.commands.configured import chosen_profile
 from phicli.commands.known_keys import unknown_keys
+from phicli.commands.origin import about
 from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.paths import settings_file

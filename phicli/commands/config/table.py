@@ -2,85 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
-from typing import Any
 
 import typer
 
 from phicli.commands import SHARED_SETTINGS
-from phicli.commands.command import Command
+from phicli.commands.config.setting import Option, Setting
 from phicli.commands.group import every_command
-from phicli.commands.keys import TYPED_EACH_TIME, taken
-from phicli.errors import NotFoundError, UsageError
+from phicli.commands.keys import TYPED_EACH_TIME
+from phicli.errors import NotFoundError
 from phicli.settings.file import did_you_mean
 from phicli.settings.key import Key
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option that a setting gives: the command, and what Typer made of its signature."""
-
-    command: Command
-    parameter: Any
-
-    def read(self, value: Any, *, from_file: bool) -> Any:
-        """The value that the command gets for ``value``.
-
-        Raises:
-            UsageError: it does not take it. The message completes the sentence that begins with the value.
-        """
-        ctx = typer.Context(self.command)
-        return taken(self.parameter, value, lambda typed: self.parameter.process_value(ctx, typed), from_file=from_file)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A key and the options that it gives: one, or those of several commands for a shared key."""
-
-    key: Key
-    options: tuple[Option, ...]
-
-    @property
-    def flag(self) -> str:
-        """How it is typed: ``--max-tokens``, ``--quality/--no-quality``, ``MODEL``."""
-        parameter = self.options[0].parameter
-        if parameter.param_type_name == "argument":
-            return self.key.name.upper()
-        return "/".join(names[0] for names in (parameter.opts, parameter.secondary_opts) if names)
-
-    @property
-    def default(self) -> Any:
-        """What holds when it is not set; None where the command or the model decides."""
-        return None if self.key.name in SHARED_SETTINGS else self.options[0].parameter.default
-
-    @property
-    def help(self) -> str:
-        """What it does, in one line."""
-        return SHARED_SETTINGS.get(self.key.name) or " ".join((self.options[0].parameter.help or "").split())
-
-    def read(self, value: Any, *, from_file: bool) -> Any:
-        """The value for the first of its commands that takes ``value``.
-
-        Raises:
-            UsageError: none takes it. The message completes the sentence that begins with the value.
-        """
-        refused: list[UsageError] = []
-        for option in self.options:
-            try:
-                return option.read(value, from_file=from_file)
-            except UsageError as error:
-                refused.append(error)
-        raise refused[0]
-
-    def refusals(self, value: Any) -> Iterator[tuple[str, UsageError]]:
-        """The commands that do not take a ``value`` of the file, and why."""
-        for option in self.options:
-            try:
-                option.read(value, from_file=True)
-            except UsageError as error:
-                yield option.command.setting, error
 
 
 @cache

@@ -1,0 +1,333 @@
+"""``phi config``, and what the settings do to the other commands, as people run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint import Behaviour, Endpoint
+from tests.support.running import Phi
+
+QUESTION = "What is the capital of France?"
+ANSWER = "The capital of France is Paris.\n"
+
+
+@pytest.fixture
+def file(environment: dict[str, str]) -> Path:
+    """The file of the settings, which is not there yet."""
+    folder = Path(environment["PHI_HOME"]) / "config"
+    folder.mkdir(parents=True)
+    return folder / "config.toml"
+
+
+def tokens_of(run: Any) -> int:
+    assert run.code == 0, run.err
+    found: int = run.json["data"]["usage"]["completion_tokens"]
+    return found
+
+
+def test_a_flag_wins_over_a_variable_over_a_profile_over_the_file(phi: Phi, file: Path) -> None:
+    file.write_text("[chat]\nmax_tokens = 4\n[profile.fast.chat]\nmax_tokens = 3\n")
+    ask = ("chat", "tiny-phi", QUESTION, "--json")
+    assert tokens_of(phi(*ask)) == 4
+    assert tokens_of(phi("run", *ask[1:])) == 4
+    assert tokens_of(phi("--profile", "fast", *ask)) == 3
+    assert tokens_of(phi(*ask, "--profile", "fast")) == 3
+    assert tokens_of(phi(*ask, PHI_PROFILE="fast")) == 3
+    assert tokens_of(phi("--profile", "fast", *ask, PHI_CHAT_MAX_TOKENS="2")) == 2
+    assert tokens_of(phi("--profile", "fast", *ask, "-n", "1", PHI_CHAT_MAX_TOKENS="2")) == 1
+    assert tokens_of(phi(*ask, PHI_CHAT_MAX_TOKENS="")) == 4
+
+
+def test_bench_takes_what_holds_for_all_commands(phi: Phi, file: Path) -> None:
+    file.write_text('model = "tiny-phi"\nthreads = 1\nkv_type = "q8_0"\n[bench]\nrepeat = 2\ntokens = 3\n')
+    (run,) = phi("bench", "--quick", "-p", "0", "--json").json["data"]["runs"]
+    assert (run["model"], run["settings"]["threads"], run["settings"]["kv_type"]) == ("tiny-phi", 1, "q8_0")
+    assert (len(run["samples"]), run["generated_tokens"]) == (2, 3)
+    (run,) = phi("bench", "--quick", "-p", "0", "-r", "1", "--json", PHI_KV_TYPE="f16").json["data"]["runs"]
+    assert (len(run["samples"]), run["settings"]["kv_type"]) == (1, "f16")
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    with Endpoint(lambda _: Behaviour(pieces=("a ",) * 8, pause_s=0.001)) as found:
+        yield found
+
+
+def test_the_model_that_is_set_is_none_of_an_endpoint(phi: Phi, endpoint: Endpoint) -> None:
+    given = ("bench", "--url", endpoint.url, "-n", "8", "-p", "32", "--requests", "1", "--json")
+    assert phi(*given, PHI_MODEL="tiny-phi").json["data"]["endpoint"]["model"] == "first-model"
+
+
+def test_a_default_model(phi: Phi, file: Path) -> None:
+    assert phi("chat", QUESTION).code == 3
+    assert "phi config set model" in phi("chat", QUESTION).err
+    assert phi("config", "set", "model", "tiny-phi").code == 0
+    assert file.read_text() == 'model = "tiny-phi"\n'
+    assert phi("chat", QUESTION).out == ANSWER
+    assert phi("chat", "What is the capital", "of France?").out == ANSWER
+    assert phi("chat", stdin=QUESTION.encode()).out == ANSWER
+    assert phi("chat", "phi-4", QUESTION).code == 3
+    assert phi("chat", QUESTION, PHI_MODEL="no-such-model").code == 3
+    assert "PHI_MODEL=no-such-model" in phi("chat", QUESTION, PHI_MODEL="no-such-model").err
+
+
+def test_a_file_with_white_space_in_its_name_is_a_model(phi: Phi, file: Path, tmp_path: Path) -> None:
+    file.write_text('model = "tiny-phi"\n')
+    model = tmp_path / "my own model"
+    model.write_bytes(b"not a model")
+    run = phi("chat", str(model), QUESTION)
+    assert run.code not in (0, 3)
+    assert "my own model" in run.err
+
+
+BROKEN = {
+    "not TOML": b"[chat]\nmax_tokens = \n",
+    "not UTF-8": b"# caf\xe9\n",
+    "large": b"#" * (5 << 20),
+    "folder": None,
+    "pipe": None,
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_file(phi: Phi, file: Path, kind: str) -> None:
+    content = BROKEN[kind]
+    if content is not None:
+        file.write_bytes(content)
+    elif kind == "folder":
+        file.mkdir()
+    else:
+        if sys.platform == "win32":
+            pytest.skip("no pipes in folders")
+        os.mkfifo(file)
+    for command in (["list"], ["cache", "dir"], ["chat", "tiny-phi", QUESTION], ["config", "set", "model", "x"]):
+        run = phi(*command)
+        assert (run.code, run.out) == (2, ""), command
+        assert str(file) in run.err
+    assert phi("list", "--json").json["error"]["code"] == "usage"
+    for command in (["--help"], ["--version"], ["chat", "--help"], ["config", "path"]):
+        assert phi(*command).code == 0
+    for command in (["config", "list"], ["config", "list", "--all"]):
+        run = phi(*command, PHI_CHAT_SEED="7")
+        assert run.code == 0
+        assert str(file) in run.err
+        assert "7" in run.out
+    assert phi("config", "list", "--json").json["data"]["problems"][0]["hint"]
+
+
+def test_an_error_of_a_command_names_the_setting(phi: Phi, file: Path) -> None:
+    file.write_text('[recommend]\ntask = "cooking"\n[bench]\nthreads = "1,x"\n')
+    wrong = phi("recommend")
+    assert wrong.code == 2
+    assert f'{file}, line 2: recommend.task = "cooking"' in wrong.err
+    assert "phi config unset recommend.task" in wrong.err
+    wrong = phi("bench", "tiny-phi", "--json").json["error"]
+    assert f'{file}, line 4: bench.threads = "1,x"' in wrong["message"]
+    assert "PHI_RECOMMEND_TASK=skiing" in phi("recommend", PHI_RECOMMEND_TASK="skiing").err
+    assert str(file) not in phi("recommend", "--task", "skiing").err
+
+
+def test_set_get_list_unset(phi: Phi, file: Path) -> None:
+    assert "nothing is set" in phi("config", "list").err
+    done = phi("config", "set", "chat.max_tokens", "12")
+    assert (done.code, done.out) == (0, "")
+    assert str(file) in done.err
+    phi("config", "set", "chat.quiet", "yes")
+    phi("config", "set", "bench.fail_below", "0.5")
+    phi("config", "set", "profile.fast.chat.max_tokens", "3")
+    phi("--profile", "fast", "config", "set", "threads", "2")
+    assert file.read_text() == (
+        "[chat]\nmax_tokens = 12\nquiet = true\n\n[bench]\nfail_below = 0.5\n\n"
+        "[profile.fast.chat]\nmax_tokens = 3\n\n[profile.fast]\nthreads = 2\n"
+    )
+    assert phi("config", "get", "chat.max_tokens").out == "12\n"
+    assert phi("config", "get", "chat.quiet").out == "true\n"
+    assert phi("config", "get", "profile.fast.chat.max_tokens").out == "3\n"
+    assert phi("config", "get", "chat.max_tokens", "--profile", "fast").out == "3\n"
+    assert phi("config", "get", "chat.max_tokens", PHI_CHAT_MAX_TOKENS="5").out == "5\n"
+    unset = phi("config", "get", "chat.seed")
+    assert (unset.code, unset.out) == (0, "\n")
+    assert "is not set" in unset.err
+    assert phi("config", "get", "recommend.task").out == "any\n"
+    shown = phi("config", "list", PHI_CHAT_QUIET="0", PHI_MODEL="tiny-phi")
+    assert [line.split(maxsplit=2) for line in shown.out.splitlines()] == [
+        ["KEY", "VALUE", "FROM"],
+        ["model", "tiny-phi", "PHI_MODEL"],
+        ["chat.max_tokens", "12", f"{file}, line 2"],
+        ["chat.quiet", "false", "PHI_CHAT_QUIET"],
+        ["bench.fail_below", "0.5", f"{file}, line 6"],
+    ]
+    assert "fast" in shown.err
+    assert phi("config", "unset", "profile.fast").code == 0
+    assert phi("config", "unset", "chat.quiet").code == 0
+    assert file.read_text() == "[chat]\nmax_tokens = 12\n\n[bench]\nfail_below = 0.5\n"
+    gone = phi("config", "unset", "chat.quiet")
+    assert gone.code == 3
+    assert "is not set" in gone.err
+
+
+def test_as_json(phi: Phi, file: Path) -> None:
+    done = phi("config", "set", "threads", "2", "--json", PHI_THREADS="1").json
+    assert done["command"] == "config set"
+    assert done["data"]["value"] == 2
+    assert "PHI_THREADS=1" in done["data"]["notes"][0]
+    found = phi("config", "get", "bench.threads", "--json").json["data"]
+    assert (found["value"], found["source"], found["variable"]) == ("2", "file", "PHI_BENCH_THREADS")
+    assert found["place"] == f"{file}, line 1"
+    listed = phi("config", "list", "--json").json["data"]
+    assert [(row["key"], row["value"]) for row in listed["settings"]] == [("threads", 2)]
+    every = phi("config", "list", "--all", "--json").json["data"]["settings"]
+    (task,) = [row for row in every if row["key"] == "recommend.task"]
+    assert (task["default"], task["option"], task["source"]) == ("any", "--task", "default")
+    assert phi("config", "path", "--json").json["data"] == {"path": str(file), "exists": True}
+    assert phi("config", "unset", "threads", "--json").json["data"]["value"] == 2
+    assert phi("config", "unset", "threads", "--json").json["error"]["code"] == "not_found"
+    assert phi("config", "ls", "--json").json["command"] == "config list"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["set", "chat.max_tokens", "abc"], 2, "is not a whole number"),
+        (["set", "chat.max_tokens", "0"], 2, "between 1 and"),
+        (["set", "chat.seed", "-1"], 2, "goes after --"),
+        (["set", "chat.quiet", "maybe"], 2, "is not true or false"),
+        (["set", "chat.system", "be", "brief"], 2, "'be brief'"),
+        (["set", "json", "true"], 3, "--json is typed each time"),
+        (["set", "chat.json", "true"], 3, "--json is typed each time"),
+        (["set", "chat.max-tokens", "1"], 3, "did you mean chat.max_tokens?"),
+        (["get", "max_tokens"], 3, "did you mean chat.max_tokens?"),
+        (["get", "chat..seed"], 3, "phi config list --all"),
+        (["get", "profile.fast.chat.seed"], 3, "'fast'"),
+        (["list", "--profile", "fast"], 3, "'fast'"),
+        (["unset", "chat.seed"], 3, "is not set"),
+        (["edit"], 2, "needs a terminal"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_refused(phi: Phi, file: Path, arguments: list[str], code: int, says: str) -> None:
+    run = phi("config", *arguments)
+    assert (run.code, run.out) == (code, "")
+    assert says in run.err
+    assert "→" in run.err
+    assert not file.exists()
+
+
+def test_a_value_that_some_commands_do_not_take_is_pointed_out(phi: Phi, file: Path) -> None:
+    done = phi("config", "set", "threads", "1,2")
+    assert done.code == 0
+    assert 'phi chat does not take it: "1,2" is not a whole number' in done.err
+    assert file.read_text() == 'threads = "1,2"\n'
+    assert phi("config", "list").code == 0
+
+
+def test_mistakes_can_be_listed_and_removed(phi: Phi, file: Path) -> None:
+    file.write_text("chat.max_tokenz = 1\n[bench]\nrepeat = 0\n[profile.fast]\nthread = 1\n")
+    listed = phi("config", "list")
+    assert listed.code == 0
+    assert listed.err.count("warning:") == 3
+    for key in ("chat.max_tokenz", "bench.repeat", "profile.fast.thread"):
+        assert f"phi config unset {key}" in listed.err
+        assert phi("config", "unset", key).code == 0
+    assert "warning" not in phi("config", "list").err
+
+
+def test_places_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    run = phi("config", "set", "model", "x", PHI_HOME=str(tmp_path / "file"))
+    assert run.code == 1
+    assert str(tmp_path / "file") in run.err
+    assert phi("config", "list", PHI_HOME=str(tmp_path / "file")).code == 0
+
+
+def edited(environment: dict[str, str], *arguments: str, editor: str, **more: str) -> tuple[int, str]:
+    """Exit code and screen of ``phi config edit`` on a terminal."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "phicli", "config", "edit", *arguments],
+        env=environment | {"EDITOR": editor} | more, stdin=theirs, stdout=theirs, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                chunk = os.read(ours, 4096)
+            except OSError:
+                break
+            if not chunk:
+                break
+            seen += chunk
+    os.close(ours)
+    return process.returncode, seen.decode().replace("\r\n", "\n")
+
+
+def editor_that_writes(text: str) -> str:
+    code = f"import sys; open(sys.argv[-1], 'a').write({text!r})"
+    return shlex.join([sys.executable, "-c", code])
+
+
+def test_edit(environment: dict[str, str], file: Path, phi: Phi) -> None:
+    code, _ = edited(environment, editor=editor_that_writes("[chat]\nseed = 3\n"))
+    assert code == 0
+    assert file.read_text().startswith("# Settings of phi.")
+    assert phi("config", "get", "chat.seed").out == "3\n"
+    code, screen = edited(environment, editor=editor_that_writes("sede = 1\ntop_p = 7\n"))
+    assert code == 2
+    assert f"{file}, line 8: chat.sede is not a setting" in screen
+    assert "chat.top_p = 7 is not possible" in screen
+    assert file.read_text().endswith("seed = 3\nsede = 1\ntop_p = 7\n")
+    code, screen = edited(environment, "--json", editor="no-such-editor", VISUAL=editor_that_writes("= 1\n"))
+    assert code == 2
+    assert "line 10" in json.loads(screen)["error"]["message"]
+    assert file.read_text().endswith("top_p = 7\n= 1\n")
+
+
+def test_an_editor_that_fails_or_changes_nothing(environment: dict[str, str], file: Path) -> None:
+    assert edited(environment, editor="true") == (0, "")
+    assert not file.exists()
+    code, screen = edited(environment, editor="no-such-editor")
+    assert code == 1
+    assert "EDITOR=nano phi config edit" in screen
+    assert edited(environment, editor="false")[0] == 1
+    assert edited(environment, editor="'unclosed")[0] == 2
+    assert not file.exists()
+
+
+def complete(phi: Phi, line: str, **more: str) -> list[str]:
+    return phi(_PHI_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" ")), **more).out.split()
+
+
+def test_completion(phi: Phi, file: Path) -> None:
+    file.write_text("[profile.fast.chat]\nseed = 1\n")
+    assert complete(phi, "phi config get chat.max") == ["chat.max_tokens"]
+    assert complete(phi, "phi config set chat.quiet ") == ["true", "false"]
+    assert complete(phi, "phi config set model phi-4-mini-r") == ["phi-4-mini-reasoning"]
+    assert "reasoning" in complete(phi, "phi config set recommend.task ")
+    assert complete(phi, "phi config unset profile.fast.chat.") == ["profile.fast.chat.seed"]
+    assert complete(phi, "phi --profile f") == complete(phi, "phi chat --profile f") == ["fast"]
+    file.write_text("broken")
+    assert complete(phi, "phi --profile f") == complete(phi, "phi config unset ") == []
+    assert complete(phi, "phi chat phi-4-mini-r", PHI_CHAT_SEED="x") == ["phi-4-mini-reasoning"]
+
+
+def test_where_nothing_is_set_nothing_is_loaded(environment: dict[str, str]) -> None:
+    code = (
+        "import sys\nfrom phicli.app import main\ncode = main(['list'])\n"
+        "print('LOADED', code, [name for name in sys.modules if name.startswith('phicli.settings.')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED 0 ['phicli.settings.key']"
+
+
+def test_the_command_of_an_error_is_not_the_name_of_a_profile(phi: Phi) -> None:
+    assert phi("--profile", "list", "cache", "ls", "--json").json["command"] == "cache list"
