@@ -20,7 +20,7 @@ from phicli.settings.key import variable_of
 from phicli.settings.writing import toml
 
 OTHER_VARIABLES = {"PHI_HOME", "PHI_PROFILE", "PHI_DEBUG", "PHI_API_KEY", "PHI_ENDPOINT_TIMEOUT"}
-SAMPLES = ["true", "false", "41", "0.5", "q8_0", "text"]
+SAMPLES = ["true", "false", "41", "0.5", "q8_0", "on", "text"]
 
 
 @pytest.fixture(autouse=True)
