@@ -8,7 +8,12 @@ Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+THIS_COMMAND: Final = "phi <command>"
+"""In a hint, the command that was typed: a layer below does not know which command it works for."""
+
+_RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
 
 
 class PhiError(Exception):
@@ -16,7 +21,8 @@ class PhiError(Exception):
 
     Args:
         message: one sentence, no trailing newline.
-        hint: what to do next, ideally a command; empty when there is nothing to propose.
+        hint: what to do next, ideally a command; empty when there is nothing to propose. It can name the command that
+            was typed as :data:`THIS_COMMAND`.
         data: what there is to show beside the error in ``--json`` output (a partial answer, the sums).
     """
 
@@ -28,6 +34,10 @@ class PhiError(Exception):
         self.message = message
         self.hint = hint
         self.data = data
+
+    def hint_for(self, command: str) -> str:
+        """The hint as ``command`` shows it; a command that does not run models proposes ``phi chat``."""
+        return self.hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
 
 
 class UsageError(PhiError):

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO
 
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError
+from phicli.errors import THIS_COMMAND, EngineError
 
 UNKNOWN_ARCHITECTURE = "unknown model architecture"
 WORKER = Path(__file__).with_name("worker.py")
@@ -152,7 +152,7 @@ class EngineProcess(abc.ABC):
         """What to do about a failure that is not one of memory."""
         if UNKNOWN_ARCHITECTURE in reason:
             return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-        return "see whether the engine itself works with: phi chat tiny-phi hello; if it does, fetch the file again"
+        return f"see whether the engine itself works with: {THIS_COMMAND} tiny-phi; if it does, download the file again"
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end by itself; here by the end of its standard input."""

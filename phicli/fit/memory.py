@@ -25,7 +25,7 @@ from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
-from phicli.errors import DoesNotFitError
+from phicli.errors import THIS_COMMAND, DoesNotFitError
 from phicli.fit.shape import ModelShape
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
@@ -257,12 +257,12 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
 
 def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
     if fitting_kv_type is not None:
-        command = f"phi chat {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
+        command = f"{THIS_COMMAND} {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
         return f"it fits with the context kept as {fitting_kv_type}: {command}"
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
-        command = f"phi chat {shlex.quote(model)} --context {fitting_context}"
+        command = f"{THIS_COMMAND} {shlex.quote(model)} --context {fitting_context}"
         return f"A context of {fitting_context:,} tokens fits: {command}"
-    return f"close other programs, or take a smaller model: phi chat {_smaller_model(usable, model)}"
+    return f"close other programs, or take a smaller model: {THIS_COMMAND} {_smaller_model(usable, model)}"
 
 
 def _smaller_model(usable: int, but_not: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from phicli.errors import UsageError
+from phicli.errors import THIS_COMMAND, UsageError
 from phicli.fit.memory import KV_TYPE_BYTES
 
 _LARGEST_SEED = 2**32 - 2
@@ -59,4 +59,6 @@ def check_text(what: str, text: str) -> str:
 
 def _check(option: str, value: float | None, least: float, most: float) -> None:
     if value is not None and (math.isnan(value) or not least <= value <= most):
-        raise UsageError(f"{option} {value} is not between {least} and {most}", f"phi chat --help explains {option}")
+        raise UsageError(
+            f"{option} {value} is not between {least} and {most}", f"{THIS_COMMAND} --help explains {option}"
+        )

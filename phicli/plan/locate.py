@@ -10,13 +10,13 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import NotFoundError, NotInstalledError, UsageError
+from phicli.errors import THIS_COMMAND, NotFoundError, NotInstalledError, UsageError
 from phicli.hub.cache import best_installed, installed, installed_in
 from phicli.hub.in_place import registry
 from phicli.paths import expand
 
 _LONGEST_PART = 255
-_NAME_FIRST = "name the model first, then what to ask: phi chat tiny-phi 'your question'"
+_NAME_FIRST = f"name a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError("the name of the model is empty", "name one: phi chat tiny-phi")
+        raise UsageError("the name of the model is empty", f"name one: {THIS_COMMAND} tiny-phi")
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"there is no model or file with a name of {len(name)} characters", _NAME_FIRST)
@@ -101,7 +101,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
         raise _not_installed(name)
     raise NotFoundError(
         f"{name} is not on this machine, and no repository with GGUF files of it is known",
-        "give the path of a file: phi chat FILE.gguf",
+        f"give the path of a file: {THIS_COMMAND} FILE.gguf",
     )
 
 

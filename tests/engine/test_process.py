@@ -33,7 +33,7 @@ def test_a_text_file_is_refused_with_the_engines_reason(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"could not load.*invalid magic characters") as caught:
         load(path, tmp_path)
     assert caught.value.exit_code == 6
-    assert "phi chat tiny-phi" in caught.value.hint
+    assert "phi chat tiny-phi" in caught.value.hint_for("chat")
     assert Path((caught.value.data or {})["engine_log"]).read_text()
 
 

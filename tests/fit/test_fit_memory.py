@@ -122,7 +122,7 @@ def test_what_does_not_fit_says_the_sums_and_a_smaller_context() -> None:
     assert "weights 2.31 GiB" in error.message
     assert "131,072 tokens of context 16.00 GiB" in error.message
     assert "a test" in error.message
-    assert error.hint.endswith(f"phi chat 'my model.gguf' --context {fitting}")
+    assert error.hint_for("chat").endswith(f"phi chat 'my model.gguf' --context {fitting}")
     assert error.data is not None
     assert error.data["total_bytes"] == needed.total_bytes
     assert error.data["usable_bytes"] == usable_bytes(memory)
@@ -137,7 +137,7 @@ def test_a_smaller_model_is_proposed(available_gib: float, model: str, proposed:
     huge = plan_memory(replace(MINI, weights_bytes=40 * GIB), context_tokens=4096, repack=True)
     with pytest.raises(DoesNotFitError) as caught:
         check_fits(huge, machine(16, available_gib), model=model, context_tokens=4096)
-    assert caught.value.hint.endswith(f"phi chat {proposed}")
+    assert caught.value.hint_for("chat").endswith(f"phi chat {proposed}")
     assert "repacked" in caught.value.message
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
 from phicli.hardware.available import Memory
@@ -59,11 +59,7 @@ def check_room(load: Load, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> N
     subject, kv_type = load.subject, load.settings.kv_type
     if not takes_kv_type(load.shape, kv_type):
         raise UsageError(f"the engine cannot keep the context of {subject.model} as {kv_type}", "use --kv-type f16")
-    try:
-        check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
-    except DoesNotFitError as error:
-        hint = error.hint.replace("phi chat", "phi bench")
-        raise DoesNotFitError(error.message, hint, data=error.data) from None
+    check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
 
 
 def fit_together(loads: Sequence[Load], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:

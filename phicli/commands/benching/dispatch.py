@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from phicli.commands.benching.hints import bench_hints
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.threads import tell_threads
 from phicli.ui.terminal import Terminal
@@ -15,8 +14,7 @@ def run(models: Sequence[str], options: BenchOptions) -> None:
     terminal = Terminal.current()
     if not options.quiet:
         tell_threads(options.threads, terminal.say)
-    with bench_hints():
-        _kind_of(options)(terminal, models, options)
+    _kind_of(options)(terminal, models, options)
 
 
 def _kind_of(options: BenchOptions) -> Callable[[Terminal, Sequence[str], BenchOptions], None]:
