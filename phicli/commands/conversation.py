@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phicli.commands.threads import tell_threads
 from phicli.engine.process import WorkerProcess
 from phicli.errors import NotInstalledError, UsageError, UserInterruptError
+from phicli.hardware.threads import notice_threads
 from phicli.paths import log_dir, state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
@@ -45,7 +45,7 @@ def hold(wanted: Conversation) -> None:
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if wanted.options.threads is not None and not wanted.quiet:
-        tell_threads([wanted.options.threads], terminal.say)
+        notice_threads([wanted.options.threads], terminal.say)
     early = WorkerProcess(log_dir()) if model.path.is_file() else None
     from phicli.chat.open import open_chat
     from phicli.commands.tuned_here import tuned_for

@@ -166,7 +166,7 @@ def test_a_baseline(phi: Phi) -> None:
         (["--engine", "ollama"], 2, "--engine ollama is unknown"),
         (["--engine", "llama-server", "--llama-server", "/no/such/binary"], 3, "no program at /no/such/binary"),
         (["--kv-type", "q8_0", "--flash-attention", "off"], 2, "only with flash attention"),
-        (["--fail-below", "0.9"], 2, "--fail-below is for --baseline"),
+        (["--fail-below", "0.9"], 2, "--fail-below requires --baseline"),
         (["--plot", "/no/such/folder/plot.svg"], 2, "no folder"),
         (["--markdown", "--csv"], 2, "exclude each other"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from phicli.commands.benching.planning import require_room
+from phicli.bench.planning import require_room
 from phicli.errors import DoesNotFitError
 from phicli.records.run import Workload
 from tests.fakes.bench_engines import GIB, around, load
@@ -28,7 +28,7 @@ from tests.support.running import Phi
         (["."], 2, "phi bench tiny-phi"),
         (["/dev/null"], 2, "phi bench tiny-phi"),
         (["tiny-phi", "--no-such-option"], 2, "phi bench --help"),
-        (["tiny-phi", "--eval", "arithmetic", "--gpu-layers", "99999999999"], 2, "--gpu-layers"),
+        (["tiny-phi", "--gpu-layers", "99999999999"], 2, "--gpu-layers"),
     ],
     ids=str,
 )

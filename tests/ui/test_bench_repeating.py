@@ -9,17 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load
-from phicli.commands.bench import bench
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.typed import Typed
+from phicli.bench.options import BenchOptions
 from phicli.records.run import Run, Subject
 from phicli.ui.bench.repeating import command_of
 from tests.fakes.bench_engines import around, load
+from tests.support.bench_command import parsed
 from tests.support.runs import run, subject
 
 TRAINED = 131_072
@@ -28,23 +26,10 @@ TOKENS = ("0", "32", "16,32", "32,0,16")
 DEPTHS = ("", "64", "0,64", "64,0", "512,0,64")
 
 
-def parsed(words: Sequence[str]) -> tuple[Sequence[str], BenchOptions]:
-    """What ``phi bench`` makes of ``words``."""
-    app = typer.Typer()
-    app.command()(bench)
-    typed = typer.main.get_command(app).make_context("phi bench", list(words)).params
-    models = typed.pop("models")
-    formats = {name: typed.pop(name) for name in ("as_json", "jsonl", "csv", "markdown")}
-    return models, Typed(**typed).read(**formats)
-
-
 def plan_of(models: Sequence[str], options: BenchOptions) -> BenchPlan:
     """As ``phi bench`` plans it, without files and machine."""
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
-    grid = settings_grid(
-        threads=options.threads or (2,), batch_tokens=options.batch_tokens, kv_types=options.kv_types,
-        flash_attention=options.flash_attention, repack=options.repack, gpu_layers=options.gpu_layers,
-    )  # fmt: skip
+    grid = settings_grid(**{"threads": (2,), **options.settings})
     context = context_for(work, asked=options.context_tokens, trained=TRAINED)
     chosen = [subject(name.partition(":")[0], "Q4_K_M") for name in models]
     loads = [

@@ -1,4 +1,4 @@
-"""What ``phi bench --tune`` shows, on terminals of several widths and in a pipe."""
+"""What ``phi autotune`` shows, on terminals of several widths and in a pipe."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_pipe_gets_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     heads = next(line for line in out.splitlines() if line.startswith("  tried"))
     for head in ("against", "times as fast", "rounds", "verdict"):
         assert head in heads
-    assert "phi bench --tune --reset phi-4-mini" in err
+    assert "phi autotune --reset phi-4-mini" in err
 
 
 def test_it_is_said_when_nothing_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:

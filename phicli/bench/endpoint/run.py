@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from phicli.bench.endpoint.asking import Limits, Opening, open_endpoint
 from phicli.bench.endpoint.loading import InterruptedLevel, run_level
 from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, Load
+from phicli.bench.watch import Watch
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import NetworkError
@@ -20,16 +21,6 @@ _TOTAL: Final = 5
 
 _NO_CHAT: Final = ("embed", "rerank")
 """In the names of models that cannot chat: LM Studio and Ollama list them among the others."""
-
-
-class Watch(Protocol):
-    """Is told how it goes."""
-
-    def show(self, text: str, left_s: float | None = None) -> None:
-        """What is being done, and for how many seconds more."""
-
-    def say(self, text: str) -> None:
-        """Something to remember."""
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ def settings_grid(
     *,
     threads: Sequence[int],
     batch_tokens: Sequence[int] = (),
-    kv_types: Sequence[str] = (),
+    kv_type: Sequence[str] = (),
     flash_attention: Sequence[str] = (),
     repack: Sequence[bool] = (),
     gpu_layers: Sequence[int] = (),
@@ -51,7 +51,7 @@ def settings_grid(
     grid = itertools.product(
         threads,
         batch_tokens or (default.batch_tokens,),
-        kv_types or (default.kv_type,),
+        kv_type or (default.kv_type,),
         flash_attention or (default.flash_attention,),
         repack or (default.repack,),
         gpu_layers or (default.gpu_layers,),

@@ -140,8 +140,9 @@ def open_baseline(
         NotFoundError: there is no such file or run, or nothing was kept yet.
         IntegrityError, OSError: it, or the history, cannot be read.
     """
-    if fail_below is not None and name is None:
-        raise UsageError("--fail-below needs a --baseline", "for example: --baseline last --fail-below 0.95")
+    for option, given in (("--fail-below", fail_below is not None), ("--force", force)):
+        if given and name is None:
+            raise UsageError(f"{option} requires --baseline", "add --baseline FILE, or leave it out")
     if fail_below is not None and not 0 < fail_below <= _MOST:
         raise UsageError(f"--fail-below {fail_below:g} is not above 0 and at most {_MOST:g}", "for example: 0.95")
     if name is None:

@@ -9,13 +9,12 @@ from types import TracebackType
 from typing import Final
 
 from phicli.answering.types import Answer, ChatModel, Notice
+from phicli.bench.evaluation.preparing import EvalOptions, Prepared
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.launch import NATIVE, find_llama_server, load_settings
 from phicli.chat.open import bos_id_of, format_of, special_tokens_of
 from phicli.chat.session import ChatSession
 from phicli.commands.benching.gate import Gate
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import Prepared
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.errors import ContextExceededError, EngineError, UsageError
 from phicli.paths import log_dir
@@ -43,7 +42,7 @@ class Asking:
     def __init__(
         self,
         prepared: Prepared,
-        options: BenchOptions,
+        options: EvalOptions,
         *,
         tell: Callable[[str], None] | None = None,
         on_tick: Callable[[float], None] | None = None,

@@ -26,7 +26,7 @@ def export(
 ) -> None:  # fmt: skip
     """Write runs into a file, or to standard output."""
     from phicli.bench.runs.run_files import write_export
-    from phicli.commands.benching.options import output_format
+    from phicli.commands.options import output_format
     from phicli.commands.runs.ids import chosen
     from phicli.ui.bench.exported import export_text, print_export, print_written
     from phicli.ui.terminal import Terminal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from phicli.bench.endpoint.benchmark import EndpointFindings
 from phicli.bench.endpoint.types import EndpointReport, Level
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
@@ -47,6 +48,23 @@ def print_report(terminal: Terminal, report: EndpointReport, *, output: str) -> 
         _print_markdown(terminal, report)
     else:
         _print_text(terminal, report)
+
+
+def print_findings(terminal: Terminal, found: EndpointFindings, *, output: str) -> None:
+    """Show what was measured, then fail if something failed; as ``json`` both are in one object.
+
+    Raises:
+        PhiError: ``found.failure``.
+        OutputClosedError, OSError: as for :func:`print_report`.
+    """
+    for warning in found.warnings:
+        terminal.alarm("warning:", warning)
+    if found.failure is None or (found.measured and output != "json"):
+        print_report(terminal, found.report, output=output)
+    elif found.report.levels:
+        found.failure.data = report_data(found.report)
+    if found.failure is not None:
+        raise found.failure
 
 
 def report_data(report: EndpointReport) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
@@ -21,6 +22,21 @@ _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
 
 
+def print_findings(terminal: Terminal, found: EvaluationFindings, *, output: str) -> None:
+    """Show what was asked, then fail if something failed; as ``json`` both are in one object.
+
+    Raises:
+        PhiError: ``found.failure``.
+        OutputClosedError, OSError: as for :func:`print_evaluations`.
+    """
+    failure, done = found.failure, found.evaluations
+    if done and (failure is None or output != "json"):
+        print_evaluations(terminal, done, found.comparisons, output=output)
+    if failure is not None:
+        failure.data = {**(failure.data or {}), **(report_data(done, found.comparisons) if done else {})}
+        raise failure
+
+
 def print_evaluations(
     terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired] = (), *, output: str
 ) -> None:
@@ -31,7 +47,7 @@ def print_evaluations(
         OSError: it cannot be written.
     """
     if output == "json":
-        print_result(terminal, "bench", report_data(found, comparisons))
+        print_result(terminal, "eval", report_data(found, comparisons))
     elif output == "jsonl":
         _print_jsonl(terminal, found)
     elif output == "csv":
@@ -47,7 +63,7 @@ def print_evaluations(
 
 
 def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ()) -> dict[str, Any]:
-    """What ``phi bench --eval --json`` carries."""
+    """What ``phi eval --json`` carries."""
     return {
         "hardware": dict(found[0].hardware) if found else {},
         "evaluations": [one.to_data() for one in found],

@@ -31,7 +31,7 @@ def stale_says(tuned: Tuned, model: str) -> str:
     """The notice for settings of another processor or engine build."""
     return (
         f"the settings tuned for {tuned.model} are of {tuned.cpu} ({tuned.cores} cores) with {tuned.build}, which is "
-        f"not what is here now; the defaults are used (tune again: phi bench --tune {model})"
+        f"not what is here now; the defaults are used (find them again: phi autotune {model})"
     )
 
 

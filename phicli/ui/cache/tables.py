@@ -16,9 +16,8 @@ from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.layout import Column, Layout, fitted
 from phicli.ui.pull_screen import PullScreen
-from phicli.ui.status import how_far
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes, format_day
+from phicli.units import format_bytes, format_day, how_far
 
 _MODEL, _FOLDED, _SIZE = Column("model"), Column("model", least=24), Column("size", right=True)
 _USED, _VERIFIED = Column("last used"), Column("verified")

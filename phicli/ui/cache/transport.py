@@ -23,9 +23,9 @@ from phicli.hub.types import Progress
 from phicli.ui.columns import aligned
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
-from phicli.ui.status import StatusLine, how_far
+from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
+from phicli.units import format_bytes, how_far
 
 _TERMINATED: Final = 128 + signal.SIGTERM
 _COLUMNS: Final = ("MODEL", "QUANT", "SIZE", "FROM", "KNOWN AS", "NAME", "PATH")

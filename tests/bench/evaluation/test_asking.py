@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.surroundings import look_around
+from phicli.bench.subjects import subjects
 from phicli.commands.benching import asking
 from phicli.commands.benching.asking import Asking
 from phicli.commands.benching.gate import Gate
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import prepare
-from phicli.commands.benching.subjects import subjects
 from phicli.errors import EngineError
 from tests.support.processes import children
 
@@ -38,7 +37,7 @@ def items(*questions: str) -> tuple[Item, ...]:
 
 def opened(asked: tuple[Item, ...]) -> Asking:
     (subject,) = subjects(["tiny-phi"])
-    return Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions())
+    return Asking(prepare(subject, asked, EvalOptions("arithmetic"), look_around()), EvalOptions("arithmetic"))
 
 
 @pytest.fixture

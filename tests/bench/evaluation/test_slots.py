@@ -11,16 +11,15 @@ import pytest
 
 from phicli.answering.encode import encode
 from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
+from phicli.bench.subjects import subjects
 from phicli.chat.open import bos_id_of, special_tokens_of
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
 from phicli.commands.benching.asking import Asking
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import prepare
-from phicli.commands.benching.subjects import subjects
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import Chunk, Done, Event, LoadSettings, Sampling
 from phicli.errors import DoesNotFitError
@@ -93,10 +92,10 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     long = "Report of the lighthouse keeper\n" * 60 + "What is the capital of France?"
     asked = (*items("What is the capital of France?", long), *items("Hello", system="You are a pirate.")[:1])
     (subject,) = subjects(["tiny-phi"])
-    prepared = prepare(subject, asked, BenchOptions(), look_around())
+    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
     assert (prepared.context.first_tokens, prepared.slots) == (256, 3)
     told: list[str] = []
-    with Asking(prepared, BenchOptions(), tell=told.append) as asking:
+    with Asking(prepared, EvalOptions("arithmetic"), tell=told.append) as asking:
         france, grown, pirate = (asking.ask(item) for item in asked)
         assert asking.build.startswith("xllamacpp ")
     assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
@@ -109,7 +108,7 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
 def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
-    with Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions()) as asking:
+    with Asking(prepare(subject, asked, EvalOptions("arithmetic"), look_around()), EvalOptions("arithmetic")) as asking:
         reply = asking.ask(asked[0])
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
@@ -127,10 +126,10 @@ def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
     exact = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed, "the test"), gpus=())
     less = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed - 2, "the test"), gpus=())
     asked = items(*(f"question {number}" for number in range(9)))
-    assert prepare(subject, asked, BenchOptions(), exact).slots == wanted
+    assert prepare(subject, asked, EvalOptions("arithmetic"), exact).slots == wanted
     if wanted == 1:
         with pytest.raises(DoesNotFitError):
-            prepare(subject, asked, BenchOptions(), less)
+            prepare(subject, asked, EvalOptions("arithmetic"), less)
     else:
-        assert prepare(subject, asked, BenchOptions(), less).slots == wanted - 1
-    assert prepare(subject, asked[:1], BenchOptions(), exact).slots == 1
+        assert prepare(subject, asked, EvalOptions("arithmetic"), less).slots == wanted - 1
+    assert prepare(subject, asked[:1], EvalOptions("arithmetic"), exact).slots == 1

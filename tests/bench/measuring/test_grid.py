@@ -18,10 +18,10 @@ def test_no_lists_are_the_defaults() -> None:
 
 
 def test_a_quantised_cache_goes_with_flash_attention_alone() -> None:
-    grid = settings_grid(threads=(1,), kv_types=("f16", "q8_0"), flash_attention=("on", "off"))
+    grid = settings_grid(threads=(1,), kv_type=("f16", "q8_0"), flash_attention=("on", "off"))
     assert [(one.kv_type, one.flash_attention) for one in grid] == [("f16", "on"), ("f16", "off"), ("q8_0", "on")]
     with pytest.raises(UsageError, match="q4_0 only with flash attention"):
-        settings_grid(threads=(1,), kv_types=("q4_0",), flash_attention=("off",))
+        settings_grid(threads=(1,), kv_type=("q4_0",), flash_attention=("off",))
 
 
 @pytest.mark.parametrize(

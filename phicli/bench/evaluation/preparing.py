@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, check_room, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
-from phicli.commands.benching.options import BenchOptions
 from phicli.engine.types import Sampling
-from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, usable_bytes
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
@@ -32,6 +32,25 @@ _MARGIN_TOKENS: Final = 256
 
 _GRAIN_TOKENS: Final = 256
 _SYSTEM: Final[str | None] = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvalOptions:
+    """What is asked, and how: a file of questions or the name of a set that ships.
+
+    ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
+    engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
+    """
+
+    question_set: str | None
+    max_tokens: int | None = None
+    context_tokens: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    engines: tuple[str, ...] = ("xllamacpp",)
+    llama_server: Path | None = None
+    limit: int | None = None
+    restart: bool = False
+    seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ class Prepared:
 
 
 def prepare(
-    subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings, *, best: Winner | None = None
+    subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings, *, best: Winner | None = None
 ) -> Prepared:
     """Decide how ``subject`` is loaded and asked.
 
@@ -95,7 +114,7 @@ def prepare(
     wanted = {_SYSTEM, *(item.system for item in items)}
     systems = {system: _plan(subject, header, options, cores, system).system for system in wanted}
     reasoning = plan.format.reasoning and plan.format.name not in (TEMPLATE, PLAIN)
-    most = _max_tokens(options, reasoning=reasoning)
+    most = options.max_tokens or (REASONING_MAX_TOKENS if reasoning else MAX_TOKENS)
     base = _context(plan, items, systems, most)
     load = Load(subject, _settings(plan, options, best), plan.shape, base)
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
@@ -111,62 +130,40 @@ def prepare(
     return Prepared(subject, header, plan, load.settings, context, slots, most, systems)
 
 
-def one_of(values: Sequence[Any], option: str) -> Any:
-    """The one value of an option; None when it was not given.
-
-    Raises:
-        UsageError: it has several.
-    """
-    if len(values) > 1:
-        raise UsageError(f"--eval takes one {option}", f"give one value: {option} {values[0]}")
-    return values[0] if values else None
-
-
 def located(subject: Subject) -> LocatedModel:
     """``subject`` as the rest of ``phi`` knows files."""
     variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
     return LocatedModel(subject.model, subject.model, subject.path, variant, subject.quant)
 
 
-def _plan(subject: Subject, header: GgufHeader, options: BenchOptions, cores: int, system: str | None) -> LoadPlan:
+def _plan(subject: Subject, header: GgufHeader, options: EvalOptions, cores: int, system: str | None) -> LoadPlan:
     """What ``phi chat`` would do, the memory left out: that is asked once the slots are known."""
     chat = ChatOptions(
         system=system,
         temperature=0.0,
         seed=options.seed,
         context_tokens=options.context_tokens,
-        threads=one_of(options.threads, "--threads"),
-        gpu_layers=one_of(options.gpu_layers, "--gpu-layers"),
-        kv_type=one_of(options.kv_types, "--kv-type"),
+        threads=options.settings.get("threads"),
+        gpu_layers=options.settings.get("gpu_layers"),
+        kv_type=options.settings.get("kv_type"),
     )
     return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
 
 
-def _settings(plan: LoadPlan, options: BenchOptions, best: Winner | None) -> BenchSettings:
+def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None) -> BenchSettings:
     """How the engine is set, but for repacking, which depends on the memory that the slots leave.
 
     The type of the cache is not tuned: another one changes replies.
     """
-    typed = one_of(options.threads, "--threads")
+    asked = options.settings
     batch, flash = best.batch_tokens if best else None, best.flash_attention if best else "auto"
     return BenchSettings(
-        threads=best.threads if best and typed is None else plan.settings.threads,
-        batch_tokens=one_of(options.batch_tokens, "--batch-size") or batch or plan.settings.batch_tokens,
+        threads=best.threads if best and "threads" not in asked else plan.settings.threads,
+        batch_tokens=asked.get("batch_tokens") or batch or plan.settings.batch_tokens,
         kv_type=plan.settings.kv_type,
-        flash_attention=one_of(options.flash_attention, "--flash-attention") or flash,
+        flash_attention=asked.get("flash_attention") or flash,
         gpu_layers=plan.settings.gpu_layers,
     )
-
-
-def _max_tokens(options: BenchOptions, *, reasoning: bool) -> int:
-    """What ``--tokens`` says, else a default: reasoning takes many before the answer begins."""
-    if options.answer_tokens is not None:
-        if not options.answer_tokens:
-            raise UsageError("--tokens 0 leaves no room for an answer", "leave it out")
-        return options.answer_tokens
-    if len(options.generated_tokens) > 1:
-        one_of(options.generated_tokens, "--tokens")
-    return REASONING_MAX_TOKENS if reasoning else MAX_TOKENS
 
 
 def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, str | None], most: int) -> int:
@@ -188,10 +185,9 @@ def _slots(load: Load, questions: int, around: Surroundings) -> int:
     return slots
 
 
-def _repack(load: Load, options: BenchOptions, around: Surroundings, best: Winner | None) -> bool:
-    asked = one_of(options.repack, "--repack")
-    if asked is not None:
-        return bool(asked)
+def _repack(load: Load, options: EvalOptions, around: Surroundings, best: Winner | None) -> bool:
+    if "repack" in options.settings:
+        return bool(options.settings["repack"])
     return (best is None or best.repack) and _fits(replace(load, settings=replace(load.settings, repack=True)), around)
 
 

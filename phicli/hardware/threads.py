@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 
-def tell_threads(threads: Iterable[int], tell: Callable[[str], None]) -> None:
-    """Call ``tell`` with one line where one of ``threads`` is above the number of logical processors."""
+def notice_threads(threads: Iterable[int], say: Callable[[str], None]) -> None:
+    """Call ``say`` with one line where one of ``threads`` is above the number of logical processors."""
     most = max(threads, default=0)
     if not most:
         return
@@ -15,4 +15,4 @@ def tell_threads(threads: Iterable[int], tell: Callable[[str], None]) -> None:
     here = len(usable_processors())
     if most > here:
         those = "1 logical processor" if here == 1 else f"{here} logical processors"
-        tell(f"{most} threads are more than the {those} that can be used here: they wait for each other, which is slow")
+        say(f"{most} threads are more than the {those} that can be used here: they wait for each other, which is slow")

@@ -1,61 +1,62 @@
-"""``phi bench --eval``: the questions of a file, asked of each model in turn."""
+"""Asks each of several models the questions of a file, in turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import phicli
-from phicli.bench.evaluation.items import load_items
+from phicli.bench.evaluation.items import SHIPPED, load_items
 from phicli.bench.evaluation.journal import Journal, journal_key
+from phicli.bench.evaluation.preparing import EvalOptions, Prepared, prepare
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.launch import build_of
 from phicli.bench.measuring.surroundings import Surroundings, look_around
+from phicli.bench.subjects import subjects
+from phicli.bench.watch import Watch
 from phicli.commands.benching.asking import Asking
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import Prepared, prepare
-from phicli.commands.benching.subjects import subjects
-from phicli.errors import ContextExceededError, EngineError, PhiError, UserInterruptError
+from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
+from phicli.hardware.threads import notice_threads
 from phicli.plan.tuned import BATCH
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.records.run import Subject
-from phicli.ui.bench.evaluation import print_evaluations, report_data
-from phicli.ui.bench.progress import MeasuringLine
-from phicli.ui.terminal import Terminal
-
-Tell = Callable[[str], None]
+from phicli.records.tuned_files import find_tuned
+from phicli.units import how_far
 
 
-def run_evaluation(terminal: Terminal, models: Sequence[str], options: BenchOptions) -> None:
-    """Ask, judge, keep, and show; what was answered before an interruption or a failure is shown and kept.
+@dataclass(frozen=True, slots=True)
+class EvaluationFindings:
+    """What was asked and judged until all was done or ``failure`` ended it."""
+
+    evaluations: tuple[Evaluation, ...]
+    comparisons: tuple[Paired, ...]
+    failure: PhiError | None
+
+
+def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -> EvaluationFindings:
+    """Ask each model the questions, judge the replies, and save what was found.
 
     Raises:
-        PhiError: the file of questions, a model or an option is wrong; the engine failed, or could answer nothing.
-        UserInterruptError: Ctrl-C; the same command goes on where it was.
+        PhiError: the file of questions, a model or an option is wrong.
     """
-    questions = load_items(options.eval_file or "")
+    if options.question_set is None:
+        raise UsageError("which questions?", f"name a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic")
+    questions = load_items(options.question_set)
+    if "threads" in options.settings:
+        notice_threads([options.settings["threads"]], watch.say)
     around = look_around()
-    with MeasuringLine(terminal, enabled=not options.quiet) as line:
-        run = _Run(options, questions, around, line, _silent if options.quiet else line.say)
-        failure = run.ask_all([_prepared(one, run.items, options, around) for one in run.subjects(models)])
-    failure = failure or nothing_answered(run.found)
-    comparisons = comparisons_of(run.found)
-    if run.found and not (failure is not None and options.output == "json"):
-        print_evaluations(terminal, run.found, comparisons, output=options.output)
-    if failure is not None:
-        failure.data = {**(failure.data or {}), **(report_data(run.found, comparisons) if run.found else {})}
-        raise failure
+    run = _Run(options, questions, around, watch)
+    failure = run.ask_all([_prepared(one, run.items, options, around) for one in run.subjects(models)])
+    return EvaluationFindings(tuple(run.found), comparisons_of(run.found), failure or nothing_answered(run.found))
 
 
-def _prepared(subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings) -> Prepared:
+def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings) -> Prepared:
     """With what tuning found on this machine for many requests."""
-    from phicli.commands.tuned_here import kept_for
-
-    tuned = kept_for(subject.path).current
+    tuned = find_tuned(subject.path, subject.sha256).current
     return prepare(subject, items, options, around, best=tuned.winners[BATCH] if tuned else None)
 
 
@@ -92,11 +93,10 @@ def comparisons_of(found: Sequence[Evaluation]) -> tuple[Paired, ...]:
 class _Run:
     """One command: what was asked for, and what was found so far."""
 
-    options: BenchOptions
+    options: EvalOptions
     questions: ItemSet
     around: Surroundings
-    line: MeasuringLine
-    tell: Tell
+    watch: Watch
 
     def __post_init__(self) -> None:
         self.items: tuple[Item, ...] = self.questions.items[: self.options.limit]
@@ -107,7 +107,7 @@ class _Run:
         """What is asked, with hash and build: both belong to the key of what is kept."""
         for engine in self.options.engines:
             build = build_of(engine, self.options.llama_server)
-            for one in subjects(models, engine=engine, tell=self.tell):
+            for one in subjects(models, engine=engine, tell=self.watch.say):
                 if not one.sha256:  # what does not fit is refused before all its bytes are read
                     prepare(one, self.items, self.options, self.around)
                 yield replace(one, sha256=one.sha256 or self._sha256(one), build=build)
@@ -144,17 +144,17 @@ class _Run:
         name = prepared.subject.model
 
         def loading(waited_s: float) -> None:
-            self.line.show(f"loading {name}: {waited_s:.0f} s")
+            self.watch.show(f"loading {name}: {waited_s:.0f} s")
 
         def progress(at: Progress) -> None:
             self._tell_of_loss(journal)
-            self.line.show(f"{name}: {at.done} of {at.total}, {at.right} right", at.left_s)
+            self.watch.show(f"{name}: {at.done} of {at.total}, {at.right} right", at.left_s)
 
-        self.line.show(f"loading {name}")
+        self.watch.show(f"loading {name}")
         try:
-            with Asking(prepared, self.options, tell=self.tell, on_tick=loading) as asking:
+            with Asking(prepared, self.options, tell=self.watch.say, on_tick=loading) as asking:
                 journal.begin(prepared.settings_data())
-                self.line.show(f"{name}: {len(self.items)} questions, {prepared.slots} at a time")
+                self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} at a time")
                 evaluate(self.items, asking.ask, journal, slots=prepared.slots, stop=asking.stop, on_progress=progress)
         except KeyboardInterrupt:
             return UserInterruptError("interrupted")
@@ -184,17 +184,14 @@ class _Run:
             self.around.cpu.name, made.to_data(),
         )  # fmt: skip
         if (problem := History().try_add(entry)) is not None:
-            self.line.say(f"warning: {problem}")
+            self.watch.warn(problem)
 
     def _key(self, prepared: Prepared) -> str:
         """Everything that replies depend on; what the memory of the moment decides is no part of it."""
         subject, options = prepared.subject, self.options
         asked: dict[str, Any] = {
             "context": options.context_tokens,
-            "threads": options.threads,
-            "batch": options.batch_tokens,
-            "repack": options.repack,
-            "gpu_layers": options.gpu_layers,
+            "settings": dict(options.settings),
         }
         about = {
             "phi": phicli.__version__,
@@ -210,23 +207,20 @@ class _Run:
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:
             lines = "1 line" if journal.damaged_lines == 1 else f"{journal.damaged_lines} lines"
-            self.tell(f"{model}: {lines} of what was kept cannot be read; those questions are asked again")
+            self.watch.say(f"{model}: {lines} of what was kept cannot be read; those questions are asked again")
         if known:
-            self.tell(f"{model}: {known} of {len(self.items)} replies are there from earlier; --restart asks all again")
+            self.watch.say(
+                f"{model}: {known} of {len(self.items)} replies are there from earlier; --restart asks all again"
+            )
 
     def _tell_of_loss(self, journal: Journal) -> None:
         """Say once that replies cannot be kept, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
-            self.line.say(f"warning: from here on replies are lost with an interruption: {journal.problem}")
+            self.watch.warn(f"from here on replies are lost with an interruption: {journal.problem}")
 
     def _sha256(self, subject: Subject) -> str:
         """The hash of a file that was never hashed; it is read once more for that, and then remembered."""
         from phicli.hub.verified import hash_once
-        from phicli.ui.status import how_far
 
-        return hash_once(subject.path, lambda what, done, total: self.line.show(how_far(what, done, total)))
-
-
-def _silent(text: str) -> None:
-    del text
+        return hash_once(subject.path, lambda what, done, total: self.watch.show(how_far(what, done, total)))

@@ -10,13 +10,12 @@ from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load, check_room, fit_together
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.runs.baseline import Baseline, open_baseline
-from phicli.commands.benching.options import BenchOptions
+from phicli.bench.options import BenchOptions
+from phicli.bench.runs.baseline import Baseline
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
-from phicli.records.history import History
 from phicli.records.run import Subject, Workload
 
 _IN_BLOCKS = "not all can stay loaded side by side: each is loaded twice, in turn, for half of its repetitions"
@@ -30,7 +29,7 @@ def plan_for(
 
     Args:
         chosen: the files.
-        options: what was typed.
+        options: what is measured.
         around: the machine.
         tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they shall.
 
@@ -40,15 +39,12 @@ def plan_for(
         NotFoundError: there is no llama-server.
     """
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
-    grid = settings_grid(
-        threads=options.threads or (around.cpu.physical_cores,),
-        batch_tokens=options.batch_tokens,
-        kv_types=options.kv_types,
-        flash_attention=options.flash_attention,
-        repack=options.repack,
-        gpu_layers=options.gpu_layers,
-    )
-    if any(options.gpu_layers) and not any(gpu.usable for gpu in around.gpus) and NATIVE not in options.engines:
+    grid = settings_grid(**{"threads": (around.cpu.physical_cores,), **options.settings})
+    if (
+        any(options.settings.get("gpu_layers", ()))
+        and not any(gpu.usable for gpu in around.gpus)
+        and NATIVE not in options.engines
+    ):
         tell(_NO_GPU)
     binary = find_llama_server(options.llama_server) if NATIVE in options.engines else None
     loads: list[Load] = []
@@ -63,21 +59,6 @@ def plan_for(
     if not together:
         tell(_IN_BLOCKS)
     return BenchPlan(tuple(loads), work, options.repeat, together, binary)
-
-
-def check_before(options: BenchOptions) -> Baseline | None:
-    """What would be a pity to notice only when everything was measured; returns the baseline to compare with.
-
-    Raises:
-        UsageError: the plot cannot be written, or the options about a baseline make no sense.
-        NotFoundError: there is no such baseline.
-        IntegrityError, OSError: it cannot be read.
-    """
-    if options.plot is not None:
-        from phicli.ui.bench.plot import check_plot
-
-        check_plot(options.plot)
-    return open_baseline(options.baseline, options.fail_below, History(), force=options.force)
 
 
 def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:

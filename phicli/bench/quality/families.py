@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phicli.bench.launch import Launch, start
+from phicli.bench.options import BenchOptions
 from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent
 from phicli.bench.quality.types import Quality, name_of
 from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
-from phicli.commands.benching.options import BenchOptions
 from phicli.gguf_file.names import stem_of
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.records.run import BenchSettings, Run, Subject
