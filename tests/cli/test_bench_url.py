@@ -1,4 +1,4 @@
-"""``phi bench --url`` as people run it."""
+"""``phi bench URL`` as people run it."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_addresses_that_are_none(phi: Phi) -> None:
     for url in ("host/v1", "http://", "file:///etc/passwd", "http://me:secret@:80/v1"):
         run = phi("bench", "--url", url)
         assert run.code == 2
-        assert "no address" in run.err
+        assert "not the address" in run.err
         assert "secret" not in run.err
 
 

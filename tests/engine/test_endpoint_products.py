@@ -181,7 +181,11 @@ def test_a_redirect_is_told_as_an_address_to_give(location: str, shown: str) -> 
 
 @pytest.mark.parametrize(
     ("user", "key", "hint"),
-    [("", "", "set PHI_API_KEY"), ("", "other-key", "check PHI_API_KEY"), ("me:pass-word@", "", "password in --url")],
+    [
+        ("", "", "set PHI_API_KEY"),
+        ("", "other-key", "check PHI_API_KEY"),
+        ("me:pass-word@", "", "password in the address"),
+    ],
 )
 def test_a_refusal_names_what_to_check(user: str, key: str, hint: str) -> None:
     with Endpoint() as endpoint:

@@ -65,7 +65,7 @@ class EndpointBench:
         listed = self.client.models(silence_s=min(self.silence_s, _LIST_S))
         if not listed:
             raise NetworkError(
-                f"{self.client.address.shown} has no models", "load one there, or name one: --url URL MODEL"
+                f"{self.client.address.shown} has no models", "load one there, or name one: phi bench URL MODEL"
             )
         chosen = next((name for name in listed if not any(word in name.lower() for word in _NO_CHAT)), listed[0])
         which = "the first" if chosen == listed[0] else "one"

@@ -68,7 +68,7 @@ def print_findings(terminal: Terminal, found: EndpointFindings, *, output: str) 
 
 
 def report_data(report: EndpointReport) -> dict[str, Any]:
-    """What ``phi bench --url --json`` carries."""
+    """What ``phi bench URL --json`` carries."""
     return {"hardware": dict(report.hardware), "endpoint": report.to_data()}
 
 
