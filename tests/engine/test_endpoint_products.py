@@ -138,7 +138,7 @@ def test_a_path_without_v1_is_given_one(typed: str, proposed: str) -> None:
         with EndpointClient(read_address(place + typed, {})) as client, pytest.raises(EndpointError) as caught:
             list(client.chat({"model": "m", "messages": []}, silence_s=5, total_s=5))
     assert caught.value.kind == "not_found"
-    assert caught.value.hint.endswith(f"--url {place}{proposed}")
+    assert caught.value.hint.endswith(f"most addresses end in /v1: {place}{proposed}")
 
 
 @pytest.mark.parametrize(
