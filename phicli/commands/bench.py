@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from phicli.commands.options import Json, Quiet, complete_model
+from phicli.engine.starting import DEFAULT_ENGINE, LLAMA_SERVER
 
 
 def bench(
@@ -52,10 +53,10 @@ def bench(
         str | None, typer.Option("--gpu-layers", help="Layers on the GPU. Default: the engine decides.")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option("--engine", help="xllamacpp (default), llama-server, or both in turn.")
+        str | None, typer.Option("--engine", help=f"{DEFAULT_ENGINE} (default), {LLAMA_SERVER}, or both in turn.")
     ] = None,
     llama_server: Annotated[
-        Path | None, typer.Option("--llama-server", help="The llama-server to run. Default: that on PATH.")
+        Path | None, typer.Option("--llama-server", help=f"The {LLAMA_SERVER} to run. Default: that on PATH.")
     ] = None,
     quality: Annotated[
         bool, typer.Option("--quality/--no-quality", help="Compare answers too where quants of one model meet.")

@@ -36,7 +36,8 @@ def chat(
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
-        max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
+        max_tokens=max_tokens, context_tokens=context,
+        engine={"threads": threads, "gpu_layers": gpu_layers, "kv_type": kv_type},
     )  # fmt: skip
     prompt_text = None if prompt is None else " ".join(prompt)
     hold(

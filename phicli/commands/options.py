@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import MOST_THREADS
 
 
 def complete_model(incomplete: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from phicli.commands.threads import tell_threads
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import MOST_THREADS
 from phicli.hardware.cpu import usable_processors
 from tests.support.running import Phi
 

@@ -138,9 +138,14 @@ def test_the_command_measures_the_same_again(runs: Sequence[Run]) -> None:
     words = shlex.split(command_of(runs))
     assert words[:2] == ["phi", "bench"]
     models, options = parsed(words[2:])
-    grid = len(models) * len(options.threads) * len(options.depth_tokens) * max(len(options.repack), 1)
+    grid = (
+        len(models)
+        * len(options.settings["threads"])
+        * len(options.depth_tokens)
+        * len(options.settings.get("repack", (False,)))
+    )
     assert grid == len(runs)
-    assert options.threads == tuple(dict.fromkeys(one.settings.threads for one in runs))
+    assert options.settings["threads"] == tuple(dict.fromkeys(one.settings.threads for one in runs))
     assert options.depth_tokens == tuple(dict.fromkeys(one.workload.depth_tokens for one in runs))
     assert (options.prompt_tokens, options.generated_tokens, options.repeat) == ((512,), (128,), 5)
 

@@ -41,10 +41,7 @@ def parsed(words: Sequence[str]) -> tuple[Sequence[str], BenchOptions]:
 def plan_of(models: Sequence[str], options: BenchOptions) -> BenchPlan:
     """As ``phi bench`` plans it, without files and machine."""
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
-    grid = settings_grid(
-        threads=options.threads or (2,), batch_tokens=options.batch_tokens, kv_types=options.kv_types,
-        flash_attention=options.flash_attention, repack=options.repack, gpu_layers=options.gpu_layers,
-    )  # fmt: skip
+    grid = settings_grid(options.settings, cores=2)
     context = context_for(work, asked=options.context_tokens, trained=TRAINED)
     chosen = [subject(name.partition(":")[0], "Q4_K_M") for name in models]
     loads = [

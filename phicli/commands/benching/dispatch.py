@@ -14,7 +14,7 @@ def run(models: Sequence[str], options: BenchOptions) -> None:
     """Run the benchmark that ``options`` describe and show what it found."""
     terminal = Terminal.current()
     if not options.quiet:
-        tell_threads(options.threads, terminal.say)
+        tell_threads(options.settings.get("threads", ()), terminal.say)
     with bench_hints():
         _kind_of(options)(terminal, models, options)
 

@@ -14,6 +14,7 @@ from phicli.bench.measuring.surroundings import look_around
 from phicli.commands.benching.options import BenchOptions
 from phicli.engine.endpoint.address import KEY, Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
+from phicli.engine.settings import FIELDS
 from phicli.errors import NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.ui.bench.progress import MeasuringLine
@@ -154,12 +155,6 @@ def _check(models: Sequence[str], options: BenchOptions) -> None:
         "--fail-below": "fail_below",
         "--depth": "depth_tokens",
         "--context": "context_tokens",
-        "--threads": "threads",
-        "--batch-size": "batch_tokens",
-        "--kv-type": "kv_types",
-        "--flash-attention": "flash_attention",
-        "--repack": "repack",
-        "--gpu-layers": "gpu_layers",
         "--engine": "engines",
         "--llama-server": "llama_server",
         "--tune": "tune",
@@ -168,6 +163,6 @@ def _check(models: Sequence[str], options: BenchOptions) -> None:
         "--limit": "limit",
         "--restart": "restart",
     }
-    for option, name in refused.items():
-        if getattr(options, name) != getattr(untouched, name):
-            raise UsageError(f"{option} does not go with --url", f"leave it out; {KEY} has the endpoint's key, if any")
+    typed = [option for option, name in refused.items() if getattr(options, name) != getattr(untouched, name)]
+    for option in [*typed, *(FIELDS[name].option for name in options.settings)]:
+        raise UsageError(f"{option} does not go with --url", f"leave it out; {KEY} has the endpoint's key, if any")

@@ -13,12 +13,12 @@ from phicli.bench.evaluation.journal import Journal, journal_key
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
-from phicli.bench.launch import build_of
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.commands.benching.asking import Asking
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.preparing import Prepared, prepare
 from phicli.commands.benching.subjects import subjects
+from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UserInterruptError
 from phicli.plan.tuned import BATCH
 from phicli.records.history import Entry, History, new_run_id, now
@@ -191,10 +191,7 @@ class _Run:
         subject, options = prepared.subject, self.options
         asked: dict[str, Any] = {
             "context": options.context_tokens,
-            "threads": options.threads,
-            "batch": options.batch_tokens,
-            "repack": options.repack,
-            "gpu_layers": options.gpu_layers,
+            "settings": dict(options.settings),
         }
         about = {
             "phi": phicli.__version__,

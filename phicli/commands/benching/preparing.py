@@ -11,9 +11,10 @@ from phicli.bench.measuring.room import Load, check_room, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
+from phicli.engine.settings import FIELDS, EngineSettings
 from phicli.engine.types import Sampling
 from phicli.errors import UsageError
-from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, usable_bytes
+from phicli.fit.memory import largest_context_that_fits, usable_bytes
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
@@ -21,8 +22,8 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import BATCH_TOKENS, Winner
-from phicli.records.run import BenchSettings, Subject
+from phicli.plan.tuned import Winner, with_usual_buffers
+from phicli.records.run import Subject
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048
@@ -45,7 +46,7 @@ class Prepared:
     subject: Subject
     header: GgufHeader
     plan: LoadPlan
-    settings: BenchSettings
+    settings: EngineSettings
     context: ContextPlan
     slots: int
     max_tokens: int
@@ -99,7 +100,7 @@ def prepare(
     base = _context(plan, items, systems, most)
     load = Load(subject, _settings(plan, options, best), plan.shape, base)
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
-        best = replace(best, batch_tokens=BATCH_TOKENS, flash_attention="auto")
+        best = replace(best, settings=with_usual_buffers(best.settings))
         load = replace(load, settings=_settings(plan, options, best))
     check_room(load, around.memory, around.gpus)
     slots = _slots(load, len(items), around)
@@ -135,27 +136,23 @@ def _plan(subject: Subject, header: GgufHeader, options: BenchOptions, cores: in
         temperature=0.0,
         seed=options.seed,
         context_tokens=options.context_tokens,
-        threads=one_of(options.threads, "--threads"),
-        gpu_layers=one_of(options.gpu_layers, "--gpu-layers"),
-        kv_type=one_of(options.kv_types, "--kv-type"),
+        engine=_asked(options),
     )
     return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
 
 
-def _settings(plan: LoadPlan, options: BenchOptions, best: Winner | None) -> BenchSettings:
+def _settings(plan: LoadPlan, options: BenchOptions, best: Winner | None) -> EngineSettings:
     """How the engine is set, but for repacking, which depends on the memory that the slots leave.
 
     The type of the cache is not tuned: another one changes replies.
     """
-    typed = one_of(options.threads, "--threads")
-    batch, flash = best.batch_tokens if best else None, best.flash_attention if best else "auto"
-    return BenchSettings(
-        threads=best.threads if best and typed is None else plan.settings.threads,
-        batch_tokens=one_of(options.batch_tokens, "--batch-size") or batch or plan.settings.batch_tokens,
-        kv_type=plan.settings.kv_type,
-        flash_attention=one_of(options.flash_attention, "--flash-attention") or flash,
-        gpu_layers=plan.settings.gpu_layers,
-    )
+    base = best.settings if best else plan.settings.engine
+    return replace(base, **{"kv_type": "f16", **_asked(options), "repack": False})
+
+
+def _asked(options: BenchOptions) -> dict[str, Any]:
+    """The settings that were typed, one value of each."""
+    return {name: one_of(values, FIELDS[name].option) for name, values in options.settings.items()}
 
 
 def _max_tokens(options: BenchOptions, *, reasoning: bool) -> int:
@@ -189,10 +186,11 @@ def _slots(load: Load, questions: int, around: Surroundings) -> int:
 
 
 def _repack(load: Load, options: BenchOptions, around: Surroundings, best: Winner | None) -> bool:
-    asked = one_of(options.repack, "--repack")
+    asked = _asked(options).get("repack")
     if asked is not None:
         return bool(asked)
-    return (best is None or best.repack) and _fits(replace(load, settings=replace(load.settings, repack=True)), around)
+    repacked = replace(load, settings=replace(load.settings, repack=True))
+    return (best is None or best.settings.repack) and _fits(repacked, around)
 
 
 def _fits(load: Load, around: Surroundings) -> bool:
@@ -210,9 +208,6 @@ def _limit(load: Load, plan: LoadPlan, around: Surroundings) -> int:
     return largest_context_that_fits(
         plan.shape,
         replace(around.memory, available_bytes=max(around.memory.available_bytes - taken, 0)),
+        settings,
         at_most=plan.context.limit_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[settings.kv_type],
-        batch_tokens=settings.batch_tokens,
-        repack=settings.repack,
-        flash_attention=settings.flash_attention != "off",
     )

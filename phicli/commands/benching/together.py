@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
 _KINDS: Final = ("--url", "--tune", "--eval")
@@ -18,8 +19,8 @@ _BELONGS: Final = {
 }
 _OF_BASELINES: Final = ("--fail-below", "--force")
 _LENGTHS: Final = ("--prompt-tokens", "--tokens", "--depth", "--repeat", "--context")
-_SETTINGS: Final = ("--threads", "--batch-size", "--kv-type", "--flash-attention", "--repack")
-_ENGINES: Final = ("--gpu-layers", "--engine", "--llama-server")
+_SETTINGS: Final = tuple(field.option for field in FIELDS.values())
+_ENGINES: Final = ("--engine", "--llama-server")
 _TAKES: Final[Mapping[str, frozenset[str]]] = {
     "--url": frozenset({"--prompt-tokens", "--tokens", "--repeat", "--quick", "--concurrency", "--requests"}),
     "--tune": frozenset({"--quick", "--reset", *_SETTINGS, *_ENGINES}),  # it says itself why not those of engines

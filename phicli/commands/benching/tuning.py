@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -13,12 +13,12 @@ from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
-from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, REPACK, THREADS
 from phicli.bench.tuning.types import SLOTS, Outcome
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.subjects import subjects
 from phicli.commands.tuned_here import kept_for
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UsageError, UserInterruptError
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import plan_context
@@ -67,11 +67,11 @@ def run_tuning(terminal: Terminal, models: Sequence[str], options: BenchOptions)
 
 
 def _check(models: Sequence[str], options: BenchOptions) -> None:
-    if options.engines != ("xllamacpp",):
+    if options.engines != (DEFAULT_ENGINE,):
         raise UsageError("--tune finds settings for the engine that phi chat uses", "leave --engine out")
     if options.output not in ("text", "json"):
         raise UsageError(f"--tune prints text or --json, not --{options.output}", "leave it out")
-    if options.gpu_layers:
+    if "gpu_layers" in options.settings:
         raise UsageError("--tune leaves the layers where the engine puts them", "leave --gpu-layers out")
     if not models and not options.reset:
         raise UsageError("which model is to be tuned?", "name it: phi bench --tune tiny-phi")
@@ -119,7 +119,7 @@ def _prepared(subject: Subject, around: Surroundings) -> Prepared:
 def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> tuple[Outcome, Subject, float | None]:
     """What the search found, the subject with the build of the engine that ran, processors that others used."""
     subject = prepared.subject
-    space = prepared.space(_given(options))
+    space = prepared.space(options.settings)
     begin = partial(start, subject, context_tokens=prepared.measured_tokens, slots=SLOTS)
     with (
         MeasuringLine(terminal, enabled=not options.quiet) as line,
@@ -137,17 +137,6 @@ def _searched(terminal: Terminal, prepared: Prepared, options: BenchOptions) -> 
         except KeyboardInterrupt:
             outcome = search.outcome(complete=False)
     return outcome, replace(subject, build=pool.build), pool.used_by_others
-
-
-def _given(options: BenchOptions) -> Mapping[str, Sequence[Any]]:
-    """The values that were asked for, by setting."""
-    return {
-        REPACK: options.repack,
-        THREADS: options.threads,
-        BATCH_TOKENS: options.batch_tokens,
-        FLASH_ATTENTION: options.flash_attention,
-        KV_TYPE: options.kv_types,
-    }
 
 
 def _keep(prepared: Prepared, found: Judgement, subject: Subject) -> tuple[bool, list[str]]:

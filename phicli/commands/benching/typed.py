@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from phicli.commands.benching.options import (
-    ENGINES,
     QUICK_PROMPT,
     QUICK_REPEAT,
     QUICK_TOKENS,
     BenchOptions,
-    flash_attention,
-    kv_types,
     numbers,
     output_format,
-    switches,
     words,
 )
 from phicli.commands.benching.together import check_together
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import FIELDS
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
-
-LLAMA_SERVER: Final = "llama-server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +74,8 @@ class Typed:
             repeat_typed=self.repeat is not None,
             quick=self.quick,
             context_tokens=self.context,
-            threads=numbers(self.threads, "--threads", least=1, most=MOST_THREADS),
-            batch_tokens=numbers(self.batch_size, "--batch-size", least=1, most=16384),
-            kv_types=kv_types(self.kv_type),
-            flash_attention=flash_attention(self.flash_attention),
-            repack=switches(self.repack, "--repack"),
-            gpu_layers=numbers(self.gpu_layers, "--gpu-layers"),
-            engines=words(self.engine, "--engine", ENGINES) or ENGINES[:1],
+            settings=self._settings(),
+            engines=words(self.engine, "--engine", tuple(ENGINES)) or (DEFAULT_ENGINE,),
             llama_server=self.llama_server,
             quality=self.quality,
             baseline=self.baseline,
@@ -106,6 +96,11 @@ class Typed:
             answer_tokens=generated[0] if self.tokens is not None and len(generated) == 1 else None,
         )
 
+    def _settings(self) -> dict[str, tuple[Any, ...]]:
+        """The values that were typed for settings of the engine, by the names of fields."""
+        typed = {name: getattr(self, field.parameter) for name, field in FIELDS.items()}
+        return {name: FIELDS[name].read_list(text) for name, text in typed.items() if text is not None}
+
     def _check_together(self) -> None:
         """Each option has to do with the kind of benchmark that is asked for; nothing typed is passed over."""
         check_together(
@@ -116,12 +111,7 @@ class Typed:
                 "--repeat": self.repeat is not None,
                 "--quick": self.quick,
                 "--context": self.context is not None,
-                "--threads": self.threads is not None,
-                "--batch-size": self.batch_size is not None,
-                "--kv-type": self.kv_type is not None,
-                "--flash-attention": self.flash_attention is not None,
-                "--repack": self.repack is not None,
-                "--gpu-layers": self.gpu_layers is not None,
+                **{field.option: getattr(self, field.parameter) is not None for field in FIELDS.values()},
                 "--engine": self.engine is not None,
                 "--llama-server": self.llama_server is not None,
                 "--no-quality": not self.quality,
@@ -141,4 +131,5 @@ class Typed:
             }
         )
         if self.llama_server is not None and LLAMA_SERVER not in (self.engine or "").lower():
-            raise UsageError("--llama-server names the program for --engine llama-server", "add --engine llama-server")
+            message = f"--llama-server names the program for --engine {LLAMA_SERVER}"
+            raise UsageError(message, f"add --engine {LLAMA_SERVER}")
