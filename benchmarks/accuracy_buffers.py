@@ -18,7 +18,8 @@ from pathlib import Path
 from benchmarks.engine_buffers import MIB, Buffers, Load, buffers
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, plan_memory, takes_kv_type, usable_bytes
+from phicli.engine.settings import EngineSettings
+from phicli.fit.memory import MemorySum, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.skeleton import write_skeleton
@@ -81,14 +82,9 @@ def skeleton(folder: Path, variant: Variant, quant: str, layers: int | None) -> 
 
 def predict(shape: ModelShape, load: Load) -> MemorySum:
     """What the memory model says of ``load``."""
-    return plan_memory(
-        shape,
-        context_tokens=load.context_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[load.kv_type],
-        batch_tokens=load.batch_tokens,
-        repack=load.repack,
-        flash_attention=load.flash_attention,
-    )
+    flash = "on" if load.flash_attention else "off"
+    settings = EngineSettings(1, load.batch_tokens, load.kv_type, flash, load.repack)
+    return plan_memory(shape, settings, context_tokens=load.context_tokens)
 
 
 def loads(path: Path, variant: Variant, shape: ModelShape, contexts: Iterable[int]) -> Iterator[Load]:

@@ -19,6 +19,7 @@ from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Engine, LoadSettings, Sampling
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
@@ -33,7 +34,7 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 @pytest.fixture(scope="module")
 def session() -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
-    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.ONE_ANSWER) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
         yield opened.session
 
 
@@ -41,7 +42,9 @@ def session() -> Iterator[ChatSession]:
 def engines() -> Iterator[dict[int, Engine]]:
     """The engine at the original context and at the largest."""
     model = locate("tiny-phi").path
-    running = {tokens: LlamaServerEngine(LoadSettings(model, tokens, threads=1)) for tokens in (256, 1024)}
+    running = {
+        tokens: LlamaServerEngine(LoadSettings(model, tokens, EngineSettings(threads=1))) for tokens in (256, 1024)
+    }
     yield dict(running)
     for engine in running.values():
         engine.close()
@@ -114,7 +117,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
 
 
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
-    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.CONVERSATION) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
         sizes = set()
         for _ in range(16):
             answer = ask(opened.session, "What is the capital of France?")

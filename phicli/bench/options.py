@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from phicli.engine.starting import DEFAULT_ENGINE
+
 QUICK_PROMPT: Final = 32
 QUICK_TOKENS: Final = 12
 QUICK_REPEAT: Final = 3
@@ -29,7 +31,7 @@ class BenchOptions:
     quick: bool = False
     context_tokens: int | None = None
     settings: Mapping[str, tuple[Any, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    engines: tuple[str, ...] = ("xllamacpp",)
+    engines: tuple[str, ...] = (DEFAULT_ENGINE,)
     llama_server: Path | None = None
     quality: bool = True
     baseline: str | None = None

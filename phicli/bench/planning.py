@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from phicli.bench.launch import NATIVE, build_of, find_llama_server
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load, check_room, fit_together
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
+from phicli.engine.starting import ENGINES, build_of, find_program
 from phicli.errors import DoesNotFitError
-from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type
+from phicli.fit.memory import smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
@@ -39,14 +39,12 @@ def plan_for(
         NotFoundError: there is no llama-server.
     """
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
-    grid = settings_grid(**{"threads": (around.cpu.physical_cores,), **options.settings})
-    if (
-        any(options.settings.get("gpu_layers", ()))
-        and not any(gpu.usable for gpu in around.gpus)
-        and NATIVE not in options.engines
-    ):
+    grid = settings_grid(options.settings, cores=around.cpu.physical_cores)
+    on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
+    if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
         tell(_NO_GPU)
-    binary = find_llama_server(options.llama_server) if NATIVE in options.engines else None
+    programs = [find_program(name, options.llama_server) for name in options.engines]
+    program = next((one for one in programs if one is not None), None)
     loads: list[Load] = []
     for subject in chosen:
         shape = shape_of(read_header(subject.path))
@@ -58,7 +56,7 @@ def plan_for(
     together = fit_together(loads, around.memory, around.gpus)
     if not together:
         tell(_IN_BLOCKS)
-    return BenchPlan(tuple(loads), work, options.repeat, together, binary)
+    return BenchPlan(tuple(loads), work, options.repeat, together, program)
 
 
 def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:
@@ -92,13 +90,13 @@ def _what_fits(load: Load, work: Sequence[Workload], around: Surroundings) -> st
     """What to type so that ``load`` fits; None when nothing short of another model helps."""
     settings = load.settings
     least = context_for(work, asked=None, trained=load.shape.trained_context_tokens)
-    smaller = [name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[settings.kv_type]]
     options = {f"--context {least}": replace(load, context_tokens=least)} if least < load.context_tokens else {}
     if settings.repack:
         options["--repack off"] = replace(load, settings=replace(settings, repack=False))
-    for name in smaller if settings.flash_attention != "off" else ():
-        if takes_kv_type(load.shape, name):
-            options[f"--kv-type {name}"] = replace(load, settings=replace(settings, kv_type=name))
+    for name in smaller_kv_types(load.shape, settings.kv_type):
+        other = replace(settings, kv_type=name)
+        if other.is_possible:
+            options[f"--kv-type {name}"] = replace(load, settings=other)
     fitting = next((text for text, other in options.items() if _fits(other, around)), None)
     if fitting is not None:
         return f"it fits with {fitting}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import whole_size
 from phicli.hub.cache import sha256_in_name
@@ -19,7 +20,7 @@ TOY = "tiny-phi"
 
 
 def subjects(
-    models: Sequence[str], *, engine: str = "xllamacpp", tell: Callable[[str], None] | None = None
+    models: Sequence[str], *, engine: str = DEFAULT_ENGINE, tell: Callable[[str], None] | None = None
 ) -> tuple[Subject, ...]:
     """What ``models`` name, each once, in that order; without names what is installed, else tiny-phi.
 

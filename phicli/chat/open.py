@@ -12,14 +12,13 @@ from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import PromptFormat
-from phicli.engine.llama_server import LlamaServerEngine
-from phicli.engine.process import WorkerProcess
+from phicli.engine.process import EngineProcess
+from phicli.engine.starting import DEFAULT_ENGINE, start_engine
 from phicli.engine.types import Engine
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
-from phicli.paths import log_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan, Use, plan_load
@@ -41,7 +40,7 @@ def open_chat(
     options: ChatOptions,
     use: Use,
     *,
-    early: WorkerProcess | None = None,
+    early: EngineProcess | None = None,
     tuned: Tuned | None = None,
     on_tick: Callable[[float], None] | None = None,
 ) -> Iterator[OpenChat]:
@@ -65,7 +64,7 @@ def open_chat(
     def open_engine(context_tokens: int) -> Engine:
         nonlocal early
         process, early = early, None
-        return LlamaServerEngine(plan.settings_for(context_tokens), process=process, log_dir=log_dir(), on_tick=on_tick)
+        return start_engine(DEFAULT_ENGINE, plan.settings_for(context_tokens), early=process, on_tick=on_tick)
 
     try:
         header = read_header(model.path)

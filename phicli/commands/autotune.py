@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.engine_options import engine_options
+from phicli.commands.engine_options import engine_grid, engine_options
 from phicli.commands.options import Json, Quiet, complete_model
 from phicli.errors import UsageError
 
@@ -30,7 +30,6 @@ def autotune(
 ) -> None:
     """Find the fastest engine settings for a model on this machine; phi chat uses them from then on."""
     from phicli.bench.tuning import autotune as tuning
-    from phicli.commands.typed_lists import engine_grid
     from phicli.ui.bench.progress import measuring
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 

@@ -20,12 +20,14 @@ from phicli.commands.options import (
     engine_names,
     output_format,
 )
+from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
 _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
 _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
+    *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
 
 
@@ -107,7 +109,7 @@ def bench(
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
-        refuse(ctx, [*settings, *_ONLY_MODELS], "has no meaning for an endpoint")
+        refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
         return bench_endpoint(endpoint, lengths, concurrency, requests, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
     options = bench_options(

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phicli.bench.endpoint.benchmark import EndpointOptions, benchmark_endpoint
 from phicli.bench.local import benchmark
 from phicli.bench.options import QUICK_PROMPT, QUICK_REPEAT, QUICK_TOKENS, BenchOptions
-from phicli.commands.typed_lists import engine_grid, numbers
+from phicli.commands.engine_options import engine_grid
+from phicli.engine.settings import Whole, read_list
 from phicli.errors import UsageError
 from phicli.ui.bench.progress import measuring
+
+_MOST_TOKENS: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +123,12 @@ def bench_models(models: Sequence[str], options: BenchOptions, *, plot: Path | N
         findings.planned, llama_server=options.llama_server, quick=options.quick, quality=options.quality
     )
     print_findings(terminal, findings, output=output, plot=plot, command=command)
+
+
+def numbers(text: str | None, option: str, *, least: int = 0, most: int = _MOST_TOKENS) -> tuple[int, ...]:
+    """The whole numbers in a list such as ``1,2,4``; empty for None.
+
+    Raises:
+        UsageError: one of them is not between ``least`` and ``most``.
+    """
+    return read_list(Whole(least, most), text, option)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.options import Context, GpuLayers, Json, KvType, Model, Quiet, Threads
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import Context, Json, Model, Quiet
 
 
+@engine_options("chat")
 def chat(
     model: Model = None,
     prompt: Annotated[
@@ -22,9 +24,8 @@ def chat(
     seed: Annotated[int | None, typer.Option("--seed", help="Makes a sampled answer repeatable.")] = None,
     max_tokens: Annotated[int | None, typer.Option("--max-tokens", "-n", help="Most tokens of an answer.")] = None,
     context: Context = None,
-    threads: Threads = None,
-    gpu_layers: GpuLayers = None,
-    kv_type: KvType = None,
+    *,
+    settings: Any,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Do not read standard input beside a prompt.")] = False,
@@ -36,7 +37,8 @@ def chat(
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
-        max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
+        max_tokens=max_tokens, context_tokens=context,
+        engine=settings,
     )  # fmt: skip
     prompt_text = None if prompt is None else " ".join(prompt)
     hold(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phicli.engine.process import WorkerProcess
+from phicli.engine.starting import start_early
 from phicli.errors import NotInstalledError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
-from phicli.paths import log_dir, state_dir
+from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.locate import LocatedModel, locate
@@ -44,9 +44,9 @@ def hold(wanted: Conversation) -> None:
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    if wanted.options.threads is not None and not wanted.quiet:
-        notice_threads([wanted.options.threads], terminal.say)
-    early = WorkerProcess(log_dir()) if model.path.is_file() else None
+    if "threads" in wanted.options.engine and not wanted.quiet:
+        notice_threads([wanted.options.engine["threads"]], terminal.say)
+    early = start_early() if model.path.is_file() else None
     from phicli.chat.open import open_chat
     from phicli.commands.tuned_here import tuned_for
     from phicli.plan.load import Use

@@ -60,13 +60,13 @@ def eval_(
     """Ask models questions whose answers a program can check, and count the right ones."""
     from phicli.bench.evaluation.evaluate import evaluate_models
     from phicli.bench.evaluation.preparing import EvalOptions
-    from phicli.commands.typed_lists import engine_values
+    from phicli.engine.settings import read_asked
     from phicli.ui.bench.evaluation import print_findings
     from phicli.ui.bench.progress import measuring
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     options = EvalOptions(
-        question_set, max_tokens, context, engine_values(settings), engine_names(engine, llama_server), llama_server,
+        question_set, max_tokens, context, read_asked(settings), engine_names(engine, llama_server), llama_server,
         limit, restart, seed,
     )  # fmt: skip
     with measuring(quiet=quiet) as (terminal, line):

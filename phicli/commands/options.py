@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import OneOf, read_list
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
-
-ENGINES: Final = ("xllamacpp", "llama-server")
 
 
 def complete_model(incomplete: str) -> list[str]:
@@ -40,33 +39,19 @@ Models = Annotated[
     ),
 ]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help="xllamacpp or llama-server, or both in turn [default: xllamacpp].")
+    str | None, typer.Option("--engine", help=f"{' or '.join(ENGINES)}, or both in turn [default: {DEFAULT_ENGINE}].")
 ]
 LlamaServer = Annotated[
-    Path | None, typer.Option("--llama-server", help="The llama-server program [default: the one on PATH].")
+    Path | None, typer.Option("--llama-server", help=f"The {LLAMA_SERVER} program [default: the one on PATH].")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", "-t", min=1, max=MOST_THREADS, envvar="PHI_THREADS", help="Default: the physical cores."),
-]
 Context = Annotated[
     int | None,
     typer.Option("--context", "-c", min=32, envvar="PHI_CONTEXT", help="Most tokens a conversation may have."),
-]
-KvType = Annotated[
-    str | None,
-    typer.Option("--kv-type", envvar="PHI_KV_TYPE", help="Type of the context's memory: f16 (default), q8_0 or q4_0."),
-]
-GpuLayers = Annotated[
-    int | None,
-    typer.Option(
-        "--gpu-layers", min=0, envvar="PHI_GPU_LAYERS", help="Layers on the GPU. Default: the engine decides."
-    ),
 ]
 
 
@@ -89,9 +74,9 @@ def engine_names(typed: str | None, llama_server: Path | None) -> tuple[str, ...
     Raises:
         UsageError: there is no such engine, or a program is named for an engine that was not asked for.
     """
-    from phicli.commands.typed_lists import words
-
-    names = words(typed, "--engine", ENGINES) or ENGINES[:1]
-    if llama_server is not None and ENGINES[1] not in names:
-        raise UsageError("--llama-server names the program for --engine llama-server", "add --engine llama-server")
+    names = read_list(OneOf(tuple(ENGINES)), typed, "--engine") or (DEFAULT_ENGINE,)
+    if llama_server is not None and all(ENGINES[name].program is None for name in names):
+        raise UsageError(
+            f"--llama-server names the program for --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
+        )
     return names

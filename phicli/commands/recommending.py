@@ -188,7 +188,7 @@ def _speeds(machine: Machine, request: Request, just_made: Sequence[Calibration]
 
     if machine.simulated is not None:
         return speed_model(machine, prompt_tokens=request.prompt_tokens)
-    from phicli.engine.build import engine_build
+    from phicli.engine.starting import build_of
     from phicli.plan.tuned_speed import as_tuned
     from phicli.records.calibration_files import load_calibrations, load_measurements
     from phicli.records.tuned_files import Conditions, all_tuned
@@ -205,7 +205,7 @@ def _speeds(machine: Machine, request: Request, just_made: Sequence[Calibration]
             measurements=measurements,
         )
 
-    return as_tuned(with_threads, all_tuned(Conditions(cpu.name, cpu.physical_cores, engine_build())))
+    return as_tuned(with_threads, all_tuned(Conditions(cpu.name, cpu.physical_cores, build_of())))
 
 
 def _calibrated(
@@ -213,20 +213,23 @@ def _calibrated(
 ) -> Calibration | None:
     """Times of the engine for ``one``, None where no file of its kind can be made or where it shares two devices."""
     from phicli.bench.calibration.calibrate import calibrate, can_calibrate
-    from phicli.bench.calibration.timing import Setting, start_engine
+    from phicli.bench.calibration.timing import Setting, timed_engine
+    from phicli.engine.settings import EngineSettings
 
     candidate = one.candidate
     on_gpu = one.gpu_layers > candidate.shape.layers
     if not can_calibrate(candidate.variant, candidate.quant) or (one.gpu_layers and not on_gpu):
         return None
     setting = Setting(
-        threads=machine.cpu.physical_cores,
-        repack=one.memory.repack_bytes > 0,
-        gpu_layers=one.gpu_layers,
+        replace(
+            EngineSettings.for_cores(machine.cpu.physical_cores),
+            repack=one.memory.repack_bytes > 0,
+            gpu_layers=one.gpu_layers,
+        ),
         device=next((gpu.name for gpu in machine.gpus if gpu.usable), "cpu") if on_gpu else "cpu",
     )
 
     def on_step(step: str) -> None:
         tell(f"calibrating {_name(one)}: {step}")
 
-    return calibrate(candidate, machine.cpu, setting, start=start or start_engine, on_step=on_step)
+    return calibrate(candidate, machine.cpu, setting, start=start or timed_engine, on_step=on_step)

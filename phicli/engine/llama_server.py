@@ -14,7 +14,7 @@ from phicli.engine.types import Event, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000
-"""Characters; splitting text into words recurses for each character of a run without spaces."""
+"""Characters; the engine's recursive tokenizer has ended its process on long texts."""
 
 
 class LlamaServerEngine:
@@ -73,7 +73,7 @@ class LlamaServerEngine:
         except EngineError as error:
             if len(text) < _LONG_TEXT:
                 raise
-            hint = "the text may hold a run without spaces that is too long for the engine: break it into lines"
+            hint = "the text may be too long for the engine's tokenizer: break it into lines, or use a shorter one"
             raise EngineError(error.message, hint, data=error.data) from error
 
     def generate(

@@ -171,18 +171,19 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
     Only options that change what is measured are given here, so that a build which lacks one says so. What is fixed
     besides (see :func:`_environment`) goes by variables, which a build that does not know them ignores.
     """
+    engine = settings.engine
     found = [
         *("-m", str(settings.model_path)),
         *("-c", str(settings.context_tokens * settings.slots)),
-        *("-t", str(settings.threads), "-tb", str(settings.threads)),
-        *("-b", str(settings.batch_tokens), "-ub", str(settings.batch_tokens)),
-        *("--cache-type-k", settings.kv_type, "--cache-type-v", settings.kv_type),
-        *("-fa", settings.flash_attention),
+        *("-t", str(engine.threads), "-tb", str(engine.threads)),
+        *("-b", str(engine.batch_tokens), "-ub", str(engine.batch_tokens)),
+        *("--cache-type-k", engine.kv_type, "--cache-type-v", engine.kv_type),
+        *("-fa", engine.flash_attention),
         *("--parallel", str(settings.slots)),
     ]
-    if settings.gpu_layers >= 0:
-        found += ["--n-gpu-layers", str(settings.gpu_layers)]
-    if not settings.repack:
+    if engine.gpu_layers >= 0:
+        found += ["--n-gpu-layers", str(engine.gpu_layers)]
+    if not engine.repack:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")

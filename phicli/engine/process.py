@@ -16,7 +16,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -180,7 +179,7 @@ class WorkerProcess(EngineProcess):
 
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
-        config = asdict(settings) | {"model_path": str(settings.model_path), "api_key": self.api_key}
+        config = settings.to_data() | {"api_key": self.api_key}
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
         with contextlib.suppress(OSError):  # it died already: wait_ready says why
             self._popen.stdin.write(json.dumps(config) + "\n")

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-MOST_THREADS: Final = 512
-"""The most that llama.cpp takes: its ``GGML_MAX_N_THREADS``."""
+from phicli.engine.settings import EngineSettings
 
 FinishReason = Literal["stop", "length"]
 
@@ -18,22 +17,19 @@ class LoadSettings:
     """How a model file is loaded.
 
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
-    ``repack`` copies the weights into the layout the processor likes best: more tokens per second, a slower
-    start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can. ``kv_type`` is the
-    type of the key-value cache: ``f16``, ``q8_0`` or ``q4_0``. ``flash_attention`` is ``auto``, ``on`` or ``off``.
     ``slots`` sequences can be generated at a time, each with ``context_tokens``.
     """
 
     model_path: Path
     context_tokens: int
-    threads: int
-    batch_tokens: int = 128
-    gpu_layers: int = -1
-    repack: bool = False
+    engine: EngineSettings
     warmup: bool = False
-    kv_type: str = "f16"
-    flash_attention: str = "auto"
     slots: int = 1
+
+    def to_data(self) -> dict[str, Any]:
+        """All of it on one level, as JSON has it."""
+        mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
+        return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +141,22 @@ class Engine(Generator, Protocol):
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
+
+
+class LocalEngine(Engine, Protocol):
+    """A token-level engine in a process of its own on this machine; it loads the model in the background."""
+
+    @property
+    def pid(self) -> int:
+        """The process id of the engine, for measurements."""
+
+    @property
+    def build(self) -> str:
+        """The engine and its version; empty while that is not known."""
+
+    def wait_ready(self) -> None:
+        """Wait until the model is loaded.
+
+        Raises:
+            EngineError: the file cannot be loaded; quotes the engine's reason.
+        """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.catalog.quants import same_quant
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
-from phicli.fit.memory import CONTEXT_STEP, KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
-from phicli.fit.placement import BATCH_TOKENS, Placement, place
+from phicli.fit.memory import CONTEXT_STEP, KV_TYPE_BYTES, USUAL, largest_context_that_fits, takes_kv_type
+from phicli.fit.placement import Placement, place
 from phicli.fit.tasks import Task, task_named
 from phicli.fit.types import Candidate, Rejection, Request
 from phicli.hardware.types import Machine
@@ -120,9 +120,8 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
     if last.kv_type == "f16" and takes_kv_type(shape, "q8_0") and place(shape, machine, context, "q8_0").fits:
         remedy = "q8_0 KV would fit: --kv-type q8_0"
     elif machine.memory is not None:
-        fitting = largest_context_that_fits(
-            shape, machine.memory, at_most=context, kv_type_bytes=KV_TYPE_BYTES[last.kv_type], batch_tokens=BATCH_TOKENS
-        )
+        settings = replace(USUAL, kv_type=last.kv_type)
+        fitting = largest_context_that_fits(shape, machine.memory, settings, at_most=context)
         if fitting >= SHORTEST_USEFUL_CONTEXT:
             remedy = f"a context of {fitting:,} tokens would fit: --context {fitting}"
     return Rejection(candidate.variant.id, candidate.quant, "memory", reason, last.missing_bytes, remedy)

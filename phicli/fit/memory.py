@@ -25,6 +25,7 @@ from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
+from phicli.engine.settings import EngineSettings
 from phicli.errors import THIS_COMMAND, DoesNotFitError
 from phicli.fit.shape import ModelShape
 from phicli.hardware.available import Memory
@@ -34,6 +35,9 @@ MIB: Final = 1 << 20
 GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
+
+USUAL: Final = EngineSettings(threads=1)
+"""The default settings, for sums of memory: the number of threads makes no difference to them."""
 
 CONTEXT_STEP: Final = 256
 """The engine rounds a context up to whole multiples of it, in tokens."""
@@ -104,40 +108,37 @@ def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
     return kv_type == "f16" or (shape.key_length % _KV_BLOCK == 0 and shape.value_length % _KV_BLOCK == 0)
 
 
+def smaller_kv_types(shape: ModelShape, kv_type: str) -> tuple[str, ...]:
+    """The types that take less memory than ``kv_type`` and that the engine has for ``shape``, the most exact first."""
+    smaller = (name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[kv_type])
+    return tuple(name for name in smaller if takes_kv_type(shape, name))
+
+
 def plan_memory(
-    shape: ModelShape,
-    *,
-    context_tokens: int,
-    kv_type_bytes: float = 2.0,
-    batch_tokens: int = 128,
-    repack: bool = False,
-    flash_attention: bool = True,
-    gpu_layers: int = 0,
+    shape: ModelShape, settings: EngineSettings = USUAL, *, context_tokens: int, gpu_layers: int = 0
 ) -> MemorySum:
-    """What a model of ``shape`` takes with a context of ``context_tokens``, read in batches of ``batch_tokens``.
+    """What a model of ``shape`` takes with ``settings`` and a context of ``context_tokens``.
 
     Args:
         shape: dimensions and size of the weights.
+        settings: how the engine is set; ``auto`` flash attention is on, as the engine has it on a processor.
         context_tokens: tokens of one sequence.
-        kv_type_bytes: bytes per value of the cache (:data:`KV_TYPE_BYTES`).
-        batch_tokens: ``n_ubatch`` of llama.cpp.
-        repack: whether weights are copied into the layout that the processor likes best.
-        flash_attention: whether the engine uses it; its default on a processor, and needed for a quantised cache.
-        gpu_layers: ``n_gpu_layers`` of llama.cpp: the output counts as one layer and goes first, then the last layers.
+        gpu_layers: layers that a GPU really takes, whatever ``settings`` ask for: the output counts as one layer and
+            goes first, then the last layers.
     """
     context = -(-max(context_tokens, 1) // CONTEXT_STEP) * CONTEXT_STEP
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
-    batch = min(batch_tokens, context)
-    compute = _compute_bytes(shape, context, batch, flash_attention=flash_attention)
-    if kv_type_bytes < 2 and shape.architecture == "phi2" and shape.key_length % _ROTATED == 0:
+    batch = min(settings.batch_tokens, context)
+    compute = _compute_bytes(shape, context, batch, flash_attention=settings.flash_attention != "off")
+    if settings.kv_type != "f16" and shape.architecture == "phi2" and shape.key_length % _ROTATED == 0:
         compute += 4 * batch * shape.embedding
-    kv_bytes = int(context * values * kv_type_bytes)
+    kv_bytes = int(context * values * KV_TYPE_BYTES[settings.kv_type])
     on_gpu, output_on_gpu = min(max(gpu_layers - 1, 0), shape.layers), gpu_layers > 0
     in_layers = shape.weights_bytes - shape.embedding_bytes - shape.output_bytes
     share = on_gpu / max(shape.layers, 1)
     output_bytes = shape.output_bytes or shape.embedding_bytes  # where it is tied, the GPU gets a copy
     copied = shape.embedding_bytes if output_on_gpu and not shape.output_bytes else 0
-    repackable = int(shape.repackable_bytes * (1 - share)) if repack else 0
+    repackable = int(shape.repackable_bytes * (1 - share)) if settings.repack else 0
     gpu_compute = compute if gpu_layers > 0 else 0
     return MemorySum(
         weights_bytes=shape.weights_bytes + copied,
@@ -173,28 +174,13 @@ def usable_bytes(memory: Memory) -> int:
 
 
 def largest_context_that_fits(
-    shape: ModelShape,
-    memory: Memory,
-    *,
-    at_most: int,
-    kv_type_bytes: float = 2.0,
-    batch_tokens: int = 128,
-    repack: bool = False,
-    flash_attention: bool = True,
+    shape: ModelShape, memory: Memory, settings: EngineSettings = USUAL, *, at_most: int
 ) -> int:
     """The longest context in tokens, ``at_most`` or a multiple of 256 below it, that fits; 0 when none does."""
     usable = usable_bytes(memory)
 
     def fits(context_tokens: int) -> bool:
-        needed = plan_memory(
-            shape,
-            context_tokens=context_tokens,
-            kv_type_bytes=kv_type_bytes,
-            batch_tokens=batch_tokens,
-            repack=repack,
-            flash_attention=flash_attention,
-        )
-        return needed.resident_bytes <= usable
+        return plan_memory(shape, settings, context_tokens=context_tokens).resident_bytes <= usable
 
     if at_most > 0 and fits(at_most):
         return at_most

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
+from phicli.engine.settings import read_asked
 from phicli.errors import THIS_COMMAND, UsageError
-from phicli.fit.memory import KV_TYPE_BYTES
 
 _LARGEST_SEED = 2**32 - 2
 
@@ -14,6 +17,9 @@ _LARGEST_SEED = 2**32 - 2
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     """Options of a conversation; None leaves the choice to the model's entry in the catalogue, or to the machine.
+
+    ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
+    None or missing are left to the machine.
 
     Raises:
         UsageError: a value makes no sense.
@@ -27,9 +33,7 @@ class ChatOptions:
     seed: int | None = None
     max_tokens: int | None = None
     context_tokens: int | None = None
-    threads: int | None = None
-    gpu_layers: int | None = None
-    kv_type: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         _check("--temperature", self.temperature, 0, 100)
@@ -38,9 +42,7 @@ class ChatOptions:
         _check("--min-p", self.min_p, 0, 1)
         _check("--seed", self.seed, 0, _LARGEST_SEED)
         _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
-        _check("--gpu-layers", self.gpu_layers, 0, 2**31 - 1)
-        if self.kv_type is not None and self.kv_type not in KV_TYPE_BYTES:
-            raise UsageError(f"--kv-type {self.kv_type} is unknown", f"there is {', '.join(KV_TYPE_BYTES)}")
+        object.__setattr__(self, "engine", read_asked(self.engine))
         check_text("--system", self.system or "")
 
 

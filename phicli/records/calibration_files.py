@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from phicli.engine.build import engine_build
+from phicli.engine.starting import build_of
 from phicli.fit.calibration import Calibration, Conditions, Measurement
 from phicli.paths import data_dir, write_atomically
 
@@ -65,7 +65,7 @@ def _save(folder: str, name: str, about: Mapping[str, Any], data: Mapping[str, A
 
 
 def _load(folder: str, read: Callable[[Mapping[str, Any]], _Kept], cpu: str, build: str | None) -> tuple[_Kept, ...]:
-    build = build or engine_build()
+    build = build or build_of()
 
     def holds(conditions: Conditions) -> bool:
         return conditions.cpu == cpu and conditions.build == build

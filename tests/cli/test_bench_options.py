@@ -69,7 +69,6 @@ def test_every_option_of_bench_is_common_or_of_one_kind() -> None:
     common = {"ctx", "models", "prompt_tokens", "tokens", "repeat", "quick", "url", "quiet"}
     common |= {"as_json", "jsonl", "csv", "markdown", "eval_set", "tune"}
     of_models = {option.removeprefix("--no-").removeprefix("--").replace("-", "_") for option in OF_MODELS}
-    of_models = of_models - {"batch_size"} | {"batch_tokens"}
     assert names == common | of_models | {"concurrency", "requests"}
 
 

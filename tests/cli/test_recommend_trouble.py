@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from phicli.catalog.load import catalog
-from phicli.engine.build import engine_build
+from phicli.engine.starting import build_of
 from phicli.fit.calibration import Calibration, Measurement, shape_key
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.plan.candidates import expected_shape
@@ -129,7 +129,7 @@ def test_numbers_that_are_damaged_do_no_harm(phi: Phi, environment: dict[str, st
     assert shape is not None
     cpu = describe_cpu()[0]
     for repack in (False, True):
-        conditions = {"cpu": cpu.name, "build": engine_build(), "threads": cpu.physical_cores, "repack": repack,
+        conditions = {"cpu": cpu.name, "build": build_of(), "threads": cpu.physical_cores, "repack": repack,
                       "device": "cpu"}  # fmt: skip
         known = {"conditions": conditions, "quant": "Q4_K_M", "made_at": "2026-01-01T00:00:00+00:00",
                  "shape_key": shape_key(shape[0]), "variant_id": "phi-4-mini"}  # fmt: skip

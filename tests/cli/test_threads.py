@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import MOST_THREADS
 from phicli.hardware.cpu import usable_processors
 from phicli.hardware.threads import notice_threads
 from tests.support.running import Phi

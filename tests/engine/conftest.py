@@ -13,6 +13,7 @@ import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.native_server import NativeServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.support.files import TINY_PHI
@@ -23,7 +24,7 @@ QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
 
 
 def tiny_settings(context_tokens: int = 256) -> LoadSettings:
-    return LoadSettings(model_path=TINY_PHI, context_tokens=context_tokens, threads=2)
+    return LoadSettings(model_path=TINY_PHI, context_tokens=context_tokens, engine=EngineSettings(threads=2))
 
 
 def make(kind: str, context_tokens: int) -> Engine:

@@ -13,6 +13,7 @@ import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.process import WorkerProcess
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
@@ -20,7 +21,7 @@ from tests.support.processes import gone
 
 
 def load(path: Path, log_dir: Path) -> None:
-    engine = LlamaServerEngine(LoadSettings(model_path=path, context_tokens=256, threads=1), log_dir=log_dir)
+    engine = LlamaServerEngine(LoadSettings(path, 256, EngineSettings(threads=1)), log_dir=log_dir)
     try:
         engine.wait_ready()
     finally:

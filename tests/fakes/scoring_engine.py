@@ -9,8 +9,9 @@ from pathlib import Path
 
 from phicli.bench.launch import BenchEngine
 from phicli.engine.logprobs import Scored
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Event, Sampling
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 
 Rule = Callable[[Sequence[int]], Mapping[int, float]]
 """The probabilities of the next token after a prompt; all that there are."""
@@ -70,7 +71,7 @@ class Launcher:
     ) -> None:
         self._rules, self._shifts, self._fails = rules, shifts or {}, fails
         self.engines: dict[str, RuledEngine] = {}
-        self.settings: list[BenchSettings] = []
+        self.settings: list[EngineSettings] = []
         self.running = 0
         self.most_running = 0
 
@@ -78,7 +79,7 @@ class Launcher:
     def __call__(
         self,
         subject: Subject,
-        settings: BenchSettings,
+        settings: EngineSettings,
         context_tokens: int,
         *,
         slots: int = 1,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.build import engine_build
+from phicli.engine.starting import build_of
 from phicli.fit.calibration import Calibration, Conditions, Measurement
 from phicli.records.calibration_files import (
     load_calibrations,
@@ -66,10 +66,10 @@ def test_another_processor_and_another_build_are_left_out() -> None:
 
 
 def test_the_build_is_the_installed_one_unless_told() -> None:
-    now = replace(CALIBRATION, conditions=replace(HERE, build=engine_build()))
+    now = replace(CALIBRATION, conditions=replace(HERE, build=build_of()))
     save_calibration(CALIBRATION)
     save_calibration(now)
-    assert engine_build().startswith("xllamacpp ")
+    assert build_of().startswith("xllamacpp ")
     assert load_calibrations("Some CPU 9000") == (now,)
 
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from phicli.engine.settings import EngineSettings
 from phicli.records.machine_mark import machine_mark
 from phicli.records.tuned import USES, Tuned, Winner
 from phicli.records.tuned_files import (
@@ -25,7 +26,7 @@ from phicli.records.tuned_files import (
 
 HERE = Conditions("Some CPU 9000", 4, "xllamacpp 1")
 HASH = "ab" * 32
-WINNER = Winner(3, 256, "f16", "off", True, default=False, ratio=1.2, ratio_low=1.1, ratio_high=1.3)
+WINNER = Winner(EngineSettings(3, 256, "f16", "off", True), default=False, ratio=1.2, ratio_low=1.1, ratio_high=1.3)
 TUNED = Tuned(
     model="phi-4-mini",
     variant_id="phi-4-mini",

@@ -127,12 +127,12 @@ def test_the_command_measures_the_same_again(runs: Sequence[Run]) -> None:
     models, options = parsed(words[2:])
     grid = (
         len(models)
-        * len(options.settings.get("threads", ()))
+        * len(options.settings["threads"])
         * len(options.depth_tokens)
-        * max(len(options.settings.get("repack", ())), 1)
+        * len(options.settings.get("repack", (False,)))
     )
     assert grid == len(runs)
-    assert options.settings.get("threads", ()) == tuple(dict.fromkeys(one.settings.threads for one in runs))
+    assert options.settings["threads"] == tuple(dict.fromkeys(one.settings.threads for one in runs))
     assert options.depth_tokens == tuple(dict.fromkeys(one.workload.depth_tokens for one in runs))
     assert (options.prompt_tokens, options.generated_tokens, options.repeat) == ((512,), (128,), 5)
 

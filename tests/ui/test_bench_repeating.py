@@ -29,7 +29,7 @@ DEPTHS = ("", "64", "0,64", "64,0", "512,0,64")
 def plan_of(models: Sequence[str], options: BenchOptions) -> BenchPlan:
     """As ``phi bench`` plans it, without files and machine."""
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
-    grid = settings_grid(**{"threads": (2,), **options.settings})
+    grid = settings_grid(options.settings, cores=2)
     context = context_for(work, asked=options.context_tokens, trained=TRAINED)
     chosen = [subject(name.partition(":")[0], "Q4_K_M") for name in models]
     loads = [

@@ -11,7 +11,8 @@ import pytest
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
-from phicli.records.run import BenchSettings, Subject
+from phicli.engine.settings import EngineSettings
+from phicli.records.run import Subject
 from phicli.ui.bench.tuning import print_tuning
 from phicli.ui.terminal import Terminal
 from tests.fakes.tunable_machine import TunableMachine
@@ -26,7 +27,7 @@ def searched(machine: TunableMachine) -> Outcome:
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
 
 
-def eight_threads_are_faster(settings: BenchSettings) -> float:
+def eight_threads_are_faster(settings: EngineSettings) -> float:
     return 0.7 if settings.threads == 8 else 1.0
 
 

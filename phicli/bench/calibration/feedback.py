@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import Surroundings
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.fit.calibration import Conditions, Measurement
-from phicli.records.run import BenchSettings, Run
-
-_ENGINE = "xllamacpp"
+from phicli.records.run import Run
 
 
 def measurements_of(runs: Sequence[Run], loads: Sequence[Load], around: Surroundings) -> tuple[Measurement, ...]:
@@ -32,8 +32,10 @@ def _runs_of(load: Load, runs: Sequence[Run]) -> list[Run]:
 def _of_load(load: Load, runs: Sequence[Run], around: Surroundings) -> Iterator[Measurement]:
     subject, settings = load.subject, load.settings
     device = around.device(settings.gpu_layers, load.shape.layers)
-    usual = BenchSettings(settings.threads, repack=settings.repack, gpu_layers=settings.gpu_layers)
-    if subject.engine != _ENGINE or not subject.variant_id or not subject.quant or device is None or settings != usual:
+    usual = EngineSettings(settings.threads, repack=settings.repack, gpu_layers=settings.gpu_layers)
+    if subject.engine != DEFAULT_ENGINE or device is None or settings != usual:
+        return
+    if not subject.variant_id or not subject.quant:
         return
     read = next((run for run in runs if run.prompt_tps is not None), None)
     for run in runs:

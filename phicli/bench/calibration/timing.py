@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, start_engine
 from phicli.engine.types import Done, Engine, LoadSettings, Sampling
 from phicli.errors import EngineError
 
@@ -16,16 +18,16 @@ TOKENS: Final = 8
 _SHORT_PROMPT: Final = 8
 _FIRST_ID: Final = 300
 _PRIME: Final = 389
-_BATCH_TOKENS: Final = 128  # as `phi chat` sets it
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the engine is set for the runs that the times shall hold for: as ``phi chat`` would set it."""
+    """How the engine is set for the runs that the times shall hold for, and where its layers are.
 
-    threads: int
-    repack: bool = False
-    gpu_layers: int = 0
+    ``device`` is ``cpu`` or the name of the GPU that has all layers.
+    """
+
+    engine: EngineSettings
     device: str = "cpu"
 
 
@@ -66,20 +68,9 @@ class Timed:
 
 
 @contextlib.contextmanager
-def start_engine(path: Path, setting: Setting, context_tokens: int) -> Iterator[Timed]:
+def timed_engine(path: Path, setting: Setting, context_tokens: int) -> Iterator[Timed]:
     """The engine in a child process, loaded as ``phi chat`` loads it for a conversation."""
-    from phicli.engine.llama_server import LlamaServerEngine
-
-    settings = LoadSettings(
-        model_path=path,
-        context_tokens=context_tokens,
-        threads=setting.threads,
-        batch_tokens=_BATCH_TOKENS,
-        gpu_layers=setting.gpu_layers,
-        repack=setting.repack,
-        warmup=True,
-    )
-    engine = LlamaServerEngine(settings)
+    engine = start_engine(DEFAULT_ENGINE, LoadSettings(path, context_tokens, setting.engine, warmup=True))
     try:
         engine.wait_ready()
         yield Timed(engine)

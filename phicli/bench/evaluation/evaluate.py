@@ -14,11 +14,11 @@ from phicli.bench.evaluation.preparing import EvalOptions, Prepared, prepare
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
-from phicli.bench.launch import build_of
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
 from phicli.commands.benching.asking import Asking
+from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.tuned import BATCH

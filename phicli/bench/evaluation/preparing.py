@@ -12,8 +12,10 @@ from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, check_room, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
-from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, usable_bytes
+from phicli.fit.memory import largest_context_that_fits, usable_bytes
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
@@ -21,8 +23,8 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import BATCH_TOKENS, Winner
-from phicli.records.run import BenchSettings, Subject
+from phicli.plan.tuned import Winner, with_usual_buffers
+from phicli.records.run import Subject
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048
@@ -46,7 +48,7 @@ class EvalOptions:
     max_tokens: int | None = None
     context_tokens: int | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    engines: tuple[str, ...] = ("xllamacpp",)
+    engines: tuple[str, ...] = (DEFAULT_ENGINE,)
     llama_server: Path | None = None
     limit: int | None = None
     restart: bool = False
@@ -64,7 +66,7 @@ class Prepared:
     subject: Subject
     header: GgufHeader
     plan: LoadPlan
-    settings: BenchSettings
+    settings: EngineSettings
     context: ContextPlan
     slots: int
     max_tokens: int
@@ -118,7 +120,7 @@ def prepare(
     base = _context(plan, items, systems, most)
     load = Load(subject, _settings(plan, options, best), plan.shape, base)
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
-        best = replace(best, batch_tokens=BATCH_TOKENS, flash_attention="auto")
+        best = replace(best, settings=with_usual_buffers(best.settings))
         load = replace(load, settings=_settings(plan, options, best))
     check_room(load, around.memory, around.gpus)
     slots = _slots(load, len(items), around)
@@ -143,27 +145,18 @@ def _plan(subject: Subject, header: GgufHeader, options: EvalOptions, cores: int
         temperature=0.0,
         seed=options.seed,
         context_tokens=options.context_tokens,
-        threads=options.settings.get("threads"),
-        gpu_layers=options.settings.get("gpu_layers"),
-        kv_type=options.settings.get("kv_type"),
+        engine=options.settings,
     )
     return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
 
 
-def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None) -> BenchSettings:
+def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None) -> EngineSettings:
     """How the engine is set, but for repacking, which depends on the memory that the slots leave.
 
     The type of the cache is not tuned: another one changes replies.
     """
-    asked = options.settings
-    batch, flash = best.batch_tokens if best else None, best.flash_attention if best else "auto"
-    return BenchSettings(
-        threads=best.threads if best and "threads" not in asked else plan.settings.threads,
-        batch_tokens=asked.get("batch_tokens") or batch or plan.settings.batch_tokens,
-        kv_type=plan.settings.kv_type,
-        flash_attention=asked.get("flash_attention") or flash,
-        gpu_layers=plan.settings.gpu_layers,
-    )
+    base = best.settings if best else plan.settings.engine
+    return replace(base, **{"kv_type": "f16", **options.settings, "repack": False})
 
 
 def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, str | None], most: int) -> int:
@@ -188,7 +181,8 @@ def _slots(load: Load, questions: int, around: Surroundings) -> int:
 def _repack(load: Load, options: EvalOptions, around: Surroundings, best: Winner | None) -> bool:
     if "repack" in options.settings:
         return bool(options.settings["repack"])
-    return (best is None or best.repack) and _fits(replace(load, settings=replace(load.settings, repack=True)), around)
+    repacked = replace(load, settings=replace(load.settings, repack=True))
+    return (best is None or best.settings.repack) and _fits(repacked, around)
 
 
 def _fits(load: Load, around: Surroundings) -> bool:
@@ -206,9 +200,6 @@ def _limit(load: Load, plan: LoadPlan, around: Surroundings) -> int:
     return largest_context_that_fits(
         plan.shape,
         replace(around.memory, available_bytes=max(around.memory.available_bytes - taken, 0)),
+        settings,
         at_most=plan.context.limit_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[settings.kv_type],
-        batch_tokens=settings.batch_tokens,
-        repack=settings.repack,
-        flash_attention=settings.flash_attention != "off",
     )

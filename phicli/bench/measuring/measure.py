@@ -16,6 +16,7 @@ from typing import Final
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.grid import COLD_TOKENS
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Done, Prefill, Sampling
 from phicli.errors import EngineError
 from phicli.records.run import Workload
@@ -102,7 +103,8 @@ class Stopwatch:
         done, first = self._run(prompt_ids(tokens, self._prompts), 1)
         if done.usage.cached_tokens:
             message = f"the engine had {done.usage.cached_tokens} tokens of a new prompt in its cache"
-            raise EngineError(message, "its times would not be true; try the default engine: --engine xllamacpp")
+            hint = f"its times would not be true; try the default engine: --engine {DEFAULT_ENGINE}"
+            raise EngineError(message, hint)
         return PromptTime(done.timings.prompt_ms, (first - started) * 1000)
 
     def decode(self, tokens: int, depth_tokens: int = 0) -> DecodeTime:
@@ -124,7 +126,7 @@ class Stopwatch:
         after, took_s = self._meter.joules(), self._clock() - started
         if done.usage.completion_tokens != tokens + 1:
             message = f"the engine ended after {done.usage.completion_tokens} of {tokens + 1} tokens"
-            raise EngineError(message, "run it again; if it stays, try: --engine xllamacpp")
+            raise EngineError(message, f"run it again; if it stays, try: --engine {DEFAULT_ENGINE}")
         energy = None if joules is None or after is None else (after - joules) * tokens / (tokens + 1)
         return DecodeTime(done.timings.decode_ms, energy, took_s)
 

@@ -13,9 +13,10 @@ from phicli.bench.quality.scoring import QUICK, USUAL, Extent
 from phicli.bench.quality.types import Quality, name_of
 from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
+from phicli.engine.settings import EngineSettings
 from phicli.gguf_file.names import stem_of
 from phicli.records.history import Entry, History, new_run_id, now
-from phicli.records.run import BenchSettings, Run, Subject
+from phicli.records.run import Run, Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Family:
         return tuple(run.subject for run in self.runs)
 
     @property
-    def settings(self) -> BenchSettings:
+    def settings(self) -> EngineSettings:
         """Those of the largest file, for all of them, so that nothing but the file differs."""
         return max(self.runs, key=lambda run: run.subject.size_bytes).settings
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from phicli.bench.quality.estimates import Estimate
-from phicli.records.run import BenchSettings, Subject
+from phicli.engine.settings import EngineSettings
+from phicli.records.run import Subject
 from phicli.records.statistics import Interval
 
 
@@ -37,7 +38,7 @@ class Quality:
     """
 
     subject: Subject
-    settings: BenchSettings
+    settings: EngineSettings
     text: str
     tokens: int
     context_tokens: int

@@ -12,9 +12,9 @@ from typing import Final
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, Sampling
 from phicli.errors import EngineError
-from phicli.records.run import BenchSettings
 
 _SHORT_TOKENS: Final = 8
 _FIRST_ID: Final = 300
@@ -25,7 +25,7 @@ _MOST_REPEATS: Final = 8
 _RUNNING: Final = 2
 _SHORTEST_S: Final = 0.5
 
-StartEngine = Callable[[BenchSettings], AbstractContextManager[BenchEngine]]
+StartEngine = Callable[[EngineSettings], AbstractContextManager[BenchEngine]]
 """Starts an engine with a context for each of ``SLOTS`` sequences; leaving it ends the engine."""
 
 
@@ -43,9 +43,9 @@ class EnginePool:
         together: whether engines with all of these settings fit into memory at the same time.
     """
 
-    def __init__(self, start: StartEngine, together: Callable[[Sequence[BenchSettings]], bool]) -> None:
+    def __init__(self, start: StartEngine, together: Callable[[Sequence[EngineSettings]], bool]) -> None:
         self._start, self._together = start, together
-        self._running: dict[BenchSettings, _Running] = {}
+        self._running: dict[EngineSettings, _Running] = {}
         self._turn = 0
         self._watched_s = self._others_s = 0.0
         self.build = ""
@@ -55,7 +55,7 @@ class EnginePool:
         """Processors that other programs kept busy during the trials, on the average; None when nobody can tell."""
         return max(self._others_s, 0.0) / self._watched_s if self._watched_s >= _SHORTEST_S else None
 
-    def __call__(self, settings: BenchSettings, job: Job) -> Trial:
+    def __call__(self, settings: EngineSettings, job: Job) -> Trial:
         """One trial; what takes less than a quarter of a second is repeated up to eight times, and the mean taken.
 
         Prompts are ids below 900, which every vocabulary of a Phi model has, and no two begin alike, so that nothing
@@ -102,7 +102,7 @@ class EnginePool:
             self._watched_s += after.at_s - before.at_s
             self._others_s += (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
 
-    def _engine(self, settings: BenchSettings) -> tuple[BenchEngine, float | None]:
+    def _engine(self, settings: EngineSettings) -> tuple[BenchEngine, float | None]:
         """The engine with ``settings``, and milliseconds to its first token where it was started for that."""
         if settings in self._running:
             self._running[settings] = self._running.pop(settings)  # the one used last comes last
@@ -119,10 +119,10 @@ class EnginePool:
         self.build = engine.build
         return engine, start_ms
 
-    def _has_room(self, settings: BenchSettings) -> bool:
+    def _has_room(self, settings: EngineSettings) -> bool:
         return len(self._running) < _RUNNING and self._together((*self._running, settings))
 
-    def _stop(self, settings: BenchSettings) -> None:
+    def _stop(self, settings: EngineSettings) -> None:
         running = self._running.pop(settings, None)
         if running is not None:
             running.context.__exit__(None, None, None)
@@ -134,7 +134,7 @@ class EnginePool:
 
 
 @contextmanager
-def engine_pool(start: StartEngine, together: Callable[[Sequence[BenchSettings]], bool]) -> Iterator[EnginePool]:
+def engine_pool(start: StartEngine, together: Callable[[Sequence[EngineSettings]], bool]) -> Iterator[EnginePool]:
     """An :class:`EnginePool`; leaving it ends the engines."""
     pool = EnginePool(start, together)
     try:

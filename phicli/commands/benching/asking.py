@@ -11,13 +11,12 @@ from typing import Final
 from phicli.answering.types import Answer, ChatModel, Notice
 from phicli.bench.evaluation.preparing import EvalOptions, Prepared
 from phicli.bench.evaluation.types import Item, Reply
-from phicli.bench.launch import NATIVE, find_llama_server, load_settings
 from phicli.chat.open import bos_id_of, format_of, special_tokens_of
 from phicli.chat.session import ChatSession
 from phicli.commands.benching.gate import Gate
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.starting import start_engine
+from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import ContextExceededError, EngineError, UsageError
-from phicli.paths import log_dir
 
 _MOST_CRASHES: Final = 16
 """In a row, of engines that had one question each: then it is not the questions."""
@@ -53,7 +52,7 @@ class Asking:
         self._on_tick = on_tick
         self._lock = threading.Lock()
         self._told: set[str] = set()
-        self._engines: dict[int, LlamaServerEngine] = {}
+        self._engines: dict[int, LocalEngine] = {}
         self._stopped = False
         self._gate = Gate()
         self._restarts = self._crashes = 0
@@ -166,7 +165,7 @@ class Asking:
         assert session.last is not None  # noqa: S101 (asking ends with it)
         return _reply(session.last)
 
-    def _engine(self, context_tokens: int) -> LlamaServerEngine:
+    def _engine(self, context_tokens: int) -> LocalEngine:
         """The engine with this context: that of all slots, or one of a single slot for what has outgrown it.
 
         Raises:
@@ -189,15 +188,11 @@ class Asking:
                     raise EngineError(message, error.hint) from error
             return self._engines[context_tokens]
 
-    def _start(self, context_tokens: int, slots: int) -> LlamaServerEngine:
+    def _start(self, context_tokens: int, slots: int) -> LocalEngine:
         prepared = self._prepared
-        settings = load_settings(prepared.subject, prepared.settings, context_tokens, slots=slots, warmup=True)
-        if prepared.subject.engine == NATIVE:
-            from phicli.engine.native_server import NativeServerEngine
-
-            binary = find_llama_server(self._options.llama_server)
-            return NativeServerEngine(settings, binary, log_dir=log_dir(), on_tick=self._on_tick)
-        return LlamaServerEngine(settings, log_dir=log_dir(), on_tick=self._on_tick)
+        settings = LoadSettings(prepared.subject.path, context_tokens, prepared.settings, warmup=True, slots=slots)
+        program = self._options.llama_server
+        return start_engine(prepared.subject.engine, settings, program=program, on_tick=self._on_tick)
 
     def _say_once(self, text: str) -> None:
         with self._lock:
@@ -216,7 +211,7 @@ def _without_space(text: str) -> str:
 class _Shared:
     """An engine that several conversations use: none of them may end it."""
 
-    def __init__(self, engine: LlamaServerEngine) -> None:
+    def __init__(self, engine: LocalEngine) -> None:
         self._engine = engine
         self.context_tokens = engine.context_tokens
         self.load_ms = engine.load_ms

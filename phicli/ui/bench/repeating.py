@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any
 
 from phicli.bench.runs.conditions import model_name
+from phicli.engine.settings import FIELDS, value_text
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Run
 
 
@@ -20,12 +22,13 @@ def command_of(
     ``quick`` and ``quality`` are options that runs do not tell.
     """
     words = ["phi", "bench", *_distinct(_name(run) for run in runs), *(["--quick"] if quick else [])]
-    words += _option("--engine", "xllamacpp", (run.subject.engine for run in runs))
+    words += _option("--engine", DEFAULT_ENGINE, (run.subject.engine for run in runs))
     if llama_server is not None:
         words += ["--llama-server", str(llama_server)]
     words += _work(runs)
-    for option, default, value in _SETTINGS:
-        words += _option(option, default, map(value, _telling(runs, option)))
+    for name, field in FIELDS.items():
+        values = (_typed(getattr(run.settings, name)) for run in _telling(runs, name))
+        words += _option(field.option, value_text(field.default), values)
     contexts = {run.context_tokens for run in runs}
     if len(contexts) == 1:  # else each run had what it needed
         words += ["--context", str(contexts.pop())]
@@ -59,12 +62,12 @@ def _option(option: str, default: str, found: Iterable[str]) -> list[str]:
     return [] if values == [default] or "" in values else [option, ",".join(values)]
 
 
-def _telling(runs: Sequence[Run], option: str) -> Sequence[Run]:
-    """``runs`` in the order in which they tell the values of ``option``.
+def _telling(runs: Sequence[Run], name: str) -> Sequence[Run]:
+    """``runs`` in the order in which they tell the values of the setting ``name``.
 
-    A quantised cache leaves flash attention's ``off`` out of a grid, so the others have all values in their order.
+    A quantized cache leaves flash attention's ``off`` out of a grid, so the others have all values in their order.
     """
-    return sorted(runs, key=lambda run: run.settings.kv_type != "f16") if option == _FLASH else runs
+    return sorted(runs, key=lambda run: run.settings.kv_type != "f16") if name == "flash_attention" else runs
 
 
 def _repeat(run: Run) -> int:
@@ -77,16 +80,6 @@ def _distinct(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
 
-def _switch(value: bool) -> str:
-    return "on" if value else "off"
-
-
-_FLASH: Final = "--flash-attention"
-_SETTINGS: Final[tuple[tuple[str, str, Callable[[Run], str]], ...]] = (
-    ("--threads", "", lambda run: str(run.settings.threads)),
-    ("--batch-size", "128", lambda run: str(run.settings.batch_tokens)),
-    ("--kv-type", "f16", lambda run: run.settings.kv_type),
-    (_FLASH, "auto", lambda run: run.settings.flash_attention),
-    ("--repack", "off", lambda run: _switch(run.settings.repack)),
-    ("--gpu-layers", "", lambda run: "" if run.settings.gpu_layers < 0 else str(run.settings.gpu_layers)),
-)
+def _typed(value: Any) -> str:
+    """The value of a setting as it is typed; empty where the engine chooses."""
+    return "" if isinstance(value, int) and value < 0 else value_text(value)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
+from phicli.engine.settings import FIELDS, EngineSettings
 from phicli.plan.tuned import USES, Tuned, Winner
 from phicli.ui.sections import Section
 
 USE_WORDS: Final = {"one_answer": "one answer", "conversation": "conversation", "batch": "many requests"}
 
 
-def settings_words(threads: int, batch_tokens: int, kv_type: str, flash_attention: str, *, repack: bool) -> str:
-    """Settings of the engine as a phrase; flash attention is left out where the engine decides."""
-    words = [f"{threads} thread{'' if threads == 1 else 's'}", "repacked" if repack else "not repacked"]
-    words += [f"micro-batch {batch_tokens}", f"kv {kv_type}"]
-    return ", ".join([*words, f"flash attention {flash_attention}"] if flash_attention != "auto" else words)
+_ALWAYS: Final = ("threads", "repack", "batch_tokens", "kv_type")
+
+
+def settings_words(settings: EngineSettings) -> str:
+    """Settings of the engine as a phrase; most of those that are left to the engine are left out."""
+    data = settings.to_data()
+    others = [name for name, field in FIELDS.items() if name not in _ALWAYS and data[name] != field.default]
+    return ", ".join(FIELDS[name].phrase(data[name]) for name in (*_ALWAYS, *others))
 
 
 def faster_words(ratio: float, low: float | None, high: float | None, *, default: bool) -> str:
@@ -53,12 +56,12 @@ def tuned_data(found: Sequence[tuple[str | None, Tuned]]) -> list[dict[str, Any]
             "cpu": one.cpu,
             "cores": one.cores,
             "build": one.build,
-            "winners": {use: asdict(one.winners[use]) for use in USES},
+            "winners": {use: one.winners[use].to_data() for use in USES},
         }
         for quant, one in found
     ]
 
 
 def _winner_words(one: Winner) -> str:
-    settings = settings_words(one.threads, one.batch_tokens, one.kv_type, one.flash_attention, repack=one.repack)
+    settings = settings_words(one.settings)
     return f"{settings}; {faster_words(one.ratio, one.ratio_low, one.ratio_high, default=one.default)}"

@@ -9,8 +9,9 @@ from phicli.bench.tuning.autotune import Forgotten, Tuning
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
+from phicli.engine.settings import value_text
 from phicli.errors import PhiError
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
@@ -113,7 +114,7 @@ def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
     rows = tuple(_row(one) for one in results)
     points = [f"{USE_WORDS[one.use]}: {_COSTS[one.use]}" for one in results]
     yield Section("Before and after", table=(_HEADS, *rows), right=(1, 2), points=tuple(points))
-    facts = tuple((USE_WORDS[one.use], _settings(one.winner)) for one in results)
+    facts = tuple((USE_WORDS[one.use], settings_words(one.winner)) for one in results)
     yield Section("Settings" if outcome.complete else "Settings that were best when it was interrupted", facts=facts)
     table, right = _table_of_steps(outcome, width)
     yield Section("Tried", table=table, right=right, points=tuple(_notes(outcome)))
@@ -147,10 +148,6 @@ def _seconds(milliseconds: float | None) -> str:
     return f"{milliseconds / 1000:.2f} s" if milliseconds >= 1000 else f"{milliseconds:.1f} ms"
 
 
-def _settings(one: BenchSettings) -> str:
-    return settings_words(one.threads, one.batch_tokens, one.kv_type, one.flash_attention, repack=one.repack)
-
-
 def _tried(step: Step, one: Compared) -> tuple[str, ...]:
     few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
     between = "" if few else f" ({one.low:.2f} to {one.high:.2f})"
@@ -162,8 +159,7 @@ def _tried(step: Step, one: Compared) -> tuple[str, ...]:
 def _against(step: Step) -> str:
     if step.setting not in LABELS:
         return "the defaults"
-    value = getattr(step.incumbent, step.setting)
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+    return value_text(getattr(step.incumbent, step.setting))
 
 
 def _notes(outcome: Outcome) -> Iterator[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.bench.runs.conditions import model_name
+from phicli.engine.settings import FIELDS, Field, value_text
 from phicli.records.run import Run
 
 
@@ -92,12 +93,17 @@ def _plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _on(value: bool) -> str:
-    return "on" if value else "off"
-
-
 def _layers(run: Run) -> str:
     return "auto" if run.settings.gpu_layers < 0 else str(run.settings.gpu_layers)
+
+
+def _setting(field: Field) -> Fact:
+    """A setting of the engine, in the fewest words."""
+
+    def cell(run: Run) -> str:
+        return value_text(getattr(run.settings, field.name))
+
+    return Fact(field.short, cell, lambda run: f"{field.short} {cell(run)}")
 
 
 def _repeats(run: Run) -> str:
@@ -113,15 +119,19 @@ _MACHINE: Final = (
     Fact("engine", engine, engine),
     Fact("processor", processor, processor),
 )
+_NUMBERS: Final = {
+    "threads": Fact(
+        "threads", lambda run: str(run.settings.threads), lambda run: _plural(run.settings.threads, "thread"), True
+    ),
+    "batch_tokens": _number("batch", lambda run: run.settings.batch_tokens, "batch {:,}"),
+    "gpu_layers": Fact(
+        "gpu", _layers, lambda run: "" if run.settings.gpu_layers < 0 else f"{_layers(run)} layers on GPU", True
+    ),
+}
 REPEATS: Final = Fact("repeats", repetitions, _repeats, True)
 FACTS: Final = (
     *_MACHINE,
-    Fact("threads", lambda run: str(run.settings.threads), lambda run: _plural(run.settings.threads, "thread"), True),
-    _number("batch", lambda run: run.settings.batch_tokens, "batch {:,}"),
-    Fact("kv", lambda run: run.settings.kv_type, lambda run: f"kv {run.settings.kv_type}"),
-    Fact("flash", lambda run: run.settings.flash_attention, lambda run: f"flash {run.settings.flash_attention}"),
-    Fact("repack", lambda run: _on(run.settings.repack), lambda run: f"repack {_on(run.settings.repack)}"),
-    Fact("gpu", _layers, lambda run: "" if run.settings.gpu_layers < 0 else f"{_layers(run)} layers on GPU", True),
+    *(_NUMBERS.get(name) or _setting(field) for name, field in FIELDS.items()),
     _number("prompt", lambda run: run.workload.prompt_tokens, "prompt {:,}"),
     _number("tokens", lambda run: run.workload.generated_tokens, "{:,} generated"),
     _number("depth", lambda run: run.workload.depth_tokens, "depth {:,}"),

@@ -21,12 +21,12 @@ from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
 from phicli.commands.benching.asking import Asking
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Done, Event, LoadSettings, Sampling
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
-from phicli.records.run import BenchSettings
 from tests.support.files import TINY_PHI
 
 LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python function that adds two numbers")
@@ -34,7 +34,7 @@ LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python fu
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LlamaServerEngine]:
-    engine = LlamaServerEngine(LoadSettings(TINY_PHI, context_tokens=256, threads=2, slots=4))
+    engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=2), slots=4))
     engine.wait_ready()
     yield engine
     engine.close()
@@ -121,7 +121,7 @@ def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
     """A small machine keeps half of its memory free; one byte less is a slot less, and in the end exit code 5."""
     around = look_around()
     (subject,) = subjects(["tiny-phi"])
-    shape, settings = shape_of(read_header(TINY_PHI)), BenchSettings(threads=around.cpu.physical_cores)
+    shape, settings = shape_of(read_header(TINY_PHI)), EngineSettings(threads=around.cpu.physical_cores)
     bytes_needed = needed(Load(subject, settings, shape, 256 * wanted)).resident_bytes
     exact = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed, "the test"), gpus=())
     less = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed - 2, "the test"), gpus=())

@@ -12,15 +12,15 @@ from phicli.bench.evaluation.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, 
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
+from phicli.engine.settings import EngineSettings
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.plan.tuned import Winner
-from phicli.records.run import BenchSettings
 from tests.support.files import TINY_PHI
 
 BEST = Winner(
-    threads=1, batch_tokens=512, kv_type="q8_0", flash_attention="on", repack=False, default=False,
+    EngineSettings(threads=1, batch_tokens=512, kv_type="q8_0", flash_attention="on"), default=False,
     ratio=1.2, ratio_low=1.1, ratio_high=1.3,
 )  # fmt: skip
 QUESTIONS = read_items(b'{"question": "q", "answer": 1, "compare": "number"}', "test")
@@ -48,7 +48,7 @@ def test_what_was_typed_is_taken_before_what_was_tuned() -> None:
 
 
 def test_whether_repacking_pays_is_what_tuning_says() -> None:
-    assert prepared(replace(BEST, repack=True)).settings.repack
+    assert prepared(replace(BEST, settings=replace(BEST.settings, repack=True))).settings.repack
     assert not prepared(BEST).settings.repack
 
 
@@ -56,7 +56,7 @@ def test_a_large_micro_batch_that_does_not_fit_gives_way() -> None:
     """The memory is just enough for the defaults: tuned settings must not turn that into exit code 5."""
     plain = prepared(None, repack=False)
     (subject,) = subjects(["tiny-phi"])
-    settings = BenchSettings(threads=1, batch_tokens=128)
+    settings = EngineSettings(threads=1, batch_tokens=128)
     load = Load(subject, settings, shape_of(read_header(TINY_PHI)), plain.context.first_tokens)
     least = needed(load, ()).resident_bytes
     found = prepared(BEST, Memory(2 * least, 2 * least, "the test"), repack=False)

@@ -7,8 +7,8 @@ from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
+from phicli.engine.settings import EngineSettings
 from phicli.hardware.types import Cpu
-from phicli.records.run import BenchSettings
 from phicli.records.tuned import USES
 from tests.fakes.tunable_machine import TunableMachine
 
@@ -21,7 +21,7 @@ def searched(machine: TunableMachine) -> Outcome:
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
 
 
-def one_thread_is_faster(settings: BenchSettings) -> float:
+def one_thread_is_faster(settings: EngineSettings) -> float:
     """As with a program that keeps the other processor busy: every step waits for it."""
     return 1.0 if settings.threads == 1 else 7.0
 
