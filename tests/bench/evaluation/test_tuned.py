@@ -11,7 +11,7 @@ from phicli.bench.evaluation.items import read_items
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
 from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, Prepared, prepare
+from phicli.commands.benching.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, EvaluationPlan, prepare
 from phicli.commands.benching.subjects import subjects
 from phicli.commands.benching.typed import Typed
 from phicli.errors import UsageError
@@ -29,7 +29,7 @@ BEST = Winner(
 QUESTIONS = read_items(b'{"question": "q", "answer": 1, "compare": "number"}', "test")
 
 
-def prepared(best: Winner | None = BEST, memory: Memory | None = None, **typed: Any) -> Prepared:
+def prepared(best: Winner | None = BEST, memory: Memory | None = None, **typed: Any) -> EvaluationPlan:
     (subject,) = subjects(["tiny-phi"])
     around = replace(look_around(), memory=memory)
     return prepare(subject, QUESTIONS, options(**typed), around, best=best)
