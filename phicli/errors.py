@@ -83,6 +83,15 @@ class EngineError(PhiError):
     exit_code = 6
 
 
+class EngineDiedError(EngineError):
+    """The engine's process ended or does not answer any more: everything that was asked of it is lost."""
+
+    @property
+    def crashed(self) -> bool:
+        """It ended by a fault of its own: nobody killed it, and it was not told to end."""
+        return bool((self.data or {}).get("crashed"))
+
+
 class UnsupportedModelError(EngineError):
     """The model exists but no engine here can run it."""
 

@@ -27,10 +27,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"units", "fit", "engine", "hardware", "paths", "errors"},
     "plan": {"units", "catalog", "hardware", "fit", "hub", "gguf_file", "engine", "records", "paths", "errors"},
     "answering": {"plan", "hub", "chat_format", "engine", "hardware", "gguf_file", "catalog", "paths", "errors"},
-    "bench": {"units", "answering", "plan", "records", "hub", "engine", "fit", "catalog", "hardware", "gguf_file",
-              "paths", "errors"},
-    "chat": {"units", "answering", "gguf_file", "hardware", "plan", "engine", "chat_format", "catalog", "hub",
-             "paths", "errors"},
+    "bench": {"units", "answering", "chat_format.types", "plan", "records", "hub", "engine", "fit", "catalog",
+              "hardware", "gguf_file", "paths", "errors"},
+    "chat": {"units", "answering", "plan", "engine", "chat_format", "catalog", "hub", "paths", "errors"},
     "ui": {"units", "bench", "chat", "answering", "plan", "records", "engine", "chat_format", "fit.types", "hub",
            "catalog", "paths", "errors"},
 }  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from phicli.answering.encode import encode
+from phicli.answering.model_file import special_tokens_of
 from phicli.answering.types import Answer
 from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
@@ -21,6 +22,7 @@ from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Engine, LoadSettings, Sampling
+from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
@@ -81,12 +83,10 @@ def test_a_conversation_as_a_person_would_have_it(session: ChatSession, conversa
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda c: c["id"])
-def test_each_answer_after_the_expected_history(
-    session: ChatSession, engines: dict[int, Engine], conversation: dict[str, Any]
-) -> None:
+def test_each_answer_after_the_expected_history(engines: dict[int, Engine], conversation: dict[str, Any]) -> None:
     """Tools included: the history is the expected one, so one wrong answer does not spoil the next."""
     prompt_format = format_by_name("phi-4-mini", reasoning=True)
-    special = session.model.special_tokens
+    special = special_tokens_of(read_header(locate("tiny-phi").path))
     messages = [message(raw) for raw in conversation["messages"]]
     for index, expected in enumerate(messages):
         if expected.role != "assistant":

@@ -172,6 +172,11 @@ def encode(
     return tuple(ids)
 
 
+def encode_further(text: str, tokenizer: Tokenizer, special_tokens: SpecialTokens) -> tuple[int, ...]:
+    """Token ids of text that continues other text, such as an answer of which only the text is known."""
+    return _text_ids(text, tokenizer, special_tokens, inside=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Marker:
     token_id: int

@@ -10,6 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,8 @@ class NativeProcess(EngineProcess):
         self._binary = binary.absolute()
         self.build = native_build(self._binary)
         self._port = 0
+        self._ports = 0
+        self._restarting = threading.Lock()
         self._arguments: tuple[str, ...] = ()
 
     def load(self, settings: LoadSettings) -> None:
@@ -83,31 +86,38 @@ class NativeProcess(EngineProcess):
         self._listen()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
 
         Args:
-            on_tick: called about ten times a second with the seconds waited so far.
+            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
 
         Raises:
-            EngineError: the process ended first; quotes the engine's own reason.
+            EngineDiedError: the process ended first; quotes the engine's own reason.
         """
         began = ticked = time.monotonic()
-        ports = 1
-        while self._popen.poll() is None:
+        while self._lives():
             if self._is_ready():
-                self.load_ms = (time.monotonic() - self._started) * 1000
+                self.load_ms = self.load_ms or (time.monotonic() - self._started) * 1000
                 return f"http://{_HOST}:{self._port}"
             time.sleep(_POLL_S)
             if on_tick is not None and time.monotonic() - ticked >= _TICK_S:
                 ticked = time.monotonic()
                 on_tick(ticked - began)
-            if self._popen.poll() is not None and ports < _MOST_PORTS and _PORT_TAKEN.search(self._log_text()):
-                ports += 1
-                self.close()
-                self._listen()
         raise self.failure("llama-server could not load the model")
 
+    def _lives(self) -> bool:
+        """Whether the process runs; one whose port was taken by another program gets another port."""
+        with self._restarting:
+            if self._popen.poll() is None:
+                return True
+            if self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(self._log_text()):
+                return False
+            self.close()
+            self._listen()
+            return True
+
     def _listen(self) -> None:
+        self._ports += 1
         self._port = _free_port()
         command = [str(self._binary), *self._arguments, "--host", _HOST, "--port", str(self._port)]
         if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import NotFoundError, UsageError
@@ -23,6 +23,15 @@ LLAMA_SERVER: Final = "llama-server"
 
 OnTick = Callable[[float], None]
 """Called about ten times a second while a call waits for the model, with the seconds waited."""
+
+
+class StartEngine(Protocol):
+    """What starts an engine: :func:`start_engine`, or a test's own."""
+
+    def __call__(
+        self, name: str, settings: LoadSettings, *, program: Path | None = None, on_tick: OnTick | None = None
+    ) -> LocalEngine:
+        """As :func:`start_engine`."""
 
 
 @dataclass(frozen=True, slots=True)

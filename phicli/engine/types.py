@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from phicli.engine.settings import EngineSettings
 
-FinishReason = Literal["stop", "length"]
+StopReason = Literal["stop", "length"]
+"""Why a generation ended: the model or a stop text ended it, or the limit of tokens did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,34 @@ class Timings:
 class Done:
     """The last event of a generation. ``token_ids`` is None when some generated ids are unknown."""
 
-    finish_reason: FinishReason
+    finish_reason: StopReason
     usage: Usage
     timings: Timings
     token_ids: tuple[int, ...] | None
 
 
-Event = Prefill | Chunk | Done
+GenerationEvent = Prefill | Chunk | Done
+
+
+class Generation(Protocol):
+    """The events of one generation as they come; the last one is ``Done``."""
+
+    def __iter__(self) -> Iterator[GenerationEvent]:
+        """Itself."""
+
+    def __next__(self) -> GenerationEvent:
+        """The next event.
+
+        Raises:
+            ContextExceededError: the prompt leaves no room for an answer.
+            EngineError: the engine died or answered with an error.
+        """
+
+    def close(self) -> None:
+        """Stop the engine; safe to call twice, and from any thread.
+
+        An iteration that waits in another thread ends soon, without ``Done``.
+        """
 
 
 class Generator(Protocol):
@@ -119,17 +141,22 @@ class Generator(Protocol):
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
-        """Generate after ``prompt``; the last event is ``Done``. Closing the iterator stops the engine.
-
-        Raises:
-            ContextExceededError: the prompt leaves no room for an answer.
-            EngineError: the engine died or answered with an error.
-        """
+    ) -> Generation:
+        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for."""
 
 
 class Engine(Generator, Protocol):
-    """A token-level engine, from its start to its end."""
+    """A token-level engine, from its start to its end. Several threads may use it at a time."""
+
+    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
+        """Wait until the model is loaded.
+
+        Args:
+            check: called about ten times a second meanwhile; what it raises ends the wait.
+
+        Raises:
+            EngineError: the file cannot be loaded; quotes the engine's reason.
+        """
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
         """The prompt that the file's own chat template makes of ``messages``.
@@ -153,10 +180,3 @@ class LocalEngine(Engine, Protocol):
     @property
     def build(self) -> str:
         """The engine and its version; empty while that is not known."""
-
-    def wait_ready(self) -> None:
-        """Wait until the model is loaded.
-
-        Raises:
-            EngineError: the file cannot be loaded; quotes the engine's reason.
-        """

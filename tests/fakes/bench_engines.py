@@ -11,7 +11,7 @@ from pathlib import Path
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Event, Sampling
+from phicli.engine.types import GenerationEvent, Sampling
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Cpu, Memory
 from phicli.records.run import Subject
@@ -88,7 +88,7 @@ class LabEngine(ClockedEngine):
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         assert sampling.ignore_eos
         laboratory = self._laboratory
         laboratory.asked.append(Asked(self._name, len(prompt), sampling.max_tokens or 0))

@@ -10,7 +10,7 @@ from pathlib import Path
 from phicli.bench.launch import BenchEngine
 from phicli.engine.logprobs import Scored
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Event, Sampling
+from phicli.engine.types import GenerationEvent, Sampling
 from phicli.records.run import Subject
 
 Rule = Callable[[Sequence[int]], Mapping[int, float]]
@@ -41,7 +41,7 @@ class RuledEngine:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         raise NotImplementedError("it only predicts")
 
     def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int) -> Scored:

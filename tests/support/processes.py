@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -20,8 +21,12 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Process ids of the children of ``pid``."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Process ids of the children of ``pid``, whichever of its threads started them."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def wait_for_child(pid: int, within_s: float = 20.0) -> None:

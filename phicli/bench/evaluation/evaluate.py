@@ -8,16 +8,17 @@ from itertools import combinations
 from typing import Any
 
 import phicli
+from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import SHIPPED, load_items
 from phicli.bench.evaluation.journal import Journal, journal_key
-from phicli.bench.evaluation.preparing import EvalOptions, Prepared, prepare
+from phicli.bench.evaluation.opening import open_pool
+from phicli.bench.evaluation.preparing import EvalOptions, EvaluationPlan, prepare
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
-from phicli.commands.benching.asking import Asking
 from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
@@ -54,7 +55,7 @@ def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -
     return EvaluationFindings(tuple(run.found), comparisons_of(run.found), failure or nothing_answered(run.found))
 
 
-def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings) -> Prepared:
+def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings) -> EvaluationPlan:
     """With what tuning found on this machine for many requests."""
     tuned = find_tuned(subject.path, subject.sha256).current
     return prepare(subject, items, options, around, best=tuned.winners[BATCH] if tuned else None)
@@ -112,7 +113,7 @@ class _Run:
                     prepare(one, self.items, self.options, self.around)
                 yield replace(one, sha256=one.sha256 or self._sha256(one), build=build)
 
-    def ask_all(self, prepared: Sequence[Prepared]) -> PhiError | None:
+    def ask_all(self, prepared: Sequence[EvaluationPlan]) -> PhiError | None:
         """Ask one model after the other; what ended it early, None when nothing did."""
         try:
             for one in prepared:
@@ -125,7 +126,7 @@ class _Run:
             return error
         return None
 
-    def _add(self, prepared: Prepared) -> PhiError | None:
+    def _add(self, prepared: EvaluationPlan) -> PhiError | None:
         """Ask one model what it has not been asked yet, and keep what was found; what ended it early."""
         with Journal(self._key(prepared), restart=self.options.restart) as journal:
             known = sum(item.item_id in journal.answers for item in self.items)
@@ -139,7 +140,7 @@ class _Run:
             self._keep(made)
         return failure and _told(failure, made, journal)
 
-    def _ask(self, prepared: Prepared, journal: Journal) -> PhiError | None:
+    def _ask(self, prepared: EvaluationPlan, journal: Journal) -> PhiError | None:
         """Ask until all is answered, Ctrl-C is pressed, or the engine fails; what of the last two it was."""
         name = prepared.subject.model
 
@@ -152,17 +153,18 @@ class _Run:
 
         self.watch.show(f"loading {name}")
         try:
-            with Asking(prepared, self.options, tell=self.watch.say, on_tick=loading) as asking:
+            with open_pool(prepared, self.options.llama_server, on_tick=loading) as pool:
                 journal.begin(prepared.settings_data())
                 self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} at a time")
-                evaluate(self.items, asking.ask, journal, slots=prepared.slots, stop=asking.stop, on_progress=progress)
+                ask = Asking(pool, prepared.systems, prepared.sampling, tell=self.watch.say).ask
+                evaluate(self.items, ask, journal, slots=prepared.slots, stop=pool.close, on_progress=progress)
         except KeyboardInterrupt:
             return UserInterruptError("interrupted")
         except PhiError as error:
             return error
         return None
 
-    def _evaluation(self, prepared: Prepared, journal: Journal) -> Evaluation:
+    def _evaluation(self, prepared: EvaluationPlan, journal: Journal) -> Evaluation:
         return Evaluation(
             run_id=new_run_id(),
             made_at=now(),
@@ -186,7 +188,7 @@ class _Run:
         if (problem := History().try_add(entry)) is not None:
             self.watch.warn(problem)
 
-    def _key(self, prepared: Prepared) -> str:
+    def _key(self, prepared: EvaluationPlan) -> str:
         """Everything that replies depend on; what the memory of the moment decides is no part of it."""
         subject, options = prepared.subject, self.options
         asked: dict[str, Any] = {

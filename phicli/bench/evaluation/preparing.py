@@ -56,7 +56,7 @@ class EvalOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class EvaluationPlan:
     """A model that is about to be asked, with everything decided; ``slots`` questions at a time.
 
     ``context`` is what each slot gets, and how far a conversation may grow beyond it. ``systems`` has the system
@@ -97,7 +97,7 @@ class Prepared:
 
 def prepare(
     subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings, *, best: Winner | None = None
-) -> Prepared:
+) -> EvaluationPlan:
     """Decide how ``subject`` is loaded and asked.
 
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
@@ -129,7 +129,7 @@ def prepare(
     check_room(load, around.memory, around.gpus)
     limit = max(base, _limit(load, plan, around))
     context = ContextPlan(base, limit, growable=options.context_tokens is None)
-    return Prepared(subject, header, plan, load.settings, context, slots, most, systems)
+    return EvaluationPlan(subject, header, plan, load.settings, context, slots, most, systems)
 
 
 def located(subject: Subject) -> LocatedModel:

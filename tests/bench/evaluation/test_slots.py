@@ -10,19 +10,20 @@ from dataclasses import replace
 import pytest
 
 from phicli.answering.encode import encode
+from phicli.answering.model_file import bos_id_of, special_tokens_of
+from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
-from phicli.chat.open import bos_id_of, special_tokens_of
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.commands.benching.asking import Asking
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Chunk, Done, Event, LoadSettings, Sampling
+from phicli.engine.types import Chunk, Done, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
@@ -46,7 +47,7 @@ def prompt_of(text: str, engine: LlamaServerEngine) -> tuple[int, ...]:
     return encode(segments, engine, special_tokens_of(header), bos_id=bos_id_of(header))
 
 
-def answer_of(events: list[Event]) -> tuple[str, tuple[int, ...] | None]:
+def answer_of(events: list[GenerationEvent]) -> tuple[str, tuple[int, ...] | None]:
     (done,) = (event for event in events if isinstance(event, Done))
     return "".join(event.text for event in events if isinstance(event, Chunk)), done.token_ids
 
@@ -56,7 +57,7 @@ def test_streams_that_run_at_once_have_the_texts_and_ids_of_streams_that_run_alo
     sampling = Sampling(temperature=0.0, max_tokens=180)
     alone = [answer_of(list(engine.generate(prompt, sampling))) for prompt in prompts]
     assert len({text for text, _ in alone}) == len(LONG)
-    seen: list[tuple[int, Event]] = []
+    seen: list[tuple[int, GenerationEvent]] = []
     ready = threading.Barrier(len(prompts))
 
     def stream(place: int) -> None:
@@ -95,9 +96,10 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
     assert (prepared.context.first_tokens, prepared.slots) == (256, 3)
     told: list[str] = []
-    with Asking(prepared, EvalOptions("arithmetic"), tell=told.append) as asking:
+    with open_pool(prepared) as pool:
+        asking = Asking(pool, prepared.systems, prepared.sampling, tell=told.append)
         france, grown, pirate = (asking.ask(item) for item in asked)
-        assert asking.build.startswith("xllamacpp ")
+        assert pool.engines.running(lambda: None).build.startswith("xllamacpp ")
     assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
     assert grown.prompt_tokens > 256
     assert grown.finish_reason != "context"
@@ -108,8 +110,9 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
 def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
-    with Asking(prepare(subject, asked, EvalOptions("arithmetic"), look_around()), EvalOptions("arithmetic")) as asking:
-        reply = asking.ask(asked[0])
+    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
+    with open_pool(prepared) as pool:
+        reply = Asking(pool, prepared.systems, prepared.sampling).ask(asked[0])
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
     assert reply.prompt_tokens > 1024

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from phicli.bench.evaluation.items import read_items
-from phicli.bench.evaluation.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, EvalOptions, Prepared, prepare
+from phicli.bench.evaluation.preparing import MAX_TOKENS, REASONING_MAX_TOKENS, EvalOptions, EvaluationPlan, prepare
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
@@ -28,7 +28,7 @@ QUESTIONS = read_items(b'{"question": "q", "answer": 1, "compare": "number"}', "
 
 def prepared(
     best: Winner | None = BEST, memory: Memory | None = None, max_tokens: int | None = None, **settings: Any
-) -> Prepared:
+) -> EvaluationPlan:
     (subject,) = subjects(["tiny-phi"])
     around = replace(look_around(), memory=memory)
     return prepare(subject, QUESTIONS, EvalOptions("arithmetic", max_tokens, settings=settings), around, best=best)

@@ -19,7 +19,7 @@ from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.types import SLOTS, Job
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Done, Event, Sampling, Timings, Usage
+from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
 from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
@@ -64,7 +64,7 @@ class Counted:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         self.prompts.append(tuple(prompt))
         count = min(sampling.max_tokens, self._tokens)
@@ -156,7 +156,7 @@ def test_what_other_programs_used_meanwhile_is_known() -> None:
 class Slow(Counted):
     """An engine that waits a little before each answer, and uses no processor for that."""
 
-    def generate(self, *prompt: Any, **more: Any) -> Iterator[Event]:
+    def generate(self, *prompt: Any, **more: Any) -> Iterator[GenerationEvent]:
         time.sleep(0.05)
         return super().generate(*prompt, **more)
 
