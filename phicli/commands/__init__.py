@@ -15,7 +15,7 @@ SUMMARIES: Final = {
     "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model once, or talk to it when there is no prompt and this is a terminal.",
     "bench": "Measure how fast models run here; compare them, tune them, test what they can do.",
-    "runs": "List, show and export what was measured.",
+    "runs": "List, show, export and remove what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
 }
@@ -39,5 +39,6 @@ RUNS_SUMMARIES: Final = {
     "list": "List the runs that were kept.",
     "show": "Show everything about one run.",
     "export": "Write runs into a file, or to standard output.",
+    "rm": "Remove runs from the history.",
 }
 """The same for ``phi runs``."""

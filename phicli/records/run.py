@@ -11,8 +11,12 @@ from typing import Any, Self
 from phicli.records.statistics import Summary, summary
 
 FLASH_ATTENTION = ("auto", "on", "off")
-EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source")
-"""What else a run tells about how it was taken."""
+EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source", "weights_bytes", "device")
+"""What else a run tells about how it was taken.
+
+``weights_bytes`` are the tensors of the file. ``device`` is ``cpu`` or the name of the graphics processor that had all
+layers, None where the two shared them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def run_evaluation(terminal: Terminal, models: Sequence[str], options: BenchOpti
 
 def _prepared(subject: Subject, items: Sequence[Item], options: BenchOptions, around: Surroundings) -> Prepared:
     """With what tuning found on this machine for many requests."""
-    from phicli.commands.tuned_here import kept_for
+    from phicli.plan.tuned_here import kept_for
 
     tuned = kept_for(subject.path).current
     return prepare(subject, items, options, around, best=tuned.winners[BATCH] if tuned else None)

@@ -57,7 +57,7 @@ def run_local(terminal: Terminal, models: Sequence[str], options: BenchOptions) 
         outcome = collect(plan, around, on_step=lambda step: line.show(step.text, step.left_s))
         found = Findings(outcome.runs, ratios_of(outcome.runs), failure=outcome.failure)
         found.command = _command(plan, around, options)
-        _keep(found, plan, around)
+        _keep(found)
         if found.failure is None:
             _compare(found, options, baseline, line, tell)
     _show(terminal, found, options)
@@ -72,26 +72,18 @@ def _command(plan: BenchPlan, around: Surroundings, options: BenchOptions) -> st
     )
 
 
-def _keep(found: Findings, plan: BenchPlan, around: Surroundings) -> None:
+def _keep(found: Findings) -> None:
     """Keep the runs; Ctrl-C, for instance while another process has the history, loses none that is to be shown."""
     try:
-        found.warnings = keep(found.runs, plan, around)
+        found.warnings = keep(found.runs)
     except KeyboardInterrupt:
         found.failure = UserInterruptError("interrupted", "what was measured is shown, but maybe not all of it is kept")
 
 
-def keep(runs: Sequence[Run], plan: BenchPlan, around: Surroundings) -> tuple[str, ...]:
-    """Keep finished runs in the history, and for the recommendation what it can use; returns why some were not."""
-    from phicli.bench.calibration.feedback import measurements_of
-    from phicli.records.calibration_files import save_measurement
-
+def keep(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Save finished runs in the history; returns why some were not."""
     history = History()
     failed = [history.try_add(entry_of(run)) for run in runs if run.complete]
-    for measurement in measurements_of(runs, plan.loads, around):
-        try:
-            save_measurement(measurement)
-        except OSError as error:
-            failed.append(f"phi recommend will not know of it: {error.strerror or error}: {error.filename}")
     return tuple(dict.fromkeys(warning for warning in failed if warning))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
@@ -18,15 +18,15 @@ from phicli.bench.tuning.types import SLOTS, Outcome
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.subjects import subjects
-from phicli.commands.tuned_here import kept_for
 from phicli.errors import PhiError, UsageError, UserInterruptError
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import plan_context
 from phicli.plan.load import trained_context
-from phicli.records.calibration_files import save_measurement
+from phicli.plan.tuned_here import kept_for
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
+from phicli.records.speed_data import speed_data
 from phicli.records.tuned_files import forget_all_tuned, forget_tuned, save_tuned
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.bench.tuning import print_reset, print_tuning, print_tunings, tuning_data
@@ -151,37 +151,26 @@ def _given(options: BenchOptions) -> Mapping[str, Sequence[Any]]:
 
 
 def _keep(prepared: Prepared, found: Judgement, subject: Subject) -> tuple[bool, list[str]]:
-    """Keep what is trusted for ``phi chat`` and ``phi recommend``, and all of it in the history.
+    """Save the winners for ``phi chat`` where they are trusted, and all of it in the history.
 
-    Returns whether ``phi chat`` will use the winners, and words for each thing that could not be written.
+    The entry has speeds for ``phi recommend`` only where they are trusted. Returns whether ``phi chat`` will use the
+    winners, and words for each thing that could not be written.
     """
-    failed = ["", ""]
-    if found.trusted:
-        failed[0] = _failure(lambda: _save_winners(prepared, found.outcome, subject), "phi chat will not know of it")
-        failed[1] = _failure(
-            lambda: _save_speeds(prepared, found.outcome, subject), "phi recommend will not know of it"
-        )
-    kept = found.trusted and not failed[0]
-    warnings = [one for one in (found.warning, *failed) if one]
+    failed = _save_winners(prepared, found.outcome, subject) if found.trusted else ""
+    kept = found.trusted and not failed
+    warnings = [one for one in (found.warning, failed) if one]
     data = {**tuning_data(subject, found.outcome, kept=kept, warnings=warnings), "hardware": prepared.around.to_data()}
+    if found.trusted:
+        data["speeds"] = [speed_data(one) for one in measurements_of(prepared, found.outcome, subject.build)]
     cpu = prepared.around.cpu.name
     entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
-    return kept, [one for one in (*failed, History().try_add(entry)) if one]
+    return kept, [one for one in (failed, History().try_add(entry)) if one]
 
 
-def _failure(save: Callable[[], object], lost: str) -> str:
-    """Why ``save`` could not, after what is ``lost`` by that; empty where it could."""
+def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> str:
+    """Save them for ``phi chat``; why that could not be done, empty where it could."""
     try:
-        save()
+        save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
     except OSError as error:
-        return f"{lost}: {error.strerror or error}: {error.filename}"
+        return f"phi chat will not know of it: {error.strerror or error}: {error.filename}"
     return ""
-
-
-def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
-    save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
-
-
-def _save_speeds(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
-    for measurement in measurements_of(prepared, outcome, subject.build):
-        save_measurement(measurement)
