@@ -12,6 +12,12 @@ from phicli.records.run import BenchSettings
 KINDS: Final = ("run", "tune", "speed")
 """Kinds of entries with speeds: a benchmark, tuning (its list ``speeds``), what an earlier version of phi left."""
 
+NAMES: Final = (
+    "variant_id", "quant", "weights_bytes", "size_bytes", "settings", "device", "hardware", "depth_tokens",
+    "prompt_tokens", "prompt_tps", "decode_tps", "complete", "path", "load_ms", "cold_ttft_ms", "speeds",
+)  # fmt: skip
+"""What of their data is looked at here."""
+
 _ENGINE: Final = "xllamacpp"
 _NOTHING: Final[Mapping[str, Any]] = {}
 
@@ -83,7 +89,7 @@ def _speeds(entry: Entry) -> Sequence[Mapping[str, Any]]:
 def _is_usual(entry: Entry) -> bool:
     """Whether a run was complete, by the default engine and in its usual settings."""
     data = entry.data
-    if entry.engine != _ENGINE or not data.get("complete", True):
+    if entry.engine != _ENGINE or data.get("complete") is False:
         return False
     try:
         settings = BenchSettings.from_data(data["settings"])
@@ -111,7 +117,7 @@ def _measurement(entry: Entry, data: Mapping[str, Any], prompt: Mapping[str, Any
             "conditions": conditions,
             "variant_id": data["variant_id"],
             "quant": data["quant"],
-            "weights_bytes": data["weights_bytes"] if "weights_bytes" in data else data["size_bytes"],
+            "weights_bytes": data["size_bytes"] if data["weights_bytes"] is None else data["weights_bytes"],
             "depth_tokens": data["depth_tokens"],
             "decode_tps": decode["mean"],
             "decode_stdev_tps": decode["stdev"],
@@ -123,10 +129,10 @@ def _measurement(entry: Entry, data: Mapping[str, Any], prompt: Mapping[str, Any
 
 
 def _device(data: Mapping[str, Any]) -> Any:
-    """Where all layers were; None where two devices shared them.
+    """Where all layers were; None where two devices shared them, or where nobody knows.
 
-    Earlier runs do not say it: then it is certain only without layers, or without any card, for a GPU.
+    Runs of earlier versions do not say it: it is certain without a GPU, and without layers for one.
     """
-    if "device" in data:
+    if data["device"] is not None:
         return data["device"]
     return "cpu" if data["settings"].get("gpu_layers") == 0 or not data["hardware"]["gpus"] else None

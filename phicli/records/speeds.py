@@ -32,14 +32,14 @@ def load_speeds(cpu: str, build: str) -> Speeds:
         return Speeds()
     from phicli.records.history import History
     from phicli.records.old_measurements import take_over
-    from phicli.records.speed_data import KINDS, newest_measurements
+    from phicli.records.speed_data import KINDS, NAMES, newest_measurements
 
     history = History(wait_s=_WAIT_S)
     taken = take_over(history)
     notices = [taken.notice] if taken.notice else []
     found = [one for one in taken.left if (one.conditions.cpu, one.conditions.build) == (cpu, build)]
     try:
-        found += newest_measurements(history.made_under(cpu, build, KINDS))
+        found += newest_measurements(history.parts(NAMES, kinds=KINDS, cpu=cpu, build=build))
     except PhiError as error:
         notices.append(f"speeds that were measured before are not used: {error.message} (→ {error.hint})")
     except OSError:  # where a home cannot be used there is nothing

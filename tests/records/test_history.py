@@ -223,5 +223,7 @@ def test_those_of_a_processor_and_a_build(kept: History) -> None:
     kept.add(entry(3, kind="tune"))
     kept.add(entry(4, kind="eval"))
     kept.add(entry(5, cpu="other"))
-    assert [one.run_id for one in kept.made_under("CPU", "1", ("run", "tune"))] == ["run03", "run01"]
-    assert list(kept.made_under("\udcff", "1", ("run",))) == []
+    found = list(kept.parts(("a", "b"), kinds=("run", "tune"), cpu="CPU", build="1"))
+    assert [one.run_id for one in found] == ["run03", "run01"]
+    assert found[1] == replace(entry(1), data={"a": 1, "b": None})
+    assert list(kept.parts(("a", "b"), kinds=("run",), cpu="\udcff", build="1")) == []
