@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from phicli.bench.measuring.collect import BenchPlan, collect, planned_runs
-from phicli.bench.measuring.surroundings import Surroundings, look_around
+from phicli.bench.measuring.collect import collect, planned_runs
+from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.options import BenchOptions
 from phicli.bench.planning import check_baseline, plan_for
 from phicli.bench.quality.families import each_quality
@@ -55,32 +55,24 @@ def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> Fin
         check_baseline(baseline, plan, around)
     outcome = collect(plan, around, on_step=lambda step: watch.show(step.text, step.left_s))
     found = Findings(outcome.runs, ratios_of(outcome.runs), planned_runs(plan, around), failure=outcome.failure)
-    _keep(found, plan, around)
+    _keep(found)
     if found.failure is None:
         _compare(found, options, baseline, watch)
     return found
 
 
-def _keep(found: Findings, plan: BenchPlan, around: Surroundings) -> None:
+def _keep(found: Findings) -> None:
     """Keep the runs; Ctrl-C, for instance while another process has the history, loses none that is to be shown."""
     try:
-        found.warnings = keep(found.runs, plan, around)
+        found.warnings = keep(found.runs)
     except KeyboardInterrupt:
         found.failure = UserInterruptError("interrupted", "what was measured is shown, but maybe not all of it is kept")
 
 
-def keep(runs: Sequence[Run], plan: BenchPlan, around: Surroundings) -> tuple[str, ...]:
-    """Keep finished runs in the history, and for the recommendation what it can use; returns why some were not."""
-    from phicli.bench.calibration.feedback import measurements_of
-    from phicli.records.calibration_files import save_measurement
-
+def keep(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Save finished runs in the history; returns why some were not."""
     history = History()
     failed = [history.try_add(entry_of(run)) for run in runs if run.complete]
-    for measurement in measurements_of(runs, plan.loads, around):
-        try:
-            save_measurement(measurement)
-        except OSError as error:
-            failed.append(f"phi recommend will not know of it: {error.strerror or error}: {error.filename}")
     return tuple(dict.fromkeys(warning for warning in failed if warning))
 
 

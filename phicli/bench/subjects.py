@@ -10,10 +10,9 @@ from phicli.catalog.resolve import known_by_name
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import whole_size
-from phicli.hub.cache import sha256_in_name
-from phicli.hub.verified import recorded
 from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import LocatedModel, locate
+from phicli.plan.tuned_here import known_sha256
 from phicli.records.run import Subject
 
 TOY = "tiny-phi"
@@ -67,7 +66,7 @@ def _installed(model: InstalledModel, engine: str) -> Subject:
         variant_id=model.variant_id,
         path=model.path,
         size_bytes=model.size_bytes,
-        sha256=_known_sha256(model.path),
+        sha256=known_sha256(model.path),
         engine=engine,
     )
 
@@ -81,12 +80,6 @@ def _located(model: LocatedModel, engine: str) -> Subject:
         variant_id=variant.id if variant else None,
         path=model.path,
         size_bytes=whole_size(model.path) or header.file_size_bytes,
-        sha256=_known_sha256(model.path),
+        sha256=known_sha256(model.path),
         engine=engine,
     )
-
-
-def _known_sha256(path: Path) -> str | None:
-    """The hash of the file where it is known without reading it: from the records, or by its name in the cache."""
-    record = recorded(path)
-    return record.sha256 if record is not None else sha256_in_name(path.resolve())

@@ -17,7 +17,7 @@ SUMMARIES: Final = {
     "bench": "Measure how fast models or an endpoint run, and compare.",
     "eval": "Ask models questions whose answers a program can check, and count the right ones.",
     "autotune": "Find the fastest engine settings for a model on this machine; phi chat uses them from then on.",
-    "runs": "List, show and export what was measured.",
+    "runs": "List, show, export and remove what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
 }
@@ -41,5 +41,6 @@ RUNS_SUMMARIES: Final = {
     "list": "List the runs that were kept.",
     "show": "Show everything about one run.",
     "export": "Write runs into a file, or to standard output.",
+    "rm": "Remove runs from the history.",
 }
 """The same for ``phi runs``."""

@@ -48,17 +48,21 @@ def hold(wanted: Conversation) -> None:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     early = start_early() if model.path.is_file() else None
     from phicli.chat.open import open_chat
-    from phicli.commands.tuned_here import tuned_for
     from phicli.plan.load import Use
+    from phicli.plan.tuned_here import tuned_for
 
-    tuned = tuned_for(terminal, model, quiet=wanted.quiet)
+    tuned = tuned_for(model.path, tell=not wanted.quiet)
+    if tuned.stale is not None:
+        from phicli.ui.bench.tuned import stale_says
+
+        terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(model, wanted.options, use, early=early, tuned=tuned, on_tick=loading) as opened:
+        with open_chat(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as opened:
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,13 +13,15 @@ from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
-from phicli.fit.types import Candidate
+from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_header
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
 from phicli.plan.installed import InstalledModel, installed_models
+from phicli.plan.known_speed import known_speed
 from phicli.plan.locate import locate
+from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
 from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_here, recommended_quant
 
@@ -81,6 +83,19 @@ def describe(name: str) -> VariantDescription | FileDescription:
         packaged_path=_packaged(variant),
         sources=_sources(variant),
     )
+
+
+def look_here(
+    shown: VariantDescription | FileDescription, tell: Callable[[str], None]
+) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
+    """:func:`on_machine` for the machine at hand, with all that was measured on it.
+
+    Nothing is looked at for what cannot run here. ``tell`` is as for :func:`phicli.plan.known_speed.known_speed`.
+    """
+    if shown.variant is not None and not shown.variant.runs_here:
+        return shown, None
+    machine = machine_of(MachineOptions())
+    return on_machine(shown, machine, known_speed(machine, prompt_tokens=USUAL_PROMPT_TOKENS, tell=tell))
 
 
 def on_machine(

@@ -12,8 +12,12 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.statistics import Summary, summary
 
-EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source")
-"""What else a run tells about how it was taken."""
+EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source", "weights_bytes", "device")
+"""What else a run tells about how it was taken.
+
+``weights_bytes`` are the tensors of the file. ``device`` is ``cpu`` or the name of the graphics processor that had all
+layers, None where the two shared them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

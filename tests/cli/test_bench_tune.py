@@ -48,11 +48,11 @@ def methods(shown: dict[str, Any]) -> list[str]:
     return [row["speed"]["method"] for row in shown["on_this_machine"]["rows"] if row["speed"]]
 
 
-def entries(home: str, folder: str = "tuned") -> list[Path]:
-    return sorted((Path(home) / "data" / folder).glob("*.json"))
+def entries(home: str) -> list[Path]:
+    return sorted((Path(home) / "data" / "tuned").glob("*.json"))
 
 
-def last_run(phi: Phi) -> dict[str, object]:
+def last_run(phi: Phi) -> dict[str, Any]:
     return dict(phi("runs", "show", "last", "--json").json["data"])
 
 
@@ -65,7 +65,9 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     for part in ("Before and after", "conversation", "Tried", "threads 1"):
         assert part in run.out
     assert "phi chat" in run.err
-    assert last_run(phi)["kind"] == "tune"
+    tuning = last_run(phi)
+    assert tuning["kind"] == "tune"
+    assert {speed["variant_id"] for speed in tuning["data"]["speeds"]} == {"tiny-phi"}
 
     # a chat takes what is kept; here it is changed by hand, so that it is not the default by chance
     [path] = entries(home)
@@ -115,7 +117,8 @@ def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, enviro
     assert (tuning["complete"], tuning["kept"]) == (True, False)
     assert tuning["build"].startswith("xllamacpp ")
     assert "the machine was busy" in tuning["warnings"][0]
-    assert (entries(home), entries(home, "measurements")) == ([], [])
+    assert entries(home) == []
+    assert "speeds" not in last_run(phi)["data"]
     assert "measured" not in methods(phi("show", "tiny-phi", "--json").json["data"])
     assert last_run(phi)["data"]["warnings"] == tuning["warnings"]
 

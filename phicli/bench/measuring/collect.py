@@ -22,6 +22,7 @@ from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warni
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UserInterruptError
 from phicli.records.run import Peak, Run, Sample, Subject, Workload
+from phicli.records.run_ids import new_run_id, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +243,6 @@ class _Collector:
 
     def runs(self) -> tuple[Run, ...]:
         """What there is, load by load."""
-        from phicli.records.history import new_run_id, now
-
         seconds = sum(lasted for _, lasted in self._others)
         used = sum(part * lasted for part, lasted in self._others) / seconds if seconds else None
         extra = {"schedule": self._plan.schedule, "repeat": self._plan.repeat, "others_busy_cores": used}
@@ -259,6 +258,8 @@ class _Collector:
     def _run(self, place: int, number: int, run_id: str, made_at: str, extra: Mapping[str, Any]) -> Run:
         load, workload, loaded = self._plan.loads[place], self._plan.workloads[number], self._loaded[place]
         taken = self._taken[place, number]
+        device = self._around.device(load.settings.gpu_layers, load.shape.layers)
+        about = {"energy_source": loaded.energy, "weights_bytes": load.shape.weights_bytes, "device": device}
         return Run(
             run_id=run_id,
             made_at=made_at,
@@ -273,7 +274,7 @@ class _Collector:
             hardware=self._around.to_data(),
             load_average=self._around.load_average,
             complete=all(_times(taken, part) == self._plan.repeat for part in _parts_of(workload)),
-            extra=MappingProxyType({**extra, "energy_source": loaded.energy}),
+            extra=MappingProxyType({**extra, **about}),
         )
 
 

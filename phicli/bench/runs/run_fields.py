@@ -140,6 +140,8 @@ _RUN: Final[Mapping[str, Kind]] = {
     "schedule": _optional(_ANY_TEXT),
     "others_busy_cores": _AMOUNT,
     "energy_source": _or_null(_ANY_TEXT),
+    "weights_bytes": _or_null(_BYTES),
+    "device": _or_null(_ANY_TEXT),
 }
 _SETTINGS: Final[Mapping[str, Kind]] = {
     name: Kind(field.kind.words, field.kind.allows, needed=field.default is None) for name, field in FIELDS.items()

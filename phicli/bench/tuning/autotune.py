@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
@@ -23,10 +23,10 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import plan_context
 from phicli.plan.load import trained_context
-from phicli.records.calibration_files import save_measurement
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
+from phicli.records.speed_data import speed_data
 from phicli.records.tuned_files import find_tuned, forget_all_tuned, forget_tuned, save_tuned
 
 _BUDGET_S: Final = 180.0
@@ -151,33 +151,26 @@ def _searched(
 
 
 def _keep(prepared: Prepared, found: Tuning, *, trusted: bool) -> Tuning:
-    """Save what is trusted for ``phi chat`` and ``phi recommend``, and all of it in the history."""
+    """Save the winners for ``phi chat`` where they are trusted, and all of it in the history.
+
+    The entry has speeds for ``phi recommend`` only where they are trusted.
+    """
     subject, outcome = found.subject, found.outcome
-    failed = ["", ""]
-    if trusted:
-        failed[0] = _failure(lambda: _save_winners(prepared, outcome, subject), "phi chat will not know of it")
-        failed[1] = _failure(lambda: _save_speeds(prepared, outcome, subject), "phi recommend will not know of it")
-    found = replace(found, kept=trusted and not failed[0], warnings=(*found.warnings, *filter(None, failed)))
+    failed = _save_winners(prepared, outcome, subject) if trusted else ""
+    found = replace(found, kept=trusted and not failed, warnings=(*found.warnings, *([failed] if failed else [])))
     data = {**found.to_data(), "hardware": dict(found.hardware)}
+    if trusted:
+        data["speeds"] = [speed_data(one) for one in measurements_of(prepared, outcome, subject.build)]
     cpu = prepared.around.cpu.name
     entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
     problem = History().try_add(entry)
     return replace(found, warnings=(*found.warnings, problem)) if problem else found
 
 
-def _failure(save: Callable[[], object], lost: str) -> str:
-    """Why ``save`` could not, after what is ``lost`` by that; empty where it could."""
+def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> str:
+    """Save them for ``phi chat``; why that could not be done, empty where it could."""
     try:
-        save()
+        save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
     except OSError as error:
-        return f"{lost}: {error.strerror or error}: {error.filename}"
+        return f"phi chat will not know of it: {error.strerror or error}: {error.filename}"
     return ""
-
-
-def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
-    save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
-
-
-def _save_speeds(prepared: Prepared, outcome: Outcome, subject: Subject) -> None:
-    for measurement in measurements_of(prepared, outcome, subject.build):
-        save_measurement(measurement)

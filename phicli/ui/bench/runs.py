@@ -11,10 +11,10 @@ from phicli.bench.runs.run_files import run_of
 from phicli.errors import PhiError
 from phicli.records.history import Entry
 from phicli.records.run import Run
-from phicli.records.statistics import interval_of_mean, summary
+from phicli.records.statistics import Summary, interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
-from phicli.ui.bench.headline import headline, work_of
+from phicli.ui.bench.headline import headline, number, work_of
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.layout import Column, fitted
@@ -52,7 +52,7 @@ def print_list(
         OSError: it cannot be written.
     """
     if as_json:
-        print_result(terminal, "runs list", {"runs": [_listed(entry) for entry in entries], "more": more})
+        print_result(terminal, "runs list", {"runs": [listed_data(entry) for entry in entries], "more": more})
         return
     if not entries:
         terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
@@ -61,10 +61,10 @@ def print_list(
         from phicli.ui.canvas import Canvas
 
         canvas = Canvas(terminal)
-        canvas.paint([fitted(canvas, _LAYOUTS, [_cells(entry, _local(entry.made_at)) for entry in entries])])
+        canvas.paint([fitted(canvas, _LAYOUTS, [cells_of(entry, _local(entry.made_at)) for entry in entries])])
     else:
         columns = _LAYOUTS[0]
-        rows = [[column.text(_cells(entry, entry.made_at)) for column in columns] for entry in entries]
+        rows = [[column.text(cells_of(entry, entry.made_at)) for column in columns] for entry in entries]
         terminal.write("\n".join(aligned([[column.title.upper() for column in columns], *rows])) + "\n")
     if more:
         terminal.say("there are older ones: phi runs list --limit 1000")
@@ -97,7 +97,7 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
         terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
 
 
-def _listed(entry: Entry) -> dict[str, Any]:
+def listed_data(entry: Entry) -> dict[str, Any]:
     """An entry in ``phi runs list --json``: without the data, which can be long."""
     return {name: value for name, value in entry.to_data().items() if name != "data"} | {
         "work": work_of(entry),
@@ -105,7 +105,7 @@ def _listed(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _cells(entry: Entry, made: str) -> dict[str, str]:
+def cells_of(entry: Entry, made: str) -> dict[str, str]:
     """Title of a column → the entry's text in it, on one line."""
     cells = {
         "run": entry.run_id,
@@ -139,13 +139,16 @@ def _about(entry: Entry) -> Iterator[tuple[str, str]]:
     known = {"kind": entry.kind, "made at": entry.made_at, "model": entry.model, "quant": entry.quant}
     known |= {"engine": entry.engine, "build": entry.build, "processor": entry.cpu}
     yield from ((label, value) for label, value in known.items() if value)
-    elsewhere = {*known, "run_id", "made_at", *(_SPEEDS if _run(entry) else ())}
+    elsewhere = {*known, "run_id", "made_at", *(_SPEEDS if entry.kind == "speed" or _run(entry) else ())}
     rest = {name: value for name, value in entry.data.items() if name not in elsewhere}
     yield from _facts({name: value for name, value in rest.items() if not _is_part(value) and not is_table(value)})
 
 
 def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
-    """Means of a speed run with the 95 % intervals, which the data do not have."""
+    """Means of a speed run with the 95 % intervals, which the data do not have; of a ``speed`` as they were saved."""
+    if entry.kind == "speed":
+        yield from _saved_speed(entry.data, signs)
+        return
     run = _run(entry)
     for what, (label, unit) in _SPEEDS.items() if run else ():
         values = values_of(run, what) if run else []
@@ -155,6 +158,14 @@ def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
             if found.low is not None and found.high is not None:
                 ends = f" (95 % interval {rate(max(found.low, 0.0))} to {rate(found.high)})"  # few values leave it wide
             yield label, f"{with_spread(summary(values), signs)} {unit}{ends}"
+
+
+def _saved_speed(data: Mapping[str, Any], signs: Signs) -> Iterator[tuple[str, str]]:
+    for what, (label, unit) in _SPEEDS.items():
+        mean, stdev = number(data, what, "mean"), number(data, what, "stdev")
+        if mean is not None:
+            found = Summary(mean, stdev or 0.0, 1 if stdev is None else 2)
+            yield label, f"{with_spread(found, signs)} {unit}"
 
 
 def _run(entry: Entry) -> Run | None:

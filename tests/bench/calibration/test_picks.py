@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.calibration.calibrate import Setting
-from phicli.bench.calibration.timing import Timed
-from phicli.commands.recommending import MachineOptions, report_for
+from phicli.bench.calibration.picks import calibrated_report
+from phicli.bench.calibration.timing import Setting, Timed
 from phicli.fit.types import Request
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu_facts import describe_cpu
+from phicli.plan.machine import MachineOptions
+from phicli.plan.recommend_here import report_for
 from phicli.plan.recommendation import Report
 from phicli.records.calibration_files import load_calibrations
 from tests.fakes.clocked_engine import Clock, ClockedEngine
@@ -61,14 +62,14 @@ def methods(report: Report) -> dict[str, str]:
 
 def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     start, told = Starter(), []
-    before = report_for(WISH, MachineOptions())
+    before = report_for(WISH, MachineOptions(), told.append)
     assert set(methods(before).values()) == {"estimated"}
-    after = report_for(WISH, MachineOptions(), calibrate=True, tell=told.append, start=start)
+    after = calibrated_report(WISH, MachineOptions(), told.append, start)
     assert set(methods(after).values()) == {"calibrated"}
     best = after.found.picks[0].assessment
     expected = 1000 / (FIXED_MS + best.candidate.shape.layers * LAYER_MS)
     assert best.speed.decode_tps == pytest.approx(expected, rel=0.05)  # published files differ a little from the recipe
-    assert {setting.repack for setting in start.settings} == {best.memory.repack_bytes > 0}
+    assert {setting.engine.repack for setting in start.settings} == {best.memory.repack_bytes > 0}
     assert {setting.threads for setting in start.settings} == {after.machine.cpu.physical_cores}
     name = f"{best.candidate.variant.id}:q4_k_m"
     assert f"calibrating {name}: timing" in told
@@ -76,22 +77,22 @@ def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     assert [one.quant for one in kept] == ["Q4_K_M"] * len(kept)
     assert kept
     count = len(start.settings)
-    again = report_for(WISH, MachineOptions())
+    again = report_for(WISH, MachineOptions(), told.append)
     assert methods(again) == methods(after)
     assert [pick.assessment.speed for pick in again.found.picks] == [
         pick.assessment.speed for pick in after.found.picks
     ]
     assert len(start.settings) == count
-    simulated = report_for(replace(WISH, quant="Q4_K_M"), MachineOptions(ram="16G"))
+    simulated = report_for(replace(WISH, quant="Q4_K_M"), MachineOptions(ram="16G"), told.append)
     assert set(methods(simulated).values()) == {"estimated"}
     assert list((tmp_path / "phi" / "cache").glob("phi-calibration-*")) == []
 
 
-def test_what_cannot_be_kept_holds_for_this_once(tmp_path: Path) -> None:
+def test_what_cannot_be_saved_is_used_for_this_run_only(tmp_path: Path) -> None:
     (tmp_path / "phi" / "data").mkdir(parents=True)
     (tmp_path / "phi" / "data" / "calibrations").write_text("a file where a folder should be")
     told: list[str] = []
-    report = report_for(WISH, MachineOptions(), calibrate=True, tell=told.append, start=Starter())
+    report = calibrated_report(WISH, MachineOptions(), told.append, Starter())
     assert set(methods(report).values()) == {"calibrated"}
-    assert [line for line in told if line.startswith("it holds for this once, as it cannot be kept")]
-    assert set(methods(report_for(WISH, MachineOptions())).values()) == {"estimated"}
+    assert [line for line in told if line.startswith("used for this run only: it could not be saved")]
+    assert set(methods(report_for(WISH, MachineOptions(), told.append)).values()) == {"estimated"}
