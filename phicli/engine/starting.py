@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +95,8 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
     program = _kind(name).program
     if program is None:
         return None
+    import shutil
+
     path = None if given is None else expand(str(given))
     if path is None:
         found = shutil.which(program)

@@ -42,7 +42,7 @@ class ChatOptions:
         _check("--min-p", self.min_p, 0, 1)
         _check("--seed", self.seed, 0, _LARGEST_SEED)
         _check("--max-tokens", self.max_tokens, 1, 2**31 - 1)
-        object.__setattr__(self, "engine", read_asked(self.engine))
+        object.__setattr__(self, "engine", _checked(self.engine))
         check_text("--system", self.system or "")
 
 
@@ -57,6 +57,13 @@ def check_text(what: str, text: str) -> str:
     except UnicodeEncodeError:
         raise UsageError(f"{what} is not UTF-8 text", "type it again, or convert it first with iconv") from None
     return text
+
+
+def _checked(engine: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return read_asked(engine)
+    except UsageError as error:
+        raise UsageError(error.message, f"{error.hint}; see: {THIS_COMMAND} --help") from None
 
 
 def _check(option: str, value: float | None, least: float, most: float) -> None:

@@ -119,7 +119,7 @@ def test_memory_is_checked_before_loading(phi: Phi, tmp_path: Path) -> None:
 def test_a_very_long_text_is_read(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", stdin=b"a " * 20_000)
     assert run.code == 7
-    assert "20004 tokens" in run.err
+    assert "20005 tokens" in run.err
 
 
 def test_standard_error_that_cannot_be_written_does_not_matter(environment: dict[str, str]) -> None:

@@ -23,7 +23,7 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Winner, with_usual_buffers
+from phicli.plan.tuned import Winner, choose, is_tuned, with_usual_buffers
 from phicli.records.run import Subject
 
 MAX_TOKENS: Final = 256
@@ -118,10 +118,11 @@ def prepare(
     reasoning = plan.format.reasoning and plan.format.name not in (TEMPLATE, PLAIN)
     most = options.max_tokens or (REASONING_MAX_TOKENS if reasoning else MAX_TOKENS)
     base = _context(plan, items, systems, most)
-    load = Load(subject, _settings(plan, options, best), plan.shape, base)
+    best = best if is_tuned(options.settings, best) else None
+    load = Load(subject, _settings(plan, options, best, cores), plan.shape, base)
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
         best = replace(best, settings=with_usual_buffers(best.settings))
-        load = replace(load, settings=_settings(plan, options, best))
+        load = replace(load, settings=_settings(plan, options, best, cores))
     check_room(load, around.memory, around.gpus)
     slots = _slots(load, len(items), around)
     load = replace(load, context_tokens=base * slots)
@@ -150,13 +151,13 @@ def _plan(subject: Subject, header: GgufHeader, options: EvalOptions, cores: int
     return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
 
 
-def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None) -> EngineSettings:
+def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None, cores: int) -> EngineSettings:
     """How the engine is set, but for repacking, which depends on the memory that the slots leave.
 
     The type of the cache is not tuned: another one changes replies.
     """
-    base = best.settings if best else plan.settings.engine
-    return replace(base, **{"kv_type": "f16", **options.settings, "repack": False})
+    kv_type = plan.settings.engine.kv_type
+    return replace(choose(options.settings, best, cores=cores, kv_type=kv_type), repack=False)
 
 
 def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, str | None], most: int) -> int:

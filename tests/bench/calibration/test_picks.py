@@ -70,7 +70,7 @@ def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     expected = 1000 / (FIXED_MS + best.candidate.shape.layers * LAYER_MS)
     assert best.speed.decode_tps == pytest.approx(expected, rel=0.05)  # published files differ a little from the recipe
     assert {setting.engine.repack for setting in start.settings} == {best.memory.repack_bytes > 0}
-    assert {setting.threads for setting in start.settings} == {after.machine.cpu.physical_cores}
+    assert {setting.engine.threads for setting in start.settings} == {after.machine.cpu.physical_cores}
     name = f"{best.candidate.variant.id}:q4_k_m"
     assert f"calibrating {name}: timing" in told
     kept = load_calibrations(describe_cpu()[0].name)
