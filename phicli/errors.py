@@ -120,6 +120,15 @@ class UserInterruptError(PhiError):
     exit_code = 130
 
 
+def install_hint(extra: str = "") -> str:
+    """How to install this ``phi`` once more, or newer, or with an ``extra`` such as ``plot``.
+
+    ``phicli`` on the package index is another project, so the hint names the checkout and no distribution.
+    """
+    what = f'".[{extra}]"' if extra else "."
+    return f"in a checkout of phi: pip install {what} (with pipx: pipx install --force {what})"
+
+
 def reason_of(error: Exception) -> str:
     """What the system says about ``error``, as the rest of a sentence: ``permission denied``."""
     said = getattr(error, "strerror", None) or str(error)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from phicli.errors import UsageError
+from phicli.errors import UsageError, install_hint
 from phicli.gguf_file.ggml_types import FILE_TYPES
 from phicli.gguf_file.recipe import Dimensions, RecipeTensor, tensor_bytes, tensors, type_of
 from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
@@ -50,7 +50,7 @@ def write_skeleton(
         import numpy as np
     except ImportError as error:
         message = f"writing a skeleton needs the package {error.name}"
-        raise UsageError(message, "install it with: pip install 'phicli[dev]'") from None
+        raise UsageError(message, f"install phi again, {install_hint()}") from None
     original = original_context_tokens
     writer = gguf.GGUFWriter(path, architecture)
     total = offset = 0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import DoesNotFitError, UsageError, install_hint
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
 from phicli.gguf_file.recipe import tensor_type
 from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
@@ -119,7 +119,7 @@ def _require_packages() -> None:
         import numpy as np  # noqa: F401
     except ImportError as error:
         message = f"writing a random-weight model needs the package {error.name}"
-        raise UsageError(message, "install it with: pip install 'phicli[dev]'") from None
+        raise UsageError(message, f"install phi again, {install_hint()}") from None
 
 
 def _write(path: Path, shape: SyntheticShape, quant: str, seed: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
 from phicli.catalog.names import is_repo_name
-from phicli.errors import DoesNotFitError, IntegrityError
+from phicli.errors import DoesNotFitError, IntegrityError, install_hint
 from phicli.gguf_file.diagnose import unreadable
 from phicli.hub.store import free_bytes
 from phicli.units import format_bytes
@@ -153,7 +153,7 @@ def read_manifest(archive: OpenArchive) -> Manifest:
         raise broken(archive.path, f"its {MANIFEST} is not one that phi wrote")
     if data.get("schema") != SCHEMA:
         what = f"{archive.path} is of schema {repr(data.get('schema'))[:40]}, and this phi knows {SCHEMA}"
-        raise IntegrityError(what, "bring phi up to date: pip install --upgrade phicli")
+        raise IntegrityError(what, f"install a newer phi, {install_hint()}")
     try:
         return _parse(data)
     except _WrongError as error:

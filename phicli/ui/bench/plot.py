@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import DoesNotFitError, UsageError, reason_of
+from phicli.errors import DoesNotFitError, UsageError, install_hint, reason_of
 from phicli.paths import output_target, write_output
 from phicli.records.run import Run
 from phicli.ui.bench.figures import rate
@@ -120,7 +120,7 @@ def _require_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise UsageError("--plot needs matplotlib, which is not installed", 'pip install "phicli[plot]"') from None
+        raise UsageError("--plot needs matplotlib, which is not installed", install_hint("plot")) from None
 
 
 def _rendered(plot: Plot, format_: str) -> bytes:
