@@ -18,8 +18,9 @@ from pathlib import Path
 from benchmarks.engine_buffers import MIB, Buffers, Load, buffers
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory import KV_TYPE_BYTES, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.memory import available_memory
 from tests.support.skeleton import write_skeleton

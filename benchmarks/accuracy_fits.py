@@ -27,8 +27,9 @@ from benchmarks.memory_limit import LimitedGroup, forget, limited_group
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.errors import PhiError
-from phicli.fit.memory import MIB, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.shape import shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.cpu import physical_cores

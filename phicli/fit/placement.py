@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.fit.memory import KV_TYPE_BYTES, MIB, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import KV_TYPE_BYTES, MIB, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.types import Gpu, Machine
 
 BATCH_TOKENS: Final = 128

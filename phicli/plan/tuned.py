@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import KV_TYPE_BYTES, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES, Tuned, Winner

@@ -14,8 +14,9 @@ from typing import Final
 import gguf
 import numpy as np
 
+from phicli.catalog.types import Dimensions
 from phicli.gguf_file.ggml_types import FILE_TYPES
-from phicli.gguf_file.recipe import Dimensions, RecipeTensor, tensor_bytes, tensors, type_of
+from phicli.gguf_file.recipe import RecipeTensor, tensor_bytes, tensors, type_of
 from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
 from phicli.gguf_file.synthetic_vocabulary import synthetic_vocabulary
 

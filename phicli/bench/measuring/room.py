@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import DoesNotFitError, UsageError
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, check_fits, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory import KV_TYPE_BYTES, check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
 from phicli.records.run import BenchSettings, Subject
