@@ -50,7 +50,7 @@ def tuned_files(shown: VariantDescription | FileDescription) -> tuple[tuple[str 
 
 def known_sha256(path: Path) -> str | None:
     """The hash of the file at ``path`` where it was taken before, or is its name in the cache."""
-    from phicli.hub.cache import sha256_in_name
+    from phicli.hub.layout import sha256_in_name
     from phicli.hub.verified import recorded
 
     record = recorded(path)

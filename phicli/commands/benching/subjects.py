@@ -9,7 +9,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import known_by_name
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import whole_size
-from phicli.hub.cache import sha256_in_name
+from phicli.hub.layout import sha256_in_name
 from phicli.hub.verified import recorded
 from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import LocatedModel, locate

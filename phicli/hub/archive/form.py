@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from phicli.catalog.names import is_repo_name
 from phicli.errors import DoesNotFitError, IntegrityError, install_hint
 from phicli.gguf_file.diagnose import unreadable
+from phicli.hub.layout import is_hub_repo
 from phicli.hub.store import free_bytes
 from phicli.units import format_bytes
 
@@ -232,7 +232,7 @@ def _parse(data: dict[str, Any]) -> Manifest:
     repo, revision = _maybe(data, "repo"), _maybe(data, "revision")
     if (repo is None) != (revision is None):
         raise _WrongError("a repository without a revision, or the reverse")
-    if repo is not None and (not is_repo_name(repo) or "--" in repo):
+    if repo is not None and not is_hub_repo(repo):
         raise _WrongError(f"a repository {repo[:100]!r}")
     if revision is not None and not _COMMIT.fullmatch(revision):
         raise _WrongError(f"a revision {revision[:100]!r}")

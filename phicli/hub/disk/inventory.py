@@ -1,29 +1,35 @@
 """What models are on disk: GGUF files in the Hugging Face cache, models registered in place, unfinished downloads.
 
-The layout (see :mod:`phicli.hub.cache`) is read directly, as often as somebody wants a list; tests compare with
+The layout (:mod:`phicli.hub.layout`) is read directly, as often as somebody wants a list; tests compare with
 huggingface_hub's own scan. What is broken is listed as such.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of
 from phicli.hub import verified
-from phicli.hub.cache import cache_folder, sha256_in_name
-from phicli.hub.disk.layout import content_of, entries_of, leads_away, listing, repo_folders, repo_name, snapshots_of
+from phicli.hub.cache import cache_folder
 from phicli.hub.in_place.registry import LocalModel, registered
-
-_PARTIAL: Final = re.compile(r"(.+?)\.(phi|[0-9a-f]{8})\.incomplete")
+from phicli.hub.layout import (
+    content_of,
+    entries_of,
+    leads_away,
+    partials_of,
+    repo_folders,
+    repo_name,
+    sha256_in_name,
+    snapshots_of,
+    writer_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,16 +212,14 @@ def _promised(content: Path, name: str, commit: str, known: Known | None) -> str
 
 
 def _partials_of(root: Path) -> Iterator[PartialDownload]:
-    for path in listing(root / "blobs", []):
-        if not path.name.endswith(".incomplete") or path.is_symlink():
+    for path in partials_of(root):
+        if path.is_symlink():
             continue
-        match = _PARTIAL.fullmatch(path.name)
-        etag = match[1] if match else path.name.removesuffix(".incomplete")
+        etag, ours = writer_of(path)
         try:
             status = path.stat()
         except OSError:  # it was finished meanwhile
             continue
-        ours = match is not None and match[2] == "phi"
         yield PartialDownload(repo_name(root), path, etag, status.st_size, status.st_mtime, ours)
 
 

@@ -16,6 +16,7 @@ from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import UnreachableError
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
+from phicli.hub.layout import is_partial
 from phicli.hub.store import blob_path, check_names, free_bytes, partial_path
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.units import format_bytes
@@ -179,7 +180,7 @@ def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bo
             size = path.stat().st_size
         except OSError:
             continue
-        if size <= file.size_bytes and (size == file.size_bytes or path.name.endswith(".incomplete")):
+        if size <= file.size_bytes and (size == file.size_bytes or is_partial(path)):
             return size
     return 0
 
