@@ -93,9 +93,9 @@ def _calibrated_report(
     done: set[str] = set()
     found: list[Calibration] = []
     for _ in range(_ROUNDS):
-        new = [pick.assessment for pick in report.found.picks if _name(pick.assessment) not in done]
+        new = [pick.assessment for pick in report.found.picks if pick.assessment.candidate.name not in done]
         for one in new:
-            done.add(_name(one))
+            done.add(one.candidate.name)
             calibration = _calibrated(one, machine, tell, start)
             if calibration is None:
                 continue
@@ -108,10 +108,6 @@ def _calibrated_report(
             break
         report = _weighed(machine, request, found)
     return report
-
-
-def _name(one: Assessment) -> str:
-    return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
 
 
 def machine_of(options: MachineOptions) -> Machine:
@@ -227,6 +223,6 @@ def _calibrated(
     )
 
     def on_step(step: str) -> None:
-        tell(f"calibrating {_name(one)}: {step}")
+        tell(f"calibrating {one.candidate.name}: {step}")
 
     return calibrate(candidate, machine.cpu, setting, start=start or start_engine, on_step=on_step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.types import Variant
 from phicli.fit.shape import ModelShape
 
@@ -92,6 +93,11 @@ class Candidate:
     shape: ModelShape
     size_source: Literal["header", "published", "recipe"]
     installed: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people call it: ``phi-4-mini:q4_k_m``."""
+        return with_quant(self.variant.id, self.quant)
 
 
 @dataclass(frozen=True, slots=True)

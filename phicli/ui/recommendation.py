@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from phicli.catalog.display_name import with_quant
 from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
 from phicli.ui.columns import aligned
 from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
@@ -93,7 +94,7 @@ def _plain(report: Report, separator: str, *, everything: bool, explain: bool) -
         yield f"{'note':{_LABEL}} {note}"
     for pick in report.found.picks:
         yield ""
-        yield f"{pick.role:{_LABEL}} {_name(pick.assessment)}"
+        yield f"{pick.role:{_LABEL}} {pick.assessment.candidate.name}"
         for label, text in _facts(pick, report, explain=explain):
             yield f"{label:{_LABEL}} {text}"
     if everything:
@@ -111,10 +112,6 @@ def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]
     if explain:
         found += [(f"{one.label}", f"{one.text}") for one in sums_of(one, report)]
     return [*found, ("run", pick.command)]
-
-
-def _name(one: Assessment) -> str:
-    return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
 
 
 def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[int, ...], int | None]]:
@@ -150,7 +147,7 @@ def _passing(report: Report) -> Iterator[tuple[str, ...]]:
     picked = [(pick.assessment, pick.role) for pick in report.found.picks]
     for one, word in [*picked, *((one, "would do") for one in report.found.others)]:
         tps = f"{one.speed.decode_tps:.1f}"
-        yield _name(one), format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
+        yield one.candidate.name, format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
 
 
 def _reason(out: Rejection) -> str:
@@ -161,8 +158,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     """A row for each candidate: those that would do, then those that are out."""
     yield from _passing(report)
     for out in report.found.rejected:
-        name = f"{out.variant_id}:{out.quant.lower()}" if out.quant else out.variant_id
-        yield name, "", "", "", _reason(out)
+        yield with_quant(out.variant_id, out.quant), "", "", "", _reason(out)
 
 
 def _out(report: Report) -> Iterator[tuple[str, str]]:
@@ -171,8 +167,7 @@ def _out(report: Report) -> Iterator[tuple[str, str]]:
     for out in report.found.rejected:
         together.setdefault((out.variant_id, _reason(out)), []).append((out.quant or "").lower())
     for (variant, reason), quants in together.items():
-        name = f"{variant}:{quants[0]}" if quants[0] else variant
-        yield (name if len(quants) == 1 else f"{variant} ({len(quants)} files)"), reason
+        yield (with_quant(variant, quants[0]) if len(quants) == 1 else f"{variant} ({len(quants)} files)"), reason
 
 
 def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) -> Iterator[RenderableType]:
@@ -199,7 +194,7 @@ def _heading(pick: Pick, report: Report) -> Text:
 
     purpose = f" for {report.task.purpose}" if pick.role == "best" else ""
     heading = safe_text(f"{_ROLES[pick.role]}{purpose}: ", "bold" if pick.role == "best" else "")
-    heading.append_text(safe_text(_name(pick.assessment), "bold green" if pick.role == "best" else "bold"))
+    heading.append_text(safe_text(pick.assessment.candidate.name, "bold green" if pick.role == "best" else "bold"))
     if pick.assessment.candidate.installed:
         heading.append_text(safe_text(" (installed)", "dim"))
     return heading

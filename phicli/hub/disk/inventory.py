@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
@@ -172,7 +173,7 @@ def _model(
     quant = listed.quant if listed else quant_of_filename(filename)
     name = f"{repo}:{quant or filename}"
     if known and quant:
-        name = f"{known.variant.id}:{quant.lower()}"
+        name = with_quant(known.variant.id, quant)
     usable = [part.path for part in parts if part.problem is None]
     times = [_times(path) for path in usable]
     used = [time for time, _ in times if time is not None]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
 from phicli.catalog.types import GgufFile, GgufSource
@@ -187,9 +188,5 @@ def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bo
 
 def _what_is_here() -> str:
     """What can be used without a network."""
-    here = [
-        f"{variant.id}:{file.quant.lower()}" if file.quant else variant.id
-        for variant in catalog().variants
-        for file in installed(variant)
-    ]
+    here = [with_quant(variant.id, file.quant) for variant in catalog().variants for file in installed(variant)]
     return f"on this machine: {', '.join(dict.fromkeys([*here, 'tiny-phi']))}"

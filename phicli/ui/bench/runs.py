@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from phicli.bench.runs.compare import values_of
 from phicli.bench.runs.run_files import run_of
+from phicli.catalog.display_name import name_of
 from phicli.errors import PhiError
 from phicli.records.history import Entry
 from phicli.records.run import Run
@@ -92,7 +93,7 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
         *(Section(title_of(name), facts=tuple(_facts(part))) for name, part in entry.data.items() if _is_part(part)),
         *(section for section, _ in tables),
     ]
-    print_page(terminal, f"{entry.run_id}: {_name(entry)}", sections)
+    print_page(terminal, f"{entry.run_id}: {name_of(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
         terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
 
@@ -111,19 +112,13 @@ def _cells(entry: Entry, made: str) -> dict[str, str]:
         "run": entry.run_id,
         "made": made,
         "kind": entry.kind,
-        "model": _name(entry),
+        "model": name_of(entry),
         "work": work_of(entry),
         "result": headline(entry),
         "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),
         "processor": entry.cpu,
     }
     return {title: one_line(text) for title, text in cells.items()}
-
-
-def _name(entry: Entry) -> str:
-    quant = (entry.quant or "").lower()
-    whole = not quant or entry.model.lower().endswith((".gguf", f":{quant}"))
-    return entry.model if whole else f"{entry.model}:{quant}"
 
 
 def _local(made_at: str) -> str:

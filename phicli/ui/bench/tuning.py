@@ -8,6 +8,7 @@ from typing import Any
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
+from phicli.catalog.display_name import name_of
 from phicli.records.run import BenchSettings, Subject
 from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
@@ -42,7 +43,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: Outcome, *, kept
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    title = f"{_name(subject)} on this machine, with {subject.build}"
+    title = f"{name_of(subject)} on this machine, with {subject.build}"
     print_page(terminal, title, list(_sections(outcome, _width(terminal))))
     if kept and outcome.changes:
         terminal.say(f"phi chat uses this from now on; to forget it: phi bench --tune --reset {subject.model}")
@@ -83,12 +84,6 @@ def print_reset(terminal: Terminal, forgotten: Sequence[str], count: int, *, as_
     else:
         files = f"{count} file{'' if count == 1 else 's'}"
         terminal.say(f"the tuned settings of {', '.join(forgotten) or files} are forgotten; the defaults are used")
-
-
-def _name(subject: Subject) -> str:
-    quant = subject.quant or ""
-    named = quant.lower() in subject.model.lower() if quant else True
-    return subject.model if named else f"{subject.model} {quant}"
 
 
 def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
