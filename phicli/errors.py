@@ -7,8 +7,11 @@ Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message``
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+_NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class PhiError(Exception):
@@ -118,6 +121,26 @@ class UserInterruptError(PhiError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system says that there is no space left, on the disk or of what this user may have of it."""
+    return error.errno in _NO_SPACE
+
+
+def disk_full(
+    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+) -> DoesNotFitError:
+    """The error for a disk without space: ``the disk of FILE is full``.
+
+    Args:
+        of: the file or folder that was written, empty where it is not known.
+        hint: what to do.
+        before: what the sentence begins with, such as what could not be made.
+        after: what it ends with.
+    """
+    where = f" of {of}" if of else ""
+    return DoesNotFitError(f"{before}the disk{where} is full{after}", hint)
 
 
 def install_hint(extra: str = "") -> str:

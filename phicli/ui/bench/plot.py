@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import DoesNotFitError, UsageError, install_hint, reason_of
+from phicli.errors import UsageError, disk_full, install_hint, is_disk_full, reason_of
 from phicli.paths import output_target, write_output
 from phicli.records.run import Run
 from phicli.ui.bench.figures import rate
@@ -92,9 +92,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     try:
         write_output(path, page)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            hint = "free some space, or name another folder"
-            raise DoesNotFitError(f"there is no plot: the disk of {path} is full", hint) from error
+        if is_disk_full(error):
+            raise disk_full(path, "free some space, or name another folder", before="there is no plot: ") from error
         raise _refused(path, error) from error
 
 
