@@ -16,9 +16,8 @@ from phicli.records.statistics import interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
 from phicli.ui.bench.headline import headline, work_of
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, fitted
+from phicli.ui.layout import Column, print_rows
 from phicli.ui.sections import Section, print_page
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
@@ -58,15 +57,9 @@ def print_list(
     if not entries:
         terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
-    if terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        canvas = Canvas(terminal)
-        canvas.paint([fitted(canvas, _LAYOUTS, [_cells(entry, _local(entry.made_at)) for entry in entries])])
-    else:
-        columns = _LAYOUTS[0]
-        rows = [[column.text(_cells(entry, entry.made_at)) for column in columns] for entry in entries]
-        terminal.write("\n".join(aligned([[column.title.upper() for column in columns], *rows])) + "\n")
+    read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
+    rows = [_cells(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]
+    print_rows(terminal, _LAYOUTS, rows)
     if more:
         terminal.say("there are older ones: phi runs list --limit 1000")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -12,9 +12,8 @@ from phicli.hub.disk.inventory import CachedModel, Inventory, PartialDownload
 from phicli.hub.disk.verification import Verdict
 from phicli.hub.in_place.registry import LocalModel, damaged_records
 from phicli.hub.types import Progress
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, Layout, fitted
+from phicli.ui.layout import Column, print_rows
 from phicli.ui.pull_screen import PullScreen
 from phicli.ui.status import how_far
 from phicli.ui.terminal import Terminal
@@ -57,7 +56,9 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
         return
-    _print_rows(terminal, _LIST, [*map(_model_row, found.models), *map(_local_row, found.registered)])
+    rows = [*map(_model_row, found.models), *map(_local_row, found.registered)]
+    if rows:
+        print_rows(terminal, _LIST, rows)
     noun = "model" if len(found.models) == 1 else "models"
     terminal.say(f"{len(found.models)} {noun}, {format_bytes(total_bytes(found))}, in {found.folder}")
     if found.partials:
@@ -106,30 +107,12 @@ def print_verdicts(terminal: Terminal, verdicts: Sequence[Verdict]) -> None:
         OutputClosedError: nobody reads it any more.
     """
     rows = [_verdict_row(one) for one in verdicts]
-    _print_rows(terminal, _VERIFY, rows)
-    if not rows:
+    if rows:
+        print_rows(terminal, _VERIFY, rows)
+    else:
         terminal.say("there is nothing to verify; get a model: phi pull phi-4-mini")
     if any(one.status == "unknown" for one in verdicts):
         terminal.say("recorded: nobody promised a hash; the next time it is compared with this one")
-
-
-def _print_rows(terminal: Terminal, layouts: Sequence[Layout], rows: Sequence[Mapping[str, str]]) -> None:
-    """A table to standard output, nothing when it has no rows; all columns in a pipe, on a terminal those that fit."""
-    if not rows:
-        return
-    if not terminal.stdout.isatty():
-        columns = layouts[0]
-        cells = [
-            [column.title.upper() for column in columns],
-            *([column.text(row) for column in columns] for row in rows),
-        ]
-        right = [place for place, column in enumerate(columns) if column.right]
-        terminal.write("\n".join(aligned(cells, right=right)) + "\n")
-        return
-    from phicli.ui.canvas import Canvas
-
-    canvas = Canvas(terminal)
-    canvas.paint([fitted(canvas, layouts, rows)])
 
 
 def _model_row(model: CachedModel) -> dict[str, str]:
