@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
-from phicli.hub.in_place.registry import LocalModel, registered
+from phicli.hub.in_place.registry import LocalModel, damaged_records, registered
 from phicli.hub.layout import (
     content_of,
     entries_of,
@@ -106,14 +106,35 @@ class PartialDownload:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInPlace:
+    """A registered model, and its file as it is now: ``verified_at`` as in :class:`CachedModel`."""
+
+    model: LocalModel
+    is_there: bool
+    verified_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that is known to be on disk; ``problems`` are folders that could not be read, in words."""
+    """All that is known to be on disk.
+
+    ``problems`` are folders that could not be read, in words; ``damaged_records`` are files of registrations that make
+    no sense. ``models_bytes`` is what the models in the cache take: content that several names share once, what is
+    linked from elsewhere not at all.
+    """
 
     folder: Path
     models: tuple[CachedModel, ...]
-    registered: tuple[LocalModel, ...]
+    in_place: tuple[ModelInPlace, ...]
     partials: tuple[PartialDownload, ...]
     problems: tuple[str, ...]
+    damaged_records: tuple[Path, ...]
+    models_bytes: int
+
+    @property
+    def registered(self) -> tuple[LocalModel, ...]:
+        """The models in place, without how they are now."""
+        return tuple(one.model for one in self.in_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +164,26 @@ def inventory(folder: Path | None = None, book: Catalog | None = None) -> Invent
     for root in repo_folders(folder, problems):
         models += _models_of(root, known.get(repo_name(root)), problems)
         partials += _partials_of(root)
-    return Inventory(folder, tuple(models), registered(), tuple(partials), tuple(problems))
+    return Inventory(
+        folder=folder, models=tuple(models), in_place=tuple(map(_in_place, registered())), partials=tuple(partials),
+        problems=tuple(problems), damaged_records=damaged_records(), models_bytes=_bytes_of(models),
+    )  # fmt: skip
 
 
 def known_repos(book: Catalog | None = None) -> dict[str, Known]:
     """Repositories of the catalogue by name."""
     variants = (book or catalog()).variants
     return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
+
+
+def _in_place(model: LocalModel) -> ModelInPlace:
+    record = verified.recorded(model.path)
+    return ModelInPlace(model, model.path.exists(), record.verified_at if record else None)
+
+
+def _bytes_of(models: Iterable[CachedModel]) -> int:
+    parts = [part for model in models for part in model.parts if not part.linked]
+    return sum({os.path.realpath(part.content): part.size_bytes for part in parts}.values())
 
 
 def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator[CachedModel]:

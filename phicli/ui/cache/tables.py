@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from phicli.hub import verified
-from phicli.hub.disk.inventory import CachedModel, Inventory, PartialDownload
+from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
 from phicli.hub.disk.verification import Verdict
-from phicli.hub.in_place.registry import LocalModel, damaged_records
 from phicli.hub.types import Progress
 from phicli.ui.envelope import print_result
 from phicli.ui.layout import Column, print_rows
@@ -44,6 +41,7 @@ _VERIFY: Final = (
     (_FOLDED, _SIZE, _RESULT),
 )
 _SHORT: Final = 12
+_GONE: Final = "the file is gone"
 _RESULTS: Final = {"unknown": "recorded"}
 
 
@@ -56,25 +54,19 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
         return
-    rows = [*map(_model_row, found.models), *map(_local_row, found.registered)]
+    rows = [*map(_model_row, found.models), *map(_local_row, found.in_place)]
     if rows:
         print_rows(terminal, _LIST, rows)
     noun = "model" if len(found.models) == 1 else "models"
-    terminal.say(f"{len(found.models)} {noun}, {format_bytes(total_bytes(found))}, in {found.folder}")
+    terminal.say(f"{len(found.models)} {noun}, {format_bytes(found.models_bytes)}, in {found.folder}")
     if found.partials:
         size = format_bytes(sum(partial.size_bytes for partial in found.partials))
         terminal.say(f"partial downloads: {len(found.partials)}, {size}; remove what is abandoned: phi cache prune")
     for problem in found.problems:
         terminal.say(problem)
-    if damaged := damaged_records():
+    if damaged := found.damaged_records:
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         terminal.say(f"left out, because it is damaged (register the file again, or remove this): {damaged[0]}{more}")
-
-
-def total_bytes(found: Inventory) -> int:
-    """What the models in the cache take on disk: content that several names share once, what is linked not at all."""
-    parts = [part for model in found.models for part in model.parts if not part.linked]
-    return sum({os.path.realpath(part.content): part.size_bytes for part in parts}.values())
 
 
 def hashing(screen: PullScreen) -> Progress:
@@ -130,13 +122,13 @@ def _model_row(model: CachedModel) -> dict[str, str]:
     }
 
 
-def _local_row(model: LocalModel) -> dict[str, str]:
-    state = "in place" if model.path.exists() else "the file is gone"
+def _local_row(one: ModelInPlace) -> dict[str, str]:
+    model, state = one.model, "in place" if one.is_there else _GONE
     return {
         "model": model.name,
         "size": format_bytes(model.size_bytes),
         "last used": "",
-        "verified": _day(_verified_at(model)),
+        "verified": _day(one.verified_at),
         "state": state,
         "short state": state,
         "revision": "",
@@ -160,11 +152,6 @@ def _verdict_row(one: Verdict) -> dict[str, str]:
     }
 
 
-def _verified_at(model: LocalModel) -> float | None:
-    record = verified.recorded(model.path)
-    return record.verified_at if record else None
-
-
 def _day(seconds: float | None) -> str:
     return "" if seconds is None else format_day(seconds)
 
@@ -172,9 +159,9 @@ def _day(seconds: float | None) -> str:
 def _inventory_data(found: Inventory) -> dict[str, Any]:
     return {
         "folder": str(found.folder),
-        "total_bytes": total_bytes(found),
+        "total_bytes": found.models_bytes,
         "models": [model_data(model) for model in found.models],
-        "registered": [_local_data(model) for model in found.registered],
+        "registered": [_local_data(one) for one in found.in_place],
         "partials": [partial_data(partial) for partial in found.partials],
         "problems": list(found.problems),
     }
@@ -195,11 +182,12 @@ def model_data(model: CachedModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _local_data(model: LocalModel) -> dict[str, Any]:
+def _local_data(one: ModelInPlace) -> dict[str, Any]:
+    model = one.model
     return {
         "model": model.name, "id": model.variant_id, "quant": model.quant, "path": str(model.path),
-        "size_bytes": model.size_bytes, "origin": model.origin, "verified": _time(_verified_at(model)),
-        "problem": None if model.path.exists() else "the file is gone",
+        "size_bytes": model.size_bytes, "origin": model.origin, "verified": _time(one.verified_at),
+        "problem": None if one.is_there else _GONE,
     }  # fmt: skip
 
 
