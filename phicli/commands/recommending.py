@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
 from phicli.fit.calibration import Calibration
-from phicli.fit.gates import check_request
+from phicli.fit.requirements import check_request
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Assessment, Candidate, Request
 from phicli.hardware.types import Machine
 from phicli.plan.recommendation import OnThisMachine, Report, SpeedOf, make_report

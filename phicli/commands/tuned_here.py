@@ -27,7 +27,7 @@ def tuned_for(terminal: Terminal, model: LocatedModel, *, quiet: bool) -> Tuned 
     kept = kept_for(model.path)
     if kept.stale is not None and not kept.told and not quiet:
         from phicli.records.tuned_files import mark_told
-        from phicli.ui.bench.tuned import stale_says
+        from phicli.ui.bench.tuned_settings import stale_says
 
         terminal.say(stale_says(kept.stale, model.reference))
         mark_told(model.path, known_sha256(model.path))

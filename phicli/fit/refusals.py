@@ -8,10 +8,10 @@ from typing import Any
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.types import Catalog
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError, UsageError
-from phicli.fit.gates import Filter, filtered
 from phicli.fit.memory import usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.ranking import useful_tps
+from phicli.fit.requirements import Filter, filtered
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Rejection, Request
 from phicli.hardware.types import Machine

@@ -9,7 +9,7 @@ from pathlib import Path
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.errors import PhiError
-from phicli.hub.archive.form import is_archive
+from phicli.hub.archive.format import is_archive
 from phicli.hub.archive.importing import Imported, import_archive
 from phicli.hub.in_place.registration import Registration, register
 from phicli.hub.types import Progress, silent

@@ -10,8 +10,8 @@ from phicli.catalog.display_name import with_quant
 from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
-from phicli.ui.layout import wrapped
 from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
+from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.ui.canvas import safe_text, show
 from phicli.ui.columns import aligned, clean
-from phicli.ui.layout import wrapped
+from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:

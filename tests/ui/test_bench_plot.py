@@ -15,7 +15,7 @@ import pytest
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.records.run import Run, Workload
 from phicli.ui.bench.plot import check_plot, draw
-from phicli.ui.bench.series import plot_of
+from phicli.ui.bench.plot_series import plot_of
 from tests.support.disks import small_file_system
 from tests.support.runs import depths, quants, run, threads, without_matplotlib
 

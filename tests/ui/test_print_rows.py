@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from phicli.ui.layout import Column, print_rows, wrapped
+from phicli.ui.tables import Column, print_rows, wrapped
 from phicli.ui.terminal import Terminal
 from tests.ui.test_terminal import screen, shown
 

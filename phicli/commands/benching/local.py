@@ -65,7 +65,7 @@ def run_local(terminal: Terminal, models: Sequence[str], options: BenchOptions) 
 
 def _command(plan: BenchPlan, around: Surroundings, options: BenchOptions) -> str:
     """What to type to measure the same again, all of it, even where it ended early."""
-    from phicli.ui.bench.repeating import command_of
+    from phicli.ui.bench.repeat_command import command_of
 
     return command_of(
         planned_runs(plan, around), llama_server=options.llama_server, quick=options.quick, quality=options.quality

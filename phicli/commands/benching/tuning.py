@@ -10,10 +10,10 @@ from typing import Any, Final
 from phicli.bench.launch import start
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.tuning.engines import engine_pool
-from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE, REPACK, THREADS
+from phicli.bench.tuning.trust import Judgement, judged
 from phicli.bench.tuning.types import SLOTS, Outcome
 from phicli.catalog.load import catalog
 from phicli.commands.benching.options import BenchOptions

@@ -20,7 +20,7 @@ def export(
     from phicli.commands.cache.hints import export_hints
     from phicli.hub.archive.exporting import export_model
     from phicli.plan.locate import locate
-    from phicli.ui.cache.transport import print_exported, progress
+    from phicli.ui.cache.import_export import print_exported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

@@ -18,7 +18,7 @@ def import_(
     """Use a GGUF file where it lies, or take in an archive made by export."""
     from phicli.commands.cache.hints import import_hints
     from phicli.plan.importing import import_model
-    from phicli.ui.cache.transport import print_imported, progress
+    from phicli.ui.cache.import_export import print_imported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

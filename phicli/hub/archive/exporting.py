@@ -15,7 +15,7 @@ from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
-from phicli.hub.archive.form import (
+from phicli.hub.archive.format import (
     CHUNK_BYTES,
     END_BYTES,
     LARGEST_TEXT_BYTES,
@@ -35,7 +35,7 @@ from phicli.hub.in_place.matching import contradicts
 from phicli.hub.layout import repo_name, sha256_in_name, snapshot_around
 from phicli.hub.types import Progress, silent
 from phicli.hub.verified import hash_once
-from phicli.hub.writing import writing
+from phicli.hub.write_errors import writing
 
 _ABOUT: Final = ("license", "licence", "notice", "readme")
 

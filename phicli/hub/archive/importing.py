@@ -18,7 +18,7 @@ from phicli.errors import IntegrityError, UsageError
 from phicli.gguf_file.diagnose import check_is_file, unreadable
 from phicli.gguf_file.header import read_header
 from phicli.hub import layout, store, verified
-from phicli.hub.archive.form import (
+from phicli.hub.archive.format import (
     CHUNK_BYTES,
     END_BYTES,
     LARGEST_TEXT_BYTES,
@@ -45,7 +45,7 @@ from phicli.hub.in_place.registry import (
     registered,
 )
 from phicli.hub.types import Progress, silent
-from phicli.hub.writing import new_folders, writing
+from phicli.hub.write_errors import new_folders, writing
 
 _LARGEST_END_BYTES: Final = 1 << 20
 

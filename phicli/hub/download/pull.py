@@ -20,7 +20,7 @@ from phicli.hub.download.transfer import Fetched, fetch
 from phicli.hub.hashing import sha256_of
 from phicli.hub.layout import sha256_in_name
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
-from phicli.hub.writing import writing
+from phicli.hub.write_errors import writing
 
 __all__ = ["PullPlan", "PullResult", "prepare", "pull"]
 

@@ -10,7 +10,7 @@ from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, print_rows
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 
 _LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)

@@ -10,7 +10,7 @@ from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, print_rows
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 
 _SHOWN: Final = 5

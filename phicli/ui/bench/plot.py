@@ -14,7 +14,7 @@ from phicli.errors import UsageError, disk_full, install_hint, is_disk_full, rea
 from phicli.paths import output_target, write_output
 from phicli.records.run import Run
 from phicli.ui.bench.figures import rate
-from phicli.ui.bench.series import Panel, Plot, plot_of
+from phicli.ui.bench.plot_series import Panel, Plot, plot_of
 from phicli.ui.terminal import one_line
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, 
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
 from phicli.ui.bench.headline import headline, work_of
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, print_rows
 from phicli.ui.sections import Section, print_page
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 

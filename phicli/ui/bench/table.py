@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.records.run import Run
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
-from phicli.ui.bench.varying import Shape, shape_of
+from phicli.ui.bench.run_facts import Shape, shape_of
 from phicli.ui.canvas import Canvas, safe_text, show
-from phicli.ui.layout import Column, Layout, fitted, plain_rows
+from phicli.ui.tables import Column, Layout, fitted, plain_rows
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 

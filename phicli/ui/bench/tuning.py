@@ -10,7 +10,7 @@ from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
 from phicli.catalog.display_name import name_of
 from phicli.records.run import BenchSettings, Subject
-from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
+from phicli.ui.bench.tuned_settings import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import INDENT, Section, print_page
 from phicli.ui.terminal import Terminal

@@ -10,9 +10,9 @@ from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, Part
 from phicli.hub.disk.verification import Verdict
 from phicli.hub.types import Progress
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, print_rows
 from phicli.ui.pull_screen import PullScreen
 from phicli.ui.status import how_far
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes, format_day
 

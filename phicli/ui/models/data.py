@@ -13,8 +13,8 @@ from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
 from phicli.plan.recommendation import OnThisMachine
 from phicli.plan.tuned import Tuned
-from phicli.ui.bench.tuned import tuned_data
-from phicli.ui.models.here import here_data
+from phicli.ui.bench.tuned_settings import tuned_data
+from phicli.ui.models.on_this_machine import here_data
 
 _OWN_KEYS: Final = ("id", "sources")
 

@@ -15,9 +15,9 @@ from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
 from phicli.plan.recommendation import OnThisMachine
 from phicli.plan.tuned import Tuned
-from phicli.ui.bench.tuned import tuned_section
+from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
-from phicli.ui.models.here import here_section, star_says
+from phicli.ui.models.on_this_machine import here_section, star_says
 from phicli.ui.sections import Section, print_page
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_day, format_tokens

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from phicli.plan.overview import ModelRow, Overview, best_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
-from phicli.ui.layout import Column, Layout, fitted
+from phicli.ui.tables import Column, Layout, fitted
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_tokens
 

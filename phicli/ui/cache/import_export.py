@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from phicli.hub.archive.exporting import Exported
-from phicli.hub.archive.form import Manifest
+from phicli.hub.archive.format import Manifest
 from phicli.hub.archive.importing import Imported
 from phicli.hub.in_place.registration import Registration
 from phicli.hub.in_place.scan import Scan, Scanned

@@ -18,7 +18,7 @@ from phicli.commands.bench import bench
 from phicli.commands.benching.options import BenchOptions
 from phicli.commands.benching.typed import Typed
 from phicli.records.run import Run, Subject
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
 from tests.fakes.bench_engines import around, load
 from tests.support.runs import run, subject
 

@@ -1,4 +1,4 @@
-"""What the runs of one benchmark have in common, and what differs among them."""
+"""Facts about the runs of one benchmark: which they have in common, and which differ."""
 
 from __future__ import annotations
 

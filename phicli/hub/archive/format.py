@@ -1,4 +1,4 @@
-"""The form of an archive that carries a model to a machine without a network.
+"""The format of an archive that carries a model to a machine without a network.
 
 An uncompressed tar. Its first member is ``phi-archive.json``, which says what the model is and has size and SHA-256 of
 every file; the files follow in that order under ``files/``. Nothing else is in it, so whatever else is found means

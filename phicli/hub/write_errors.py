@@ -1,4 +1,4 @@
-"""Says in words what a disk says in numbers when something cannot be written."""
+"""Turns errors of writing to the disk into sentences with a hint."""
 
 from __future__ import annotations
 
