@@ -1,6 +1,6 @@
 """Predicted against allocated: what the memory model says of each buffer, and what the engine's own log says.
 
-Skeleton files (``phicli.gguf_file.skeleton``) of every model that llama.cpp runs are loaded and left at once. Variants
+Skeleton files (``tests.support.skeleton``) of every model that llama.cpp runs are loaded and left at once. Variants
 of the same dimensions are measured once.
 """
 
@@ -19,11 +19,12 @@ from benchmarks.engine_buffers import MIB, Buffers, Load, buffers
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
-from phicli.fit.memory import MemorySum, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory import plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.skeleton import write_skeleton
 from phicli.hardware.memory import available_memory
+from tests.support.skeleton import write_skeleton
 
 QUANTS = ("Q4_K_M", "Q8_0", "Q3_K_M")
 CONTEXTS = (2048, 4096, 8192, 16_384, 32_768)

@@ -28,8 +28,9 @@ from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.errors import PhiError
-from phicli.fit.memory import MIB, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.shape import shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.cpu import physical_cores

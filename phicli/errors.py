@@ -7,6 +7,7 @@ Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message``
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -14,6 +15,7 @@ THIS_COMMAND: Final = "phi <command>"
 """In a hint, the command that was typed: a layer below does not know which command it works for."""
 
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
+_NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class PhiError(Exception):
@@ -137,6 +139,35 @@ class UserInterruptError(PhiError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system says that there is no space left, on the disk or of what this user may have of it."""
+    return error.errno in _NO_SPACE
+
+
+def disk_full(
+    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+) -> DoesNotFitError:
+    """The error for a disk without space: ``the disk of FILE is full``.
+
+    Args:
+        of: the file or folder that was written, empty where it is not known.
+        hint: what to do.
+        before: what the sentence begins with, such as what could not be made.
+        after: what it ends with.
+    """
+    where = f" of {of}" if of else ""
+    return DoesNotFitError(f"{before}the disk{where} is full{after}", hint)
+
+
+def install_hint(extra: str = "") -> str:
+    """How to install this ``phi`` once more, or newer, or with an ``extra`` such as ``plot``.
+
+    ``phicli`` on the package index is another project, so the hint names the checkout and no distribution.
+    """
+    what = f'".[{extra}]"' if extra else "."
+    return f"in a checkout of phi: pip install {what} (with pipx: pipx install --force {what})"
 
 
 def reason_of(error: Exception) -> str:

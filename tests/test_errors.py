@@ -1,13 +1,14 @@
-"""Hints name the command that was typed."""
+"""Hints name the command that was typed; errors that several parts make have the same words."""
 
 from __future__ import annotations
 
 import ast
+import errno
 from pathlib import Path
 
 import pytest
 
-from phicli.errors import THIS_COMMAND, NotFoundError
+from phicli.errors import THIS_COMMAND, NotFoundError, disk_full, is_disk_full
 
 PACKAGE = Path(__file__).parents[1] / "phicli"
 SHARED = ("catalog", "engine", "gguf_file")
@@ -39,3 +40,25 @@ def test_no_shared_layer_proposes_one_command_by_name() -> None:
             texts = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in docs]
             proposals += [f"{path}: {n.value}" for n in texts if isinstance(n.value, str) and "phi chat " in n.value]
     assert not proposals
+
+
+def test_a_full_disk_and_a_full_quota_are_the_same_to_people() -> None:
+    assert is_disk_full(OSError(errno.ENOSPC, "No space left on device"))
+    assert is_disk_full(OSError(getattr(errno, "EDQUOT", errno.ENOSPC), "Disk quota exceeded"))
+    assert not is_disk_full(OSError(errno.EACCES, "Permission denied"))
+    assert not is_disk_full(OSError("no number"))
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (disk_full(), "the disk is full"),
+        (disk_full("/cache"), "the disk of /cache is full"),
+        (disk_full(after=": standard output"), "the disk is full: standard output"),
+        (disk_full("a.svg", before="there is no plot: "), "there is no plot: the disk of a.svg is full"),
+    ],
+)
+def test_words_for_a_full_disk(error: Exception, message: str) -> None:
+    assert str(error) == message
+    assert disk_full().hint == "free some space and run it again"
+    assert disk_full().exit_code == 5

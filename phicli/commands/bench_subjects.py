@@ -112,7 +112,7 @@ def bench_options(lengths: Lengths, settings: Mapping[str, str], depth: str | No
 def bench_models(models: Sequence[str], options: BenchOptions, *, plot: Path | None, output: str, quiet: bool) -> None:
     """Measure models of this machine and show what was found."""
     from phicli.ui.bench.plot import check_plot
-    from phicli.ui.bench.repeating import command_of
+    from phicli.ui.bench.repeat_command import command_of
     from phicli.ui.bench.report import print_findings
 
     if plot is not None:

@@ -53,7 +53,7 @@ def hold(wanted: Conversation) -> None:
 
     tuned = tuned_for(model.path, tell=not wanted.quiet)
     if tuned.stale is not None:
-        from phicli.ui.bench.tuned import stale_says
+        from phicli.ui.bench.tuned_settings import stale_says
 
         terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER

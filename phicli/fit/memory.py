@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +28,7 @@ from phicli.catalog.quants import preference
 from phicli.engine.settings import EngineSettings
 from phicli.errors import THIS_COMMAND, DoesNotFitError
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import LIBRARY_BYTES, MemorySum
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
@@ -44,7 +45,6 @@ CONTEXT_STEP: Final = 256
 
 _ENGINE_BYTES: Final = 11 * MIB
 _PHI_BYTES: Final = 26 * MIB
-_LIBRARY_BYTES: Final = 34 * MIB
 _BYTES_PER_TOKEN: Final = 428
 _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
@@ -53,49 +53,6 @@ _ROTATED: Final = 64
 """Measured with a quantised cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
-
-
-@dataclass(frozen=True, slots=True)
-class MemorySum:
-    """What a loaded model takes, in bytes.
-
-    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. Weights are the
-    mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
-    """
-
-    weights_bytes: int
-    kv_bytes: int
-    compute_bytes: int
-    repack_bytes: int
-    overhead_bytes: int
-    gpu_weights_bytes: int = 0
-    gpu_kv_bytes: int = 0
-    gpu_compute_bytes: int = 0
-
-    @property
-    def total_bytes(self) -> int:
-        """The sum of all parts."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
-
-    @property
-    def gpu_bytes(self) -> int:
-        """What has to fit into the memory of the GPU."""
-        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes
-
-    @property
-    def resident_bytes(self) -> int:
-        """What has to fit into the main memory."""
-        return self.total_bytes - self.gpu_bytes
-
-    @property
-    def reclaimable_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is mapped files: the weights, and the libraries."""
-        return self.weights_bytes - self.gpu_weights_bytes + _LIBRARY_BYTES
-
-    @property
-    def must_have_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is anonymous."""
-        return self.resident_bytes - self.reclaimable_bytes
 
 
 def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
@@ -145,7 +102,7 @@ def plan_memory(
         kv_bytes=kv_bytes,
         compute_bytes=compute + gpu_compute,
         repack_bytes=repackable,
-        overhead_bytes=_ENGINE_BYTES + _PHI_BYTES + _LIBRARY_BYTES + _BYTES_PER_TOKEN * shape.vocabulary,
+        overhead_bytes=_ENGINE_BYTES + _PHI_BYTES + LIBRARY_BYTES + _BYTES_PER_TOKEN * shape.vocabulary,
         gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,

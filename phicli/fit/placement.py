@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.fit.memory import MIB, USUAL, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, USUAL, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.types import Gpu, Machine
 
 _GPU_RUNTIME_BYTES: Final = 300 * MIB

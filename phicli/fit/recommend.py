@@ -8,7 +8,13 @@ from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.gates import (
+from phicli.fit.memory import USUAL, largest_context_that_fits, takes_kv_type
+from phicli.fit.picks import make_pick
+from phicli.fit.placement import Placement, place
+from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
+from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
+from phicli.fit.requirements import (
     SHORTEST_USEFUL_CONTEXT,
     check_request,
     engine_rejection,
@@ -16,14 +22,8 @@ from phicli.fit.gates import (
     filters_of,
     memory_rejection,
 )
-from phicli.fit.memory import USUAL, largest_context_that_fits, takes_kv_type
-from phicli.fit.placement import Placement, place
-from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
-from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
-from phicli.fit.wording import make_pick
 from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]

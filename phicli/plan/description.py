@@ -30,9 +30,10 @@ from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_h
 class VariantDescription:
     """A variant of the catalogue; ``quant`` (in capitals) is the one that was asked for.
 
-    ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package.
-    ``sources`` maps the key of every source that the catalogue names for the variant to what that source is.
-    ``recommended`` is the quantisation for this machine, None as long as nobody looked or where none fits.
+    ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package,
+    ``packaged_bytes`` its size. ``sources`` maps the key of every source that the catalogue names for the variant to
+    what that source is. ``recommended`` is the quantisation for this machine, None as long as nobody looked or where
+    none fits.
     """
 
     variant: Variant
@@ -42,6 +43,7 @@ class VariantDescription:
     packaged_path: Path | None
     sources: Mapping[str, str]
     recommended: str | None = None
+    packaged_bytes: int = 0
 
     @property
     def best(self) -> PublishedFile | None:
@@ -75,12 +77,14 @@ def describe(name: str) -> VariantDescription | FileDescription:
     except NotFoundError:
         return describe_file(locate(name))
     variant, quant = selection.variant, selection.quant
+    packaged = _packaged(variant)
     return VariantDescription(
         variant=variant,
         quant=quant,
         published=tuple(file for file in published_files(variant) if quant in (None, file.quant)),
         installed=tuple(model for model in installed_of(variant, installed_models()) if quant in (None, model.quant)),
-        packaged_path=_packaged(variant),
+        packaged_path=packaged,
+        packaged_bytes=packaged.stat().st_size if packaged else 0,
         sources=_sources(variant),
     )
 

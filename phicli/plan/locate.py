@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
@@ -90,13 +91,13 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
         return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, PACKAGED_QUANT)
     best = best_installed(installed(variant, selection.quant))
     if best is not None:
-        reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
+        reference = with_quant(variant.id, best.quant)
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
     for model in registry.registered():
         same = selection.quant is None or same_quant(model.quant, selection.quant)
         if model.variant_id == variant.id and same and registry.is_current(model):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
-    name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
+    name = with_quant(variant.id, selection.quant)
     if variant.sources:
         raise _not_installed(name)
     raise NotFoundError(

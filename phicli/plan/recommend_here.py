@@ -8,8 +8,8 @@ from dataclasses import replace
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
 from phicli.fit.calibration import Calibration
-from phicli.fit.gates import check_request
 from phicli.fit.repacking import repacked_types
+from phicli.fit.requirements import check_request
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate, Request
 from phicli.hardware.types import Machine
 from phicli.plan.candidates import candidates

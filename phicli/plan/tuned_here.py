@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phicli.hub.cache import sha256_in_name
+from phicli.hub.layout import sha256_in_name
 from phicli.hub.verified import recorded
 from phicli.records.tuned import Tuned
 from phicli.records.tuned_files import Kept, find_tuned, mark_told

@@ -100,13 +100,13 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
     assert process.returncode == 6
     if output == "json":
         told = json.loads(out)
-        assert told["error"]["message"].startswith("other.gguf:f16: ")
+        assert told["error"]["message"].startswith("other.gguf: ")
         assert [one["asked"] for one in told["data"]["evaluations"]] == [60, before]
     else:
         lines = out.decode().splitlines()
         assert lines[3].split()[:4] == ["tiny-phi:f16", "60", "of", "60"]
-        assert lines[4].split()[:4] == ["other.gguf:f16", str(before), "of", str(before)]
-        assert f"other.gguf:f16: not all was asked, {before} of 60 questions" in lines
+        assert lines[4].split()[:4] == ["other.gguf", str(before), "of", str(before)]
+        assert f"other.gguf: not all was asked, {before} of 60 questions" in lines
         assert f"{before} of 60 questions were asked" in err.decode()
         assert "the same command goes on from there" in err.decode()
     again = phi(*arguments)

@@ -15,7 +15,7 @@ import pytest
 from phicli.errors import OutputClosedError
 from phicli.records.run import Run, Workload
 from phicli.ui.bench.printers import print_csv, print_jsonl, print_markdown
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
 from phicli.ui.terminal import Terminal
 from tests.support.bench_command import parsed
 from tests.support.runs import depths, quants, run, threads

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from phicli.bench.evaluation.types import ItemResult
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Subject
 from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
@@ -39,9 +40,8 @@ class Evaluation:
     @property
     def label(self) -> str:
         """The model and its quantisation, as it is typed; the engine too where it is not the default one."""
-        subject = self.subject
-        name = f"{subject.model}:{subject.quant.lower()}" if subject.quant else subject.model
-        return name if subject.engine == DEFAULT_ENGINE else f"{name} ({subject.engine})"
+        name, engine = name_of(self.subject), self.subject.engine
+        return name if engine == DEFAULT_ENGINE else f"{name} ({engine})"
 
     @property
     def right(self) -> int:

@@ -19,6 +19,7 @@ from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
+from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UserInterruptError
 from phicli.records.run import Peak, Run, Sample, Subject, Workload
@@ -289,7 +290,7 @@ def _times(taken: _Taken, part: Part) -> int:
 
 def _name(load: Load) -> str:
     engine = "" if load.subject.engine == DEFAULT_ENGINE else f" on {load.subject.engine}"
-    return f"{load.subject.model} {load.subject.quant or ''}".rstrip() + engine
+    return name_of(load.subject) + engine
 
 
 def _words(plan: BenchPlan, turn: Turn) -> str:

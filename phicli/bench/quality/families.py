@@ -10,7 +10,8 @@ from phicli.bench.launch import Launch, start
 from phicli.bench.options import BenchOptions
 from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent
-from phicli.bench.quality.types import Quality, name_of
+from phicli.bench.quality.types import Quality
+from phicli.catalog.display_name import name_of
 from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
 from phicli.engine.settings import EngineSettings

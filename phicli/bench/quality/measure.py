@@ -11,7 +11,8 @@ from phicli.bench.launch import BenchEngine, Launch, start
 from phicli.bench.quality.estimates import estimate_of_mean, exponential
 from phicli.bench.quality.scoring import TOP, USUAL, Extent, Reading, ScoringEngine, divergence, first_choice, read
 from phicli.bench.quality.text import TEXT, passage
-from phicli.bench.quality.types import Comparison, Quality, name_of
+from phicli.bench.quality.types import Comparison, Quality
+from phicli.catalog.display_name import name_of
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError, UsageError
 from phicli.records.run import Subject

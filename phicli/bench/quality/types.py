@@ -76,13 +76,6 @@ class Quality:
         return data
 
 
-def name_of(subject: Subject) -> str:
-    """What a person calls a file: ``phi-4-mini:q4_k_m``, or its own name."""
-    quant = (subject.quant or "").lower()
-    whole = not quant or subject.model.lower().endswith((".gguf", f":{quant}"))
-    return subject.model if whole else f"{subject.model}:{quant}"
-
-
 def _subject(subject: Subject) -> dict[str, Any]:
     return {
         "model": subject.model,

@@ -6,16 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning
+from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, value_text
 from phicli.hardware.types import Cpu
 from phicli.records.run import Run, Workload
-
-
-def model_name(run: Run) -> str:
-    """``phi-4-mini:q4_k_m``; without a quant, and for a file, the model alone."""
-    model, quant = run.subject.model, (run.subject.quant or "").lower()
-    whole = not quant or model.lower().endswith((".gguf", f":{quant}"))
-    return model if whole else f"{model}:{quant}"
 
 
 def workload_text(workload: Workload) -> str:
@@ -109,7 +103,8 @@ def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
     facts = [_facts(run) for run in runs]
     varying = [name for name in (facts[0] if facts else {}) if len({one[name] for one in facts}) > 1]
     return tuple(
-        ", ".join([model_name(run), *(one[name] for name in varying)]) for run, one in zip(runs, facts, strict=True)
+        ", ".join([name_of(run.subject), *(one[name] for name in varying)])
+        for run, one in zip(runs, facts, strict=True)
     )
 
 

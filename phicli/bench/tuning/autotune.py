@@ -11,9 +11,9 @@ from phicli.bench.launch import start
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.tuning.engines import engine_pool
-from phicli.bench.tuning.judgement import judged
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
+from phicli.bench.tuning.trust import judged
 from phicli.bench.tuning.types import SLOTS, Outcome
 from phicli.bench.watch import Watch
 from phicli.catalog.load import catalog

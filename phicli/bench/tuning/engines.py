@@ -10,16 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.launch import BenchEngine
+from phicli.bench.measuring.generation import FIRST_ID, generate, ids_after, token_ms
 from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, Sampling
-from phicli.errors import EngineError
 
 _SHORT_TOKENS: Final = 8
-_FIRST_ID: Final = 300
 _TURNS: Final = 500
-_PRIME: Final = 389
 _LEAST_S: Final = 0.25
 _MOST_REPEATS: Final = 8
 _RUNNING: Final = 2
@@ -91,7 +89,9 @@ class EnginePool:
         if job.generated_tokens:
             before = _prompt(job.depth_tokens, self._turn) if job.depth_tokens else _prompt(_SHORT_TOKENS, -1)
             _generate(engine, before, 1)
-            trial = replace(trial, decode_ms=_repeated(lambda: _decode_ms(engine, before, job.generated_tokens)))
+            trial = replace(
+                trial, decode_ms=_repeated(lambda: token_ms(_generate(engine, before, job.generated_tokens + 1)))
+            )
         if job.batched:
             trial = replace(trial, batched_ms=_batched_ms(engine))
         return trial
@@ -152,14 +152,6 @@ def _repeated(once: Callable[[], float]) -> float:
     return sum(values) / len(values)
 
 
-def _decode_ms(engine: BenchEngine, before: Sequence[int], tokens: int) -> float:
-    """Milliseconds of one token; the first one is the prompt's, and the engine's clock starts when it is there."""
-    done = _generate(engine, before, tokens + 1)
-    if done.usage.completion_tokens < 2:
-        raise EngineError("the engine ended before there was anything to time", "run it again")
-    return done.timings.decode_ms / (done.usage.completion_tokens - 1)
-
-
 def _batched_ms(engine: BenchEngine) -> float:
     """Milliseconds of the wall for each token of ``SLOTS`` requests at a time, their prompts known to the engine."""
     prompts = [_prompt(_SHORT_TOKENS, -2 - place) for place in range(SLOTS)]
@@ -179,13 +171,10 @@ def _batched_ms(engine: BenchEngine) -> float:
 
 
 def _generate(engine: BenchEngine, prompt: Sequence[int], most: int) -> Done:
-    *_, last = engine.generate(prompt, Sampling(max_tokens=most, ignore_eos=True))
-    if not isinstance(last, Done):
-        raise EngineError("the engine ended without a last event", "run it again")
-    return last
+    done, _ = generate(engine, prompt, Sampling(max_tokens=most, ignore_eos=True))
+    return done
 
 
 def _prompt(tokens: int, turn: int) -> tuple[int, ...]:
     """Ids without a pattern, of which the first tells turns apart; those of short ones are negative."""
-    first = _FIRST_ID + turn % _TURNS if turn >= 0 else _FIRST_ID + turn
-    return (first, *(_FIRST_ID + place * place % _PRIME for place in range(1, tokens)))
+    return ids_after(FIRST_ID + (turn % _TURNS if turn >= 0 else turn), tokens)

@@ -28,7 +28,7 @@ def export(
     from phicli.bench.runs.run_files import write_export
     from phicli.commands.options import output_format
     from phicli.commands.runs.ids import chosen, open_history
-    from phicli.ui.bench.exported import export_text, print_export, print_written
+    from phicli.ui.bench.export_formats import export_text, print_export, print_written
     from phicli.ui.terminal import Terminal
 
     form = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=False)

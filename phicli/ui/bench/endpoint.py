@@ -10,10 +10,9 @@ from phicli.bench.endpoint.types import EndpointReport, Level
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, fitted
-from phicli.ui.terminal import Terminal, one_line
+from phicli.ui.tables import Column, print_rows
+from phicli.ui.terminal import Terminal
 
 _LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)
 _DONE, _TOGETHER = Column("answered", right=True), Column("t/s together", right=True)
@@ -74,19 +73,8 @@ def report_data(report: EndpointReport) -> dict[str, Any]:
 
 def _print_text(terminal: Terminal, report: EndpointReport) -> None:
     signs = signs_of(terminal.stdout)
-    rows = list(_rows(report, signs))
-    if not terminal.stdout.isatty():
-        cells = [[one.title.upper() for one in _PLAIN], *([one.text(row) for one in _PLAIN] for row in rows)]
-        right = [place for place, column in enumerate(_PLAIN) if column.right]
-        lines = [_about(report, signs), "", *aligned(cells, right=right), "", *_notes(report)]
-        terminal.write("\n".join(map(one_line, lines)) + "\n")
-        return
-    from phicli.ui.canvas import Canvas, safe_text
-
-    canvas = Canvas(terminal)
-    below = [safe_text(one_line(note), "dim") for note in _notes(report)]
-    about = safe_text(one_line(_about(report, signs)), "dim")
-    canvas.paint([about, safe_text(""), fitted(canvas, _LAYOUTS, rows), safe_text(""), *below])
+    rows, about, notes = list(_rows(report, signs)), _about(report, signs), list(_notes(report))
+    print_rows(terminal, _LAYOUTS, rows, above=[about], below=notes, below_style="dim", plain=_PLAIN)
 
 
 def _about(report: EndpointReport, signs: Signs) -> str:

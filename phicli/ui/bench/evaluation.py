@@ -10,9 +10,8 @@ from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, fitted
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 
 _SHOWN: Final = 5
@@ -108,20 +107,8 @@ def _time(seconds: float) -> str:
 
 
 def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    rows, layouts = [_row(one) for one in found], _layouts(found)
     below = [*_notes(found, comparisons), *_wrong(found)]
-    if not terminal.stdout.isatty():
-        columns = layouts[0]
-        cells = [[column.title.upper() for column in columns], *([one.text(row) for one in columns] for row in rows)]
-        right = [place for place, column in enumerate(columns) if column.right]
-        lines = [_about(found[0]), "", *aligned(cells, right=right), *([""] if below else []), *map(one_line, below)]
-        terminal.write("\n".join(lines) + "\n")
-        return
-    from phicli.ui.canvas import Canvas, safe_text
-
-    canvas = Canvas(terminal)
-    parts = [safe_text(_about(found[0]), "dim"), safe_text(""), fitted(canvas, layouts, rows)]
-    canvas.paint([*parts, *([safe_text("")] if below else []), *(safe_text(one_line(line)) for line in below)])
+    print_rows(terminal, _layouts(found), [_row(one) for one in found], above=[_about(found[0])], below=below)
 
 
 def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:

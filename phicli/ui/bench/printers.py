@@ -10,9 +10,9 @@ from phicli.records.run import Run
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import Cell, markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
+from phicli.ui.bench.run_facts import processor, shape_of
 from phicli.ui.bench.table import common_lines, filled_columns, rows_of
-from phicli.ui.bench.varying import processor, shape_of
 from phicli.ui.envelope import json_line
 from phicli.ui.terminal import Terminal, one_line
 

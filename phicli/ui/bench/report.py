@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from phicli.errors import PhiError, UserInterruptError
 from phicli.records.run import Run
+from phicli.ui.bench.comparisons import baseline_lines, ratio_lines
 from phicli.ui.bench.figures import signs_of
+from phicli.ui.bench.run_facts import shape_of
 from phicli.ui.bench.table import print_table
-from phicli.ui.bench.varying import shape_of
-from phicli.ui.bench.words import baseline_lines, ratio_lines
 from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from phicli.bench.runs.compare import values_of
 from phicli.bench.runs.run_files import run_of
+from phicli.catalog.display_name import name_of
 from phicli.errors import PhiError
 from phicli.records.history import Entry
 from phicli.records.run import Run
@@ -15,10 +16,9 @@ from phicli.records.statistics import Summary, interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
 from phicli.ui.bench.headline import headline, number, work_of
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, fitted
 from phicli.ui.sections import Section, print_page
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 
@@ -57,15 +57,9 @@ def print_list(
     if not entries:
         terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
-    if terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        canvas = Canvas(terminal)
-        canvas.paint([fitted(canvas, _LAYOUTS, [cells_of(entry, _local(entry.made_at)) for entry in entries])])
-    else:
-        columns = _LAYOUTS[0]
-        rows = [[column.text(cells_of(entry, entry.made_at)) for column in columns] for entry in entries]
-        terminal.write("\n".join(aligned([[column.title.upper() for column in columns], *rows])) + "\n")
+    read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
+    rows = [cells_of(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]
+    print_rows(terminal, _LAYOUTS, rows)
     if more:
         terminal.say("there are older ones: phi runs list --limit 1000")
 
@@ -92,7 +86,7 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
         *(Section(title_of(name), facts=tuple(_facts(part))) for name, part in entry.data.items() if _is_part(part)),
         *(section for section, _ in tables),
     ]
-    print_page(terminal, f"{entry.run_id}: {_name(entry)}", sections)
+    print_page(terminal, f"{entry.run_id}: {name_of(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
         terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
 
@@ -111,19 +105,13 @@ def cells_of(entry: Entry, made: str) -> dict[str, str]:
         "run": entry.run_id,
         "made": made,
         "kind": entry.kind,
-        "model": _name(entry),
+        "model": name_of(entry),
         "work": work_of(entry),
         "result": headline(entry),
         "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),
         "processor": entry.cpu,
     }
     return {title: one_line(text) for title, text in cells.items()}
-
-
-def _name(entry: Entry) -> str:
-    quant = (entry.quant or "").lower()
-    whole = not quant or entry.model.lower().endswith((".gguf", f":{quant}"))
-    return entry.model if whole else f"{entry.model}:{quant}"
 
 
 def _local(made_at: str) -> str:

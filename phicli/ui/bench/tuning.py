@@ -9,11 +9,12 @@ from phicli.bench.tuning.autotune import Forgotten, Tuning
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
+from phicli.catalog.display_name import name_of
 from phicli.engine.settings import value_text
 from phicli.errors import PhiError
 from phicli.records.run import Subject
 from phicli.ui.bench.progress import MeasuringLine
-from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
+from phicli.ui.bench.tuned_settings import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import INDENT, Section, print_page
 from phicli.ui.terminal import Terminal
@@ -46,7 +47,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: Outcome, *, kept
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    title = f"{_name(subject)} on this machine, with {subject.build}"
+    title = f"{name_of(subject)} on this machine, with {subject.build}"
     print_page(terminal, title, list(_sections(outcome, _width(terminal))))
     if kept and outcome.changes:
         terminal.say(f"phi chat uses this from now on; to forget it: phi autotune --reset {subject.model}")
@@ -101,12 +102,6 @@ def print_forgotten(terminal: Terminal, forgotten: Forgotten, *, as_json: bool) 
     else:
         models = ", ".join(forgotten.models) or f"{count} file{'' if count == 1 else 's'}"
         terminal.say(f"the tuned settings of {models} are forgotten; the defaults are used")
-
-
-def _name(subject: Subject) -> str:
-    quant = subject.quant or ""
-    named = quant.lower() in subject.model.lower() if quant else True
-    return subject.model if named else f"{subject.model} {quant}"
 
 
 def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:

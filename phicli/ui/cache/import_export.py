@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import signal
 import sys
@@ -12,14 +11,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from phicli.catalog.load import catalog
-from phicli.errors import PhiError
 from phicli.hub.archive.exporting import Exported
-from phicli.hub.archive.form import Manifest
+from phicli.hub.archive.format import Manifest
 from phicli.hub.archive.importing import Imported
 from phicli.hub.in_place.registration import Registration
 from phicli.hub.in_place.scan import Scan, Scanned
 from phicli.hub.types import Progress
+from phicli.plan.importing import NewModel
 from phicli.ui.columns import aligned
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
@@ -55,9 +53,11 @@ def _tidy_end() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
-def print_imported(terminal: Terminal, done: Registration | Imported, *, as_json: bool) -> None:
+def print_imported(terminal: Terminal, new: NewModel, *, as_json: bool) -> None:
     """What came in, and how to use it."""
-    data = _registration_data(done) if isinstance(done, Registration) else _imported_data(done)
+    done = new.done
+    data = _registration_data(done) if isinstance(done, Registration) else _archive_data(done, new.model_id)
+    data["command_name"] = new.command_name
     if as_json:
         print_result(terminal, "cache import", data)
         return
@@ -65,10 +65,10 @@ def print_imported(terminal: Terminal, done: Registration | Imported, *, as_json
     note = done.identity.note if isinstance(done, Registration) else None
     if note:
         terminal.say(note)
-    if isinstance(done, Registration) and done.model.variant_id is None:
+    if isinstance(done, Registration) and new.model_id is None:
         terminal.say("it is no model that the catalogue knows; its own header says how it is prompted")
-    state = "was here already" if data["already"] else "is ready"
-    terminal.say(f"{data['command_name']} {state}: phi chat {shlex.quote(data['command_name'])}")
+    state = "was here already" if done.already else "is ready"
+    terminal.say(f"{new.command_name} {state}: phi chat {shlex.quote(new.command_name)}")
 
 
 def print_exported(terminal: Terminal, done: Exported, *, as_json: bool) -> None:
@@ -175,42 +175,12 @@ def _registration_data(done: Registration) -> dict[str, Any]:
         "matched_by": match.how if match else None,
         "note": done.identity.note,
         "already": done.already,
-        "command_name": model.name,
     }
 
 
-def _imported_data(done: Imported) -> dict[str, Any]:
-    manifest = _manifest_data(done.manifest)
-    if all(variant.id != manifest["model"] for variant in catalog().variants):
-        manifest["model"] = None  # the catalogue of the other machine is not this one's
-    return {
-        "kind": "archive",
-        **manifest,
-        "name": done.name,
-        "path": str(done.path),
-        "already": done.already,
-        "command_name": _command_name(done),
-    }
-
-
-def _command_name(done: Imported) -> str:
-    """What means the model on this machine: the manifest's word for it is not taken."""
-    manifest = done.manifest
-    tries = [done.name] if done.name else []
-    if manifest.model:
-        tries += [f"{manifest.model}:{manifest.quant.lower()}"] if manifest.quant else [manifest.model]
-    if manifest.repo:
-        tries += [manifest.repo, f"{manifest.repo}:{manifest.files[0].name}"]
-    return next((name for name in tries if _means(name, done)), str(done.path))
-
-
-def _means(name: str, done: Imported) -> bool:
-    from phicli.plan.locate import locate
-
-    try:
-        return os.path.samefile(locate(name).path, done.path)  # noqa: PTH121 (takes what may be gone by now)
-    except (PhiError, OSError, ValueError):
-        return False
+def _archive_data(done: Imported, model_id: str | None) -> dict[str, Any]:
+    about = _manifest_data(done.manifest) | {"model": model_id}
+    return {"kind": "archive", **about, "name": done.name, "path": str(done.path), "already": done.already}
 
 
 def _manifest_data(manifest: Manifest) -> dict[str, Any]:

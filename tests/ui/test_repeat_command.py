@@ -15,7 +15,7 @@ from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import Load
 from phicli.bench.options import BenchOptions
 from phicli.records.run import Run, Subject
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
 from tests.fakes.bench_engines import around, load
 from tests.support.bench_command import parsed
 from tests.support.runs import run, subject

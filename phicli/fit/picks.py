@@ -36,7 +36,7 @@ def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = Fal
     Where there is a GPU, ``phi chat`` gives it all layers, so another number of them is named.
     """
     candidate = one.candidate
-    words = ["phi", "chat", f"{candidate.variant.id}:{candidate.quant.lower()}"]
+    words = ["phi", "chat", candidate.name]
     if request.context_tokens is not None or task.context_required:
         words += ["--context", str(one.context_tokens)]
     if one.kv_type != "f16":

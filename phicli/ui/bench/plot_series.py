@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from phicli.records.run import Run
 from phicli.records.statistics import Summary
-from phicli.ui.bench.varying import Fact, shape_of
+from phicli.ui.bench.run_facts import Fact, shape_of
 
 Kind = Literal["depth", "threads", "model"]
 _NOT_IN_NAMES: Final = {"context", "repeats"}

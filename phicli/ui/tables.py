@@ -1,15 +1,17 @@
-"""Tables on a terminal that fit: where it is narrow, columns go or become shorter."""
+"""Tables: on a terminal the columns that fit, in a pipe all of them as aligned text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from phicli.ui.canvas import Canvas, safe_text, show
+from phicli.ui.columns import aligned, clean
+from phicli.ui.terminal import Terminal, one_line
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
-
-    from phicli.ui.canvas import Canvas
 
 _GAP: Final = 2
 
@@ -34,6 +36,59 @@ class Column:
 Layout = Sequence[Column]
 
 
+def print_rows(
+    terminal: Terminal,
+    layouts: Sequence[Layout],
+    rows: Sequence[Mapping[str, str]],
+    *,
+    above: Sequence[str] = (),
+    below: Sequence[str] = (),
+    below_style: str = "",
+    plain: Layout | None = None,
+) -> None:
+    """A table of ``rows`` (at least one) to standard output, with lines above and below it.
+
+    Args:
+        terminal: where to.
+        layouts: columns from wide to narrow; on a terminal the first that fits is taken.
+        rows: the texts, by the keys of the columns.
+        above: lines before the table, dim on a terminal.
+        below: lines after it.
+        below_style: how Rich shows the latter.
+        plain: the columns in a pipe, by default those of the widest layout.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    before, after = [*map(one_line, above), *([""] if above else [])], [*([""] if below else []), *map(one_line, below)]
+
+    def screen(canvas: Canvas) -> Iterator[RenderableType]:
+        yield from (safe_text(line, "dim") for line in before)
+        yield fitted(canvas, layouts, rows)
+        yield from (safe_text(line, below_style) for line in after)
+
+    show(terminal, screen=screen, plain=lambda: [*before, *plain_rows(plain or layouts[0], rows), *after])
+
+
+def plain_rows(columns: Layout, rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The table as aligned text: its heads in capitals, then a line for each row."""
+    cells = [[column.title.upper() for column in columns], *([column.text(row) for column in columns] for row in rows)]
+    return aligned(cells, right=[place for place, column in enumerate(columns) if column.right])
+
+
+def wrapped(heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> RenderableType:
+    """A table on a terminal that keeps all of its columns, and wraps cells where it is narrow."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="dim")
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(safe_text(clean(cell) or "-") for cell in row))
+    return table
+
+
 def fitted(
     canvas: Canvas, layouts: Sequence[Layout], rows: Sequence[Mapping[str, str]], *, bold: Sequence[bool] = ()
 ) -> RenderableType:
@@ -42,8 +97,6 @@ def fitted(
     ``bold`` tells for each row whether its first cell is.
     """
     from rich.table import Table
-
-    from phicli.ui.canvas import safe_text
 
     columns = next((layout for layout in layouts if _needs(layout, rows) <= canvas.width), layouts[-1])
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")

@@ -1,6 +1,6 @@
 """Refuses a catalogue that contradicts itself or does not say where its facts come from.
 
-Tests run this on the shipped file; loading does not, see ``load``.
+Tests run this on the shipped file; the product does not check it again while loading.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Final
 
-from phicli.catalog.check_files import check_files, source_mistakes
 from phicli.catalog.names import squash
 from phicli.catalog.parse import bad
 from phicli.catalog.types import (
@@ -23,6 +22,7 @@ from phicli.catalog.types import (
     SamplingDefaults,
     Variant,
 )
+from tests.support.catalog_files_check import check_files, source_mistakes
 
 _CAPABILITY: Final = re.compile("|".join(CAPABILITIES))
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.bench.tuning.judgement import Judgement, judged
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
+from phicli.bench.tuning.trust import Judgement, judged
 from phicli.bench.tuning.types import Outcome
 from phicli.engine.settings import EngineSettings
 from phicli.hardware.types import Cpu

@@ -1,4 +1,4 @@
-"""What the runs of one benchmark have in common, and what differs among them."""
+"""Facts about the runs of one benchmark: which they have in common, and which differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.bench.runs.conditions import model_name
+from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, Field, value_text
 from phicli.records.run import Run
 
@@ -76,9 +76,10 @@ def engine(run: Run) -> str:
 def _labels(runs: Sequence[Run]) -> tuple[str, ...]:
     """The label of each run; files that would have the same one have their path."""
     paths: dict[str, set[Path]] = {}
-    for run in runs:
-        paths.setdefault(model_name(run), set()).add(run.subject.path)
-    return tuple(str(run.subject.path) if len(paths[model_name(run)]) > 1 else model_name(run) for run in runs)
+    names = [name_of(run.subject) for run in runs]
+    for name, run in zip(names, runs, strict=True):
+        paths.setdefault(name, set()).add(run.subject.path)
+    return tuple(str(run.subject.path) if len(paths[name]) > 1 else name for name, run in zip(names, runs, strict=True))
 
 
 def _load_average(runs: Sequence[Run]) -> list[str]:

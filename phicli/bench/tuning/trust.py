@@ -1,4 +1,4 @@
-"""Whether what a search found can be trusted, by what other programs did meanwhile."""
+"""Whether the result of a search can be trusted, judged by what other programs did meanwhile."""
 
 from __future__ import annotations
 

@@ -2,23 +2,23 @@
 
 The tensor data is a hole in the file, so that even a file of 40 GB takes no more disk than its vocabulary. The engine
 loads it and reports its buffers as it would for the real one; all weights read as zero, so it says nothing about speed,
-and nothing about resident memory. It needs the ``gguf`` and ``numpy`` packages, which are in the ``dev`` extra.
+and nothing about resident memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from phicli.errors import UsageError
+import gguf
+import numpy as np
+
+from phicli.catalog.types import Dimensions
 from phicli.gguf_file.ggml_types import FILE_TYPES
-from phicli.gguf_file.recipe import Dimensions, RecipeTensor, tensor_bytes, tensors, type_of
+from phicli.gguf_file.recipe import RecipeTensor, tensor_bytes, tensors, type_of
 from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
 from phicli.gguf_file.synthetic_vocabulary import synthetic_vocabulary
-
-if TYPE_CHECKING:
-    from gguf import GGUFWriter
 
 _ALIGNMENT: Final = 32
 
@@ -43,14 +43,8 @@ def write_skeleton(
         original_context_tokens: where LongRoPE changes its factors, None without LongRoPE.
 
     Raises:
-        UsageError: the ``gguf`` package is missing, or there is no recipe for the quantisation.
+        UsageError: there is no recipe for the quantization.
     """
-    try:
-        import gguf
-        import numpy as np
-    except ImportError as error:
-        message = f"writing a skeleton needs the package {error.name}"
-        raise UsageError(message, "install it with: pip install 'phicli[dev]'") from None
     original = original_context_tokens
     writer = gguf.GGUFWriter(path, architecture)
     total = offset = 0
@@ -93,7 +87,7 @@ def _rotated(architecture: str, dimensions: Dimensions) -> int:
 
 
 def _add_metadata(
-    writer: GGUFWriter,
+    writer: gguf.GGUFWriter,
     architecture: str,
     dimensions: Dimensions,
     quant: str,

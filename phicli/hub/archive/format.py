@@ -1,4 +1,4 @@
-"""The form of an archive that carries a model to a machine without a network.
+"""The format of an archive that carries a model to a machine without a network.
 
 An uncompressed tar. Its first member is ``phi-archive.json``, which says what the model is and has size and SHA-256 of
 every file; the files follow in that order under ``files/``. Nothing else is in it, so whatever else is found means
@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
 
-from phicli.catalog.names import is_repo_name
-from phicli.errors import DoesNotFitError, IntegrityError
+from phicli.errors import DoesNotFitError, IntegrityError, install_hint
 from phicli.gguf_file.diagnose import unreadable
+from phicli.hub.layout import is_hub_repo
 from phicli.hub.store import free_bytes
 from phicli.units import format_bytes
 
@@ -153,7 +153,7 @@ def read_manifest(archive: OpenArchive) -> Manifest:
         raise broken(archive.path, f"its {MANIFEST} is not one that phi wrote")
     if data.get("schema") != SCHEMA:
         what = f"{archive.path} is of schema {repr(data.get('schema'))[:40]}, and this phi knows {SCHEMA}"
-        raise IntegrityError(what, "bring phi up to date: pip install --upgrade phicli")
+        raise IntegrityError(what, f"install a newer phi, {install_hint()}")
     try:
         return _parse(data)
     except _WrongError as error:
@@ -232,7 +232,7 @@ def _parse(data: dict[str, Any]) -> Manifest:
     repo, revision = _maybe(data, "repo"), _maybe(data, "revision")
     if (repo is None) != (revision is None):
         raise _WrongError("a repository without a revision, or the reverse")
-    if repo is not None and (not is_repo_name(repo) or "--" in repo):
+    if repo is not None and not is_hub_repo(repo):
         raise _WrongError(f"a repository {repo[:100]!r}")
     if revision is not None and not _COMMIT.fullmatch(revision):
         raise _WrongError(f"a revision {revision[:100]!r}")

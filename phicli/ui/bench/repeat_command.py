@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from phicli.bench.runs.conditions import model_name
+from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, value_text
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Run
@@ -42,8 +42,7 @@ def _name(run: Run) -> str:
     if subject.model.lower().endswith(".gguf") or subject.path.name == subject.model:
         path = str(subject.path)
         return f"./{path}" if path.startswith("-") else path
-    named = subject.model == subject.variant_id or "/" in subject.model  # else a name that was given to a file here
-    return model_name(run) if named else subject.model
+    return name_of(subject)
 
 
 def _work(runs: Sequence[Run]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a look into the folders of other programs brings, as plain data."""
+"""Model files of other programs, as plain data."""
 
 from __future__ import annotations
 

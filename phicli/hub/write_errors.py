@@ -1,13 +1,12 @@
-"""Says in words what a disk says in numbers when something cannot be written."""
+"""Turns errors of writing to the disk into sentences with a hint."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import UsageError, disk_full, is_disk_full
 
 
 class UnwritableError(UsageError):
@@ -28,11 +27,9 @@ def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = "free some space (phi cache list, phi cache prune) and run it again" + (
-                f": {again}" if again else ""
-            )
-            raise DoesNotFitError(f"the disk of {folder} is full", free) from error
+        if is_disk_full(error):
+            free = "free some space (phi cache list, phi cache prune) and run it again"
+            raise disk_full(folder, free + (f": {again}" if again else "")) from error
         raise UnwritableError(f"{what} {folder} cannot be written: {error.strerror or error}", hint) from error
 
 
