@@ -81,9 +81,7 @@ def recommend(
     from phicli.fit.types import Request
     from phicli.plan.machine import MachineOptions
     from phicli.plan.recommend_here import complete_request, report_for
-    from phicli.ui.envelope import print_result
     from phicli.ui.recommendation import print_report
-    from phicli.ui.recommendation_data import report_data
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
@@ -91,7 +89,4 @@ def recommend(
     request = complete_request(typed, max_size)
     make_report = calibrated_report if calibrate else report_for
     report = make_report(request, MachineOptions(ram, vram, cores, bandwidth, machine), terminal.say)
-    if as_json:
-        print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))
-    else:
-        print_report(terminal, report, everything=everything, explain=explain)
+    print_report(terminal, report, everything=everything, explain=explain, as_json=as_json)

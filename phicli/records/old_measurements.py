@@ -58,8 +58,10 @@ def take_over(history: History) -> TakenOver:
         _remove(file)
     with contextlib.suppress(OSError):
         history.path.with_name(_FOLDER).rmdir()
-    what = "1 speed that an earlier version measured is" if count == 1 else f"{count} speeds of earlier versions are"
-    return TakenOver(f"{what} in the history now: phi runs list" if count else "")
+    what = f"{count} speed{'' if count == 1 else 's'}"
+    return TakenOver(
+        f"moved {what} measured by an earlier version into the history; see: phi runs list" if count else ""
+    )
 
 
 def _files(folder: Path) -> Iterator[_File]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.errors import PhiError
+from phicli.errors import PhiError, reason_of
 from phicli.fit.calibration import Measurement
 from phicli.paths import data_dir
 
 _WAIT_S: Final = 1.0
 """For another process that has the history: a recommendation without it is better than one that comes late."""
+
+_UNUSED: Final = "speeds that were measured before are not used"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ def load_speeds(cpu: str, build: str) -> Speeds:
     There is only the newest for each file, depth and setting. What an earlier version of phi left in files of their own
     is moved into the history first. A history that cannot be read is a notice, not an error.
     """
-    if not any((data_dir() / name).exists() for name in ("runs.sqlite", "measurements")):
+    if not any(os.path.exists(data_dir() / name) for name in ("runs.sqlite", "measurements")):  # noqa: PTH110 (never raises)
         return Speeds()
     from phicli.records.history import History
     from phicli.records.old_measurements import take_over
@@ -41,9 +44,9 @@ def load_speeds(cpu: str, build: str) -> Speeds:
     try:
         found += newest_measurements(history.parts(NAMES, kinds=KINDS, cpu=cpu, build=build))
     except PhiError as error:
-        notices.append(f"speeds that were measured before are not used: {error.message} (→ {error.hint})")
-    except OSError:  # where a home cannot be used there is nothing
-        pass
+        notices.append(f"{_UNUSED}: {error.message} (→ {error.hint})")
+    except OSError as error:
+        notices.append(f"{_UNUSED}: {reason_of(error)}: {error.filename or history.path}")
     return Speeds(tuple(_newest(found)), tuple(notices))
 
 

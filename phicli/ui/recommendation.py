@@ -10,7 +10,9 @@ from phicli.catalog.display_name import with_quant
 from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
+from phicli.ui.envelope import print_result
 from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
+from phicli.ui.recommendation_data import report_data
 from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
@@ -29,12 +31,17 @@ _SEPARATOR: Final = " · "
 _ASCII_SEPARATOR: Final = " | "
 
 
-def print_report(terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False) -> None:
+def print_report(
+    terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False, as_json: bool = False
+) -> None:
     """The recommendation to standard output, and what to type for more to standard error.
 
     Raises:
         OutputClosedError: nobody reads it any more.
     """
+    if as_json:
+        print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))
+        return
     separator = _SEPARATOR if _knows(terminal, _SEPARATOR) else _ASCII_SEPARATOR
     show(
         terminal,

@@ -143,7 +143,7 @@ def test_numbers_that_are_damaged_do_no_harm(phi: Phi, environment: dict[str, st
             write(kept, name, f"{repack}.json", json.dumps(data).encode())
     run = phi("recommend", "--json")
     assert run.code == 0
-    assert all("in the history now" in line for line in run.err.splitlines())
+    assert all("into the history" in line for line in run.err.splitlines())
     assert phi("recommend", "--json").err == ""
     for pick in run.json["data"]["picks"]:
         speed = pick["speed"]

@@ -223,7 +223,7 @@ def test_every_command_knows_what_earlier_versions_kept(phi: Phi, history: Histo
     path.write_text(json.dumps(OLD.to_data()))
     run = phi("runs", *command)
     assert run.code == 0
-    assert run.err.count("in the history now") == 1
+    assert run.err.count("into the history") == 1
     assert "speed" in run.out
     assert "phi-4-mini" in run.out
     assert not path.exists()

@@ -51,7 +51,7 @@ def test_all_are_taken_over_said_once_and_removed() -> None:
     folder = put(MEASUREMENT, *OTHERS)
     first = load_speeds(CPU, BUILD)
     assert set(first.measurements) == {MEASUREMENT, *OTHERS}
-    assert first.notices == ("4 speeds of earlier versions are in the history now: phi runs list",)
+    assert first.notices == ("moved 4 speeds measured by an earlier version into the history; see: phi runs list",)
     assert not folder.exists()
     assert load_speeds(CPU, BUILD) == replace(first, notices=())
 
@@ -59,7 +59,8 @@ def test_all_are_taken_over_said_once_and_removed() -> None:
 def test_what_becomes_of_one() -> None:
     put(MEASUREMENT)
     assert (
-        take_over(History()).notice == "1 speed that an earlier version measured is in the history now: phi runs list"
+        take_over(History()).notice
+        == "moved 1 speed measured by an earlier version into the history; see: phi runs list"
     )
     (entry,) = History().entries()
     assert (entry.kind, entry.model, entry.quant, entry.made_at) == (

@@ -244,3 +244,14 @@ def test_a_history_that_cannot_be_read_is_a_notice() -> None:
 def test_a_home_that_is_a_file_has_nothing(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     assert found() == ()
+
+
+def test_a_history_that_the_system_does_not_let_us_read_is_a_notice(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(load())
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", str(History().path))
+
+    monkeypatch.setattr("phicli.records.history_file.sqlite3.connect", refused)
+    (notice,) = load_speeds(CPU, BUILD).notices
+    assert notice == f"speeds that were measured before are not used: permission denied: {History().path}"
