@@ -34,6 +34,7 @@ class Draft:
     load_ms: float = 0.0
     ttft_ms: float | None = None
     _streamed_tokens: int = 0
+    _stopped: float | None = None
     _complete: Answer | None = None
 
     def begin(self, engine: Engine) -> None:
@@ -69,10 +70,16 @@ class Draft:
 
     def complete(self, tool_calls: tuple[ToolCall, ...]) -> Answer:
         """The answer, now that its last generation has ended."""
+        self.stop_clock()
         self.tool_calls = tool_calls
         calls = bool(tool_calls) and self.finish_reason == "stop"
         self._complete = self._answer("tool_calls" if calls else self.finish_reason)
         return self._complete
+
+    def stop_clock(self) -> None:
+        """Nothing is generated from now on; does nothing the second time."""
+        if self._stopped is None:
+            self._stopped = time.monotonic()
 
     def so_far(self) -> Answer:
         """What there is, as an answer; counts of an interrupted generation are those seen in the stream."""
@@ -90,7 +97,7 @@ class Draft:
             timings=self.timings,
             load_ms=self.load_ms,
             ttft_ms=self.ttft_ms,
-            total_ms=(time.monotonic() - self.started) * 1000,
+            total_ms=((self._stopped or time.monotonic()) - self.started) * 1000,
             context_tokens=self.context_tokens,
             used_tokens=self.prompt_tokens + completion,
             token_ids=self.token_ids if as_generated else None,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
-from phicli.answering.encode import encode, encode_further
+from phicli.answering.encode import encode, text_ids
 from phicli.answering.engines import Engines
 from phicli.answering.model_file import ModelFile
 from phicli.answering.types import Answer, Event, Notice
@@ -89,6 +89,11 @@ class LocalAnswering(Closable[Event]):
     def __init__(self, draft: Draft, events: Callable[[Closing], Generator[Event, None, None]]) -> None:
         super().__init__(events)
         self._draft = draft
+
+    def close(self) -> None:
+        """Cancel the answer, from any thread."""
+        self._draft.stop_clock()
+        super().close()
 
     def so_far(self) -> Answer:
         """The answer up to now, from any thread: ``interrupted`` unless it is complete."""
@@ -222,4 +227,4 @@ class _Work:
         if done.token_ids is not None:
             return done.token_ids
         with self._watching(engine):
-            return encode_further(self.draft.raw_part, engine, self.model.file.special_tokens)
+            return text_ids(self.draft.raw_part, engine, self.model.file.special_tokens, inside=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
-from phicli.answering.types import Notice
+from phicli.answering.pool import whole
+from phicli.answering.types import Answer, Notice
 from phicli.chat_format.template import FileTemplate
-from phicli.chat_format.types import ToolCall
-from phicli.engine.types import Engine
+from phicli.chat_format.types import Message, ToolCall
+from phicli.engine.closable import Closable
+from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Sampling
 from phicli.errors import EngineError
-from tests.fakes.scripted_engine import ScriptedEngine
+from tests.fakes.scripted_engine import Script, ScriptedEngine
 from tests.fakes.scripted_model import Lab, echo
 
 
@@ -123,3 +129,101 @@ def test_a_file_without_a_usable_template_gets_a_plain_prompt_and_a_notice() -> 
     answer, events = lab.ask("how are you")
     assert answer.text == "fine"
     assert any(isinstance(event, Notice) and "plain prompt" in event.text for event in events)
+
+
+def going_on(text: str) -> Script:
+    """An answer that goes on where the prompt already has a part of it."""
+
+    def script(prompt: str) -> str:
+        said = prompt.rsplit("<|assistant|>", 1)[1]
+        assert text.startswith(said)
+        return text[len(said) :] + "<|end|>"
+
+    return script
+
+
+class CutsCharacters(ScriptedEngine):
+    """Its answers are cut inside a character at the end of the context, whose text and ids do not come then.
+
+    The server of llama.cpp leaves such ids out of its stream and does not count them among those it gives.
+    """
+
+    def generate(self, *prompt: Any, **more: Any) -> Closable[GenerationEvent]:
+        return Closable(lambda _: self._cut(super(CutsCharacters, self).generate(*prompt, **more)))
+
+    def _cut(self, generation: Closable[GenerationEvent]) -> Generator[GenerationEvent, None, None]:
+        held: Chunk | None = None
+        for event in generation:
+            if isinstance(event, Done) and event.finish_reason == "length":
+                yield replace(event, token_ids=None)
+                return
+            if held is not None:
+                yield held
+            held = event if isinstance(event, Chunk) else None
+            if held is None:
+                yield event
+
+
+def test_an_answer_that_is_cut_inside_a_character_goes_on_in_a_larger_context() -> None:
+    """The text that is known is shorter than the context, and another pass in the same one would add nothing."""
+    answer_text = "".join(chr(ord("a") + i % 26) for i in range(100))
+    script = going_on(answer_text)
+    lab = Lab(script, first=64, limit=1024, make=lambda size: CutsCharacters(script, context_tokens=size))
+    answer, events = lab.ask("go")
+    assert (answer.text, answer.finish_reason) == (answer_text, "stop")
+    assert sum(isinstance(event, Notice) for event in events) == 1
+    assert [len(engine.prompts) for engine in lab.engines] == [1, 1]
+    assert answer.token_ids is None
+    assert lab.ask("go")[0].text == answer_text
+
+
+def test_an_answer_whose_last_token_alone_is_cut_inside_a_character_goes_on() -> None:
+    """The prompt leaves one token, and its text does not come: nothing is known of the first pass."""
+    script = going_on("Y" * 59)
+    lab = Lab(script, first=64, limit=1024, make=lambda size: CutsCharacters(script, context_tokens=size))
+    answer, _ = lab.ask("y" * 60)
+    assert (answer.text, answer.finish_reason, answer.context_tokens) == ("Y" * 59, "stop", 128)
+
+
+def test_a_grown_conversation_stays_where_it_is() -> None:
+    """Also where its next prompt is short again: what was thought is no part of it, and would have to grow again."""
+    lab = Lab(going_on(f"<think>{'hm ' * 30}</think>4"), first=64, limit=1024, reasoning=True)
+    assert lab.ask("2+2?")[0].context_tokens == 128
+    second, _ = lab.ask("again")
+    assert (second.context_tokens, second.usage.prompt_tokens < 64) == (128, True)
+    assert [engine.context_tokens for engine in lab.engines] == [64, 128]
+
+
+def test_another_conversation_begins_in_the_first_context_again() -> None:
+    lab = Lab(echo, first=64, limit=1024)
+    messages = (Message("user", "y" * 100),)
+
+    def ask(*messages: Message) -> Answer:
+        return whole(lab.model.answer(messages, sampling=Sampling()))
+
+    assert ask(*messages).context_tokens == 256
+    assert ask(Message("user", "short")).context_tokens == 64
+    assert ask(*messages).context_tokens == 256
+    assert ask(*messages, Message("assistant", "yes"), Message("user", "more")).context_tokens == 256
+    assert ask(Message("user", "z" * 90)).context_tokens == 256
+    assert [engine.context_tokens for engine in lab.engines] == [64, 256, 64, 256]
+
+
+def test_the_same_question_has_the_same_context_each_time_it_is_asked_anew() -> None:
+    """Long rope factors belong to the allocated context: an answer must not depend on what was asked before."""
+    text = "".join(chr(ord("a") + i % 26) for i in range(100))
+    lab = Lab(going_on(text), first=64, limit=1024)
+    for _ in range(2):
+        assert lab.ask("go")[0].text == text
+        lab.session.clear()
+    assert [engine.context_tokens for engine in lab.engines] == [64, 128, 64, 128]
+
+
+def test_a_template_that_cannot_be_used_is_told_once() -> None:
+    lab = Lab(lambda _: "fine", format_for=file_template)
+    assert sum(isinstance(event, Notice) for _ in range(2) for event in lab.ask("how are you")[1]) == 1
+
+
+def test_facts_of_the_model() -> None:
+    lab = Lab(echo, limit=8192)
+    assert (lab.model.name, lab.model.quant, lab.model.context_tokens) == ("fake", None, 8192)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from phicli.chat_format.types import Piece
@@ -62,6 +64,39 @@ def test_closing_the_stream_keeps_what_was_said() -> None:
     assert lab.engines[0].stopped_early == 1
     answer, _ = lab.ask("next")
     assert answer.text == "NEXT"
+
+
+def test_another_thread_closes_the_stream_and_what_was_said_is_kept() -> None:
+    lab, said = Lab(echo), threading.Event()
+    answering = lab.session.ask("hello")
+
+    def read() -> None:
+        for event in answering:
+            if isinstance(event, Piece) and event.text == "E":
+                lab.engines[0].goes_on.clear()
+                said.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert said.wait(30)
+    answering.close()
+    reader.join(30)
+    assert not reader.is_alive()
+    answering.close()
+    lab.engines[0].goes_on.set()
+    assert [m.content for m in lab.session.turns] == ["hello", "HE"]
+    assert lab.session.last == answering.so_far()
+    assert lab.ask("next")[0].text == "NEXT"
+
+
+def test_an_error_leaves_the_conversation_as_it_was_also_when_it_is_closed() -> None:
+    lab = Lab(echo, make=lambda _: ScriptedEngine(echo, dies_after=2))
+    answering = lab.session.ask("hello")
+    with pytest.raises(EngineError, match="killed"):
+        list(answering)
+    answering.close()
+    assert (lab.session.turns, lab.session.last) == ((), None)
+    assert answering.so_far().text == "HE"
 
 
 def test_an_interruption_before_the_first_word_is_as_if_never_asked() -> None:

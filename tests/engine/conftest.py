@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.support.files import TINY_PHI
+from tests.support.processes import stopped
 
 BINARY = shutil.which("llama-server")
 KINDS = ["scripted", "llama", *(["native"] if BINARY else [])]
@@ -35,6 +37,11 @@ def make(kind: str, context_tokens: int) -> Engine:
     return LlamaServerEngine(tiny_settings(context_tokens))
 
 
+def standing_still(engine: Engine) -> AbstractContextManager[None]:
+    """Within the context nothing comes from the engine."""
+    return engine.standing_still() if isinstance(engine, ScriptedEngine) else stopped(engine.pid)  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     made = make(request.param, 256)
@@ -46,5 +53,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def odd_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine of its own, with a context that llama.cpp would round up."""
     made = make(request.param, 100)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=KINDS)
+def loading_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine that was just started."""
+    made = make(request.param, 256)
     yield made
     made.close()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,18 @@ def test_the_engine_dies_with_a_killed_parent(tmp_path: Path, wait: bool) -> Non
     parent.wait()
     parent.stdout.close()
     assert gone(pid)
+
+
+def test_the_engine_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    """Linux's parent-death signal comes with the end of the thread, not of the process."""
+    with ThreadPoolExecutor(1) as pool:
+        engine = pool.submit(LlamaServerEngine, tiny_settings(), log_dir=tmp_path).result()
+    try:
+        engine.wait_ready()
+        assert not gone(engine.pid, within_s=0.2)
+        assert engine.tokenize("x", parse_special=False)
+    finally:
+        engine.close()
 
 
 def test_only_the_key_opens_the_server(tmp_path: Path) -> None:

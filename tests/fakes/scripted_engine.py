@@ -6,9 +6,10 @@ sequence it saw, as in a server with one slot.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from phicli.answering.encode import SpecialTokens
 from phicli.engine.closable import Closable, Closing
@@ -76,6 +77,14 @@ class ScriptedEngine:
     @property
     def load_ms(self) -> float:
         return 1.0
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        self.goes_on.clear()
+        try:
+            yield
+        finally:
+            self.goes_on.set()
 
     def wait_ready(self, check: Callable[[], None] | None = None) -> None:
         while not self.goes_on.wait(0.01):

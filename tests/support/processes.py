@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -34,3 +37,14 @@ def wait_for_child(pid: int, within_s: float = 20.0) -> None:
     deadline = time.monotonic() + within_s
     while not children(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Within the context the process stands still, as one that hangs."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
