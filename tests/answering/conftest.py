@@ -75,7 +75,7 @@ def tiny_phi() -> tuple[ModelFile, Callable[[int, int], LlamaServerEngine]]:
     """The packaged model as ``phi chat`` opens it, and what starts its engines."""
     located = locate("tiny-phi")
     header = read_header(located.path)
-    plan = plan_load(located, header, ChatOptions(threads=1), Use.ONE_ANSWER, memory=None, cores=1)
+    plan = plan_load(located, header, ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER, memory=None, cores=1)
 
     def start(context_tokens: int, slots: int) -> LlamaServerEngine:
         return LlamaServerEngine(replace(plan.settings_for(context_tokens), slots=slots))

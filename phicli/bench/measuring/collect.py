@@ -289,8 +289,7 @@ def _times(taken: _Taken, part: Part) -> int:
 
 
 def _name(load: Load) -> str:
-    engine = "" if load.subject.engine == DEFAULT_ENGINE else f" on {load.subject.engine}"
-    return name_of(load.subject) + engine
+    return name_of(load.subject) + ("" if load.subject.engine == DEFAULT_ENGINE else f" on {load.subject.engine}")
 
 
 def _words(plan: BenchPlan, turn: Turn) -> str:
