@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -11,24 +12,15 @@ from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import SamplingDefaults, Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
-from phicli.errors import UsageError
-from phicli.fit.memory import (
-    USUAL,
-    check_fits,
-    largest_context_that_fits,
-    plan_memory,
-    smaller_kv_types,
-    takes_kv_type,
-    usable_bytes,
-)
+from phicli.fit.loading import fit_load, fitting
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.context import DEFAULT_CONTEXT_TOKENS, ContextPlan, plan_context
+from phicli.plan.context import ContextPlan, wish_context
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner, choose, fitting, is_tuned
+from phicli.plan.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner, choose, is_tuned
 
 _Number = TypeVar("_Number", int, float)
 
@@ -40,7 +32,7 @@ class Use(enum.Enum):
     evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
     and memory and decodes faster: it pays off for long answers, that is in conversations and for reasoning, where it
     is done if the memory is there. In a conversation loading and warming up happen while
-    the first question is being typed. ``benchmarks/cold_start.py`` measures both. What ``phi bench --tune`` found on
+    the first question is being typed. ``benchmarks/cold_start.py`` measures both. What ``phi autotune`` found on
     this machine for the model comes before all of that.
     """
 
@@ -119,91 +111,35 @@ def plan_load(
         DoesNotFitError: the memory is too small; the message has the sums.
     """
     variant = model.variant or known_by_name(header.name)
-    shape = shape_of(header)
-    winner = use.winner_of(tuned)
-    kv_type = options.engine.get("kv_type") or _tuned_kv_type(header, shape, options, winner, memory)
-    if not takes_kv_type(shape, kv_type):
-        raise UsageError(f"the engine cannot keep the context of {model.name} as {kv_type}", "leave --kv-type out")
-    context = _context(header, shape, options, kv_type, memory)
-    long_answers = use is Use.CONVERSATION or (variant is not None and variant.reasoning)
-    # A limit that follows from the memory is no promise: then only the beginning has to fit.
-    promised = context.first_tokens if options.context_tokens is None else context.limit_tokens
-    needed = plan_memory(shape, replace(USUAL, kv_type=kv_type), context_tokens=promised)
-    check_fits(
-        needed, memory, model=model.name, context_tokens=promised,
-        fitting_context=_fitting(shape, memory, promised, kv_type),
-        fitting_kv_type=_smaller_kv_type(shape, memory, promised, kv_type),
-    )  # fmt: skip
-    wanted = choose(options.engine, winner, cores=cores, kv_type=kv_type, repack=long_answers)
+    shape, asked, winner = shape_of(header), options.engine, use.winner_of(tuned)
+    repack = use is Use.CONVERSATION or (variant is not None and variant.reasoning)  # long answers
+    choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
+    wish = wish_context(header, options.context_tokens)
+    fitted = fit_load(shape, memory, choices, wish, model=model.name)
     return LoadPlan(
         model=model,
         format=choose_format(header, variant),
         settings=LoadSettings(
             model_path=model.path,
-            context_tokens=context.first_tokens,
-            engine=fitting(wanted, shape, context.first_tokens, memory),
+            context_tokens=fitted.first_tokens,
+            engine=fitted.settings,
             warmup=use is Use.CONVERSATION,
         ),
-        context=context,
+        context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, growable=not wish.promised),
         sampling=_sampling(options, variant.sampling if variant else None),
         system=_system(options, variant),
         shape=shape,
         memory=memory,
-        wanted=wanted,
-        tuned=is_tuned(options.engine, winner),
+        wanted=fitted.wanted,
+        tuned=is_tuned(asked, winner),
     )
 
 
-def trained_context(shape: ModelShape) -> int:
-    """The longest context that the model was made for; a usual one where its file does not say."""
-    return shape.trained_context_tokens or DEFAULT_CONTEXT_TOKENS
-
-
-def _context(
-    header: GgufHeader, shape: ModelShape, options: ChatOptions, kv_type: str, memory: Memory | None
-) -> ContextPlan:
-    trained = trained_context(shape)
-    asked = options.context_tokens
-    if asked is not None and asked > trained:
-        raise UsageError(
-            f"--context {asked} is more than the {trained} tokens that this model was trained for",
-            f"use --context {trained} or less",
-        )
-    return plan_context(
-        trained_tokens=trained,
-        original_tokens=header.original_context_length,
-        asked_tokens=asked,
-        fitting_tokens=_fitting(shape, memory, trained, kv_type) or DEFAULT_CONTEXT_TOKENS,
-    )
-
-
-def _tuned_kv_type(
-    header: GgufHeader, shape: ModelShape, options: ChatOptions, winner: Winner | None, memory: Memory | None
-) -> str:
-    """f16, but where the memory is too small for the usual context in it, the type that tuning had to take."""
-    if winner is None or memory is None or not takes_kv_type(shape, winner.settings.kv_type):
-        return "f16"
-    first = _context(header, shape, options, "f16", None).first_tokens
-    return "f16" if _fits(shape, memory, first, "f16") else winner.settings.kv_type
-
-
-def _smaller_kv_type(shape: ModelShape, memory: Memory | None, context_tokens: int, kv_type: str) -> str | None:
-    """The most exact type of cache, below ``kv_type``, with which the context fits; None when none helps."""
-    if memory is None:
-        return None
-    smaller = smaller_kv_types(shape, kv_type)
-    return next((name for name in smaller if _fits(shape, memory, context_tokens, name)), None)
-
-
-def _fits(shape: ModelShape, memory: Memory, context_tokens: int, kv_type: str) -> bool:
-    needed = plan_memory(shape, replace(USUAL, kv_type=kv_type), context_tokens=context_tokens)
-    return needed.total_bytes <= usable_bytes(memory)
-
-
-def _fitting(shape: ModelShape, memory: Memory | None, at_most: int, kv_type: str) -> int:
-    if memory is None:
-        return at_most
-    return largest_context_that_fits(shape, memory, replace(USUAL, kv_type=kv_type), at_most=at_most)
+def _kv_types(asked: Mapping[str, Any], winner: Winner | None) -> tuple[str, ...]:
+    """The type that was asked for; else f16 and, where memory is too small for it, the type that tuning had to take."""
+    if "kv_type" in asked:
+        return (asked["kv_type"],)
+    return ("f16",) if winner is None else tuple(dict.fromkeys(("f16", winner.settings.kv_type)))
 
 
 def _sampling(options: ChatOptions, defaults: SamplingDefaults | None) -> Sampling:

@@ -6,14 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from phicli.engine.settings import FIELDS, EngineSettings
-from phicli.fit.memory import plan_memory, usable_bytes
-from phicli.fit.shape import ModelShape
-from phicli.hardware.available import Memory
+from phicli.engine.settings import EngineSettings
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES, Tuned, Winner
 
-__all__ = ["BATCH", "CONVERSATION", "ONE_ANSWER", "USES", "Tuned", "Winner", "choose", "fitting", "is_tuned",
-           "with_usual_buffers"]  # fmt: skip
+__all__ = ["BATCH", "CONVERSATION", "ONE_ANSWER", "USES", "Tuned", "Winner", "choose", "is_tuned"]
 
 
 def choose(
@@ -38,23 +34,3 @@ def is_tuned(asked: Mapping[str, Any], winner: Winner | None) -> bool:
     It was found with the layers where the engine puts them, so ``--gpu-layers`` sets it aside.
     """
     return winner is not None and "gpu_layers" not in asked
-
-
-def fitting(settings: EngineSettings, shape: ModelShape, context_tokens: int, memory: Memory | None) -> EngineSettings:
-    """The same as far as the memory goes.
-
-    Repacking is dropped first, then what tuning said of the micro-batch and flash attention, both of which only make
-    something faster. What is left may still not fit.
-    """
-    unpacked = replace(settings, repack=False)
-    steps = (settings, unpacked, with_usual_buffers(unpacked))
-    if memory is None:
-        return settings
-    usable = usable_bytes(memory)
-    sums = ((one, plan_memory(shape, one, context_tokens=context_tokens)) for one in steps)
-    return next((one for one, needed in sums if needed.total_bytes <= usable), steps[-1])
-
-
-def with_usual_buffers(settings: EngineSettings) -> EngineSettings:
-    """The same with the default micro-batch and flash attention, whose buffers are small."""
-    return replace(settings, **{name: FIELDS[name].default for name in ("batch_tokens", "flash_attention")})

@@ -15,6 +15,7 @@ from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
+from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, usable_bytes
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
@@ -23,7 +24,7 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Winner, choose, is_tuned, with_usual_buffers
+from phicli.plan.tuned import Winner, choose, is_tuned
 from phicli.records.run import Subject
 
 MAX_TOKENS: Final = 256

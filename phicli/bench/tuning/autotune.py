@@ -21,8 +21,7 @@ from phicli.errors import UsageError, UserInterruptError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
-from phicli.plan.context import plan_context
-from phicli.plan.load import trained_context
+from phicli.plan.context import wish_context
 from phicli.records.history import Entry, History, new_run_id, now
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
@@ -117,13 +116,7 @@ def _tune(
 def _prepared(subject: Subject, around: Surroundings) -> Prepared:
     header = read_header(subject.path)
     shape = shape_of(header)
-    trained = trained_context(shape)
-    context = plan_context(
-        trained_tokens=trained,
-        original_tokens=header.original_context_length,
-        asked_tokens=None,
-        fitting_tokens=trained,
-    )
+    context = wish_context(header)
     variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
     return Prepared(subject, shape, around, context.first_tokens, reasoning=variant is not None and variant.reasoning)
 
