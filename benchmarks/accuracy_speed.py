@@ -21,8 +21,8 @@ from pathlib import Path
 
 import platformdirs
 
-from phicli.bench.calibration.calibrate import Setting, calibrate
-from phicli.bench.calibration.timing import timed_engine
+from phicli.bench.calibration.calibrate import calibrate
+from phicli.bench.calibration.timing import Setting, timed_engine
 from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Calibration

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import platformdirs
 
 from benchmarks.accuracy_speed import SHAPES, load_average
-from phicli.bench.calibration.calibrate import Setting, calibrate, synthetic_shape
+from phicli.bench.calibration.calibrate import calibrate, synthetic_shape
+from phicli.bench.calibration.timing import Setting
 from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
 from phicli.fit import estimate
