@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
 PAGES = (
     "phi", "phi recommend", "phi list", "phi show", "phi pull", "phi chat",
-    "phi bench", "phi runs", "phi runs list", "phi runs show", "phi runs export", "phi rm",
+    "phi bench", "phi eval", "phi autotune",
+    "phi runs", "phi runs list", "phi runs show", "phi runs export", "phi runs rm", "phi rm",
     "phi cache", "phi cache list", "phi cache verify",
     "phi cache prune", "phi cache import", "phi cache scan", "phi cache export",
     "phi config", "phi config list", "phi config get", "phi config set", "phi config unset", "phi config edit",

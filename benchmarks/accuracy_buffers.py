@@ -1,6 +1,6 @@
 """Predicted against allocated: what the memory model says of each buffer, and what the engine's own log says.
 
-Skeleton files (``phicli.gguf_file.skeleton``) of every model that llama.cpp runs are loaded and left at once. Variants
+Skeleton files (``tests.support.skeleton``) of every model that llama.cpp runs are loaded and left at once. Variants
 of the same dimensions are measured once.
 """
 
@@ -18,11 +18,13 @@ from pathlib import Path
 from benchmarks.engine_buffers import MIB, Buffers, Load, buffers
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, plan_memory, takes_kv_type, usable_bytes
+from phicli.engine.settings import EngineSettings
+from phicli.fit.memory import plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.skeleton import write_skeleton
 from phicli.hardware.memory import available_memory
+from tests.support.skeleton import write_skeleton
 
 QUANTS = ("Q4_K_M", "Q8_0", "Q3_K_M")
 CONTEXTS = (2048, 4096, 8192, 16_384, 32_768)
@@ -81,14 +83,9 @@ def skeleton(folder: Path, variant: Variant, quant: str, layers: int | None) -> 
 
 def predict(shape: ModelShape, load: Load) -> MemorySum:
     """What the memory model says of ``load``."""
-    return plan_memory(
-        shape,
-        context_tokens=load.context_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[load.kv_type],
-        batch_tokens=load.batch_tokens,
-        repack=load.repack,
-        flash_attention=load.flash_attention,
-    )
+    flash = "on" if load.flash_attention else "off"
+    settings = EngineSettings(1, load.batch_tokens, load.kv_type, flash, load.repack)
+    return plan_memory(shape, settings, context_tokens=load.context_tokens)
 
 
 def loads(path: Path, variant: Variant, shape: ModelShape, contexts: Iterable[int]) -> Iterator[Load]:

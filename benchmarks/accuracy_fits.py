@@ -25,10 +25,12 @@ from pathlib import Path
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
 from benchmarks.memory_limit import LimitedGroup, forget, limited_group
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.errors import PhiError
-from phicli.fit.memory import MIB, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.shape import shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.cpu import physical_cores
@@ -89,7 +91,7 @@ def child(told: dict[str, object], group: LimitedGroup) -> None:
     group.join()
     context = int(str(told["context_tokens"]))
     settings = LoadSettings(
-        Path(str(told["path"])), context, physical_cores(), gpu_layers=0, repack=bool(told["repack"])
+        Path(str(told["path"])), context, EngineSettings(physical_cores(), repack=bool(told["repack"]), gpu_layers=0)
     )
     engine = LlamaServerEngine(settings)
     try:
@@ -116,7 +118,7 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, int, bool, Outcome]
         path = synthetic_file(name, "Q4_K_M", layers)
         shape = shape_of(read_header(path))
         for repack in (False, True):
-            needed = plan_memory(shape, context_tokens=context, repack=repack)
+            needed = plan_memory(shape, EngineSettings(1, repack=repack), context_tokens=context)
             what = f"{name}, {layers} layers, {context:,} tokens{', repacked' if repack else ''}"
             for step in STEPS_MIB:
                 yield (

@@ -19,9 +19,11 @@ from pathlib import Path
 import platformdirs
 
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
-from phicli.fit.memory import MIB, MemorySum, plan_memory
+from phicli.fit.memory import MIB, plan_memory
 from phicli.fit.shape import shape_of
+from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4_MINI, write_synthetic
 from phicli.hardware.cpu import physical_cores
@@ -64,8 +66,8 @@ def synthetic_file(name: str, quant: str, layers: int | None) -> Path:
 def measure(path: Path, what: str, context_tokens: int, *, repack: bool) -> Row:
     """Load the file, read a prompt that leaves room for eight tokens, and look at the process."""
     shape = shape_of(read_header(path))
-    predicted = plan_memory(shape, context_tokens=context_tokens, repack=repack)
-    settings = LoadSettings(path, context_tokens, physical_cores(), gpu_layers=0, repack=repack)
+    settings = LoadSettings(path, context_tokens, EngineSettings(physical_cores(), repack=repack, gpu_layers=0))
+    predicted = plan_memory(shape, settings.engine, context_tokens=context_tokens)
     engine = LlamaServerEngine(settings)
     try:
         prompt = [1000 + number % 20_000 for number in range(context_tokens - 8)]

@@ -21,9 +21,10 @@ from pathlib import Path
 
 import platformdirs
 
-from phicli.bench.calibration.calibrate import Setting, calibrate
-from phicli.bench.calibration.timing import start_engine
+from phicli.bench.calibration.calibrate import calibrate
+from phicli.bench.calibration.timing import Setting, timed_engine
 from phicli.catalog.load import catalog
+from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Calibration
 from phicli.fit.memory import plan_memory
 from phicli.fit.placement import Placement
@@ -101,7 +102,9 @@ def candidate_of(case: Case) -> Candidate:
 def run_whole(case: Case, threads: int, *, runs: int, depth: bool) -> Measured:
     """Medians of ``runs`` of the whole file: 16 tokens decoded, a prompt read, and 16 tokens after a long one."""
     path = full_size_file(case.variant_id, case.quant)
-    with start_engine(path, Setting(threads, case.repack), CONTEXT_TOKENS) as engine:
+    with timed_engine(
+        path, Setting(EngineSettings(threads, repack=case.repack, gpu_layers=0)), CONTEXT_TOKENS
+    ) as engine:
         engine.decode_ms(tokens=4)
         decode = statistics.median(engine.decode_ms(tokens=16) for _ in range(runs))
         prompts = max(runs // 2, 1)
@@ -116,7 +119,7 @@ def run_whole(case: Case, threads: int, *, runs: int, depth: bool) -> Measured:
 def predict(case: Case, machine: Machine, calibrations: Sequence[Calibration]) -> tuple[Speed, Speed]:
     """The estimated and the calibrated grade."""
     candidate = candidate_of(case)
-    memory = plan_memory(candidate.shape, context_tokens=CONTEXT_TOKENS, repack=case.repack)
+    memory = plan_memory(candidate.shape, EngineSettings(1, repack=case.repack), context_tokens=CONTEXT_TOKENS)
     placement = Placement(DEPTH_TOKENS, "f16", memory)
     graded = speed_model(machine, prompt_tokens=PROMPT_TOKENS, calibrations=calibrations)
     return estimate(candidate, machine, placement, prompt_tokens=PROMPT_TOKENS), graded(candidate, placement)
@@ -128,7 +131,7 @@ def outcomes(chosen: Sequence[Case], *, runs: int, held_out: bool) -> Iterator[O
     for case in chosen:
         machine = probe(cache=cache)
         threads = machine.cpu.physical_cores
-        setting = Setting(threads, case.repack)
+        setting = Setting(EngineSettings(threads, repack=case.repack, gpu_layers=0))
         calibration = calibrate(candidate_of(case), machine.cpu, setting, folder=cache)
         print(f"{case}: {calibration}", file=sys.stderr, flush=True)
         estimated, calibrated = predict(case, machine, [calibration])

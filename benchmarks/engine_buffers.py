@@ -22,7 +22,7 @@ _LINE = re.compile(r"(?P<where>\S+) +(?P<what>model|KV|compute|output) buffer si
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How a file is loaded; the names are those of ``phicli.fit.memory.plan_memory``."""
+    """How a file is loaded; the names are those of ``phicli.engine.settings.EngineSettings``."""
 
     path: str
     context_tokens: int

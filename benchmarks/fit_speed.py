@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import platformdirs
 
 from benchmarks.accuracy_speed import SHAPES, load_average
-from phicli.bench.calibration.calibrate import Setting, calibrate, synthetic_shape
+from phicli.bench.calibration.calibrate import calibrate, synthetic_shape
+from phicli.bench.calibration.timing import Setting
 from phicli.catalog.load import catalog
+from phicli.engine.settings import EngineSettings
 from phicli.fit import estimate
 from phicli.fit.calibration import Calibration
 from phicli.fit.types import Candidate
@@ -100,7 +102,7 @@ def points(runs: int) -> Iterator[Point]:
                 assert machine.bandwidth is not None
                 one = candidate(variant_id, quant)
                 written = synthetic_shape(one)
-                setting = Setting(machine.cpu.physical_cores, repack)
+                setting = Setting(EngineSettings(machine.cpu.physical_cores, repack=repack, gpu_layers=0))
                 found = calibrate(one, machine.cpu, setting, folder=cache)
                 kv_bytes = written.kv_heads * written.head_length * 2 * 2
                 clock = machine.cpu.clock_hz or USUAL_CLOCK_HZ

@@ -1,4 +1,4 @@
-"""Writes the sets of questions that come with ``phi bench --eval``: ``arithmetic`` and ``instructions``.
+"""Writes the sets of questions that come with ``phi eval``: ``arithmetic`` and ``instructions``.
 
 ``python -m benchmarks.make_evals`` writes both into ``phicli/data/evals``; ``--check`` only says whether they are what
 this script makes. The questions were written for this project; numbers and words are drawn with a fixed seed. Every

@@ -15,13 +15,20 @@ import phicli
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
 from phicli.commands.group import LazyGroup
 from phicli.commands.profile import Profile
-from phicli.errors import DoesNotFitError, OutputClosedError, PhiError, UsageError, UserInterruptError, reason_of
+from phicli.errors import (
+    OutputClosedError,
+    PhiError,
+    UsageError,
+    UserInterruptError,
+    disk_full,
+    is_disk_full,
+    reason_of,
+)
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
 
 _INTERRUPTED = UserInterruptError("interrupted")
 _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
-_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 @contextlib.contextmanager
@@ -160,8 +167,8 @@ def _from_system(error: OSError) -> PhiError:
     where = f": {error.filename}" if error.filename else ""
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"the name is too long{where[:100]}", "check what is typed there")
-    if error.errno in _NO_SPACE:
-        return DoesNotFitError(f"the disk is full{where}", "free some space and run it again")
+    if is_disk_full(error):
+        return disk_full(after=where)
     return PhiError(f"the system refuses: {reason_of(error)}{where}", "check the path and its permissions")
 
 

@@ -7,8 +7,15 @@ Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message``
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+THIS_COMMAND: Final = "phi <command>"
+"""In a hint, the command that was typed: a layer below does not know which command it works for."""
+
+_RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
+_NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class PhiError(Exception):
@@ -16,7 +23,8 @@ class PhiError(Exception):
 
     Args:
         message: one sentence, no trailing newline.
-        hint: what to do next, ideally a command; empty when there is nothing to propose.
+        hint: what to do next, ideally a command; empty when there is nothing to propose. It can name the command that
+            was typed as :data:`THIS_COMMAND`.
         data: what there is to show beside the error in ``--json`` output (a partial answer, the sums).
     """
 
@@ -28,6 +36,10 @@ class PhiError(Exception):
         self.message = message
         self.hint = hint
         self.data = data
+
+    def hint_for(self, command: str) -> str:
+        """The hint as ``command`` shows it; a command that does not run models proposes ``phi chat``."""
+        return self.hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
 
 
 class UsageError(PhiError):
@@ -71,6 +83,15 @@ class EngineError(PhiError):
 
     code = "engine"
     exit_code = 6
+
+
+class EngineDiedError(EngineError):
+    """The engine's process ended or does not answer any more: everything that was asked of it is lost."""
+
+    @property
+    def crashed(self) -> bool:
+        """It ended by a fault of its own: nobody killed it, and it was not told to end."""
+        return bool((self.data or {}).get("crashed"))
 
 
 class UnsupportedModelError(EngineError):
@@ -118,6 +139,35 @@ class UserInterruptError(PhiError):
 
     code = "interrupted"
     exit_code = 130
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system says that there is no space left, on the disk or of what this user may have of it."""
+    return error.errno in _NO_SPACE
+
+
+def disk_full(
+    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+) -> DoesNotFitError:
+    """The error for a disk without space: ``the disk of FILE is full``.
+
+    Args:
+        of: the file or folder that was written, empty where it is not known.
+        hint: what to do.
+        before: what the sentence begins with, such as what could not be made.
+        after: what it ends with.
+    """
+    where = f" of {of}" if of else ""
+    return DoesNotFitError(f"{before}the disk{where} is full{after}", hint)
+
+
+def install_hint(extra: str = "") -> str:
+    """How to install this ``phi`` once more, or newer, or with an ``extra`` such as ``plot``.
+
+    ``phicli`` on the package index is another project, so the hint names the checkout and no distribution.
+    """
+    what = f'".[{extra}]"' if extra else "."
+    return f"in a checkout of phi: pip install {what} (with pipx: pipx install --force {what})"
 
 
 def reason_of(error: Exception) -> str:

@@ -46,3 +46,8 @@ def format_day(seconds: float) -> str:
     from datetime import datetime
 
     return datetime.fromtimestamp(seconds).astimezone().date().isoformat()
+
+
+def how_far(what: str, done_bytes: int, total_bytes: int) -> str:
+    """What is being done and how far it is: ``hashing x.gguf: 12 % of 2.32 GiB``."""
+    return f"{what}: {100 * done_bytes // max(total_bytes, 1)} % of {format_bytes(total_bytes)}"

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 
 from phicli.answering.encode import encode
+from phicli.answering.model_file import special_tokens_of
 from phicli.answering.types import Answer
 from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Engine, LoadSettings, Sampling
+from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
@@ -33,7 +36,7 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 @pytest.fixture(scope="module")
 def session() -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
-    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.ONE_ANSWER) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
         yield opened.session
 
 
@@ -41,7 +44,9 @@ def session() -> Iterator[ChatSession]:
 def engines() -> Iterator[dict[int, Engine]]:
     """The engine at the original context and at the largest."""
     model = locate("tiny-phi").path
-    running = {tokens: LlamaServerEngine(LoadSettings(model, tokens, threads=1)) for tokens in (256, 1024)}
+    running = {
+        tokens: LlamaServerEngine(LoadSettings(model, tokens, EngineSettings(threads=1))) for tokens in (256, 1024)
+    }
     yield dict(running)
     for engine in running.values():
         engine.close()
@@ -78,12 +83,10 @@ def test_a_conversation_as_a_person_would_have_it(session: ChatSession, conversa
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS, ids=lambda c: c["id"])
-def test_each_answer_after_the_expected_history(
-    session: ChatSession, engines: dict[int, Engine], conversation: dict[str, Any]
-) -> None:
+def test_each_answer_after_the_expected_history(engines: dict[int, Engine], conversation: dict[str, Any]) -> None:
     """Tools included: the history is the expected one, so one wrong answer does not spoil the next."""
     prompt_format = format_by_name("phi-4-mini", reasoning=True)
-    special = session.model.special_tokens
+    special = special_tokens_of(read_header(locate("tiny-phi").path))
     messages = [message(raw) for raw in conversation["messages"]]
     for index, expected in enumerate(messages):
         if expected.role != "assistant":
@@ -114,7 +117,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
 
 
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
-    with open_chat(locate("tiny-phi"), ChatOptions(threads=1), Use.CONVERSATION) as opened:
+    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
         sizes = set()
         for _ in range(16):
             answer = ask(opened.session, "What is the capital of France?")

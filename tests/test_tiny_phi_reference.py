@@ -15,6 +15,7 @@ import gguf
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 
 _ROOT = Path(__file__).parents[1]
@@ -61,7 +62,7 @@ def engine_of() -> Iterator[EngineOf]:
 
     def start(context_tokens: int) -> ReferenceEngine:
         if context_tokens not in running:
-            running[context_tokens] = ReferenceEngine(LoadSettings(_MODEL, context_tokens, threads=1))
+            running[context_tokens] = ReferenceEngine(LoadSettings(_MODEL, context_tokens, EngineSettings(threads=1)))
         return running[context_tokens]
 
     yield start

@@ -24,7 +24,7 @@ class Draft:
     raw: str = ""
     raw_part: str = ""
     token_ids: tuple[int, ...] | None = ()
-    finish_reason: FinishReason = "stop"
+    finish_reason: FinishReason = "interrupted"
     tool_calls: tuple[ToolCall, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -34,6 +34,8 @@ class Draft:
     load_ms: float = 0.0
     ttft_ms: float | None = None
     _streamed_tokens: int = 0
+    _stopped: float | None = None
+    _complete: Answer | None = None
 
     def begin(self, engine: Engine) -> None:
         """A generation starts on ``engine``."""
@@ -56,7 +58,7 @@ class Draft:
             self.reasoning += piece.text
         return piece
 
-    def end(self, done: Done) -> None:
+    def ended(self, done: Done) -> None:
         """A generation is over: the answer is, or the allocated context."""
         self.finish_reason = done.finish_reason
         self.completion_tokens += done.usage.completion_tokens
@@ -66,22 +68,39 @@ class Draft:
         known = self.token_ids is not None and done.token_ids is not None
         self.token_ids = (*(self.token_ids or ()), *(done.token_ids or ())) if known else None
 
-    def answer(self) -> Answer:
+    def complete(self, tool_calls: tuple[ToolCall, ...]) -> Answer:
+        """The answer, now that its last generation has ended."""
+        self.stop_clock()
+        self.tool_calls = tool_calls
+        calls = bool(tool_calls) and self.finish_reason == "stop"
+        self._complete = self._answer("tool_calls" if calls else self.finish_reason)
+        return self._complete
+
+    def stop_clock(self) -> None:
+        """Nothing is generated from now on; does nothing the second time."""
+        if self._stopped is None:
+            self._stopped = time.monotonic()
+
+    def so_far(self) -> Answer:
         """What there is, as an answer; counts of an interrupted generation are those seen in the stream."""
+        return self._complete or self._answer("interrupted")
+
+    def _answer(self, finish_reason: FinishReason) -> Answer:
         completion = self.completion_tokens + self._streamed_tokens
-        calls = bool(self.tool_calls) and self.finish_reason == "stop"
+        as_generated = finish_reason in ("stop", "length") and self.text == self.raw and not self.tool_calls
         return Answer(
             text=self.text,
             reasoning=self.reasoning,
             tool_calls=self.tool_calls,
-            finish_reason="tool_calls" if calls else self.finish_reason,
+            finish_reason=finish_reason,
             usage=Usage(self.prompt_tokens, completion, self.cached_tokens or 0),
             timings=self.timings,
             load_ms=self.load_ms,
             ttft_ms=self.ttft_ms,
-            total_ms=(time.monotonic() - self.started) * 1000,
+            total_ms=((self._stopped or time.monotonic()) - self.started) * 1000,
             context_tokens=self.context_tokens,
             used_tokens=self.prompt_tokens + completion,
+            token_ids=self.token_ids if as_generated else None,
         )
 
 

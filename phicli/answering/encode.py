@@ -216,7 +216,7 @@ def _run_ids(run: _Run, previous: _Run | None, tokenizer: Tokenizer, specials: S
         case _Words(text=text):
             stripped = isinstance(previous, _Marker) and previous.strips_after
             text = text.lstrip(WHITE_SPACE) if stripped else text
-            return _text_ids(text, tokenizer, specials, inside=isinstance(previous, _Given))
+            return text_ids(text, tokenizer, specials, inside=isinstance(previous, _Given))
 
 
 def _resolved(segment: Segment, specials: SpecialTokens) -> Iterator[_Run]:
@@ -256,8 +256,8 @@ def _cut_at(run: _Run, literal: str, marker: _Marker) -> Iterator[_Run]:
             yield _Words(part)
 
 
-def _text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, inside: bool) -> tuple[int, ...]:
-    """Ids of text that has nothing special in it; ``inside`` when other text stands in front of it."""
+def text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, inside: bool) -> tuple[int, ...]:
+    """Ids of text, in which nothing becomes a special token; ``inside`` when other text stands in front of it."""
     if not text:
         return ()
     ids = _tokenized(text, tokenizer, specials, inside=inside)
@@ -266,7 +266,7 @@ def _text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, insid
         return ids
     result: list[int] = []
     for index, part in enumerate(_parts(text, forged)):
-        result += _text_ids(part, tokenizer, specials, inside=inside or index > 0)
+        result += text_ids(part, tokenizer, specials, inside=inside or index > 0)
     return tuple(result)
 
 

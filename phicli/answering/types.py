@@ -1,31 +1,15 @@
-"""What a conversation consists of, and the events it makes."""
+"""Messages in, events out: what every model promises, wherever it runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-from phicli.answering.encode import SpecialTokens
-from phicli.chat_format.types import Piece, PromptFormat, ToolCall
-from phicli.engine.types import Engine, Prefill, Timings, Usage
+from phicli.chat_format.types import Message, Piece, ToolCall
+from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
-
-
-@dataclass(frozen=True, slots=True)
-class ChatModel:
-    """What a conversation needs to know of a model file.
-
-    ``format_for`` makes the prompt format, given the loaded engine: most formats ignore it, the format of a file
-    that is no Phi asks it for the file's own template.
-    """
-
-    name: str
-    quant: str | None
-    special_tokens: SpecialTokens
-    bos_id: int | None
-    format_for: Callable[[Engine], PromptFormat]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +21,15 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One finished (or interrupted) answer.
+    """One answer: complete, or as far as it came.
 
-    ``ttft_ms`` is the time from asking to the first visible piece, waiting for the model to load included; None
-    when none came. ``context_tokens`` is the allocated context, ``used_tokens`` what the conversation fills of it.
+    Attributes:
+        finish_reason: ``interrupted`` for an answer that is not complete.
+        timings: of the engine; None where it reports none, or has not yet.
+        ttft_ms: from asking to the first visible piece, waiting for the model to load included; None when none came.
+        context_tokens: the allocated context; None where it is unknown.
+        used_tokens: what the conversation fills of it.
+        token_ids: the generated ids where all are known and ``text`` is exactly what they spell.
     """
 
     text: str
@@ -52,8 +41,68 @@ class Answer:
     load_ms: float
     ttft_ms: float | None
     total_ms: float
-    context_tokens: int
+    context_tokens: int | None
     used_tokens: int
+    token_ids: tuple[int, ...] | None = None
+
+    @property
+    def message(self) -> Message:
+        """The answer as a message of the conversation, for the next question."""
+        return Message("assistant", self.text, self.tool_calls, self.token_ids)
 
 
 Event = Prefill | Piece | Notice | Answer
+"""What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
+
+
+class Answering(Protocol):
+    """The events of one answer as they come. Nothing happens before the first one is asked for."""
+
+    def __iter__(self) -> Iterator[Event]:
+        """Itself."""
+
+    def __next__(self) -> Event:
+        """The next event.
+
+        Raises:
+            ContextExceededError: the conversation does not fit into the context.
+            EngineError: the model cannot be loaded, or failed.
+            UsageError: the model's prompt format has no place for a message.
+        """
+
+    def close(self) -> None:
+        """Cancel the answer; safe to call twice, after the end, and from any thread.
+
+        No event comes any more: an iteration that waits in another thread ends soon, without an ``Answer``.
+        """
+
+    def so_far(self) -> Answer:
+        """The answer up to now, from any thread: ``interrupted`` unless it is complete."""
+
+
+class Model(Protocol):
+    """Something that answers conversations."""
+
+    @property
+    def name(self) -> str:
+        """Its name for people."""
+
+    @property
+    def quant(self) -> str | None:
+        """The quantization of its weights; None where it is unknown."""
+
+    @property
+    def context_tokens(self) -> int | None:
+        """The most tokens that a conversation with its answers may have; None where it is unknown."""
+
+    def answer(self, messages: Sequence[Message], *, tools: str | None = None, sampling: Sampling) -> Answering:
+        """Answer the last of ``messages``.
+
+        Args:
+            messages: the conversation, oldest first.
+            tools: declarations of tools as a JSON array, None for none.
+            sampling: how tokens are chosen.
+        """
+
+    def close(self) -> None:
+        """Let go of everything; answers that still come fail. Safe to call twice, and from any thread."""

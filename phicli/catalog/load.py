@@ -1,7 +1,7 @@
 """The catalogue that ships with the package.
 
-Loading stands between a command and its first word, so it checks keys and types only. What the file must not
-contradict in itself is for ``check``, which the tests run on the same file.
+Loading stands between a command and its first word, so it checks keys and types only. A test checks the shipped file
+for contradictions.
 """
 
 from __future__ import annotations

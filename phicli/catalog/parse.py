@@ -12,10 +12,9 @@ from types import MappingProxyType
 from typing import Any, Final, TypeVar, cast
 
 from phicli.catalog.types import Catalog, Dimensions, GgufFile, GgufSource, SamplingDefaults, Score, Variant
-from phicli.errors import IntegrityError
+from phicli.errors import IntegrityError, install_hint
 
 SCHEMA: Final = 1
-_REINSTALL: Final = "install phicli again: pip install --force-reinstall phicli"
 _TOP: Final = {"schema", "variant", "system_prompts", "references"}
 _RENAMED: Final = {"sources": "gguf"}
 """Field → its key in the file, where they differ."""
@@ -50,7 +49,7 @@ def parse(text: str) -> Catalog:
 
 def bad(where: str, what: str) -> IntegrityError:
     """The error for a mistake in the file: ``where`` names the variant, ``what`` the key."""
-    return IntegrityError(f"catalog.toml, {where}: {what}", _REINSTALL)
+    return IntegrityError(f"catalog.toml, {where}: {what}", f"install phi again, {install_hint()}")
 
 
 def _variant(entry: Any, prompts: Mapping[str, str]) -> Variant:

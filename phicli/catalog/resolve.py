@@ -8,7 +8,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
 from phicli.catalog.quants import PACKAGED_QUANT, as_quant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
-from phicli.errors import NotFoundError, UnsupportedModelError
+from phicli.errors import THIS_COMMAND, NotFoundError, UnsupportedModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = f"more about it: phi show {variant.id}; of the family, this runs here: phi chat {_instead(variant)}"
+        hint = (
+            f"more about it: phi show {variant.id}; of the family, this runs here: {THIS_COMMAND} {_instead(variant)}"
+        )
         raise UnsupportedModelError(message, hint)
 
 
@@ -116,8 +118,8 @@ def _quant(variant: Variant, quant: str) -> str:
         raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:
         there = f"there is only {PACKAGED_QUANT}; " if variant.packaged_file else ""
-        raise NotFoundError(message, f"{there}leave it out: phi chat {variant.id}, or see: phi show {variant.id}")
-    command = f"phi chat {variant.id}:{_closest(quant, variant.quants).lower()}"
+        raise NotFoundError(message, f"{there}leave it out: {THIS_COMMAND} {variant.id}, or see: phi show {variant.id}")
+    command = f"{THIS_COMMAND} {variant.id}:{_closest(quant, variant.quants).lower()}"
     hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
     raise NotFoundError(message, hint)
 
@@ -142,8 +144,8 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     close += get_close_matches(start, known, n=5, cutoff=0.6)
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
-        return "see which there are: phi list; one needs no download: phi chat tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Then: phi chat {ids[0]}. All of them: phi list"
+        return f"see which there are: phi list; one needs no download: {THIS_COMMAND} tiny-phi"
+    return f"did you mean {' or '.join(ids)}? Then: {THIS_COMMAND} {ids[0]}. All of them: phi list"
 
 
 def _instead(variant: Variant) -> str:

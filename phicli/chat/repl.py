@@ -67,11 +67,11 @@ def _round(session: ChatSession, screen: ReplScreen) -> bool:
 
 
 def _answer(line: str, session: ChatSession, screen: ReplScreen) -> None:
-    events = session.ask(line)
+    answering = session.ask(line)
     try:
-        screen.show(events)
+        screen.show(answering)
     except KeyboardInterrupt:
-        events.close()  # type: ignore[attr-defined]  # a generator: keeps what was said so far
+        answering.close()  # the session keeps what was said so far
         screen.tell("(stopped)")
     except PhiError as error:
         screen.fail(error)

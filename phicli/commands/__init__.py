@@ -15,8 +15,10 @@ SUMMARIES: Final = {
     "show": "Show everything about a model, or about a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model once, or talk to it when there is no prompt and this is a terminal.",
-    "bench": "Measure how fast models run here; compare them, tune them, test what they can do.",
-    "runs": "List, show and export what was measured.",
+    "bench": "Measure how fast models or an endpoint run, and compare.",
+    "eval": "Ask models questions whose answers a program can check, and count the right ones.",
+    "autotune": "Find the fastest engine settings for a model on this machine; phi chat uses them from then on.",
+    "runs": "List, show, export and remove what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
     "config": "Show and change the settings: defaults for the options of all commands.",
@@ -41,6 +43,7 @@ RUNS_SUMMARIES: Final = {
     "list": "List the runs that were kept.",
     "show": "Show everything about one run.",
     "export": "Write runs into a file, or to standard output.",
+    "rm": "Remove runs from the history.",
 }
 """The same for ``phi runs``."""
 
@@ -65,11 +68,11 @@ GROUP_ALIASES: Final = {"ls": "list"}
 """What people type too, in every group."""
 
 SHARED_SETTINGS: Final = {
-    "model": "The model that is meant when none is named.",
-    "threads": "Threads of the engine. Default: the physical cores.",
-    "context": "Context size in tokens. Default: each command decides.",
-    "kv_type": "Type of the KV cache: f16, q8_0 or q4_0. Default: each command decides.",
-    "gpu_layers": "Layers on the GPU. Default: the engine decides.",
+    "model": "Model to use when none is named.",
+    "threads": "Threads [default: the physical cores].",
+    "context": "Context size in tokens [default: each command decides].",
+    "kv_type": "Type of the KV cache: f16, q8_0 or q4_0 [default: each command decides].",
+    "gpu_layers": "Layers on the GPU [default: the engine decides].",
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 

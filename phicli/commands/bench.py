@@ -3,101 +3,120 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.options import Json, Models, Quiet
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import (
+    Csv,
+    Engine,
+    Json,
+    Jsonl,
+    LlamaServer,
+    Markdown,
+    Models,
+    Quiet,
+    engine_names,
+    output_format,
+)
+from phicli.engine.settings import FIELDS
+from phicli.errors import UsageError
+
+_Text = str | None
+_ONLY_ENDPOINTS = ("concurrency", "requests")
+_ONLY_MODELS = (
+    "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
+    *(field.parameter for field in FIELDS.values()),
+)  # fmt: skip
 
 
+def _moved(option: str, command: str) -> Any:
+    """A callback that refuses ``option``, which is a command of its own now."""
+
+    def refuse(value: Any) -> Any:
+        if value:
+            raise UsageError(f"phi bench {option} is now {command}", f"see {command} --help")
+        return value
+
+    return refuse
+
+
+@engine_options("bench", several=True)
 def bench(
+    ctx: typer.Context,
     models: Models = None,
     prompt_tokens: Annotated[
-        str | None, typer.Option("--prompt-tokens", "-p", help="Length of the prompt; 0 leaves it out. Default: 512.")
+        _Text, typer.Option("--prompt-tokens", "-p", help="Prompt length; 0 leaves it out [default: 512].")
     ] = None,
     tokens: Annotated[
-        str | None, typer.Option("--tokens", "-n", help="Tokens to generate; 0 leaves it out. Default: 128.")
+        _Text, typer.Option("--tokens", "-n", help="Tokens to generate; 0 leaves it out [default: 128].")
     ] = None,
     depth: Annotated[
-        str | None, typer.Option("--depth", "-d", help="Tokens in the context before that. Default: 0.")
+        _Text, typer.Option("--depth", "-d", help="Tokens in the context before that [default: 0].")
     ] = None,
     repeat: Annotated[
-        int | None, typer.Option("--repeat", "-r", min=1, max=1000, help="Repetitions after a warm-up. Default: 5.")
+        int | None, typer.Option("--repeat", "-r", min=1, max=1000, help="Repetitions after a warm-up [default: 5].")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer tokens and repetitions: a first number, soon.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer tokens and repetitions: a first number soon.")] = False,
     context: Annotated[
-        int | None, typer.Option("--context", "-c", min=32, help="Context to load with. Default: what is needed.")
+        int | None, typer.Option("--context", "-c", min=32, help="Context size to load with [default: what is needed].")
     ] = None,
-    threads: Annotated[
-        str | None, typer.Option("--threads", "-t", help="Default: the physical cores. 1,2,4 measures each.")
-    ] = None,
-    batch_size: Annotated[
-        str | None, typer.Option("--batch-size", "-b", help="Tokens of a prompt read at a time. Default: 128.")
-    ] = None,
-    kv_type: Annotated[str | None, typer.Option("--kv-type", help="f16, q8_0, q4_0. Default: f16.")] = None,
-    flash_attention: Annotated[
-        str | None, typer.Option("--flash-attention", help="auto, on, off. Default: auto.")
-    ] = None,
-    repack: Annotated[
-        str | None, typer.Option("--repack", help="on, off: weights in the processor's layout. Default: off.")
-    ] = None,
-    gpu_layers: Annotated[
-        str | None, typer.Option("--gpu-layers", help="Layers on the GPU. Default: the engine decides.")
-    ] = None,
-    engine: Annotated[
-        str | None, typer.Option("--engine", help="xllamacpp (default), llama-server, or both in turn.")
-    ] = None,
-    llama_server: Annotated[
-        Path | None, typer.Option("--llama-server", help="The llama-server to run. Default: that on PATH.")
-    ] = None,
+    *,
+    settings: Any,
+    engine: Engine = None,
+    llama_server: LlamaServer = None,
     quality: Annotated[
         bool, typer.Option("--quality/--no-quality", help="Compare answers too where quants of one model meet.")
     ] = True,
     baseline: Annotated[
-        str | None, typer.Option("--baseline", help="Compare with a kept run: a file, last, or a run's id.")
+        _Text, typer.Option("--baseline", help="Compare with a saved run: a file, last, or a run's id.")
     ] = None,
     fail_below: Annotated[
-        float | None, typer.Option("--fail-below", help="Exit 9 when slower than this share of the baseline, as 0.95.")
+        float | None, typer.Option("--fail-below", help="Exit 9 below this share of the baseline's speed, e.g. 0.95.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Compare with a baseline of other conditions.")] = False,
-    plot: Annotated[Path | None, typer.Option("--plot", help="Draw tokens a second into a .svg or .png.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compare with a baseline recorded under different conditions.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", help="Draw tokens per second into a .svg or .png file.")
+    ] = None,
     url: Annotated[
-        str | None,
+        _Text,
         typer.Option(
-            "--url", is_eager=True, help="Measure an OpenAI-compatible endpoint, as http://127.0.0.1:8080/v1."
+            "--url", is_eager=True, help="Measure an OpenAI-compatible endpoint, e.g. http://127.0.0.1:8080/v1."
         ),
     ] = None,
     concurrency: Annotated[
-        str | None, typer.Option("--concurrency", help="Requests at a time, for --url. Default: 1.")
+        _Text, typer.Option("--concurrency", help="Requests at a time to an endpoint [default: 1].")
     ] = None,
     requests: Annotated[
-        int | None, typer.Option("--requests", min=1, max=10000, help="Requests of each concurrency, for --url.")
+        int | None, typer.Option("--requests", min=1, max=10000, help="Requests at each concurrency.")
     ] = None,
-    tune: Annotated[
-        bool, typer.Option("--tune", help="Find the best settings; phi chat uses them from then on.")
+    eval_set: Annotated[  # noqa: ARG001 (refused)
+        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=_moved("--eval", "phi eval"))
+    ] = None,
+    tune: Annotated[  # noqa: ARG001 (refused)
+        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=_moved("--tune", "phi autotune"))
     ] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="With --tune: forget the settings that were found.")] = False,
-    eval_file: Annotated[
-        str | None, typer.Option("--eval", help="Ask the questions of a .jsonl file, or arithmetic or instructions.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first questions, for --eval.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Ask all again, for --eval.")] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 2, help="Of sampling and of intervals.")] = 1,
     as_json: Json = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object a run.")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    jsonl: Jsonl = False,
+    csv: Csv = False,
+    markdown: Markdown = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast models run here; compare them, tune them, test what they can do."""
-    from phicli.commands.benching.dispatch import run
-    from phicli.commands.benching.typed import Typed
+    """Measure how fast models or an endpoint run, and compare."""
+    from phicli.commands.bench_subjects import Lengths, bench_endpoint, bench_models, bench_options, endpoint_in, refuse
 
-    run(
-        models or (),
-        Typed(
-            prompt_tokens, tokens, depth, repeat, quick, context, threads, batch_size, kv_type, flash_attention,
-            repack, gpu_layers, engine, llama_server, quality, baseline, fail_below, force, plot, url, concurrency,
-            requests, tune, reset, eval_file, limit, restart, seed, quiet,
-        ).read(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown),
+    output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
+    lengths = Lengths(prompt_tokens, tokens, repeat, quick)
+    endpoint = endpoint_in(models or (), url)
+    if endpoint is not None:
+        refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
+        return bench_endpoint(endpoint, lengths, concurrency, requests, output=output, quiet=quiet)
+    refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
+    options = bench_options(
+        lengths, settings, depth, context_tokens=context, engines=engine_names(engine, llama_server),
+        llama_server=llama_server, quality=quality, baseline=baseline, fail_below=fail_below, force=force,
     )  # fmt: skip
+    return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.options import Context, GpuLayers, Json, KvType, Model, Quiet, Threads
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import Context, Json, Model, Quiet
 
 
 def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -22,6 +23,7 @@ def within_limits(param: typer.CallbackParam, value: float | None) -> float | No
     return value
 
 
+@engine_options("chat")
 def chat(
     ctx: typer.Context,
     model: Model = None,
@@ -48,9 +50,8 @@ def chat(
         int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Most tokens of an answer.")
     ] = None,
     context: Context = None,
-    threads: Threads = None,
-    gpu_layers: GpuLayers = None,
-    kv_type: KvType = None,
+    *,
+    settings: Any,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Do not read standard input beside a prompt.")] = False,
@@ -63,7 +64,8 @@ def chat(
 
     options = ChatOptions(
         system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
-        max_tokens=max_tokens, context_tokens=context, threads=threads, gpu_layers=gpu_layers, kv_type=kv_type,
+        max_tokens=max_tokens, context_tokens=context,
+        engine=settings,
     )  # fmt: skip
     name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
     hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))

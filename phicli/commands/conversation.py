@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from phicli.commands.threads import tell_threads
-from phicli.engine.process import WorkerProcess
+from phicli.engine.starting import start_early
 from phicli.errors import NotInstalledError, UsageError, UserInterruptError
-from phicli.paths import log_dir, state_dir
+from phicli.hardware.threads import notice_threads
+from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.locate import LocatedModel, is_prose, locate
@@ -58,21 +58,25 @@ def hold(wanted: Conversation) -> None:
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    if wanted.options.threads is not None and not wanted.quiet:
-        tell_threads([wanted.options.threads], terminal.say)
-    early = WorkerProcess(log_dir()) if model.path.is_file() else None
+    if "threads" in wanted.options.engine and not wanted.quiet:
+        notice_threads([wanted.options.engine["threads"]], terminal.say)
+    early = start_early() if model.path.is_file() else None
     from phicli.chat.open import open_chat
-    from phicli.commands.tuned_here import tuned_for
     from phicli.plan.load import Use
+    from phicli.plan.tuned_here import tuned_for
 
-    tuned = tuned_for(terminal, model, quiet=wanted.quiet)
+    tuned = tuned_for(model.path, tell=not wanted.quiet)
+    if tuned.stale is not None:
+        from phicli.ui.bench.tuned_settings import stale_says
+
+        terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(model, wanted.options, use, early=early, tuned=tuned, on_tick=loading) as opened:
+        with open_chat(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as opened:
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:

@@ -70,10 +70,10 @@ def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:
     variant = request.variant
     if request.quant or variant is None or present_file(request, cache_folder()) is not None:
         return request
-    from phicli.commands.recommending import quant_for
+    from phicli.plan.recommend_here import quant_for
 
     screen.phase("looking at this machine")
-    quant = quant_for(variant)
+    quant = quant_for(variant, screen.notice)
     if quant is None:
         screen.notice(f"no file of {variant.id} fits into this machine's memory as it is now: phi recommend --all")
     return replace(request, preferred_quant=quant)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from phicli.engine.types import MOST_THREADS
+from phicli.commands.typed import was_typed
+from phicli.engine.settings import OneOf, read_list
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
 
 
@@ -15,19 +18,6 @@ def complete_model(incomplete: str) -> list[str]:
     from phicli.catalog.resolve import names
 
     return [name for name in names() if name.startswith(incomplete.lower())]
-
-
-def known_kv_type(value: str | None) -> str | None:
-    """``value``, when it is a type of the context's memory.
-
-    Raises:
-        UsageError: it is not.
-    """
-    from phicli.fit.memory import KV_TYPE_BYTES
-
-    if value is not None and value not in KV_TYPE_BYTES:
-        raise UsageError(f"--kv-type {value} is unknown", f"there is {', '.join(KV_TYPE_BYTES)}")
-    return value
 
 
 Model = Annotated[
@@ -45,15 +35,14 @@ Model = Annotated[
 
 def models_of_this_machine(ctx: typer.Context, value: list[str] | None) -> list[str] | None:
     """The models that were typed, else that of the setting; for an endpoint only those that were typed."""
-    source = ctx.get_parameter_source("models")
-    typed = source is not None and source.name == "COMMANDLINE"
-    return value if typed or not ctx.params.get("url") else None
+    return value if was_typed(ctx, "models") or not ctx.params.get("url") else None
 
 
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="What to measure, as for phi chat; several are compared, in turn. Default: what is installed.",
+        help="Names as for phi chat; several are compared, in turn. "
+        "Default: the setting model, else what is installed.",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         callback=models_of_this_machine,
@@ -61,23 +50,45 @@ Models = Annotated[
         show_envvar=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
-Threads = Annotated[
-    int | None,
-    typer.Option("--threads", "-t", min=1, max=MOST_THREADS, help="Default: the physical cores."),
+Engine = Annotated[
+    str | None, typer.Option("--engine", help=f"{' or '.join(ENGINES)}, or both in turn [default: {DEFAULT_ENGINE}].")
 ]
+LlamaServer = Annotated[
+    Path | None, typer.Option("--llama-server", help=f"The {LLAMA_SERVER} program [default: the one on PATH].")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
 Context = Annotated[
     int | None,
     typer.Option("--context", "-c", min=32, help="Most tokens a conversation may have."),
 ]
-KvType = Annotated[
-    str | None,
-    typer.Option(
-        "--kv-type", callback=known_kv_type, help="Type of the context's memory: f16 (default), q8_0 or q4_0."
-    ),
-]
-GpuLayers = Annotated[
-    int | None,
-    typer.Option("--gpu-layers", min=0, help="Layers on the GPU. Default: the engine decides."),
-]
+
+
+def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> str:
+    """The one format that was asked for: ``json``, ``jsonl``, ``csv``, ``markdown``, else ``text``.
+
+    Raises:
+        UsageError: more than one was.
+    """
+    formats = {"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}
+    asked = [name for name, wanted in formats.items() if wanted]
+    if len(asked) > 1:
+        raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other", "leave one of them out")
+    return asked[0] if asked else "text"
+
+
+def engine_names(typed: str | None, llama_server: Path | None) -> tuple[str, ...]:
+    """The engines that were asked for, in order.
+
+    Raises:
+        UsageError: there is no such engine, or a program is named for an engine that was not asked for.
+    """
+    names = read_list(OneOf(tuple(ENGINES)), typed, "--engine") or (DEFAULT_ENGINE,)
+    if llama_server is not None and all(ENGINES[name].program is None for name in names):
+        raise UsageError(
+            f"--llama-server names the program for --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
+        )
+    return names

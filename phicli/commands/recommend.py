@@ -33,52 +33,60 @@ def recommend(
         ),
     ] = "any",
     context: Annotated[
-        int | None, typer.Option("--context", "-c", min=32, help="Tokens of context. Default: what the task needs.")
+        int | None,
+        typer.Option("--context", "-c", min=32, help="Context size in tokens. Default: what the task needs."),
     ] = None,
     prompt_tokens: Annotated[
-        int, typer.Option("--prompt-tokens", min=1, help="Length of the prompt for the time to the first word.")
+        int, typer.Option("--prompt-tokens", min=1, help="Prompt length in tokens, for the time to first token.")
     ] = 512,
     min_tps: Annotated[
-        float | None, typer.Option("--min-tps", help="Least tokens a second. Default: what the task needs.")
+        float | None, typer.Option("--min-tps", help="Minimum tokens per second. Default: what the task needs.")
     ] = None,
-    max_size: Annotated[str | None, typer.Option("--max-size", help="Largest file, such as 4G.")] = None,
-    license_: Annotated[str | None, typer.Option("--license", help="Only this licence, such as MIT.")] = None,
-    quant: Annotated[str | None, typer.Option("--quant", help="Only this quantisation, such as Q4_K_M.")] = None,
+    max_size: Annotated[str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.")] = None,
+    license_: Annotated[str | None, typer.Option("--license", help="Only this license, e.g. MIT.")] = None,
+    quant: Annotated[str | None, typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.")] = None,
     kv_type: Annotated[
-        str | None, typer.Option("--kv-type", help="f16, q8_0 or q4_0. Default: f16, or q8_0 where that does not fit.")
+        str | None,
+        typer.Option(
+            "--kv-type", help="Type of the KV cache: f16, q8_0 or q4_0. Default: f16, or q8_0 where f16 does not fit."
+        ),
     ] = None,
-    installed: Annotated[bool, typer.Option("--installed", help="Only what is on this machine.")] = False,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Also list the rest, each with the reason.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Show the sums behind the numbers.")] = False,
-    calibrate: Annotated[
-        bool, typer.Option("--calibrate", help="Time the engine on a few layers of the picks first; some seconds each.")
+    installed: Annotated[bool, typer.Option("--installed", help="Only models that are on this machine.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Also list the rejected candidates, each with the reason.")
     ] = False,
-    ram: Annotated[str | None, typer.Option("--ram", help="Pretend to have this much memory, such as 16G.")] = None,
-    vram: Annotated[str | None, typer.Option("--vram", help="Pretend to have a GPU with that, such as 8G.")] = None,
-    cores: Annotated[int | None, typer.Option("--cores", help="Pretend to have that many cores.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show how the numbers were calculated.")] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate", help="Time the engine on a few layers of the picks first; takes some seconds each."
+        ),
+    ] = False,
+    ram: Annotated[
+        str | None, typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.")
+    ] = None,
+    vram: Annotated[str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.")] = None,
+    cores: Annotated[int | None, typer.Option("--cores", help="Simulate a processor with this many cores.")] = None,
     bandwidth: Annotated[
-        str | None, typer.Option("--bandwidth", help="Pretend that memory is read this fast, such as 60GB/s.")
+        str | None, typer.Option("--bandwidth", help="Simulate this memory bandwidth, e.g. 60GB/s.")
     ] = None,
     machine: Annotated[
         str | None,
-        typer.Option(
-            "--machine", help="Pretend to be a common machine, such as laptop-16gb.", autocompletion=complete_machine
-        ),
+        typer.Option("--machine", help="Simulate a common machine, e.g. laptop-16gb.", autocompletion=complete_machine),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Say which model fits this machine, how fast it will be, and which to take."""
-    from phicli.commands.recommending import MachineOptions, report_for, wanted
+    from phicli.bench.calibration.picks import calibrated_report
     from phicli.fit.types import Request
-    from phicli.ui.envelope import print_result
+    from phicli.plan.machine import MachineOptions
+    from phicli.plan.recommend_here import complete_request, report_for
     from phicli.ui.recommendation import print_report
-    from phicli.ui.recommendation_data import report_data
     from phicli.ui.terminal import Terminal
 
-    asked = Request(task, context, prompt_tokens, min_tps, None, license_, quant, kv_type, installed)
-    terminal, pretended = Terminal.current(), MachineOptions(ram, vram, cores, bandwidth, machine)
-    report = report_for(wanted(asked, max_size), pretended, calibrate=calibrate, tell=terminal.say)
-    if as_json:
-        print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))
-    else:
-        print_report(terminal, report, everything=everything, explain=explain)
+    terminal = Terminal.current()
+    typed = Request(task, context, prompt_tokens, min_tps, None, license_, quant, kv_type, installed)
+    request = complete_request(typed, max_size)
+    make_report = calibrated_report if calibrate else report_for
+    report = make_report(request, MachineOptions(ram, vram, cores, bandwidth, machine), terminal.say)
+    print_report(terminal, report, everything=everything, explain=explain, as_json=as_json)

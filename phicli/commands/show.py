@@ -20,17 +20,17 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show everything about a model, or about a GGUF file."""
-    from phicli.commands.recommending import look_here
-    from phicli.commands.tuned_here import tuned_files
-    from phicli.plan.description import describe
+    from phicli.plan.description import describe, look_here
+    from phicli.plan.tuned_here import tuned_files
     from phicli.ui.envelope import print_result
     from phicli.ui.models.page import example_of, print_description
     from phicli.ui.terminal import Terminal
 
-    shown, here = look_here(describe(model))
+    terminal = Terminal.current()
+    shown, here = look_here(describe(model), terminal.say)
     tuned = tuned_files(shown)
     if as_json:
         from phicli.ui.models.data import description_data
 
-        return print_result(Terminal.current(), "show", description_data(shown, example_of(shown), here, tuned))
-    return print_description(Terminal.current(), shown, here, tuned)
+        return print_result(terminal, "show", description_data(shown, example_of(shown), here, tuned))
+    return print_description(terminal, shown, here, tuned)

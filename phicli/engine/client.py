@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
+from phicli.engine.closable import Closing
+from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import EngineError
 
 _SILENCE_TIMEOUT_S = 600.0
@@ -68,8 +70,9 @@ class ServerClient:
         stop_ids: frozenset[int],
         stop_strings: Sequence[str],
         visible_tokens: Sequence[str],
-    ) -> Iterator[Event]:
-        """Stream ``/completion``; closing the iterator closes the connection, which stops the server.
+        closing: Closing,
+    ) -> Generator[GenerationEvent, None, None]:
+        """Stream ``/completion``; ``closing`` ends the connection, which stops the server.
 
         Raises:
             ConnectionLost: the stream ended without a last event.
@@ -79,21 +82,28 @@ class ServerClient:
         connection = self._connect()
         tally = _Tally()
         try:
-            for reply in self._stream(connection, body):
-                yield from tally.events(reply, stop_ids)
-                if tally.done:
-                    return
+            connection.connect()
+            with closing.woken_by(_hanging_up(connection.sock)):
+                for reply in self._stream(connection, body, closing):
+                    yield from tally.events(reply, stop_ids)
+                    if tally.done:
+                        return
         except (OSError, http.client.HTTPException) as error:
+            closing.check()
             raise ConnectionLost(str(error)) from error
         finally:
             connection.close()
+        closing.check()
         raise ConnectionLost("the stream ended early")
 
-    def _stream(self, connection: http.client.HTTPConnection, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def _stream(
+        self, connection: http.client.HTTPConnection, body: Mapping[str, Any], closing: Closing
+    ) -> Iterator[dict[str, Any]]:
         response = self._send(connection, "/completion", body)
         if response.status != http.client.OK:
             raise _server_error(_json_or_text(response.read()))
         for line in response:
+            closing.check()  # what was read of a line that was cut is no message
             name, _, data = line.decode("utf-8", errors="replace").partition(":")
             if name not in ("data", "error") or not data.strip():
                 continue
@@ -124,7 +134,7 @@ class _Tally:
         self._ids: list[int] = []
         self._predicted = 0
 
-    def events(self, reply: Mapping[str, Any], stop_ids: frozenset[int]) -> Iterator[Event]:
+    def events(self, reply: Mapping[str, Any], stop_ids: frozenset[int]) -> Iterator[GenerationEvent]:
         if progress := reply.get("prompt_progress"):
             yield Prefill(processed=progress["processed"], total=progress["total"], cached=progress["cache"])
             return
@@ -140,19 +150,19 @@ class _Tally:
         if reply.get("content"):
             yield Chunk(reply["content"], ids)
 
-    def _last(self, reply: Mapping[str, Any]) -> Iterator[Event]:
+    def _last(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
         if reply.get("content"):
             yield Chunk(reply["content"], tuple(reply.get("tokens", ())))
-        reason: FinishReason = "length" if reply.get("stop_type") == "limit" else "stop"
+        reason: StopReason = "length" if reply.get("stop_type") == "limit" else "stop"
         complete = reply.get("stop_type") != "word" and self._predicted == len(self._ids)
         if complete and reply.get("stop_type") == "eos":
             self._ids.pop()  # the end token itself comes as an id without text
         yield self._finish(reply, reason, complete=complete)
 
-    def _stopped_by_id(self, reply: Mapping[str, Any]) -> Iterator[Event]:
+    def _stopped_by_id(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
         yield self._finish(reply, "stop", complete=self._predicted - 1 == len(self._ids))
 
-    def _finish(self, reply: Mapping[str, Any], reason: FinishReason, *, complete: bool) -> Done:
+    def _finish(self, reply: Mapping[str, Any], reason: StopReason, *, complete: bool) -> Done:
         self.done = True
         times = reply["timings"]
         prompt_tokens = int(times["cache_n"]) + int(times["prompt_n"])
@@ -167,6 +177,19 @@ class _Tally:
             ),
             token_ids=tuple(self._ids) if complete else None,
         )
+
+
+def _hanging_up(connected: socket.socket) -> Callable[[], None]:
+    """What shuts a connection down, so that a thread which waits for its data wakes up.
+
+    Closing it instead would leave that thread with the number of a file that may be another one by then.
+    """
+
+    def hang_up() -> None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    return hang_up
 
 
 def _completion_body(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
+from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import Scored, request, scored
 from phicli.engine.process import EngineProcess, WorkerProcess
-from phicli.engine.types import Event, LoadSettings, Sampling
+from phicli.engine.types import GenerationEvent, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000
-"""Characters; splitting text into words recurses for each character of a run without spaces."""
+"""Characters; the engine's recursive tokenizer has ended its process on long texts."""
 
 
 class LlamaServerEngine:
@@ -73,8 +74,10 @@ class LlamaServerEngine:
         except EngineError as error:
             if len(text) < _LONG_TEXT:
                 raise
-            hint = "the text may hold a run without spaces that is too long for the engine: break it into lines"
-            raise EngineError(error.message, hint, data=error.data) from error
+            error.hint = (
+                "the text may be too long for the engine's tokenizer: break it into lines, or use a shorter one"
+            )
+            raise
 
     def generate(
         self,
@@ -84,26 +87,34 @@ class LlamaServerEngine:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
-        """Generate after ``prompt``; the last event is ``Done``. Closing the iterator stops the engine.
+    ) -> Closable[GenerationEvent]:
+        """Generate after ``prompt``; the last event is ``Done``.
+
+        Closing what is returned stops the engine, from any thread. The iteration raises:
 
         Raises:
             ContextExceededError: the prompt leaves no room for an answer.
             EngineError: the engine died or answered with an error.
         """
-        self._check_prompt(prompt)
-        room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
-        most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
-        try:
-            yield from self._ready().complete(
-                prompt,
-                replace(sampling, max_tokens=most),
-                stop_ids=stop_ids,
-                stop_strings=stop_strings,
-                visible_tokens=visible_tokens,
-            )
-        except ConnectionLost as error:
-            raise self._process.failure("the engine stopped in the middle of the answer", said=str(error)) from error
+
+        def events(closing: Closing) -> Generator[GenerationEvent, None, None]:
+            self._check_prompt(prompt)
+            room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
+            most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
+            try:
+                yield from self._ready(closing.check).complete(
+                    prompt,
+                    replace(sampling, max_tokens=most),
+                    stop_ids=stop_ids,
+                    stop_strings=stop_strings,
+                    visible_tokens=visible_tokens,
+                    closing=closing,
+                )
+            except ConnectionLost as error:
+                what = "the engine stopped in the middle of the answer"
+                raise self._process.failure(what, said=str(error)) from error
+
+        return Closable(events)
 
     def document(self, text: str) -> tuple[int, ...]:
         """Token ids of ``text`` as a document of its own: with the begin-of-text token, where the model has one.
@@ -144,13 +155,16 @@ class LlamaServerEngine:
         """End the engine and wait for it; safe to call twice."""
         self._process.close()
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
         """Wait until the model is loaded.
+
+        Args:
+            check: called about ten times a second meanwhile; what it raises ends the wait.
 
         Raises:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
-        self._ready()
+        self._ready(check)
 
     def _check_prompt(self, prompt: Sequence[int]) -> None:
         if not prompt:
@@ -159,9 +173,15 @@ class LlamaServerEngine:
             message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
             raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
-    def _ready(self) -> ServerClient:
+    def _ready(self, check: Callable[[], None] | None = None) -> ServerClient:
+        def tick(waited_s: float) -> None:
+            if self._on_tick is not None:
+                self._on_tick(waited_s)
+            if check is not None:
+                check()
+
         if self._client is None:
-            address = self._process.wait_ready(self._on_tick)
+            address = self._process.wait_ready(tick)
             self._client = ServerClient(address, self._process.api_key)
         return self._client
 

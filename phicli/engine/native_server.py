@@ -10,6 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +76,8 @@ class NativeProcess(EngineProcess):
         self._binary = binary.absolute()
         self.build = native_build(self._binary)
         self._port = 0
+        self._ports = 0
+        self._restarting = threading.Lock()
         self._arguments: tuple[str, ...] = ()
 
     def load(self, settings: LoadSettings) -> None:
@@ -83,31 +86,38 @@ class NativeProcess(EngineProcess):
         self._listen()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
 
         Args:
-            on_tick: called about ten times a second with the seconds waited so far.
+            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
 
         Raises:
-            EngineError: the process ended first; quotes the engine's own reason.
+            EngineDiedError: the process ended first; quotes the engine's own reason.
         """
         began = ticked = time.monotonic()
-        ports = 1
-        while self._popen.poll() is None:
+        while self._lives():
             if self._is_ready():
-                self.load_ms = (time.monotonic() - self._started) * 1000
+                self.load_ms = self.load_ms or (time.monotonic() - self._started) * 1000
                 return f"http://{_HOST}:{self._port}"
             time.sleep(_POLL_S)
             if on_tick is not None and time.monotonic() - ticked >= _TICK_S:
                 ticked = time.monotonic()
                 on_tick(ticked - began)
-            if self._popen.poll() is not None and ports < _MOST_PORTS and _PORT_TAKEN.search(self._log_text()):
-                ports += 1
-                self.close()
-                self._listen()
         raise self.failure("llama-server could not load the model")
 
+    def _lives(self) -> bool:
+        """Whether the process runs; one whose port was taken by another program gets another port."""
+        with self._restarting:
+            if self._popen.poll() is None:
+                return True
+            if self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(self._log_text()):
+                return False
+            self.close()
+            self._listen()
+            return True
+
     def _listen(self) -> None:
+        self._ports += 1
         self._port = _free_port()
         command = [str(self._binary), *self._arguments, "--host", _HOST, "--port", str(self._port)]
         if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
@@ -171,18 +181,19 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
     Only options that change what is measured are given here, so that a build which lacks one says so. What is fixed
     besides (see :func:`_environment`) goes by variables, which a build that does not know them ignores.
     """
+    engine = settings.engine
     found = [
         *("-m", str(settings.model_path)),
         *("-c", str(settings.context_tokens * settings.slots)),
-        *("-t", str(settings.threads), "-tb", str(settings.threads)),
-        *("-b", str(settings.batch_tokens), "-ub", str(settings.batch_tokens)),
-        *("--cache-type-k", settings.kv_type, "--cache-type-v", settings.kv_type),
-        *("-fa", settings.flash_attention),
+        *("-t", str(engine.threads), "-tb", str(engine.threads)),
+        *("-b", str(engine.batch_tokens), "-ub", str(engine.batch_tokens)),
+        *("--cache-type-k", engine.kv_type, "--cache-type-v", engine.kv_type),
+        *("-fa", engine.flash_attention),
         *("--parallel", str(settings.slots)),
     ]
-    if settings.gpu_layers >= 0:
-        found += ["--n-gpu-layers", str(settings.gpu_layers)]
-    if not settings.repack:
+    if engine.gpu_layers >= 0:
+        found += ["--n-gpu-layers", str(engine.gpu_layers)]
+    if not engine.repack:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")

@@ -6,7 +6,6 @@ import abc
 import contextlib
 import json
 import os
-import queue
 import re
 import secrets
 import signal
@@ -16,12 +15,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError
+from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
 UNKNOWN_ARCHITECTURE = "unknown model architecture"
 WORKER = Path(__file__).with_name("worker.py")
@@ -33,6 +31,7 @@ _FAULTS = {
     if hasattr(signal, name)
 }
 _LEAVE_TIMEOUT_S = 5.0
+_TICK_S = 0.1
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 _STALE_LOG_S = 7 * 24 * 3600
 
@@ -68,43 +67,56 @@ class EngineProcess(abc.ABC):
 
     @abc.abstractmethod
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
 
         Args:
-            on_tick: called about ten times a second with the seconds waited so far.
+            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
 
         Raises:
-            EngineError: the process ended first; quotes the engine's own reason.
+            EngineDiedError: the process ended first; quotes the engine's own reason.
         """
 
     def _start(self, command: Sequence[str], environment: Mapping[str, str], *, pipes: bool) -> None:
         """Start ``command`` in a session of its own, its errors in a log of its own.
 
-        With ``pipes`` its standard input and output are ours, otherwise they are the null device.
+        With ``pipes`` its standard input and output are ours, otherwise they are the null device. The process is the
+        child of a thread that lasts as long as it does: Linux ends it with the thread that started it.
 
         Raises:
             EngineError: it cannot be started.
         """
         self._started = time.monotonic()
         self.log_path, log = _open_log(self._log_dir)
-        try:
-            self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                stderr=log,
-                env=environment,
-                text=True,
-                encoding="utf-8",
-                start_new_session=True,
-                creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )
-        except OSError as error:
-            raise EngineError(f"the engine's process cannot be started: {error}", "try again, or reinstall") from error
-        finally:
-            log.close()
+        began, failed = threading.Event(), list[OSError]()
 
-    def failure(self, what: str, *, said: str = "") -> EngineError:
+        def run() -> None:
+            try:
+                self._popen = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                    stderr=log,
+                    env=environment,
+                    text=True,
+                    encoding="utf-8",
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
+            except OSError as error:
+                failed.append(error)
+                return
+            finally:
+                log.close()
+                began.set()
+            _await_end(self._popen.pid)
+
+        threading.Thread(target=run, daemon=True, name="phi-engine-parent").start()
+        began.wait()
+        if failed:
+            message = f"the engine's process cannot be started: {failed[0]}"
+            raise EngineError(message, "try again, or reinstall") from failed[0]
+
+    def failure(self, what: str, *, said: str = "") -> EngineDiedError:
         """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
         self._keep_log = True
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -122,7 +134,7 @@ class EngineProcess(abc.ABC):
         if reason:
             message += f"; the engine says: {reason}"
         hint = _OF_MEMORY if _lacks_memory(code, reason) else self._advice(reason)
-        return EngineError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": _crashed(code)})
+        return EngineDiedError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": _crashed(code)})
 
     def first_error(self) -> str:
         """The first error line of the log, which is the reason; empty when there is none."""
@@ -152,7 +164,7 @@ class EngineProcess(abc.ABC):
         """What to do about a failure that is not one of memory."""
         if UNKNOWN_ARCHITECTURE in reason:
             return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-        return "see whether the engine itself works with: phi chat tiny-phi hello; if it does, fetch the file again"
+        return f"see whether the engine itself works with: {THIS_COMMAND} tiny-phi; if it does, download the file again"
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end by itself; here by the end of its standard input."""
@@ -173,48 +185,53 @@ class WorkerProcess(EngineProcess):
 
     def __init__(self, log_dir: Path | None = None) -> None:
         super().__init__(log_dir)
-        self._lines: queue.Queue[str] = queue.Queue()
+        self._reply, self._replied = "", threading.Event()
         command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
         self._start(command, engine_environment(), pipes=True)
-        threading.Thread(target=self._read_stdout, daemon=True).start()
+        threading.Thread(target=self._read_reply, daemon=True).start()
 
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
-        config = asdict(settings) | {"model_path": str(settings.model_path), "api_key": self.api_key}
+        config = settings.to_data() | {"api_key": self.api_key}
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
         with contextlib.suppress(OSError):  # it died already: wait_ready says why
             self._popen.stdin.write(json.dumps(config) + "\n")
             self._popen.stdin.flush()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``).
+        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
 
         Args:
-            on_tick: called about ten times a second with the seconds waited so far.
+            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
 
         Raises:
-            EngineError: the process ended first; quotes the engine's own reason.
+            EngineDiedError: the process ended first; quotes the engine's own reason.
         """
-        started = time.monotonic()
-        while True:
-            try:
-                line = self._lines.get(timeout=0.1)
-            except queue.Empty:
-                if on_tick is not None:
-                    on_tick(time.monotonic() - started)
-                continue
-            reply = json.loads(line) if line.strip() else {"error": ""}
-            if "address" in reply:
-                self.load_ms = (time.monotonic() - self._started) * 1000
-                self.build = str(reply.get("build", ""))
-                return str(reply["address"])
+        began = time.monotonic()
+        while not self._replied.wait(_TICK_S):
+            if on_tick is not None:
+                on_tick(time.monotonic() - began)
+        reply = json.loads(self._reply) if self._reply.strip() else {"error": ""}
+        if "address" not in reply:
             raise self.failure("the engine could not load the model", said=reply["error"])
+        self.build = str(reply.get("build", ""))
+        return str(reply["address"])
 
-    def _read_stdout(self) -> None:
+    def _read_reply(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
-        for line in self._popen.stdout:
-            self._lines.put(line)
-        self._lines.put("")
+        self._reply = self._popen.stdout.readline()
+        if '"address"' in self._reply:
+            self.load_ms = (time.monotonic() - self._started) * 1000
+        self._replied.set()
+        for _ in self._popen.stdout:  # a full pipe would stop the engine
+            pass
+
+
+def _await_end(pid: int) -> None:
+    """Return when a child process has ended, without taking its exit code; at once where nothing depends on that."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
 
 def _crashed(code: int | None) -> bool:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import Any, Literal, Protocol
 
-MOST_THREADS: Final = 512
-"""The most that llama.cpp takes: its ``GGML_MAX_N_THREADS``."""
+from phicli.engine.settings import EngineSettings
 
-FinishReason = Literal["stop", "length"]
+StopReason = Literal["stop", "length"]
+"""Why a generation ended: the model or a stop text ended it, or the limit of tokens did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +18,19 @@ class LoadSettings:
     """How a model file is loaded.
 
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
-    ``repack`` copies the weights into the layout the processor likes best: more tokens per second, a slower
-    start and half as much memory again. ``gpu_layers`` of -1 lets the engine offload what it can. ``kv_type`` is the
-    type of the key-value cache: ``f16``, ``q8_0`` or ``q4_0``. ``flash_attention`` is ``auto``, ``on`` or ``off``.
     ``slots`` sequences can be generated at a time, each with ``context_tokens``.
     """
 
     model_path: Path
     context_tokens: int
-    threads: int
-    batch_tokens: int = 128
-    gpu_layers: int = -1
-    repack: bool = False
+    engine: EngineSettings
     warmup: bool = False
-    kv_type: str = "f16"
-    flash_attention: str = "auto"
     slots: int = 1
+
+    def to_data(self) -> dict[str, Any]:
+        """All of it on one level, as JSON has it."""
+        mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
+        return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +89,34 @@ class Timings:
 class Done:
     """The last event of a generation. ``token_ids`` is None when some generated ids are unknown."""
 
-    finish_reason: FinishReason
+    finish_reason: StopReason
     usage: Usage
     timings: Timings
     token_ids: tuple[int, ...] | None
 
 
-Event = Prefill | Chunk | Done
+GenerationEvent = Prefill | Chunk | Done
+
+
+class Generation(Protocol):
+    """The events of one generation as they come; the last one is ``Done``."""
+
+    def __iter__(self) -> Iterator[GenerationEvent]:
+        """Itself."""
+
+    def __next__(self) -> GenerationEvent:
+        """The next event.
+
+        Raises:
+            ContextExceededError: the prompt leaves no room for an answer.
+            EngineError: the engine died or answered with an error.
+        """
+
+    def close(self) -> None:
+        """Stop the engine; safe to call twice, and from any thread.
+
+        An iteration that waits in another thread ends soon, without ``Done``.
+        """
 
 
 class Generator(Protocol):
@@ -123,17 +141,22 @@ class Generator(Protocol):
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
-        """Generate after ``prompt``; the last event is ``Done``. Closing the iterator stops the engine.
-
-        Raises:
-            ContextExceededError: the prompt leaves no room for an answer.
-            EngineError: the engine died or answered with an error.
-        """
+    ) -> Generation:
+        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for."""
 
 
 class Engine(Generator, Protocol):
-    """A token-level engine, from its start to its end."""
+    """A token-level engine, from its start to its end. Several threads may use it at a time."""
+
+    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
+        """Wait until the model is loaded.
+
+        Args:
+            check: called about ten times a second meanwhile; what it raises ends the wait.
+
+        Raises:
+            EngineError: the file cannot be loaded; quotes the engine's reason.
+        """
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
         """The prompt that the file's own chat template makes of ``messages``.
@@ -145,3 +168,15 @@ class Engine(Generator, Protocol):
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
+
+
+class LocalEngine(Engine, Protocol):
+    """A token-level engine in a process of its own on this machine; it loads the model in the background."""
+
+    @property
+    def pid(self) -> int:
+        """The process id of the engine, for measurements."""
+
+    @property
+    def build(self) -> str:
+        """The engine and its version; empty while that is not known."""

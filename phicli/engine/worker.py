@@ -3,7 +3,7 @@
 Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``: it needs nothing but the standard
 library and ``xllamacpp``. The protocol is three lines long:
 
-1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` and an ``api_key``;
+1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
 2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
 3. standard input stays open: its end is the order to leave.
 
@@ -41,7 +41,7 @@ def die_with_parent(parent_pid: int) -> None:
 def deepen_stacks() -> None:
     """Give threads that start from now on a stack of 128 MiB, of which only what is used takes memory.
 
-    llama.cpp splits text with recursive regular expressions: 30,000 letters without a space overflow the usual 8 MiB.
+    llama.cpp splits text with recursive regular expressions, which have overflowed the usual 8 MiB.
     """
     if not sys.platform.startswith("linux"):
         return

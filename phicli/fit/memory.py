@@ -19,14 +19,16 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
-from phicli.errors import DoesNotFitError
+from phicli.engine.settings import EngineSettings
+from phicli.errors import THIS_COMMAND, DoesNotFitError
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import LIBRARY_BYTES, MemorySum
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
@@ -35,12 +37,14 @@ GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 
+USUAL: Final = EngineSettings(threads=1)
+"""The default settings, for sums of memory: the number of threads makes no difference to them."""
+
 CONTEXT_STEP: Final = 256
 """The engine rounds a context up to whole multiples of it, in tokens."""
 
 _ENGINE_BYTES: Final = 11 * MIB
 _PHI_BYTES: Final = 26 * MIB
-_LIBRARY_BYTES: Final = 34 * MIB
 _BYTES_PER_TOKEN: Final = 428
 _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
@@ -49,49 +53,6 @@ _ROTATED: Final = 64
 """Measured with a quantised cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
-
-
-@dataclass(frozen=True, slots=True)
-class MemorySum:
-    """What a loaded model takes, in bytes.
-
-    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. Weights are the
-    mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
-    """
-
-    weights_bytes: int
-    kv_bytes: int
-    compute_bytes: int
-    repack_bytes: int
-    overhead_bytes: int
-    gpu_weights_bytes: int = 0
-    gpu_kv_bytes: int = 0
-    gpu_compute_bytes: int = 0
-
-    @property
-    def total_bytes(self) -> int:
-        """The sum of all parts."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
-
-    @property
-    def gpu_bytes(self) -> int:
-        """What has to fit into the memory of the GPU."""
-        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes
-
-    @property
-    def resident_bytes(self) -> int:
-        """What has to fit into the main memory."""
-        return self.total_bytes - self.gpu_bytes
-
-    @property
-    def reclaimable_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is mapped files: the weights, and the libraries."""
-        return self.weights_bytes - self.gpu_weights_bytes + _LIBRARY_BYTES
-
-    @property
-    def must_have_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is anonymous."""
-        return self.resident_bytes - self.reclaimable_bytes
 
 
 def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
@@ -104,47 +65,44 @@ def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
     return kv_type == "f16" or (shape.key_length % _KV_BLOCK == 0 and shape.value_length % _KV_BLOCK == 0)
 
 
+def smaller_kv_types(shape: ModelShape, kv_type: str) -> tuple[str, ...]:
+    """The types that take less memory than ``kv_type`` and that the engine has for ``shape``, the most exact first."""
+    smaller = (name for name, size in KV_TYPE_BYTES.items() if size < KV_TYPE_BYTES[kv_type])
+    return tuple(name for name in smaller if takes_kv_type(shape, name))
+
+
 def plan_memory(
-    shape: ModelShape,
-    *,
-    context_tokens: int,
-    kv_type_bytes: float = 2.0,
-    batch_tokens: int = 128,
-    repack: bool = False,
-    flash_attention: bool = True,
-    gpu_layers: int = 0,
+    shape: ModelShape, settings: EngineSettings = USUAL, *, context_tokens: int, gpu_layers: int = 0
 ) -> MemorySum:
-    """What a model of ``shape`` takes with a context of ``context_tokens``, read in batches of ``batch_tokens``.
+    """What a model of ``shape`` takes with ``settings`` and a context of ``context_tokens``.
 
     Args:
         shape: dimensions and size of the weights.
+        settings: how the engine is set; ``auto`` flash attention is on, as the engine has it on a processor.
         context_tokens: tokens of one sequence.
-        kv_type_bytes: bytes per value of the cache (:data:`KV_TYPE_BYTES`).
-        batch_tokens: ``n_ubatch`` of llama.cpp.
-        repack: whether weights are copied into the layout that the processor likes best.
-        flash_attention: whether the engine uses it; its default on a processor, and needed for a quantised cache.
-        gpu_layers: ``n_gpu_layers`` of llama.cpp: the output counts as one layer and goes first, then the last layers.
+        gpu_layers: layers that a GPU really takes, whatever ``settings`` ask for: the output counts as one layer and
+            goes first, then the last layers.
     """
     context = -(-max(context_tokens, 1) // CONTEXT_STEP) * CONTEXT_STEP
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
-    batch = min(batch_tokens, context)
-    compute = _compute_bytes(shape, context, batch, flash_attention=flash_attention)
-    if kv_type_bytes < 2 and shape.architecture == "phi2" and shape.key_length % _ROTATED == 0:
+    batch = min(settings.batch_tokens, context)
+    compute = _compute_bytes(shape, context, batch, flash_attention=settings.flash_attention != "off")
+    if settings.kv_type != "f16" and shape.architecture == "phi2" and shape.key_length % _ROTATED == 0:
         compute += 4 * batch * shape.embedding
-    kv_bytes = int(context * values * kv_type_bytes)
+    kv_bytes = int(context * values * KV_TYPE_BYTES[settings.kv_type])
     on_gpu, output_on_gpu = min(max(gpu_layers - 1, 0), shape.layers), gpu_layers > 0
     in_layers = shape.weights_bytes - shape.embedding_bytes - shape.output_bytes
     share = on_gpu / max(shape.layers, 1)
     output_bytes = shape.output_bytes or shape.embedding_bytes  # where it is tied, the GPU gets a copy
     copied = shape.embedding_bytes if output_on_gpu and not shape.output_bytes else 0
-    repackable = int(shape.repackable_bytes * (1 - share)) if repack else 0
+    repackable = int(shape.repackable_bytes * (1 - share)) if settings.repack else 0
     gpu_compute = compute if gpu_layers > 0 else 0
     return MemorySum(
         weights_bytes=shape.weights_bytes + copied,
         kv_bytes=kv_bytes,
         compute_bytes=compute + gpu_compute,
         repack_bytes=repackable,
-        overhead_bytes=_ENGINE_BYTES + _PHI_BYTES + _LIBRARY_BYTES + _BYTES_PER_TOKEN * shape.vocabulary,
+        overhead_bytes=_ENGINE_BYTES + _PHI_BYTES + LIBRARY_BYTES + _BYTES_PER_TOKEN * shape.vocabulary,
         gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
@@ -173,28 +131,13 @@ def usable_bytes(memory: Memory) -> int:
 
 
 def largest_context_that_fits(
-    shape: ModelShape,
-    memory: Memory,
-    *,
-    at_most: int,
-    kv_type_bytes: float = 2.0,
-    batch_tokens: int = 128,
-    repack: bool = False,
-    flash_attention: bool = True,
+    shape: ModelShape, memory: Memory, settings: EngineSettings = USUAL, *, at_most: int
 ) -> int:
     """The longest context in tokens, ``at_most`` or a multiple of 256 below it, that fits; 0 when none does."""
     usable = usable_bytes(memory)
 
     def fits(context_tokens: int) -> bool:
-        needed = plan_memory(
-            shape,
-            context_tokens=context_tokens,
-            kv_type_bytes=kv_type_bytes,
-            batch_tokens=batch_tokens,
-            repack=repack,
-            flash_attention=flash_attention,
-        )
-        return needed.resident_bytes <= usable
+        return plan_memory(shape, settings, context_tokens=context_tokens).resident_bytes <= usable
 
     if at_most > 0 and fits(at_most):
         return at_most
@@ -257,12 +200,12 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
 
 def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
     if fitting_kv_type is not None:
-        command = f"phi chat {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
+        command = f"{THIS_COMMAND} {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
         return f"it fits with the context kept as {fitting_kv_type}: {command}"
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
-        command = f"phi chat {shlex.quote(model)} --context {fitting_context}"
+        command = f"{THIS_COMMAND} {shlex.quote(model)} --context {fitting_context}"
         return f"A context of {fitting_context:,} tokens fits: {command}"
-    return f"close other programs, or take a smaller model: phi chat {_smaller_model(usable, model)}"
+    return f"close other programs, or take a smaller model: {THIS_COMMAND} {_smaller_model(usable, model)}"
 
 
 def _smaller_model(usable: int, but_not: str) -> str:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.fit.memory import KV_TYPE_BYTES, MIB, MemorySum, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, USUAL, plan_memory, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.types import Gpu, Machine
-
-BATCH_TOKENS: Final = 128
-"""``n_ubatch`` of every load here, on a GPU too."""
 
 _GPU_RUNTIME_BYTES: Final = 300 * MIB
 _KEEP_FREE_BYTES: Final = 512 * MIB
@@ -47,14 +45,8 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
     """
 
     def planned(*, gpu_layers: int = 0, repack: bool = False) -> MemorySum:
-        return plan_memory(
-            shape,
-            context_tokens=context_tokens,
-            kv_type_bytes=KV_TYPE_BYTES[kv_type],
-            batch_tokens=BATCH_TOKENS,
-            repack=repack,
-            gpu_layers=gpu_layers,
-        )
+        settings = replace(USUAL, kv_type=kv_type, repack=repack)
+        return plan_memory(shape, settings, context_tokens=context_tokens, gpu_layers=gpu_layers)
 
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     layers = _layers_on_gpu(shape, machine, usable, lambda number: planned(gpu_layers=number))

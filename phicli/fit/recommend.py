@@ -8,7 +8,13 @@ from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.gates import (
+from phicli.fit.memory import USUAL, largest_context_that_fits, takes_kv_type
+from phicli.fit.picks import make_pick
+from phicli.fit.placement import Placement, place
+from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
+from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
+from phicli.fit.requirements import (
     SHORTEST_USEFUL_CONTEXT,
     check_request,
     engine_rejection,
@@ -16,14 +22,8 @@ from phicli.fit.gates import (
     filters_of,
     memory_rejection,
 )
-from phicli.fit.memory import KV_TYPE_BYTES, largest_context_that_fits, takes_kv_type
-from phicli.fit.placement import BATCH_TOKENS, Placement, place
-from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
-from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
-from phicli.fit.wording import make_pick
 from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
@@ -223,13 +223,8 @@ def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Mac
     usual = next((one for one in own if one.quant == _USUAL_QUANT), None)
     if usual is None:
         return None
-    tokens = largest_context_that_fits(
-        usual.shape,
-        machine.memory,
-        at_most=best.context_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[best.kv_type],
-        batch_tokens=BATCH_TOKENS,
-    )
+    settings = replace(USUAL, kv_type=best.kv_type)
+    tokens = largest_context_that_fits(usual.shape, machine.memory, settings, at_most=best.context_tokens)
     if not SHORTEST_USEFUL_CONTEXT <= tokens < best.context_tokens:
         return None
     return f"better: {_USUAL_QUANT} with a context of {tokens:,} tokens, which would fit: --context {tokens}"

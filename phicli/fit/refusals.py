@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.types import Catalog
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError, UsageError
-from phicli.fit.gates import Filter, filtered
 from phicli.fit.memory import usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.ranking import useful_tps
+from phicli.fit.requirements import Filter, filtered
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Rejection, Request
 from phicli.hardware.types import Machine
@@ -40,7 +41,7 @@ def nothing_fits(
     usable = 0 if machine.memory is None else usable_bytes(machine.memory)
     gpus = gpu_budget_bytes(machine.gpus)
     where = f"{format_bytes(usable)} can be used" + (f", and {format_bytes(gpus)} of the GPU" if gpus else "")
-    name = f"{nearest.variant_id}:{(nearest.quant or '').lower()}"
+    name = with_quant(nearest.variant_id, nearest.quant)
     message = f"nothing fits: {where}; the nearest, {name}, {nearest.reason}"
     more = "take a machine with more memory" if machine.simulated else "close other programs"
     hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalogue have Phi-4 models"
@@ -56,7 +57,7 @@ def nothing_is_fast_enough(
     """The speed that was asked for is out of reach."""
     quickest = max(slow, key=lambda one: useful_tps(one, task))
     tps = useful_tps(quickest, task)
-    name = f"{quickest.candidate.variant.id}:{quickest.candidate.quant.lower()}"
+    name = quickest.candidate.name
     rejected = [
         Rejection(one.candidate.variant.id, one.candidate.quant, "speed", f"{useful_tps(one, task):.1f} tokens/s")
         for one in slow

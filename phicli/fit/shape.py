@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from phicli.fit.repacking import AVX2_TYPES
+from phicli.gguf_file.types import GgufHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,58 +39,7 @@ class ModelShape:
     experts_used: int = 0
 
 
-class TensorFacts(Protocol):
-    """What is asked of a tensor in a file's header."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def type_name(self) -> str: ...  # noqa: D102
-    @property
-    def size_bytes(self) -> int: ...  # noqa: D102
-
-
-class VocabularyFacts(Protocol):
-    """What is asked of the vocabulary in a file's header."""
-
-    @property
-    def size(self) -> int: ...  # noqa: D102
-
-
-class HeaderFacts(Protocol):
-    """What is asked of a file's header; ``phicli.gguf_file.types.GgufHeader`` has it all."""
-
-    @property
-    def architecture(self) -> str: ...  # noqa: D102
-    @property
-    def weights_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def expert_count(self) -> int: ...  # noqa: D102
-    @property
-    def metadata(self) -> Mapping[str, Any]: ...  # noqa: D102
-    @property
-    def block_count(self) -> int | None: ...  # noqa: D102
-    @property
-    def context_length(self) -> int | None: ...  # noqa: D102
-    @property
-    def embedding_length(self) -> int | None: ...  # noqa: D102
-    @property
-    def feed_forward_lengths(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def head_counts(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def kv_head_counts(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def key_length(self) -> int | None: ...  # noqa: D102
-    @property
-    def value_length(self) -> int | None: ...  # noqa: D102
-    @property
-    def vocabulary(self) -> VocabularyFacts | None: ...  # noqa: D102
-    @property
-    def tensors(self) -> Sequence[TensorFacts]: ...  # noqa: D102
-
-
-def shape_of(header: HeaderFacts, *, repacked: Set[str] = AVX2_TYPES) -> ModelShape:
+def shape_of(header: GgufHeader, *, repacked: Set[str] = AVX2_TYPES) -> ModelShape:
     """The shape of the model in a file, from its header; what the header does not say counts as zero.
 
     The token embedding is not repacked: rows are taken out of it, it is not multiplied with.

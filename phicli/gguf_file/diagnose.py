@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 
-GET_AGAIN: Final = "download the file again. `phi chat tiny-phi` shows whether the installation itself works"
+GET_AGAIN: Final = f"download the file again. `{THIS_COMMAND} tiny-phi` shows whether the installation itself works"
 
 _MAGICS: Final = (
     (b"PK\x03\x04", "a zip archive (perhaps a PyTorch checkpoint)"),
@@ -56,7 +56,7 @@ def check_is_file(path: Path) -> int:
         raise _directory(path)
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(
-            f"{path} is not a file but a device or a pipe", "name a .gguf file, or a model: phi chat tiny-phi"
+            f"{path} is not a file but a device or a pipe", f"name a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
         )
     if info.st_size == 0:
         raise IntegrityError(f"{path} is empty (0 bytes)", GET_AGAIN)
@@ -83,12 +83,18 @@ def missing(path: Path) -> NotFoundError:
         pass  # not a link
     names = _names(path.parent)
     if names is None:
-        return NotFoundError(f"{path} does not exist; neither does the folder {path.parent}", "phi chat tiny-phi")
+        return NotFoundError(
+            f"{path} does not exist; neither does the folder {path.parent}", f"{THIS_COMMAND} tiny-phi"
+        )
     by_lower = {name.lower(): name for name in names}
     close = [by_lower[name] for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
     if not close:
         close = [name for name in names if name.lower().endswith(".gguf")][:_LISTED]
-    hint = f"In {path.parent} there is: {', '.join(close)}" if close else "Check the name, or try: phi chat tiny-phi"
+    hint = (
+        f"In {path.parent} there is: {', '.join(close)}"
+        if close
+        else f"Check the name, or try: {THIS_COMMAND} tiny-phi"
+    )
     return NotFoundError(f"{path} does not exist", hint)
 
 
@@ -129,12 +135,13 @@ def _directory(path: Path) -> UsageError:
     files = sorted(name for name in _names(path) or () if name.lower().endswith(".gguf"))
     if not files:
         return UsageError(
-            f"{path} is a directory, without GGUF files in it", "name a .gguf file, or try: phi chat tiny-phi"
+            f"{path} is a directory, without GGUF files in it", f"name a .gguf file, or try: {THIS_COMMAND} tiny-phi"
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])
     return UsageError(
-        f"{path} is a directory", f"name one of its files: {listed}{more}. For example: phi chat {path / files[0]}"
+        f"{path} is a directory",
+        f"name one of its files: {listed}{more}. For example: {THIS_COMMAND} {path / files[0]}",
     )
 
 

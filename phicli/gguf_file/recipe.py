@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Hashable, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, Protocol
+from typing import Final
 
+from phicli.catalog.types import Dimensions
 from phicli.errors import UsageError
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
 
@@ -50,31 +51,6 @@ RECIPES: Final = (*_BASES, *_LARGE)
 """The quantisations whose recipe is known."""
 _BY_LAYER: Final = ("attn_v", "ffn_down", "ffn_down_exps")
 """Kinds of tensors whose type depends on the layer; the others have one in all of them."""
-
-
-class Dimensions(Hashable, Protocol):
-    """The sizes of a model, in elements; ``phicli.catalog.types.Dimensions`` has them."""
-
-    @property
-    def layers(self) -> int: ...  # noqa: D102
-    @property
-    def heads(self) -> int: ...  # noqa: D102
-    @property
-    def kv_heads(self) -> int: ...  # noqa: D102
-    @property
-    def head_size(self) -> int: ...  # noqa: D102
-    @property
-    def hidden(self) -> int: ...  # noqa: D102
-    @property
-    def vocabulary(self) -> int: ...  # noqa: D102
-    @property
-    def tied(self) -> bool: ...  # noqa: D102
-    @property
-    def feed_forward(self) -> int | None: ...  # noqa: D102
-    @property
-    def experts(self) -> int: ...  # noqa: D102
-    @property
-    def experts_used(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)

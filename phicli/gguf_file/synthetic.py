@@ -7,7 +7,6 @@ too much to ask. It needs the ``gguf`` and ``numpy`` packages, which are in the 
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.errors import UsageError, disk_full, install_hint, is_disk_full
 from phicli.gguf_file.ggml_types import TENSOR_TYPES
 from phicli.gguf_file.recipe import tensor_type
 from phicli.gguf_file.synthetic_metadata import add_longrope, add_vocabulary
@@ -105,9 +104,9 @@ def write_synthetic(
         _write(partial, shape, quant, seed)
         partial.replace(path)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not is_disk_full(error):
             raise
-        raise DoesNotFitError(f"the disk is full: {path} was not written", "free some space and try again") from None
+        raise disk_full(after=f": {path} was not written") from None
     finally:
         partial.unlink(missing_ok=True)
     return path.stat().st_size
@@ -119,7 +118,7 @@ def _require_packages() -> None:
         import numpy as np  # noqa: F401
     except ImportError as error:
         message = f"writing a random-weight model needs the package {error.name}"
-        raise UsageError(message, "install it with: pip install 'phicli[dev]'") from None
+        raise UsageError(message, f"install phi again, {install_hint()}") from None
 
 
 def _write(path: Path, shape: SyntheticShape, quant: str, seed: int) -> None:

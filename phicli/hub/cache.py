@@ -1,27 +1,17 @@
-"""Finds GGUF files in the standard Hugging Face cache.
-
-The layout is read directly: importing huggingface_hub's ``try_to_load_from_cache`` takes longer than all of ``phi``'s
-own code (``python -X importtime -c 'from huggingface_hub import try_to_load_from_cache'`` tells), and this runs between
-a command and its first word. The layout is documented by huggingface_hub ("Manage your cache"):
-``models--OWNER--NAME/{refs/REVISION, snapshots/COMMIT/FILE}``, where a ref is a file holding a commit. Tests compare
-every answer with huggingface_hub's own.
-"""
+"""Finds GGUF files in the standard Hugging Face cache (:mod:`phicli.hub.layout`)."""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
-
-_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+from phicli.hub.layout import repo_root, snapshots_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +47,11 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
     A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors
     for pictures (``mmproj``) do not count.
     """
+    if not is_repo_name(source.repo):
+        return ()
     found: dict[str, InstalledFile] = {}
     listed = {file.filename: file.quant for file in source.files}
-    for snapshot in _snapshots(source.repo, folder):
+    for snapshot in snapshots_of(repo_root(folder or cache_folder(), source.repo)):
         for name in _model_names(snapshot):
             if name in found:
                 continue
@@ -82,44 +74,13 @@ def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
     return min(files, key=lambda file: preference(file.quant), default=None)
 
 
-def sha256_in_name(blob: Path) -> str | None:
-    """The hash that a file under ``blobs`` must have by its name, None for what is named otherwise (small files)."""
-    return blob.name if _SHA256.fullmatch(blob.name) else None
-
-
 def _expand(text: str) -> Path:
     return Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
-
-
-def _snapshots(repo: str, folder: Path | None) -> Iterator[Path]:
-    """Snapshot folders of ``repo``: that of ``main``, then the others, newest first."""
-    if not is_repo_name(repo):
-        return
-    root = (folder or cache_folder()) / f"models--{repo.replace('/', '--')}"
-    commit = _main_commit(root)
-    others = _newest_first(root / "snapshots")
-    main = [path for path in others if path.name == commit]
-    yield from (*main, *(path for path in others if path not in main))
-
-
-def _main_commit(root: Path) -> str | None:
-    try:
-        return (root / "refs" / "main").read_text("utf-8").strip()
-    except (OSError, ValueError):
-        return None
 
 
 def _size(path: Path) -> int | None:
     """Bytes of all parts of the model, None when one is no file."""
     return whole_size(path) if all(part.is_file() for part in parts_of(path)) else None
-
-
-def _newest_first(folder: Path) -> list[Path]:
-    try:
-        dated = [(path.stat().st_mtime_ns, path) for path in folder.iterdir() if path.is_dir()]
-    except OSError:
-        return []
-    return [path for _, path in sorted(dated, reverse=True)]
 
 
 def _model_names(snapshot: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Puts finished files into the layout of the Hugging Face cache, so that every other tool finds them there.
 
-``models--OWNER--NAME/{blobs/ETAG, snapshots/COMMIT/FILE -> ../../blobs/ETAG, refs/REVISION}``, as documented by
-huggingface_hub ("Manage your cache"). Tests compare with huggingface_hub's own functions.
+Names that the hub gives are checked before they become places (:mod:`phicli.hub.layout`). Tests compare with
+huggingface_hub's own functions.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from phicli.catalog.names import is_repo_name
 from phicli.errors import IntegrityError
+from phicli.hub import layout
 from phicli.hub.types import RemoteFile
 from phicli.paths import write_atomically
 
@@ -31,9 +31,9 @@ def repo_folder(folder: Path, repo: str) -> Path:
     Raises:
         IntegrityError: the name cannot be that of a repository.
     """
-    if not is_repo_name(repo) or "--" in repo:
+    if not layout.is_hub_repo(repo):
         raise IntegrityError(f"{repo!r} is not the name of a repository", "it is written owner/name")
-    return folder / f"models--{repo.replace('/', '--')}"
+    return layout.repo_root(folder, repo)
 
 
 def blob_path(folder: Path, repo: str, etag: str) -> Path:
@@ -44,18 +44,18 @@ def blob_path(folder: Path, repo: str, etag: str) -> Path:
     """
     if not _SAFE.fullmatch(etag):
         raise IntegrityError(f"the hub names a file's content {etag!r}", "this is no name that phi accepts")
-    return repo_folder(folder, repo) / "blobs" / etag
+    return layout.blobs_folder(repo_folder(folder, repo)) / etag
 
 
 def partial_path(folder: Path, repo: str, etag: str) -> Path:
-    """Where the content called ``etag`` grows; other tools see by its end that it is not complete."""
+    """Where the content called ``etag`` grows."""
     blob = blob_path(folder, repo, etag)
-    return blob.with_name(f"{blob.name}.phi.incomplete")
+    return blob.with_name(layout.partial_name(blob.name))
 
 
 def lock_path(folder: Path, repo: str, etag: str) -> Path:
     """The lock that huggingface_hub takes for the same content."""
-    return folder / ".locks" / repo_folder(folder, repo).name / f"{blob_path(folder, repo, etag).name}.lock"
+    return layout.lock_path(folder, repo, blob_path(folder, repo, etag).name)
 
 
 def snapshot_path(folder: Path, repo: str, commit: str, name: str) -> Path:
@@ -70,7 +70,7 @@ def snapshot_path(folder: Path, repo: str, commit: str, name: str) -> Path:
             f"{name[:_LONGEST_PART]!r} at {commit[:80]!r} is no file name that phi accepts",
             "it is too long, has control characters, or would lead out of the cache",
         )
-    return repo_folder(folder, repo).joinpath("snapshots", commit, *parts)
+    return layout.snapshot_folder(repo_folder(folder, repo), commit).joinpath(*parts)
 
 
 def check_names(folder: Path, repo: str, commit: str, file: RemoteFile) -> None:
@@ -119,7 +119,7 @@ def link(folder: Path, repo: str, commit: str, revision: str | None, name: str, 
     if not _is_same(path, blob):
         _symlink_or_move(blob, path)
     if revision is not None and revision != commit and ".." not in revision and not revision.startswith("/"):
-        ref = repo_folder(folder, repo) / "refs" / revision
+        ref = layout.ref_path(repo_folder(folder, repo), revision)
         with contextlib.suppress(OSError):
             if ref.read_text("utf-8") == commit:
                 return path

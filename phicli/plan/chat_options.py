@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
 
-from phicli.errors import UsageError
-from phicli.fit.memory import KV_TYPE_BYTES
+from phicli.engine.settings import read_asked
+from phicli.errors import THIS_COMMAND, UsageError
 
 _LIMITS: Final = {
     "--temperature": (0, 100),
@@ -16,13 +18,15 @@ _LIMITS: Final = {
     "--min-p": (0, 1),
     "--seed": (0, 2**32 - 2),
     "--max-tokens": (1, 2**31 - 1),
-    "--gpu-layers": (0, 2**31 - 1),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     """Options of a conversation; None leaves the choice to the model's entry in the catalogue, or to the machine.
+
+    ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
+    None or missing are left to the machine.
 
     Raises:
         UsageError: a value makes no sense.
@@ -36,15 +40,12 @@ class ChatOptions:
     seed: int | None = None
     max_tokens: int | None = None
     context_tokens: int | None = None
-    threads: int | None = None
-    gpu_layers: int | None = None
-    kv_type: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         for option in _LIMITS:
             check_number(option, getattr(self, option.removeprefix("--").replace("-", "_")))
-        if self.kv_type is not None and self.kv_type not in KV_TYPE_BYTES:
-            raise UsageError(f"--kv-type {self.kv_type} is unknown", f"there is {', '.join(KV_TYPE_BYTES)}")
+        object.__setattr__(self, "engine", _checked(self.engine))
         check_text("--system", self.system or "")
 
 
@@ -61,6 +62,13 @@ def check_text(what: str, text: str) -> str:
     return text
 
 
+def _checked(engine: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return read_asked(engine)
+    except UsageError as error:
+        raise UsageError(error.message, f"{error.hint}; see: {THIS_COMMAND} --help") from None
+
+
 def check_number(option: str, value: float | None) -> None:
     """Check that a number can be the value of ``option``; None can.
 
@@ -69,4 +77,6 @@ def check_number(option: str, value: float | None) -> None:
     """
     least, most = _LIMITS[option]
     if value is not None and (math.isnan(value) or not least <= value <= most):
-        raise UsageError(f"{option} {value} is not between {least} and {most}", f"phi chat --help explains {option}")
+        raise UsageError(
+            f"{option} {value} is not between {least} and {most}", f"{THIS_COMMAND} --help explains {option}"
+        )

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from phicli.errors import ContextExceededError
+from phicli.errors import ContextExceededError, UsageError
+from phicli.fit.loading import ContextWish
+from phicli.gguf_file.types import GgufHeader
 
 DEFAULT_CONTEXT_TOKENS = 4096
 _GRAIN_TOKENS = 256
@@ -51,21 +53,25 @@ class ContextPlan:
         return min(size, self.limit_tokens)
 
 
-def plan_context(
-    *, trained_tokens: int, original_tokens: int | None, asked_tokens: int | None, fitting_tokens: int
-) -> ContextPlan:
-    """The plan for a model trained for ``trained_tokens``.
+def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> ContextWish:
+    """The context of a model as if memory did not matter.
 
     Args:
-        trained_tokens: the largest context the model was made for.
-        original_tokens: the original context of a LongRoPE model, None for others.
+        header: of the file; it says what the model was trained for.
         asked_tokens: ``--context``, a ceiling; None for as much as is sensible.
-        fitting_tokens: the largest context whose cache fits into memory.
+
+    Raises:
+        UsageError: more was asked for than the model was trained for.
     """
-    limit = asked_tokens if asked_tokens is not None else min(trained_tokens, fitting_tokens)
-    start = original_tokens if original_tokens is not None and original_tokens < trained_tokens else None
-    first = min(limit, start or DEFAULT_CONTEXT_TOKENS)
-    return ContextPlan(first_tokens=first, limit_tokens=limit, growable=asked_tokens is None)
+    trained, original = header.context_length or DEFAULT_CONTEXT_TOKENS, header.original_context_length
+    if asked_tokens is not None and asked_tokens > trained:
+        raise UsageError(
+            f"--context {asked_tokens} is more than the {trained} tokens that this model was trained for",
+            f"use --context {trained} or less",
+        )
+    limit = trained if asked_tokens is None else asked_tokens
+    start = original if original is not None and original < trained else DEFAULT_CONTEXT_TOKENS
+    return ContextWish(min(limit, start), limit, promised=asked_tokens is not None)
 
 
 def _padded(tokens: int) -> int:

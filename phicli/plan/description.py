@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -13,13 +13,15 @@ from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
-from phicli.fit.types import Candidate
+from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_header
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
 from phicli.plan.installed import InstalledModel, installed_models
+from phicli.plan.known_speed import known_speed
 from phicli.plan.locate import locate
+from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
 from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_here, recommended_quant
 
@@ -28,9 +30,10 @@ from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_h
 class VariantDescription:
     """A variant of the catalogue; ``quant`` (in capitals) is the one that was asked for.
 
-    ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package.
-    ``sources`` maps the key of every source that the catalogue names for the variant to what that source is.
-    ``recommended`` is the quantisation for this machine, None as long as nobody looked or where none fits.
+    ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package,
+    ``packaged_bytes`` its size. ``sources`` maps the key of every source that the catalogue names for the variant to
+    what that source is. ``recommended`` is the quantisation for this machine, None as long as nobody looked or where
+    none fits.
     """
 
     variant: Variant
@@ -40,6 +43,7 @@ class VariantDescription:
     packaged_path: Path | None
     sources: Mapping[str, str]
     recommended: str | None = None
+    packaged_bytes: int = 0
 
     @property
     def best(self) -> PublishedFile | None:
@@ -73,14 +77,29 @@ def describe(name: str) -> VariantDescription | FileDescription:
     except NotFoundError:
         return describe_file(locate(name))
     variant, quant = selection.variant, selection.quant
+    packaged = _packaged(variant)
     return VariantDescription(
         variant=variant,
         quant=quant,
         published=tuple(file for file in published_files(variant) if quant in (None, file.quant)),
         installed=tuple(model for model in installed_of(variant, installed_models()) if quant in (None, model.quant)),
-        packaged_path=_packaged(variant),
+        packaged_path=packaged,
+        packaged_bytes=packaged.stat().st_size if packaged else 0,
         sources=_sources(variant),
     )
+
+
+def look_here(
+    shown: VariantDescription | FileDescription, tell: Callable[[str], None]
+) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
+    """:func:`on_machine` for the machine at hand, with all that was measured on it.
+
+    Nothing is looked at for what cannot run here. ``tell`` is as for :func:`phicli.plan.known_speed.known_speed`.
+    """
+    if shown.variant is not None and not shown.variant.runs_here:
+        return shown, None
+    machine = machine_of(MachineOptions())
+    return on_machine(shown, machine, known_speed(machine, prompt_tokens=USUAL_PROMPT_TOKENS, tell=tell))
 
 
 def on_machine(

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import NotFoundError, NotInstalledError, UsageError
+from phicli.errors import THIS_COMMAND, NotFoundError, NotInstalledError, UsageError
 from phicli.hub.cache import best_installed, installed, installed_in
 from phicli.hub.in_place import registry
 from phicli.paths import expand, is_there
 
 _LONGEST_PART = 255
 _NAME_FIRST = (
-    "name the model first, then what to ask: phi chat tiny-phi 'your question'; "
-    "or set a default: phi config set model phi-4-mini"
+    f"name a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
+    "set a default: phi config set model phi-4-mini"
 )
 
 
@@ -49,7 +50,7 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError("the name of the model is empty", "name one: phi chat tiny-phi")
+        raise UsageError("the name of the model is empty", f"name one: {THIS_COMMAND} tiny-phi")
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"there is no model or file with a name of {len(name)} characters", _NAME_FIRST)
@@ -98,18 +99,18 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
         return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, PACKAGED_QUANT)
     best = best_installed(installed(variant, selection.quant))
     if best is not None:
-        reference = f"{variant.id}:{best.quant.lower()}" if best.quant else variant.id
+        reference = with_quant(variant.id, best.quant)
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
     for model in registry.registered():
         same = selection.quant is None or same_quant(model.quant, selection.quant)
         if model.variant_id == variant.id and same and registry.is_current(model):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
-    name = f"{variant.id}:{selection.quant.lower()}" if selection.quant else variant.id
+    name = with_quant(variant.id, selection.quant)
     if variant.sources:
         raise _not_installed(name)
     raise NotFoundError(
         f"{name} is not on this machine, and no repository with GGUF files of it is known",
-        "give the path of a file: phi chat FILE.gguf",
+        f"give the path of a file: {THIS_COMMAND} FILE.gguf",
     )
 
 

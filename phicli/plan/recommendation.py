@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.gates import check_request
 from phicli.fit.memory import CONTEXT_STEP, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import useful_tps
 from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
+from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
 from phicli.hardware.notes import machine_notes

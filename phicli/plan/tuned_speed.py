@@ -28,10 +28,10 @@ def as_tuned(with_threads: Callable[[int | None], SpeedOf], tuned: Sequence[Tune
         found = next((one for one in tuned if _is_of(one, candidate)), None)
         if found is None or placement.gpu_layers:
             return of(None)(candidate, placement)
-        winner = found.winners[CONVERSATION]
-        if not winner.repack:
+        settings = found.winners[CONVERSATION].settings
+        if not settings.repack:
             placement = replace(placement, memory=replace(placement.memory, repack_bytes=0))
-        return of(winner.threads)(candidate, placement)
+        return of(settings.threads)(candidate, placement)
 
     return speed
 

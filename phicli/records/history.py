@@ -1,47 +1,32 @@
-"""What was measured here, kept in one SQLite file under the data folder.
-
-The journal is SQLite's own default, a rollback journal, and not a write-ahead log: that one needs shared memory beside
-the file, so it cannot be read in a folder that is read-only, does not work over network file systems, and a copy of
-the one file would lack what is still in the log. What it would give, readers beside a writer, nobody needs here: a
-benchmark writes one row in minutes. Two processes that write at once wait for each other.
-"""
+"""What was measured here, saved in one SQLite file under the data folder."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
-from phicli.records.history_errors import damaged, is_busy, newer, translated
+from phicli.records.history_errors import damaged
+from phicli.records.history_file import HistoryFile
 from phicli.records.run import Run
 from phicli.records.run_ids import new_run_id, now
 
 __all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
 
-KINDS: Final = ("run", "endpoint", "quality", "tune", "eval")
+KINDS: Final = ("run", "endpoint", "quality", "tune", "eval", "speed")
 """What an entry can be."""
 
 LAST: Final = "last"
 """The word for the newest entry; no run has it as its id."""
 
-_SCHEMA: Final = 1
-_TABLE: Final = """
-CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY, made_at TEXT NOT NULL, kind TEXT NOT NULL, model TEXT NOT NULL, quant TEXT,
-    engine TEXT NOT NULL, build TEXT NOT NULL, cpu TEXT NOT NULL, data TEXT NOT NULL
-)
-"""
 _COLUMNS: Final = "run_id, made_at, kind, model, quant, engine, build, cpu, data"
-_WAIT_S: Final = 10.0
-_PAUSE_S: Final = 0.05
-_Found = TypeVar("_Found")
+_PUT: Final = f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_ORDER: Final = "ORDER BY made_at DESC, run_id DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +56,20 @@ class Entry:
 
 
 class History:
-    """The entries that were kept.
+    """The saved entries.
 
     Args:
         path: the SQLite file, by default ``runs.sqlite`` under the data folder. It and its folder are made with the
             first entry; until then there are no entries.
-        wait_s: for how long another process that has the file is waited for, by default 10 seconds; but only once:
-            where that was in vain, what comes after does not wait.
+        wait_s: as for :class:`phicli.records.history_file.HistoryFile`.
     """
 
     def __init__(self, path: Path | None = None, *, wait_s: float | None = None) -> None:
         self.path = data_dir() / "runs.sqlite" if path is None else path
-        self._wait_s = wait_s
+        self._file = HistoryFile(self.path, wait_s)
 
     def add(self, entry: Entry) -> None:
-        """Keep ``entry``, in place of one of the same id; all of it is kept or nothing.
+        """Save ``entry``, in place of one of the same id; all of it is saved or nothing.
 
         Raises:
             DoesNotFitError: the disk is full.
@@ -94,24 +78,11 @@ class History:
             OSError: it cannot be written.
             ValueError: ``entry.data`` cannot be JSON: a NaN, or an object of another kind.
         """
-        data = json.dumps(dict(entry.data), allow_nan=False)
-        about = (entry.run_id, entry.made_at, entry.kind, entry.model, entry.quant)
-        row = [text and _storable(text) for text in (*about, entry.engine, entry.build, entry.cpu)]
-
-        def insert() -> None:
-            with contextlib.closing(self._connect("rwc")) as connection, _transaction(connection):
-                if not self._has_table(connection):
-                    connection.execute(_TABLE)
-                    connection.execute(f"PRAGMA user_version = {_SCHEMA}")
-                places = ", ".join("?" * (len(row) + 1))
-                connection.execute(f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES ({places})", (*row, data))  # noqa: S608
-
-        with translated(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._patiently(insert)
+        row = _row(entry)
+        self._file.write(lambda connection: connection.execute(_PUT, row))
 
     def try_add(self, entry: Entry) -> str | None:
-        """Keep ``entry``; where that is impossible, the sentence to warn with, for what was measured is not lost."""
+        """Save ``entry``; where that is impossible, the sentence to warn with, for what was measured is not lost."""
         try:
             self.add(entry)
         except PhiError as error:
@@ -121,6 +92,36 @@ class History:
         except ValueError as error:
             return f"the run was not kept: {error}"
         return None
+
+    def update(self, change: Callable[[tuple[Entry, ...]], Iterable[Entry]]) -> int:
+        """Save what ``change`` makes of all entries, each in place of one of the same id; returns how many.
+
+        No other process writes between the reading and the writing. All of it is saved or nothing.
+
+        Raises:
+            DoesNotFitError, IntegrityError, PhiError, OSError, ValueError: as for :meth:`add`.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            rows = connection.execute(f"SELECT {_COLUMNS} FROM runs {_ORDER}").fetchall()  # noqa: S608
+            new = [_row(entry) for entry in change(tuple(self._entry(row) for row in rows))]
+            connection.executemany(_PUT, new)
+            return len(new)
+
+        return self._file.write(work)
+
+    def remove(self, run_ids: Sequence[str]) -> int:
+        """Remove the entries with these ids, all of them or none; returns how many there were.
+
+        Raises:
+            DoesNotFitError, IntegrityError, PhiError, OSError: as for :meth:`add`.
+        """
+        if not self.path.exists():
+            return 0
+        ids = [(run_id,) for run_id in run_ids]
+        return self._file.write(
+            lambda connection: connection.executemany("DELETE FROM runs WHERE run_id = ?", ids).rowcount
+        )
 
     def get(self, prefix: str) -> Entry:
         """The entry whose id begins with ``prefix`` (in any case), or the newest one for ``last``.
@@ -169,38 +170,31 @@ class History:
         where = "WHERE " + " AND ".join(f"({test})" for test in tests) if tests else ""
         return self._select(where, values, limit)
 
-    def _select(self, where: str, values: Any, limit: int | None = None) -> tuple[Entry, ...]:
-        def select() -> list[tuple[Any, ...]]:
-            with contextlib.closing(self._connect("rw")) as connection:
-                if not self._has_table(connection):
-                    return []
-                text = f"SELECT {_COLUMNS} FROM runs {where} ORDER BY made_at DESC, run_id DESC LIMIT ?"  # noqa: S608
-                return connection.execute(text, (*values, -1 if limit is None else limit)).fetchall()
+    def parts(self, names: Sequence[str], *, kinds: Sequence[str], cpu: str, build: str) -> Iterator[Entry]:
+        """Those of ``kinds`` from the processor ``cpu`` and the engine ``build``, the newest first.
 
-        with translated(self.path):
-            try:
-                self.path.stat()
-            except FileNotFoundError:
-                return ()
-            rows = self._patiently(select)
-        return tuple(self._entry(row) for row in rows)
+        Only the values ``names`` (two or more) are in their data, None for what is not there: reading all of the data
+        of thousands of entries takes several times as long. Entries that are damaged are left out.
 
-    def _patiently(self, work: Callable[[], _Found]) -> _Found:
-        """What comes of ``work``, tried again while another process has the file.
-
-        SQLite could wait by itself, but not be interrupted meanwhile.
+        Raises:
+            IntegrityError, PhiError, OSError: as for :meth:`entries`.
         """
-        ends_at = time.monotonic() + (_WAIT_S if self._wait_s is None else self._wait_s)
-        while True:
-            try:
-                return work()
-            except sqlite3.Error as error:
-                if not is_busy(error):
-                    raise
-                if time.monotonic() >= ends_at:
-                    self._wait_s = 0.0
-                    raise
-            time.sleep(_PAUSE_S)
+        paths = ", ".join(f"'$.{name}'" for name in names)
+        columns = _COLUMNS.replace(", data", f", json_extract(data, {paths})")
+        where = f"WHERE kind IN ({', '.join('?' * len(kinds))}) AND cpu = ? AND build = ? AND json_valid(data)"
+        for row in self._rows(columns, where, (*kinds, _storable(cpu), build)):
+            run_id, made_at, kind, model, quant, engine, _, _, values = row
+            data = dict(zip(names, json.loads(values), strict=True))
+            yield Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
+
+    def _select(self, where: str, values: Sequence[Any], limit: int | None = None) -> tuple[Entry, ...]:
+        return tuple(self._entry(row) for row in self._rows(_COLUMNS, where, values, limit))
+
+    def _rows(self, columns: str, where: str, values: Sequence[Any], limit: int | None = None) -> list[tuple[Any, ...]]:
+        text = f"SELECT {columns} FROM runs {where} {_ORDER} LIMIT ?"  # noqa: S608
+        given = (*values, -1 if limit is None else limit)
+        nothing: list[tuple[Any, ...]] = []
+        return self._file.read(lambda connection: connection.execute(text, given).fetchall(), nothing)
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         try:
@@ -212,44 +206,20 @@ class History:
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 
-    def _connect(self, mode: str) -> sqlite3.Connection:
-        if self.path.exists() and not self.path.is_file():
-            raise damaged(self.path, "it is no regular file")
-        # SQLite itself falls back to reading where the file is write-protected.
-        where = f"{self.path.absolute().as_uri()}?mode={mode}"
-        return sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
 
-    def _has_table(self, connection: sqlite3.Connection) -> bool:
-        """False for a file that was never written to.
+def _row(entry: Entry) -> tuple[str | None, ...]:
+    """The columns of ``entry``.
 
-        Raises:
-            IntegrityError: it is a history of a newer version, or a database of something else.
-        """
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        if version > _SCHEMA and "runs" in tables:
-            raise newer(self.path, version)
-        if (version, "runs" in tables) not in ((0, False), (_SCHEMA, True)) or (version == 0 and tables):
-            raise damaged(self.path, "it is a database of something else")
-        return version == _SCHEMA
+    Raises:
+        ValueError: its data cannot be JSON.
+    """
+    about = (entry.run_id, entry.made_at, entry.kind, entry.model, entry.quant, entry.engine, entry.build, entry.cpu)
+    return (*(text and _storable(text) for text in about), json.dumps(dict(entry.data), allow_nan=False))
 
 
 def _storable(text: str) -> str:
-    """``text`` as it is kept: names of files can be no text."""
+    """``text`` as it is saved: names of files can be no text."""
     return text.encode(errors="replace").decode()
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All that is done inside is done, or nothing; another writer is waited for."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # on a full disk SQLite has rolled back already
-            connection.execute("ROLLBACK")
-        raise
 
 
 def kind_of(word: str | None) -> str | None:
@@ -264,7 +234,7 @@ def kind_of(word: str | None) -> str | None:
 
 
 def entry_of(run: Run) -> Entry:
-    """``run`` as the history keeps it."""
+    """``run`` as the history saves it."""
     about = run.subject
     cpu = str(run.hardware.get("cpu") or "")
     data = run.to_data()

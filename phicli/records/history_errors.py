@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import DoesNotFitError, IntegrityError, PhiError
+from phicli.errors import IntegrityError, PhiError, disk_full, is_disk_full
 from phicli.paths import NOWHERE
 
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_FULL: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 _REFUSED: Final = {
     sqlite3.SQLITE_READONLY: errno.EROFS,
     sqlite3.SQLITE_CANTOPEN: errno.EACCES,
@@ -41,13 +40,13 @@ def translated(path: Path) -> Iterator[None]:
     except OSError as error:
         if NOWHERE in path.parents:
             raise PhiError("there is no home folder for the history", "set HOME, or PHI_HOME to a folder") from error
-        if error.errno in _FULL:
-            raise _full(path) from error
+        if is_disk_full(error):
+            raise disk_full(f"the history {path}") from error
         raise
     except sqlite3.Error as error:
         code = _code(error)
         if code == sqlite3.SQLITE_FULL:
-            raise _full(path) from error
+            raise disk_full(f"the history {path}") from error
         if code in _BUSY:
             raise _taken(path) from error
         if code in _REFUSED:
@@ -71,10 +70,6 @@ def newer(path: Path, version: int) -> IntegrityError:
     """The history at ``path`` was written by a later version of phi, in the form ``version``."""
     hint = f"upgrade phi, or set it aside: {_aside(path, 'newer')}"
     return IntegrityError(f"the history {path} was written by a newer phi (form {version})", hint)
-
-
-def _full(path: Path) -> DoesNotFitError:
-    return DoesNotFitError(f"the disk of the history {path} is full", "free some space and run it again")
 
 
 def _taken(path: Path) -> PhiError:

@@ -11,7 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-_PACKAGE: Final = "xllamacpp"
+from phicli.engine.starting import DEFAULT_ENGINE
+
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _HEAD_BYTES: Final = 1 << 13
 _CHANGING: Final = ("cpu MHz", "bogomips", "BogoMIPS")
@@ -46,11 +47,11 @@ def _engine() -> str | None:
     """The name of the folder in which the engine's package says its version."""
     from importlib.util import find_spec
 
-    found = find_spec(_PACKAGE)
+    found = find_spec(DEFAULT_ENGINE)
     if found is None or found.origin is None:
         return None
     try:
-        names = sorted(path.name for path in Path(found.origin).parents[1].glob(f"{_PACKAGE}-*.dist-info"))
+        names = sorted(path.name for path in Path(found.origin).parents[1].glob(f"{DEFAULT_ENGINE}-*.dist-info"))
     except OSError:
         return None
     return names[0] if len(names) == 1 else None

@@ -8,46 +8,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.statistics import Summary, summary
 
-FLASH_ATTENTION = ("auto", "on", "off")
-EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source")
-"""What else a run tells about how it was taken."""
+EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source", "weights_bytes", "device")
+"""What else a run tells about how it was taken.
 
-
-@dataclass(frozen=True, slots=True)
-class BenchSettings:
-    """How the engine is set. ``batch_tokens`` is llama.cpp's ``n_batch`` and ``n_ubatch``; -1 GPU layers are all."""
-
-    threads: int
-    batch_tokens: int = 128
-    kv_type: str = "f16"
-    flash_attention: str = "auto"
-    repack: bool = False
-    gpu_layers: int = -1
-
-    def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_data`; what is missing has its default.
-
-        Raises:
-            ValueError: a field is not what it has to be.
-        """
-        try:
-            return cls(
-                threads=int(data["threads"]),
-                batch_tokens=int(data.get("batch_tokens", 128)),
-                kv_type=str(data.get("kv_type", "f16")),
-                flash_attention=str(data.get("flash_attention", "auto")),
-                repack=bool(data.get("repack", False)),
-                gpu_layers=int(data.get("gpu_layers", -1)),
-            )
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"settings of a run: {error}") from error
+``weights_bytes`` are the tensors of the file. ``device`` is ``cpu`` or the name of the graphics processor that had all
+layers, None where the two shared them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +34,8 @@ class Subject:
     """What is benched: a file on this machine and the engine that runs it.
 
     ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalogue does not know.
-    ``engine`` is ``xllamacpp`` or ``llama-server``; ``build`` its version as it reports it, empty until it ran.
+    ``engine`` is one of :data:`phicli.engine.starting.ENGINES`; ``build`` its version as it reports it, empty until it
+    ran.
     """
 
     model: str
@@ -73,7 +44,7 @@ class Subject:
     path: Path
     size_bytes: int
     sha256: str | None = None
-    engine: str = "xllamacpp"
+    engine: str = DEFAULT_ENGINE
     build: str = ""
 
 
@@ -112,7 +83,7 @@ class Run:
     run_id: str
     made_at: str
     subject: Subject
-    settings: BenchSettings
+    settings: EngineSettings
     workload: Workload
     context_tokens: int
     samples: tuple[Sample, ...]
@@ -199,7 +170,7 @@ class Run:
                     engine=str(data["engine"]),
                     build=str(data["build"]),
                 ),
-                settings=BenchSettings.from_data(data["settings"]),
+                settings=EngineSettings.from_data(data["settings"]),
                 workload=Workload(int(data["prompt_tokens"]), int(data["generated_tokens"]), int(data["depth_tokens"])),
                 context_tokens=int(data["context_tokens"]),
                 samples=tuple(_sample(one) for one in data["samples"]),

@@ -20,6 +20,15 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def utc(made_at: str) -> datetime | None:
+    """The time that ``made_at`` says in ISO 8601, UTC where it names no zone; None for what is not a time."""
+    try:
+        time_ = datetime.fromisoformat(made_at)
+        return time_.replace(tzinfo=UTC) if time_.tzinfo is None else time_.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 class _Clock:
     """Ticks since 2024 that never come twice in this process."""
 
@@ -38,6 +47,19 @@ _CLOCK: Final = _Clock()
 
 def new_run_id() -> str:
     """Ten letters and digits: the time to 1/32 s, so that they sort by it, and three at random."""
-    tick = _CLOCK.tick()
-    letters = [_LETTERS[tick >> 5 * place & 31] for place in reversed(range(_TIME_LETTERS))]
-    return "".join(letters) + "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_LETTERS))
+    return _spelled(_CLOCK.tick(), _TIME_LETTERS) + "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_LETTERS))
+
+
+def run_id_at(made_at: str, number: int) -> str:
+    """The id of something measured at ``made_at`` (ISO 8601): the same for the same time and ``number``.
+
+    The last three letters are those of ``number``, of which only the lowest 15 bits count.
+    """
+    time_ = utc(made_at)
+    seconds = 0.0 if time_ is None else time_.timestamp() - _EPOCH_S
+    return _spelled(max(int(seconds * _TICKS_A_SECOND), 0), _TIME_LETTERS) + _spelled(number, _RANDOM_LETTERS)
+
+
+def _spelled(number: int, letters: int) -> str:
+    """The lowest bits of ``number``, five a letter."""
+    return "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(letters)))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from phicli.fit.memory import KV_TYPE_BYTES
+from phicli.engine.settings import EngineSettings
 
 ONE_ANSWER: Final = "one_answer"
 CONVERSATION: Final = "conversation"
@@ -15,51 +15,36 @@ BATCH: Final = "batch"
 USES: Final = (ONE_ANSWER, CONVERSATION, BATCH)
 """What settings are tuned for: a single question, a conversation, many requests at a time."""
 
-_FLASH_ATTENTION: Final = ("auto", "on", "off")
-_MOST_THREADS: Final = 1024
-_MOST_BATCH_TOKENS: Final = 1 << 14
-
 
 @dataclass(frozen=True, slots=True)
 class Winner:
-    """The best settings for one use, named as in :class:`phicli.engine.types.LoadSettings`.
+    """The best settings for one use.
 
     ``ratio`` is how many times as fast as the untuned default they were, with its 95 % interval; all three are 1 where
     ``default``: nothing beat it.
     """
 
-    threads: int
-    batch_tokens: int
-    kv_type: str
-    flash_attention: str
-    repack: bool
+    settings: EngineSettings
     default: bool = True
     ratio: float = 1.0
     ratio_low: float = 1.0
     ratio_high: float = 1.0
 
+    def to_data(self) -> dict[str, Any]:
+        """As JSON has it: the settings and the ratio on one level."""
+        ratios = {name: getattr(self, name) for name in ("ratio", "ratio_low", "ratio_high")}
+        return {**self.settings.to_data(), "default": self.default, **ratios}
+
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of :func:`dataclasses.asdict`.
+        """The inverse of :meth:`to_data`.
 
         Raises:
             ValueError: a field is missing or is not what it has to be.
         """
-        ratios = [_number(data, name) for name in ("ratio", "ratio_low", "ratio_high")]
-        kv_type, flash_attention = _text(data, "kv_type"), _text(data, "flash_attention")
-        if kv_type not in KV_TYPE_BYTES or flash_attention not in _FLASH_ATTENTION:
-            raise ValueError(f"settings that the engine does not know: {kv_type}, {flash_attention}")
-        return cls(
-            threads=_count(data, "threads", _MOST_THREADS),
-            batch_tokens=_count(data, "batch_tokens", _MOST_BATCH_TOKENS),
-            kv_type=kv_type,
-            flash_attention=flash_attention,
-            repack=_switch(data, "repack"),
-            default=_switch(data, "default"),
-            ratio=ratios[0],
-            ratio_low=ratios[1],
-            ratio_high=ratios[2],
-        )
+        settings = EngineSettings.from_data(data)
+        ratio, low, high = (_number(data, name) for name in ("ratio", "ratio_low", "ratio_high"))
+        return cls(settings, _switch(data, "default"), ratio, low, high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +73,7 @@ class Tuned:
         """As JSON has it."""
         names = ("model", "variant_id", "quant", "weights_bytes", "cpu", "cores", "build", "made_at")
         data = {name: getattr(self, name) for name in names}
-        return data | {"winners": {use: asdict(winner) for use, winner in self.winners.items()}}
+        return data | {"winners": {use: winner.to_data() for use, winner in self.winners.items()}}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:

@@ -58,11 +58,11 @@ class _Content:
 
 def conditions_here() -> Conditions:
     """Those of this machine and the installed engine; takes some tens of milliseconds."""
-    from phicli.engine.build import engine_build
+    from phicli.engine.starting import build_of
     from phicli.hardware.cpu_facts import describe_cpu
 
     cpu, _ = describe_cpu()
-    return Conditions(cpu.name, cpu.physical_cores, engine_build())
+    return Conditions(cpu.name, cpu.physical_cores, build_of())
 
 
 def find_tuned(

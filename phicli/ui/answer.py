@@ -79,8 +79,8 @@ class AnswerPrinter:
         for call in answer.tool_calls:
             self._notice(Notice(f"the model asks for {_shown(call)}"))
         if answer.finish_reason == "length":
-            full = answer.used_tokens >= answer.context_tokens
-            why = f": the context of {answer.context_tokens} is full" if full else ""
+            size = answer.context_tokens
+            why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
             self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens{why}"))
 
     def _end_reasoning(self) -> None:

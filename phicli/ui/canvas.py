@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Literal
 
 from phicli.ui.terminal import Terminal
@@ -78,6 +78,25 @@ class Canvas:
         lines = (line.rstrip() for line in self._page.getvalue().splitlines())
         self._page.truncate(self._page.seek(0))
         self._terminal.paint("\n".join(lines) + "\n")
+
+
+def show(
+    terminal: Terminal,
+    *,
+    screen: Callable[[Canvas], Iterable[RenderableType]],
+    plain: Callable[[], Iterable[str]],
+) -> None:
+    """On a terminal what ``screen`` lays out for Rich, else the lines of ``plain``; only one of them is called.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+        OSError: it cannot be written.
+    """
+    if terminal.stdout.isatty():
+        canvas = Canvas(terminal)
+        canvas.paint(screen(canvas))
+    else:
+        terminal.write("\n".join(plain()) + "\n")
 
 
 def safe_text(content: str, style: str = "") -> Text:

@@ -9,7 +9,7 @@ GAP = "  "
 
 def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> list[str]:
     """One line for each row, columns two spaces apart; an empty cell is a dash, ``right`` are columns of numbers."""
-    filled = [[_clean(cell) or "-" for cell in row] for row in rows]
+    filled = [[clean(cell) or "-" for cell in row] for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*filled, strict=True)]
     return [
         GAP.join(
@@ -20,6 +20,6 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> li
     ]
 
 
-def _clean(cell: str) -> str:
+def clean(cell: str) -> str:
     """``cell`` on one line: names of files and what they say about themselves come from anywhere."""
     return " ".join("".join(one if one.isprintable() else " " for one in cell).split())

@@ -20,16 +20,17 @@ def print_result(terminal: Terminal, command: str, data: Mapping[str, Any]) -> N
 
 def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: bool) -> None:
     """Tell what went wrong: one line and a hint on standard error, or one object on standard output."""
+    hint = error.hint_for(command)
     if as_json:
-        body: dict[str, Any] = {"code": error.code, "message": error.message, "hint": error.hint}
+        body: dict[str, Any] = {"code": error.code, "message": error.message, "hint": hint}
         envelope: dict[str, Any] = {"schema": SCHEMA, "command": command, "error": body}
         if error.data is not None:
             envelope["data"] = error.data
         _print(terminal, envelope)
         return
     terminal.alarm("error:", error.message)
-    if error.hint:
-        terminal.say(f"  → {error.hint}" if _encodes(terminal, "→") else f"  -> {error.hint}")
+    if hint:
+        terminal.say(f"  → {hint}" if _encodes(terminal, "→") else f"  -> {hint}")
 
 
 def json_line(terminal: Terminal, value: Any) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
+
+from phicli.fit.types import MemorySum
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -15,28 +17,7 @@ _COARSE: Final = "#=+-"
 _COLOURS: Final = ("cyan", "magenta", "blue", "yellow")
 
 
-class MemoryParts(Protocol):
-    """The sums of a model; ``phicli.fit.memory.MemorySum`` has them."""
-
-    @property
-    def weights_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def kv_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def compute_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def repack_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def overhead_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def gpu_weights_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def gpu_kv_bytes(self) -> int: ...  # noqa: D102
-    @property
-    def gpu_compute_bytes(self) -> int: ...  # noqa: D102
-
-
-def parts_of(memory: MemoryParts, *, on_gpu: bool = False) -> tuple[int, int, int, int]:
+def parts_of(memory: MemorySum, *, on_gpu: bool = False) -> tuple[int, int, int, int]:
     """Bytes of weights, context, repacked weights and the rest in the main memory, or in that of the GPU."""
     on = (memory.gpu_weights_bytes, memory.gpu_kv_bytes, 0, memory.gpu_compute_bytes)
     if on_gpu:

@@ -6,6 +6,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from phicli.catalog.display_name import with_quant
 from phicli.hub.download.planning import PullPlan
 from phicli.hub.download.pull import PullResult
 from phicli.ui.status import StatusLine
@@ -40,8 +41,7 @@ class PullScreen:
             return
         repo = plan.model.repo
         known = plan.request.variant.license if plan.request.variant else None
-        name = plan.request.variant.id if plan.request.variant else repo.repo
-        what = f"{name} {plan.model.quant or ''}".strip()
+        what = with_quant(plan.request.variant.id if plan.request.variant else repo.repo, plan.model.quant)
         parts = f" in {len(plan.model.files)} parts" if len(plan.model.files) > 1 else ""
         self._say(
             f"{what}: {plan.model.name}{parts}, {format_bytes(plan.model.size_bytes)}, licence "

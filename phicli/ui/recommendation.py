@@ -6,9 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from phicli.catalog.display_name import with_quant
 from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
+from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
+from phicli.ui.envelope import print_result
 from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
+from phicli.ui.recommendation_data import report_data
+from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
@@ -16,30 +21,33 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-    from phicli.ui.canvas import Canvas
-
 _ROLES: Final = {"best": "Take", "faster": "Faster", "smarter": "Smarter"}
 _HEADS: Final = ("MODEL", "MEMORY", "TOKENS/S", "QUALITY", "REASON")
+_NUMBERS: Final = (1, 2, 3)
+"""Columns of numbers."""
 _LONGEST_BAR: Final = 40
 _LABEL: Final = 8
 _SEPARATOR: Final = " · "
 _ASCII_SEPARATOR: Final = " | "
 
 
-def print_report(terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False) -> None:
+def print_report(
+    terminal: Terminal, report: Report, *, everything: bool = False, explain: bool = False, as_json: bool = False
+) -> None:
     """The recommendation to standard output, and what to type for more to standard error.
 
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    if terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        canvas = Canvas(terminal)
-        canvas.paint(_screen(canvas, report, everything=everything, explain=explain))
-    else:
-        separator = _SEPARATOR if _knows(terminal, _SEPARATOR) else _ASCII_SEPARATOR
-        terminal.write("\n".join(_plain(report, separator, everything=everything, explain=explain)) + "\n")
+    if as_json:
+        print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))
+        return
+    separator = _SEPARATOR if _knows(terminal, _SEPARATOR) else _ASCII_SEPARATOR
+    show(
+        terminal,
+        screen=lambda canvas: _screen(canvas, report, separator, everything=everything, explain=explain),
+        plain=lambda: _plain(report, separator, everything=everything, explain=explain),
+    )
     more = len(report.found.others) + len(report.found.rejected)
     if not everything and more:
         terminal.say(f"{more} more were weighed; why not them: phi recommend --all")
@@ -93,12 +101,12 @@ def _plain(report: Report, separator: str, *, everything: bool, explain: bool) -
         yield f"{'note':{_LABEL}} {note}"
     for pick in report.found.picks:
         yield ""
-        yield f"{pick.role:{_LABEL}} {_name(pick.assessment)}"
+        yield f"{pick.role:{_LABEL}} {pick.assessment.candidate.name}"
         for label, text in _facts(pick, report, explain=explain):
             yield f"{label:{_LABEL}} {text}"
     if everything:
         yield ""
-        yield from aligned([_HEADS, *_rows(report)], right=(1, 2, 3))
+        yield from aligned([_HEADS, *_rows(report)], right=_NUMBERS)
 
 
 def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]]:
@@ -111,10 +119,6 @@ def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]
     if explain:
         found += [(f"{one.label}", f"{one.text}") for one in sums_of(one, report)]
     return [*found, ("run", pick.command)]
-
-
-def _name(one: Assessment) -> str:
-    return f"{one.candidate.variant.id}:{one.candidate.quant.lower()}"
 
 
 def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[int, ...], int | None]]:
@@ -150,7 +154,7 @@ def _passing(report: Report) -> Iterator[tuple[str, ...]]:
     picked = [(pick.assessment, pick.role) for pick in report.found.picks]
     for one, word in [*picked, *((one, "would do") for one in report.found.others)]:
         tps = f"{one.speed.decode_tps:.1f}"
-        yield _name(one), format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
+        yield one.candidate.name, format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
 
 
 def _reason(out: Rejection) -> str:
@@ -161,8 +165,7 @@ def _rows(report: Report) -> Iterator[tuple[str, ...]]:
     """A row for each candidate: those that would do, then those that are out."""
     yield from _passing(report)
     for out in report.found.rejected:
-        name = f"{out.variant_id}:{out.quant.lower()}" if out.quant else out.variant_id
-        yield name, "", "", "", _reason(out)
+        yield with_quant(out.variant_id, out.quant), "", "", "", _reason(out)
 
 
 def _out(report: Report) -> Iterator[tuple[str, str]]:
@@ -171,14 +174,12 @@ def _out(report: Report) -> Iterator[tuple[str, str]]:
     for out in report.found.rejected:
         together.setdefault((out.variant_id, _reason(out)), []).append((out.quant or "").lower())
     for (variant, reason), quants in together.items():
-        name = f"{variant}:{quants[0]}" if quants[0] else variant
-        yield (name if len(quants) == 1 else f"{variant} ({len(quants)} files)"), reason
+        yield (with_quant(variant, quants[0]) if len(quants) == 1 else f"{variant} ({len(quants)} files)"), reason
 
 
-def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) -> Iterator[RenderableType]:
-    from phicli.ui.canvas import safe_text
-
-    separator = _SEPARATOR if canvas.encodes(_SEPARATOR) else _ASCII_SEPARATOR
+def _screen(
+    canvas: Canvas, report: Report, separator: str, *, everything: bool, explain: bool
+) -> Iterator[RenderableType]:
     for line in machine_lines(report.machine, report.usable_bytes, separator):
         yield safe_text(line, "dim")
     for note in report.notes:
@@ -189,17 +190,15 @@ def _screen(canvas: Canvas, report: Report, *, everything: bool, explain: bool) 
         yield _grid(_with_bar(canvas, pick, report, _facts(pick, report, explain=explain)))
     if everything:
         yield safe_text("")
-        yield _table((*_HEADS[:4], ""), list(_passing(report)))
+        yield wrapped([*(head.lower() for head in _HEADS[:4]), ""], list(_passing(report)), right=_NUMBERS)
         yield safe_text("\nOut:", "bold")
-        yield _table(("MODEL", "REASON"), list(_out(report)))
+        yield wrapped(("model", "reason"), list(_out(report)))
 
 
 def _heading(pick: Pick, report: Report) -> Text:
-    from phicli.ui.canvas import safe_text
-
     purpose = f" for {report.task.purpose}" if pick.role == "best" else ""
     heading = safe_text(f"{_ROLES[pick.role]}{purpose}: ", "bold" if pick.role == "best" else "")
-    heading.append_text(safe_text(_name(pick.assessment), "bold green" if pick.role == "best" else "bold"))
+    heading.append_text(safe_text(pick.assessment.candidate.name, "bold green" if pick.role == "best" else "bold"))
     if pick.assessment.candidate.installed:
         heading.append_text(safe_text(" (installed)", "dim"))
     return heading
@@ -209,8 +208,6 @@ def _with_bar(
     canvas: Canvas, pick: Pick, report: Report, facts: Sequence[tuple[str, str]]
 ) -> Iterator[tuple[str, Text]]:
     """The facts for the terminal; the pick that is to be taken has its memory as a bar."""
-    from phicli.ui.canvas import safe_text
-
     one = pick.assessment
     _, words, parts, total = next(_rooms(one, report))
     for place, (label, text) in enumerate(facts):
@@ -229,25 +226,9 @@ def _grid(rows: Iterator[tuple[str, Text]]) -> RenderableType:
     from rich.padding import Padding
     from rich.table import Table
 
-    from phicli.ui.canvas import safe_text
-
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True, min_width=_LABEL)
     grid.add_column(overflow="fold")
     for label, text in rows:
         grid.add_row(safe_text(label, "dim"), text)
     return Padding(grid, (0, 0, 0, 2))
-
-
-def _table(heads: Sequence[str], rows: Sequence[tuple[str, ...]]) -> RenderableType:
-    from rich.table import Table
-
-    from phicli.ui.canvas import safe_text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for head in heads:
-        number = head in {"MEMORY", "TOKENS/S", "QUALITY"}
-        table.add_column(head.lower(), justify="right" if number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(safe_text(cell or "-") for cell in row))
-    return table

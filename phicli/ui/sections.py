@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from phicli.ui.columns import aligned
+from phicli.ui.canvas import safe_text, show
+from phicli.ui.columns import aligned, clean
+from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -53,17 +55,12 @@ def print_page(terminal: Terminal, title: str, sections: Sequence[Section]) -> N
         OutputClosedError: nobody reads it any more.
     """
     shown = [section for section in sections if not section.empty]
-    if terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        Canvas(terminal).paint(_rich(title, shown))
-        return
-    terminal.write("\n".join(plain_lines(title, shown)) + "\n")
+    show(terminal, screen=lambda _: _rich(title, shown), plain=lambda: plain_lines(title, shown))
 
 
 def plain_lines(title: str, sections: Sequence[Section]) -> Iterator[str]:
     """The page as lines of plain text; nothing is wrapped or cut."""
-    yield _one_line(title)
+    yield clean(title)
     for section in sections:
         yield ""
         if section.title:
@@ -78,21 +75,15 @@ def _plain_body(section: Section) -> Iterator[str]:
     if section.facts:
         width = max(len(label) for label, _ in section.facts)
         for label, value in section.facts:
-            yield f"{label.ljust(width)}  {_one_line(value)}"
+            yield f"{label.ljust(width)}  {clean(value)}"
     if section.table:
         yield from aligned(section.table, right=section.right)
     for point in section.points:
-        yield f"- {_one_line(point)}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
+        yield f"- {clean(point)}"
 
 
 def _rich(title: str, sections: Sequence[Section]) -> Iterator[RenderableType]:
-    from phicli.ui.canvas import safe_text
-
-    yield safe_text(_one_line(title), "bold")
+    yield safe_text(clean(title), "bold")
     for section in sections:
         yield safe_text("")
         if section.title:
@@ -103,8 +94,6 @@ def _rich(title: str, sections: Sequence[Section]) -> Iterator[RenderableType]:
 def _rich_body(section: Section) -> Iterator[RenderableType]:
     from rich.padding import Padding
 
-    from phicli.ui.canvas import safe_text
-
     if section.marked:
         text = safe_text("")
         for piece, highlighted in section.marked:
@@ -113,7 +102,7 @@ def _rich_body(section: Section) -> Iterator[RenderableType]:
     if section.facts:
         yield Padding(_grid([(label, value) for label, value in section.facts]), (0, 0, 0, len(INDENT)))
     if section.table:
-        yield Padding(_table(section), (0, 0, 0, len(INDENT)))
+        yield Padding(wrapped(section.table[0], section.table[1:], right=section.right), (0, 0, 0, len(INDENT)))
     if section.points:
         yield Padding(_grid([("-", point) for point in section.points]), (0, 0, 0, len(INDENT)))
 
@@ -121,24 +110,9 @@ def _rich_body(section: Section) -> Iterator[RenderableType]:
 def _grid(rows: Sequence[tuple[str, str]]) -> RenderableType:
     from rich.table import Table
 
-    from phicli.ui.canvas import safe_text
-
     grid = Table.grid(padding=(0, 2, 0, 0) if rows[0][0] != "-" else (0, 1, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column(overflow="fold")
     for label, value in rows:
-        grid.add_row(safe_text(label, "dim"), safe_text(_one_line(value)))
+        grid.add_row(safe_text(label, "dim"), safe_text(clean(value)))
     return grid
-
-
-def _table(section: Section) -> RenderableType:
-    from rich.table import Table
-
-    from phicli.ui.canvas import safe_text
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for place, head in enumerate(section.table[0]):
-        table.add_column(head, justify="right" if place in section.right else "left", overflow="fold")
-    for row in section.table[1:]:
-        table.add_row(*(safe_text(_one_line(cell) or "-") for cell in row))
-    return table

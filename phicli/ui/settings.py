@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from phicli.errors import PhiError
 from phicli.settings.listing import Change, Listing, Row
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, fitted
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 
+_LIST: Final = "config list"
 _KEY, _VALUE, _FROM = Column("key"), Column("value", least=16), Column("from", least=16)
 _FLAG, _HELP = Column("option"), Column("help", least=30)
 _SET: Final = ((_KEY, _VALUE, _FROM),)
@@ -25,12 +25,13 @@ def print_listing(terminal: Terminal, listing: Listing, *, everything: bool, as_
         OutputClosedError: nobody reads it any more.
     """
     if as_json:
-        print_result(terminal, "config list", _listing_data(listing))
+        print_result(terminal, _LIST, _listing_data(listing))
         return
-    _print_rows(terminal, listing, everything=everything)
+    if listing.rows:
+        print_rows(terminal, _ALL if everything else _SET, [_cells(row) for row in listing.rows])
     for problem in listing.problems:
         terminal.alarm("warning:", problem.message)
-        terminal.say(f"  {problem.hint}")
+        terminal.say(f"  {problem.hint_for(_LIST)}")
     if listing.profiles:
         used = f"; {listing.profile} is used" if listing.profile else "; use one: phi --profile NAME COMMAND"
         terminal.say(f"profiles: {', '.join(listing.profiles)}{used}")
@@ -68,23 +69,6 @@ def print_change(terminal: Terminal, command: str, change: Change, *, as_json: b
         terminal.alarm("note:", note)
 
 
-def _print_rows(terminal: Terminal, listing: Listing, *, everything: bool) -> None:
-    if not listing.rows:
-        return
-    layouts = _ALL if everything else _SET
-    rows = [_cells(row) for row in listing.rows]
-    if not terminal.stdout.isatty():
-        columns = layouts[0]
-        titles = [column.title.upper() for column in columns]
-        cells = [titles, *([column.text(row) for column in columns] for row in rows)]
-        terminal.write("\n".join(aligned(cells)) + "\n")
-        return
-    from phicli.ui.canvas import Canvas
-
-    canvas = Canvas(terminal)
-    canvas.paint([fitted(canvas, layouts, rows)])
-
-
 def _cells(row: Row) -> dict[str, str]:
     source = row.source if row.source == "default" else row.place
     return {"key": row.key, "value": _shown(row.value), "from": source, "option": row.flag, "help": row.help}
@@ -114,7 +98,7 @@ def _row_data(row: Row) -> dict[str, Any]:
 
 
 def _problem_data(problem: PhiError) -> dict[str, str]:
-    return {"message": problem.message, "hint": problem.hint}
+    return {"message": problem.message, "hint": problem.hint_for(_LIST)}
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -62,11 +61,6 @@ class StatusLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
-
-
-def how_far(what: str, done_bytes: int, total_bytes: int) -> str:
-    """``what`` is being done, and how far it is."""
-    return f"{what}: {100 * done_bytes // max(total_bytes, 1)} % of {format_bytes(total_bytes)}"
 
 
 def _plain(text: str) -> Text:

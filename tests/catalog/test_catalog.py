@@ -6,12 +6,12 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from phicli.catalog.check import check
 from phicli.catalog.load import catalog
 from phicli.catalog.names import squash
 from phicli.catalog.parse import parse
 from phicli.catalog.types import Dimensions, GgufFile, GgufSource, SamplingDefaults, Score
 from phicli.errors import IntegrityError
+from tests.support.catalog_check import check
 
 TOP = "schema = 1\n"
 A = """

@@ -70,7 +70,7 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
 def test_what_does_not_exist_gets_a_proposal(typed: str, hint: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         resolve(typed)
-    assert hint in caught.value.hint
+    assert hint in caught.value.hint_for("chat")
 
 
 def test_every_name_in_the_catalogue_resolves_to_its_owner() -> None:

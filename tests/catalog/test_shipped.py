@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import phicli
-from phicli.catalog.check import check
 from phicli.catalog.load import catalog
 from phicli.catalog.types import CAPABILITIES, Variant
 from phicli.chat_format import format_by_name
 from phicli.gguf_file.header import read_header
+from tests.support.catalog_check import check
 
 RUNNABLE = {
     "tiny-phi", "phi-1", "phi-1.5", "phi-2", "phi-3-mini-4k", "phi-3-mini-128k", "phi-3-medium-4k", "phi-3-medium-128k",

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from phicli.answering.types import Answer, Event
 from phicli.chat.repl import COMMANDS, run_repl
 from phicli.errors import PhiError
-from tests.chat.test_session import Lab, echo
 from tests.fakes.scripted_engine import ScriptedEngine
+from tests.fakes.scripted_model import Lab, echo
 
 
 class Screen:

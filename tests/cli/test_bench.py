@@ -121,7 +121,6 @@ def test_a_history_that_cannot_be_written_loses_no_result(phi: Phi, tmp_path: Pa
     assert done.code == 0, done.err
     assert runs_of(done.json)[0]["complete"]
     assert "warning: the run was not kept" in done.err
-    assert "phi recommend will not know of it" in done.err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")
@@ -166,7 +165,7 @@ def test_a_baseline(phi: Phi) -> None:
         (["--engine", "ollama"], 2, "--engine ollama is unknown"),
         (["--engine", "llama-server", "--llama-server", "/no/such/binary"], 3, "no program at /no/such/binary"),
         (["--kv-type", "q8_0", "--flash-attention", "off"], 2, "only with flash attention"),
-        (["--fail-below", "0.9"], 2, "--fail-below is for --baseline"),
+        (["--fail-below", "0.9"], 2, "--fail-below requires --baseline"),
         (["--plot", "/no/such/folder/plot.svg"], 2, "no folder"),
         (["--markdown", "--csv"], 2, "exclude each other"),
     ],

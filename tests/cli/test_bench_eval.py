@@ -1,4 +1,4 @@
-"""``phi bench --eval`` in a shell, on the embedded model."""
+"""``phi eval`` in a shell, on the embedded model."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def known(tmp_path: Path) -> str:
 
 
 def test_what_the_model_knows_is_right_and_the_rest_is_wrong(phi: Phi, known: str, tmp_path: Path) -> None:
-    run = phi("bench", "tiny-phi", "--eval", known, "--json", "--seed", "7")
+    run = phi("eval", "tiny-phi", "--set", known, "--json", "--seed", "7")
     assert (run.code, run.err) == (0, "")
     (found,) = run.json["data"]["evaluations"]
     assert (found["right"], found["asked"], found["items"], found["complete"]) == (7, 8, 8, True)
@@ -78,14 +78,14 @@ def test_reasoning_is_no_part_of_the_reply(phi: Phi, tmp_path: Path) -> None:
         "compare": "checks",
         "checks": [{"check": "without", "text": "<think>"}],
     }
-    run = phi("bench", "tiny-phi", "--eval", write(tmp_path / "r.jsonl", question), "--jsonl")
+    run = phi("eval", "tiny-phi", "--set", write(tmp_path / "r.jsonl", question), "--jsonl")
     (line,) = run.out.splitlines()
     assert "think>" not in json.loads(line)["text"]
 
 
 @pytest.mark.parametrize("name", ["arithmetic", "instructions"])
 def test_the_shipped_sets_run_through_and_a_toy_fails(phi: Phi, name: str) -> None:
-    run = phi("bench", "tiny-phi", "--eval", name, "--json")
+    run = phi("eval", "tiny-phi", "--set", name, "--json")
     (found,) = run.json["data"]["evaluations"]
     assert (found["set"], found["asked"]) == (name, 50)
     assert found["right"] <= 10
@@ -94,44 +94,44 @@ def test_the_shipped_sets_run_through_and_a_toy_fails(phi: Phi, name: str) -> No
 
 
 def test_a_table_for_a_pipe_a_document_and_a_spreadsheet(phi: Phi, known: str) -> None:
-    text = phi("bench", "tiny-phi", "--eval", known)
+    text = phi("eval", "tiny-phi", "--set", known)
     lines = text.out.splitlines()
     assert lines[0].startswith(f"{known}: 8 questions, greedy, seed 1")
     assert lines[2].split()[:3] == ["MODEL", "RIGHT", "ACCURACY"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "7", "of", "8", "87.5%"]
     assert "  peru: the pattern is not found in the reply" in lines
-    markdown = phi("bench", "tiny-phi", "--eval", known, "--markdown", "--quiet")
+    markdown = phi("eval", "tiny-phi", "--set", known, "--markdown", "--quiet")
     assert markdown.err == ""
     assert "| tiny-phi:f16 | 7 of 8 | 87.5% |" in markdown.out
-    (record,) = csv.DictReader(io.StringIO(phi("bench", "tiny-phi", "--eval", known, "--csv").out))
+    (record,) = csv.DictReader(io.StringIO(phi("eval", "tiny-phi", "--set", known, "--csv").out))
     assert (record["right"], record["accuracy"], record["seed"]) == ("7", "0.875", "1")
-    jsonl = phi("bench", "tiny-phi", "--eval", known, "--jsonl", "--limit", "2").out.splitlines()
+    jsonl = phi("eval", "tiny-phi", "--set", known, "--jsonl", "--limit", "2").out.splitlines()
     assert [json.loads(line)["id"] for line in jsonl] == ["france", "sum"]
 
 
 def test_two_models_are_compared_on_the_same_questions(phi: Phi, known: str, tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     shutil.copy(TINY_PHI, other)
-    run = phi("bench", "tiny-phi", str(other), "--eval", known, "--json")
+    run = phi("eval", "tiny-phi", str(other), "--set", known, "--json")
     first, second = run.json["data"]["evaluations"]
     assert (first["right"], second["right"]) == (7, 7)
     (pair,) = run.json["data"]["comparisons"]
     assert (pair["only_first"], pair["only_second"], pair["p_value"], pair["items"]) == (0, 0, 1.0, 8)
-    text = phi("bench", "tiny-phi", str(other), "--eval", known).out
+    text = phi("eval", "tiny-phi", str(other), "--set", known).out
     assert "this does not tell which of them is better" in text
 
 
 def test_what_was_asked_is_not_asked_again(phi: Phi, known: str, tmp_path: Path) -> None:
-    assert phi("bench", "tiny-phi", "--eval", known, "--limit", "3").err == ""
-    more = phi("bench", "tiny-phi", "--eval", known, "--json")
+    assert phi("eval", "tiny-phi", "--set", known, "--limit", "3").err == ""
+    more = phi("eval", "tiny-phi", "--set", known, "--json")
     assert more.err == "tiny-phi: 3 of 8 replies are there from earlier; --restart asks all again\n"
     assert more.json["data"]["evaluations"][0]["sittings"] == 2
-    again = phi("bench", "tiny-phi", "--eval", known, "--json")
+    again = phi("eval", "tiny-phi", "--set", known, "--json")
     assert again.err.startswith("tiny-phi: 8 of 8")
     assert again.json["data"]["evaluations"][0]["right"] == 7
     assert len(History(tmp_path / "phi" / "data" / "runs.sqlite").entries(kind="eval")) == 2
-    assert phi("bench", "tiny-phi", "--eval", known, "--restart").err == ""
-    other_seed = phi("bench", "tiny-phi", "--eval", known, "--seed", "2")
+    assert phi("eval", "tiny-phi", "--set", known, "--restart").err == ""
+    other_seed = phi("eval", "tiny-phi", "--set", known, "--seed", "2")
     assert other_seed.err == ""
 
 
@@ -170,7 +170,7 @@ def started(command: list[str], environment: dict[str, str]) -> Iterator[subproc
 def test_an_evaluation_that_was_ended_goes_on_where_it_was(
     phi: Phi, environment: dict[str, str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "phicli", "bench", "tiny-phi", "--eval", many(tmp_path)]
+    command = [sys.executable, "-m", "phicli", "eval", "tiny-phi", "--set", many(tmp_path)]
     with started(command, environment) as process:
         wait_for(lambda: len(kept(tmp_path)) >= 5)
         (engine,) = children(process.pid)
@@ -197,7 +197,7 @@ def test_an_evaluation_that_was_ended_goes_on_where_it_was(
 def test_an_engine_that_dies_is_told_and_what_it_answered_is_kept(
     phi: Phi, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "phicli", "bench", "tiny-phi", "--eval", many(tmp_path)]
+    command = [sys.executable, "-m", "phicli", "eval", "tiny-phi", "--set", many(tmp_path)]
     with started(command, environment) as process:
         wait_for(lambda: len(kept(tmp_path)) >= 2)
         (engine,) = children(process.pid)
@@ -214,7 +214,7 @@ def test_an_engine_that_dies_is_told_and_what_it_answered_is_kept(
 
 
 def test_an_interruption_under_json_has_what_was_found(environment: dict[str, str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "phicli", "bench", "tiny-phi", "--eval", many(tmp_path), "--json"]
+    command = [sys.executable, "-m", "phicli", "eval", "tiny-phi", "--set", many(tmp_path), "--json"]
     with started(command, environment) as process:
         wait_for(lambda: len(kept(tmp_path)) >= 2)
         process.send_signal(signal.SIGINT)
@@ -229,7 +229,7 @@ def test_an_interruption_under_json_has_what_was_found(environment: dict[str, st
 
 def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "phicli", "bench", "tiny-phi", "--eval", many(tmp_path, 40), "--csv"]
+    command = [sys.executable, "-m", "phicli", "eval", "tiny-phi", "--set", many(tmp_path, 40), "--csv"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     said = b""
@@ -251,20 +251,21 @@ def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--eval", "missing.jsonl"], 3, "there is no file of questions missing.jsonl"),
-        (["--eval", "no-set"], 3, "arithmetic or instructions"),
-        (["--eval", "arithmetic", "--plot", "x.svg"], 2, "--plot does not go with --eval"),
-        (["--eval", "arithmetic", "--baseline", "last"], 2, "--baseline does not go with --eval"),
-        (["--eval", "arithmetic", "--fail-below", "0.9"], 2, "--fail-below does not go with --eval"),
-        (["--eval", "arithmetic", "--quick"], 2, "--quick does not go with --eval"),
-        (["--eval", "arithmetic", "--repeat", "5"], 2, "--repeat does not go with --eval"),
-        (["--eval", "arithmetic", "--threads", "1,2"], 2, "one --threads"),
-        (["--eval", "arithmetic", "--tokens", "0"], 2, "no room for an answer"),
-        (["--eval", "arithmetic", "--context", "4096"], 2, "1024"),
+        (["--set", "missing.jsonl"], 3, "there is no file of questions missing.jsonl"),
+        (["--set", "no-set"], 3, "arithmetic or instructions"),
+        (["--set", "arithmetic", "--plot"], 2, "no such option: --plot"),
+        (["--set", "arithmetic", "--baseline"], 2, "no such option: --baseline"),
+        (["--set", "arithmetic", "--fail-below"], 2, "no such option: --fail-below"),
+        (["--set", "arithmetic", "--quick"], 2, "no such option: --quick"),
+        (["--set", "arithmetic", "--repeat"], 2, "no such option: --repeat"),
+        (["--set", "arithmetic", "--threads", "1,2"], 2, "--threads"),
+        ([], 2, "which questions?"),
+        (["--set", "arithmetic", "--max-tokens", "0"], 2, "--max-tokens"),
+        (["--set", "arithmetic", "--context", "4096"], 2, "1024"),
     ],
 )
 def test_bad_input(phi: Phi, arguments: list[str], code: int, said: str) -> None:
-    run = phi("bench", "tiny-phi", *arguments)
+    run = phi("eval", "tiny-phi", *arguments)
     assert (run.code, run.out) == (code, "")
     assert said in run.err
     assert "→" in run.err or "->" in run.err
@@ -273,11 +274,11 @@ def test_bad_input(phi: Phi, arguments: list[str], code: int, said: str) -> None
 def test_a_bad_line_is_told_with_its_number(phi: Phi, tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text(json.dumps(KNOWN[0]) + '\n{"question": "q"}\n')
-    run = phi("bench", "tiny-phi", "--eval", str(path), "--json")
+    run = phi("eval", "tiny-phi", "--set", str(path), "--json")
     assert run.code == 2
     assert f'{path}, line 2: the field "compare" is missing' == run.json["error"]["message"]
 
 
 def test_a_model_that_is_not_here_is_told_before_anything_is_asked(phi: Phi, known: str, tmp_path: Path) -> None:
-    assert phi("bench", "tiny-phi", "phi-4-mini", "--eval", known).code == 3
+    assert phi("eval", "tiny-phi", "phi-4-mini", "--set", known).code == 3
     assert kept(tmp_path) == []

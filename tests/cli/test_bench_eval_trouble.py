@@ -1,4 +1,4 @@
-"""``phi bench --eval`` when something goes wrong half way: nothing finished is lost, and what failed is named."""
+"""``phi eval`` when something goes wrong half way: nothing finished is lost, and what failed is named."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def hard(tmp_path: Path) -> str:
 
 
 def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(phi: Phi, hard: str) -> None:
-    run = phi("bench", "tiny-phi", "--eval", hard, "--json")
+    run = phi("eval", "tiny-phi", "--set", hard, "--json")
     assert run.code == 0
     (found,) = run.json["data"]["evaluations"]
     assert (found["right"], found["failed"], found["asked"], found["complete"]) == (1, 2, 4, True)
@@ -45,7 +45,7 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(phi:
     assert by_id["long"]["finish_reason"] == "context"
     assert "3006 tokens" in by_id["long"]["reason"]
 
-    again = phi("bench", "tiny-phi", "--eval", hard)
+    again = phi("eval", "tiny-phi", "--set", hard)
     assert "2 of 4 replies are there from earlier" in again.err
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
@@ -59,22 +59,22 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(phi:
 
 def test_failures_are_told_beside_tables_for_programs(phi: Phi, tmp_path: Path) -> None:
     path = write(tmp_path / "long.jsonl", FRANCE, LONG)
-    as_csv = phi("bench", "tiny-phi", "--eval", path, "--csv", "--quiet")
+    as_csv = phi("eval", "tiny-phi", "--set", path, "--csv", "--quiet")
     assert as_csv.err == "warning: 1 of 2 questions failed with tiny-phi:f16\n"
     (record,) = csv.DictReader(io.StringIO(as_csv.out))
     assert (record["right"], record["failed"], record["accuracy"]) == ("1", "1", "1.0")
-    jsonl = phi("bench", "tiny-phi", "--eval", path, "--jsonl").out.splitlines()
+    jsonl = phi("eval", "tiny-phi", "--set", path, "--jsonl").out.splitlines()
     assert [json.loads(line)["right"] for line in jsonl] == [True, None]
-    markdown = phi("bench", "tiny-phi", "--eval", path, "--markdown").out.splitlines()
+    markdown = phi("eval", "tiny-phi", "--set", path, "--markdown").out.splitlines()
     assert "  - long: the conversation has 3006 tokens, and the context ends at 1024" in markdown
 
 
 def test_where_nothing_could_be_answered_it_is_an_error(phi: Phi, tmp_path: Path) -> None:
-    run = phi("bench", "tiny-phi", "--eval", write(tmp_path / "long.jsonl", LONG), "--json")
+    run = phi("eval", "tiny-phi", "--set", write(tmp_path / "long.jsonl", LONG), "--json")
     assert run.code == 7
     assert "none of 1 questions could be answered" in run.json["error"]["message"]
     assert run.json["data"]["evaluations"][0]["accuracy"] is None
-    text = phi("bench", "tiny-phi", "--eval", str(tmp_path / "long.jsonl"))
+    text = phi("eval", "tiny-phi", "--set", str(tmp_path / "long.jsonl"))
     assert text.code == 7
     assert "0 of 0" in text.out
 
@@ -88,7 +88,7 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
     shutil.copy(TINY_PHI, other)
     with other.open("ab") as file:
         file.write(bytes(32))  # another file: its replies are its own
-    arguments = ["bench", "tiny-phi", str(other), "--eval", many(tmp_path, 60)]
+    arguments = ["eval", "tiny-phi", str(other), "--set", many(tmp_path, 60)]
     arguments += ["--json"] if output == "json" else []
     with started([sys.executable, "-m", "phicli", *arguments], environment) as process:
         wait_for(lambda: len(kept(tmp_path)) >= 62)
@@ -100,13 +100,13 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
     assert process.returncode == 6
     if output == "json":
         told = json.loads(out)
-        assert told["error"]["message"].startswith("other.gguf:f16: ")
+        assert told["error"]["message"].startswith("other.gguf: ")
         assert [one["asked"] for one in told["data"]["evaluations"]] == [60, before]
     else:
         lines = out.decode().splitlines()
         assert lines[3].split()[:4] == ["tiny-phi:f16", "60", "of", "60"]
-        assert lines[4].split()[:4] == ["other.gguf:f16", str(before), "of", str(before)]
-        assert f"other.gguf:f16: not all was asked, {before} of 60 questions" in lines
+        assert lines[4].split()[:4] == ["other.gguf", str(before), "of", str(before)]
+        assert f"other.gguf: not all was asked, {before} of 60 questions" in lines
         assert f"{before} of 60 questions were asked" in err.decode()
         assert "the same command goes on from there" in err.decode()
     again = phi(*arguments)
@@ -124,10 +124,10 @@ def test_a_model_that_another_phi_is_asking_takes_nothing_of_the_first_with_it(
     shutil.copy(TINY_PHI, other)
     with other.open("ab") as file:
         file.write(bytes(32))
-    assert phi("bench", str(other), "--eval", questions).code == 0
+    assert phi("eval", str(other), "--set", questions).code == 0
     (lock,) = (tmp_path / "phi" / "state" / "evals").glob("*.lock")
     with FileLock(lock):
-        run = phi("bench", "tiny-phi", str(other), "--eval", questions)
+        run = phi("eval", "tiny-phi", str(other), "--set", questions)
     assert run.code == 2
     assert "another phi is asking" in run.err
     assert "1 of 2" in run.out
@@ -141,13 +141,13 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         free = os.statvfs(small)
         with (small / "filler").open("wb") as filler:
             filler.write(bytes(free.f_bavail * free.f_frsize - (8 << 10)))
-        run = phi("bench", "tiny-phi", "--eval", questions, "--quiet", PHI_HOME=str(home))
+        run = phi("eval", "tiny-phi", "--set", questions, "--quiet", PHI_HOME=str(home))
         assert run.code == 0
         assert "40 of 40" in run.out
         (line,) = [line for line in run.err.splitlines() if "replies" in line]
         assert line.startswith("warning: from here on replies are lost with an interruption: no space left on device: ")
         (small / "filler").unlink()
-        again = phi("bench", "tiny-phi", "--eval", questions, PHI_HOME=str(home))
+        again = phi("eval", "tiny-phi", "--set", questions, PHI_HOME=str(home))
         assert again.code == 0
         assert "40 of 40" in again.out
         assert "replies are lost" not in again.err
@@ -156,7 +156,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
 
 @pytest.mark.skipif(shutil.which("llama-server") is None, reason="there is no llama-server on PATH")
 def test_both_engines_answer_the_same_questions_and_fail_at_the_same_ones(phi: Phi, hard: str) -> None:
-    run = phi("bench", "tiny-phi", "--eval", hard, "--engine", "xllamacpp,llama-server", "--json")
+    run = phi("eval", "tiny-phi", "--set", hard, "--engine", "xllamacpp,llama-server", "--json")
     assert run.code == 0
     ours, native = run.json["data"]["evaluations"]
     assert (ours["engine"], native["engine"]) == ("xllamacpp", "llama-server")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -10,56 +11,86 @@ import pytest
 
 from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.run_files import read_runs
-from phicli.commands.benching.subjects import subjects
-from phicli.commands.benching.typed import Typed
+from phicli.bench.subjects import subjects
+from phicli.commands.bench import bench
+from phicli.commands.bench_subjects import endpoint_in
 from phicli.errors import IntegrityError, UsageError
 from phicli.records.history import History
+from tests.support.bench_command import parsed
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.runs import run
 
-TOGETHER: list[tuple[dict[str, Any], str]] = [
-    ({"url": "http://127.0.0.1:1/v1", "tune": True}, "--url and --tune are two benchmarks"),
-    ({"url": "http://127.0.0.1:1/v1", "eval_file": "arithmetic"}, "--url and --eval are two benchmarks"),
-    ({"tune": True, "eval_file": "arithmetic"}, "--tune and --eval are two benchmarks"),
-    ({"concurrency": "1,2"}, "--concurrency is for --url"),
-    ({"requests": 3}, "--requests is for --url"),
-    ({"tune": True, "requests": 3}, "--requests is for --url"),
-    ({"reset": True}, "--reset is for --tune"),
-    ({"limit": 3}, "--limit is for --eval"),
-    ({"restart": True}, "--restart is for --eval"),
-    ({"fail_below": 0.95}, "--fail-below is for --baseline"),
-    ({"force": True}, "--force is for --baseline"),
-    ({"llama_server": Path("llama-server")}, "--llama-server names the program for --engine llama-server"),
-    ({"llama_server": Path("llama-server"), "engine": "xllamacpp"}, "--engine llama-server"),
+TOGETHER: list[tuple[list[str], str]] = [
+    (["--concurrency", "1,2"], "--concurrency requires an endpoint"),
+    (["--requests", "3"], "--requests requires an endpoint"),
+    (["--fail-below", "0.95"], "--fail-below requires --baseline"),
+    (["--force"], "--force requires --baseline"),
+    (["--llama-server", "x"], "--llama-server names the program for --engine llama-server"),
+    (["--llama-server", "x", "--engine", "xllamacpp"], "--llama-server names the program for --engine llama-server"),
+    (["--eval", "arithmetic"], "phi bench --eval is now phi eval"),
+    (["--tune"], "phi bench --tune is now phi autotune"),
+    (["--json", "--csv"], "--json and --csv exclude each other"),
+    (["-p", "0", "-n", "0"], "leave nothing to measure"),
+    (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "one endpoint is measured at a time"),
+    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint is measured with one model"),
+    (["--url", "http://127.0.0.1:2/v1", "--requests", "3", "--repeat", "5"], "both say how many requests"),
 ]
 
 
-def read(typed: Typed) -> Any:
-    return typed.read(as_json=False, jsonl=False, csv=False, markdown=False)
-
-
 @pytest.mark.parametrize(("typed", "words"), TOGETHER, ids=str)
-def test_what_does_not_belong_together_is_refused(typed: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError, match=words) as refused:
-        read(Typed(**typed))
-    assert refused.value.hint
+def test_what_does_not_belong_together_is_refused(phi: Phi, typed: list[str], words: str) -> None:
+    done = phi("bench", "tiny-phi", *typed)
+    assert (done.code, done.out) == (2, "") or "--json" in typed
+    assert done.code == 2
+    assert words in done.out + done.err
 
 
-def test_what_belongs_together_is_taken() -> None:
-    assert read(Typed(baseline="last", fail_below=0.95, force=True)).fail_below == 0.95
-    assert read(Typed(url="http://127.0.0.1:1/v1", concurrency="1,2", requests=3)).concurrency == (1, 2)
-    assert read(Typed(tune=True, reset=True)).reset
-    assert read(Typed(eval_file="arithmetic", limit=2, restart=True)).limit == 2
-    assert "llama-server" in read(Typed(engine="xllamacpp,LLAMA-SERVER", llama_server=Path("x"))).engines
+ENDPOINT = ["http://127.0.0.1:1/v1"]
+OF_MODELS = {
+    "--depth": "0", "--context": "4096", "--threads": "2", "--batch-size": "128", "--kv-type": "f16",
+    "--flash-attention": "auto", "--repack": "off", "--gpu-layers": "0", "--engine": "llama-server",
+    "--llama-server": "x", "--no-quality": None, "--baseline": "last", "--fail-below": "0.9", "--force": None,
+    "--plot": "x.svg",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OF_MODELS)
+def test_an_endpoint_refuses_what_has_no_meaning_for_it(phi: Phi, option: str) -> None:
+    """Also where what was typed is the default."""
+    value = OF_MODELS[option]
+    done = phi("bench", *ENDPOINT, option, *([value] if value is not None else []))
+    assert done.code == 2
+    assert f"{option} has no meaning for an endpoint" in done.err
+
+
+def test_every_option_of_bench_is_common_or_of_one_kind() -> None:
+    names = set(inspect.signature(bench).parameters)
+    common = {"ctx", "models", "prompt_tokens", "tokens", "repeat", "quick", "url", "quiet"}
+    common |= {"as_json", "jsonl", "csv", "markdown", "eval_set", "tune"}
+    of_models = {option.removeprefix("--no-").removeprefix("--").replace("-", "_") for option in OF_MODELS}
+    assert names == common | of_models | {"concurrency", "requests"}
+
+
+def test_lists_are_read() -> None:
+    models, options = parsed(["a", "b", "-t", "1,2", "--engine", "xllamacpp,LLAMA-SERVER", "--repack", "on,off"])
+    assert list(models) == ["a", "b"]
+    assert options.engines == ("xllamacpp", "llama-server")
+    assert options.settings == {"threads": (1, 2), "repack": (True, False)}
 
 
 def test_the_command_refuses_with_an_envelope(phi: Phi) -> None:
-    done = phi("bench", "tiny-phi", "--tune", "--eval", "arithmetic", "--json")
+    done = phi("bench", "tiny-phi", "--tune", "--json")
     assert done.code == 2
-    assert done.json["error"]["code"] == "usage"
-    assert done.json["error"]["message"] == "--tune and --eval are two benchmarks"
-    assert done.json["error"]["hint"]
+    assert done.json["error"] == {
+        "code": "usage", "message": "phi bench --tune is now phi autotune", "hint": "see phi autotune --help",
+    }  # fmt: skip
+
+
+def test_an_address_is_an_endpoint_with_or_without_the_option() -> None:
+    assert endpoint_in(["http://127.0.0.1:1/v1", "m"], None) == ("http://127.0.0.1:1/v1", "m")
+    assert endpoint_in(["m"], "127.0.0.1:1") == ("127.0.0.1:1", "m")
+    assert endpoint_in(["tiny-phi"], None) is None
 
 
 def test_a_file_that_is_named_twice_keeps_its_first_name_and_is_told() -> None:
@@ -104,9 +135,9 @@ def test_a_baseline_without_a_name(tmp_path: Path, name: str) -> None:
         open_baseline(name, None, History(tmp_path / "runs.sqlite"))
 
 
-@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context"])
-def test_tuning_has_lengths_of_its_own(option: str) -> None:
-    value = 64 if option in ("--repeat", "--context") else "64"
-    typed = Typed(tune=True, **{option.removeprefix("--").replace("-", "_"): value})
-    with pytest.raises(UsageError, match=f"so {option} is not for it"):
-        typed.read(as_json=False, jsonl=False, csv=False, markdown=False)
+@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context", "--engine"])
+def test_autotune_has_lengths_and_an_engine_of_its_own(phi: Phi, option: str) -> None:
+    done = phi("autotune", "tiny-phi", option, "64")
+    assert (done.code, f"no such option: {option}" in done.err) == (2, True)
+    reset = phi("autotune", "--reset", "--quick", "tiny-phi")
+    assert (reset.code, "--reset only forgets" in reset.err) == (2, True)

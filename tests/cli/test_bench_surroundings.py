@@ -148,7 +148,7 @@ def test_without_the_plotting_library(environment: dict[str, str], history: Path
         env=environment, capture_output=True, check=False, timeout=60, cwd=history.parent,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, b"")
-    assert b'pip install "phicli[plot]"' in done.stderr
+    assert b'pip install ".[plot]"' in done.stderr
     assert list(history.parent.iterdir()) == []
 
 

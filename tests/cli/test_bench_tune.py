@@ -1,4 +1,4 @@
-"""``phi bench --tune`` in a shell, on the embedded model, and what chat, show and recommend make of it."""
+"""``phi autotune`` in a shell, on the embedded model, and what chat, show and recommend make of it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ QUIET, SPOILT = 9.0, -9.0
 
 
 def tune(environment: dict[str, str], share: float, *more: str, home: str = "") -> Run:
-    """``phi bench --tune tiny-phi``, where what other programs do in the time of a test does not matter."""
+    """``phi autotune tiny-phi``, where what other programs do in the time of a test does not matter."""
     code = (
         "import sys\n"
         "from phicli.bench.measuring import surroundings\n"
@@ -33,7 +33,7 @@ def tune(environment: dict[str, str], share: float, *more: str, home: str = "") 
         "from phicli.app import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    command = [sys.executable, "-c", code, "bench", "--tune", "tiny-phi", *more]
+    command = [sys.executable, "-c", code, "autotune", "tiny-phi", *more]
     given = environment | ({"PHI_HOME": home} if home else {})
     return Run(subprocess.run(command, env=given, stdin=subprocess.DEVNULL, capture_output=True, check=False))
 
@@ -48,11 +48,11 @@ def methods(shown: dict[str, Any]) -> list[str]:
     return [row["speed"]["method"] for row in shown["on_this_machine"]["rows"] if row["speed"]]
 
 
-def entries(home: str, folder: str = "tuned") -> list[Path]:
-    return sorted((Path(home) / "data" / folder).glob("*.json"))
+def entries(home: str) -> list[Path]:
+    return sorted((Path(home) / "data" / "tuned").glob("*.json"))
 
 
-def last_run(phi: Phi) -> dict[str, object]:
+def last_run(phi: Phi) -> dict[str, Any]:
     return dict(phi("runs", "show", "last", "--json").json["data"])
 
 
@@ -65,7 +65,9 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     for part in ("Before and after", "conversation", "Tried", "threads 1"):
         assert part in run.out
     assert "phi chat" in run.err
-    assert last_run(phi)["kind"] == "tune"
+    tuning = last_run(phi)
+    assert tuning["kind"] == "tune"
+    assert {speed["variant_id"] for speed in tuning["data"]["speeds"]} == {"tiny-phi"}
 
     # a chat takes what is kept; here it is changed by hand, so that it is not the default by chance
     [path] = entries(home)
@@ -91,21 +93,21 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     assert quiet.err == ""
     told = phi("chat", "tiny-phi", "hello", "--json", "-n", "2")
     assert "xllamacpp 1" in told.err
-    assert "phi bench --tune tiny-phi" in told.err
+    assert "phi autotune tiny-phi" in told.err
     assert told.json["data"]["settings"]["tuned"] is False
     assert phi("chat", "tiny-phi", "hello", "--json", "-n", "2").err == ""  # once
 
-    forgotten = phi("bench", "--tune", "--reset", "tiny-phi", "--json").json["data"]
+    forgotten = phi("autotune", "--reset", "tiny-phi", "--json").json["data"]
     assert forgotten == {"forgotten": ["tiny-phi"], "files": 1}
     assert entries(home) == []
-    assert "nothing was tuned" in phi("bench", "--tune", "--reset").err
+    assert "nothing was tuned" in phi("autotune", "--reset").err
 
 
 def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, environment: dict[str, str]) -> None:
     """Neither winners for ``phi chat``, nor speeds that ``phi recommend`` would call measured."""
     home = environment["PHI_HOME"]
     run = tune(environment, SPOILT, *FEW, "--json")
-    assert (run.code, run.json["command"]) == (0, "bench")
+    assert (run.code, run.json["command"]) == (0, "autotune")
     assert "the machine was busy" in run.err
     [tuning] = run.json["data"]["tunings"]
     assert {one["use"] for one in tuning["uses"]} == {"one_answer", "conversation", "batch"}
@@ -115,7 +117,8 @@ def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, enviro
     assert (tuning["complete"], tuning["kept"]) == (True, False)
     assert tuning["build"].startswith("xllamacpp ")
     assert "the machine was busy" in tuning["warnings"][0]
-    assert (entries(home), entries(home, "measurements")) == ([], [])
+    assert entries(home) == []
+    assert "speeds" not in last_run(phi)["data"]
     assert "measured" not in methods(phi("show", "tiny-phi", "--json").json["data"])
     assert last_run(phi)["data"]["warnings"] == tuning["warnings"]
 
@@ -123,16 +126,16 @@ def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, enviro
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--tune",), 2, "which model"),
-        (("--tune", "tiny-phi", "--engine", "llama-server"), 2, "--engine"),
-        (("--tune", "tiny-phi", "--csv"), 2, "--csv"),
-        (("--tune", "tiny-phi", "--gpu-layers", "3"), 2, "--gpu-layers"),
-        (("--tune", "no-such-model"), 3, "no-such-model"),
-        (("--tune", "--reset", "no-such-model"), 3, "no-such-model"),
+        ((), 2, "which model"),
+        (("tiny-phi", "--engine", "llama-server"), 2, "--engine"),
+        (("tiny-phi", "--csv"), 2, "--csv"),
+        (("tiny-phi", "--gpu-layers", "3"), 2, "--gpu-layers"),
+        (("no-such-model",), 3, "no-such-model"),
+        (("--reset", "no-such-model"), 3, "no-such-model"),
     ],
 )
 def test_what_makes_no_sense(phi: Phi, arguments: tuple[str, ...], code: int, words: str) -> None:
-    run = phi("bench", *arguments)
+    run = phi("autotune", *arguments)
     assert (run.code, run.out) == (code, "")
     assert words in run.err
 
@@ -161,7 +164,7 @@ def test_what_was_found_of_one_model_is_shown_when_the_next_one_fails(
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_ctrl_c_shows_what_was_found_and_keeps_nothing(environment: dict[str, str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "phicli", "bench", "--tune", "tiny-phi", "--json"],
+        [sys.executable, "-m", "phicli", "autotune", "tiny-phi", "--json"],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""``phi bench --url`` as people run it."""
+"""``phi bench URL`` as people run it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from typing import Any
 
 import pytest
 
-from phicli.commands.benching.endpoint import loads_of
-from phicli.commands.benching.options import BenchOptions
+from phicli.bench.endpoint.benchmark import EndpointOptions, loads_of
 from phicli.engine.process import WorkerProcess
 from phicli.records.history import Entry, History
 from tests.engine.conftest import tiny_settings
@@ -76,25 +75,28 @@ def test_other_formats(phi: Phi, endpoint: Endpoint) -> None:
     assert page.startswith("| tokens | at a time |")
 
 
+URL = "http://127.0.0.1:1/v1"
+
+
 @pytest.mark.parametrize(
     ("options", "requests"),
     [
-        (BenchOptions(concurrency=(1, 2, 8)), [8, 8, 16]),
-        (BenchOptions(concurrency=(1, 8), quick=True, repeat=3), [4, 16]),
-        (BenchOptions(concurrency=(1, 4), repeat=3, repeat_typed=True), [3, 12]),
-        (BenchOptions(concurrency=(1, 4), requests=5), [5, 5]),
-        (BenchOptions(concurrency=(256,), repeat=1000, repeat_typed=True), [10_000]),
-        (BenchOptions(prompt_tokens=(16, 64), generated_tokens=(8,)), [8, 8]),
+        (EndpointOptions(URL, concurrency=(1, 2, 8)), [8, 8, 16]),
+        (EndpointOptions(URL, concurrency=(1, 8), quick=True), [4, 16]),
+        (EndpointOptions(URL, concurrency=(1, 4), repeat=3), [3, 12]),
+        (EndpointOptions(URL, concurrency=(1, 4), requests=5), [5, 5]),
+        (EndpointOptions(URL, concurrency=(256,), repeat=1000), [10_000]),
+        (EndpointOptions(URL, prompt_tokens=(16, 64), generated_tokens=(8,)), [8, 8]),
     ],
 )
-def test_the_number_of_requests_is_bounded(options: BenchOptions, requests: list[int]) -> None:
+def test_the_number_of_requests_is_bounded(options: EndpointOptions, requests: list[int]) -> None:
     assert [load.requests for load in loads_of(options)] == requests
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--plot", "x.svg"], "--plot does not go with --url"),
+        (["--plot", "x.svg"], "--plot has no meaning for an endpoint"),
         (["--threads", "2"], "--threads"),
         (["--depth", "10"], "--depth"),
         (["--tune"], "--tune"),
@@ -113,7 +115,7 @@ def test_addresses_that_are_none(phi: Phi) -> None:
     for url in ("host/v1", "http://", "file:///etc/passwd", "http://me:secret@:80/v1"):
         run = phi("bench", "--url", url)
         assert run.code == 2
-        assert "no address" in run.err
+        assert "not the address" in run.err
         assert "secret" not in run.err
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from phicli.hub.archive.exporting import export_model
-from phicli.hub.archive.form import MANIFEST, encode_manifest, header_block, padding_bytes
+from phicli.hub.archive.format import MANIFEST, encode_manifest, header_block, padding_bytes
 from tests.support.archived import put
 from tests.support.files import TINY_PHI
 from tests.support.other_programs import phi_4_mini_bytes, put_in_lm_studio, put_in_ollama, put_manifest

@@ -57,7 +57,7 @@ def test_a_damaged_record_is_told_by_the_list(phi: Phi, home: Path, tmp_path: Pa
 def test_a_terminated_import_leaves_nothing(environment: dict[str, str], home: Path, tmp_path: Path) -> None:
     code = (
         "import signal, os\n"
-        "from phicli.ui.cache.transport import progress\n"
+        "from phicli.ui.cache.import_export import progress\n"
         "from phicli.ui.terminal import Terminal\n"
         "from phicli.hub.archive.unfinished import partial_of\n"
         "from pathlib import Path\n"

@@ -62,9 +62,17 @@ def endpoint() -> Iterator[Endpoint]:
         yield found
 
 
-def test_the_model_that_is_set_is_none_of_an_endpoint(phi: Phi, endpoint: Endpoint) -> None:
-    given = ("bench", "--url", endpoint.url, "-n", "8", "-p", "32", "--requests", "1", "--json")
-    assert phi(*given, PHI_MODEL="tiny-phi").json["data"]["endpoint"]["model"] == "first-model"
+def test_what_holds_for_models_is_left_out_for_an_endpoint(phi: Phi, file: Path, endpoint: Endpoint) -> None:
+    file.write_text('model = "tiny-phi"\nthreads = 1\ncontext = 64\nkv_type = "q8_0"\n[bench]\nrequests = 1\n')
+    for given in (["--url", endpoint.url], [endpoint.url]):
+        run = phi("bench", *given, "-n", "8", "-p", "32", "--json")
+        assert run.code == 0, run.err
+        assert run.json["data"]["endpoint"]["model"] == "first-model"
+    run = phi("bench", "--quick", "-p", "0", "-n", "2", "--json")
+    assert run.json["data"]["runs"][0]["model"] == "tiny-phi"
+    assert phi("bench", endpoint.url, "--threads", "1").code == 2
+    assert phi("autotune", "--reset").code == 0
+    assert phi("autotune", "--reset", "--threads", "1").code == 2
 
 
 def test_a_default_model(phi: Phi, file: Path) -> None:
@@ -205,7 +213,7 @@ def test_as_json(phi: Phi, file: Path) -> None:
         (["set", "json", "true"], 3, "--json is typed each time"),
         (["set", "chat.json", "true"], 3, "--json is typed each time"),
         (["set", "chat.max-tokens", "1"], 3, "did you mean chat.max_tokens?"),
-        (["get", "max_tokens"], 3, "did you mean chat.max_tokens?"),
+        (["get", "top_p"], 3, "did you mean chat.top_p?"),
         (["get", "chat..seed"], 3, "phi config list --all"),
         (["get", "profile.fast.chat.seed"], 3, "'fast'"),
         (["list", "--profile", "fast"], 3, "'fast'"),

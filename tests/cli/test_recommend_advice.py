@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from phicli.commands.recommending import MachineOptions, report_for, wanted
 from phicli.errors import DoesNotFitError
 from phicli.fit.tasks import TASKS
 from phicli.fit.types import Request
 from phicli.hardware.simulation import profile_names
+from phicli.plan.machine import MachineOptions
+from phicli.plan.recommend_here import complete_request, report_for
 from phicli.ui.recommendation_data import report_data
 from tests.support.running import Phi
 
@@ -44,7 +45,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def advice(profile: str, task: str, context: int | None = None) -> dict[str, Any]:
     """What ``phi recommend --json --explain`` shows; in this process, which is quicker for so many."""
     request = Request(task=task, context_tokens=context)
-    return report_data(report_for(wanted(request, None), MachineOptions(profile=profile)), explain=True)
+    report = report_for(complete_request(request, None), MachineOptions(profile=profile), lambda _: None)
+    return report_data(report, explain=True)
 
 
 @pytest.mark.parametrize(("profile", "task", "model", "quant"), EXPECTED)

@@ -1,4 +1,4 @@
-"""``phi runs list``, ``show`` and ``export`` as people use them."""
+"""``phi runs list``, ``show`` and ``export`` as people use them; ``rm`` has a file of its own."""
 
 from __future__ import annotations
 

@@ -93,6 +93,11 @@ def test_what_is_typed_each_time_is_never_a_setting() -> None:
             assert not TYPED_EACH_TIME.intersection(flags_of(option.parameter)), setting.key.name
 
 
+def test_all_of_them_are_options() -> None:
+    there = {name for command in every_command() for parameter in command.params for name in flags_of(parameter)}
+    assert TYPED_EACH_TIME - there == {"help", "version", "profile"}
+
+
 def test_a_command_that_asks_takes_no_settings() -> None:
     asking = [one for one in every_command() if any("--yes" in parameter.opts for parameter in one.params)]
     assert {one.setting for one in asking} >= {"rm", "cache.prune"}

@@ -9,8 +9,8 @@ import pytest
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.chat_format import format_by_name
+from phicli.chat_format.example import spelled
 from phicli.chat_format.types import Message
-from phicli.ui.models.prompt_example import spelled
 from tests.support.cache_layout import put_in_cache
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi

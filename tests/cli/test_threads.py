@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.commands.threads import tell_threads
-from phicli.engine.types import MOST_THREADS
+from phicli.engine.settings import MOST_THREADS
 from phicli.hardware.cpu import usable_processors
+from phicli.hardware.threads import notice_threads
 from tests.support.running import Phi
 
 SHORT = ("-p", "8", "-n", "2", "-r", "1")
@@ -34,9 +34,9 @@ def test_more_than_there_are_processors_is_told_in_one_line(phi: Phi, command: l
 
 def test_the_most_of_a_list_counts() -> None:
     said: list[str] = []
-    tell_threads((), said.append)
-    tell_threads((1, HERE), said.append)
+    notice_threads((), said.append)
+    notice_threads((1, HERE), said.append)
     assert said == []
-    tell_threads((HERE + 2, 1, HERE + 7), said.append)
+    notice_threads((HERE + 2, 1, HERE + 7), said.append)
     assert len(said) == 1
     assert said[0].startswith(f"{HERE + 7} threads")

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.native_server import NativeServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.support.files import TINY_PHI
+from tests.support.processes import stopped
 
 BINARY = shutil.which("llama-server")
 KINDS = ["scripted", "llama", *(["native"] if BINARY else [])]
@@ -23,7 +26,7 @@ QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
 
 
 def tiny_settings(context_tokens: int = 256) -> LoadSettings:
-    return LoadSettings(model_path=TINY_PHI, context_tokens=context_tokens, threads=2)
+    return LoadSettings(model_path=TINY_PHI, context_tokens=context_tokens, engine=EngineSettings(threads=2))
 
 
 def make(kind: str, context_tokens: int) -> Engine:
@@ -32,6 +35,11 @@ def make(kind: str, context_tokens: int) -> Engine:
     if kind == "native" and BINARY is not None:
         return NativeServerEngine(tiny_settings(context_tokens), Path(BINARY))
     return LlamaServerEngine(tiny_settings(context_tokens))
+
+
+def standing_still(engine: Engine) -> AbstractContextManager[None]:
+    """Within the context nothing comes from the engine."""
+    return engine.standing_still() if isinstance(engine, ScriptedEngine) else stopped(engine.pid)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -45,5 +53,13 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
 def odd_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """An engine of its own, with a context that llama.cpp would round up."""
     made = make(request.param, 100)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=KINDS)
+def loading_engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """An engine that was just started."""
+    made = make(request.param, 256)
     yield made
     made.close()

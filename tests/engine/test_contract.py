@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
 from phicli.errors import ContextExceededError, EngineError
-from tests.engine.conftest import QUESTION
+from tests.engine.conftest import QUESTION, standing_still
 
 GREEDY = Sampling(temperature=0.0)
 
@@ -101,8 +105,58 @@ def test_closing_the_iterator_stops_and_leaves_it_usable(engine: Engine) -> None
     for event in events:
         if isinstance(event, Chunk):
             break
-    events.close()  # type: ignore[attr-defined]
+    events.close()
     assert run(engine, prompt)[0] == "The capital of France is Paris."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")
+def test_another_thread_closes_it_while_one_waits_for_the_next_event(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    generation = engine.generate(prompt, GREEDY)
+    seen: list[object] = []
+    with standing_still(engine):
+        waiting = threading.Thread(target=lambda: seen.extend(generation))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        generation.close()
+        waiting.join(30)
+        assert not waiting.is_alive()
+    assert not any(isinstance(event, Done) for event in seen)
+    assert list(generation) == []
+    assert run(engine, prompt)[0] == "The capital of France is Paris."
+
+
+def test_closing_before_the_first_event_and_twice_asks_nothing(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    generation = engine.generate(prompt, GREEDY)
+    generation.close()
+    generation.close()
+    assert list(generation) == []
+    assert run(engine, prompt)[0] == "The capital of France is Paris."
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")
+def test_another_thread_closes_it_while_the_model_loads(loading_engine: Engine) -> None:
+    generation = loading_engine.generate((1, 2, 3), GREEDY)
+    with standing_still(loading_engine):
+        waiting = threading.Thread(target=list, args=(generation,))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        generation.close()
+        waiting.join(30)
+        assert not waiting.is_alive()
+    loading_engine.wait_ready()
+    assert run(loading_engine, loading_engine.tokenize(QUESTION, parse_special=True))[0].startswith("The capital")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")
+def test_several_threads_wait_until_it_is_loaded(loading_engine: Engine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        with standing_still(loading_engine):
+            waiting = [pool.submit(loading_engine.tokenize, "x", parse_special=False) for _ in range(4)]
+        assert len({one.result(30) for one in waiting}) == 1
 
 
 def test_a_prompt_as_long_as_the_context_is_refused(engine: Engine) -> None:

@@ -138,7 +138,7 @@ def test_a_path_without_v1_is_given_one(typed: str, proposed: str) -> None:
         with EndpointClient(read_address(place + typed, {})) as client, pytest.raises(EndpointError) as caught:
             list(client.chat({"model": "m", "messages": []}, silence_s=5, total_s=5))
     assert caught.value.kind == "not_found"
-    assert caught.value.hint.endswith(f"--url {place}{proposed}")
+    assert caught.value.hint.endswith(f"most addresses end in /v1: {place}{proposed}")
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,11 @@ def test_a_redirect_is_told_as_an_address_to_give(location: str, shown: str) -> 
 
 @pytest.mark.parametrize(
     ("user", "key", "hint"),
-    [("", "", "set PHI_API_KEY"), ("", "other-key", "check PHI_API_KEY"), ("me:pass-word@", "", "password in --url")],
+    [
+        ("", "", "set PHI_API_KEY"),
+        ("", "other-key", "check PHI_API_KEY"),
+        ("me:pass-word@", "", "password in the address"),
+    ],
 )
 def test_a_refusal_names_what_to_check(user: str, key: str, hint: str) -> None:
     with Endpoint() as endpoint:

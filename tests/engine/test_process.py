@@ -7,12 +7,14 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.process import WorkerProcess
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
@@ -20,7 +22,7 @@ from tests.support.processes import gone
 
 
 def load(path: Path, log_dir: Path) -> None:
-    engine = LlamaServerEngine(LoadSettings(model_path=path, context_tokens=256, threads=1), log_dir=log_dir)
+    engine = LlamaServerEngine(LoadSettings(path, 256, EngineSettings(threads=1)), log_dir=log_dir)
     try:
         engine.wait_ready()
     finally:
@@ -33,7 +35,7 @@ def test_a_text_file_is_refused_with_the_engines_reason(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"could not load.*invalid magic characters") as caught:
         load(path, tmp_path)
     assert caught.value.exit_code == 6
-    assert "phi chat tiny-phi" in caught.value.hint
+    assert "phi chat tiny-phi" in caught.value.hint_for("chat")
     assert Path((caught.value.data or {})["engine_log"]).read_text()
 
 
@@ -118,6 +120,18 @@ def test_the_engine_dies_with_a_killed_parent(tmp_path: Path, wait: bool) -> Non
     parent.wait()
     parent.stdout.close()
     assert gone(pid)
+
+
+def test_the_engine_outlives_the_thread_that_started_it(tmp_path: Path) -> None:
+    """Linux's parent-death signal comes with the end of the thread, not of the process."""
+    with ThreadPoolExecutor(1) as pool:
+        engine = pool.submit(LlamaServerEngine, tiny_settings(), log_dir=tmp_path).result()
+    try:
+        engine.wait_ready()
+        assert not gone(engine.pid, within_s=0.2)
+        assert engine.tokenize("x", parse_special=False)
+    finally:
+        engine.close()
 
 
 def test_only_the_key_opens_the_server(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import Surroundings
-from phicli.engine.types import Event, Sampling
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import GenerationEvent, Sampling
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Cpu, Memory
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from tests.fakes.clocked_engine import Clock, ClockedEngine
 
 CLOCK = Clock(layer=2.0, fixed=10.0, attention=0.5, prefill=1.0, prefill_fixed=7.0)
@@ -46,7 +47,7 @@ class Laboratory:
     def launch(
         self,
         subject: Subject,
-        settings: BenchSettings,
+        settings: EngineSettings,
         context_tokens: int,
         *,
         slots: int = 1,
@@ -87,7 +88,7 @@ class LabEngine(ClockedEngine):
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         assert sampling.ignore_eos
         laboratory = self._laboratory
         laboratory.asked.append(Asked(self._name, len(prompt), sampling.max_tokens or 0))
@@ -118,7 +119,7 @@ def load(model: str = "phi-4-mini", threads: int = 2, *, gib: float = 2.0, conte
         vocabulary=200064,
         trained_context_tokens=131072,
     )
-    return Load(subject(model), BenchSettings(threads), shape, context_tokens)
+    return Load(subject(model), EngineSettings(threads), shape, context_tokens)
 
 
 def memory(gib: float) -> Memory:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from phicli.engine.types import Done, Event, Sampling, Timings, Usage
+from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import TemplateError
 
 
@@ -52,7 +52,7 @@ class ClockedEngine:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         assert len(prompt) + sampling.max_tokens <= self._context
         self.prompt_lengths.append(len(prompt))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from phicli.bench.launch import BenchEngine
 from phicli.engine.logprobs import Scored
-from phicli.engine.types import Event, Sampling
-from phicli.records.run import BenchSettings, Subject
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import GenerationEvent, Sampling
+from phicli.records.run import Subject
 
 Rule = Callable[[Sequence[int]], Mapping[int, float]]
 """The probabilities of the next token after a prompt; all that there are."""
@@ -40,7 +41,7 @@ class RuledEngine:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         raise NotImplementedError("it only predicts")
 
     def score(self, prompt: Sequence[int], token_id: int, *, likeliest: int) -> Scored:
@@ -70,7 +71,7 @@ class Launcher:
     ) -> None:
         self._rules, self._shifts, self._fails = rules, shifts or {}, fails
         self.engines: dict[str, RuledEngine] = {}
-        self.settings: list[BenchSettings] = []
+        self.settings: list[EngineSettings] = []
         self.running = 0
         self.most_running = 0
 
@@ -78,7 +79,7 @@ class Launcher:
     def __call__(
         self,
         subject: Subject,
-        settings: BenchSettings,
+        settings: EngineSettings,
         context_tokens: int,
         *,
         slots: int = 1,

@@ -6,11 +6,14 @@ sequence it saw, as in a server with one slot.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from phicli.answering.encode import SpecialTokens
-from phicli.engine.types import Chunk, Done, Event, FinishReason, Prefill, Sampling, Timings, Usage
+from phicli.engine.closable import Closable, Closing
+from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _FIRST_SPECIAL = 0x110000
@@ -48,7 +51,10 @@ def _until(answer: str, stop_strings: Sequence[str]) -> str:
 
 
 class ScriptedEngine:
-    """Args: the script, the context, after how many tokens to die (None: never), whether the file has a template."""
+    """Args: the script, the context, after how many tokens to die (None: never), whether the file has a template.
+
+    While ``goes_on`` is not set it stands still before the next token, as a slow engine would.
+    """
 
     def __init__(
         self, script: Script, *, context_tokens: int = 4096, dies_after: int | None = None, template: bool = False
@@ -61,6 +67,8 @@ class ScriptedEngine:
         self.prompts: list[str] = []
         self.closed = False
         self.stopped_early = 0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
 
     @property
     def context_tokens(self) -> int:
@@ -69,6 +77,19 @@ class ScriptedEngine:
     @property
     def load_ms(self) -> float:
         return 1.0
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        self.goes_on.clear()
+        try:
+            yield
+        finally:
+            self.goes_on.set()
+
+    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
+        while not self.goes_on.wait(0.01):
+            if check is not None:
+                check()
 
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
         ids: list[int] = []
@@ -95,7 +116,18 @@ class ScriptedEngine:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Closable[GenerationEvent]:
+        return Closable(lambda closing: self._events(closing, prompt, sampling, stop_ids, stop_strings, visible_tokens))
+
+    def _events(
+        self,
+        closing: Closing,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        stop_ids: frozenset[int],
+        stop_strings: Sequence[str],
+        visible_tokens: Sequence[str],
+    ) -> Generator[GenerationEvent, None, None]:
         if not prompt:
             raise EngineError("there is nothing to generate from")
         if len(prompt) >= self._context:
@@ -106,7 +138,7 @@ class ScriptedEngine:
         finished = False
         generated: list[int] = []
         try:
-            reason: FinishReason = "stop"
+            reason: StopReason = "stop"
             for token in self.tokenize(_until(self._script(spell(prompt)), stop_strings), parse_special=True):
                 if self._dies_after is not None and len(generated) >= self._dies_after:
                     finished = True
@@ -116,6 +148,7 @@ class ScriptedEngine:
                     break
                 if token in stop_ids or _BY_ID.get(token) in ("<|end|>", "<|endoftext|>"):
                     break
+                self.wait_ready(closing.check)
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
+from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError
-from phicli.records.run import BenchSettings
 
-Factor = Callable[[BenchSettings], float]
+Factor = Callable[[EngineSettings], float]
 """How many times as long something takes with these settings; 1 is the usual time."""
 
 
-def _one(_: BenchSettings) -> float:
+def _one(_: EngineSettings) -> float:
     return 1.0
 
 
@@ -35,9 +35,9 @@ class TunableMachine:
     seed: int = 1
     changes_after: int = 1 << 30
     interrupted_at: int = 0
-    fails: Callable[[BenchSettings], bool] = lambda _: False
+    fails: Callable[[EngineSettings], bool] = lambda _: False
     now_s: float = 0.0
-    asked: list[tuple[BenchSettings, Job]] = field(default_factory=list)
+    asked: list[tuple[EngineSettings, Job]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
@@ -45,7 +45,7 @@ class TunableMachine:
     def clock(self) -> float:
         return self.now_s
 
-    def __call__(self, settings: BenchSettings, job: Job) -> Trial:
+    def __call__(self, settings: EngineSettings, job: Job) -> Trial:
         self.asked.append((settings, job))
         if len(self.asked) == self.interrupted_at:
             raise KeyboardInterrupt
@@ -65,6 +65,6 @@ class TunableMachine:
             batched_ms=batched if job.batched else None,
         )
 
-    def _ms(self, usual: float, factor: Factor, settings: BenchSettings) -> float:
+    def _ms(self, usual: float, factor: Factor, settings: EngineSettings) -> float:
         by_settings = 1.0 if len(self.asked) > self.changes_after else factor(settings)
         return usual * by_settings * math.exp(self._random.gauss(0, self.noise))

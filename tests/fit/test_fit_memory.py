@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.settings import EngineSettings
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import (
     GIB,
@@ -48,7 +49,9 @@ def test_the_cache_per_token_is_as_published(shape: ModelShape, kib_per_token: i
 
 
 def test_the_cache_by_type_as_the_engine_reports_it() -> None:
-    sizes = [plan_memory(MINI, context_tokens=1024, kv_type_bytes=b).kv_bytes / MIB for b in KV_TYPE_BYTES.values()]
+    sizes = [
+        plan_memory(MINI, EngineSettings(1, kv_type=name), context_tokens=1024).kv_bytes / MIB for name in KV_TYPE_BYTES
+    ]
     assert sizes == [128, 68, 36]
 
 
@@ -59,18 +62,18 @@ def test_the_context_is_rounded_up_to_256() -> None:
 
 @pytest.mark.parametrize(("shape", "mib"), [(MINI, 82), (PHI_3, 82), (PHI_4, 159)])
 def test_the_compute_buffer_as_measured(shape: ModelShape, mib: int) -> None:
-    needed = plan_memory(shape, context_tokens=4096, batch_tokens=512)
+    needed = plan_memory(shape, EngineSettings(1, 512), context_tokens=4096)
     assert needed.compute_bytes / MIB == pytest.approx(mib, abs=0.6)
 
 
 def test_without_flash_attention_scores_take_space() -> None:
-    needed = plan_memory(MINI, context_tokens=4096, batch_tokens=512, flash_attention=False)
+    needed = plan_memory(MINI, EngineSettings(1, 512, flash_attention="off"), context_tokens=4096)
     assert needed.compute_bytes == 4 * 512 * (4096 * 25 + 5 * 3072 + 2 * 8 * 128)
 
 
 def test_repacking_counts_the_copy() -> None:
     plain = plan_memory(MINI, context_tokens=4096)
-    packed = plan_memory(MINI, context_tokens=4096, repack=True)
+    packed = plan_memory(MINI, EngineSettings(1, repack=True), context_tokens=4096)
     assert packed.total_bytes - plain.total_bytes == packed.repack_bytes == MINI.repackable_bytes
     parts = (plain.weights_bytes, plain.kv_bytes, plain.compute_bytes, plain.repack_bytes, plain.overhead_bytes)
     assert sum(parts) == plain.total_bytes
@@ -122,7 +125,7 @@ def test_what_does_not_fit_says_the_sums_and_a_smaller_context() -> None:
     assert "weights 2.31 GiB" in error.message
     assert "131,072 tokens of context 16.00 GiB" in error.message
     assert "a test" in error.message
-    assert error.hint.endswith(f"phi chat 'my model.gguf' --context {fitting}")
+    assert error.hint_for("chat").endswith(f"phi chat 'my model.gguf' --context {fitting}")
     assert error.data is not None
     assert error.data["total_bytes"] == needed.total_bytes
     assert error.data["usable_bytes"] == usable_bytes(memory)
@@ -134,10 +137,10 @@ def test_what_does_not_fit_says_the_sums_and_a_smaller_context() -> None:
     [(1, "phi-4", "tiny-phi"), (4, "phi-4", "phi-4-mini"), (4, "phi-4-mini:q8_0", "tiny-phi"), (14, "moe", "phi-4")],
 )
 def test_a_smaller_model_is_proposed(available_gib: float, model: str, proposed: str) -> None:
-    huge = plan_memory(replace(MINI, weights_bytes=40 * GIB), context_tokens=4096, repack=True)
+    huge = plan_memory(replace(MINI, weights_bytes=40 * GIB), EngineSettings(1, repack=True), context_tokens=4096)
     with pytest.raises(DoesNotFitError) as caught:
         check_fits(huge, machine(16, available_gib), model=model, context_tokens=4096)
-    assert caught.value.hint.endswith(f"phi chat {proposed}")
+    assert caught.value.hint_for("chat").endswith(f"phi chat {proposed}")
     assert "repacked" in caught.value.message
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from phicli.catalog.load import catalog
+from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import GIB, MIB, plan_memory, usable_bytes
-from phicli.fit.placement import BATCH_TOKENS, gpu_budget_bytes, place
+from phicli.fit.placement import gpu_budget_bytes, place
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Request
 from phicli.hardware.types import Gpu, Machine
@@ -37,10 +38,9 @@ def test_the_memory_is_that_of_the_model_with_as_many_layers(name: str, vram: fl
         placed = place(shape(name), here, context, "f16")
         expected = plan_memory(
             shape(name),
+            EngineSettings(1, repack=placed.memory.repack_bytes > 0),
             context_tokens=context,
-            batch_tokens=BATCH_TOKENS,
             gpu_layers=placed.gpu_layers,
-            repack=placed.memory.repack_bytes > 0,
         )
         assert placed.memory == expected
         assert placed.memory.gpu_bytes <= gpu_budget_bytes(here.gpus)
@@ -55,7 +55,7 @@ def test_as_many_layers_as_there_is_room_for(name: str) -> None:
         here = with_gpus(vram)
         layers = place(shape(name), here, 4096, "f16").gpu_layers
         if 0 < layers <= shape(name).layers:
-            more = plan_memory(shape(name), context_tokens=4096, batch_tokens=BATCH_TOKENS, gpu_layers=layers + 1)
+            more = plan_memory(shape(name), context_tokens=4096, gpu_layers=layers + 1)
             assert more.gpu_bytes > gpu_budget_bytes(here.gpus)
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.errors import DoesNotFitError, UnsupportedModelError, UsageError
-from phicli.fit.gates import check_request
 from phicli.fit.recommend import placements
+from phicli.fit.requirements import check_request
 from phicli.fit.types import Request
 from phicli.plan.candidates import candidates
 from tests.support.machines import CONTAINER_4, GPU_24, LAPTOP_16

@@ -136,7 +136,7 @@ except UsageError as error:
 """
     root = Path(__file__).parents[2]
     out = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
-    assert "phicli[dev]" in out.stdout
+    assert "pip install ." in out.stdout
     assert "gguf" in out.stdout
 
 

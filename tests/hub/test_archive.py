@@ -16,7 +16,7 @@ from phicli.hub import verified
 from phicli.hub.archive import exporting as archive_export
 from phicli.hub.archive import importing as archive_import
 from phicli.hub.archive.exporting import Exported, export_model
-from phicli.hub.archive.form import MANIFEST, is_archive
+from phicli.hub.archive.format import MANIFEST, is_archive
 from phicli.hub.archive.importing import import_archive
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import find

@@ -18,13 +18,13 @@ import pytest
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError
 from phicli.hub.archive import importing as archive_import
 from phicli.hub.archive.exporting import export_model
-from phicli.hub.archive.form import is_archive
+from phicli.hub.archive.format import is_archive
 from phicli.hub.archive.importing import import_archive
 from phicli.hub.archive.unfinished import abandoned, alone_in, partial_of
 from phicli.hub.disk.prune import plan_prune, prune
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import find, registered
-from phicli.hub.writing import UnwritableError, writing
+from phicli.hub.write_errors import UnwritableError, writing
 from tests.hub.test_archive_hostile import pack, unpack
 from tests.support.archived import MODEL, REPO, put
 from tests.support.cache_layout import photograph

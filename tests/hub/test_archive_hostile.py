@@ -15,7 +15,7 @@ import pytest
 
 from phicli.errors import IntegrityError, NotFoundError
 from phicli.hub.archive import importing as archive_import
-from phicli.hub.archive.form import MANIFEST
+from phicli.hub.archive.format import MANIFEST
 from phicli.hub.archive.importing import import_archive
 from phicli.hub.in_place.registry import registered
 from tests.support.archived import MODEL, NAME, PHI_4_MINI

@@ -13,11 +13,9 @@ from phicli.fit.shape import shape_of
 from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.recipe import recipe_sum
-from phicli.gguf_file.skeleton import write_skeleton
 from phicli.plan.candidates import candidates
 from phicli.plan.installed import CACHE, InstalledModel
-
-pytest.importorskip("gguf")
+from tests.support.skeleton import write_skeleton
 
 BOOK = catalog()
 

@@ -54,9 +54,9 @@ def plan(name: str, use: Use = Use.ONE_ANSWER, memory: Memory | None = PLENTY, *
 
 def test_one_answer_starts_fast_and_a_conversation_runs_fast() -> None:
     once, talk = plan("phi-4-mini"), plan("phi-4-mini", Use.CONVERSATION)
-    assert (once.settings.repack, once.settings.warmup) == (False, False)
-    assert (talk.settings.repack, talk.settings.warmup) == (True, True)
-    assert plan("phi-4-mini-reasoning").settings.repack  # long answers
+    assert (once.settings.engine.repack, once.settings.warmup) == (False, False)
+    assert (talk.settings.engine.repack, talk.settings.warmup) == (True, True)
+    assert plan("phi-4-mini-reasoning").settings.engine.repack  # long answers
 
 
 def test_the_allocation_starts_at_the_original_context() -> None:
@@ -70,12 +70,12 @@ def test_the_allocation_starts_at_the_original_context() -> None:
 def test_weights_are_repacked_only_where_that_fits_at_every_size() -> None:
     memory = Memory(8 * GIB, int(6.5 * GIB), "test")
     chosen = plan("phi-4-mini", Use.CONVERSATION, memory)
-    assert chosen.settings.repack
+    assert chosen.settings.engine.repack
     for context_tokens in (4096, 8192, 16384, chosen.context.limit_tokens):
         settings = chosen.settings_for(context_tokens)
-        needed = plan_memory(shape_of(phi_4_mini()), context_tokens=context_tokens, repack=settings.repack)
+        needed = plan_memory(shape_of(phi_4_mini()), settings.engine, context_tokens=context_tokens)
         assert needed.total_bytes <= usable_bytes(memory)
-    assert not chosen.settings_for(chosen.context.limit_tokens).repack
+    assert not chosen.settings_for(chosen.context.limit_tokens).engine.repack
 
 
 def test_what_does_not_fit_is_refused_with_the_sums_and_a_context_that_fits() -> None:

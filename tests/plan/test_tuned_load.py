@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from phicli.catalog.resolve import resolve
+from phicli.engine.settings import EngineSettings
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import GIB, plan_memory, usable_bytes
 from phicli.fit.placement import Placement
@@ -22,8 +23,10 @@ from phicli.plan.tuned import BATCH, CONVERSATION, ONE_ANSWER, Tuned, Winner
 from phicli.plan.tuned_speed import as_tuned
 from tests.plan.test_plan_load import PLENTY, phi_4_mini
 
-FAST = Winner(3, 256, "f16", "off", repack=True, default=False, ratio=1.3, ratio_low=1.2, ratio_high=1.4)
-PLAIN = Winner(5, 64, "f16", "auto", repack=False, default=False, ratio=1.1, ratio_low=1.0, ratio_high=1.2)
+FAST = Winner(
+    EngineSettings(3, 256, flash_attention="off", repack=True), default=False, ratio=1.3, ratio_low=1.2, ratio_high=1.4
+)
+PLAIN = Winner(EngineSettings(5, 64), default=False, ratio=1.1, ratio_low=1.0, ratio_high=1.2)
 
 
 def tuned(one_answer: Winner = PLAIN, conversation: Winner = FAST) -> Tuned:
@@ -37,12 +40,12 @@ def plan(
 ) -> LoadPlan:
     variant = resolve("phi-4-mini").variant
     model = LocatedModel("phi-4-mini", "phi-4-mini", Path("model.gguf"), variant, "Q4_K_M")
-    given = ChatOptions(**options)  # type: ignore[arg-type]
+    given = ChatOptions(engine=options)
     return plan_load(model, phi_4_mini(), given, use, memory=memory, cores=4, tuned=found)
 
 
 def of_engine(chosen: LoadPlan) -> tuple[int, int, str, str, bool]:
-    one = chosen.settings
+    one = chosen.settings.engine
     return one.threads, one.batch_tokens, one.kv_type, one.flash_attention, one.repack
 
 
@@ -59,29 +62,32 @@ def test_settings_say_whether_they_were_tuned() -> None:
 
 
 def test_what_was_asked_for_comes_first() -> None:
-    assert plan(found=tuned(), threads=1).settings.threads == 1
+    assert plan(found=tuned(), threads=1).settings.engine.threads == 1
     chosen = plan(found=tuned(), kv_type="q8_0")
-    assert (chosen.settings.kv_type, chosen.settings.flash_attention) == ("q8_0", "auto")  # it needs flash attention
+    assert (chosen.settings.engine.kv_type, chosen.settings.engine.flash_attention) == (
+        "q8_0",
+        "auto",
+    )  # it needs flash attention
     layers = plan(found=tuned(), gpu_layers=0)
-    assert (layers.settings.threads, layers.settings_data()["tuned"]) == (4, False)
+    assert (layers.settings.engine.threads, layers.settings_data()["tuned"]) == (4, False)
 
 
 def test_tuned_repacking_is_dropped_where_it_does_not_fit_any_more() -> None:
-    repacked = replace(FAST, batch_tokens=128, flash_attention="auto")
+    repacked = replace(FAST, settings=EngineSettings(3, repack=True))
     small = Memory(8 * GIB, int(4.5 * GIB), "test")
     chosen = plan(memory=small, found=tuned(conversation=repacked))
-    assert (chosen.settings.repack, chosen.settings.threads) == (False, 3)
+    assert (chosen.settings.engine.repack, chosen.settings.engine.threads) == (False, 3)
     assert chosen.settings_data()["tuned"] is True
 
 
 def test_a_tuned_batch_is_dropped_before_anything_is_refused() -> None:
     shape = shape_of(phi_4_mini())
     plain = plan_memory(shape, context_tokens=4096).total_bytes
-    greedy = replace(PLAIN, batch_tokens=4096, flash_attention="off")
+    greedy = replace(PLAIN, settings=EngineSettings(5, 4096, flash_attention="off"))
     just_enough = Memory(8 * GIB, plain + (600 << 20), "test")
     assert usable_bytes(just_enough) >= plain
     chosen = plan(memory=just_enough, found=tuned(conversation=greedy))
-    assert (chosen.settings.batch_tokens, chosen.settings.flash_attention) == (128, "auto")
+    assert (chosen.settings.engine.batch_tokens, chosen.settings.engine.flash_attention) == (128, "auto")
     too_small = Memory(8 * GIB, plain // 2, "test")
     with pytest.raises(DoesNotFitError):
         plan(memory=too_small, found=tuned(conversation=greedy))
@@ -90,33 +96,27 @@ def test_a_tuned_batch_is_dropped_before_anything_is_refused() -> None:
 def test_whatever_the_context_grows_to_fits() -> None:
     memory = Memory(8 * GIB, int(6.5 * GIB), "test")
     chosen = plan(memory=memory, found=tuned())
-    assert chosen.settings.repack
+    assert chosen.settings.engine.repack
     for context_tokens in (4096, 8192, 16384, chosen.context.limit_tokens):
         one = chosen.settings_for(context_tokens)
-        needed = plan_memory(
-            chosen.shape,
-            context_tokens=context_tokens,
-            batch_tokens=one.batch_tokens,
-            repack=one.repack,
-            flash_attention=one.flash_attention != "off",
-        )
+        needed = plan_memory(chosen.shape, one.engine, context_tokens=context_tokens)
         assert needed.total_bytes <= usable_bytes(memory)
-        assert (one.threads, one.context_tokens) == (3, context_tokens)
-    assert chosen.settings_for(4096).repack
-    assert not chosen.settings_for(chosen.context.limit_tokens).repack
+        assert (one.engine.threads, one.context_tokens) == (3, context_tokens)
+    assert chosen.settings_for(4096).engine.repack
+    assert not chosen.settings_for(chosen.context.limit_tokens).engine.repack
 
 
 def test_a_quantised_cache_is_taken_only_where_memory_needs_it() -> None:
-    quantised = replace(PLAIN, kv_type="q8_0")
-    assert plan(found=tuned(conversation=quantised)).settings.kv_type == "f16"
+    quantised = replace(PLAIN, settings=EngineSettings(5, 64, kv_type="q8_0"))
+    assert plan(found=tuned(conversation=quantised)).settings.engine.kv_type == "f16"
     shape = shape_of(phi_4_mini())
     between = plan_memory(shape, context_tokens=4096).total_bytes - (50 << 20)
     tight = Memory(8 * GIB, between + (512 << 20), "test")
-    assert plan_memory(shape, context_tokens=4096, kv_type_bytes=1.0625).total_bytes <= usable_bytes(tight)
+    assert plan_memory(shape, EngineSettings(1, kv_type="q8_0"), context_tokens=4096).total_bytes <= usable_bytes(tight)
     untuned = plan(memory=tight)
-    assert (untuned.settings.kv_type, untuned.settings.context_tokens < 4096) == ("f16", True)
+    assert (untuned.settings.engine.kv_type, untuned.settings.context_tokens < 4096) == ("f16", True)
     chosen = plan(memory=tight, found=tuned(conversation=quantised))
-    assert (chosen.settings.kv_type, chosen.settings.context_tokens) == ("q8_0", 4096)
+    assert (chosen.settings.engine.kv_type, chosen.settings.context_tokens) == ("q8_0", 4096)
 
 
 def test_nobody_knows_the_memory() -> None:
@@ -136,7 +136,7 @@ def test_the_speed_is_that_of_the_tuned_threads_and_layout() -> None:
 
         return speed
 
-    placement = Placement(4096, "f16", plan_memory(shape, context_tokens=4096, repack=True))
+    placement = Placement(4096, "f16", plan_memory(shape, EngineSettings(1, repack=True), context_tokens=4096))
     speed_of = as_tuned(with_threads, [tuned()])  # type: ignore[arg-type]
     speed_of(mine, placement)
     speed_of(replace(mine, quant="Q8_0"), placement)

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.build import engine_build
-from phicli.fit.calibration import Calibration, Conditions, Measurement
-from phicli.records.calibration_files import (
-    load_calibrations,
-    load_measurements,
-    save_calibration,
-    save_measurement,
-)
+from phicli.engine.starting import build_of
+from phicli.fit.calibration import Calibration, Conditions
+from phicli.records.calibration_files import load_calibrations, save_calibration
 
 HERE = Conditions("Some CPU 9000", "xllamacpp 1", 4, repack=True)
 CALIBRATION = Calibration(
@@ -32,9 +27,6 @@ CALIBRATION = Calibration(
     spread=0.02,
     made_at="2026-11-22T10:00:00+00:00",
 )
-MEASUREMENT = Measurement(
-    HERE, "phi-4-mini", "Q4_K_M", 2_489_000_000, 0, 11.5, 0.2, 512, 34.0, "2026-11-22T10:00:00+00:00"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -49,14 +41,11 @@ def calibrations(build: str = "xllamacpp 1", cpu: str = "Some CPU 9000") -> tupl
 
 def test_what_was_kept_is_found_again() -> None:
     save_calibration(CALIBRATION)
-    save_measurement(MEASUREMENT)
     assert calibrations() == (CALIBRATION,)
-    assert load_measurements("Some CPU 9000", "xllamacpp 1") == (MEASUREMENT,)
 
 
 def test_nothing_was_kept() -> None:
     assert calibrations() == ()
-    assert load_measurements("Some CPU 9000") == ()
 
 
 def test_another_processor_and_another_build_are_left_out() -> None:
@@ -66,10 +55,10 @@ def test_another_processor_and_another_build_are_left_out() -> None:
 
 
 def test_the_build_is_the_installed_one_unless_told() -> None:
-    now = replace(CALIBRATION, conditions=replace(HERE, build=engine_build()))
+    now = replace(CALIBRATION, conditions=replace(HERE, build=build_of()))
     save_calibration(CALIBRATION)
     save_calibration(now)
-    assert engine_build().startswith("xllamacpp ")
+    assert build_of().startswith("xllamacpp ")
     assert load_calibrations("Some CPU 9000") == (now,)
 
 
@@ -94,12 +83,6 @@ def test_other_conditions_are_kept_beside_it(other: Calibration) -> None:
     save_calibration(CALIBRATION)
     save_calibration(other)
     assert len(calibrations()) == 2
-
-
-def test_runs_at_two_depths_are_kept_side_by_side() -> None:
-    save_measurement(MEASUREMENT)
-    save_measurement(replace(MEASUREMENT, depth_tokens=4096, decode_tps=7.0))
-    assert {run.depth_tokens for run in load_measurements("Some CPU 9000", "xllamacpp 1")} == {0, 4096}
 
 
 def test_the_newest_comes_first() -> None:

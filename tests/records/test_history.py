@@ -196,3 +196,34 @@ def test_kinds() -> None:
     assert (kind_of(None), kind_of("Eval")) == (None, "eval")
     with pytest.raises(UsageError, match="nonsense"):
         kind_of("nonsense")
+
+
+def test_entries_are_removed_all_at_once(kept: History) -> None:
+    assert kept.remove(["run01"]) == 0
+    assert not kept.path.exists(), "removing makes nothing"
+    for number in range(4):
+        kept.add(entry(number))
+    assert kept.remove(["run01", "run03", "none"]) == 2
+    assert [one.run_id for one in kept.entries()] == ["run02", "run00"]
+    assert kept.remove([]) == 0
+
+
+def test_an_update_sees_all_and_saves_all_or_nothing(kept: History) -> None:
+    kept.add(entry(1))
+    assert kept.update(lambda entries: [*entries, entry(2), replace(entry(1), model="other")]) == 3
+    assert [one.model for one in kept.entries()] == ["phi-4-mini", "other"]
+    with pytest.raises(ValueError, match="JSON"):
+        kept.update(lambda _: [entry(3), entry(4, data={"tps": float("nan")})])
+    assert len(kept.entries()) == 2
+
+
+def test_those_of_a_processor_and_a_build(kept: History) -> None:
+    kept.add(entry(1))
+    kept.add(entry(2, build="2"))
+    kept.add(entry(3, kind="tune"))
+    kept.add(entry(4, kind="eval"))
+    kept.add(entry(5, cpu="other"))
+    found = list(kept.parts(("a", "b"), kinds=("run", "tune"), cpu="CPU", build="1"))
+    assert [one.run_id for one in found] == ["run03", "run01"]
+    assert found[1] == replace(entry(1), data={"a": 1, "b": None})
+    assert list(kept.parts(("a", "b"), kinds=("run",), cpu="\udcff", build="1")) == []

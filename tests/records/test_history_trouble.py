@@ -16,7 +16,7 @@ from threading import Timer
 import pytest
 
 from phicli.errors import DoesNotFitError, IntegrityError, PhiError
-from phicli.records import history as module
+from phicli.records import history_file as module
 from phicli.records.history import History
 from tests.support.disks import small_file_system
 from tests.support.runs import ENTRY, entry

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from phicli.engine.settings import EngineSettings
 from phicli.records.machine_mark import machine_mark
 from phicli.records.tuned import USES, Tuned, Winner
 from phicli.records.tuned_files import (
@@ -25,7 +26,7 @@ from phicli.records.tuned_files import (
 
 HERE = Conditions("Some CPU 9000", 4, "xllamacpp 1")
 HASH = "ab" * 32
-WINNER = Winner(3, 256, "f16", "off", True, default=False, ratio=1.2, ratio_low=1.1, ratio_high=1.3)
+WINNER = Winner(EngineSettings(3, 256, "f16", "off", True), default=False, ratio=1.2, ratio_low=1.1, ratio_high=1.3)
 TUNED = Tuned(
     model="phi-4-mini",
     variant_id="phi-4-mini",
@@ -186,3 +187,27 @@ def test_settings_that_cannot_be_are_not_used(model: Path, name: str, value: obj
 
 def test_a_model_file_that_is_gone_is_no_error(tmp_path: Path) -> None:
     assert find_tuned(tmp_path / "gone.gguf", None, nobody_asks).current is None
+
+
+@pytest.mark.parametrize(
+    "damage", [{"threads": 800}, {"threads": True}, {"kv_type": "f32"}, {"repack": "on"}, {"batch_tokens": 1 << 20}]
+)
+def test_a_winner_that_the_engine_would_refuse_is_not_used(model: Path, damage: dict[str, object]) -> None:
+    path = save_tuned(TUNED, model, HASH)
+    assert find_tuned(model, HASH, here).current == TUNED
+    data = json.loads(path.read_text())
+    for entry in data["tuned"]:
+        entry["winners"][USES[0]] |= damage
+    path.write_text(json.dumps(data))
+    assert find_tuned(model, HASH, here).current is None
+
+
+def test_winners_of_an_earlier_version_are_read(model: Path) -> None:
+    """They have the settings beside the ratio, and none for the layers."""
+    path = save_tuned(TUNED, model, HASH)
+    data = json.loads(path.read_text())
+    for winner in data["tuned"][0]["winners"].values():
+        del winner["gpu_layers"]
+        assert list(winner)[:5] == ["threads", "batch_tokens", "kv_type", "flash_attention", "repack"]
+    path.write_text(json.dumps(data))
+    assert find_tuned(model, HASH, here).current == TUNED

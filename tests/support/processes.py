@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -20,8 +24,12 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """Process ids of the children of ``pid``."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Process ids of the children of ``pid``, whichever of its threads started them."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def wait_for_child(pid: int, within_s: float = 20.0) -> None:
@@ -29,3 +37,14 @@ def wait_for_child(pid: int, within_s: float = 20.0) -> None:
     deadline = time.monotonic() + within_s
     while not children(pid) and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Within the context the process stands still, as one that hangs."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from phicli.engine.settings import EngineSettings
 from phicli.records.history import Entry
-from phicli.records.run import BenchSettings, Peak, Run, Sample, Subject, Workload
+from phicli.records.run import Peak, Run, Sample, Subject, Workload
 
 BUILD = "xllamacpp 2026.10.11549"
 HARDWARE: Mapping[str, Any] = {
@@ -74,10 +75,10 @@ def run(
     workload: Workload | None = None,
     **more: Any,
 ) -> Run:
-    """One run; ``more`` are fields of :class:`BenchSettings` or of :class:`Run` that are not as usual."""
+    """One run; ``more`` are fields of :class:`EngineSettings` or of :class:`Run` that are not as usual."""
     done = workload or Workload()
-    names = BenchSettings.__dataclass_fields__
-    settings = BenchSettings(threads, **{name: more.pop(name) for name in list(more) if name in names})
+    names = EngineSettings.__dataclass_fields__
+    settings = EngineSettings(threads, **{name: more.pop(name) for name in list(more) if name in names})
     made = Run(
         run_id=f"20261122-{model}-{quant}".lower(),
         made_at="2026-11-22T21:40:00+00:00",

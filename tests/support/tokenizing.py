@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from tests.support.vocabularies import Vocabulary, write
 
@@ -16,7 +17,7 @@ class TokenizingEngine(LlamaServerEngine):
     """The real engine on a file that is little more than its vocabulary."""
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
-        super().__init__(LoadSettings(model_path=path, context_tokens=256, threads=1))
+        super().__init__(LoadSettings(path, 256, EngineSettings(threads=1)))
         self.vocabulary = vocabulary
 
 

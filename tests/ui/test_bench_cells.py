@@ -8,7 +8,7 @@ import io
 import pytest
 
 from phicli.ui.bench.cells import csv_text, markdown_table, markdown_text
-from phicli.ui.layout import Column
+from phicli.ui.tables import Column
 
 
 def test_names_of_files_cannot_tear_a_table_apart_or_reach_a_terminal() -> None:

@@ -11,16 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
 
-from phicli.commands.bench import bench
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.typed import Typed
 from phicli.errors import OutputClosedError
 from phicli.records.run import Run, Workload
 from phicli.ui.bench.printers import print_csv, print_jsonl, print_markdown
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
 from phicli.ui.terminal import Terminal
+from tests.support.bench_command import parsed
 from tests.support.runs import depths, quants, run, threads
 from tests.ui.test_terminal import Gone, shown
 
@@ -123,24 +120,19 @@ def test_a_name_does_nothing_in_markdown() -> None:
     assert row.startswith(r"| a\|b\<script\>\_x\_ \[y\](z) \# head\\\&lt;\$x\$ | ")
 
 
-def parsed(words: list[str]) -> tuple[Sequence[str], BenchOptions]:
-    """What ``phi bench`` makes of ``words``."""
-    app = typer.Typer()
-    app.command()(bench)
-    typed = typer.main.get_command(app).make_context("phi bench", words).params
-    models = typed.pop("models")
-    formats = {name: typed.pop(name) for name in ("as_json", "jsonl", "csv", "markdown")}
-    return models, Typed(**typed).read(**formats)
-
-
 @pytest.mark.parametrize("runs", [quants(), depths(), threads(), [run("it's.gguf", None)]])
 def test_the_command_measures_the_same_again(runs: Sequence[Run]) -> None:
     words = shlex.split(command_of(runs))
     assert words[:2] == ["phi", "bench"]
     models, options = parsed(words[2:])
-    grid = len(models) * len(options.threads) * len(options.depth_tokens) * max(len(options.repack), 1)
+    grid = (
+        len(models)
+        * len(options.settings["threads"])
+        * len(options.depth_tokens)
+        * len(options.settings.get("repack", (False,)))
+    )
     assert grid == len(runs)
-    assert options.threads == tuple(dict.fromkeys(one.settings.threads for one in runs))
+    assert options.settings["threads"] == tuple(dict.fromkeys(one.settings.threads for one in runs))
     assert options.depth_tokens == tuple(dict.fromkeys(one.workload.depth_tokens for one in runs))
     assert (options.prompt_tokens, options.generated_tokens, options.repeat) == ((512,), (128,), 5)
 

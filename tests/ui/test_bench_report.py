@@ -15,8 +15,8 @@ from phicli.bench.quality.estimates import Estimate
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
 from phicli.errors import OutputClosedError, UsageError, UserInterruptError
 from phicli.records.run import Run, Workload
+from phicli.ui.bench.comparisons import baseline_lines, ratio_lines
 from phicli.ui.bench.report import draw_or_warn, print_runs, warnings_of
-from phicli.ui.bench.words import baseline_lines, ratio_lines
 from phicli.ui.terminal import Terminal
 from tests.support.runs import depths, quants, run, threads
 from tests.ui.test_terminal import Gone, shown

@@ -11,8 +11,8 @@ import pytest
 
 from phicli.records.run import Run, Workload
 from phicli.ui.bench.figures import Signs, bar, duration, rate, with_spread
+from phicli.ui.bench.run_facts import shape_of
 from phicli.ui.bench.table import print_table
-from phicli.ui.bench.varying import shape_of
 from phicli.ui.terminal import Terminal
 from tests.support.runs import HARDWARE, depths, quants, run, threads
 from tests.ui.test_terminal import Screen, shown

@@ -12,13 +12,13 @@ import pytest
 from phicli.catalog.load import catalog
 from phicli.catalog.types import PROMPT_FORMATS
 from phicli.chat_format import format_by_name
+from phicli.chat_format.example import prompt_example, spelled
 from phicli.chat_format.types import Message
 from phicli.plan.description import VariantDescription, describe
 from phicli.plan.file_description import FileDescription
 from phicli.plan.identify import FormatChoice
 from phicli.plan.installed import InstalledModel
 from phicli.ui.models.page import example_of, print_description, prompt_section
-from phicli.ui.models.prompt_example import prompt_example, spelled
 from phicli.ui.sections import INDENT, plain_lines
 from phicli.ui.terminal import Terminal
 from tests.support.files import TINY_PHI

@@ -8,7 +8,7 @@ import pytest
 
 from phicli.bench.quality.estimates import Estimate
 from phicli.bench.quality.types import Comparison, Quality
-from phicli.records.run import BenchSettings
+from phicli.engine.settings import EngineSettings
 from phicli.records.statistics import Interval
 from phicli.ui.bench.figures import Signs
 from phicli.ui.bench.quality import quality_lines, quality_sentences, with_error
@@ -17,7 +17,7 @@ from tests.support.runs import subject
 LARGE = subject(quant="Q8_0", size_bytes=4_084_611_104)
 SMALL = subject(quant="Q4_K_M")
 REFERENCE = Quality(
-    LARGE, BenchSettings(2), "Persuasion, chapter 11", 256, 64, Estimate(12.34, 1.42, 9.8, 15.5), comparison=None
+    LARGE, EngineSettings(2), "Persuasion, chapter 11", 256, 64, Estimate(12.34, 1.42, 9.8, 15.5), comparison=None
 )
 COMPARED = replace(
     REFERENCE,

@@ -1,4 +1,4 @@
-"""What ``phi bench --tune`` shows, on terminals of several widths and in a pipe."""
+"""What ``phi autotune`` shows, on terminals of several widths and in a pipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
-from phicli.records.run import BenchSettings, Subject
+from phicli.engine.settings import EngineSettings
+from phicli.records.run import Subject
 from phicli.ui.bench.tuning import print_tuning
 from phicli.ui.terminal import Terminal
 from tests.fakes.tunable_machine import TunableMachine
@@ -26,7 +27,7 @@ def searched(machine: TunableMachine) -> Outcome:
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
 
 
-def eight_threads_are_faster(settings: BenchSettings) -> float:
+def eight_threads_are_faster(settings: EngineSettings) -> float:
     return 0.7 if settings.threads == 8 else 1.0
 
 
@@ -60,7 +61,7 @@ def test_a_pipe_gets_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     heads = next(line for line in out.splitlines() if line.startswith("  tried"))
     for head in ("against", "times as fast", "rounds", "verdict"):
         assert head in heads
-    assert "phi bench --tune --reset phi-4-mini" in err
+    assert "phi autotune --reset phi-4-mini" in err
 
 
 def test_it_is_said_when_nothing_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from phicli.bench.calibration.layer_times import Layer, calibration_of, time_layers
-from phicli.bench.calibration.timing import Setting, Start, start_engine
+from phicli.bench.calibration.timing import Setting, Start, timed_engine
 from phicli.catalog.types import Variant
-from phicli.engine.build import engine_build
+from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.fit.calibration import Calibration, Conditions, shape_key
 from phicli.fit.shape import shape_of
@@ -60,7 +60,7 @@ def calibrate(
     *,
     folder: Path | None = None,
     repeats: int = 11,
-    start: Start = start_engine,
+    start: Start = timed_engine,
     on_step: Callable[[str], None] | None = None,
 ) -> Calibration:
     """Time the engine on layers of ``candidate``.
@@ -95,7 +95,7 @@ def calibrate(
         headers = [shape_of(read_header(path)) for path in paths]
     layer_bytes = (headers[1].weights_bytes - headers[0].weights_bytes) / (layers[1] - layers[0])
     work = work_of(candidate)
-    conditions = Conditions(cpu.name, engine_build(), setting.threads, setting.repack, setting.device)
+    conditions = Conditions(cpu.name, build_of(), setting.engine.threads, setting.engine.repack, setting.device)
     return calibration_of(
         times,
         layers=layers,

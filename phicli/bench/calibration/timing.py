@@ -9,28 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from phicli.bench.measuring.generation import FIRST_ID, generate, ids_after, token_ms
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, start_engine
 from phicli.engine.types import Done, Engine, LoadSettings, Sampling
-from phicli.errors import EngineError
 
 TOKENS: Final = 8
 _SHORT_PROMPT: Final = 8
-_FIRST_ID: Final = 300
-_PRIME: Final = 389
-_BATCH_TOKENS: Final = 128  # as `phi chat` sets it
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the engine is set for the runs that the times shall hold for: as ``phi chat`` would set it."""
+    """How the engine is set for the runs that the times shall hold for, and where its layers are.
 
-    threads: int
-    repack: bool = False
-    gpu_layers: int = 0
+    ``device`` is ``cpu`` or the name of the GPU that has all layers.
+    """
+
+    engine: EngineSettings
     device: str = "cpu"
 
 
 class Timed:
-    """Times of ``engine``; its prompts are ids below 900, which every vocabulary of a Phi model has."""
+    """Times of ``engine``."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -38,17 +38,12 @@ class Timed:
     def decode_ms(self, depth_tokens: int = _SHORT_PROMPT, tokens: int = TOKENS, turn: int = 0) -> float:
         """Milliseconds of one token after ``depth_tokens``, the mean of ``tokens``.
 
-        The engine's clock starts with the first token, which belongs to the prompt, so one more is generated. The
-        prompt of a ``turn`` is always the same: a long one is read only once.
+        The prompt of a ``turn`` is always the same: a long one is read only once.
 
         Raises:
             EngineError: the engine failed, or ended after the first token.
         """
-        done = self._run(_prompt(depth_tokens, turn), tokens + 1)
-        counted = done.usage.completion_tokens - 1
-        if counted < 1:
-            raise EngineError("the engine ended before there was anything to time", "run it again")
-        return done.timings.decode_ms / counted
+        return token_ms(self._run(_prompt(depth_tokens, turn), tokens + 1))
 
     def prefill_ms(self, tokens: int, turn: int = 0) -> float:
         """Milliseconds of reading what is not cached of a prompt of ``tokens``; another ``turn``, another prompt.
@@ -59,27 +54,14 @@ class Timed:
         return self._run(_prompt(tokens, turn), 1).timings.prompt_ms
 
     def _run(self, prompt: tuple[int, ...], most: int) -> Done:
-        *_, done = self._engine.generate(prompt, Sampling(max_tokens=most))
-        if not isinstance(done, Done):
-            raise EngineError("the engine ended without a last event", "run it again")
+        done, _ = generate(self._engine, prompt, Sampling(max_tokens=most))
         return done
 
 
 @contextlib.contextmanager
-def start_engine(path: Path, setting: Setting, context_tokens: int) -> Iterator[Timed]:
+def timed_engine(path: Path, setting: Setting, context_tokens: int) -> Iterator[Timed]:
     """The engine in a child process, loaded as ``phi chat`` loads it for a conversation."""
-    from phicli.engine.llama_server import LlamaServerEngine
-
-    settings = LoadSettings(
-        model_path=path,
-        context_tokens=context_tokens,
-        threads=setting.threads,
-        batch_tokens=_BATCH_TOKENS,
-        gpu_layers=setting.gpu_layers,
-        repack=setting.repack,
-        warmup=True,
-    )
-    engine = LlamaServerEngine(settings)
+    engine = start_engine(DEFAULT_ENGINE, LoadSettings(path, context_tokens, setting.engine, warmup=True))
     try:
         engine.wait_ready()
         yield Timed(engine)
@@ -89,8 +71,7 @@ def start_engine(path: Path, setting: Setting, context_tokens: int) -> Iterator[
 
 def _prompt(tokens: int, turn: int = 0) -> tuple[int, ...]:
     """Ids without a pattern. A long prompt begins with the shorter long ones of its turn, never with the short one."""
-    first = _FIRST_ID - 1 if tokens <= _SHORT_PROMPT else _FIRST_ID + turn
-    return (first, *(_FIRST_ID + place * place % _PRIME for place in range(1, tokens)))
+    return ids_after(FIRST_ID - 1 if tokens <= _SHORT_PROMPT else FIRST_ID + turn, tokens)
 
 
 Start = Callable[[Path, Setting, int], AbstractContextManager[Timed]]

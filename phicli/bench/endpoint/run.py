@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from phicli.bench.endpoint.asking import Limits, Opening, open_endpoint
 from phicli.bench.endpoint.loading import InterruptedLevel, run_level
 from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, Load
+from phicli.bench.watch import Watch
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import NetworkError
@@ -20,16 +21,6 @@ _TOTAL: Final = 5
 
 _NO_CHAT: Final = ("embed", "rerank")
 """In the names of models that cannot chat: LM Studio and Ollama list them among the others."""
-
-
-class Watch(Protocol):
-    """Is told how it goes."""
-
-    def show(self, text: str, left_s: float | None = None) -> None:
-        """What is being done, and for how many seconds more."""
-
-    def say(self, text: str) -> None:
-        """Something to remember."""
 
 
 @dataclass(slots=True)
@@ -74,7 +65,7 @@ class EndpointBench:
         listed = self.client.models(silence_s=min(self.silence_s, _LIST_S))
         if not listed:
             raise NetworkError(
-                f"{self.client.address.shown} has no models", "load one there, or name one: --url URL MODEL"
+                f"{self.client.address.shown} has no models", "load one there, or name one: phi bench URL MODEL"
             )
         chosen = next((name for name in listed if not any(word in name.lower() for word in _NO_CHAT)), listed[0])
         which = "the first" if chosen == listed[0] else "one"

@@ -1,4 +1,4 @@
-"""``phi bench --eval``: questions with answers that a program can judge, asked and counted.
+"""Questions with answers that a program can judge, asked and counted.
 
 A file of questions has one JSON object a line. What every line has:
 

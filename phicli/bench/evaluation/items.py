@@ -42,7 +42,7 @@ _RULES: Final[Mapping[str, type[Exact | Number | Pattern | Choice | Json | Check
 
 
 def load_items(name: str) -> ItemSet:
-    """The questions that ``--eval NAME`` means.
+    """The questions that ``--set NAME`` means.
 
     A name of :data:`SHIPPED` is a set of the package; anything else, and whatever has a path separator in it or ends
     in ``.jsonl``, is a file.

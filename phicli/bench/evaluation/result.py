@@ -6,13 +6,13 @@ import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from phicli.bench.evaluation.types import ItemResult
+from phicli.catalog.display_name import name_of
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.run import Subject
 from phicli.records.statistics import CONFIDENCE, Interval, wilson_interval
-
-_USUAL: Final = "xllamacpp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,8 @@ class Evaluation:
     @property
     def label(self) -> str:
         """The model and its quantisation, as it is typed; the engine too where it is not the default one."""
-        subject = self.subject
-        name = f"{subject.model}:{subject.quant.lower()}" if subject.quant else subject.model
-        return name if subject.engine == _USUAL else f"{name} ({subject.engine})"
+        name, engine = name_of(self.subject), self.subject.engine
+        return name if engine == DEFAULT_ENGINE else f"{name} ({engine})"
 
     @property
     def right(self) -> int:

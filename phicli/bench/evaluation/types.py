@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self, get_args
 
-FinishReason = Literal["stop", "length", "context", "error"]
-_ENDS: Final = ("stop", "length", "context", "error")
+ReplyEnd = Literal["stop", "length", "context", "error"]
+_ENDS: Final = get_args(ReplyEnd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class Reply:
 
     text: str
     reasoning: str
-    finish_reason: FinishReason
+    finish_reason: ReplyEnd
     prompt_tokens: int
     completion_tokens: int
     prompt_ms: float
@@ -95,7 +95,7 @@ class Reply:
     error: str = ""
 
     @classmethod
-    def none(cls, finish_reason: FinishReason, error: str, *, prompt_tokens: int = 0) -> Self:
+    def none(cls, finish_reason: ReplyEnd, error: str, *, prompt_tokens: int = 0) -> Self:
         """What stands in the place of a reply that there is not."""
         return cls("", "", finish_reason, prompt_tokens, 0, 0.0, 0.0, 0.0, error)
 

@@ -19,8 +19,11 @@ from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
 from phicli.bench.measuring.room import Load
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
+from phicli.catalog.display_name import name_of
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UserInterruptError
 from phicli.records.run import Peak, Run, Sample, Subject, Workload
+from phicli.records.run_ids import new_run_id, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,6 @@ class _Collector:
 
     def runs(self) -> tuple[Run, ...]:
         """What there is, load by load."""
-        from phicli.records.history import new_run_id, now
-
         seconds = sum(lasted for _, lasted in self._others)
         used = sum(part * lasted for part, lasted in self._others) / seconds if seconds else None
         extra = {"schedule": self._plan.schedule, "repeat": self._plan.repeat, "others_busy_cores": used}
@@ -258,6 +259,8 @@ class _Collector:
     def _run(self, place: int, number: int, run_id: str, made_at: str, extra: Mapping[str, Any]) -> Run:
         load, workload, loaded = self._plan.loads[place], self._plan.workloads[number], self._loaded[place]
         taken = self._taken[place, number]
+        device = self._around.device(load.settings.gpu_layers, load.shape.layers)
+        about = {"energy_source": loaded.energy, "weights_bytes": load.shape.weights_bytes, "device": device}
         return Run(
             run_id=run_id,
             made_at=made_at,
@@ -272,7 +275,7 @@ class _Collector:
             hardware=self._around.to_data(),
             load_average=self._around.load_average,
             complete=all(_times(taken, part) == self._plan.repeat for part in _parts_of(workload)),
-            extra=MappingProxyType({**extra, "energy_source": loaded.energy}),
+            extra=MappingProxyType({**extra, **about}),
         )
 
 
@@ -286,8 +289,7 @@ def _times(taken: _Taken, part: Part) -> int:
 
 
 def _name(load: Load) -> str:
-    engine = "" if load.subject.engine == "xllamacpp" else f" on {load.subject.engine}"
-    return f"{load.subject.model} {load.subject.quant or ''}".rstrip() + engine
+    return name_of(load.subject) + ("" if load.subject.engine == DEFAULT_ENGINE else f" on {load.subject.engine}")
 
 
 def _words(plan: BenchPlan, turn: Turn) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+from phicli.engine.settings import FIELDS, EngineSettings
 from phicli.errors import UsageError
-from phicli.records.run import BenchSettings, Workload
+from phicli.records.run import Workload
 
 Part = Literal["prompt", "decode"]
 
@@ -31,33 +32,22 @@ class Turn:
     repetition: int
 
 
-def settings_grid(
-    *,
-    threads: Sequence[int],
-    batch_tokens: Sequence[int] = (),
-    kv_types: Sequence[str] = (),
-    flash_attention: Sequence[str] = (),
-    repack: Sequence[bool] = (),
-    gpu_layers: Sequence[int] = (),
-) -> tuple[BenchSettings, ...]:
-    """Every combination; the first list varies slowest. An empty list is the default alone.
+def settings_grid(values: Mapping[str, Sequence[Any]], *, cores: int) -> tuple[EngineSettings, ...]:
+    """Every combination of ``values``; the first field varies slowest.
 
-    A quantised cache needs flash attention: combinations without it are left out.
+    Combinations that the engine refuses are left out.
+
+    Args:
+        values: what to try of each field of :class:`EngineSettings`, at least one value; the default of those missing.
+        cores: physical cores of the machine, which are the default of the threads.
 
     Raises:
         UsageError: nothing is left.
     """
-    default = BenchSettings(threads=threads[0])
-    grid = itertools.product(
-        threads,
-        batch_tokens or (default.batch_tokens,),
-        kv_types or (default.kv_type,),
-        flash_attention or (default.flash_attention,),
-        repack or (default.repack,),
-        gpu_layers or (default.gpu_layers,),
-    )
-    found = [BenchSettings(*values) for values in grid]
-    possible = tuple(one for one in found if one.kv_type == "f16" or one.flash_attention != "off")
+    default = EngineSettings.for_cores(cores).to_data()
+    grid = itertools.product(*(values.get(name, (default[name],)) for name in FIELDS))
+    found = [EngineSettings(**dict(zip(FIELDS, one, strict=True))) for one in grid]
+    possible = tuple(one for one in found if one.is_possible)
     if not possible:
         message = f"the engine keeps the context as {found[0].kv_type} only with flash attention"
         raise UsageError(message, "leave --flash-attention off out, or use --kv-type f16")

@@ -1,8 +1,7 @@
 """One engine with a stopwatch: reading a prompt, generating tokens, and the first token from outside.
 
-Milliseconds are the engine's own where it counts them; the time to the first token is the client's. Prompts are ids
-below 900, which every vocabulary of a Phi model has, and a prompt that is to be read differs from the one before in
-its first token, so that the engine knows nothing of it.
+Milliseconds are the engine's own where it counts them; the time to the first token is the client's. A prompt that is
+to be read differs from the one before in its first token, so that the engine knows nothing of it.
 """
 
 from __future__ import annotations
@@ -15,12 +14,13 @@ from typing import Final
 
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.energy import EnergyMeter
+from phicli.bench.measuring.generation import FIRST_ID, generate
 from phicli.bench.measuring.grid import COLD_TOKENS
-from phicli.engine.types import Done, Prefill, Sampling
+from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.types import Done, Sampling
 from phicli.errors import EngineError
 from phicli.records.run import Workload
 
-_FIRST_ID: Final = 300
 _IDS: Final = 389
 _DEEP_ID: Final = 299
 _WARM_UP_TOKENS: Final = 4
@@ -102,7 +102,8 @@ class Stopwatch:
         done, first = self._run(prompt_ids(tokens, self._prompts), 1)
         if done.usage.cached_tokens:
             message = f"the engine had {done.usage.cached_tokens} tokens of a new prompt in its cache"
-            raise EngineError(message, "its times would not be true; try the default engine: --engine xllamacpp")
+            hint = f"its times would not be true; try the default engine: --engine {DEFAULT_ENGINE}"
+            raise EngineError(message, hint)
         return PromptTime(done.timings.prompt_ms, (first - started) * 1000)
 
     def decode(self, tokens: int, depth_tokens: int = 0) -> DecodeTime:
@@ -124,28 +125,20 @@ class Stopwatch:
         after, took_s = self._meter.joules(), self._clock() - started
         if done.usage.completion_tokens != tokens + 1:
             message = f"the engine ended after {done.usage.completion_tokens} of {tokens + 1} tokens"
-            raise EngineError(message, "run it again; if it stays, try: --engine xllamacpp")
+            raise EngineError(message, f"run it again; if it stays, try: --engine {DEFAULT_ENGINE}")
         energy = None if joules is None or after is None else (after - joules) * tokens / (tokens + 1)
         return DecodeTime(done.timings.decode_ms, energy, took_s)
 
     def _run(self, prompt: tuple[int, ...], most: int) -> tuple[Done, float]:
         """The last event, and when the first token was there by our clock."""
-        first: float | None = None
-        done: Done | None = None
-        for event in self.engine.generate(prompt, Sampling(top_k=1, max_tokens=most, ignore_eos=True)):
-            if first is None and not isinstance(event, Prefill):
-                first = self._clock()
-            if isinstance(event, Done):
-                done = event
-        if done is None or first is None:
-            raise EngineError("the engine ended without a last event", "run it again")
-        return done, first
+        sampling = Sampling(top_k=1, max_tokens=most, ignore_eos=True)
+        return generate(self.engine, prompt, sampling, self._clock)
 
 
 def prompt_ids(tokens: int, turn: int) -> tuple[int, ...]:
     """Ids without a pattern; those of the next ``turn`` begin with another one."""
     chance = random.Random(turn)  # noqa: S311 (no secret)
-    return (_FIRST_ID + turn % _IDS, *(_FIRST_ID + chance.randrange(_IDS) for _ in range(tokens - 1)))
+    return (FIRST_ID + turn % _IDS, *(FIRST_ID + chance.randrange(_IDS) for _ in range(tokens - 1)))
 
 
 def deep_ids(tokens: int) -> tuple[int, ...]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import DoesNotFitError, UsageError
-from phicli.fit.memory import KV_TYPE_BYTES, MemorySum, check_fits, plan_memory, takes_kv_type, usable_bytes
+from phicli.engine.settings import EngineSettings
+from phicli.errors import UsageError
+from phicli.fit.memory import check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
+from phicli.fit.types import MemorySum
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 
 _MOST_AT_ONCE: Final = 8
 """Engines that are loaded at the same time at most: each is a process with threads of its own."""
@@ -23,26 +25,18 @@ class Load:
     """A model with its settings and a context of so many tokens, before it is loaded."""
 
     subject: Subject
-    settings: BenchSettings
+    settings: EngineSettings
     shape: ModelShape
     context_tokens: int
 
 
 def needed(load: Load, gpus: Sequence[Gpu] = ()) -> MemorySum:
     """What ``load`` takes; layers go to a graphics processor only where the engine can use one."""
-    settings = load.settings
-    return plan_memory(
-        load.shape,
-        context_tokens=load.context_tokens,
-        kv_type_bytes=KV_TYPE_BYTES[settings.kv_type],
-        batch_tokens=settings.batch_tokens,
-        repack=settings.repack,
-        flash_attention=settings.flash_attention != "off",
-        gpu_layers=layers_on_gpu(settings, load.shape, gpus),
-    )
+    layers = layers_on_gpu(load.settings, load.shape, gpus)
+    return plan_memory(load.shape, load.settings, context_tokens=load.context_tokens, gpu_layers=layers)
 
 
-def layers_on_gpu(settings: BenchSettings, shape: ModelShape, gpus: Sequence[Gpu]) -> int:
+def layers_on_gpu(settings: EngineSettings, shape: ModelShape, gpus: Sequence[Gpu]) -> int:
     """How many layers a graphics processor of its own memory gets, the output counted as one; 0 without one."""
     if not any(gpu.usable and not gpu.unified for gpu in gpus):
         return 0
@@ -59,11 +53,7 @@ def check_room(load: Load, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> N
     subject, kv_type = load.subject, load.settings.kv_type
     if not takes_kv_type(load.shape, kv_type):
         raise UsageError(f"the engine cannot keep the context of {subject.model} as {kv_type}", "use --kv-type f16")
-    try:
-        check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
-    except DoesNotFitError as error:
-        hint = error.hint.replace("phi chat", "phi bench")
-        raise DoesNotFitError(error.message, hint, data=error.data) from None
+    check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
 
 
 def fit_together(loads: Sequence[Load], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:

@@ -11,9 +11,11 @@ from phicli.bench.launch import BenchEngine, Launch, start
 from phicli.bench.quality.estimates import estimate_of_mean, exponential
 from phicli.bench.quality.scoring import TOP, USUAL, Extent, Reading, ScoringEngine, divergence, first_choice, read
 from phicli.bench.quality.text import TEXT, passage
-from phicli.bench.quality.types import Comparison, Quality, name_of
+from phicli.bench.quality.types import Comparison, Quality
+from phicli.catalog.display_name import name_of
+from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError, UsageError
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from phicli.records.statistics import wilson_interval
 
 _CONTEXT_STEP: Final = 256  # llama.cpp allocates multiples of it
@@ -24,7 +26,7 @@ Progress = Callable[[Subject, int], None]
 
 def measure_quality(
     subjects: Sequence[Subject],
-    settings: BenchSettings,
+    settings: EngineSettings,
     *,
     extent: Extent = USUAL,
     llama_server: Path | None = None,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from phicli.bench.quality.estimates import Estimate
-from phicli.records.run import BenchSettings, Subject
+from phicli.engine.settings import EngineSettings
+from phicli.records.run import Subject
 from phicli.records.statistics import Interval
 
 
@@ -37,7 +38,7 @@ class Quality:
     """
 
     subject: Subject
-    settings: BenchSettings
+    settings: EngineSettings
     text: str
     tokens: int
     context_tokens: int
@@ -73,13 +74,6 @@ class Quality:
                 "k": found.top,
             }
         return data
-
-
-def name_of(subject: Subject) -> str:
-    """What a person calls a file: ``phi-4-mini:q4_k_m``, or its own name."""
-    quant = (subject.quant or "").lower()
-    whole = not quant or subject.model.lower().endswith((".gguf", f":{quant}"))
-    return subject.model if whole else f"{subject.model}:{quant}"
 
 
 def _subject(subject: Subject) -> dict[str, Any]:

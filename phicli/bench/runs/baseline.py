@@ -23,13 +23,13 @@ from phicli.bench.runs.conditions import (
     interruption,
     labels_of,
     machine_differences,
-    model_name,
     settings_differences,
     subject_differences,
     workload_differences,
     workload_text,
 )
 from phicli.bench.runs.run_files import read_runs, run_of
+from phicli.catalog.display_name import name_of
 from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.paths import is_there
 from phicli.records.history import LAST, History
@@ -80,7 +80,7 @@ class Baseline:
         pairs, notes = self._pairs(runs)
         ratios: list[Ratio] = []
         for pair in pairs:
-            theirs = f"{model_name(pair.theirs)} of {pair.theirs.made_at} ({pair.theirs.run_id})"
+            theirs = f"{name_of(pair.theirs.subject)} of {pair.theirs.made_at} ({pair.theirs.run_id})"
             ratios += ratios_between(pair.ours, pair.theirs, pair.label, theirs, in_turn=False)
         if not ratios:
             raise self._nothing("nothing that was measured now")
@@ -140,8 +140,9 @@ def open_baseline(
         NotFoundError: there is no such file or run, or nothing was kept yet.
         IntegrityError, OSError: it, or the history, cannot be read.
     """
-    if fail_below is not None and name is None:
-        raise UsageError("--fail-below needs a --baseline", "for example: --baseline last --fail-below 0.95")
+    for option, given in (("--fail-below", fail_below is not None), ("--force", force)):
+        if given and name is None:
+            raise UsageError(f"{option} requires --baseline", "add --baseline FILE, or leave it out")
     if fail_below is not None and not 0 < fail_below <= _MOST:
         raise UsageError(f"--fail-below {fail_below:g} is not above 0 and at most {_MOST:g}", "for example: 0.95")
     if name is None:
@@ -214,7 +215,7 @@ def _last_of(run: Run, kept: Sequence[Run], *, force: bool) -> Run:
         found = like[0]
     if found is not None:
         return found
-    what = f"{model_name(run)} with these settings and {workload_text(run.workload)}"
+    what = f"{name_of(run.subject)} with these settings and {workload_text(run.workload)}"
     if like:
         differing = "; ".join(settings_differences(run, like[0]))
         raise NotFoundError(f"no earlier run of {what} was kept; the newest with others: {differing}", _FORCE)

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning
+from phicli.catalog.display_name import name_of
+from phicli.engine.settings import FIELDS, value_text
 from phicli.hardware.types import Cpu
 from phicli.records.run import Run, Workload
-
-_WORDS: Final = {"batch_tokens": "batch size", "kv_type": "KV type", "repack": "repacking", "gpu_layers": "GPU layers"}
-
-
-def model_name(run: Run) -> str:
-    """``phi-4-mini:q4_k_m``; without a quant, and for a file, the model alone."""
-    model, quant = run.subject.model, (run.subject.quant or "").lower()
-    whole = not quant or model.lower().endswith((".gguf", f":{quant}"))
-    return model if whole else f"{model}:{quant}"
 
 
 def workload_text(workload: Workload) -> str:
@@ -50,9 +43,7 @@ def settings_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
     of it is filled.
     """
     mine, other = ours.settings.to_data(), theirs.settings.to_data()
-    return tuple(
-        text for name in mine for text in _difference(_WORDS.get(name, name.replace("_", " ")), mine[name], other[name])
-    )
+    return tuple(text for name, field in FIELDS.items() for text in _difference(field.label, mine[name], other[name]))
 
 
 def workload_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
@@ -112,24 +103,15 @@ def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
     facts = [_facts(run) for run in runs]
     varying = [name for name in (facts[0] if facts else {}) if len({one[name] for one in facts}) > 1]
     return tuple(
-        ", ".join([model_name(run), *(one[name] for name in varying)]) for run, one in zip(runs, facts, strict=True)
+        ", ".join([name_of(run.subject), *(one[name] for name in varying)])
+        for run, one in zip(runs, facts, strict=True)
     )
 
 
 def _facts(run: Run) -> dict[str, str]:
     """What can tell a run from another one of the same model, in words."""
-    settings = run.settings
-    threads = f"{settings.threads} thread{'' if settings.threads == 1 else 's'}"
-    layers = "the engine's GPU layers" if settings.gpu_layers < 0 else f"{settings.gpu_layers} GPU layers"
-    return {
-        "engine": run.subject.engine,
-        "threads": threads,
-        "batch": f"batch {settings.batch_tokens}",
-        "kv": f"KV {settings.kv_type}",
-        "flash": f"flash attention {settings.flash_attention}",
-        "repack": "repacked" if settings.repack else "not repacked",
-        "layers": layers,
-    }
+    settings = {name: field.phrase(getattr(run.settings, name)) for name, field in FIELDS.items()}
+    return {"engine": run.subject.engine, **settings}
 
 
 def _plain(value: Any) -> str:
@@ -141,6 +123,4 @@ def _difference(name: str, ours: Any, theirs: Any) -> tuple[str, ...]:
 
 
 def _said(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "none" if value is None else str(value)
+    return "none" if value is None else value_text(value)

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.fit.memory import KV_TYPE_BYTES
-from phicli.records.run import FLASH_ATTENTION
+from phicli.engine.settings import FIELDS
 
 _MOST_TOKENS: Final = 1 << 31
 _MOST_BYTES: Final = 1 << 60
@@ -85,10 +84,6 @@ def _number(words: str, least: float, most: float) -> Kind:
     return Kind(words, test)
 
 
-def _word(known: tuple[str, ...]) -> Kind:
-    return Kind(f"one of {', '.join(known)}", lambda value: isinstance(value, str) and value in known)
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
 
@@ -145,14 +140,11 @@ _RUN: Final[Mapping[str, Kind]] = {
     "schedule": _optional(_ANY_TEXT),
     "others_busy_cores": _AMOUNT,
     "energy_source": _or_null(_ANY_TEXT),
+    "weights_bytes": _or_null(_BYTES),
+    "device": _or_null(_ANY_TEXT),
 }
 _SETTINGS: Final[Mapping[str, Kind]] = {
-    "threads": _COUNT,
-    "batch_tokens": _optional(_whole(1, _MOST_TOKENS)),
-    "kv_type": _optional(_word(tuple(KV_TYPE_BYTES))),
-    "flash_attention": _optional(_word(FLASH_ATTENTION)),
-    "repack": _optional(_FLAG),
-    "gpu_layers": _optional(_whole(-1, _MOST_TOKENS)),
+    name: Kind(field.kind.words, field.kind.allows, needed=field.default is None) for name, field in FIELDS.items()
 }
 _HARDWARE: Final[Mapping[str, Kind]] = {
     "cpu": _or_null(_ANY_TEXT),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shlex
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.runs.run_fields import flaws
-from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, reason_of
+from phicli.errors import IntegrityError, NotFoundError, UsageError, disk_full, is_disk_full, reason_of
 from phicli.paths import read_small, write_output
 from phicli.records.history import Entry
 from phicli.records.run import Run
@@ -61,8 +60,8 @@ def write_export(path: Path, text: str, *, force: bool = False) -> None:
     try:
         write_output(path, text.encode(errors="replace"))  # names of files can be no text
     except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            raise DoesNotFitError(f"the disk of {path} is full", "free some space, or name another folder") from error
+        if is_disk_full(error):
+            raise disk_full(path, "free some space, or name another folder") from error
         raise UsageError(f"{path} cannot be written: {reason_of(error)}", "name another file") from error
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.tuning.types import START_TOKENS, Trial
-from phicli.records.run import BenchSettings
+from phicli.engine.settings import EngineSettings
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER
 
 _REASONED_TOKENS: Final = 1500
@@ -64,7 +64,7 @@ class Book:
 
     def __init__(self) -> None:
         self._trials: list[Trial] = []
-        self._parents: dict[BenchSettings, BenchSettings] = {}
+        self._parents: dict[EngineSettings, EngineSettings] = {}
 
     @property
     def trials(self) -> tuple[Trial, ...]:
@@ -75,16 +75,16 @@ class Book:
         """Keep a trial."""
         self._trials.append(trial)
 
-    def knows(self, settings: BenchSettings) -> bool:
+    def knows(self, settings: EngineSettings) -> bool:
         """Whether there is a trial of ``settings``."""
         return any(one.settings == settings for one in self._trials)
 
-    def derive(self, settings: BenchSettings, parent: BenchSettings) -> None:
+    def derive(self, settings: EngineSettings, parent: EngineSettings) -> None:
         """Say that ``settings`` are those of ``parent`` with one value changed."""
         if settings != parent:
             self._parents.setdefault(settings, parent)
 
-    def times(self, settings: BenchSettings) -> Times:
+    def times(self, settings: EngineSettings) -> Times:
         """What is known of ``settings``: the means of its trials, else what is known of the settings it is from."""
         own = [one for one in self._trials if one.settings == settings]
         shallow = [one for one in own if not one.job.depth_tokens]
@@ -101,7 +101,7 @@ class Book:
             found = _filled(found, self.times_of_own(settings))
         return found
 
-    def times_of_own(self, settings: BenchSettings) -> Times:
+    def times_of_own(self, settings: EngineSettings) -> Times:
         """The means of the trials of ``settings`` alone."""
         own = [one for one in self._trials if one.settings == settings and not one.job.depth_tokens]
         return Times(

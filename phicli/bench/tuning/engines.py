@@ -10,22 +10,20 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.bench.launch import BenchEngine
+from phicli.bench.measuring.generation import FIRST_ID, generate, ids_after, token_ms
 from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, Sampling
-from phicli.errors import EngineError
-from phicli.records.run import BenchSettings
 
 _SHORT_TOKENS: Final = 8
-_FIRST_ID: Final = 300
 _TURNS: Final = 500
-_PRIME: Final = 389
 _LEAST_S: Final = 0.25
 _MOST_REPEATS: Final = 8
 _RUNNING: Final = 2
 _SHORTEST_S: Final = 0.5
 
-StartEngine = Callable[[BenchSettings], AbstractContextManager[BenchEngine]]
+StartEngine = Callable[[EngineSettings], AbstractContextManager[BenchEngine]]
 """Starts an engine with a context for each of ``SLOTS`` sequences; leaving it ends the engine."""
 
 
@@ -43,9 +41,9 @@ class EnginePool:
         together: whether engines with all of these settings fit into memory at the same time.
     """
 
-    def __init__(self, start: StartEngine, together: Callable[[Sequence[BenchSettings]], bool]) -> None:
+    def __init__(self, start: StartEngine, together: Callable[[Sequence[EngineSettings]], bool]) -> None:
         self._start, self._together = start, together
-        self._running: dict[BenchSettings, _Running] = {}
+        self._running: dict[EngineSettings, _Running] = {}
         self._turn = 0
         self._watched_s = self._others_s = 0.0
         self.build = ""
@@ -55,7 +53,7 @@ class EnginePool:
         """Processors that other programs kept busy during the trials, on the average; None when nobody can tell."""
         return max(self._others_s, 0.0) / self._watched_s if self._watched_s >= _SHORTEST_S else None
 
-    def __call__(self, settings: BenchSettings, job: Job) -> Trial:
+    def __call__(self, settings: EngineSettings, job: Job) -> Trial:
         """One trial; what takes less than a quarter of a second is repeated up to eight times, and the mean taken.
 
         Prompts are ids below 900, which every vocabulary of a Phi model has, and no two begin alike, so that nothing
@@ -91,7 +89,9 @@ class EnginePool:
         if job.generated_tokens:
             before = _prompt(job.depth_tokens, self._turn) if job.depth_tokens else _prompt(_SHORT_TOKENS, -1)
             _generate(engine, before, 1)
-            trial = replace(trial, decode_ms=_repeated(lambda: _decode_ms(engine, before, job.generated_tokens)))
+            trial = replace(
+                trial, decode_ms=_repeated(lambda: token_ms(_generate(engine, before, job.generated_tokens + 1)))
+            )
         if job.batched:
             trial = replace(trial, batched_ms=_batched_ms(engine))
         return trial
@@ -102,7 +102,7 @@ class EnginePool:
             self._watched_s += after.at_s - before.at_s
             self._others_s += (after.busy_s - before.busy_s) - (after.own_s - before.own_s)
 
-    def _engine(self, settings: BenchSettings) -> tuple[BenchEngine, float | None]:
+    def _engine(self, settings: EngineSettings) -> tuple[BenchEngine, float | None]:
         """The engine with ``settings``, and milliseconds to its first token where it was started for that."""
         if settings in self._running:
             self._running[settings] = self._running.pop(settings)  # the one used last comes last
@@ -119,10 +119,10 @@ class EnginePool:
         self.build = engine.build
         return engine, start_ms
 
-    def _has_room(self, settings: BenchSettings) -> bool:
+    def _has_room(self, settings: EngineSettings) -> bool:
         return len(self._running) < _RUNNING and self._together((*self._running, settings))
 
-    def _stop(self, settings: BenchSettings) -> None:
+    def _stop(self, settings: EngineSettings) -> None:
         running = self._running.pop(settings, None)
         if running is not None:
             running.context.__exit__(None, None, None)
@@ -134,7 +134,7 @@ class EnginePool:
 
 
 @contextmanager
-def engine_pool(start: StartEngine, together: Callable[[Sequence[BenchSettings]], bool]) -> Iterator[EnginePool]:
+def engine_pool(start: StartEngine, together: Callable[[Sequence[EngineSettings]], bool]) -> Iterator[EnginePool]:
     """An :class:`EnginePool`; leaving it ends the engines."""
     pool = EnginePool(start, together)
     try:
@@ -150,14 +150,6 @@ def _repeated(once: Callable[[], float]) -> float:
     while time.monotonic() - began < _LEAST_S and len(values) < _MOST_REPEATS:
         values.append(once())
     return sum(values) / len(values)
-
-
-def _decode_ms(engine: BenchEngine, before: Sequence[int], tokens: int) -> float:
-    """Milliseconds of one token; the first one is the prompt's, and the engine's clock starts when it is there."""
-    done = _generate(engine, before, tokens + 1)
-    if done.usage.completion_tokens < 2:
-        raise EngineError("the engine ended before there was anything to time", "run it again")
-    return done.timings.decode_ms / (done.usage.completion_tokens - 1)
 
 
 def _batched_ms(engine: BenchEngine) -> float:
@@ -179,13 +171,10 @@ def _batched_ms(engine: BenchEngine) -> float:
 
 
 def _generate(engine: BenchEngine, prompt: Sequence[int], most: int) -> Done:
-    *_, last = engine.generate(prompt, Sampling(max_tokens=most, ignore_eos=True))
-    if not isinstance(last, Done):
-        raise EngineError("the engine ended without a last event", "run it again")
-    return last
+    done, _ = generate(engine, prompt, Sampling(max_tokens=most, ignore_eos=True))
+    return done
 
 
 def _prompt(tokens: int, turn: int) -> tuple[int, ...]:
     """Ids without a pattern, of which the first tells turns apart; those of short ones are negative."""
-    first = _FIRST_ID + turn % _TURNS if turn >= 0 else _FIRST_ID + turn
-    return (first, *(_FIRST_ID + place * place % _PRIME for place in range(1, tokens)))
+    return ids_after(FIRST_ID + (turn % _TURNS if turn >= 0 else turn), tokens)

@@ -6,7 +6,7 @@ from typing import Final
 
 from phicli.bench.tuning.space import BATCH_TOKENS, FLASH_ATTENTION, KV_TYPE
 from phicli.bench.tuning.types import Job
-from phicli.records.run import BenchSettings
+from phicli.engine.settings import EngineSettings
 
 CONFIRM: Final = "all"
 """In place of a setting: winners against the defaults, whatever they differ in."""
@@ -15,7 +15,7 @@ DEEP_TOKENS: Final = 256
 """The context after which the type of its memory and flash attention show what they are worth."""
 
 
-def job_for(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> Job:
+def job_for(setting: str, incumbent: EngineSettings, challenger: EngineSettings) -> Job:
     """What to measure: only what the value can change, with a prompt that is long enough to show it."""
     if setting == BATCH_TOKENS:
         longest = max(incumbent.batch_tokens, challenger.batch_tokens)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.bench.measuring.room import Load, check_room, fit_together, needed
@@ -12,11 +12,12 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
+from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
-from phicli.fit.memory import KV_TYPE_BYTES, takes_kv_type, usable_bytes
+from phicli.fit.memory import smaller_kv_types, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
 from phicli.records.history import now
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from phicli.records.tuned import BATCH, ONE_ANSWER, Tuned, Winner
 
 _CONTEXT_TOKENS: Final = 768
@@ -47,7 +48,7 @@ class Prepared:
         """
         cpu, on_gpu = self.around.cpu, self.device != "cpu"
         kv_type = self._kv_type()
-        check_room(self._load(BenchSettings(cpu.physical_cores, kv_type=kv_type)), self.around.memory, self.around.gpus)
+        check_room(self._load(replace(self._default, kv_type=kv_type)), self.around.memory, self.around.gpus)
         repackable = self.shape.repackable_bytes > 0 and not on_gpu
         values = values_to_try(
             cpu.physical_cores,
@@ -65,7 +66,11 @@ class Prepared:
         """Where all layers are, as :meth:`phicli.bench.measuring.surroundings.Surroundings.device` has it."""
         return self.around.device(-1, self.shape.layers)
 
-    def fits(self, use: str, settings: BenchSettings) -> bool:
+    @property
+    def _default(self) -> EngineSettings:
+        return EngineSettings.for_cores(self.around.cpu.physical_cores)
+
+    def fits(self, use: str, settings: EngineSettings) -> bool:
         """Whether ``settings`` are possible for ``use``: known to the engine, and within memory."""
         if not takes_kv_type(self.shape, settings.kv_type):
             return False
@@ -74,13 +79,13 @@ class Prepared:
             return True
         return needed(self._load(settings, use), self.around.gpus).resident_bytes <= usable_bytes(memory)
 
-    def fit_together(self, several: Sequence[BenchSettings]) -> bool:
+    def fit_together(self, several: Sequence[EngineSettings]) -> bool:
         """Whether engines with all of these settings can be loaded at the same time for measuring."""
         context = self.measured_tokens * SLOTS
         loads = [Load(self.subject, settings, self.shape, context) for settings in several]
         return fit_together(loads, self.around.memory, self.around.gpus)
 
-    def _load(self, settings: BenchSettings, use: str = ONE_ANSWER) -> Load:
+    def _load(self, settings: EngineSettings, use: str = ONE_ANSWER) -> Load:
         context = max(self.context_tokens, self.measured_tokens * SLOTS)
         if use == BATCH:
             context = SLOTS * max(min(self.context_tokens, _BATCH_CONTEXT), self.measured_tokens)
@@ -88,14 +93,14 @@ class Prepared:
 
     def _kv_type(self) -> str:
         """The most exact type with which the context fits; f16 where none does, for the message."""
-        threads = self.around.cpu.physical_cores
-        possible = (name for name in KV_TYPE_BYTES if self.fits(ONE_ANSWER, BenchSettings(threads, kv_type=name)))
+        types = ("f16", *smaller_kv_types(self.shape, "f16"))
+        possible = (name for name in types if self.fits(ONE_ANSWER, replace(self._default, kv_type=name)))
         return next(possible, "f16")
 
     def _repacked(self, use: str) -> bool:
         """Whether ``phi chat`` repacks for ``use`` as long as nothing was tuned."""
         long_answers = use != ONE_ANSWER or self.reasoning
-        return long_answers and self.fits(use, BenchSettings(self.around.cpu.physical_cores, repack=True))
+        return long_answers and self.fits(use, replace(self._default, repack=True))
 
 
 def tuned_of(prepared: Prepared, outcome: Outcome, build: str) -> Tuned:
@@ -115,14 +120,9 @@ def tuned_of(prepared: Prepared, outcome: Outcome, build: str) -> Tuned:
 
 
 def _winner(result: UseResult) -> Winner:
-    one = result.winner
     return Winner(
-        threads=one.threads,
-        batch_tokens=one.batch_tokens,
-        kv_type=one.kv_type,
-        flash_attention=one.flash_attention,
-        repack=one.repack,
-        default=one == result.default,
+        result.winner,
+        default=result.winner == result.default,
         ratio=result.ratio,
         ratio_low=result.ratio if result.low is None else result.low,
         ratio_high=result.ratio if result.high is None else result.high,
@@ -143,7 +143,7 @@ def measurements_of(prepared: Prepared, outcome: Outcome, build: str) -> tuple[M
         shallow = [one for one in outcome.trials if one.settings == settings and _is_usual(one.job)]
         decode = [1000 / one.decode_ms for one in shallow if one.decode_ms]
         prefill = [1000 / one.prefill_ms for one in shallow if one.prefill_ms]
-        if len(decode) < 2 or not prefill or settings != BenchSettings(settings.threads, repack=settings.repack):
+        if len(decode) < 2 or not prefill or settings != EngineSettings(settings.threads, repack=settings.repack):
             continue
         conditions = Conditions(prepared.around.cpu.name, build, settings.threads, settings.repack, device)
         measured = Measurement(

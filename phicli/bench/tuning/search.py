@@ -24,14 +24,13 @@ from phicli.bench.tuning.types import (
     UseResult,
 )
 from phicli.bench.tuning.verdict import LOST, MARGIN, NOTED, OPEN, WIDE_MARGIN, WON, interval, verdict
+from phicli.engine.settings import FIELDS, EngineSettings
 from phicli.errors import EngineError
-from phicli.records.run import BenchSettings
 from phicli.records.tuned import BATCH, CONVERSATION, USES
 
 OnStep = Callable[[str, float], None]
 """Told what is being measured, and about how many seconds of the budget are left."""
 
-_USUAL_BATCH: Final = 128
 _CONFIRM_ROUNDS: Final = 3
 _LEAD: Final = (CONVERSATION, *(use for use in USES if use != CONVERSATION))
 """The use whose settings a value is tried with first."""
@@ -41,11 +40,11 @@ _LEAD: Final = (CONVERSATION, *(use for use in USES if use != CONVERSATION))
 class _Duel:
     """Rounds of two settings against each other."""
 
-    first: BenchSettings
-    second: BenchSettings
+    first: EngineSettings
+    second: EngineSettings
     rounds: list[tuple[Trial, Trial]] = field(default_factory=list)
 
-    def trials(self, incumbent: BenchSettings) -> list[tuple[Trial, Trial]]:
+    def trials(self, incumbent: EngineSettings) -> list[tuple[Trial, Trial]]:
         """The rounds with those of ``incumbent`` first."""
         return self.rounds if incumbent == self.first else [(right, left) for left, right in self.rounds]
 
@@ -55,8 +54,8 @@ class _Fight:
     """A duel that is under way, and the uses that it is about."""
 
     setting: str
-    incumbent: BenchSettings
-    challenger: BenchSettings
+    incumbent: EngineSettings
+    challenger: EngineSettings
     uses: tuple[str, ...]
 
 
@@ -88,7 +87,7 @@ class Search:
         self._profiles: Mapping[str, Profile] = profiles(reasoning=reasoning)
         self._best = dict(space.defaults)
         self._book = Book()
-        self._duels: dict[frozenset[BenchSettings], _Duel] = {}
+        self._duels: dict[frozenset[EngineSettings], _Duel] = {}
         self._steps: list[Step] = []
         self._fighting: _Fight | None = None
         self._skipped: list[str] = []
@@ -160,9 +159,9 @@ class Search:
             others = [use for use in USES if use not in uses]
             lost |= {use for use in others if self._compare(setting, use, incumbent, challenger).verdict == LOST}
 
-    def _is_possible(self, use: str, setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> bool:
+    def _is_possible(self, use: str, setting: str, incumbent: EngineSettings, challenger: EngineSettings) -> bool:
         """Whether there is a duel to fight: another value, known to the engine, within memory, next on its ladder."""
-        if challenger == incumbent or (challenger.kv_type != "f16" and challenger.flash_attention == "off"):
+        if challenger == incumbent or not challenger.is_possible:
             return False
         half = challenger.batch_tokens // 2
         if setting == BATCH_TOKENS and half in self._space.values[setting] and incumbent.batch_tokens < half:
@@ -173,7 +172,7 @@ class Search:
         return fits
 
     def _duel(
-        self, setting: str, incumbent: BenchSettings, challenger: BenchSettings, uses: Sequence[str], least: int = 0
+        self, setting: str, incumbent: EngineSettings, challenger: EngineSettings, uses: Sequence[str], least: int = 0
     ) -> bool:
         """Fight rounds until it is decided for ``uses`` or the time is up; False when there was none for any round.
 
@@ -196,15 +195,15 @@ class Search:
         self._fighting = None
         return bool(duel.rounds)
 
-    def _trial(self, settings: BenchSettings, job: Job, what: str) -> Trial:
+    def _trial(self, settings: EngineSettings, job: Job, what: str) -> Trial:
         self._tell(what, max(self._deadline - self._clock(), 0.0))
         trial = self._measure(settings, job)
         self._book.add(trial)
         return trial
 
-    def _compare(self, setting: str, use: str, incumbent: BenchSettings, challenger: BenchSettings) -> Compared:
+    def _compare(self, setting: str, use: str, incumbent: EngineSettings, challenger: EngineSettings) -> Compared:
         duel = self._duels[frozenset((incumbent, challenger))]
-        large = setting == BATCH_TOKENS and challenger.batch_tokens > _USUAL_BATCH and use != BATCH
+        large = setting == BATCH_TOKENS and challenger.batch_tokens > FIELDS[BATCH_TOKENS].default and use != BATCH
         exact = challenger.kv_type == incumbent.kv_type
         ratios = []
         for left, right in duel.trials(incumbent):
@@ -232,7 +231,7 @@ class Search:
         Of many values that make no difference one wins by chance now and then, and what won looks better than it is.
         New rounds know nothing of that: they decide, and their ratio is the one that is told.
         """
-        pairs: dict[tuple[BenchSettings, BenchSettings], list[str]] = {}
+        pairs: dict[tuple[EngineSettings, EngineSettings], list[str]] = {}
         for use in USES:
             if self._best[use] != self._space.defaults[use]:
                 pairs.setdefault((self._space.defaults[use], self._best[use]), []).append(use)
@@ -251,7 +250,7 @@ class Search:
             self._steps.append(Step(setting, f"{what}, again", default, winner, tuple(compared)))
             self._best |= {one.use: default for one in compared if one.verdict != WON}
 
-    def _rounds(self, default: BenchSettings, winner: BenchSettings) -> list[tuple[Trial, Trial]]:
+    def _rounds(self, default: EngineSettings, winner: EngineSettings) -> list[tuple[Trial, Trial]]:
         duel = self._duels.get(frozenset((default, winner)))
         return duel.trials(default) if duel else []
 
@@ -285,7 +284,7 @@ class Search:
         return seconds
 
 
-def _against(setting: str, incumbent: BenchSettings, challenger: BenchSettings) -> str:
+def _against(setting: str, incumbent: EngineSettings, challenger: EngineSettings) -> str:
     if setting == CONFIRM:
         return "the winners against the defaults"
     old, new = getattr(incumbent, setting), getattr(challenger, setting)

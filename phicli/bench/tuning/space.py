@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.records.run import BenchSettings
-from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER
+from phicli.engine.settings import MOST_THREADS, EngineSettings, value_text
+from phicli.records.tuned import USES
 
 REPACK: Final = "repack"
 THREADS: Final = "threads"
@@ -36,9 +36,9 @@ class Space:
     whether settings fit into memory for a use.
     """
 
-    defaults: Mapping[str, BenchSettings]
+    defaults: Mapping[str, EngineSettings]
     values: Mapping[str, Sequence[Any]]
-    fits: Callable[[str, BenchSettings], bool]
+    fits: Callable[[str, EngineSettings], bool]
 
 
 def threads_to_try(cores: int, logical: int) -> tuple[int, ...]:
@@ -49,7 +49,7 @@ def threads_to_try(cores: int, logical: int) -> tuple[int, ...]:
     """
     more = (logical,) if cores < logical <= 2 * cores else ()
     found = (cores - 1, cores // 2, *more)
-    return tuple(dict.fromkeys(count for count in found if count >= 1 and count != cores))
+    return tuple(dict.fromkeys(count for count in found if 1 <= count <= MOST_THREADS and count != cores))
 
 
 def values_to_try(
@@ -83,7 +83,7 @@ def values_to_try(
     return usual
 
 
-def untuned(cores: int, kv_type: str, repack: Callable[[str], bool]) -> dict[str, BenchSettings]:
+def untuned(cores: int, kv_type: str, repack: Callable[[str], bool]) -> dict[str, EngineSettings]:
     """The settings of each use without tuning, as :func:`phicli.plan.load.plan_load` has them.
 
     Args:
@@ -91,10 +91,10 @@ def untuned(cores: int, kv_type: str, repack: Callable[[str], bool]) -> dict[str
         kv_type: the most exact type with which the context fits.
         repack: whether the weights are repacked for a use.
     """
-    return {use: BenchSettings(cores, kv_type=kv_type, repack=repack(use)) for use in (ONE_ANSWER, CONVERSATION, BATCH)}
+    default = replace(EngineSettings.for_cores(cores), kv_type=kv_type)
+    return {use: replace(default, repack=repack(use)) for use in USES}
 
 
 def in_words(setting: str, value: Any) -> str:
     """A setting with its value."""
-    shown = ("on" if value else "off") if isinstance(value, bool) else str(value)
-    return f"{LABELS.get(setting, setting)} {shown}"
+    return f"{LABELS.get(setting, setting)} {value_text(value)}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol, Self
 
-from phicli.records.run import BenchSettings
+from phicli.engine.settings import EngineSettings
 
 START_TOKENS: Final = 16
 """Length of the prompt whose first token is timed from the start of the engine."""
@@ -42,7 +42,7 @@ class Trial:
     time divided by all their tokens).
     """
 
-    settings: BenchSettings
+    settings: EngineSettings
     job: Job
     start_ms: float | None = None
     prefill_ms: float | None = None
@@ -58,7 +58,7 @@ class Trial:
 class Measure(Protocol):
     """Measures settings once: the real engines (:mod:`phicli.bench.tuning.engines`), or a machine of a test."""
 
-    def __call__(self, settings: BenchSettings, job: Job) -> Trial:
+    def __call__(self, settings: EngineSettings, job: Job) -> Trial:
         """One trial.
 
         Raises:
@@ -88,8 +88,8 @@ class Step:
 
     setting: str
     value: str
-    incumbent: BenchSettings
-    challenger: BenchSettings
+    incumbent: EngineSettings
+    challenger: EngineSettings
     compared: tuple[Compared, ...]
 
     def to_data(self) -> dict[str, Any]:
@@ -112,8 +112,8 @@ class UseResult:
     """
 
     use: str
-    default: BenchSettings
-    winner: BenchSettings
+    default: EngineSettings
+    winner: EngineSettings
     default_ms: float | None
     winner_ms: float | None
     ratio: float = 1.0

@@ -17,10 +17,10 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model into an archive that a machine without a network can import."""
+    from phicli.commands.cache.hints import export_hints
     from phicli.hub.archive.exporting import export_model
     from phicli.plan.locate import locate
-    from phicli.ui.cache.hints import export_hints
-    from phicli.ui.cache.transport import print_exported, progress
+    from phicli.ui.cache.import_export import print_exported, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

@@ -19,7 +19,7 @@ def scan(
     """Find the models of Ollama and LM Studio and use them in place."""
     from phicli.hub.in_place.scan import register_new
     from phicli.hub.in_place.scan import scan as look
-    from phicli.ui.cache.transport import agrees_to_register, print_registered, print_scan, progress
+    from phicli.ui.cache.import_export import agrees_to_register, print_registered, print_scan, progress
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()

@@ -25,7 +25,7 @@ def verify(
     from phicli.hub.disk.selection import pick
     from phicli.hub.disk.verification import require_sound
     from phicli.hub.disk.verification import verify as check
-    from phicli.hub.download.again import fetcher
+    from phicli.hub.download.redownload import fetcher
     from phicli.ui.cache.tables import hashing, print_verdicts, verdict_data
     from phicli.ui.envelope import print_result
     from phicli.ui.pull_screen import PullScreen

@@ -26,16 +26,17 @@ def export(
 ) -> None:  # fmt: skip
     """Write runs into a file, or to standard output."""
     from phicli.bench.runs.run_files import write_export
-    from phicli.commands.benching.options import output_format
-    from phicli.commands.runs.ids import chosen
-    from phicli.ui.bench.exported import export_text, print_export, print_written
+    from phicli.commands.options import output_format
+    from phicli.commands.runs.ids import chosen, open_history
+    from phicli.ui.bench.export_formats import export_text, print_export, print_written
     from phicli.ui.terminal import Terminal
 
     form = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=False)
-    found = chosen(runs or ())
+    terminal = Terminal.current()
+    found = chosen(open_history(terminal), runs or ())
     text = export_text(found, form)
     if output is None or str(output) == "-":
-        print_export(Terminal.current(), text)
+        print_export(terminal, text)
     else:
         write_export(output, text, force=force)
-        print_written(Terminal.current(), len(found), output, as_json=as_json)
+        print_written(terminal, len(found), output, as_json=as_json)

@@ -1,4 +1,4 @@
-"""Ids of runs: their completion, and which are meant."""
+"""The history for the commands of ``phi runs``; ids of runs: their completion, and which are meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from phicli.records.history import Entry
+    from phicli.records.history import Entry, History
+    from phicli.ui.terminal import Terminal
 
 _OFFERED = 50
 _WAIT_S = 0.2
@@ -25,15 +26,23 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in known if name.startswith(incomplete.lower())]
 
 
-def chosen(runs: Sequence[str]) -> tuple[Entry, ...]:
+def open_history(terminal: Terminal) -> History:
+    """The history; speeds that an earlier version of phi left in files are moved into it, and that is said."""
+    from phicli.records.history import History
+    from phicli.records.old_measurements import take_over
+
+    history = History()
+    if notice := take_over(history).notice:
+        terminal.say(notice)
+    return history
+
+
+def chosen(history: History, runs: Sequence[str]) -> tuple[Entry, ...]:
     """The entries that are meant by ``runs`` in that order, each once; without any, all of them, the oldest first.
 
     Raises:
         NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.records.history.History.get`.
     """
-    from phicli.records.history import History
-
-    history = History()
     if not runs:
         return history.entries()[::-1]
     return tuple({entry.run_id: entry for entry in map(history.get, runs)}.values())

@@ -11,7 +11,8 @@ from phicli.commands.options import Json, complete_model
 
 def list_(
     kind: Annotated[
-        str | None, typer.Option("--kind", help="Only these: run, endpoint, quality, tune, eval.", show_default=False)
+        str | None,
+        typer.Option("--kind", help="Only these: run, endpoint, quality, tune, eval, speed.", show_default=False),
     ] = None,
     model: Annotated[
         str | None,
@@ -22,10 +23,13 @@ def list_(
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """List the runs that were kept."""
-    from phicli.records.history import History, kind_of
+    from phicli.commands.runs.ids import open_history
+    from phicli.records.history import kind_of
     from phicli.ui.bench.runs import print_list
     from phicli.ui.terminal import Terminal
 
-    found = History().entries(kind=kind_of(kind), model=model, limit=limit + 1)
+    wanted = kind_of(kind)
+    terminal = Terminal.current()
+    found = open_history(terminal).entries(kind=wanted, model=model, limit=limit + 1)
     narrowed = kind is not None or model is not None
-    print_list(Terminal.current(), found[:limit], more=len(found) > limit, as_json=as_json, narrowed=narrowed)
+    print_list(terminal, found[:limit], more=len(found) > limit, as_json=as_json, narrowed=narrowed)

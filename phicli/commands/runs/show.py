@@ -18,8 +18,9 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show everything about one run."""
-    from phicli.records.history import History
+    from phicli.commands.runs.ids import open_history
     from phicli.ui.bench.runs import print_entry
     from phicli.ui.terminal import Terminal
 
-    print_entry(Terminal.current(), History().get(run), as_json=as_json)
+    terminal = Terminal.current()
+    print_entry(terminal, open_history(terminal).get(run), as_json=as_json)

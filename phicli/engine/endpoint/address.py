@@ -72,7 +72,7 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
         UsageError: it is no URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
     """
     if len(text) > _LONGEST or not text.isprintable() or " " in text:
-        raise UsageError("--url has characters that no address has, or too many", EXAMPLE)
+        raise UsageError("the address of the endpoint has characters that no address has, or too many", EXAMPLE)
     parts = _split(text)
     host = (parts.hostname or "").rstrip(".")
     path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
@@ -97,9 +97,9 @@ def _split(text: str) -> SplitResult:
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         (parts.hostname or "").encode("idna")
     except ValueError:  # UnicodeError is one; the text of either may have the password in it
-        raise UsageError("--url is no address of an endpoint", EXAMPLE) from None
+        raise UsageError("this is not the address of an endpoint", EXAMPLE) from None
     if not sound or not all(one.isalnum() or one in "-._:" for one in parts.hostname or ""):
-        raise UsageError("--url is no address of an endpoint", EXAMPLE)
+        raise UsageError("this is not the address of an endpoint", EXAMPLE)
     return parts
 
 

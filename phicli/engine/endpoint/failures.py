@@ -46,7 +46,7 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
         return EndpointError("not_found", what, f"check the address and the model's name{ends_in_v1(address)}")
     if 300 <= status < 400:
         to = _elsewhere(address, headers.get("location", ""))
-        return EndpointError("redirect", f"{what}: it sends on to {to}", "give that address with --url if you trust it")
+        return EndpointError("redirect", f"{what}: it sends on to {to}", "give that address if you trust it")
     if status == 429 or status >= 500:
         return _busy(what, status, _wait(address, headers.get("retry-after", "")))
     return EndpointError("rejected", what, "see whether it knows the model and has room for --prompt-tokens")
@@ -55,7 +55,7 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
         return f"it wants a key: set {KEY}"
-    given = "user and password in --url" if address.authorization.startswith("Basic ") else KEY
+    given = "user and password in the address" if address.authorization.startswith("Basic ") else KEY
     return f"the key that it got is not accepted: check {given}"
 
 
@@ -78,7 +78,7 @@ def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
 def ends_in_v1(address: Address) -> str:
     """A hint at the end of most addresses, to follow other words; empty for one that has it."""
     before, found, after = f"{address.shown}/".partition("/v1/")
-    return "" if found and not after else f"; most addresses end in /v1: --url {before.rstrip('/')}/v1"
+    return "" if found and not after else f"; most addresses end in /v1: {before.rstrip('/')}/v1"
 
 
 def of_exception(address: Address, error: Exception, silence_s: float) -> EndpointError:
@@ -147,7 +147,7 @@ def said_in(address: Address, body: bytes) -> str:
 
 
 def _elsewhere(address: Address, location: str) -> str:
-    """Where a redirect leads, as ``--url`` takes it: without credentials, query and the path of one request."""
+    """Where a redirect leads, as an address: without credentials, query and the path of one request."""
     try:
         parts = urlsplit(urljoin(address.base + "/", location))
         place = parts.netloc.rpartition("@")[2]

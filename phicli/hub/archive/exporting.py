@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -16,7 +15,7 @@ from phicli.errors import IntegrityError, NotFoundError, UsageError
 from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
-from phicli.hub.archive.form import (
+from phicli.hub.archive.format import (
     CHUNK_BYTES,
     END_BYTES,
     LARGEST_TEXT_BYTES,
@@ -32,14 +31,12 @@ from phicli.hub.archive.form import (
     total_bytes,
 )
 from phicli.hub.archive.unfinished import Partial, partial_of
-from phicli.hub.cache import sha256_in_name
 from phicli.hub.in_place.matching import contradicts
+from phicli.hub.layout import repo_name, sha256_in_name, snapshot_around
 from phicli.hub.types import Progress, silent
 from phicli.hub.verified import hash_once
-from phicli.hub.writing import writing
+from phicli.hub.write_errors import writing
 
-_REPO_FOLDER: Final = re.compile(r"models--([^/]+?)--([^/]+)")
-_COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _ABOUT: Final = ("license", "licence", "notice", "readme")
 
 
@@ -107,7 +104,7 @@ def _finish(partial: Partial, target: Path, *, force: bool) -> None:
 
 def _sources(model_path: Path) -> dict[str, Path]:
     """What goes in: name in the repository → file here, the model first."""
-    snapshot = _snapshot(model_path)
+    snapshot = snapshot_around(model_path)
     beside = parts_of(model_path)
     if missing := [path.name for path in beside if not path.is_file()]:
         raise NotFoundError(f"{model_path} lacks its part {missing[0]}", "all parts have to be in one folder")
@@ -135,15 +132,6 @@ def _gguf_name(name: str) -> str:
     return plain_name(name if name.lower().endswith(".gguf") else f"{name}.gguf")
 
 
-def _snapshot(path: Path) -> Path | None:
-    """The snapshot of the Hugging Face cache that ``path`` lies in, None elsewhere."""
-    for folder in path.parents:
-        in_cache = folder.parent.name == "snapshots" and _REPO_FOLDER.fullmatch(folder.parent.parent.name)
-        if in_cache and _COMMIT.fullmatch(folder.name):
-            return folder
-    return None
-
-
 def _manifest(
     model_path: Path,
     sources: dict[str, Path],
@@ -165,14 +153,13 @@ def _manifest(
                 f"{path} is damaged: its SHA-256 is {sha256}, not {promised}", "look at all: phi cache verify"
             )
         files.append(ArchivedFile(filename, path.stat().st_size, sha256))
-    snapshot = _snapshot(model_path)
-    folder = _REPO_FOLDER.fullmatch(snapshot.parent.parent.name) if snapshot else None
+    snapshot = snapshot_around(model_path)
     return Manifest(
         name=name,
         files=tuple(files),
         model=variant.id if variant else None,
         quant=quant,
-        repo=f"{folder[1]}/{folder[2]}" if folder else None,
+        repo=repo_name(snapshot.parent.parent) if snapshot else None,
         revision=snapshot.name if snapshot else None,
         license=variant.license if variant else None,
         catalog=_plain(variant) if variant else None,

@@ -17,8 +17,8 @@ from phicli.catalog.load import catalog
 from phicli.errors import IntegrityError, UsageError
 from phicli.gguf_file.diagnose import check_is_file, unreadable
 from phicli.gguf_file.header import read_header
-from phicli.hub import store, verified
-from phicli.hub.archive.form import (
+from phicli.hub import layout, store, verified
+from phicli.hub.archive.format import (
     CHUNK_BYTES,
     END_BYTES,
     LARGEST_TEXT_BYTES,
@@ -45,7 +45,7 @@ from phicli.hub.in_place.registry import (
     registered,
 )
 from phicli.hub.types import Progress, silent
-from phicli.hub.writing import new_folders, writing
+from phicli.hub.write_errors import new_folders, writing
 
 _LARGEST_END_BYTES: Final = 1 << 20
 
@@ -121,11 +121,12 @@ def _into_cache(source: _Content, repo: str, commit: str, name: str | None, fold
     already = all(_is_verified(path, entry) for path, entry in zip(paths, files, strict=True))
     if not already:
         root = store.repo_folder(folder, repo)
+        blobs = layout.blobs_folder(root)
         check_space(folder, source.manifest.size_bytes)
         # What main means here may be newer than the archive.
-        revision = None if (root / "refs" / "main").exists() else "main"
+        revision = None if layout.ref_path(root, "main").exists() else "main"
         allowed = writing("the cache", folder, "set HF_HUB_CACHE to a folder that you may write")
-        with allowed, new_folders(root / "blobs"), _extracted(source, root / "blobs") as partials:
+        with allowed, new_folders(blobs), _extracted(source, blobs) as partials:
             for entry, partial in zip(files, partials, strict=True):
                 path = store.place(folder, repo, commit, revision, entry.name, _etag(entry, partial), partial)
                 verified.record(path, entry.sha256)
@@ -203,7 +204,7 @@ def _extracted(source: _Content, work: Path) -> Iterator[list[Path]]:
     """Copies of all files in ``work``, each checked; those that were not moved away are removed at the end."""
     # Names of their own, not store.partial_path: a download of the same file may be writing there.
     partials = [
-        work / f"{entry.sha256}.{os.getpid()}-{index}.phi.incomplete"
+        work / layout.partial_name(f"{entry.sha256}.{os.getpid()}-{index}")
         for index, entry in enumerate(source.manifest.files)
     ]
     try:

@@ -19,7 +19,20 @@ from typing import TYPE_CHECKING
 
 from phicli.errors import UsageError
 from phicli.hub import verified
-from phicli.hub.disk.layout import content_of, entries_of, leads_away, refs_of, repo_name, snapshots_of
+from phicli.hub.layout import (
+    blobs_folder,
+    content_of,
+    entries_of,
+    is_within,
+    leads_away,
+    missing_files_folder,
+    partials_of,
+    ref_path,
+    refs_of,
+    repo_name,
+    root_of_snapshot,
+    snapshots_of,
+)
 
 if TYPE_CHECKING:
     from huggingface_hub import CachedFileInfo, CachedRepoInfo, DeleteCacheStrategy, HFCacheInfo
@@ -95,19 +108,13 @@ def require_writable(paths: Iterable[Path], folder: Path) -> None:
             raise unchangeable(folder, f"no permission to write in {parent.name}")
 
 
-def is_within(folder: Path, root: Path) -> bool:
-    """Whether the repository folder ``root`` really lies in the cache, with its blobs and snapshots."""
-    real = Path(os.path.realpath(folder)) / root.name
-    return all(os.path.realpath(root / name) == str(real / name) for name in ("blobs", "snapshots"))
-
-
 def unchangeable(folder: Path, reason: str) -> UsageError:
     """The error for a cache that does not let itself be changed."""
     return UsageError(f"the cache {folder} cannot be changed: {reason}", "see who may write there: phi cache dir")
 
 
 def _places(entries: Collection[Path], real: Path, folder: Path) -> frozenset[Path]:
-    """The entries by their real folders: ones in ``real/models--OWNER--NAME/snapshots/COMMIT``.
+    """The entries by their real folders: ones in a snapshot of the cache ``real``.
 
     Raises:
         UsageError: one is not there.
@@ -116,9 +123,8 @@ def _places(entries: Collection[Path], real: Path, folder: Path) -> frozenset[Pa
     for entry in entries:
         if entry.parent not in places:
             place = places[entry.parent] = Path(os.path.realpath(entry.parent))
-            parts = place.relative_to(real).parts if place.is_relative_to(real) else ()
-            inside = len(parts) >= 3 and parts[0].startswith("models--") and parts[1] == "snapshots"
-            if not inside or not is_within(real, real / parts[0]):
+            root = root_of_snapshot(place, real)
+            if root is None or not is_within(real, root):
                 raise UsageError(
                     f"{entry.name} lies outside of the cache {folder}: a folder there is a link to another place",
                     "phi deletes nothing elsewhere; remove it by hand",
@@ -187,7 +193,7 @@ def _tidy(root: Path) -> None:
 
     While something is being downloaded nothing is touched: the download counts on its folders.
     """
-    if any((root / "blobs").glob("*.incomplete")):
+    if partials_of(root):
         return
     with contextlib.suppress(OSError):  # what is in the way stays, and so does what it is in
         for snapshot in snapshots_of(root):
@@ -195,10 +201,10 @@ def _tidy(root: Path) -> None:
                 continue
             for ref, commit in refs_of(root).items():
                 if commit == snapshot.name:
-                    (root / "refs" / ref).unlink(missing_ok=True)
+                    ref_path(root, ref).unlink(missing_ok=True)
             _remove_empty(snapshot)
-        if not snapshots_of(root) and not any((root / "blobs").glob("*")):
-            for mark in entries_of(root / ".no_exist"):
+        if not snapshots_of(root) and not any(blobs_folder(root).glob("*")):
+            for mark in entries_of(missing_files_folder(root)):
                 mark.unlink()
             _remove_empty(root)
 

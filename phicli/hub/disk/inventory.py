@@ -1,29 +1,36 @@
 """What models are on disk: GGUF files in the Hugging Face cache, models registered in place, unfinished downloads.
 
-The layout (see :mod:`phicli.hub.cache`) is read directly, as often as somebody wants a list; tests compare with
+The layout (:mod:`phicli.hub.layout`) is read directly, as often as somebody wants a list; tests compare with
 huggingface_hub's own scan. What is broken is listed as such.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of
 from phicli.hub import verified
-from phicli.hub.cache import cache_folder, sha256_in_name
-from phicli.hub.disk.layout import content_of, entries_of, leads_away, listing, repo_folders, repo_name, snapshots_of
-from phicli.hub.in_place.registry import LocalModel, registered
-
-_PARTIAL: Final = re.compile(r"(.+?)\.(phi|[0-9a-f]{8})\.incomplete")
+from phicli.hub.cache import cache_folder
+from phicli.hub.in_place.registry import LocalModel, damaged_records, registered
+from phicli.hub.layout import (
+    content_of,
+    entries_of,
+    leads_away,
+    partials_of,
+    repo_folders,
+    repo_name,
+    sha256_in_name,
+    snapshots_of,
+    writer_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +106,35 @@ class PartialDownload:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelInPlace:
+    """A registered model, and its file as it is now: ``verified_at`` as in :class:`CachedModel`."""
+
+    model: LocalModel
+    is_there: bool
+    verified_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Inventory:
-    """All that is known to be on disk; ``problems`` are folders that could not be read, in words."""
+    """All that is known to be on disk.
+
+    ``problems`` are folders that could not be read, in words; ``damaged_records`` are files of registrations that make
+    no sense. ``models_bytes`` is what the models in the cache take: content that several names share once, what is
+    linked from elsewhere not at all.
+    """
 
     folder: Path
     models: tuple[CachedModel, ...]
-    registered: tuple[LocalModel, ...]
+    in_place: tuple[ModelInPlace, ...]
     partials: tuple[PartialDownload, ...]
     problems: tuple[str, ...]
+    damaged_records: tuple[Path, ...]
+    models_bytes: int
+
+    @property
+    def registered(self) -> tuple[LocalModel, ...]:
+        """The models in place, without how they are now."""
+        return tuple(one.model for one in self.in_place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +164,26 @@ def inventory(folder: Path | None = None, book: Catalog | None = None) -> Invent
     for root in repo_folders(folder, problems):
         models += _models_of(root, known.get(repo_name(root)), problems)
         partials += _partials_of(root)
-    return Inventory(folder, tuple(models), registered(), tuple(partials), tuple(problems))
+    return Inventory(
+        folder=folder, models=tuple(models), in_place=tuple(map(_in_place, registered())), partials=tuple(partials),
+        problems=tuple(problems), damaged_records=damaged_records(), models_bytes=_bytes_of(models),
+    )  # fmt: skip
 
 
 def known_repos(book: Catalog | None = None) -> dict[str, Known]:
     """Repositories of the catalogue by name."""
     variants = (book or catalog()).variants
     return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
+
+
+def _in_place(model: LocalModel) -> ModelInPlace:
+    record = verified.recorded(model.path)
+    return ModelInPlace(model, model.path.exists(), record.verified_at if record else None)
+
+
+def _bytes_of(models: Iterable[CachedModel]) -> int:
+    parts = [part for model in models for part in model.parts if not part.linked]
+    return sum({os.path.realpath(part.content): part.size_bytes for part in parts}.values())
 
 
 def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator[CachedModel]:
@@ -166,7 +207,7 @@ def _model(
     quant = listed.quant if listed else quant_of_filename(filename)
     name = f"{repo}:{quant or filename}"
     if known and quant:
-        name = f"{known.variant.id}:{quant.lower()}"
+        name = with_quant(known.variant.id, quant)
     usable = [part.path for part in parts if part.problem is None]
     times = [_times(path) for path in usable]
     used = [time for time, _ in times if time is not None]
@@ -206,16 +247,14 @@ def _promised(content: Path, name: str, commit: str, known: Known | None) -> str
 
 
 def _partials_of(root: Path) -> Iterator[PartialDownload]:
-    for path in listing(root / "blobs", []):
-        if not path.name.endswith(".incomplete") or path.is_symlink():
+    for path in partials_of(root):
+        if path.is_symlink():
             continue
-        match = _PARTIAL.fullmatch(path.name)
-        etag = match[1] if match else path.name.removesuffix(".incomplete")
+        etag, ours = writer_of(path)
         try:
             status = path.stat()
         except OSError:  # it was finished meanwhile
             continue
-        ours = match is not None and match[2] == "phi"
         yield PartialDownload(repo_name(root), path, etag, status.st_size, status.st_mtime, ours)
 
 

@@ -26,11 +26,11 @@ from typing import Final
 
 from phicli.hub import verified
 from phicli.hub.archive.unfinished import abandoned, remove_abandoned
-from phicli.hub.disk.deletion import Deletion, delete, is_within, plan_deletion, require_writable, unchangeable
+from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_writable, unchangeable
 from phicli.hub.disk.inventory import Inventory, Known, PartialDownload, inventory, known_repos
-from phicli.hub.disk.layout import entries_of, refs_of, repo_root, snapshots_of
 from phicli.hub.disk.removal import is_companion
 from phicli.hub.in_place.registry import LocalModel, imports_dir, unregister
+from phicli.hub.layout import entries_of, is_within, lock_path, refs_of, repo_root, snapshots_of
 
 QUIET_S: Final = 900.0
 """How long nothing may have been written to a partial download without a lock before it counts as abandoned."""
@@ -157,7 +157,7 @@ def _locked(folder: Path, partial: PartialDownload) -> Iterator[bool | None]:
     """Hold the lock of a download: False when somebody else does, None when there is none to hold."""
     from filelock import FileLock, Timeout
 
-    path = folder / ".locks" / repo_root(folder, partial.repo).name / f"{partial.etag}.lock"
+    path = lock_path(folder, partial.repo, partial.etag)
     if not path.exists():
         yield None
         return

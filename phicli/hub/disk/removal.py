@@ -13,9 +13,9 @@ from typing import Final
 from phicli.hub import verified
 from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_writable, unchangeable
 from phicli.hub.disk.inventory import CachedModel, Inventory, inventory
-from phicli.hub.disk.layout import entries_of, repo_root, snapshots_of
 from phicli.hub.disk.selection import pick
 from phicli.hub.in_place.registry import LocalModel, imported_folder, shares_folder, unregister
+from phicli.hub.layout import entries_of, repo_root, snapshot_folder, snapshots_of
 
 _COMPANION: Final = re.compile(r"(readme|licen[cs]e|notice)[^/]*|\.gitattributes", re.IGNORECASE)
 
@@ -107,7 +107,7 @@ def _entries(found: Inventory, models: Collection[CachedModel]) -> list[Path]:
 
 def entries_of_model(model: CachedModel, root: Path) -> list[Path]:
     """Where the parts of ``model`` are found: in each of its revisions, whether they are there or not."""
-    snapshots = [root / "snapshots" / revision for revision in model.revisions]
-    inside = [part.path.relative_to(root / "snapshots" / model.revisions[0]) for part in model.parts]
+    snapshots = [snapshot_folder(root, revision) for revision in model.revisions]
+    inside = [part.path.relative_to(snapshots[0]) for part in model.parts]
     paths = (snapshot / name for snapshot in snapshots for name in inside)
     return [path for path in paths if os.path.lexists(path)]

@@ -14,11 +14,11 @@ from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
 from phicli.hub.disk.deletion import delete, plan_deletion
 from phicli.hub.disk.inventory import CachedModel
-from phicli.hub.disk.layout import content_of, repo_root
 from phicli.hub.disk.removal import entries_of_model
 from phicli.hub.disk.selection import Picked
 from phicli.hub.hashing import sha256_of
 from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.layout import content_of, repo_root, snapshot_folder
 from phicli.hub.types import Progress
 
 Status = Literal["ok", "bad", "missing", "unknown", "fixed"]
@@ -188,7 +188,7 @@ def _link_everywhere(path: Path, model: CachedModel, folder: Path) -> None:
     blob = content_of(path, root)
     if blob is None or blob == path:
         return
-    name = path.relative_to(root / "snapshots" / model.revisions[0]).as_posix()
+    name = path.relative_to(snapshot_folder(root, model.revisions[0])).as_posix()
     for revision in model.revisions[1:]:
         store.link(folder, model.repo, revision, None, name, blob.name)
 

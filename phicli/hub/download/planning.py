@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
 from phicli.catalog.types import GgufFile, GgufSource
@@ -16,6 +17,7 @@ from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import UnreachableError
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
+from phicli.hub.layout import is_partial
 from phicli.hub.store import blob_path, check_names, free_bytes, partial_path
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.units import format_bytes
@@ -179,16 +181,12 @@ def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bo
             size = path.stat().st_size
         except OSError:
             continue
-        if size <= file.size_bytes and (size == file.size_bytes or path.name.endswith(".incomplete")):
+        if size <= file.size_bytes and (size == file.size_bytes or is_partial(path)):
             return size
     return 0
 
 
 def _what_is_here() -> str:
     """What can be used without a network."""
-    here = [
-        f"{variant.id}:{file.quant.lower()}" if file.quant else variant.id
-        for variant in catalog().variants
-        for file in installed(variant)
-    ]
+    here = [with_quant(variant.id, file.quant) for variant in catalog().variants for file in installed(variant)]
     return f"on this machine: {', '.join(dict.fromkeys([*here, 'tiny-phi']))}"

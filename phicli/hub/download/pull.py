@@ -13,14 +13,14 @@ from phicli.errors import IntegrityError
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
-from phicli.hub.cache import sha256_in_name
 from phicli.hub.disk.deletion import delete, plan_deletion
 from phicli.hub.download.planning import PullPlan, check_disk, prepare
 from phicli.hub.download.remote import locate_file
 from phicli.hub.download.transfer import Fetched, fetch
 from phicli.hub.hashing import sha256_of
+from phicli.hub.layout import sha256_in_name
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
-from phicli.hub.writing import writing
+from phicli.hub.write_errors import writing
 
 __all__ = ["PullPlan", "PullResult", "prepare", "pull"]
 

@@ -48,7 +48,7 @@ def list_repo(
     check_environment(token)
     from huggingface_hub import HfApi
 
-    api = HfApi(endpoint=endpoint(), token=token, library_name="phicli", library_version=phicli.__version__)
+    api = HfApi(endpoint=endpoint(), token=token, library_name="phi-local", library_version=phicli.__version__)
 
     def ask() -> RemoteRepo:
         try:
@@ -75,7 +75,7 @@ def locate_file(
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined] # it is exported lazily
 
     url = hf_hub_url(repo.repo, name, revision=repo.commit, endpoint=endpoint())
-    headers = build_hf_headers(token=token, library_name="phicli", library_version=phicli.__version__)
+    headers = build_hf_headers(token=token, library_name="phi-local", library_version=phicli.__version__)
 
     def ask() -> Any:
         return get_hf_file_metadata(url, token=token, headers=headers, endpoint=endpoint(), timeout=_ANSWER_S)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.gguf_file.names import first_part, is_model_name, whole_size
-from phicli.hub.in_place.found import Findings, FoundFile, Skipped
+from phicli.hub.in_place.types import Findings, FoundFile, Skipped
 from phicli.paths import expand, read_small
 
 ORIGIN: Final = "lm-studio"

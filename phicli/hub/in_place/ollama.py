@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.hub.in_place.found import Findings, FoundFile, Skipped
+from phicli.hub.in_place.types import Findings, FoundFile, Skipped
 from phicli.paths import expand, read_small
 
 ORIGIN: Final = "ollama"

@@ -22,7 +22,7 @@ from phicli.hub.in_place.registry import (
     unregister,
 )
 from phicli.hub.types import Progress, silent
-from phicli.hub.writing import writing
+from phicli.hub.write_errors import writing
 from phicli.paths import data_dir, expand
 
 

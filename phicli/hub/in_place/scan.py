@@ -6,14 +6,14 @@ import os
 from dataclasses import dataclass, replace
 
 from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
-from phicli.hub.in_place.found import Findings, FoundFile, Skipped
 from phicli.hub.in_place.lm_studio import find_lm_studio
 from phicli.hub.in_place.matching import Identity, identify
 from phicli.hub.in_place.ollama import find_ollama
 from phicli.hub.in_place.registration import register
 from phicli.hub.in_place.registry import LocalModel, registered
+from phicli.hub.in_place.types import Findings, FoundFile, Skipped
 from phicli.hub.types import Progress, silent
-from phicli.hub.writing import UnwritableError
+from phicli.hub.write_errors import UnwritableError
 
 
 @dataclass(frozen=True, slots=True)

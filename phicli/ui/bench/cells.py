@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from phicli.ui.layout import Column
+from phicli.ui.tables import Column
 from phicli.ui.terminal import BIDI, Terminal, one_line
 
 Cell = str | int | float | bool | None

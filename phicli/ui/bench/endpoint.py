@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from phicli.bench.endpoint.benchmark import EndpointFindings
 from phicli.bench.endpoint.types import EndpointReport, Level
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, fitted
-from phicli.ui.terminal import Terminal, one_line
+from phicli.ui.tables import Column, print_rows
+from phicli.ui.terminal import Terminal
 
 _LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)
 _DONE, _TOGETHER = Column("answered", right=True), Column("t/s together", right=True)
@@ -49,26 +49,32 @@ def print_report(terminal: Terminal, report: EndpointReport, *, output: str) -> 
         _print_text(terminal, report)
 
 
+def print_findings(terminal: Terminal, found: EndpointFindings, *, output: str) -> None:
+    """Show what was measured, then fail if something failed; as ``json`` both are in one object.
+
+    Raises:
+        PhiError: ``found.failure``.
+        OutputClosedError, OSError: as for :func:`print_report`.
+    """
+    for warning in found.warnings:
+        terminal.alarm("warning:", warning)
+    if found.failure is None or (found.measured and output != "json"):
+        print_report(terminal, found.report, output=output)
+    elif found.report.levels:
+        found.failure.data = report_data(found.report)
+    if found.failure is not None:
+        raise found.failure
+
+
 def report_data(report: EndpointReport) -> dict[str, Any]:
-    """What ``phi bench --url --json`` carries."""
+    """What ``phi bench URL --json`` carries."""
     return {"hardware": dict(report.hardware), "endpoint": report.to_data()}
 
 
 def _print_text(terminal: Terminal, report: EndpointReport) -> None:
     signs = signs_of(terminal.stdout)
-    rows = list(_rows(report, signs))
-    if not terminal.stdout.isatty():
-        cells = [[one.title.upper() for one in _PLAIN], *([one.text(row) for one in _PLAIN] for row in rows)]
-        right = [place for place, column in enumerate(_PLAIN) if column.right]
-        lines = [_about(report, signs), "", *aligned(cells, right=right), "", *_notes(report)]
-        terminal.write("\n".join(map(one_line, lines)) + "\n")
-        return
-    from phicli.ui.canvas import Canvas, safe_text
-
-    canvas = Canvas(terminal)
-    below = [safe_text(one_line(note), "dim") for note in _notes(report)]
-    about = safe_text(one_line(_about(report, signs)), "dim")
-    canvas.paint([about, safe_text(""), fitted(canvas, _LAYOUTS, rows), safe_text(""), *below])
+    rows, about, notes = list(_rows(report, signs)), _about(report, signs), list(_notes(report))
+    print_rows(terminal, _LAYOUTS, rows, above=[about], below=notes, below_style="dim", plain=_PLAIN)
 
 
 def _about(report: EndpointReport, signs: Signs) -> str:

@@ -93,10 +93,17 @@ def text_of(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Mapping):
-        return measured(value) or json.dumps(value, ensure_ascii=False)
+        return measured(value) or _listed(value) or json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return ", ".join(map(text_of, value))
     return str(value)
+
+
+def _listed(value: Mapping[str, Any]) -> str | None:
+    """``threads 2, repack no``; None for what has more in it than single values."""
+    if any(isinstance(one, (Mapping, list)) for one in value.values()):
+        return None
+    return ", ".join(f"{words_of(name)} {text_of(one)}" for name, one in value.items())
 
 
 def measured(value: Mapping[str, Any]) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from phicli.bench.evaluation.evaluate import EvaluationFindings
 from phicli.bench.evaluation.result import Evaluation, Paired
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import markdown_table, markdown_text
 from phicli.ui.bench.figures import rate
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import json_line, print_result
-from phicli.ui.layout import Column, fitted
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 
 _SHOWN: Final = 5
@@ -19,6 +19,21 @@ _SEE_ALL: Final = "all replies, with what was wrong with them: the same command 
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
+
+
+def print_findings(terminal: Terminal, found: EvaluationFindings, *, output: str) -> None:
+    """Show what was asked, then fail if something failed; as ``json`` both are in one object.
+
+    Raises:
+        PhiError: ``found.failure``.
+        OutputClosedError, OSError: as for :func:`print_evaluations`.
+    """
+    failure, done = found.failure, found.evaluations
+    if done and (failure is None or output != "json"):
+        print_evaluations(terminal, done, found.comparisons, output=output)
+    if failure is not None:
+        failure.data = {**(failure.data or {}), **(report_data(done, found.comparisons) if done else {})}
+        raise failure
 
 
 def print_evaluations(
@@ -31,7 +46,7 @@ def print_evaluations(
         OSError: it cannot be written.
     """
     if output == "json":
-        print_result(terminal, "bench", report_data(found, comparisons))
+        print_result(terminal, "eval", report_data(found, comparisons))
     elif output == "jsonl":
         _print_jsonl(terminal, found)
     elif output == "csv":
@@ -47,7 +62,7 @@ def print_evaluations(
 
 
 def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ()) -> dict[str, Any]:
-    """What ``phi bench --eval --json`` carries."""
+    """What ``phi eval --json`` carries."""
     return {
         "hardware": dict(found[0].hardware) if found else {},
         "evaluations": [one.to_data() for one in found],
@@ -92,20 +107,8 @@ def _time(seconds: float) -> str:
 
 
 def _print_text(terminal: Terminal, found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> None:
-    rows, layouts = [_row(one) for one in found], _layouts(found)
     below = [*_notes(found, comparisons), *_wrong(found)]
-    if not terminal.stdout.isatty():
-        columns = layouts[0]
-        cells = [[column.title.upper() for column in columns], *([one.text(row) for one in columns] for row in rows)]
-        right = [place for place, column in enumerate(columns) if column.right]
-        lines = [_about(found[0]), "", *aligned(cells, right=right), *([""] if below else []), *map(one_line, below)]
-        terminal.write("\n".join(lines) + "\n")
-        return
-    from phicli.ui.canvas import Canvas, safe_text
-
-    canvas = Canvas(terminal)
-    parts = [safe_text(_about(found[0]), "dim"), safe_text(""), fitted(canvas, layouts, rows)]
-    canvas.paint([*parts, *([safe_text("")] if below else []), *(safe_text(one_line(line)) for line in below)])
+    print_rows(terminal, _layouts(found), [_row(one) for one in found], above=[_about(found[0])], below=below)
 
 
 def _layouts(found: Sequence[Evaluation]) -> tuple[tuple[Column, ...], ...]:

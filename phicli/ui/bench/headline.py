@@ -15,10 +15,14 @@ def headline(entry: Entry) -> str:
 
 
 def work_of(entry: Entry) -> str:
-    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth; empty where the data do not say."""
+    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth; empty where the data do not say.
+
+    How many tokens were generated for a ``speed`` was not saved: ``512 + ?``.
+    """
     prompt, generated, depth = (entry.data.get(name) for name in ("prompt_tokens", "generated_tokens", "depth_tokens"))
-    if not isinstance(prompt, int) or not isinstance(generated, int):
+    if not isinstance(prompt, int) or not (isinstance(generated, int) or entry.kind == "speed"):
         return ""
+    generated = "?" if entry.kind == "speed" else generated
     return f"{prompt} + {generated}" + (f" @ {depth}" if depth else "")
 
 
@@ -75,6 +79,7 @@ def _nothing(data: Mapping[str, Any]) -> str:  # noqa: ARG001 (the signature is 
 
 _OF_KIND: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "run": _speeds,
+    "speed": _speeds,
     "endpoint": _throughput,
     "quality": _quality,
     "eval": _accuracy,

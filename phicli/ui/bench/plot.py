@@ -10,11 +10,11 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.errors import DoesNotFitError, UsageError, reason_of
+from phicli.errors import UsageError, disk_full, install_hint, is_disk_full, reason_of
 from phicli.paths import output_target, write_output
 from phicli.records.run import Run
 from phicli.ui.bench.figures import rate
-from phicli.ui.bench.series import Panel, Plot, plot_of
+from phicli.ui.bench.plot_series import Panel, Plot, plot_of
 from phicli.ui.terminal import one_line
 
 if TYPE_CHECKING:
@@ -92,9 +92,8 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     try:
         write_output(path, page)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
-            hint = "free some space, or name another folder"
-            raise DoesNotFitError(f"there is no plot: the disk of {path} is full", hint) from error
+        if is_disk_full(error):
+            raise disk_full(path, "free some space, or name another folder", before="there is no plot: ") from error
         raise _refused(path, error) from error
 
 
@@ -120,7 +119,7 @@ def _require_matplotlib() -> None:
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError:
-        raise UsageError("--plot needs matplotlib, which is not installed", 'pip install "phicli[plot]"') from None
+        raise UsageError("--plot needs matplotlib, which is not installed", install_hint("plot")) from None
 
 
 def _rendered(plot: Plot, format_: str) -> bytes:

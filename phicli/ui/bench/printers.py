@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from phicli.engine.settings import FIELDS
 from phicli.records.run import Run
 from phicli.ui.bench import cells
 from phicli.ui.bench.cells import Cell, markdown_table, markdown_text
 from phicli.ui.bench.figures import Signs
-from phicli.ui.bench.repeating import command_of
+from phicli.ui.bench.repeat_command import command_of
+from phicli.ui.bench.run_facts import processor, shape_of
 from phicli.ui.bench.table import common_lines, filled_columns, rows_of
-from phicli.ui.bench.varying import processor, shape_of
 from phicli.ui.envelope import json_line
 from phicli.ui.terminal import Terminal, one_line
 
@@ -84,10 +85,7 @@ def _stdev(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
 
 _COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], Cell]]] = {
     **{name: _field(name) for name in ("run_id", "made_at", "model", "quant", "engine", "build")},
-    **{
-        name: _setting(name)
-        for name in ("threads", "batch_tokens", "kv_type", "flash_attention", "repack", "gpu_layers")
-    },
+    **{name: _setting(name) for name in FIELDS},
     **{name: _field(name) for name in ("context_tokens", "depth_tokens", "prompt_tokens", "generated_tokens")},
     "repetitions": lambda run, _: len(run.samples),
     "complete": _field("complete"),

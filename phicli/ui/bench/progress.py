@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Final, TextIO
 
@@ -23,11 +24,12 @@ class MeasuringLine:
 
     Args:
         terminal: where to.
-        enabled: False shows nothing (``--quiet``).
+        enabled: False shows nothing but warnings (``--quiet``).
     """
 
     def __init__(self, terminal: Terminal, *, enabled: bool = True) -> None:
         self._terminal = terminal
+        self._quiet = not enabled
         self._enabled = enabled and terminal.shows_progress
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -52,18 +54,27 @@ class MeasuringLine:
             self._thread.start()
 
     def say(self, text: str) -> None:
-        """A line that stays, above this one."""
+        """A notice that stays, above this one; nothing with ``--quiet``."""
+        if not self._quiet:
+            self._print(text)
+
+    def warn(self, text: str) -> None:
+        """A warning that stays, with ``--quiet`` too."""
+        self._print(f"warning: {text}")
+
+    def _print(self, text: str) -> None:
         with self._lock:
             self._erase()
             self._terminal.say(text)
 
     def clear(self) -> None:
-        """Remove the line; safe to call twice."""
+        """Remove the line until there is something to show again; safe to call twice."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
             self._erase()
             self._thread = None
+        self._stop = threading.Event()
 
     def _tick(self) -> None:
         while not self._stop.wait(_TICK_S):
@@ -95,6 +106,14 @@ class MeasuringLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
+
+
+@contextlib.contextmanager
+def measuring(*, quiet: bool) -> Iterator[tuple[Terminal, MeasuringLine]]:
+    """The process's terminal with a line on it that says what is being measured."""
+    terminal = Terminal.current()
+    with MeasuringLine(terminal, enabled=not quiet) as line:
+        yield terminal, line
 
 
 def about(seconds: float) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from phicli.bench.quality.estimates import Estimate
-from phicli.bench.quality.types import Comparison, Quality, name_of
+from phicli.bench.quality.types import Comparison, Quality
+from phicli.catalog.display_name import name_of
 from phicli.records.run import Subject
 from phicli.ui.bench.figures import Signs
 from phicli.ui.columns import aligned

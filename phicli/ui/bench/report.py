@@ -8,16 +8,48 @@ from typing import TYPE_CHECKING, Any
 
 from phicli.errors import PhiError, UserInterruptError
 from phicli.records.run import Run
+from phicli.ui.bench.comparisons import baseline_lines, ratio_lines
 from phicli.ui.bench.figures import signs_of
+from phicli.ui.bench.run_facts import shape_of
 from phicli.ui.bench.table import print_table
-from phicli.ui.bench.varying import shape_of
-from phicli.ui.bench.words import baseline_lines, ratio_lines
 from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
+    from phicli.bench.local import Findings
     from phicli.bench.quality import Quality
     from phicli.bench.runs.compare import BaselineResult, Ratio
+
+
+def print_findings(terminal: Terminal, found: Findings, *, output: str, plot: Path | None, command: str) -> None:
+    """Show what was measured, then fail if something failed; as ``json`` both are in one object.
+
+    Args:
+        terminal: where to.
+        found: what was measured.
+        output: ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
+        plot: the picture to draw; where something failed, not being able to is a warning.
+        command: measures the same again.
+
+    Raises:
+        PhiError: ``found.failure``.
+        OutputClosedError, OSError: as for :func:`print_runs`.
+    """
+    for warning in found.warnings:
+        terminal.alarm("warning:", warning)
+    failure, runs = found.failure, found.runs
+    if runs and failure is not None and plot is not None:
+        draw_or_warn(terminal, runs, plot)
+        plot = None
+    if runs and not (failure is not None and output == "json"):
+        print_runs(
+            terminal, runs, output=output, ratios=found.ratios, baseline=found.baseline, qualities=found.qualities,
+            plot=plot, command=command,
+        )  # fmt: skip
+    elif runs and failure is not None:
+        failure.data = report_data(runs, found.ratios, found.baseline, found.qualities)
+    if failure is not None:
+        raise failure
 
 
 def print_runs(

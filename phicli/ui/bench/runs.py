@@ -8,17 +8,17 @@ from typing import Any, Final
 
 from phicli.bench.runs.compare import values_of
 from phicli.bench.runs.run_files import run_of
+from phicli.catalog.display_name import name_of
 from phicli.errors import PhiError
 from phicli.records.history import Entry
 from phicli.records.run import Run
-from phicli.records.statistics import interval_of_mean, summary
+from phicli.records.statistics import Summary, interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
-from phicli.ui.bench.headline import headline, work_of
-from phicli.ui.columns import aligned
+from phicli.ui.bench.headline import headline, number, work_of
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, fitted
 from phicli.ui.sections import Section, print_page
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 
@@ -52,20 +52,14 @@ def print_list(
         OSError: it cannot be written.
     """
     if as_json:
-        print_result(terminal, "runs list", {"runs": [_listed(entry) for entry in entries], "more": more})
+        print_result(terminal, "runs list", {"runs": [listed_data(entry) for entry in entries], "more": more})
         return
     if not entries:
         terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
-    if terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        canvas = Canvas(terminal)
-        canvas.paint([fitted(canvas, _LAYOUTS, [_cells(entry, _local(entry.made_at)) for entry in entries])])
-    else:
-        columns = _LAYOUTS[0]
-        rows = [[column.text(_cells(entry, entry.made_at)) for column in columns] for entry in entries]
-        terminal.write("\n".join(aligned([[column.title.upper() for column in columns], *rows])) + "\n")
+    read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
+    rows = [cells_of(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]
+    print_rows(terminal, _LAYOUTS, rows)
     if more:
         terminal.say("there are older ones: phi runs list --limit 1000")
 
@@ -92,12 +86,12 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
         *(Section(title_of(name), facts=tuple(_facts(part))) for name, part in entry.data.items() if _is_part(part)),
         *(section for section, _ in tables),
     ]
-    print_page(terminal, f"{entry.run_id}: {_name(entry)}", sections)
+    print_page(terminal, f"{entry.run_id}: {name_of(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
         terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
 
 
-def _listed(entry: Entry) -> dict[str, Any]:
+def listed_data(entry: Entry) -> dict[str, Any]:
     """An entry in ``phi runs list --json``: without the data, which can be long."""
     return {name: value for name, value in entry.to_data().items() if name != "data"} | {
         "work": work_of(entry),
@@ -105,25 +99,19 @@ def _listed(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _cells(entry: Entry, made: str) -> dict[str, str]:
+def cells_of(entry: Entry, made: str) -> dict[str, str]:
     """Title of a column → the entry's text in it, on one line."""
     cells = {
         "run": entry.run_id,
         "made": made,
         "kind": entry.kind,
-        "model": _name(entry),
+        "model": name_of(entry),
         "work": work_of(entry),
         "result": headline(entry),
         "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),
         "processor": entry.cpu,
     }
     return {title: one_line(text) for title, text in cells.items()}
-
-
-def _name(entry: Entry) -> str:
-    quant = (entry.quant or "").lower()
-    whole = not quant or entry.model.lower().endswith((".gguf", f":{quant}"))
-    return entry.model if whole else f"{entry.model}:{quant}"
 
 
 def _local(made_at: str) -> str:
@@ -139,13 +127,16 @@ def _about(entry: Entry) -> Iterator[tuple[str, str]]:
     known = {"kind": entry.kind, "made at": entry.made_at, "model": entry.model, "quant": entry.quant}
     known |= {"engine": entry.engine, "build": entry.build, "processor": entry.cpu}
     yield from ((label, value) for label, value in known.items() if value)
-    elsewhere = {*known, "run_id", "made_at", *(_SPEEDS if _run(entry) else ())}
+    elsewhere = {*known, "run_id", "made_at", *(_SPEEDS if entry.kind == "speed" or _run(entry) else ())}
     rest = {name: value for name, value in entry.data.items() if name not in elsewhere}
     yield from _facts({name: value for name, value in rest.items() if not _is_part(value) and not is_table(value)})
 
 
 def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
-    """Means of a speed run with the 95 % intervals, which the data do not have."""
+    """Means of a speed run with the 95 % intervals, which the data do not have; of a ``speed`` as they were saved."""
+    if entry.kind == "speed":
+        yield from _saved_speed(entry.data, signs)
+        return
     run = _run(entry)
     for what, (label, unit) in _SPEEDS.items() if run else ():
         values = values_of(run, what) if run else []
@@ -155,6 +146,14 @@ def _speed(entry: Entry, signs: Signs) -> Iterator[tuple[str, str]]:
             if found.low is not None and found.high is not None:
                 ends = f" (95 % interval {rate(max(found.low, 0.0))} to {rate(found.high)})"  # few values leave it wide
             yield label, f"{with_spread(summary(values), signs)} {unit}{ends}"
+
+
+def _saved_speed(data: Mapping[str, Any], signs: Signs) -> Iterator[tuple[str, str]]:
+    for what, (label, unit) in _SPEEDS.items():
+        mean, stdev = number(data, what, "mean"), number(data, what, "stdev")
+        if mean is not None:
+            found = Summary(mean, stdev or 0.0, 1 if stdev is None else 2)
+            yield label, f"{with_spread(found, signs)} {unit}"
 
 
 def _run(entry: Entry) -> Run | None:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.records.run import Run
 from phicli.ui.bench.figures import Signs, bar, duration, rate, signs_of, with_spread
-from phicli.ui.bench.varying import Shape, shape_of
-from phicli.ui.columns import aligned
-from phicli.ui.layout import Column, Layout, fitted
+from phicli.ui.bench.run_facts import Shape, shape_of
+from phicli.ui.canvas import Canvas, safe_text, show
+from phicli.ui.tables import Column, Layout, fitted, plain_rows
 from phicli.ui.terminal import Terminal, one_line
 from phicli.units import format_bytes
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from phicli.ui.canvas import Canvas
 
 Row = Mapping[str, str]
 
@@ -49,17 +48,12 @@ def print_table(terminal: Terminal, runs: Sequence[Run], notes: Sequence[str] = 
     """
     signs, shape = signs_of(terminal.stdout), shape_of(runs)
     rows = rows_of(runs, shape, signs)
-    if not terminal.stdout.isatty():
-        columns = filled_columns(shape, rows)
-        cells = [[column.title.upper() for column in columns], *([one.text(row) for one in columns] for row in rows)]
-        right = [place for place, column in enumerate(columns) if column.right]
-        below = ["", *map(one_line, notes)] if notes else []
-        terminal.write("\n".join([*common_lines(shape, signs), "", *aligned(cells, right=right), *below]) + "\n")
-        return
-    from phicli.ui.canvas import Canvas
-
-    canvas = Canvas(terminal)
-    canvas.paint([*_screen(canvas, runs, rows, shape, signs), *_below(notes)])
+    below = ["", *map(one_line, notes)] if notes else []
+    show(
+        terminal,
+        screen=lambda canvas: [*_screen(canvas, runs, rows, shape, signs), *map(safe_text, below)],
+        plain=lambda: [*common_lines(shape, signs), "", *plain_rows(filled_columns(shape, rows), rows), *below],
+    )
 
 
 def common_lines(shape: Shape, signs: Signs) -> tuple[str, ...]:
@@ -107,8 +101,6 @@ def _screen(
     canvas: Canvas, runs: Sequence[Run], rows: Sequence[dict[str, str]], shape: Shape, signs: Signs
 ) -> Iterator[RenderableType]:
     """All on one line for each run, or, where that is too wide, the speeds and below them the rest."""
-    from phicli.ui.canvas import safe_text
-
     best = _with_bars(runs, rows, signs)
     bold = [row is best and len(rows) > 1 for row in rows]
     speeds = [column for column in _SPEEDS if _filled(column, rows)]
@@ -154,15 +146,6 @@ def _close(column: Column, rows: Sequence[Row]) -> Column:
     key = _CLOSE + column.title
     least = max(*map(len, column.title.split()), *(len(row[key]) for row in rows))
     return Column(column.title, right=column.right, key=key, least=least)
-
-
-def _below(notes: Sequence[str]) -> Iterator[RenderableType]:
-    from phicli.ui.canvas import safe_text
-
-    if notes:
-        yield safe_text("")
-    for note in notes:
-        yield safe_text(one_line(note))
 
 
 def _bar(cells: int) -> Column:

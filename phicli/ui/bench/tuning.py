@@ -1,15 +1,20 @@
-"""``phi bench --tune``: before and after, and how it was found."""
+"""``phi autotune``: before and after, and how it was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from phicli.bench.tuning.autotune import Forgotten, Tuning
 from phicli.bench.tuning.space import LABELS
 from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
-from phicli.records.run import BenchSettings, Subject
-from phicli.ui.bench.tuned import USE_WORDS, faster_words, settings_words
+from phicli.catalog.display_name import name_of
+from phicli.engine.settings import value_text
+from phicli.errors import PhiError
+from phicli.records.run import Subject
+from phicli.ui.bench.progress import MeasuringLine
+from phicli.ui.bench.tuned_settings import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import INDENT, Section, print_page
 from phicli.ui.terminal import Terminal
@@ -42,10 +47,10 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: Outcome, *, kept
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    title = f"{_name(subject)} on this machine, with {subject.build}"
+    title = f"{name_of(subject)} on this machine, with {subject.build}"
     print_page(terminal, title, list(_sections(outcome, _width(terminal))))
     if kept and outcome.changes:
-        terminal.say(f"phi chat uses this from now on; to forget it: phi bench --tune --reset {subject.model}")
+        terminal.say(f"phi chat uses this from now on; to forget it: phi autotune --reset {subject.model}")
     elif kept:
         terminal.say("nothing beat the defaults, so phi chat keeps them")
 
@@ -59,36 +64,44 @@ def _width(terminal: Terminal) -> int | None:
     return Canvas(terminal).width
 
 
-def tuning_data(subject: Subject, outcome: Outcome, *, kept: bool, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    """One entry of ``tunings[]``; ``kept`` says whether ``phi chat`` uses it from now on."""
-    about = {"model": subject.model, "quant": subject.quant, "path": str(subject.path), "engine": subject.engine}
-    return {**about, "build": subject.build, **outcome.to_data(), "kept": kept, "warnings": list(warnings)}
-
-
-def print_tunings(terminal: Terminal, hardware: Mapping[str, Any], tunings: Sequence[Mapping[str, Any]]) -> None:
-    """The ``data`` of ``bench --tune --json``.
+def print_tunings(terminal: Terminal, line: MeasuringLine, tunings: Iterator[Tuning], *, as_json: bool) -> None:
+    """Show each tuning as soon as it is done, or all of them in one object; a failure takes along what was done.
 
     Raises:
+        PhiError: what ended the tunings early.
         OutputClosedError: nobody reads it any more.
     """
-    print_result(terminal, "bench", {"hardware": dict(hardware), "tunings": [dict(one) for one in tunings]})
-
-
-def print_reset(terminal: Terminal, forgotten: Sequence[str], count: int, *, as_json: bool) -> None:
-    """What ``--reset`` forgot: of which models where they were named, else of how many files."""
+    done: list[Tuning] = []
+    try:
+        for tuning in tunings:
+            line.clear()
+            done.append(tuning)
+            for warning in tuning.warnings:
+                terminal.alarm("warning:", warning)
+            if not as_json:
+                print_tuning(terminal, tuning.subject, tuning.outcome, kept=tuning.kept)
+    except PhiError as error:
+        error.data = tunings_data(done) if done else error.data
+        raise
     if as_json:
-        print_result(terminal, "bench", {"forgotten": list(forgotten), "files": count})
+        print_result(terminal, "autotune", tunings_data(done))
+
+
+def tunings_data(tunings: Sequence[Tuning]) -> dict[str, Any]:
+    """The ``data`` of ``autotune --json``."""
+    return {"hardware": dict(tunings[0].hardware), "tunings": [one.to_data() for one in tunings]}
+
+
+def print_forgotten(terminal: Terminal, forgotten: Forgotten, *, as_json: bool) -> None:
+    """What ``--reset`` forgot: of which models where they were named, else of how many files."""
+    count = forgotten.files
+    if as_json:
+        print_result(terminal, "autotune", {"forgotten": list(forgotten.models), "files": count})
     elif not count:
         terminal.say("nothing was tuned")
     else:
-        files = f"{count} file{'' if count == 1 else 's'}"
-        terminal.say(f"the tuned settings of {', '.join(forgotten) or files} are forgotten; the defaults are used")
-
-
-def _name(subject: Subject) -> str:
-    quant = subject.quant or ""
-    named = quant.lower() in subject.model.lower() if quant else True
-    return subject.model if named else f"{subject.model} {quant}"
+        models = ", ".join(forgotten.models) or f"{count} file{'' if count == 1 else 's'}"
+        terminal.say(f"the tuned settings of {models} are forgotten; the defaults are used")
 
 
 def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
@@ -96,7 +109,7 @@ def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
     rows = tuple(_row(one) for one in results)
     points = [f"{USE_WORDS[one.use]}: {_COSTS[one.use]}" for one in results]
     yield Section("Before and after", table=(_HEADS, *rows), right=(1, 2), points=tuple(points))
-    facts = tuple((USE_WORDS[one.use], _settings(one.winner)) for one in results)
+    facts = tuple((USE_WORDS[one.use], settings_words(one.winner)) for one in results)
     yield Section("Settings" if outcome.complete else "Settings that were best when it was interrupted", facts=facts)
     table, right = _table_of_steps(outcome, width)
     yield Section("Tried", table=table, right=right, points=tuple(_notes(outcome)))
@@ -130,10 +143,6 @@ def _seconds(milliseconds: float | None) -> str:
     return f"{milliseconds / 1000:.2f} s" if milliseconds >= 1000 else f"{milliseconds:.1f} ms"
 
 
-def _settings(one: BenchSettings) -> str:
-    return settings_words(one.threads, one.batch_tokens, one.kv_type, one.flash_attention, repack=one.repack)
-
-
 def _tried(step: Step, one: Compared) -> tuple[str, ...]:
     few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
     between = "" if few else f" ({one.low:.2f} to {one.high:.2f})"
@@ -145,8 +154,7 @@ def _tried(step: Step, one: Compared) -> tuple[str, ...]:
 def _against(step: Step) -> str:
     if step.setting not in LABELS:
         return "the defaults"
-    value = getattr(step.incumbent, step.setting)
-    return ("on" if value else "off") if isinstance(value, bool) else str(value)
+    return value_text(getattr(step.incumbent, step.setting))
 
 
 def _notes(outcome: Outcome) -> Iterator[str]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from phicli.hub import verified
-from phicli.hub.disk.inventory import CachedModel, Inventory, PartialDownload
+from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
 from phicli.hub.disk.verification import Verdict
-from phicli.hub.in_place.registry import LocalModel, damaged_records
 from phicli.hub.types import Progress
-from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
-from phicli.ui.layout import Column, Layout, fitted
 from phicli.ui.pull_screen import PullScreen
-from phicli.ui.status import how_far
+from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes, format_day
+from phicli.units import format_bytes, format_day, how_far
 
 _MODEL, _FOLDED, _SIZE = Column("model"), Column("model", least=24), Column("size", right=True)
 _USED, _VERIFIED = Column("last used"), Column("verified")
@@ -45,6 +40,7 @@ _VERIFY: Final = (
     (_FOLDED, _SIZE, _RESULT),
 )
 _SHORT: Final = 12
+_GONE: Final = "the file is gone"
 _RESULTS: Final = {"unknown": "recorded"}
 
 
@@ -57,23 +53,19 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
         return
-    _print_rows(terminal, _LIST, [*map(_model_row, found.models), *map(_local_row, found.registered)])
+    rows = [*map(_model_row, found.models), *map(_local_row, found.in_place)]
+    if rows:
+        print_rows(terminal, _LIST, rows)
     noun = "model" if len(found.models) == 1 else "models"
-    terminal.say(f"{len(found.models)} {noun}, {format_bytes(total_bytes(found))}, in {found.folder}")
+    terminal.say(f"{len(found.models)} {noun}, {format_bytes(found.models_bytes)}, in {found.folder}")
     if found.partials:
         size = format_bytes(sum(partial.size_bytes for partial in found.partials))
         terminal.say(f"partial downloads: {len(found.partials)}, {size}; remove what is abandoned: phi cache prune")
     for problem in found.problems:
         terminal.say(problem)
-    if damaged := damaged_records():
+    if damaged := found.damaged_records:
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
         terminal.say(f"left out, because it is damaged (register the file again, or remove this): {damaged[0]}{more}")
-
-
-def total_bytes(found: Inventory) -> int:
-    """What the models in the cache take on disk: content that several names share once, what is linked not at all."""
-    parts = [part for model in found.models for part in model.parts if not part.linked]
-    return sum({os.path.realpath(part.content): part.size_bytes for part in parts}.values())
 
 
 def hashing(screen: PullScreen) -> Progress:
@@ -106,30 +98,12 @@ def print_verdicts(terminal: Terminal, verdicts: Sequence[Verdict]) -> None:
         OutputClosedError: nobody reads it any more.
     """
     rows = [_verdict_row(one) for one in verdicts]
-    _print_rows(terminal, _VERIFY, rows)
-    if not rows:
+    if rows:
+        print_rows(terminal, _VERIFY, rows)
+    else:
         terminal.say("there is nothing to verify; get a model: phi pull phi-4-mini")
     if any(one.status == "unknown" for one in verdicts):
         terminal.say("recorded: nobody promised a hash; the next time it is compared with this one")
-
-
-def _print_rows(terminal: Terminal, layouts: Sequence[Layout], rows: Sequence[Mapping[str, str]]) -> None:
-    """A table to standard output, nothing when it has no rows; all columns in a pipe, on a terminal those that fit."""
-    if not rows:
-        return
-    if not terminal.stdout.isatty():
-        columns = layouts[0]
-        cells = [
-            [column.title.upper() for column in columns],
-            *([column.text(row) for column in columns] for row in rows),
-        ]
-        right = [place for place, column in enumerate(columns) if column.right]
-        terminal.write("\n".join(aligned(cells, right=right)) + "\n")
-        return
-    from phicli.ui.canvas import Canvas
-
-    canvas = Canvas(terminal)
-    canvas.paint([fitted(canvas, layouts, rows)])
 
 
 def _model_row(model: CachedModel) -> dict[str, str]:
@@ -147,13 +121,13 @@ def _model_row(model: CachedModel) -> dict[str, str]:
     }
 
 
-def _local_row(model: LocalModel) -> dict[str, str]:
-    state = "in place" if model.path.exists() else "the file is gone"
+def _local_row(one: ModelInPlace) -> dict[str, str]:
+    model, state = one.model, "in place" if one.is_there else _GONE
     return {
         "model": model.name,
         "size": format_bytes(model.size_bytes),
         "last used": "",
-        "verified": _day(_verified_at(model)),
+        "verified": _day(one.verified_at),
         "state": state,
         "short state": state,
         "revision": "",
@@ -177,11 +151,6 @@ def _verdict_row(one: Verdict) -> dict[str, str]:
     }
 
 
-def _verified_at(model: LocalModel) -> float | None:
-    record = verified.recorded(model.path)
-    return record.verified_at if record else None
-
-
 def _day(seconds: float | None) -> str:
     return "" if seconds is None else format_day(seconds)
 
@@ -189,9 +158,9 @@ def _day(seconds: float | None) -> str:
 def _inventory_data(found: Inventory) -> dict[str, Any]:
     return {
         "folder": str(found.folder),
-        "total_bytes": total_bytes(found),
+        "total_bytes": found.models_bytes,
         "models": [model_data(model) for model in found.models],
-        "registered": [_local_data(model) for model in found.registered],
+        "registered": [_local_data(one) for one in found.in_place],
         "partials": [partial_data(partial) for partial in found.partials],
         "problems": list(found.problems),
     }
@@ -212,11 +181,12 @@ def model_data(model: CachedModel) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _local_data(model: LocalModel) -> dict[str, Any]:
+def _local_data(one: ModelInPlace) -> dict[str, Any]:
+    model = one.model
     return {
         "model": model.name, "id": model.variant_id, "quant": model.quant, "path": str(model.path),
-        "size_bytes": model.size_bytes, "origin": model.origin, "verified": _time(_verified_at(model)),
-        "problem": None if model.path.exists() else "the file is gone",
+        "size_bytes": model.size_bytes, "origin": model.origin, "verified": _time(one.verified_at),
+        "problem": None if one.is_there else _GONE,
     }  # fmt: skip
 
 

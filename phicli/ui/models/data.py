@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any, Final
 
+from phicli.chat_format.example import PromptExample
 from phicli.plan.description import VariantDescription
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
 from phicli.plan.recommendation import OnThisMachine
 from phicli.plan.tuned import Tuned
-from phicli.ui.bench.tuned import tuned_data
-from phicli.ui.models.here import here_data
-from phicli.ui.models.prompt_example import PromptExample
+from phicli.ui.bench.tuned_settings import tuned_data
+from phicli.ui.models.on_this_machine import here_data
 
 _OWN_KEYS: Final = ("id", "sources")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from phicli.chat_format.example import PromptExample
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.recommendation import OnThisMachine
 from phicli.plan.tuned import Tuned
-from phicli.ui.bench.tuned import tuned_section
-from phicli.ui.models.here import here_section
-from phicli.ui.models.prompt_example import PromptExample
+from phicli.ui.bench.tuned_settings import tuned_section
+from phicli.ui.models.on_this_machine import here_section
 from phicli.ui.sections import Section
 from phicli.units import format_bytes, format_count, format_day, format_tokens
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from phicli.catalog.quants import PACKAGED_QUANT
 from phicli.catalog.types import Dimensions, SamplingDefaults, Variant
+from phicli.chat_format.example import PromptExample, prompt_example, spelled
 from phicli.chat_format.types import Special
 from phicli.plan.description import VariantDescription
 from phicli.plan.file_description import FileDescription
@@ -14,10 +15,9 @@ from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
 from phicli.plan.recommendation import OnThisMachine
 from phicli.plan.tuned import Tuned
-from phicli.ui.bench.tuned import tuned_section
+from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
-from phicli.ui.models.here import here_section, star_says
-from phicli.ui.models.prompt_example import PromptExample, prompt_example, spelled
+from phicli.ui.models.on_this_machine import here_section, star_says
 from phicli.ui.sections import Section, print_page
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_day, format_tokens
@@ -144,7 +144,7 @@ def _elsewhere(variant: Variant) -> Iterator[tuple[str, str]]:
 def _packaged(shown: VariantDescription) -> Iterator[tuple[str, str]]:
     path = shown.packaged_path
     if path is not None:
-        yield PACKAGED_QUANT, f"{format_bytes(path.stat().st_size)}, comes with phi"
+        yield PACKAGED_QUANT, f"{format_bytes(shown.packaged_bytes)}, comes with phi"
         yield "", str(path)
 
 

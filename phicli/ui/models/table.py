@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from phicli.plan.overview import ModelRow, Overview, best_of
+from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
-from phicli.ui.layout import Column, Layout, fitted
+from phicli.ui.tables import Column, Layout, fitted
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_tokens
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from phicli.ui.canvas import Canvas
 
 PIPE_COLUMNS = (
     "NAME", "PARAMETERS", "ACTIVE", "CONTEXT", "QUANT", "SIZE", "INSTALLED", "CAPABILITIES",
@@ -31,14 +31,12 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    if found.rows and terminal.stdout.isatty():
-        from phicli.ui.canvas import Canvas
-
-        canvas = Canvas(terminal)
-        canvas.paint(_tables(canvas, found.rows))
-    elif found.rows:
-        lines = aligned([PIPE_COLUMNS, *map(_pipe_row, found.rows)], right=(1, 2, 3, 5))
-        terminal.write("\n".join(lines) + "\n")
+    if found.rows:
+        show(
+            terminal,
+            screen=lambda canvas: _tables(canvas, found.rows),
+            plain=lambda: aligned([PIPE_COLUMNS, *map(_pipe_row, found.rows)], right=(1, 2, 3, 5)),
+        )
     if only_installed and not found.rows:
         terminal.say("nothing is installed; one model comes with phi: phi chat tiny-phi; get one: phi pull phi-4-mini")
     elif found.hidden:
@@ -81,8 +79,6 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
     if here:
         yield _table(canvas, here, _LAYOUTS)
     if elsewhere:
-        from phicli.ui.canvas import safe_text
-
         heading = "Not with llama.cpp, so not with phi:"
         yield safe_text(f"\n{heading}" if here else heading)
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)

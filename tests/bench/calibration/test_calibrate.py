@@ -16,10 +16,11 @@ from phicli.bench.calibration.calibrate import (
     layers_to_time,
     synthetic_shape,
 )
-from phicli.bench.calibration.timing import Setting, Timed, start_engine
+from phicli.bench.calibration.timing import Setting, Timed, timed_engine
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
-from phicli.engine.build import engine_build
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, EngineError, UsageError
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Candidate
@@ -29,6 +30,7 @@ from tests.fakes.clocked_engine import Clock, ClockedEngine
 
 pytest.importorskip("gguf")
 
+ONE, TWO = (Setting(EngineSettings(threads, gpu_layers=0)) for threads in (1, 2))
 CPU = Cpu("Some CPU 9000", 2, 4)
 CLOCK = Clock(layer=2.5, fixed=20.0, attention=0.001, prefill=0.8, prefill_attention=0.0002, prefill_fixed=6.0)
 
@@ -87,7 +89,7 @@ class Starter:
 
 def test_slope_and_intercept_are_those_of_the_engine(tmp_path: Path) -> None:
     start = Starter()
-    found = calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=start)
+    found = calibrate(tiny(), CPU, TWO, folder=tmp_path, start=start)
     assert found.ms_per_layer == pytest.approx(2.5 + 8 * 0.001)  # after the eight tokens of a short prompt
     assert found.ms_fixed == pytest.approx(20.0)
     assert found.attention_ms == pytest.approx(0.001, rel=0.01)
@@ -100,17 +102,17 @@ def test_slope_and_intercept_are_those_of_the_engine(tmp_path: Path) -> None:
 
 
 def test_it_says_what_it_holds_for(tmp_path: Path) -> None:
-    setting = Setting(3, repack=True, gpu_layers=-1, device="Some GPU")
+    setting = Setting(EngineSettings(3, repack=True), "Some GPU")
     start = Starter()
     found = calibrate(tiny(), CPU, setting, folder=tmp_path, start=start)
     assert [one.setting for one in start.started] == [setting] * 3
-    assert (found.conditions.cpu, found.conditions.build) == ("Some CPU 9000", engine_build())
+    assert (found.conditions.cpu, found.conditions.build) == ("Some CPU 9000", build_of())
     assert (found.conditions.threads, found.conditions.repack, found.conditions.device) == (3, True, "Some GPU")
     assert (found.quant, found.shape_key) == ("Q8_0", "128-384-4-2-32-1400")
 
 
 def test_a_layer_has_the_bytes_and_the_arithmetic_of_the_files(tmp_path: Path) -> None:
-    found = calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter())
+    found = calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter())
     weights = 128 * (4 + 2 + 2) * 32 + 4 * 32 * 128 + 3 * 128 * 384
     assert found.layer_parameters == weights
     assert found.layer_bytes == weights * 34 / 32 + 2 * 128 * 4  # and two norms in 32 bits
@@ -124,7 +126,7 @@ def test_layers_that_would_lie_in_the_cache_are_not_enough(tmp_path: Path) -> No
     long = replace(tiny(), shape=replace(tiny().shape, layers=400, weights_bytes=80_000_000))
     assert layers_to_time(long, cached(300_000)) == (4, 16)
     start = Starter()
-    found = calibrate(long, cached(300_000), Setting(2), folder=tmp_path, start=start)
+    found = calibrate(long, cached(300_000), TWO, folder=tmp_path, start=start)
     assert [one.layers for one in start.started] == [4, 16, 4]
     assert found.ms_per_layer == pytest.approx(2.508)
     assert found.attention_ms == pytest.approx(0.001, rel=0.01)
@@ -133,26 +135,26 @@ def test_layers_that_would_lie_in_the_cache_are_not_enough(tmp_path: Path) -> No
 
 def test_no_prompt_goes_beyond_the_context(tmp_path: Path) -> None:
     start = Starter()
-    calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=start)
+    calibrate(tiny(), CPU, TWO, folder=tmp_path, start=start)
     for one in start.started:
         assert max(one.engine.prompt_lengths) < one.context_tokens
 
 
 def test_noise_never_makes_a_negative_time(tmp_path: Path) -> None:
     backwards = Clock(layer=-1.0, fixed=10.0, attention=-0.001, prefill=-0.1, prefill_fixed=100.0)
-    found = calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter(backwards))
+    found = calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter(backwards))
     assert (found.ms_per_layer, found.attention_ms, found.prefill_ms) == (0, 0, 0)
     assert found.ms_fixed > 0
 
 
 def test_an_answer_that_ends_early_is_timed_by_the_tokens_it_has(tmp_path: Path) -> None:
-    found = calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter(ends_after=3))
+    found = calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter(ends_after=3))
     assert found.ms_per_layer == pytest.approx(2.508)
 
 
 def test_an_answer_of_one_token_cannot_be_timed(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="before there was anything to time"):
-        calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter(ends_after=1))
+        calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter(ends_after=1))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -160,7 +162,7 @@ def test_an_answer_of_one_token_cannot_be_timed(tmp_path: Path) -> None:
 def test_nothing_is_left_behind(tmp_path: Path, error: BaseException) -> None:
     start = Starter(error=error)
     with pytest.raises(type(error)):
-        calibrate(tiny(), CPU, Setting(2), folder=tmp_path / "cache", start=start)
+        calibrate(tiny(), CPU, TWO, folder=tmp_path / "cache", start=start)
     assert list((tmp_path / "cache").iterdir()) == []
     assert all(one.engine.closed for one in start.started)
 
@@ -175,19 +177,19 @@ def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
         (folder / "2.gguf").write_bytes(b"x")
     for folder in (old, other):
         os.utime(folder, (0, 0))
-    calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter())
+    calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models", "phi-calibration-new"]
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError, match="is none: Not a directory"):
-        calibrate(tiny(), CPU, Setting(2), folder=tmp_path / "file" / "cache", start=Starter())
+        calibrate(tiny(), CPU, TWO, folder=tmp_path / "file" / "cache", start=Starter())
 
 
 def test_the_cache_is_where_it_happens_unless_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHI_HOME", str(tmp_path))
-    calibrate(tiny(), CPU, Setting(2), start=Starter())
+    calibrate(tiny(), CPU, TWO, start=Starter())
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -196,7 +198,7 @@ def test_a_full_disk_is_refused_before_anything_is_written(tmp_path: Path, monke
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000_000))
     with pytest.raises(DoesNotFitError, match="has ~10 MiB free"):
-        calibrate(tiny(), CPU, Setting(2), folder=tmp_path, start=Starter())
+        calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -219,7 +221,7 @@ def test_what_can_be_calibrated(name: str, quant: str, possible: bool) -> None:
 
 def test_the_rest_is_refused_with_what_is_possible(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="tiny-phi in Q3_K_M cannot be calibrated") as raised:
-        calibrate(tiny("Q3_K_M"), CPU, Setting(2), folder=tmp_path, start=Starter())
+        calibrate(tiny("Q3_K_M"), CPU, TWO, folder=tmp_path, start=Starter())
     assert "Q4_K_M" in raised.value.hint
 
 
@@ -232,7 +234,15 @@ def test_the_name_is_none_that_the_engine_knows() -> None:
 
 def test_the_real_engine_goes_all_the_way(tmp_path: Path) -> None:
     steps: list[str] = []
-    found = calibrate(tiny(), CPU, Setting(1), folder=tmp_path, repeats=2, start=start_engine, on_step=steps.append)
+    found = calibrate(
+        tiny(),
+        CPU,
+        ONE,
+        folder=tmp_path,
+        repeats=2,
+        start=timed_engine,
+        on_step=steps.append,
+    )
     assert found.ms_fixed > 0 or found.ms_per_layer > 0
     assert steps == ["writing 2 layers", "writing 8 layers", "writing 2 layers", "loading", "timing"]
     assert list(tmp_path.iterdir()) == []

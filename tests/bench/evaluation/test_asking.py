@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from phicli.answering import isolation
+from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import read_items
-from phicli.bench.evaluation.types import Item
+from phicli.bench.evaluation.opening import open_pool
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
+from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.measuring.surroundings import look_around
-from phicli.commands.benching import asking
-from phicli.commands.benching.asking import Asking
-from phicli.commands.benching.gate import Gate
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import prepare
-from phicli.commands.benching.subjects import subjects
+from phicli.bench.subjects import subjects
+from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.starting import start_engine
+from phicli.engine.types import Engine, LoadSettings
 from phicli.errors import EngineError
 from tests.support.processes import children
 
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
-WITHOUT_SPACE = "x" * 5_000_000  # llama.cpp's splitting of text recurses for each of these
+CRASHES = "The engine is ended by a fault when it reads this."
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, and ends them")
 
@@ -36,9 +41,25 @@ def items(*questions: str) -> tuple[Item, ...]:
     return read_items("\n".join(lines).encode(), "test")
 
 
-def opened(asked: tuple[Item, ...]) -> Asking:
+class FragileEngine(LlamaServerEngine):
+    """The real engine, whose process gets the signal of a fault when it reads :data:`CRASHES`."""
+
+    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        if CRASHES in text:
+            os.kill(self.pid, signal.SIGSEGV)
+        return super().tokenize(text, parse_special=parse_special)
+
+
+def start_fragile(name: str, settings: LoadSettings, **_: Any) -> FragileEngine:
+    return FragileEngine(settings)
+
+
+@contextlib.contextmanager
+def opened(asked: tuple[Item, ...], start: Any = start_fragile) -> Iterator[Callable[[Item], Reply]]:
     (subject,) = subjects(["tiny-phi"])
-    return Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions())
+    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
+    with open_pool(prepared, start_engine=start) as pool:
+        yield Asking(pool, prepared.systems, prepared.sampling).ask
 
 
 @pytest.fixture
@@ -49,26 +70,25 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def test_a_question_that_crashes_the_engine_fails_alone(pool: ThreadPoolExecutor) -> None:
-    asked = items(FRANCE, WITHOUT_SPACE, FRANCE, FRANCE)
-    with opened(asked) as model:
-        replies = list(pool.map(model.ask, asked))
-        assert model.ask(asked[0]).text == PARIS
+    asked = items(FRANCE, CRASHES, FRANCE, FRANCE)
+    with opened(asked) as ask:
+        replies = list(pool.map(ask, asked))
+        assert ask(asked[0]).text == PARIS
     assert [reply.text for reply in replies] == [PARIS, "", PARIS, PARIS]
     failed = replies[1]
     assert (failed.finish_reason, failed.failed) == ("error", True)
     assert "crashed" in failed.error
-    assert "5,000,000 characters without a space" in failed.error
 
 
 def test_a_crash_that_is_nobodys_fault_is_made_up_for(pool: ThreadPoolExecutor) -> None:
     asked = items(*["Count to forty"] * 4)
-    with opened(asked) as model:
+    with opened(asked) as ask:
         (engine,) = children(os.getpid())
         threading.Timer(0.05, os.kill, (engine, signal.SIGSEGV)).start()
-        replies = list(pool.map(model.ask, asked))
+        replies = list(pool.map(ask, asked))
         deadline = time.monotonic() + 10
         while engine in children(os.getpid()) and time.monotonic() < deadline:
-            model.ask(asked[0])
+            ask(asked[0])
         assert engine not in children(os.getpid())
     assert len({reply.text for reply in replies}) == 1
     assert not any(reply.failed for reply in replies)
@@ -77,73 +97,42 @@ def test_a_crash_that_is_nobodys_fault_is_made_up_for(pool: ThreadPoolExecutor) 
 def test_an_engine_that_was_killed_is_not_started_again() -> None:
     """The system does that when memory runs out: another start would be killed as well."""
     asked = items(FRANCE)
-    with opened(asked) as model:
+    with opened(asked) as ask:
         (engine,) = children(os.getpid())
         os.kill(engine, signal.SIGKILL)
         with pytest.raises(EngineError, match="killed"):
-            model.ask(asked[0])
+            ask(asked[0])
         assert children(os.getpid()) in ([], [engine])
 
 
 def test_an_engine_that_crashes_at_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_MOST_CRASHES", 2)
-    asked = items(WITHOUT_SPACE, WITHOUT_SPACE + "y")
-    with opened(asked) as model:
-        assert model.ask(asked[0]).failed
+    monkeypatch.setattr(isolation, "_MOST_CRASHES", 2)
+    asked = items(CRASHES, CRASHES + " Again.")
+    with opened(asked) as ask:
+        assert ask(asked[0]).failed
         with pytest.raises(EngineError, match="crashed at 2 questions in a row"):
-            model.ask(asked[1])
+            ask(asked[1])
 
 
 def test_a_crash_counts_in_a_row_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "_MOST_CRASHES", 2)
-    asked = items(WITHOUT_SPACE, FRANCE)
-    with opened(asked) as model:
+    monkeypatch.setattr(isolation, "_MOST_CRASHES", 2)
+    asked = items(CRASHES, FRANCE)
+    with opened(asked) as ask:
         for _ in range(2):
-            assert model.ask(asked[0]).failed
-            assert model.ask(asked[1]).text == PARIS
+            assert ask(asked[0]).failed
+            assert ask(asked[1]).text == PARIS
 
 
 def test_a_question_that_the_engine_refuses_fails_alone() -> None:
     """A context that is longer than any memory, as far as the plan knows: the engine cannot load it."""
     asked = items("word " * 300, FRANCE)
-    with opened(asked) as model:
-        model._start = lambda size, slots, start=model._start: start(  # type: ignore[method-assign]
-            size if size == model._prepared.context.first_tokens else 1 << 40, slots
-        )
-        failed = model.ask(asked[0])
+
+    def start(name: str, settings: LoadSettings, **more: Any) -> Engine:
+        tokens = settings.context_tokens if settings.context_tokens == 256 else 1 << 40
+        return start_engine(name, replace(settings, context_tokens=tokens), **more)
+
+    with opened(asked, start) as ask:
+        failed = ask(asked[0])
         assert (failed.finish_reason, failed.text) == ("error", "")
         assert "cannot be loaded" in failed.error
-        assert model.ask(asked[1]).text == PARIS
-
-
-def test_who_works_alone_waits_for_the_others_and_goes_before_the_next() -> None:
-    gate, order, inside = Gate(), [], threading.Event()
-    leave = threading.Event()
-
-    def first() -> None:
-        with gate.together():
-            inside.set()
-            leave.wait(30)
-            order.append("first")
-
-    def alone() -> None:
-        with gate.alone():
-            order.append("alone")
-
-    def second() -> None:
-        with gate.together():
-            order.append("second")
-
-    threads = [threading.Thread(target=target) for target in (first, alone)]
-    for thread in threads:
-        thread.start()
-        inside.wait(30)
-    deadline = time.monotonic() + 30
-    while not gate._wanting and time.monotonic() < deadline:
-        time.sleep(0.001)
-    threads.append(threading.Thread(target=second))
-    threads[-1].start()
-    leave.set()
-    for thread in threads:
-        thread.join(30)
-    assert order == ["first", "alone", "second"]
+        assert ask(asked[1]).text == PARIS

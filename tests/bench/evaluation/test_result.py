@@ -79,11 +79,11 @@ def test_the_interval_of_a_difference_is_symmetric_and_stays_in_bounds() -> None
 
 
 def test_pairs_are_counted_by_question() -> None:
-    pair = paired(evaluation("a", "yynn"), evaluation("b", "ynyy"))
+    pair = paired(evaluation("o/a", "yynn"), evaluation("o/b", "ynyy"))
     assert pair is not None
     assert (pair.only_first, pair.only_second, pair.items) == (1, 2, 4)
     assert pair.difference == pytest.approx(0.25)
-    assert (pair.first, pair.second) == ("a:q8_0", "b:q8_0")
+    assert (pair.first, pair.second) == ("o/a:q8_0", "o/b:q8_0")
     assert pair.p_value == 1.0
     only_common = paired(evaluation("a", "yy"), evaluation("b", "nyyyy"))
     assert only_common is not None

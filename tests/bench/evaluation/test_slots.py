@@ -10,24 +10,24 @@ from dataclasses import replace
 import pytest
 
 from phicli.answering.encode import encode
+from phicli.answering.model_file import bos_id_of, special_tokens_of
+from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.opening import open_pool
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import Load, needed
 from phicli.bench.measuring.surroundings import look_around
-from phicli.chat.open import bos_id_of, special_tokens_of
+from phicli.bench.subjects import subjects
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.commands.benching.asking import Asking
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.preparing import prepare
-from phicli.commands.benching.subjects import subjects
 from phicli.engine.llama_server import LlamaServerEngine
-from phicli.engine.types import Chunk, Done, Event, LoadSettings, Sampling
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import Chunk, Done, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import DoesNotFitError
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
-from phicli.records.run import BenchSettings
 from tests.support.files import TINY_PHI
 
 LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python function that adds two numbers")
@@ -35,7 +35,7 @@ LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python fu
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[LlamaServerEngine]:
-    engine = LlamaServerEngine(LoadSettings(TINY_PHI, context_tokens=256, threads=2, slots=4))
+    engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=2), slots=4))
     engine.wait_ready()
     yield engine
     engine.close()
@@ -47,7 +47,7 @@ def prompt_of(text: str, engine: LlamaServerEngine) -> tuple[int, ...]:
     return encode(segments, engine, special_tokens_of(header), bos_id=bos_id_of(header))
 
 
-def answer_of(events: list[Event]) -> tuple[str, tuple[int, ...] | None]:
+def answer_of(events: list[GenerationEvent]) -> tuple[str, tuple[int, ...] | None]:
     (done,) = (event for event in events if isinstance(event, Done))
     return "".join(event.text for event in events if isinstance(event, Chunk)), done.token_ids
 
@@ -57,7 +57,7 @@ def test_streams_that_run_at_once_have_the_texts_and_ids_of_streams_that_run_alo
     sampling = Sampling(temperature=0.0, max_tokens=180)
     alone = [answer_of(list(engine.generate(prompt, sampling))) for prompt in prompts]
     assert len({text for text, _ in alone}) == len(LONG)
-    seen: list[tuple[int, Event]] = []
+    seen: list[tuple[int, GenerationEvent]] = []
     ready = threading.Barrier(len(prompts))
 
     def stream(place: int) -> None:
@@ -93,12 +93,13 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     long = "Report of the lighthouse keeper\n" * 60 + "What is the capital of France?"
     asked = (*items("What is the capital of France?", long), *items("Hello", system="You are a pirate.")[:1])
     (subject,) = subjects(["tiny-phi"])
-    prepared = prepare(subject, asked, BenchOptions(), look_around())
+    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
     assert (prepared.context.first_tokens, prepared.slots) == (256, 3)
     told: list[str] = []
-    with Asking(prepared, BenchOptions(), tell=told.append) as asking:
+    with open_pool(prepared) as pool:
+        asking = Asking(pool, prepared.systems, prepared.sampling, tell=told.append)
         france, grown, pirate = (asking.ask(item) for item in asked)
-        assert asking.build.startswith("xllamacpp ")
+        assert pool.engines.running(lambda: None).build.startswith("xllamacpp ")
     assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
     assert grown.prompt_tokens > 256
     assert grown.finish_reason != "context"
@@ -109,8 +110,9 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
 def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
-    with Asking(prepare(subject, asked, BenchOptions(), look_around()), BenchOptions()) as asking:
-        reply = asking.ask(asked[0])
+    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
+    with open_pool(prepared) as pool:
+        reply = Asking(pool, prepared.systems, prepared.sampling).ask(asked[0])
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
     assert reply.prompt_tokens > 1024
@@ -122,15 +124,15 @@ def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
     """A small machine keeps half of its memory free; one byte less is a slot less, and in the end exit code 5."""
     around = look_around()
     (subject,) = subjects(["tiny-phi"])
-    shape, settings = shape_of(read_header(TINY_PHI)), BenchSettings(threads=around.cpu.physical_cores)
+    shape, settings = shape_of(read_header(TINY_PHI)), EngineSettings(threads=around.cpu.physical_cores)
     bytes_needed = needed(Load(subject, settings, shape, 256 * wanted)).resident_bytes
     exact = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed, "the test"), gpus=())
     less = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed - 2, "the test"), gpus=())
     asked = items(*(f"question {number}" for number in range(9)))
-    assert prepare(subject, asked, BenchOptions(), exact).slots == wanted
+    assert prepare(subject, asked, EvalOptions("arithmetic"), exact).slots == wanted
     if wanted == 1:
         with pytest.raises(DoesNotFitError):
-            prepare(subject, asked, BenchOptions(), less)
+            prepare(subject, asked, EvalOptions("arithmetic"), less)
     else:
-        assert prepare(subject, asked, BenchOptions(), less).slots == wanted - 1
-    assert prepare(subject, asked[:1], BenchOptions(), exact).slots == 1
+        assert prepare(subject, asked, EvalOptions("arithmetic"), less).slots == wanted - 1
+    assert prepare(subject, asked[:1], EvalOptions("arithmetic"), exact).slots == 1

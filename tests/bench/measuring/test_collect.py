@@ -120,12 +120,12 @@ def test_steps_say_how_long_the_rest_takes() -> None:
     steps: list[Step] = []
     measured(BenchPlan((load(threads=3),), (Workload(100, 16, 50),), 2), steps=steps)
     assert [step.text for step in steps] == [
-        "loading phi-4-mini Q4_K_M",
-        "warming up phi-4-mini Q4_K_M",
-        "reading 100 tokens, 1 of 2: phi-4-mini Q4_K_M",
-        "reading 100 tokens, 2 of 2: phi-4-mini Q4_K_M",
-        "generating 16 tokens after 50, 1 of 2: phi-4-mini Q4_K_M",
-        "generating 16 tokens after 50, 2 of 2: phi-4-mini Q4_K_M",
+        "loading phi-4-mini:q4_k_m",
+        "warming up phi-4-mini:q4_k_m",
+        "reading 100 tokens, 1 of 2: phi-4-mini:q4_k_m",
+        "reading 100 tokens, 2 of 2: phi-4-mini:q4_k_m",
+        "generating 16 tokens after 50, 1 of 2: phi-4-mini:q4_k_m",
+        "generating 16 tokens after 50, 2 of 2: phi-4-mini:q4_k_m",
     ]
     assert steps[0].left_s is None
     assert all(step.left_s is not None for step in steps[2:])

@@ -3,25 +3,26 @@ from __future__ import annotations
 import pytest
 
 from phicli.bench.measuring.grid import Turn, context_for, in_blocks, interleaved, settings_grid, workloads
+from phicli.engine.settings import EngineSettings
 from phicli.errors import UsageError
-from phicli.records.run import BenchSettings, Workload
+from phicli.records.run import Workload
 
 
 def test_lists_give_every_combination() -> None:
-    grid = settings_grid(threads=(1, 2), repack=(False, True))
+    grid = settings_grid({"threads": (1, 2), "repack": (False, True)}, cores=4)
     assert [(one.threads, one.repack) for one in grid] == [(1, False), (1, True), (2, False), (2, True)]
     assert {one.batch_tokens for one in grid} == {128}
 
 
 def test_no_lists_are_the_defaults() -> None:
-    assert settings_grid(threads=(4,)) == (BenchSettings(threads=4),)
+    assert settings_grid({}, cores=4) == (EngineSettings(threads=4),)
 
 
 def test_a_quantised_cache_goes_with_flash_attention_alone() -> None:
-    grid = settings_grid(threads=(1,), kv_types=("f16", "q8_0"), flash_attention=("on", "off"))
+    grid = settings_grid({"kv_type": ("f16", "q8_0"), "flash_attention": ("on", "off")}, cores=1)
     assert [(one.kv_type, one.flash_attention) for one in grid] == [("f16", "on"), ("f16", "off"), ("q8_0", "on")]
     with pytest.raises(UsageError, match="q4_0 only with flash attention"):
-        settings_grid(threads=(1,), kv_types=("q4_0",), flash_attention=("off",))
+        settings_grid({"kv_type": ("q4_0",), "flash_attention": ("off",)}, cores=1)
 
 
 @pytest.mark.parametrize(

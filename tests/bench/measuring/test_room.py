@@ -16,8 +16,8 @@ def test_a_model_that_does_not_fit() -> None:
     check_room(load(gib=2), memory(8))
     with pytest.raises(DoesNotFitError, match="phi-4-mini does not fit into memory") as caught:
         check_room(load(gib=16), memory(8))
-    assert "phi bench" in caught.value.hint
-    assert "phi chat" not in caught.value.hint
+    assert "phi bench" in caught.value.hint_for("bench")
+    assert "phi chat" not in caught.value.hint_for("bench")
     check_room(load(gib=16), None)
 
 

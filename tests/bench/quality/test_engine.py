@@ -15,14 +15,15 @@ from phicli.bench.quality.scoring import QUICK, USUAL, Extent, divergence, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
 from tests.support.requantised import requantise
 from tests.support.tiny_phi_numpy import TinyPhi
 
-SETTINGS = BenchSettings(1)
+SETTINGS = EngineSettings(1)
 _TOLERANCE = 0.06
 """Of a log-probability: the engine computes with F16 keys and values."""
 
@@ -46,14 +47,14 @@ def found(worse: dict[str, Path]) -> dict[str, Quality]:
 
 @pytest.fixture
 def engine() -> Iterator[LlamaServerEngine]:
-    made = LlamaServerEngine(LoadSettings(TINY_PHI, 256, threads=1))
+    made = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=1)))
     yield made
     made.close()
 
 
 @pytest.mark.parametrize(("context_tokens", "extent"), [(256, QUICK), (512, USUAL)], ids=["short", "long"])
 def test_probabilities_are_those_of_numpy(context_tokens: int, extent: Extent) -> None:
-    engine = LlamaServerEngine(LoadSettings(TINY_PHI, context_tokens, threads=1))
+    engine = LlamaServerEngine(LoadSettings(TINY_PHI, context_tokens, EngineSettings(threads=1)))
     try:
         reading = read(engine, passage(), extent)
     finally:
@@ -141,7 +142,7 @@ def test_weights_that_are_not_finite_are_an_engine_error(tmp_path: Path) -> None
 
 
 def _ids() -> tuple[int, ...]:
-    engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, threads=1))
+    engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=1)))
     try:
         return engine.document(passage())[: USUAL.total]
     finally:

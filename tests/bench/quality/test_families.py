@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from phicli.bench.options import BenchOptions
+from phicli.bench.quality.families import each_quality, families, qualities_of
 from phicli.bench.quality.scoring import QUICK, USUAL
-from phicli.commands.benching.options import BenchOptions
-from phicli.commands.benching.quality import each_quality, families, qualities_of
 from phicli.errors import EngineError
 from phicli.records.history import History
 from phicli.records.run import Run

@@ -13,12 +13,13 @@ from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent, divergence, first_choice, read
 from phicli.bench.quality.text import passage
 from phicli.engine.logprobs import LEAST, Scored, scored
+from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError, UsageError
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from tests.fakes.scoring_engine import Launcher, Rule, RuledEngine
 from tests.support.runs import subject
 
-SETTINGS = BenchSettings(2)
+SETTINGS = EngineSettings(2)
 TEXT = passage()
 LETTERS = sorted(set(map(ord, TEXT)))
 LARGE, SMALL = subject(quant="Q8_0", size_bytes=4000), subject(quant="Q4_0", size_bytes=2000)
@@ -131,7 +132,7 @@ def test_a_failure_says_of_which_file() -> None:
 
 def test_an_engine_that_tells_no_probabilities_is_refused() -> None:
     @contextlib.contextmanager
-    def launch(subject: Subject, settings: BenchSettings, context_tokens: int, **_: object) -> Iterator[object]:
+    def launch(subject: Subject, settings: EngineSettings, context_tokens: int, **_: object) -> Iterator[object]:
         yield object()
 
     with pytest.raises(EngineError, match="tells no probabilities"):

@@ -13,15 +13,16 @@ from phicli.bench.quality.scoring import Extent, Reading, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
 from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from tests.test_real_model import smollm2
 
 __all__ = ["smollm2"]
 
 pytestmark = pytest.mark.model
 
-SETTINGS = BenchSettings(2)
+SETTINGS = EngineSettings(2)
 FEW = Extent(tokens=24, context_tokens=32)
 
 
@@ -74,7 +75,7 @@ def test_the_perplexity_is_that_of_a_small_model_that_knows_english(itself: tupl
 
 
 def test_probabilities_are_those_of_the_whole_vocabulary_asked_for_without_force(smollm2: Path) -> None:
-    engine = LlamaServerEngine(LoadSettings(smollm2, 256, threads=2))
+    engine = LlamaServerEngine(LoadSettings(smollm2, 256, EngineSettings(threads=2)))
     try:
         reading = read(engine, passage(), FEW)
         places = range(FEW.context_tokens, FEW.total)

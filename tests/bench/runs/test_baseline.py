@@ -208,7 +208,7 @@ def test_limits_that_make_no_sense(kept: History, limit: float) -> None:
 
 def test_what_is_wrong_is_found_before_anything_is_measured(kept: History, tmp_path: Path) -> None:
     open_baseline(None, None, kept)
-    with pytest.raises(UsageError, match="needs a --baseline"):
+    with pytest.raises(UsageError, match="requires --baseline"):
         open_baseline(None, 0.95, kept)
     with pytest.raises(NotFoundError, match="no run was kept yet"):
         open_baseline("last", 0.95, kept)

@@ -18,14 +18,15 @@ from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.types import SLOTS, Job
-from phicli.engine.types import Done, Event, Sampling, Timings, Usage
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
 from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Cpu, Gpu
-from phicli.records.run import BenchSettings, Subject
+from phicli.records.run import Subject
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
@@ -47,7 +48,7 @@ def mini(available_gib: float | None = 60, gpus: tuple[Gpu, ...] = ()) -> Prepar
 class Counted:
     """An engine that generates at once, and counts what is started and ended."""
 
-    def __init__(self, settings: BenchSettings, tokens: int = 1 << 20) -> None:
+    def __init__(self, settings: EngineSettings, tokens: int = 1 << 20) -> None:
         self.settings, self._tokens = settings, tokens
         self.prompts: list[tuple[int, ...]] = []
         self.context_tokens, self.load_ms, self.pid, self.build = 768, 1.0, 1, "counted 1"
@@ -63,7 +64,7 @@ class Counted:
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
-    ) -> Iterator[Event]:
+    ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         self.prompts.append(tuple(prompt))
         count = min(sampling.max_tokens, self._tokens)
@@ -79,7 +80,7 @@ class Starter:
         self._tokens = tokens
 
     @contextlib.contextmanager
-    def __call__(self, settings: BenchSettings) -> Iterator[Counted]:
+    def __call__(self, settings: EngineSettings) -> Iterator[Counted]:
         self.log.append(("start", settings.threads))
         self.engines.append(Counted(settings, self._tokens))
         try:
@@ -92,10 +93,10 @@ def test_engines_stay_loaded_for_the_next_round() -> None:
     starter, job = Starter(), Job()
     with engine_pool(starter, lambda several: True) as pool:
         for threads in (1, 2, 1, 2):
-            assert pool(BenchSettings(threads), job).start_ms is None
+            assert pool(EngineSettings(threads), job).start_ms is None
         first = ["start 1", "end 1", "start 1", "start 2"]  # one in vain, then both
         assert [f"{what} {threads}" for what, threads in starter.log] == first
-        pool(BenchSettings(3), job)  # the one that was used longest ago makes room
+        pool(EngineSettings(3), job)  # the one that was used longest ago makes room
         assert starter.log[4:] == [("end", 1), ("start", 3)]
         assert pool.build == "counted 1"
     assert sorted(starter.log[6:]) == [("end", 2), ("end", 3)]
@@ -105,7 +106,7 @@ def test_where_only_one_fits_they_take_turns() -> None:
     starter = Starter()
     with engine_pool(starter, lambda several: len(several) == 1) as pool:
         for threads in (1, 2, 1):
-            pool(BenchSettings(threads), Job())
+            pool(EngineSettings(threads), Job())
     whole = [what for what, _ in starter.log]
     assert whole == ["start", "end"] * 4
 
@@ -113,7 +114,7 @@ def test_where_only_one_fits_they_take_turns() -> None:
 def test_a_fresh_trial_starts_the_engine_anew_and_times_it() -> None:
     starter = Starter()
     with engine_pool(starter, lambda several: True) as pool:
-        trials = [pool(BenchSettings(1), Job(fresh=True)) for _ in range(2)]
+        trials = [pool(EngineSettings(1), Job(fresh=True)) for _ in range(2)]
     assert all(trial.start_ms is not None and trial.start_ms >= 0 for trial in trials)
     assert starter.log.count(("start", 1)) == 3
 
@@ -121,9 +122,9 @@ def test_a_fresh_trial_starts_the_engine_anew_and_times_it() -> None:
 def test_a_job_measures_what_it_says_and_never_a_prompt_twice() -> None:
     starter = Starter()
     with engine_pool(starter, lambda several: True) as pool:
-        whole = pool(BenchSettings(1), Job(prompt_tokens=32, generated_tokens=4))
-        only_read = pool(BenchSettings(1), Job(prompt_tokens=256, generated_tokens=0, batched=False))
-        deep = pool(BenchSettings(1), Job(prompt_tokens=256, depth_tokens=256, batched=False))
+        whole = pool(EngineSettings(1), Job(prompt_tokens=32, generated_tokens=4))
+        only_read = pool(EngineSettings(1), Job(prompt_tokens=256, generated_tokens=0, batched=False))
+        deep = pool(EngineSettings(1), Job(prompt_tokens=256, depth_tokens=256, batched=False))
     assert (whole.prefill_ms, whole.decode_ms) == (2.0, 5.0)
     assert whole.batched_ms is not None
     assert (only_read.prefill_ms, only_read.decode_ms, only_read.batched_ms) == (2.0, None, None)
@@ -143,7 +144,7 @@ def test_what_other_programs_used_meanwhile_is_known() -> None:
         try:
             deadline = time.monotonic() + 10
             while (pool.used_by_others is None or pool.used_by_others < 0.2) and time.monotonic() < deadline:
-                pool(BenchSettings(1), Job(generated_tokens=0, batched=False))
+                pool(EngineSettings(1), Job(generated_tokens=0, batched=False))
         finally:
             for one in spinning:
                 one.kill()
@@ -155,19 +156,19 @@ def test_what_other_programs_used_meanwhile_is_known() -> None:
 class Slow(Counted):
     """An engine that waits a little before each answer, and uses no processor for that."""
 
-    def generate(self, *prompt: Any, **more: Any) -> Iterator[Event]:
+    def generate(self, *prompt: Any, **more: Any) -> Iterator[GenerationEvent]:
         time.sleep(0.05)
         return super().generate(*prompt, **more)
 
 
 @contextlib.contextmanager
-def slow(settings: BenchSettings) -> Iterator[Slow]:
+def slow(settings: EngineSettings) -> Iterator[Slow]:
     yield Slow(settings)
 
 
 def test_an_engine_that_ends_at_once_is_no_measurement() -> None:
     with engine_pool(Starter(tokens=1), lambda several: True) as pool, pytest.raises(EngineError):
-        pool(BenchSettings(1), Job())
+        pool(EngineSettings(1), Job())
 
 
 def test_engines_end_when_something_fails() -> None:
@@ -175,7 +176,7 @@ def test_engines_end_when_something_fails() -> None:
 
     def disturbed() -> None:
         with engine_pool(starter, lambda several: True) as pool:
-            pool(BenchSettings(1), Job())
+            pool(EngineSettings(1), Job())
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -211,7 +212,7 @@ def test_the_defaults_are_what_a_chat_does_without_tuning() -> None:
     }
     tight = mini(4).space()
     assert not any(one.repack for one in tight.defaults.values())
-    assert not tight.fits(CONVERSATION, BenchSettings(2, repack=True))
+    assert not tight.fits(CONVERSATION, EngineSettings(2, repack=True))
 
 
 def test_a_model_that_does_not_fit_is_refused() -> None:

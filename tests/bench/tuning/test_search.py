@@ -10,24 +10,24 @@ import pytest
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, threads_to_try, untuned, values_to_try
 from phicli.bench.tuning.types import Outcome
+from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError
-from phicli.records.run import BenchSettings
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 
 CORES = 2
 
 
-def repacking(settings: BenchSettings) -> float:
+def repacking(settings: EngineSettings) -> float:
     return 0.8 if settings.repack else 1.0
 
 
-def slow_start(settings: BenchSettings) -> float:
+def slow_start(settings: EngineSettings) -> float:
     return 3.5 if settings.repack else 1.0
 
 
 def space(
-    *, fits: Callable[[str, BenchSettings], bool] = lambda use, settings: True, repack: bool = True, **given: Any
+    *, fits: Callable[[str, EngineSettings], bool] = lambda use, settings: True, repack: bool = True, **given: Any
 ) -> Space:
     values = values_to_try(CORES, CORES, longest_prompt=700, repackable=True, given=given)
     return Space(untuned(CORES, "f16", lambda use: repack and use != ONE_ANSWER), values, fits)
@@ -37,7 +37,7 @@ def searched(machine: TunableMachine, where: Space | None = None, *, budget_s: f
     return Search(where or space(), machine, budget_s=budget_s, clock=machine.clock).run()
 
 
-def changed(found: Outcome) -> dict[str, BenchSettings]:
+def changed(found: Outcome) -> dict[str, EngineSettings]:
     return {use: one.winner for use, one in found.results.items() if one.winner != one.default}
 
 
@@ -75,7 +75,7 @@ def test_fewer_threads_win_for_everybody_and_a_clear_loser_is_tried_once() -> No
     assert {use: one.threads for use, one in changed(found).items()} == {ONE_ANSWER: 1, CONVERSATION: 1}
     assert found.results[BATCH].winner.threads == CORES  # nothing that it does became faster
 
-    def slower(one: BenchSettings) -> float:
+    def slower(one: EngineSettings) -> float:
         return 2.0 if one.threads == 1 else 1.0
 
     machine = TunableMachine(decode=slower, batched=slower)
@@ -83,13 +83,13 @@ def test_fewer_threads_win_for_everybody_and_a_clear_loser_is_tried_once() -> No
     assert [settings.threads for settings, _ in machine.asked].count(1) == 1
 
 
-def rounds_of(machine: TunableMachine) -> list[tuple[BenchSettings, BenchSettings]]:
+def rounds_of(machine: TunableMachine) -> list[tuple[EngineSettings, EngineSettings]]:
     """What was measured, two by two."""
     settings = [one for one, _ in machine.asked]
     return list(zip(settings[::2], settings[1::2], strict=True))
 
 
-def differing(left: BenchSettings, right: BenchSettings) -> list[str]:
+def differing(left: EngineSettings, right: EngineSettings) -> list[str]:
     mine, other = left.to_data(), right.to_data()
     return [name for name in mine if mine[name] != other[name]]
 
@@ -104,7 +104,7 @@ def test_the_rounds_of_a_duel_are_interleaved() -> None:
     assert order.count("threads") >= 3
 
 
-def all_faster(settings: BenchSettings) -> float:
+def all_faster(settings: EngineSettings) -> float:
     return 0.8 if settings.threads == 1 else 1.0
 
 
@@ -126,7 +126,7 @@ def test_a_real_gain_is_mostly_found(noise: float, least: float) -> None:
 
 
 def test_a_large_micro_batch_has_to_read_a_tenth_faster_for_a_chat() -> None:
-    def read(gain: float) -> Callable[[BenchSettings], float]:
+    def read(gain: float) -> Callable[[EngineSettings], float]:
         return lambda one: 1 / gain if one.batch_tokens >= 256 else 1.0
 
     found = searched(TunableMachine(prefill=read(1.08), batched=lambda _: 0.2))
@@ -180,7 +180,7 @@ def test_the_first_duel_takes_place_whatever_the_budget() -> None:
 
 
 def test_winners_of_several_steps_are_measured_against_the_default_itself() -> None:
-    def both(one: BenchSettings) -> float:
+    def both(one: EngineSettings) -> float:
         return (0.8 if one.threads == 1 else 1.0) * (0.8 if one.flash_attention == "off" else 1.0)
 
     found = searched(TunableMachine(prefill=both, decode=both))
@@ -191,7 +191,7 @@ def test_winners_of_several_steps_are_measured_against_the_default_itself() -> N
 
 
 def test_winners_that_do_not_win_together_are_dropped() -> None:
-    def both(one: BenchSettings) -> float:
+    def both(one: EngineSettings) -> float:
         return (0.8 if one.threads == 1 else 1.0) * (0.8 if one.flash_attention == "off" else 1.0)
 
     whole = TunableMachine(prefill=both, decode=both)
@@ -203,7 +203,7 @@ def test_winners_that_do_not_win_together_are_dropped() -> None:
 
 
 def test_an_interruption_keeps_what_was_decided_and_nothing_half_decided() -> None:
-    def faster(one: BenchSettings) -> float:
+    def faster(one: EngineSettings) -> float:
         return 0.5 if one.threads == 1 else 1.0
 
     whole = TunableMachine(decode=faster, prefill=faster)
@@ -221,7 +221,7 @@ def test_an_interruption_keeps_what_was_decided_and_nothing_half_decided() -> No
 
 
 def test_a_duel_that_is_interrupted_is_shown_as_undecided() -> None:
-    def a_little_faster(one: BenchSettings) -> float:
+    def a_little_faster(one: EngineSettings) -> float:
         return 0.95 if one.threads == 1 else 1.0
 
     whole = TunableMachine(decode=a_little_faster)
@@ -239,7 +239,7 @@ def test_a_duel_that_is_interrupted_is_shown_as_undecided() -> None:
 
 
 def test_a_winner_with_which_the_engine_fails_in_the_end_is_none() -> None:
-    def faster(one: BenchSettings) -> float:
+    def faster(one: EngineSettings) -> float:
         return 0.5 if one.threads == 1 else 1.0
 
     whole = TunableMachine(decode=faster, prefill=faster)

@@ -1,0 +1,170 @@
+"""Where an answer gets its engine from: one engine that moves to larger contexts, or several side by side."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from phicli.engine.types import Engine
+from phicli.errors import EngineDiedError, EngineError
+
+Check = Callable[[], None]
+"""Called about ten times a second while a model loads; what it raises ends the wait."""
+
+
+class Engines(Protocol):
+    """Engines that have one model file loaded. All methods may be called from any thread."""
+
+    def running(self, check: Check) -> Engine:
+        """An engine that has the file loaded, whatever its context; where none runs, one of the first context.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """
+
+    def with_context(self, context_tokens: int, check: Check) -> Engine:
+        """The engine with this context, loaded; starts it where it does not run.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """
+
+    def failed(self, engine: Engine, error: EngineError) -> None:
+        """Take note that ``engine`` raised ``error``: where it is of no use any more, the next answer gets another."""
+
+    def close(self) -> None:
+        """End the engines; none is started any more. Safe to call twice."""
+
+
+class OneEngine:
+    """One engine at a time, for one answer at a time: another context means another engine.
+
+    Args:
+        start: starts an engine with a context of that many tokens; may return before the model is loaded.
+        first_tokens: the context of the first one.
+    """
+
+    def __init__(self, start: Callable[[int], Engine], first_tokens: int) -> None:
+        self._start, self._first = start, first_tokens
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+        self._closed = False
+
+    def load(self) -> None:
+        """Start the first engine; the model loads in the background, and what goes wrong is raised later."""
+        with self._lock:
+            self._running(self._first)
+
+    def running(self, check: Check) -> Engine:
+        """As :class:`Engines` says."""
+        with self._lock:
+            engine = self._engine or self._running(self._first)
+        return self._ready(engine, check)
+
+    def with_context(self, context_tokens: int, check: Check) -> Engine:
+        """As :class:`Engines` says."""
+        with self._lock:
+            engine = self._running(context_tokens)
+        return self._ready(engine, check)
+
+    def failed(self, engine: Engine, error: EngineError) -> None:
+        """As :class:`Engines` says; a new engine costs little, so any failure ends this one."""
+        del error
+        with self._lock:
+            if self._engine is engine:
+                self._engine = None
+        engine.close()
+
+    def close(self) -> None:
+        """As :class:`Engines` says."""
+        with self._lock:
+            self._closed = True
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _running(self, context_tokens: int) -> Engine:
+        if self._closed:
+            raise _closed()
+        if self._engine is not None and self._engine.context_tokens != context_tokens:
+            self._engine.close()  # first: there may be no memory for both
+            self._engine = None
+        if self._engine is None:
+            self._engine = self._start(context_tokens)
+        return self._engine
+
+    def _ready(self, engine: Engine, check: Check) -> Engine:
+        try:
+            engine.wait_ready(check)
+        except EngineError as error:
+            self.failed(engine, error)
+            raise
+        return engine
+
+
+class EnginesSideBySide:
+    """An engine with slots for several answers at a time, and one of a single slot for each larger context.
+
+    Args:
+        start: starts an engine with a context of that many tokens for each of so many slots; may return before the
+            model is loaded.
+        first_tokens: the context of each slot.
+        slots: answers at a time.
+    """
+
+    def __init__(self, start: Callable[[int, int], Engine], first_tokens: int, slots: int) -> None:
+        self._start, self._first, self._slots = start, first_tokens, slots
+        self._lock = threading.Lock()
+        self._engines: dict[int, Engine] = {}
+        self._closed = False
+
+    def running(self, check: Check) -> Engine:
+        """As :class:`Engines` says: always that of all slots."""
+        return self.with_context(self._first, check)
+
+    def with_context(self, context_tokens: int, check: Check) -> Engine:
+        """As :class:`Engines` says.
+
+        Raises:
+            EngineError: the file cannot be loaded; an :class:`EngineDiedError` only where that concerns every answer.
+        """
+        usual = context_tokens == self._first
+        with self._lock:
+            if self._closed:
+                raise _closed()
+            if context_tokens not in self._engines:
+                self._engines[context_tokens] = self._start(context_tokens, self._slots if usual else 1)
+            engine = self._engines[context_tokens]
+        try:
+            engine.wait_ready(check)
+        except EngineError as error:
+            self.failed(engine, error)
+            if usual or self._closed:
+                raise
+            message = f"a context of {context_tokens} tokens cannot be loaded: {error.message}"
+            raise EngineError(message, error.hint) from error
+        return engine
+
+    def failed(self, engine: Engine, error: EngineError) -> None:
+        """As :class:`Engines` says; an engine that only refused one request stays, since others use it."""
+        if not isinstance(error, EngineDiedError):
+            return
+        with self._lock:
+            for context_tokens, known in list(self._engines.items()):
+                if known is engine:
+                    del self._engines[context_tokens]
+        engine.close()
+
+    def close(self) -> None:
+        """As :class:`Engines` says."""
+        with self._lock:
+            self._closed = True
+            engines = list(self._engines.values())
+            self._engines.clear()
+        for engine in engines:
+            engine.close()
+
+
+def _closed() -> EngineDiedError:
+    return EngineDiedError("the model was closed while something was asked of it", "open it again")

@@ -1,0 +1,230 @@
+"""A model file on an engine of this machine: format, encode, generate, parse, and grow the context on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+
+from phicli.answering.draft import Draft
+from phicli.answering.encode import encode, text_ids
+from phicli.answering.engines import Engines
+from phicli.answering.model_file import ModelFile
+from phicli.answering.types import Answer, Event, Notice
+from phicli.chat_format.plain import Plain
+from phicli.chat_format.reasoning import opens_reasoning
+from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment
+from phicli.engine.closable import Closable, Closing
+from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
+from phicli.errors import EngineError, TemplateError
+from phicli.plan.context import ContextPlan
+
+
+class LocalModel:
+    """A :class:`~phicli.answering.types.Model` of a file.
+
+    A conversation that outgrows its context goes on in a larger one. The next conversation that fits into the first
+    context is answered in the first context again, as if the larger one had never been.
+
+    Args:
+        file: the file's prompt format and special tokens.
+        engines: where engines with the file come from; they decide how many answers can be made at a time.
+        context: the first allocation and the limit of a conversation.
+    """
+
+    def __init__(self, file: ModelFile, engines: Engines, context: ContextPlan) -> None:
+        self.file = file
+        self.engines = engines
+        self.context = context
+        self._grown_for: tuple[Message, ...] = ()
+        self._template_is_usable = True
+
+    @property
+    def name(self) -> str:
+        """The model's name for people."""
+        return self.file.name
+
+    @property
+    def quant(self) -> str | None:
+        """The quantization of its weights; None where it is unknown."""
+        return self.file.quant
+
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens that a conversation with its answers may have."""
+        return self.context.limit_tokens
+
+    def answer(self, messages: Sequence[Message], *, tools: str | None = None, sampling: Sampling) -> LocalAnswering:
+        """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
+        draft = Draft(started=time.monotonic())
+        request = _Request(tuple(messages), tools, sampling)
+        return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
+
+    def close(self) -> None:
+        """End the engines; answers that still come fail. Safe to call twice, and from any thread."""
+        self.engines.close()
+
+    def format_for(self, engine: Engine) -> PromptFormat:
+        """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
+        return self.file.format_for(engine) if self._template_is_usable else Plain()
+
+    def use_plain_format(self) -> None:
+        """From now on format prompts plainly: the file's own template cannot be used."""
+        self._template_is_usable = False
+
+    def grows_for(self, messages: tuple[Message, ...]) -> None:
+        """Remember that ``messages`` needed a larger context than the first one."""
+        self._grown_for = messages
+
+    def continues_grown(self, messages: tuple[Message, ...]) -> bool:
+        """Whether ``messages`` continue the conversation that needed a larger context."""
+        grown = self._grown_for
+        return len(messages) > len(grown) > 0 and messages[: len(grown)] == grown
+
+
+class LocalAnswering(Closable[Event]):
+    """The events of one answer (:class:`~phicli.answering.types.Answering`)."""
+
+    def __init__(self, draft: Draft, events: Callable[[Closing], Generator[Event, None, None]]) -> None:
+        super().__init__(events)
+        self._draft = draft
+
+    def close(self) -> None:
+        """Cancel the answer, from any thread."""
+        self._draft.stop_clock()
+        super().close()
+
+    def so_far(self) -> Answer:
+        """The answer up to now, from any thread: ``interrupted`` unless it is complete."""
+        return self._draft.so_far()
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    messages: tuple[Message, ...]
+    tools: str | None
+    sampling: Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Makes one answer."""
+
+    model: LocalModel
+    request: _Request
+    draft: Draft
+    closing: Closing
+
+    def events(self) -> Generator[Event, None, None]:
+        engine = self.model.engines.running(self.closing.check)
+        prompt_format, segments = yield from self._rendered(engine)
+        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
+        prompt = self._encoded(segments, engine)
+        engine = yield from self._placed(engine, len(prompt))
+        while True:
+            done = yield from self._stream(engine, prompt_format, prompt, parser)
+            if not self._cut_by_context(len(prompt), done, engine):
+                break
+            prompt = (*prompt, *self._generated_ids(done, engine))
+            needed = max(len(prompt), engine.context_tokens) + 1
+            if needed >= self.model.context.limit_tokens:  # nothing would be gained
+                break
+            engine = yield from self._grown(engine, needed)
+        for piece in parser.finish():
+            yield self.draft.add(piece)
+        yield self.draft.complete(parser.tool_calls)
+
+    def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
+        """The prompt as segments, and the format that made it."""
+        messages, tools = self.request.messages, self.request.tools
+        prompt_format = self.model.format_for(engine)
+        try:
+            with self._watching(engine):
+                return prompt_format, prompt_format.render(messages, tools=tools)
+        except TemplateError as error:
+            yield Notice(f"{error.message}; a plain prompt is used instead")
+            self.model.use_plain_format()
+            return Plain(), Plain().render(messages, tools=tools)
+
+    def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
+        file = self.model.file
+        with self._watching(engine):
+            prompt = encode(segments, engine, file.special_tokens, bos_id=file.bos_id)
+        self.draft.prompt_tokens = len(prompt)
+        return prompt
+
+    def _placed(self, engine: Engine, prompt_tokens: int) -> Generator[Notice, None, Engine]:
+        """The engine for a prompt: larger where it does not fit, the first one again for a new short conversation."""
+        if prompt_tokens >= engine.context_tokens:
+            return (yield from self._grown(engine, prompt_tokens + 1))
+        first = self.model.context.first_tokens
+        if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
+            return self.model.engines.with_context(first, self.closing.check)
+        return engine
+
+    def _grown(self, engine: Engine, needed_tokens: int) -> Generator[Notice, None, Engine]:
+        """An engine with a context for ``needed_tokens`` and a share more."""
+        size = self.model.context.grown(needed_tokens)
+        yield Notice(f"the conversation has outgrown {engine.context_tokens} tokens; going on with {size}")
+        self.model.grows_for(self.request.messages)
+        return self.model.engines.with_context(size, self.closing.check)
+
+    def _stream(
+        self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], parser: AnswerParser
+    ) -> Generator[Prefill | Piece, None, Done]:
+        special, draft = self.model.file.special_tokens, self.draft
+        draft.begin(engine)
+        generation = engine.generate(
+            prompt,
+            replace(self.request.sampling, max_tokens=self._remaining()),
+            stop_ids=frozenset(i for token in prompt_format.stop_tokens if (i := special.id_of(token)) is not None),
+            stop_strings=prompt_format.stop_strings,
+            visible_tokens=prompt_format.visible_tokens,
+        )
+        with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
+            for event in generation:
+                if isinstance(event, Done):
+                    draft.ended(event)
+                    return event
+                if isinstance(event, Chunk):
+                    draft.generated(event)
+                    for piece in parser.feed(event.text):
+                        yield draft.add(piece)
+                else:
+                    draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
+                    yield event
+        self.closing.check()
+        raise EngineError("the engine ended an answer without saying so", "run it again")
+
+    @contextlib.contextmanager
+    def _watching(self, engine: Engine) -> Generator[None, None, None]:
+        """Whatever goes wrong with ``engine`` is told to where it came from."""
+        try:
+            yield
+        except TemplateError:
+            raise
+        except EngineError as error:
+            self.model.engines.failed(engine, error)
+            raise
+
+    def _remaining(self) -> int | None:
+        asked = self.request.sampling.max_tokens
+        return None if asked is None else max(asked - self.draft.completion_tokens, 0)
+
+    def _cut_by_context(self, prompt_tokens: int, done: Done, engine: Engine) -> bool:
+        """Whether the answer stopped only because the allocation ended, and a larger one is allowed."""
+        if done.finish_reason != "length" or self._remaining() == 0:
+            return False
+        at_the_end = prompt_tokens + done.usage.completion_tokens >= engine.context_tokens
+        return at_the_end and engine.context_tokens < self.model.context.limit_tokens
+
+    def _generated_ids(self, done: Done, engine: Engine) -> tuple[int, ...]:
+        """The ids of the last generation, tokenised again from the text where they are not all known.
+
+        An answer that ended inside a character has more ids than its text then: the character is generated again.
+        """
+        if done.token_ids is not None:
+            return done.token_ids
+        with self._watching(engine):
+            return text_ids(self.draft.raw_part, engine, self.model.file.special_tokens, inside=True)

@@ -1,0 +1,73 @@
+"""What answering needs to know of a model file: its vocabulary and its prompt format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from phicli.answering.encode import SpecialTokens
+from phicli.chat_format import format_by_name
+from phicli.chat_format.template import FileTemplate
+from phicli.chat_format.types import PromptFormat
+from phicli.engine.types import Engine
+from phicli.gguf_file.types import GgufHeader
+from phicli.plan.identify import TEMPLATE, FormatChoice
+from phicli.plan.load import LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """How to speak to the model in a file.
+
+    ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
+    format of a file that is no Phi asks it for the file's own template.
+    """
+
+    name: str
+    quant: str | None
+    special_tokens: SpecialTokens
+    bos_id: int | None
+    format_for: Callable[[Engine], PromptFormat]
+
+
+def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
+    """The model file that ``plan`` loads; ``header`` is its header."""
+    return ModelFile(
+        name=plan.model.name,
+        quant=plan.model.quant or header.quant,
+        special_tokens=special_tokens_of(header),
+        bos_id=bos_id_of(header),
+        format_for=lambda engine: format_of(plan.format, engine),
+    )
+
+
+def format_of(choice: FormatChoice, engine: Engine) -> PromptFormat:
+    """The prompt format that was chosen for a file; ``engine`` renders the file's own template, where that is it."""
+    if choice.name == TEMPLATE:
+        return FileTemplate(engine.render_template, reasoning=choice.reasoning)
+    return format_by_name(choice.name, reasoning=choice.reasoning)
+
+
+def special_tokens_of(header: GgufHeader) -> SpecialTokens:
+    """The special tokens of a file's vocabulary, with what the engine does around them."""
+    vocabulary = header.vocabulary
+    if vocabulary is None:
+        return SpecialTokens({})
+    metadata = header.metadata
+    prefix, unknown = metadata.get("tokenizer.ggml.add_space_prefix"), metadata.get("tokenizer.ggml.unknown_token_id")
+    return SpecialTokens.from_metadata(
+        {token_id: token.literal for token_id, token in vocabulary.special_tokens.items()},
+        tokenizer_model=vocabulary.model or "",
+        add_space_prefix=prefix if isinstance(prefix, bool) else None,
+        unknown_id=unknown if isinstance(unknown, int) else None,
+        model_name=header.name or "",
+    )
+
+
+def bos_id_of(header: GgufHeader) -> int | None:
+    """The token a prompt begins with: where the file asks for one, or is of a kind that always has one."""
+    vocabulary = header.vocabulary
+    if vocabulary is None:
+        return None
+    wanted = vocabulary.add_bos if vocabulary.add_bos is not None else vocabulary.model == "llama"
+    return vocabulary.bos_id if wanted else None

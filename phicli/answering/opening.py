@@ -1,0 +1,74 @@
+"""Opens a model of this machine: reads the header of its file, plans the load, and starts the engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from phicli.answering.engines import OneEngine
+from phicli.answering.local import LocalModel
+from phicli.answering.model_file import model_file
+from phicli.engine.process import EngineProcess
+from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
+from phicli.engine.types import Engine
+from phicli.gguf_file.header import read_header
+from phicli.hardware.cpu import physical_cores
+from phicli.hardware.memory import available_memory
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.locate import LocatedModel
+from phicli.plan.tuned import Tuned
+
+
+@dataclass(frozen=True, slots=True)
+class OpenModel:
+    """A model that answers one conversation at a time, and the plan it was opened by."""
+
+    model: LocalModel
+    plan: LoadPlan
+
+
+@contextlib.contextmanager
+def open_model(
+    located: LocatedModel,
+    options: ChatOptions,
+    use: Use,
+    *,
+    early: EngineProcess | None = None,
+    tuned: Tuned | None = None,
+    on_tick: OnTick | None = None,
+) -> Iterator[OpenModel]:
+    """The model in a file; leaving the context ends its engine.
+
+    It loads in the background: whatever goes wrong with that is raised by the first answer.
+
+    Args:
+        located: the file.
+        options: what was asked for on the command line.
+        use: one answer, or a conversation.
+        early: an engine process that was started before the rest of the program was loaded.
+        tuned: what tuning found for the file on this machine.
+        on_tick: see :data:`phicli.engine.starting.OnTick`.
+
+    Raises:
+        PhiError: the file cannot be read, run, or fitted into memory.
+    """
+    with contextlib.ExitStack() as stack:
+        if early is not None:
+            stack.callback(early.close)  # also where no engine takes it over; twice is fine
+        header = read_header(located.path)
+        memory, cores = available_memory(), physical_cores()
+        plan = plan_load(located, header, options, use, memory=memory, cores=cores, tuned=tuned)
+        processes = iter([early])
+
+        def start(context_tokens: int) -> Engine:
+            return start_engine(
+                DEFAULT_ENGINE, plan.settings_for(context_tokens), early=next(processes, None), on_tick=on_tick
+            )
+
+        engine = OneEngine(start, plan.context.first_tokens)
+        model = LocalModel(model_file(plan, header), engine, plan.context)
+        stack.callback(model.close)
+        engine.load()
+        yield OpenModel(model, plan)

@@ -1,0 +1,82 @@
+"""A model file that answers several conversations at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+
+from phicli.answering.engines import EnginesSideBySide
+from phicli.answering.isolation import CrashIsolation
+from phicli.answering.local import LocalModel
+from phicli.answering.model_file import ModelFile
+from phicli.answering.types import Answer, Answering, Notice
+from phicli.chat_format.types import Message
+from phicli.engine.types import Engine, Sampling
+from phicli.plan.context import ContextPlan
+
+
+class Pool(LocalModel):
+    """A :class:`~phicli.answering.types.Model` whose answers share an engine with slots; use it from any thread.
+
+    An answer beyond the context of a slot gets an engine of its own. When an engine dies, every answer that it was
+    making raises :class:`~phicli.errors.EngineDiedError`, and the next answer starts another engine.
+
+    Args:
+        file: the file's prompt format and special tokens.
+        start: starts an engine with a context of that many tokens for each of so many slots; may return before the
+            model is loaded.
+        context: the context of each slot, and the limit of a conversation.
+        slots: answers that are made at a time; more than these wait for their turn.
+    """
+
+    def __init__(
+        self, file: ModelFile, start: Callable[[int, int], Engine], context: ContextPlan, *, slots: int
+    ) -> None:
+        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots), context)
+        self._isolation = CrashIsolation()
+
+    def wait_ready(self) -> None:
+        """Start the engine of all slots and wait until the model is loaded.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """
+        self.engines.running(lambda: None)
+
+    def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: str | None = None,
+        sampling: Sampling,
+        on_notice: Callable[[Notice], None] | None = None,
+    ) -> Answer:
+        """The whole answer to one question among many, none of which can spoil another.
+
+        When the engine crashes, each question that was under way is asked again alone, so that the one which crashes
+        it is found and fails.
+
+        Args:
+            messages: the conversation, oldest first.
+            tools: declarations of tools as a JSON array, None for none.
+            sampling: how tokens are chosen.
+            on_notice: called, in this thread, with what a person should know.
+
+        Raises:
+            ContextExceededError: this question does not fit into the largest context.
+            EngineDiedError: no question can be answered: the engine was ended or killed, hangs, cannot be loaded, or
+                crashes at every question.
+            EngineError: the engine refused this question, or crashes at it.
+        """
+        return self._isolation.ask(
+            lambda: whole(self.answer(messages, tools=tools, sampling=sampling), on_notice=on_notice)
+        )
+
+
+def whole(answering: Answering, *, on_notice: Callable[[Notice], None] | None = None) -> Answer:
+    """Wait for the end of ``answering`` and return the answer; ``interrupted`` where another thread closed it."""
+    with contextlib.closing(answering):
+        for event in answering:
+            if isinstance(event, Notice) and on_notice is not None:
+                on_notice(event)
+    return answering.so_far()

@@ -1,0 +1,45 @@
+"""Opens the model of an evaluation for several questions at a time."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from phicli.answering.model_file import model_file
+from phicli.answering.pool import Pool
+from phicli.bench.evaluation.preparing import EvaluationPlan
+from phicli.engine.starting import OnTick, StartEngine, start_engine
+from phicli.engine.types import Engine, LoadSettings
+
+
+@contextlib.contextmanager
+def open_pool(
+    prepared: EvaluationPlan,
+    program: Path | None = None,
+    *,
+    on_tick: OnTick | None = None,
+    start_engine: StartEngine = start_engine,
+) -> Iterator[Pool]:
+    """The model, loaded; leaving the context ends its engines.
+
+    Args:
+        prepared: the model, and how it is loaded.
+        program: of an engine that is one; that on PATH when None.
+        on_tick: called about ten times a second while the model loads, with the seconds waited.
+        start_engine: starts engines; tests give their own.
+
+    Raises:
+        EngineError: it cannot be loaded.
+        NotFoundError: there is no binary of the engine.
+    """
+
+    def start(context_tokens: int, slots: int) -> Engine:
+        subject = prepared.subject
+        settings = LoadSettings(subject.path, context_tokens, prepared.settings, warmup=True, slots=slots)
+        return start_engine(subject.engine, settings, program=program, on_tick=on_tick)
+
+    file = model_file(prepared.plan, prepared.header)
+    with contextlib.closing(Pool(file, start, prepared.context, slots=prepared.slots)) as pool:
+        pool.wait_ready()
+        yield pool

@@ -1,0 +1,114 @@
+"""What ``phi bench`` is going to measure, checked before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
+from phicli.bench.measuring.room import Load, check_room, fit_together
+from phicli.bench.measuring.surroundings import Surroundings
+from phicli.bench.options import BenchOptions
+from phicli.bench.runs.baseline import Baseline
+from phicli.engine.starting import ENGINES, build_of, find_program
+from phicli.errors import DoesNotFitError
+from phicli.fit.memory import smaller_kv_types
+from phicli.fit.shape import shape_of
+from phicli.gguf_file.header import read_header
+from phicli.records.run import Subject, Workload
+
+_IN_BLOCKS = "not all can stay loaded side by side: each is loaded twice, in turn, for half of its repetitions"
+_NO_GPU = "the engine finds no graphics processor here: all layers stay on the processor, whatever --gpu-layers says"
+
+
+def plan_for(
+    chosen: Sequence[Subject], options: BenchOptions, around: Surroundings, tell: Callable[[str], None]
+) -> BenchPlan:
+    """Every file with every engine and every setting.
+
+    Args:
+        chosen: the files.
+        options: what is measured.
+        around: the machine.
+        tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they shall.
+
+    Raises:
+        UsageError: the context is too short, or a setting makes no sense for a model.
+        DoesNotFitError: one of them does not fit into memory.
+        NotFoundError: there is no llama-server.
+    """
+    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
+    grid = settings_grid(options.settings, cores=around.cpu.physical_cores)
+    on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
+    if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
+        tell(_NO_GPU)
+    programs = [find_program(name, options.llama_server) for name in options.engines]
+    program = next((one for one in programs if one is not None), None)
+    loads: list[Load] = []
+    for subject in chosen:
+        shape = shape_of(read_header(subject.path))
+        context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
+        engines = [replace(subject, engine=engine) for engine in options.engines]
+        loads += [Load(one, setting, shape, context) for one in engines for setting in grid]
+    for load in loads:
+        require_room(load, work, around)
+    together = fit_together(loads, around.memory, around.gpus)
+    if not together:
+        tell(_IN_BLOCKS)
+    return BenchPlan(tuple(loads), work, options.repeat, together, program)
+
+
+def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:
+    """Return if what ``plan`` measures can be compared with ``baseline``, as far as is known before.
+
+    Raises:
+        UsageError: the baseline was made otherwise, or of something else.
+        NotFoundError: there is no last run of the same, or no such llama-server.
+        EngineError: what shall run does not tell a version as llama-server does.
+    """
+    runs = planned_runs(plan, around)
+    builds = {engine: build_of(engine, plan.llama_server) for engine in {run.subject.engine for run in runs}}
+    baseline.check([replace(run, subject=replace(run.subject, build=builds[run.subject.engine])) for run in runs])
+
+
+def require_room(load: Load, work: Sequence[Workload], around: Surroundings) -> None:
+    """Return if ``load`` fits into memory.
+
+    Raises:
+        UsageError: the engine cannot keep the context of this model in the type that was asked for.
+        DoesNotFitError: it does not fit; the hint names options with which it does, if any help.
+    """
+    try:
+        check_room(load, around.memory, around.gpus)
+    except DoesNotFitError as error:
+        found = _what_fits(load, work, around)
+        raise DoesNotFitError(error.message, found or error.hint, data=error.data) from None
+
+
+def _what_fits(load: Load, work: Sequence[Workload], around: Surroundings) -> str | None:
+    """What to type so that ``load`` fits; None when nothing short of another model helps."""
+    settings = load.settings
+    least = context_for(work, asked=None, trained=load.shape.trained_context_tokens)
+    options = {f"--context {least}": replace(load, context_tokens=least)} if least < load.context_tokens else {}
+    if settings.repack:
+        options["--repack off"] = replace(load, settings=replace(settings, repack=False))
+    for name in smaller_kv_types(load.shape, settings.kv_type):
+        other = replace(settings, kv_type=name)
+        if other.is_possible:
+            options[f"--kv-type {name}"] = replace(load, settings=other)
+    fitting = next((text for text, other in options.items() if _fits(other, around)), None)
+    if fitting is not None:
+        return f"it fits with {fitting}"
+    shortest = replace(load, context_tokens=CONTEXT_STEP)
+    if least > CONTEXT_STEP and _fits(shortest, around):
+        return "the model itself fits: use a smaller --prompt-tokens, --tokens or --depth"
+    return None
+
+
+def _fits(load: Load, around: Surroundings) -> bool:
+    try:
+        check_room(load, around.memory, around.gpus)
+    except DoesNotFitError:
+        return False
+    return True

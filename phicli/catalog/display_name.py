@@ -1,0 +1,53 @@
+"""The name of a model file for people."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Protocol
+
+from phicli.catalog.load import catalog
+from phicli.catalog.names import is_repo_name
+from phicli.catalog.quants import same_quant
+
+
+class ModelFile(Protocol):
+    """What has a model and a quantization: a subject of a benchmark, an entry of the history."""
+
+    @property
+    def model(self) -> str:
+        """An id of the catalogue, a repository, a file name or a registered name."""
+
+    @property
+    def quant(self) -> str | None:
+        """The quantization, None where it is not known."""
+
+
+def name_of(file: ModelFile) -> str:
+    """What people call ``file``, as :func:`display_name` has it."""
+    return display_name(file.model, file.quant)
+
+
+def display_name(model: str, quant: str | None) -> str:
+    """What people call a model file: ``phi-4-mini:q4_k_m``, ``owner/repo:q4_k_m``, ``mymodel.gguf``.
+
+    A file name and a name that a person registered stand alone, because they mean one file.
+
+    Args:
+        model: an id of the catalogue, a repository, a file name or a registered name; it may have the quant already.
+        quant: of the file, None where it is not known.
+    """
+    name, _, typed = model.partition(":")
+    if typed:
+        return f"{name}:{typed.lower()}" if same_quant(typed, quant) else model
+    takes_quant = name in _ids() or (is_repo_name(name) and not name.lower().endswith(".gguf"))
+    return with_quant(model, quant) if takes_quant else model
+
+
+def with_quant(name: str, quant: str | None) -> str:
+    """``name`` of a variant or of a repository, with ``quant`` where it is known: ``phi-4-mini:q4_k_m``."""
+    return f"{name}:{quant.lower()}" if quant else name
+
+
+@cache
+def _ids() -> frozenset[str]:
+    return frozenset(variant.id for variant in catalog().variants)

@@ -1,0 +1,46 @@
+"""``phi autotune``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from phicli.commands.engine_options import engine_grid, engine_options
+from phicli.commands.options import Json, Quiet, complete_model
+from phicli.commands.typed import was_typed
+from phicli.engine.settings import FIELDS
+from phicli.errors import UsageError
+
+
+@engine_options("autotune", several=True)
+def autotune(
+    ctx: typer.Context,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Names as for phi chat. With --reset none means all.",
+            autocompletion=complete_model,
+            show_default=False,
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Take one minute per model instead of three.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Forget the settings that were found.")] = False,
+    *,
+    settings: Any,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the fastest engine settings for a model on this machine; phi chat uses them from then on."""
+    from phicli.bench.tuning import autotune as tuning
+    from phicli.ui.bench.progress import measuring
+    from phicli.ui.bench.tuning import print_forgotten, print_tunings
+
+    values = engine_grid(settings)
+    if reset and any(was_typed(ctx, name) for name in ("quick", *(field.parameter for field in FIELDS.values()))):
+        raise UsageError("--reset only forgets what was found", "leave the other options out")
+    with measuring(quiet=quiet) as (terminal, line):
+        if reset:
+            print_forgotten(terminal, tuning.forget(models or ()), as_json=as_json)
+        else:
+            print_tunings(terminal, line, tuning.autotune(models or (), values, line, quick=quick), as_json=as_json)

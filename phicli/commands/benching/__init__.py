@@ -1,1 +1,0 @@
-"""The steps of ``phi bench``, one module a kind of benchmark."""

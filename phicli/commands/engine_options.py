@@ -1,0 +1,101 @@
+"""The options that set the engine: one table, from which every command that has them gets them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar
+
+import typer
+
+from phicli.engine.settings import FIELDS, Field, Whole
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_MEASURING: Final = ("bench", "eval", "autotune")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOption:
+    """How commands offer one field of the engine's settings: its help, its short form, and which commands have it."""
+
+    field: str
+    help: str
+    commands: tuple[str, ...] = _MEASURING
+    short: str | None = None
+
+
+ENGINE_OPTIONS: Final = (
+    EngineOption("threads", "Threads [default: the physical cores].", ("chat", *_MEASURING), "-t"),
+    EngineOption("batch_tokens", "Tokens of a prompt per batch [default: 128].", short="-b"),
+    EngineOption("kv_type", "Type of the KV cache: f16, q8_0 or q4_0 [default: f16].", ("chat", *_MEASURING)),
+    EngineOption("flash_attention", "auto, on or off [default: auto]."),
+    EngineOption("repack", "Repack the weights for the processor: on or off."),
+    EngineOption("gpu_layers", "Layers on the GPU [default: the engine decides].", ("chat", "bench", "eval")),
+)
+
+
+def engine_options(command: str, *, several: bool = False) -> Callable[[_Function], _Function]:
+    """Put the engine's options in place of the parameter ``settings`` of a command.
+
+    The command gets a mapping from fields to what was typed; a field that was not typed is not in it.
+
+    Args:
+        command: its name, which says which rows of the table it has.
+        several: an option takes a list such as ``1,2,4``, as text.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        rows = [row for row in ENGINE_OPTIONS if command in row.commands]
+        own = inspect.signature(function, eval_str=True)
+        parameters: list[inspect.Parameter] = []
+        for parameter in own.parameters.values():
+            if parameter.name == "settings":
+                parameters += [_parameter(row, several=several) for row in rows]
+            else:
+                parameters.append(parameter)
+
+        def run(**values: Any) -> Any:
+            typed = {row.field: values.pop(FIELDS[row.field].parameter) for row in rows}
+            return function(settings={name: value for name, value in typed.items() if value is not None}, **values)
+
+        run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return run  # type: ignore[return-value]
+
+    return decorate
+
+
+def engine_grid(typed: Mapping[str, str]) -> Mapping[str, tuple[Any, ...]]:
+    """The values in each list that was typed, by field.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    return {name: FIELDS[name].read_list(text) for name, text in typed.items()}
+
+
+def _parameter(row: EngineOption, *, several: bool) -> inspect.Parameter:
+    field = FIELDS[row.field]
+    number = field.kind if isinstance(field.kind, Whole) and not several else None
+    flags = [field.option, *([row.short] if row.short else [])]
+    limits = {"min": max(number.least, 0), "max": number.most} if number else {}
+    text = f"{row.help} Several are measured in turn: 1,2,4." if several and row.field == "threads" else row.help
+    kind: Any = (int if number else str) | None
+    check = None if number else _check_of(field, several=several)
+    option = typer.Option(*flags, help=text, callback=check, **limits)  # type: ignore[arg-type]
+    return inspect.Parameter(
+        field.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
+    )
+
+
+def _check_of(field: Field, *, several: bool) -> Callable[[str | None], str | None]:
+    """A callback that refuses a text which the command could not read later."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None:
+            _ = field.read_list(text) if several else field.read(text)
+        return text
+
+    return check

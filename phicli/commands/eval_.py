@@ -1,0 +1,74 @@
+"""``phi eval``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import (
+    Csv,
+    Engine,
+    Json,
+    Jsonl,
+    LlamaServer,
+    Markdown,
+    Models,
+    Quiet,
+    engine_names,
+    output_format,
+)
+
+
+def complete_set(incomplete: str) -> list[str]:
+    """Sets of questions that ship, beginning with ``incomplete``; files are the shell's own business."""
+    from phicli.bench.evaluation.items import SHIPPED
+
+    return [name for name in SHIPPED if name.startswith(incomplete.lower())]
+
+
+@engine_options("eval")
+def eval_(
+    models: Models = None,
+    question_set: Annotated[
+        str | None,
+        typer.Option(
+            "--set", help="Questions: arithmetic, instructions, or a .jsonl file.", autocompletion=complete_set
+        ),
+    ] = None,
+    max_tokens: Annotated[
+        int | None,
+        typer.Option("--max-tokens", "-n", min=1, help="Maximum tokens of a reply [default: 256; 2048 for reasoning]."),
+    ] = None,
+    context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
+    *,
+    settings: Any,
+    engine: Engine = None,
+    llama_server: LlamaServer = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first questions.")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Ask all questions again.")] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", min=0, max=2**32 - 2, help="Random seed for sampling and confidence intervals.")
+    ] = 1,
+    as_json: Json = False,
+    jsonl: Jsonl = False,
+    csv: Csv = False,
+    markdown: Markdown = False,
+    quiet: Quiet = False,
+) -> None:
+    """Ask models questions whose answers a program can check, and count the right ones."""
+    from phicli.bench.evaluation.evaluate import evaluate_models
+    from phicli.bench.evaluation.preparing import EvalOptions
+    from phicli.engine.settings import read_asked
+    from phicli.ui.bench.evaluation import print_findings
+    from phicli.ui.bench.progress import measuring
+
+    output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
+    options = EvalOptions(
+        question_set, max_tokens, context, read_asked(settings), engine_names(engine, llama_server), llama_server,
+        limit, restart, seed,
+    )  # fmt: skip
+    with measuring(quiet=quiet) as (terminal, line):
+        findings = evaluate_models(models or (), options, line)
+    print_findings(terminal, findings, output=output)

@@ -1,0 +1,175 @@
+"""The engines that can run a model here: what each is called, where it is, what it can do and how it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol
+
+from phicli.engine.types import LoadSettings, LocalEngine
+from phicli.errors import NotFoundError, UsageError
+from phicli.paths import expand, log_dir
+
+if TYPE_CHECKING:
+    from phicli.engine.process import EngineProcess
+
+DEFAULT_ENGINE: Final = "xllamacpp"
+"""The engine of ``phi chat``, called like the package it is installed with."""
+
+LLAMA_SERVER: Final = "llama-server"
+
+OnTick = Callable[[float], None]
+"""Called about ten times a second while a call waits for the model, with the seconds waited."""
+
+
+class StartEngine(Protocol):
+    """What starts an engine: :func:`start_engine`, or a test's own."""
+
+    def __call__(
+        self, name: str, settings: LoadSettings, *, program: Path | None = None, on_tick: OnTick | None = None
+    ) -> LocalEngine:
+        """As :func:`start_engine`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """An engine that can be started.
+
+    ``program`` is the name of its program on PATH; None where it is a part of the installation. With
+    ``starts_early`` its process can be started before it is known which file it shall load. With
+    ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
+    """
+
+    program: str | None
+    starts_early: bool
+    uses_known_gpus: bool
+    build: Callable[[Path | None], str]
+    start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+
+
+def start_engine(
+    name: str,
+    settings: LoadSettings,
+    *,
+    program: Path | None = None,
+    early: EngineProcess | None = None,
+    on_tick: OnTick | None = None,
+) -> LocalEngine:
+    """The engine called ``name``, which loads the model in the background.
+
+    Args:
+        name: one of :data:`ENGINES`.
+        settings: the file and how to load it.
+        program: the program to run, for an engine that is one; that on PATH when None.
+        early: a process of :func:`start_early`; a fresh one when None.
+        on_tick: see :data:`OnTick`.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: it cannot be started.
+    """
+    return _kind(name).start(settings, find_program(name, program), early, on_tick)
+
+
+def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
+    """A process of the engine called ``name`` that waits to be told a file; None where there cannot be one.
+
+    Raises:
+        EngineError: it cannot be started.
+    """
+    if not _kind(name).starts_early:
+        return None
+    from phicli.engine.process import WorkerProcess
+
+    return WorkerProcess(log_dir())
+
+
+def find_program(name: str, given: Path | None = None) -> Path | None:
+    """The program of the engine called ``name``: at ``given``, else on PATH. None for an engine that needs none.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    program = _kind(name).program
+    if program is None:
+        return None
+    import shutil
+
+    path = None if given is None else expand(str(given))
+    if path is None:
+        found = shutil.which(program)
+    else:
+        found = shutil.which(path) if path.name == str(path) or path.is_file() else None
+    if found is not None:
+        return Path(found)
+    if given is not None:
+        hint = f"give the path of the binary: --llama-server PATH/{program}"
+        raise NotFoundError(f"there is no program at {given}", hint)
+    hint = f"say where it is: --llama-server PATH; or do without: --engine {DEFAULT_ENGINE}"
+    raise NotFoundError(f"there is no {program} on PATH", hint)
+
+
+def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
+    """The engine called ``name`` and its version, as its own process reports it; no model is loaded for that.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: it cannot be run, or it is not what it should be.
+    """
+    return _kind(name).build(find_program(name, program))
+
+
+def _kind(name: str) -> EngineKind:
+    if name not in ENGINES:
+        raise UsageError(f"there is no engine called {name}", f"there is {', '.join(ENGINES)}")
+    return ENGINES[name]
+
+
+def _package_build(_: Path | None) -> str:
+    """The version of the installed package; ``xllamacpp unknown`` without one."""
+    import importlib.metadata
+
+    try:
+        return f"{DEFAULT_ENGINE} {importlib.metadata.version(DEFAULT_ENGINE)}"
+    except importlib.metadata.PackageNotFoundError:
+        return f"{DEFAULT_ENGINE} unknown"
+
+
+def _start_package(
+    settings: LoadSettings, _: Path | None, early: EngineProcess | None, on_tick: OnTick | None
+) -> LocalEngine:
+    from phicli.engine.llama_server import LlamaServerEngine
+
+    return LlamaServerEngine(settings, process=early, log_dir=log_dir(), on_tick=on_tick)
+
+
+def _program_build(program: Path | None) -> str:
+    from phicli.engine.native_server import native_build
+
+    assert program is not None  # noqa: S101 (find_program has raised)
+    return native_build(program)
+
+
+def _start_program(
+    settings: LoadSettings, program: Path | None, _: EngineProcess | None, on_tick: OnTick | None
+) -> LocalEngine:
+    from phicli.engine.native_server import NativeServerEngine
+
+    assert program is not None  # noqa: S101 (find_program has raised)
+    return NativeServerEngine(settings, program, log_dir=log_dir(), on_tick=on_tick)
+
+
+ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
+    {
+        DEFAULT_ENGINE: EngineKind(
+            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package
+        ),
+        LLAMA_SERVER: EngineKind(
+            program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
+            start=_start_program,
+        ),
+    }
+)  # fmt: skip
+"""The engines by the name that ``--engine`` takes; the default one comes first."""

@@ -1,0 +1,134 @@
+"""The table of engines: where each is found, its build, and how it starts."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import stat
+from pathlib import Path
+
+import pytest
+
+import phicli
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import (
+    DEFAULT_ENGINE,
+    ENGINES,
+    LLAMA_SERVER,
+    build_of,
+    find_program,
+    start_early,
+    start_engine,
+)
+from phicli.engine.types import LoadSettings
+from phicli.errors import EngineError, NotFoundError, UsageError
+from tests.support.files import TINY_PHI
+from tests.support.processes import gone
+
+PACKAGE = Path(phicli.__file__).parent
+TINY = LoadSettings(TINY_PHI, 256, EngineSettings(1))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    path = tmp_path / "llama-server"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+def test_the_program_on_path(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_program(LLAMA_SERVER) == program
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(NotFoundError, match="no llama-server on PATH"):
+        find_program(LLAMA_SERVER)
+    with pytest.raises(NotFoundError, match="no llama-server on PATH"):
+        start_engine(LLAMA_SERVER, TINY)
+
+
+def test_the_program_that_is_given(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert find_program(LLAMA_SERVER, program) == program
+    with pytest.raises(NotFoundError, match="no program at"):
+        find_program(LLAMA_SERVER, program.parent / "other")
+    with pytest.raises(NotFoundError, match="no program at"):
+        find_program(LLAMA_SERVER, program.parent)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_program(LLAMA_SERVER, Path("llama-server")) == program
+
+
+def test_the_default_engine_needs_no_program(program: Path) -> None:
+    assert find_program(DEFAULT_ENGINE) is None
+    assert find_program(DEFAULT_ENGINE, program) is None
+
+
+def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert build_of() == f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    with pytest.raises(EngineError, match="llama-server"):  # it prints nothing
+        build_of(LLAMA_SERVER, program)
+
+    def missing(_: str) -> str:
+        raise importlib.metadata.PackageNotFoundError
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    assert build_of() == "xllamacpp unknown"
+
+
+def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match="no engine called mlx") as caught:
+        start_engine("mlx", TINY)
+    assert caught.value.hint == "there is xllamacpp, llama-server"
+
+
+def test_an_early_process_loads_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path))
+    early = start_early()
+    assert early is not None
+    assert early.log_path is not None
+    assert early.log_path.is_relative_to(tmp_path)
+    engine = start_engine(DEFAULT_ENGINE, TINY, early=early)
+    assert engine.pid == early.pid
+    engine.wait_ready()
+    assert engine.build == build_of()
+    engine.close()
+    assert gone(engine.pid)
+    assert start_early(LLAMA_SERVER) is None
+
+
+def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
+    waited: list[float] = []
+    engine = start_engine(DEFAULT_ENGINE, TINY, on_tick=waited.append)
+    try:
+        engine.wait_ready()
+        assert engine.load_ms > 0
+        assert waited == sorted(waited)
+    finally:
+        engine.close()
+
+
+def outside() -> list[Path]:
+    """Modules that are no engine. Those of the hardware ask the package itself for its devices."""
+    paths = PACKAGE.rglob("*.py")
+    return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in ("engine", "hardware"))
+
+
+@pytest.mark.parametrize("path", outside(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_other_module_knows_an_engine_by_name(path: Path) -> None:
+    """Neither by a text, but for the option ``--llama-server``, nor by its class."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    docs = {
+        id(one.body[0].value)
+        for one in ast.walk(tree)
+        if isinstance(one, (ast.Module, ast.ClassDef, ast.FunctionDef))
+        and one.body
+        and isinstance(one.body[0], ast.Expr)
+    }
+    texts = [
+        node.value.replace("--llama-server", "")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs
+    ]
+    assert not [text for text in texts if any(name in text for name in ENGINES)]
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    assert not names & {"LlamaServerEngine", "NativeServerEngine", "WorkerProcess", "NativeProcess"}

@@ -1,0 +1,58 @@
+"""What tuning found for a file is looked up with what is known of the file, and what is stale is said once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from phicli.hub.verified import record
+from phicli.plan.description import describe
+from phicli.plan.tuned_here import TunedHere, known_sha256, tuned_files, tuned_for
+from phicli.records.tuned import Tuned
+from phicli.records.tuned_files import conditions_here, save_tuned
+from tests.plan.test_tuned_load import tuned
+from tests.support.files import TINY_PHI
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+
+
+@pytest.fixture
+def here() -> Tuned:
+    now = conditions_here()
+    return replace(tuned(), cpu=now.cpu, cores=now.cores, build=now.build)
+
+
+def test_nothing_was_found() -> None:
+    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None)
+    assert tuned_files(describe("tiny-phi")) == ()
+
+
+def test_what_holds_here(here: Tuned) -> None:
+    save_tuned(here, TINY_PHI, None)
+    assert tuned_for(TINY_PHI, tell=True) == TunedHere(here)
+    assert [found for _, found in tuned_files(describe("tiny-phi"))] == [here]
+    assert [found for _, found in tuned_files(describe(str(TINY_PHI)))] == [here]
+
+
+def test_what_is_stale_is_returned_once(here: Tuned) -> None:
+    stale = replace(here, build="xllamacpp 1")
+    save_tuned(stale, TINY_PHI, None)
+    assert tuned_for(TINY_PHI, tell=False) == TunedHere(None), "nobody is told"
+    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None, stale)
+    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None)
+    assert tuned_files(describe("tiny-phi")) == ()
+
+
+def test_a_hash_is_known_where_it_was_taken_or_is_the_name(tmp_path: Path) -> None:
+    assert known_sha256(TINY_PHI) is None
+    record(TINY_PHI, "ab" * 32)
+    assert known_sha256(TINY_PHI) == "ab" * 32
+    blob = tmp_path / ("cd" * 32)
+    blob.touch()
+    assert known_sha256(blob) == "cd" * 32
