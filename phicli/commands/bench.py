@@ -19,7 +19,7 @@ from phicli.commands.options import (
     Quiet,
     engine_names,
     output_format,
-)
+)  # fmt: skip
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
@@ -103,14 +103,16 @@ def bench(
     quiet: Quiet = False,
 ) -> None:
     """Measure how fast models or an endpoint run, and compare."""
-    from phicli.commands.bench_subjects import Lengths, bench_endpoint, bench_models, bench_options, endpoint_in, refuse
+    from phicli.commands.bench_options import Lengths, bench_options, endpoint_in, endpoint_options, refuse
+    from phicli.commands.bench_subjects import bench_endpoint, bench_models
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
         refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
-        return bench_endpoint(endpoint, lengths, concurrency, requests, output=output, quiet=quiet)
+        asked = endpoint_options(endpoint, lengths, concurrency, requests)
+        return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engine_names(engine, llama_server),
