@@ -18,10 +18,10 @@ from phicli.commands.options import (
     Models,
     Quiet,
     engine_names,
+    moved,
     output_format,
 )  # fmt: skip
 from phicli.engine.settings import FIELDS
-from phicli.errors import UsageError
 
 _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
@@ -29,17 +29,6 @@ _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
-
-
-def _moved(option: str, command: str) -> Any:
-    """A callback that refuses ``option``, which is a command of its own now."""
-
-    def refuse(value: Any) -> Any:
-        if value:
-            raise UsageError(f"phi bench {option} is now {command}", f"see {command} --help")
-        return value
-
-    return refuse
 
 
 @engine_options("bench", several=True)
@@ -91,10 +80,10 @@ def bench(
         int | None, typer.Option("--requests", min=1, max=10000, help="Requests at each concurrency.")
     ] = None,
     eval_set: Annotated[  # noqa: ARG001 (refused)
-        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=_moved("--eval", "phi eval"))
+        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=moved("--eval", "phi eval"))
     ] = None,
     tune: Annotated[  # noqa: ARG001 (refused)
-        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=_moved("--tune", "phi autotune"))
+        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=moved("--tune", "phi autotune"))
     ] = False,
     as_json: Json = False,
     jsonl: Jsonl = False,
