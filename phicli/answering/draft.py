@@ -15,7 +15,8 @@ class Draft:
     """What is known of an answer so far; it may take several generations when its context grows on the way.
 
     ``raw`` is all generated text, ``raw_part`` that of the current generation; ``token_ids`` is None once some
-    generated ids are unknown.
+    generated ids are unknown. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a later generation
+    has another prompt, with what was generated before in it.
     """
 
     started: float
@@ -33,14 +34,15 @@ class Draft:
     timings: Timings | None = None
     load_ms: float = 0.0
     ttft_ms: float | None = None
+    _read_tokens: int = 0
     _streamed_tokens: int = 0
     _stopped: float | None = None
     _complete: Answer | None = None
 
-    def begin(self, engine: Engine) -> None:
-        """A generation starts on ``engine``."""
+    def begin(self, engine: Engine, prompt_tokens: int) -> None:
+        """A generation starts on ``engine`` after so many tokens."""
         self.context_tokens, self.load_ms = engine.context_tokens, engine.load_ms
-        self.raw_part, self._streamed_tokens = "", 0
+        self.raw_part, self._read_tokens, self._streamed_tokens = "", prompt_tokens, 0
 
     def generated(self, chunk: Chunk) -> None:
         """Take generated text as it comes from the engine."""
@@ -62,6 +64,7 @@ class Draft:
         """A generation is over: the answer is, or the allocated context."""
         self.finish_reason = done.finish_reason
         self.completion_tokens += done.usage.completion_tokens
+        self._read_tokens += done.usage.completion_tokens
         self._streamed_tokens = 0
         self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
         self.timings = done.timings if self.timings is None else _joined(self.timings, done.timings)
@@ -99,7 +102,7 @@ class Draft:
             ttft_ms=self.ttft_ms,
             total_ms=((self._stopped or time.monotonic()) - self.started) * 1000,
             context_tokens=self.context_tokens,
-            used_tokens=self.prompt_tokens + completion,
+            used_tokens=self._read_tokens + self._streamed_tokens,
             token_ids=self.token_ids if as_generated else None,
         )
 

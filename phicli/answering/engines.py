@@ -167,4 +167,4 @@ class EnginesSideBySide:
 
 
 def _closed() -> EngineDiedError:
-    return EngineDiedError("the model was closed while something was asked of it", "open it again")
+    return EngineDiedError("the model was closed: it answers no more questions", "open it again")

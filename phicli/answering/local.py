@@ -174,7 +174,7 @@ class _Work:
         self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], parser: AnswerParser
     ) -> Generator[Prefill | Piece, None, Done]:
         special, draft = self.model.file.special_tokens, self.draft
-        draft.begin(engine)
+        draft.begin(engine, len(prompt))
         generation = engine.generate(
             prompt,
             replace(self.request.sampling, max_tokens=self._remaining()),

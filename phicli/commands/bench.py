@@ -18,10 +18,10 @@ from phicli.commands.options import (
     Models,
     Quiet,
     engine_names,
+    moved,
     output_format,
-)
+)  # fmt: skip
 from phicli.engine.settings import FIELDS
-from phicli.errors import UsageError
 
 _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
@@ -29,17 +29,6 @@ _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
-
-
-def _moved(option: str, command: str) -> Any:
-    """A callback that refuses ``option``, which is a command of its own now."""
-
-    def refuse(value: Any) -> Any:
-        if value:
-            raise UsageError(f"phi bench {option} is now {command}", f"see {command} --help")
-        return value
-
-    return refuse
 
 
 @engine_options("bench", several=True)
@@ -94,10 +83,10 @@ def bench(
         int | None, typer.Option("--requests", min=1, max=10000, help="Requests at each concurrency.")
     ] = None,
     eval_set: Annotated[  # noqa: ARG001 (refused)
-        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=_moved("--eval", "phi eval"))
+        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=moved("--eval", "phi eval"))
     ] = None,
     tune: Annotated[  # noqa: ARG001 (refused)
-        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=_moved("--tune", "phi autotune"))
+        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=moved("--tune", "phi autotune"))
     ] = False,
     as_json: Json = False,
     jsonl: Jsonl = False,
@@ -106,14 +95,16 @@ def bench(
     quiet: Quiet = False,
 ) -> None:
     """Measure how fast models or an endpoint run, and compare."""
-    from phicli.commands.bench_subjects import Lengths, bench_endpoint, bench_models, bench_options, endpoint_in, refuse
+    from phicli.commands.bench_options import Lengths, bench_options, endpoint_in, endpoint_options, refuse
+    from phicli.commands.bench_subjects import bench_endpoint, bench_models
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
         refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
-        return bench_endpoint(endpoint, lengths, concurrency, requests, output=output, quiet=quiet)
+        asked = endpoint_options(endpoint, lengths, concurrency, requests)
+        return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engine_names(engine, llama_server),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -121,8 +122,9 @@ def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conv
 
 def _answer_as_json(opened: OpenChat, terminal: Terminal, prompt: str) -> None:
     try:
-        for _ in opened.session.ask(prompt):
-            pass
+        with contextlib.closing(opened.session.ask(prompt)) as answering:
+            for _ in answering:
+                pass
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=_data(opened)) from None
     print_result(terminal, "chat", _data(opened))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -92,3 +92,14 @@ def engine_names(typed: str | None, llama_server: Path | None) -> tuple[str, ...
             f"--llama-server names the program for --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
         )
     return names
+
+
+def moved(option: str, command: str) -> Any:
+    """A callback that refuses an option of ``phi bench`` that is a command of its own now."""
+
+    def refuse(value: Any) -> Any:
+        if value:
+            raise UsageError(f"phi bench {option} is now {command}", f"see {command} --help")
+        return value
+
+    return refuse

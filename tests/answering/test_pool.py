@@ -15,6 +15,7 @@ from phicli.answering.types import Answer, Answering, Notice
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.types import Sampling
 from phicli.errors import ContextExceededError, EngineDiedError
+from phicli.plan.context import ContextPlan
 from tests.answering.conftest import SLOTS, Source, Workshop, tiny_phi
 
 GREEDY = Sampling(temperature=0.0)
@@ -75,8 +76,9 @@ def test_more_answers_than_slots_wait_for_their_turn(pool_shop: Workshop) -> Non
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", ["SIGSEGV", "SIGKILL"])
 def test_an_engine_that_dies_is_told_to_every_answer_and_the_next_one_gets_another(number: str) -> None:
-    shop = Workshop(tiny_phi, pool=True)
-    answerings = [ask(shop, text) for text in LONG]
+    shop = Workshop(tiny_phi, pool=True, context=ContextPlan(1024, 1024))
+    endless = Sampling(temperature=0.0, ignore_eos=True)
+    answerings = [shop.model.answer([Message("user", text)], sampling=endless) for text in LONG]
     began, stopped = threading.Barrier(SLOTS + 1), threading.Event()
 
     def read(answering: Answering) -> EngineDiedError:

@@ -13,7 +13,7 @@ from phicli.bench.runs.baseline import open_baseline
 from phicli.bench.runs.run_files import read_runs
 from phicli.bench.subjects import subjects
 from phicli.commands.bench import bench
-from phicli.commands.bench_subjects import endpoint_in
+from phicli.commands.bench_options import endpoint_in
 from phicli.errors import IntegrityError, UsageError
 from phicli.records.history import History
 from tests.support.bench_command import parsed

@@ -8,7 +8,7 @@ import typer
 
 from phicli.bench.options import BenchOptions
 from phicli.commands.bench import bench
-from phicli.commands.bench_subjects import Lengths, bench_options
+from phicli.commands.bench_options import Lengths, bench_options
 from phicli.commands.engine_options import ENGINE_OPTIONS
 from phicli.commands.options import engine_names
 

@@ -64,7 +64,7 @@ def opened(asked: tuple[Item, ...], start: Any = start_fragile) -> Iterator[Call
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    """Threads that last as long as a test: Linux ends an engine with the thread that started it."""
+    """As many threads as there are slots."""
     with ThreadPoolExecutor(max_workers=4) as made:
         yield made
 

@@ -1,0 +1,108 @@
+"""Reads what was typed behind ``phi bench``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phicli.bench.endpoint.benchmark import EndpointOptions
+from phicli.bench.options import QUICK_PROMPT, QUICK_REPEAT, QUICK_TOKENS, BenchOptions
+from phicli.commands.engine_options import engine_grid
+from phicli.commands.typed import was_typed
+from phicli.engine.settings import Whole, read_list
+from phicli.errors import UsageError
+
+_MOST_TOKENS: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """How much is measured, as typed; lists as text."""
+
+    prompt_tokens: str | None
+    tokens: str | None
+    repeat: int | None
+    quick: bool
+
+    def read(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Lengths of prompts and of answers, in tokens.
+
+        Raises:
+            UsageError: a value makes no sense, or nothing is left to measure.
+        """
+        prompt = numbers(self.prompt_tokens, "--prompt-tokens") or ((QUICK_PROMPT,) if self.quick else (512,))
+        generated = numbers(self.tokens, "--tokens") or ((QUICK_TOKENS,) if self.quick else (128,))
+        if prompt == generated == (0,):
+            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave one of them out")
+        return prompt, generated
+
+
+def bench_options(lengths: Lengths, settings: Mapping[str, str], depth: str | None, **others: Any) -> BenchOptions:
+    """What is measured on this machine.
+
+    Args:
+        lengths: of prompts and answers.
+        settings: of the engine, as typed, by field.
+        depth: a list of tokens, as typed.
+        others: fields of :class:`~phicli.bench.options.BenchOptions`, read already.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    prompt, generated = lengths.read()
+    repeat = lengths.repeat or (QUICK_REPEAT if lengths.quick else 5)
+    depths = numbers(depth, "--depth") or (0,)
+    return BenchOptions(prompt, generated, depths, repeat, lengths.quick, settings=engine_grid(settings), **others)
+
+
+def endpoint_options(
+    endpoint: tuple[str, str], lengths: Lengths, concurrency: str | None, requests: int | None
+) -> EndpointOptions:
+    """What is asked of an endpoint, given its address and model.
+
+    Raises:
+        UsageError: a value makes no sense.
+    """
+    if requests is not None and lengths.repeat is not None:
+        raise UsageError("--requests and --repeat both say how many requests there are", "leave one of them out")
+    at_a_time = numbers(concurrency, "--concurrency", least=1, most=256) or (1,)
+    return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, lengths.repeat, lengths.quick)
+
+
+def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | None:
+    """The address of an endpoint and its model (empty for its first one); None where models of this machine are meant.
+
+    Raises:
+        UsageError: there are two addresses or several models.
+    """
+    addresses = [*([] if url is None else [url]), *(word for word in models if "://" in word)]
+    if not addresses:
+        return None
+    names = [word for word in models if "://" not in word]
+    if len(addresses) > 1:
+        raise UsageError("one endpoint is measured at a time", f"measure {addresses[1]} with a command of its own")
+    if len(names) > 1:
+        raise UsageError("an endpoint is measured with one model", f"measure {names[1]} with a command of its own")
+    return addresses[0], names[0] if names else ""
+
+
+def refuse(context: Any, options: Iterable[str], why: str) -> None:
+    """Refuse those of ``options`` (names of parameters) that were typed.
+
+    Raises:
+        UsageError: one of them was.
+    """
+    for parameter in context.command.params:
+        if parameter.name in options and was_typed(context, parameter.name):
+            option = (parameter.secondary_opts or parameter.opts)[0]
+            raise UsageError(f"{option} {why}", f"leave {option} out")
+
+
+def numbers(text: str | None, option: str, *, least: int = 0, most: int = _MOST_TOKENS) -> tuple[int, ...]:
+    """The whole numbers in a list such as ``1,2,4``; empty for None.
+
+    Raises:
+        UsageError: one of them is not between ``least`` and ``most``.
+    """
+    return read_list(Whole(least, most), text, option)
