@@ -67,7 +67,7 @@ def settings() -> str:
     text = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as empty:
         rows = json.loads(run_phi("config", "list", "--all", "--json", PHI_HOME=empty))["data"]["settings"]
-    lines = ["| key | option | variable | default | |", "|---|---|---|---|---|"]
+    lines = ["| key | option | variable | default | meaning |", "|---|---|---|---|---|"]
     for row in rows:
         default = "" if row["default"] is None else f"`{json.dumps(row['default']).strip(chr(34))}`"
         cells = [f"`{row['key']}`", f"`{row['option']}`", f"`{row['variable']}`", default, row["help"]]

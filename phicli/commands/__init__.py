@@ -21,7 +21,7 @@ SUMMARIES: Final = {
     "runs": "List, show, export and remove what was measured.",
     "rm": "Remove a model from the cache.",
     "cache": "See and check what is on disk; bring in files that are already there.",
-    "config": "Show and change the settings: defaults for the options of all commands.",
+    "config": "Show and change settings: your own defaults for the options of all commands.",
 }
 """Command to the first line of its help, in the order in which they are listed."""
 
@@ -48,12 +48,12 @@ RUNS_SUMMARIES: Final = {
 """The same for ``phi runs``."""
 
 CONFIG_SUMMARIES: Final = {
-    "list": "List the settings that are set: value, and where it comes from.",
+    "list": "List the settings that are set, their values, and where these come from.",
     "get": "Print the value that holds for a setting.",
-    "set": "Set a setting.",
-    "unset": "Remove a setting from the file.",
-    "edit": "Open the file in an editor, and check it afterwards.",
-    "path": "Print the path of the file.",
+    "set": "Give a setting a value.",
+    "unset": "Remove a setting from the settings file.",
+    "edit": "Open the settings file in an editor, and check it afterwards.",
+    "path": "Print the path of the settings file.",
 }
 """The same for ``phi config``."""
 

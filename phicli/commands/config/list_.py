@@ -11,10 +11,10 @@ from phicli.commands.options import Json
 
 def list_(
     ctx: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Every setting that there is.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="Every setting, with its default.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the settings that are set: value, and where it comes from."""
+    """List the settings that are set, their values, and where these come from."""
     from phicli.commands.config.holding import listing
     from phicli.ui.settings import print_listing
     from phicli.ui.terminal import Terminal

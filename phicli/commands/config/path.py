@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def path(as_json: Json = False) -> None:
-    """Print the path of the file."""
+    """Print the path of the settings file."""
     from phicli.paths import settings_file
     from phicli.ui.envelope import print_result
     from phicli.ui.terminal import Terminal

@@ -14,11 +14,17 @@ def set_(
     ctx: typer.Context,
     key: Key,
     values: Annotated[
-        list[str], typer.Argument(help="Its value.", metavar="VALUE", autocompletion=complete_value, show_default=False)
+        list[str],
+        typer.Argument(
+            help="The value; one that begins with - goes after --.",
+            metavar="VALUE",
+            autocompletion=complete_value,
+            show_default=False,
+        ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Set a setting."""
+    """Give a setting a value."""
     from phicli.commands.config.changing import set_setting
     from phicli.commands.config.target import target
     from phicli.ui.settings import print_change

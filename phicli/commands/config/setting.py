@@ -54,8 +54,10 @@ class Setting:
 
     @property
     def help(self) -> str:
-        """What it does, in one line."""
-        return SHARED_SETTINGS.get(self.key.name) or " ".join((self.options[0].parameter.help or "").split())
+        """What it does, in one line; for a shared one with the commands that have it."""
+        if shared := SHARED_SETTINGS.get(self.key.name):
+            return f"{shared} For: {', '.join(option.command.setting for option in self.options)}."
+        return " ".join((self.options[0].parameter.help or "").split())
 
     def read(self, value: Any, *, from_file: bool) -> Any:
         """The value for the first of its commands that takes ``value``.

@@ -15,13 +15,13 @@ def unset(
     key: Annotated[
         str,
         typer.Argument(
-            help="A key of the file, or a table such as profile.fast.", metavar="KEY",
+            help="A key in the file, or a table, e.g. profile.fast.", metavar="KEY",
             autocompletion=complete_set_key, show_default=False,
         ),
     ],
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Remove a setting from the file."""
+    """Remove a setting from the settings file."""
     from phicli.commands.config.changing import unset_setting
     from phicli.commands.config.target import target
     from phicli.ui.settings import print_change
