@@ -1,6 +1,6 @@
 """What to type next when a path or a name that was given to ``phi cache import`` or ``export`` leads nowhere.
 
-The layers below think of the command that most people type, ``phi chat``.
+The layers below propose a command that runs a model, which these two are not.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import PhiError, UsageError
+from phicli.errors import THIS_COMMAND, PhiError, UsageError
 
 _LISTED: Final = 6
-_OTHER: Final = "phi chat"
 _ENDINGS: Final = (".gguf", ".tar")
 
 
@@ -31,7 +30,7 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if _OTHER in error.hint or not _exists(path):
+        if THIS_COMMAND in error.hint or not _exists(path):
             error.hint = _import_hint(path)
         raise
 
@@ -42,7 +41,7 @@ def export_hints() -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if _OTHER in error.hint:
+        if THIS_COMMAND in error.hint:
             error.hint = "see what is here: phi cache list; then: phi cache export MODEL FILE.tar"
         raise
 
