@@ -6,24 +6,25 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
+from phicli.engine.closable import Closing
 from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
 
-Check = Callable[[], None]
-"""Called about ten times a second while a model loads; what it raises ends the wait."""
-
 
 class Engines(Protocol):
-    """Engines that have one model file loaded. All methods may be called from any thread."""
+    """Engines that have one model file loaded. All methods may be called from any thread.
 
-    def running(self, check: Check) -> Engine:
+    Where a method waits for the model to load, ``closing`` ends the wait, though not the loading.
+    """
+
+    def running(self, closing: Closing | None) -> Engine:
         """An engine that has the file loaded, whatever its context; where none runs, one of the first context.
 
         Raises:
             EngineError: the file cannot be loaded.
         """
 
-    def with_context(self, context_tokens: int, check: Check) -> Engine:
+    def with_context(self, context_tokens: int, closing: Closing | None) -> Engine:
         """The engine with this context, loaded; starts it where it does not run.
 
         Raises:
@@ -56,17 +57,17 @@ class OneEngine:
         with self._lock:
             self._running(self._first)
 
-    def running(self, check: Check) -> Engine:
+    def running(self, closing: Closing | None) -> Engine:
         """As :class:`Engines` says."""
         with self._lock:
             engine = self._engine or self._running(self._first)
-        return self._ready(engine, check)
+        return self._ready(engine, closing)
 
-    def with_context(self, context_tokens: int, check: Check) -> Engine:
+    def with_context(self, context_tokens: int, closing: Closing | None) -> Engine:
         """As :class:`Engines` says."""
         with self._lock:
             engine = self._running(context_tokens)
-        return self._ready(engine, check)
+        return self._ready(engine, closing)
 
     def failed(self, engine: Engine, error: EngineError) -> None:
         """As :class:`Engines` says; a new engine costs little, so any failure ends this one."""
@@ -94,9 +95,9 @@ class OneEngine:
             self._engine = self._start(context_tokens)
         return self._engine
 
-    def _ready(self, engine: Engine, check: Check) -> Engine:
+    def _ready(self, engine: Engine, closing: Closing | None) -> Engine:
         try:
-            engine.wait_ready(check)
+            engine.wait_ready(closing)
         except EngineError as error:
             self.failed(engine, error)
             raise
@@ -119,11 +120,11 @@ class EnginesSideBySide:
         self._engines: dict[int, Engine] = {}
         self._closed = False
 
-    def running(self, check: Check) -> Engine:
+    def running(self, closing: Closing | None) -> Engine:
         """As :class:`Engines` says: always that of all slots."""
-        return self.with_context(self._first, check)
+        return self.with_context(self._first, closing)
 
-    def with_context(self, context_tokens: int, check: Check) -> Engine:
+    def with_context(self, context_tokens: int, closing: Closing | None) -> Engine:
         """As :class:`Engines` says.
 
         Raises:
@@ -137,7 +138,7 @@ class EnginesSideBySide:
                 self._engines[context_tokens] = self._start(context_tokens, self._slots if usual else 1)
             engine = self._engines[context_tokens]
         try:
-            engine.wait_ready(check)
+            engine.wait_ready(closing)
         except EngineError as error:
             self.failed(engine, error)
             if usual or self._closed:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.engines import Engines
-from phicli.answering.model_file import ModelFile
+from phicli.answering.model_file import ModelFile, TemplateRenderer
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
@@ -65,7 +65,7 @@ class LocalModel:
         """End the engines; answers that still come fail. Safe to call twice, and from any thread."""
         self.engines.close()
 
-    def format_for(self, engine: Engine) -> PromptFormat:
+    def format_for(self, engine: TemplateRenderer) -> PromptFormat:
         """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
         return self.file.format_for(engine) if self._template_is_usable else Plain()
 
@@ -108,6 +108,20 @@ class _Request:
 
 
 @dataclass(frozen=True, slots=True)
+class _Interruptible:
+    """The parts of an engine that encoding needs; closing ends the wait for them."""
+
+    engine: Engine
+    closing: Closing
+
+    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        return self.engine.tokenize(text, parse_special=parse_special, closing=self.closing)
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        return self.engine.render_template(messages, closing=self.closing)
+
+
+@dataclass(frozen=True, slots=True)
 class _Work:
     """Makes one answer."""
 
@@ -117,7 +131,7 @@ class _Work:
     closing: Closing
 
     def events(self) -> Generator[Event, None, None]:
-        engine = self.model.engines.running(self.closing.check)
+        engine = self.model.engines.running(self.closing)
         prompt_format, segments = yield from self._rendered(engine)
         parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
         prompt = self._encoded(segments, engine)
@@ -138,7 +152,7 @@ class _Work:
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
         messages, tools = self.request.messages, self.request.tools
-        prompt_format = self.model.format_for(engine)
+        prompt_format = self.model.format_for(_Interruptible(engine, self.closing))
         try:
             with self._watching(engine):
                 return prompt_format, prompt_format.render(messages, tools=tools)
@@ -150,7 +164,7 @@ class _Work:
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file
         with self._watching(engine):
-            prompt = encode(segments, engine, file.special_tokens, bos_id=file.bos_id)
+            prompt = encode(segments, _Interruptible(engine, self.closing), file.special_tokens, bos_id=file.bos_id)
         self.draft.prompt_tokens = len(prompt)
         return prompt
 
@@ -160,7 +174,7 @@ class _Work:
             return (yield from self._grown(engine, prompt_tokens + 1))
         first = self.model.context.first_tokens
         if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
-            return self.model.engines.with_context(first, self.closing.check)
+            return self.model.engines.with_context(first, self.closing)
         return engine
 
     def _grown(self, engine: Engine, needed_tokens: int) -> Generator[Notice, None, Engine]:
@@ -168,7 +182,7 @@ class _Work:
         size = self.model.context.grown(needed_tokens)
         yield Notice(f"the conversation has outgrown {engine.context_tokens} tokens; going on with {size}")
         self.model.grows_for(self.request.messages)
-        return self.model.engines.with_context(size, self.closing.check)
+        return self.model.engines.with_context(size, self.closing)
 
     def _stream(
         self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], parser: AnswerParser
@@ -226,5 +240,6 @@ class _Work:
         """
         if done.token_ids is not None:
             return done.token_ids
+        special = self.model.file.special_tokens
         with self._watching(engine):
-            return text_ids(self.draft.raw_part, engine, self.model.file.special_tokens, inside=True)
+            return text_ids(self.draft.raw_part, _Interruptible(engine, self.closing), special, inside=True)

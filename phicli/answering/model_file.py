@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from phicli.answering.encode import SpecialTokens
 from phicli.chat_format import format_by_name
 from phicli.chat_format.template import FileTemplate
 from phicli.chat_format.types import PromptFormat
-from phicli.engine.types import Engine
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan
+
+
+class TemplateRenderer(Protocol):
+    """The part of an engine that a prompt format may need."""
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        """The prompt that the file's own chat template makes of ``messages``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,7 @@ class ModelFile:
     quant: str | None
     special_tokens: SpecialTokens
     bos_id: int | None
-    format_for: Callable[[Engine], PromptFormat]
+    format_for: Callable[[TemplateRenderer], PromptFormat]
 
 
 def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
@@ -41,7 +48,7 @@ def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
     )
 
 
-def format_of(choice: FormatChoice, engine: Engine) -> PromptFormat:
+def format_of(choice: FormatChoice, engine: TemplateRenderer) -> PromptFormat:
     """The prompt format that was chosen for a file; ``engine`` renders the file's own template, where that is it."""
     if choice.name == TEMPLATE:
         return FileTemplate(engine.render_template, reasoning=choice.reasoning)

@@ -41,7 +41,7 @@ class Pool(LocalModel):
         Raises:
             EngineError: the file cannot be loaded.
         """
-        self.engines.running(lambda: None)
+        self.engines.running(None)
 
     def ask(
         self,

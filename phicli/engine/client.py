@@ -43,18 +43,22 @@ class ServerClient:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """One request, one JSON object back.
+    def post(self, path: str, body: Mapping[str, Any], *, closing: Closing | None = None) -> dict[str, Any]:
+        """One request, one JSON object back; ``closing`` ends the connection.
 
         Raises:
             ConnectionLost: no complete answer came.
             RefusedError: the server answered with an error; quotes it.
         """
+        closing = closing or Closing()
         connection = self._connect()
         try:
-            response = self._send(connection, path, body)
-            reply = json.loads(response.read())
+            connection.connect()
+            with closing.woken_by(_hanging_up(connection.sock)):
+                response = self._send(connection, path, body)
+                reply = json.loads(response.read())
         except (OSError, http.client.HTTPException, json.JSONDecodeError) as error:
+            closing.check()
             raise ConnectionLost(str(error)) from error
         finally:
             connection.close()

@@ -15,7 +15,7 @@ class _Closed(Exception):  # noqa: N818 (an order, never seen outside of this mo
 
 
 class Closing:
-    """Tells the code that makes the items whether it has to stop."""
+    """Tells the code that makes the items whether it has to stop; what that code calls and waits for may get it too."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -32,13 +32,13 @@ class Closing:
 
         It is called in the thread that closes, and must make what blocks the other thread return.
         """
-        self._wake = wake
+        before, self._wake = self._wake, wake
         if self.asked:
             wake()
         try:
             yield
         finally:
-            self._wake = None
+            self._wake = before
 
     def ask(self) -> None:
         """Ask for the end."""

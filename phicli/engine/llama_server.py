@@ -64,13 +64,13 @@ class LlamaServerEngine:
         """The engine and its version, such as ``xllamacpp 1.2.3``; empty while it loads."""
         return self._process.build
 
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
-        """Token ids of ``text``, without a begin-of-text token."""
+    def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
+        """Token ids of ``text``, without a begin-of-text token; ``closing`` ends the wait for them."""
         if not text:
             return ()
         body = {"content": text, "parse_special": parse_special, "add_special": False}
         try:
-            return tuple(int(token) for token in self._post("/tokenize", body)["tokens"])
+            return tuple(int(token) for token in self._post("/tokenize", body, closing)["tokens"])
         except EngineError as error:
             if len(text) < _LONG_TEXT:
                 raise
@@ -102,7 +102,7 @@ class LlamaServerEngine:
             room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
             most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
             try:
-                yield from self._ready(closing.check).complete(
+                yield from self._ready(closing).complete(
                     prompt,
                     replace(sampling, max_tokens=most),
                     stop_ids=stop_ids,
@@ -139,15 +139,15 @@ class LlamaServerEngine:
         self._check_prompt(prompt)
         return scored(self._post("/completion", request(prompt, token_id, likeliest=likeliest)), token_id)
 
-    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        """The prompt that the file's own chat template makes of ``messages``.
+    def render_template(self, messages: Sequence[dict[str, str]], *, closing: Closing | None = None) -> str:
+        """The prompt that the file's own chat template makes of ``messages``; ``closing`` ends the wait for it.
 
         Raises:
             TemplateError: the file has no usable template.
             EngineError: the engine died.
         """
         try:
-            return str(self._post("/apply-template", {"messages": list(messages)})["prompt"])
+            return str(self._post("/apply-template", {"messages": list(messages)}, closing)["prompt"])
         except RefusedError as error:
             raise TemplateError(error.message, error.hint) from error
 
@@ -155,16 +155,13 @@ class LlamaServerEngine:
         """End the engine and wait for it; safe to call twice."""
         self._process.close()
 
-    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
-        """Wait until the model is loaded.
-
-        Args:
-            check: called about ten times a second meanwhile; what it raises ends the wait.
+    def wait_ready(self, closing: Closing | None = None) -> None:
+        """Wait until the model is loaded; ``closing`` ends the wait, though not the loading.
 
         Raises:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
-        self._ready(check)
+        self._ready(closing)
 
     def _check_prompt(self, prompt: Sequence[int]) -> None:
         if not prompt:
@@ -173,20 +170,20 @@ class LlamaServerEngine:
             message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
             raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
-    def _ready(self, check: Callable[[], None] | None = None) -> ServerClient:
+    def _ready(self, closing: Closing | None = None) -> ServerClient:
         def tick(waited_s: float) -> None:
             if self._on_tick is not None:
                 self._on_tick(waited_s)
-            if check is not None:
-                check()
+            if closing is not None:
+                closing.check()
 
         if self._client is None:
             address = self._process.wait_ready(tick)
             self._client = ServerClient(address, self._process.api_key)
         return self._client
 
-    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:
         try:
-            return self._ready().post(path, body)
+            return self._ready(closing).post(path, body, closing=closing)
         except ConnectionLost as error:
             raise self._process.failure("the engine stopped", said=str(error)) from error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from phicli.engine.closable import Closing
 from phicli.engine.settings import EngineSettings
 
 StopReason = Literal["stop", "length"]
@@ -130,8 +131,8 @@ class Generator(Protocol):
     def load_ms(self) -> float:
         """From starting the engine to its being ready, in milliseconds; 0 while it loads."""
 
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
-        """Token ids of ``text``, without a begin-of-text token."""
+    def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
+        """Token ids of ``text``, without a begin-of-text token; ``closing`` ends the wait for them."""
 
     def generate(
         self,
@@ -148,18 +149,15 @@ class Generator(Protocol):
 class Engine(Generator, Protocol):
     """A token-level engine, from its start to its end. Several threads may use it at a time."""
 
-    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
-        """Wait until the model is loaded.
-
-        Args:
-            check: called about ten times a second meanwhile; what it raises ends the wait.
+    def wait_ready(self, closing: Closing | None = None) -> None:
+        """Wait until the model is loaded; ``closing`` ends the wait, though not the loading.
 
         Raises:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
 
-    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        """The prompt that the file's own chat template makes of ``messages``.
+    def render_template(self, messages: Sequence[dict[str, str]], *, closing: Closing | None = None) -> str:
+        """The prompt that the file's own chat template makes of ``messages``; ``closing`` ends the wait for it.
 
         Raises:
             TemplateError: the file has no usable template.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
 from phicli.errors import ContextExceededError, EngineError
 from tests.engine.conftest import QUESTION, standing_still
@@ -149,6 +151,24 @@ def test_another_thread_closes_it_while_the_model_loads(loading_engine: Engine) 
         assert not waiting.is_alive()
     loading_engine.wait_ready()
     assert run(loading_engine, loading_engine.tokenize(QUESTION, parse_special=True))[0].startswith("The capital")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")
+def test_another_thread_ends_the_wait_for_token_ids(engine: Engine) -> None:
+    def ids(closing: Closing) -> Generator[tuple[int, ...], None, None]:
+        yield engine.tokenize("x", parse_special=False, closing=closing)
+
+    engine.wait_ready()
+    waited_for = Closable(ids)
+    with standing_still(engine):
+        waiting = threading.Thread(target=list, args=(waited_for,))
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        waited_for.close()
+        waiting.join(30)
+        assert not waiting.is_alive()
+    assert engine.tokenize("x", parse_special=False)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")

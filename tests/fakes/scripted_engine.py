@@ -86,12 +86,13 @@ class ScriptedEngine:
         finally:
             self.goes_on.set()
 
-    def wait_ready(self, check: Callable[[], None] | None = None) -> None:
+    def wait_ready(self, closing: Closing | None = None) -> None:
         while not self.goes_on.wait(0.01):
-            if check is not None:
-                check()
+            if closing is not None:
+                closing.check()
 
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+    def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
+        self.wait_ready(closing)
         ids: list[int] = []
         for part in _SPLIT.split(text):
             if parse_special and part in SPECIAL_IDS:
@@ -100,7 +101,8 @@ class ScriptedEngine:
                 ids.extend(map(ord, part))
         return tuple(ids)
 
-    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+    def render_template(self, messages: Sequence[dict[str, str]], *, closing: Closing | None = None) -> str:
+        self.wait_ready(closing)
         if self.closed:
             raise EngineError("the engine stopped: it was closed")
         if not self._template:
@@ -139,7 +141,9 @@ class ScriptedEngine:
         generated: list[int] = []
         try:
             reason: StopReason = "stop"
-            for token in self.tokenize(_until(self._script(spell(prompt)), stop_strings), parse_special=True):
+            for token in self.tokenize(
+                _until(self._script(spell(prompt)), stop_strings), parse_special=True, closing=closing
+            ):
                 if self._dies_after is not None and len(generated) >= self._dies_after:
                     finished = True
                     raise EngineError("the engine stopped in the middle of the answer: killed")
@@ -148,7 +152,7 @@ class ScriptedEngine:
                     break
                 if token in stop_ids or _BY_ID.get(token) in ("<|end|>", "<|endoftext|>"):
                     break
-                self.wait_ready(closing.check)
+                self.wait_ready(closing)
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""

@@ -44,10 +44,10 @@ def items(*questions: str) -> tuple[Item, ...]:
 class FragileEngine(LlamaServerEngine):
     """The real engine, whose process gets the signal of a fault when it reads :data:`CRASHES`."""
 
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+    def tokenize(self, text: str, **how: Any) -> tuple[int, ...]:
         if CRASHES in text:
             os.kill(self.pid, signal.SIGSEGV)
-        return super().tokenize(text, parse_special=parse_special)
+        return super().tokenize(text, **how)
 
 
 def start_fragile(name: str, settings: LoadSettings, **_: Any) -> FragileEngine:
