@@ -24,7 +24,7 @@ _SHOWN = "what was measured until then is shown"
 
 
 @dataclass(slots=True)
-class Findings:
+class BenchFindings:
     """What was found. ``failure`` ended it early, or is the check that failed; None when all went well.
 
     ``planned`` are all runs that were to be made, without samples.
@@ -39,7 +39,7 @@ class Findings:
     warnings: tuple[str, ...] = ()
 
 
-def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> Findings:
+def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> BenchFindings:
     """Measure ``models`` as ``options`` say: everything, or what there was until a failure.
 
     Raises:
@@ -54,14 +54,14 @@ def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> Fin
     if baseline is not None:
         check_baseline(baseline, plan, around)
     outcome = collect(plan, around, on_step=lambda step: watch.show(step.text, step.left_s))
-    found = Findings(outcome.runs, ratios_of(outcome.runs), planned_runs(plan, around), failure=outcome.failure)
+    found = BenchFindings(outcome.runs, ratios_of(outcome.runs), planned_runs(plan, around), failure=outcome.failure)
     _keep(found)
     if found.failure is None:
         _compare(found, options, baseline, watch)
     return found
 
 
-def _keep(found: Findings) -> None:
+def _keep(found: BenchFindings) -> None:
     """Keep the runs; Ctrl-C, for instance while another process has the history, loses none that is to be shown."""
     try:
         found.warnings = keep(found.runs)
@@ -76,7 +76,7 @@ def keep(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(warning for warning in failed if warning))
 
 
-def _compare(found: Findings, options: BenchOptions, baseline: Baseline | None, watch: Watch) -> None:
+def _compare(found: BenchFindings, options: BenchOptions, baseline: Baseline | None, watch: Watch) -> None:
     """Add the qualities and the comparison with a baseline to ``found``; what fails is its ``failure``."""
     try:
         watch.show("comparing")

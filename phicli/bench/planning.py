@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
-from phicli.bench.measuring.room import Load, check_room, fit_together
+from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
@@ -45,12 +45,12 @@ def plan_for(
         tell(_NO_GPU)
     programs = [find_program(name, options.llama_server) for name in options.engines]
     program = next((one for one in programs if one is not None), None)
-    loads: list[Load] = []
+    loads: list[PlannedLoad] = []
     for subject in chosen:
         shape = shape_of(read_header(subject.path))
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
-        loads += [Load(one, setting, shape, context) for one in engines for setting in grid]
+        loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]
     for load in loads:
         require_room(load, work, around)
     together = fit_together(loads, around.memory, around.gpus)
@@ -72,7 +72,7 @@ def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) ->
     baseline.check([replace(run, subject=replace(run.subject, build=builds[run.subject.engine])) for run in runs])
 
 
-def require_room(load: Load, work: Sequence[Workload], around: Surroundings) -> None:
+def require_room(load: PlannedLoad, work: Sequence[Workload], around: Surroundings) -> None:
     """Return if ``load`` fits into memory.
 
     Raises:
@@ -86,7 +86,7 @@ def require_room(load: Load, work: Sequence[Workload], around: Surroundings) -> 
         raise DoesNotFitError(error.message, found or error.hint, data=error.data) from None
 
 
-def _what_fits(load: Load, work: Sequence[Workload], around: Surroundings) -> str | None:
+def _what_fits(load: PlannedLoad, work: Sequence[Workload], around: Surroundings) -> str | None:
     """What to type so that ``load`` fits; None when nothing short of another model helps."""
     settings = load.settings
     least = context_for(work, asked=None, trained=load.shape.trained_context_tokens)
@@ -106,7 +106,7 @@ def _what_fits(load: Load, work: Sequence[Workload], around: Surroundings) -> st
     return None
 
 
-def _fits(load: Load, around: Surroundings) -> bool:
+def _fits(load: PlannedLoad, around: Surroundings) -> bool:
     try:
         check_room(load, around.memory, around.gpus)
     except DoesNotFitError:

@@ -10,7 +10,7 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import same_quant
 
 
-class ModelFile(Protocol):
+class NamedFile(Protocol):
     """What has a model and a quantization: a subject of a benchmark, an entry of the history."""
 
     @property
@@ -22,7 +22,7 @@ class ModelFile(Protocol):
         """The quantization, None where it is not known."""
 
 
-def name_of(file: ModelFile) -> str:
+def name_of(file: NamedFile) -> str:
     """What people call ``file``, as :func:`display_name` has it."""
     return display_name(file.model, file.quant)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phicli.catalog.types import Catalog
 from phicli.hub.disk.inventory import CachedModel, inventory
-from phicli.hub.in_place.registry import LocalModel, is_current
+from phicli.hub.in_place.registry import RegisteredModel, is_current
 from phicli.hub.verified import recorded
 
 CACHE = "hub cache"
@@ -61,7 +61,7 @@ def _cached(model: CachedModel) -> InstalledModel:
     )
 
 
-def _in_place(models: tuple[LocalModel, ...]) -> Iterator[InstalledModel]:
+def _in_place(models: tuple[RegisteredModel, ...]) -> Iterator[InstalledModel]:
     for model in models:
         if is_current(model):
             record = recorded(model.path)

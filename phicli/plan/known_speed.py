@@ -31,7 +31,7 @@ def known_speed(
     from phicli.plan.tuned_speed import as_tuned
     from phicli.records.calibration_files import load_calibrations
     from phicli.records.speeds import load_speeds
-    from phicli.records.tuned_files import Conditions, all_tuned
+    from phicli.records.tuned_files import TuningConditions, all_tuned
 
     cpu, build = machine.cpu, build_of()
     calibrations, speeds = (*just_made, *load_calibrations(cpu.name, build)), load_speeds(cpu.name, build)
@@ -47,4 +47,4 @@ def known_speed(
             measurements=speeds.measurements,
         )
 
-    return as_tuned(with_threads, all_tuned(Conditions(cpu.name, cpu.physical_cores, build)))
+    return as_tuned(with_threads, all_tuned(TuningConditions(cpu.name, cpu.physical_cores, build)))

@@ -114,7 +114,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     )
 
 
-def _from_registration(model: registry.LocalModel) -> LocatedModel:
+def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
     if not registry.is_current(model):
         raise NotFoundError(
             f"{model.name} was registered, but {model.path} is gone or has changed",

@@ -27,7 +27,7 @@ _LARGEST_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Conditions:
+class TuningConditions:
     """What has to be the same for winners to hold: the processor, the cores that may be used, the engine's build."""
 
     cpu: str
@@ -53,22 +53,22 @@ class _Content:
 
     entries: list[Tuned] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
-    marks: dict[str, Conditions] = field(default_factory=dict)
+    marks: dict[str, TuningConditions] = field(default_factory=dict)
 
 
-def conditions_here() -> Conditions:
+def conditions_here() -> TuningConditions:
     """Those of this machine and the installed engine; takes some tens of milliseconds."""
     from phicli.engine.starting import build_of
     from phicli.hardware.cpu_facts import describe_cpu
 
     cpu, _ = describe_cpu()
-    return Conditions(cpu.name, cpu.physical_cores, build_of())
+    return TuningConditions(cpu.name, cpu.physical_cores, build_of())
 
 
 def find_tuned(
     path: Path,
     sha256: str | None,
-    here: Callable[[], Conditions] = conditions_here,
+    here: Callable[[], TuningConditions] = conditions_here,
     mark: Callable[[], str | None] = machine_mark,
 ) -> Kept:
     """What is kept for the model file at ``path``.
@@ -103,7 +103,7 @@ def save_tuned(tuned: Tuned, path: Path, sha256: str | None, mark: str | None = 
     kept = [tuned, *others]
     marks = {name: one for name, one in content.marks.items() if any(_holds(entry, one) for entry in kept)}
     if mark is not None:
-        marks[mark] = Conditions(tuned.cpu, tuned.cores, tuned.build)
+        marks[mark] = TuningConditions(tuned.cpu, tuned.cores, tuned.build)
     _write(places[0], _Content(kept, set(), marks))
     for place in places[1:]:
         with contextlib.suppress(OSError):
@@ -111,7 +111,7 @@ def save_tuned(tuned: Tuned, path: Path, sha256: str | None, mark: str | None = 
     return places[0]
 
 
-def mark_told(path: Path, sha256: str | None, here: Callable[[], Conditions] = conditions_here) -> None:
+def mark_told(path: Path, sha256: str | None, here: Callable[[], TuningConditions] = conditions_here) -> None:
     """Remember that a person was told that what is kept for ``path`` is stale; not being able to is no error."""
     for place in _places(path, sha256):
         content = _read([place])
@@ -145,7 +145,7 @@ def forget_all_tuned() -> int:
     return len(there)
 
 
-def all_tuned(here: Conditions) -> tuple[Tuned, ...]:
+def all_tuned(here: TuningConditions) -> tuple[Tuned, ...]:
     """Everything that holds under the conditions ``here``, the newest first; what cannot be read is left out."""
     found = [one for place in _all_places() for one in _read([place]).entries if _holds(one, here)]
     return tuple(sorted(found, key=lambda one: one.made_at, reverse=True))
@@ -181,11 +181,11 @@ def _all_places() -> list[Path]:
         return []
 
 
-def _name(here: Conditions) -> str:
+def _name(here: TuningConditions) -> str:
     return f"{here.cpu}, {here.cores}, {here.build}"
 
 
-def _holds(one: Tuned, here: Conditions) -> bool:
+def _holds(one: Tuned, here: TuningConditions) -> bool:
     return one.holds_for(here.cpu, here.cores, here.build)
 
 
@@ -213,11 +213,11 @@ def _entries(data: Any) -> list[Tuned]:
     return found
 
 
-def _marks(data: Any) -> dict[str, Conditions]:
+def _marks(data: Any) -> dict[str, TuningConditions]:
     found = {}
     for mark, one in data.items() if isinstance(data, Mapping) else ():
         with contextlib.suppress(TypeError):
-            found[str(mark)] = Conditions(**one)
+            found[str(mark)] = TuningConditions(**one)
     return found
 
 

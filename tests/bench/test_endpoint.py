@@ -10,7 +10,7 @@ import pytest
 from phicli.bench.endpoint.asking import Limits, Manner, Opening, open_endpoint
 from phicli.bench.endpoint.loading import run_level
 from phicli.bench.endpoint.run import EndpointBench, warnings_of
-from phicli.bench.endpoint.types import Answer, EndpointReport, Failure, Level, Load
+from phicli.bench.endpoint.types import EndpointReport, Failure, Level, LoadLevel, Response
 from phicli.engine.endpoint.address import read_address
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
@@ -22,7 +22,7 @@ SHORT = Limits(0.3, 2.0)
 Behave = Callable[[int], Behaviour]
 
 
-def level_of(behave: Behave, load: Load, limits: Limits = LIMITS) -> tuple[Level, Endpoint]:
+def level_of(behave: Behave, load: LoadLevel, limits: Limits = LIMITS) -> tuple[Level, Endpoint]:
     with Endpoint(behave) as endpoint, EndpointClient(read_address(endpoint.url, {}), connections=64) as client:
         return run_level(client, Manner("m"), load, limits, random.Random(1), lambda _: None), endpoint
 
@@ -49,14 +49,14 @@ class Watch:
         self.said.append(text)
 
 
-def bench(endpoint: Endpoint, *loads: Load, model: str = "", silence_s: float = 5.0) -> EndpointBench:
+def bench(endpoint: Endpoint, *loads: LoadLevel, model: str = "", silence_s: float = 5.0) -> EndpointBench:
     report = EndpointReport("id", "now", endpoint.url, model, "", {}, {})
     client = EndpointClient(read_address(endpoint.url, {}), connections=64)
     return EndpointBench(client, report, loads, silence_s, random.Random(1), Watch())
 
 
 def test_an_answer_is_timed_by_its_pieces() -> None:
-    one = Answer((100.0, 110.0, 120.0, 140.0), 150.0, told_tokens=8, prompt_tokens=9)
+    one = Response((100.0, 110.0, 120.0, 140.0), 150.0, told_tokens=8, prompt_tokens=9)
     assert one.ttft_ms == 100
     assert one.gaps_ms == (10, 10, 20)
     assert one.decode_tps == pytest.approx(1000 * 8 * 3 / 4 / 40)
@@ -64,20 +64,20 @@ def test_an_answer_is_timed_by_its_pieces() -> None:
 
 
 def test_pieces_are_counted_where_nobody_tells() -> None:
-    one = Answer((100.0, 150.0), 200.0, told_tokens=None, prompt_tokens=None)
+    one = Response((100.0, 150.0), 200.0, told_tokens=None, prompt_tokens=None)
     assert one.tokens == 2
     assert one.decode_tps == pytest.approx(20)
-    assert not Level(Load(1, 2, 1, 1), (one,), (), 1.0, 0.0).tokens_told
+    assert not Level(LoadLevel(1, 2, 1, 1), (one,), (), 1.0, 0.0).tokens_told
 
 
 def test_an_answer_that_comes_at_once_has_no_speed() -> None:
-    assert Answer((100.0, 100.0), 100.0, 9, None).decode_tps is None
-    assert Answer((100.0,), 100.0, 9, None).decode_tps is None
+    assert Response((100.0, 100.0), 100.0, 9, None).decode_tps is None
+    assert Response((100.0,), 100.0, 9, None).decode_tps is None
 
 
 def test_a_level_adds_up() -> None:
-    answers = (Answer((10.0, 20.0), 1000.0, 10, 5), Answer((30.0, 40.0), 3000.0, 20, 5))
-    data = Level(Load(5, 20, 2, 3), answers, (Failure("cut", "it stopped"),), 3.0, 0.1).to_data()
+    answers = (Response((10.0, 20.0), 1000.0, 10, 5), Response((30.0, 40.0), 3000.0, 20, 5))
+    data = Level(LoadLevel(5, 20, 2, 3), answers, (Failure("cut", "it stopped"),), 3.0, 0.1).to_data()
     assert data["throughput_tps"] == pytest.approx(10)
     assert data["requests_per_s"] == pytest.approx(2 / 3)
     assert data["in_flight"] == pytest.approx(4 / 3)
@@ -88,14 +88,14 @@ def test_a_level_adds_up() -> None:
 
 @pytest.mark.parametrize(("at_a_time", "requests"), [(1, 3), (4, 9), (8, 2)])
 def test_so_many_requests_so_many_at_a_time(at_a_time: int, requests: int) -> None:
-    level, endpoint = level_of(always(pause_s=0.02), Load(32, 4, at_a_time, requests))
+    level, endpoint = level_of(always(pause_s=0.02), LoadLevel(32, 4, at_a_time, requests))
     assert len(level.answers) == len(endpoint.chats) == requests
     assert endpoint.most_at_once == min(at_a_time, requests)
     assert level.stopped == ""
 
 
 def test_no_two_prompts_begin_alike() -> None:
-    _, endpoint = level_of(always(), Load(64, 4, 2, 8))
+    _, endpoint = level_of(always(), LoadLevel(64, 4, 2, 8))
     texts = [one.body["messages"][0]["content"] for one in endpoint.chats]
     assert len({text[:9] for text in texts}) == 8
     assert len({len(text.split()) for text in texts}) == 1
@@ -103,7 +103,7 @@ def test_no_two_prompts_begin_alike() -> None:
 
 def test_failures_are_counted_and_the_rest_goes_on() -> None:
     bad = {1: Behaviour(status=429), 3: Behaviour(cut_after=2), 5: Behaviour(raw=b"?\n"), 6: Behaviour(pieces=())}
-    level, _ = level_of(lambda number: bad.get(number, Behaviour()), Load(32, 4, 1, 9))
+    level, _ = level_of(lambda number: bad.get(number, Behaviour()), LoadLevel(32, 4, 1, 9))
     assert len(level.answers) == 5
     assert level.failed == {"limited": 1, "cut": 1, "garbage": 1, "empty": 1}
     assert level.stopped == ""
@@ -111,21 +111,21 @@ def test_failures_are_counted_and_the_rest_goes_on() -> None:
 
 
 def test_it_gives_up_after_failures_in_a_row() -> None:
-    level, endpoint = level_of(always(status=503), Load(32, 4, 2, 50))
+    level, endpoint = level_of(always(status=503), LoadLevel(32, 4, 2, 50))
     assert "503" in level.stopped
     assert 3 <= len(endpoint.chats) <= 6
     assert level.answers == ()
 
 
 def test_a_refused_key_ends_it_at_once() -> None:
-    level, endpoint = level_of(lambda number: Behaviour(status=401 if number else 200), Load(32, 4, 1, 50))
+    level, endpoint = level_of(lambda number: Behaviour(status=401 if number else 200), LoadLevel(32, 4, 1, 50))
     assert "401" in level.stopped
     assert len(endpoint.chats) == 2
     assert len(level.answers) == 1
 
 
 def test_an_endpoint_that_hangs_is_given_up() -> None:
-    level, _ = level_of(lambda number: Behaviour(hangs_after=2 if number else None), Load(32, 4, 1, 50), SHORT)
+    level, _ = level_of(lambda number: Behaviour(hangs_after=2 if number else None), LoadLevel(32, 4, 1, 50), SHORT)
     assert "sent nothing" in level.stopped
     assert level.failed == {"silent": 3}
     assert len(level.answers) == 1
@@ -152,7 +152,7 @@ def test_a_server_that_drips_its_headers_is_given_up_from_outside(monkeypatch: p
         address = read_address(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", {})
         with EndpointClient(address) as client:
             limits = Limits(0.3, 0.5)
-            level = run_level(client, Manner("m"), Load(8, 4, 1, 2), limits, random.Random(1), lambda _: None)
+            level = run_level(client, Manner("m"), LoadLevel(8, 4, 1, 2), limits, random.Random(1), lambda _: None)
         stop.set()
         thread.join(5)
     assert level.failed == {"silent": 1}
@@ -216,17 +216,17 @@ def test_a_vocabulary_of_short_pieces_does_not_exceed_the_context_at_once() -> N
 def test_the_first_model_that_can_chat_is_taken() -> None:
     with Endpoint() as endpoint:
         endpoint.models = {"data": [{"id": "text-embedding-nomic-embed-text-v1.5"}, {"id": "phi-4-mini"}, {"id": "z"}]}
-        one = bench(endpoint, Load(32, 4, 1, 1))
+        one = bench(endpoint, LoadLevel(32, 4, 1, 1))
         one.run()
         assert one.report.model == "phi-4-mini"
         assert one.watch.said == ["measuring phi-4-mini, one of the endpoint's 3 models"]  # type: ignore[attr-defined]
         endpoint.models = {"data": [{"id": "nomic-embed-text"}]}
-        assert bench(endpoint, Load(32, 4, 1, 1))._first_model() == "nomic-embed-text"
+        assert bench(endpoint, LoadLevel(32, 4, 1, 1))._first_model() == "nomic-embed-text"
 
 
 def test_a_whole_benchmark() -> None:
     with Endpoint() as endpoint:
-        one = bench(endpoint, Load(32, 4, 1, 3), Load(32, 4, 2, 4))
+        one = bench(endpoint, LoadLevel(32, 4, 1, 3), LoadLevel(32, 4, 2, 4))
         one.run()
     report = one.report
     assert report.complete
@@ -241,7 +241,7 @@ def test_a_whole_benchmark() -> None:
 
 def test_what_was_measured_before_a_failure_is_kept() -> None:
     with Endpoint(lambda number: Behaviour(status=200 if number < 5 else 500)) as endpoint:
-        one = bench(endpoint, Load(32, 4, 1, 3), Load(32, 4, 2, 9), model="m")
+        one = bench(endpoint, LoadLevel(32, 4, 1, 3), LoadLevel(32, 4, 2, 9), model="m")
         with pytest.raises(NetworkError, match=r"500.*with 2 at a time, [34] of 9 failed"):
             one.run()
     assert [len(level.answers) for level in one.report.levels] == [3, 0]
@@ -250,7 +250,7 @@ def test_what_was_measured_before_a_failure_is_kept() -> None:
 
 def test_a_hang_at_the_beginning_is_told_soon() -> None:
     with Endpoint(always(hangs_after=0)) as endpoint:
-        one = bench(endpoint, Load(32, 4, 1, 3), model="m", silence_s=0.3)
+        one = bench(endpoint, LoadLevel(32, 4, 1, 3), model="m", silence_s=0.3)
         with pytest.raises(NetworkError, match="sent nothing for 0 s"):
             one.run()
     assert len(endpoint.chats) == 1
@@ -260,13 +260,13 @@ def test_an_endpoint_without_models() -> None:
     with Endpoint() as endpoint:
         endpoint.models = {"data": []}
         with pytest.raises(NetworkError, match="has no models"):
-            bench(endpoint, Load(32, 4, 1, 3)).run()
+            bench(endpoint, LoadLevel(32, 4, 1, 3)).run()
 
 
 def test_warnings_say_what_the_numbers_hide() -> None:
-    short = Answer((1.0, 2.0), 3.0, None, None)
-    found = warnings_of(Level(Load(32, 64, 1, 1), (short,), (), 1.0, 0.8))
+    short = Response((1.0, 2.0), 3.0, None, None)
+    found = warnings_of(Level(LoadLevel(32, 64, 1, 1), (short,), (), 1.0, 0.8))
     assert any("phi itself used 80%" in one for one in found)
     assert any("pieces of text are counted" in one for one in found)
     assert any("1 of 1 answers ended before half" in one for one in found)
-    assert warnings_of(Level(Load(32, 2, 1, 1), (Answer((1.0,), 2.0, 2, 3),), (), 1.0, 0.1)) == ()
+    assert warnings_of(Level(LoadLevel(32, 2, 1, 1), (Response((1.0,), 2.0, 2, 3),), (), 1.0, 0.1)) == ()

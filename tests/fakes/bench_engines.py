@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from phicli.bench.measuring.room import Load
+from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import GenerationEvent, Sampling
@@ -104,7 +104,7 @@ def subject(model: str = "phi-4-mini", quant: str = "Q4_K_M") -> Subject:
     return Subject(model, quant, model, Path(f"/nowhere/{model}.gguf"), GIB)
 
 
-def load(model: str = "phi-4-mini", threads: int = 2, *, gib: float = 2.0, context_tokens: int = 2048) -> Load:
+def load(model: str = "phi-4-mini", threads: int = 2, *, gib: float = 2.0, context_tokens: int = 2048) -> PlannedLoad:
     """A model of about the shape of Phi-4-mini with ``gib`` of weights."""
     shape = ModelShape(
         weights_bytes=int(gib * GIB),
@@ -119,7 +119,7 @@ def load(model: str = "phi-4-mini", threads: int = 2, *, gib: float = 2.0, conte
         vocabulary=200064,
         trained_context_tokens=131072,
     )
-    return Load(subject(model), EngineSettings(threads), shape, context_tokens)
+    return PlannedLoad(subject(model), EngineSettings(threads), shape, context_tokens)
 
 
 def memory(gib: float) -> Memory:

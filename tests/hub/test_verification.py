@@ -12,8 +12,8 @@ from phicli.errors import IntegrityError, NetworkError
 from phicli.hub import verified
 from phicli.hub.disk.inventory import CachedModel, inventory
 from phicli.hub.disk.selection import Picked, pick
-from phicli.hub.disk.verification import Verdict, require_sound, verify
-from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.disk.verification import FileVerdict, require_sound, verify
+from phicli.hub.in_place.registry import RegisteredModel
 from phicli.hub.types import silent
 from tests.support.cache_layout import NEW, OLD, Repo, photograph
 from tests.support.files import sha256
@@ -22,7 +22,7 @@ MINI = "unsloth/Phi-4-mini-instruct-GGUF"
 MINI_Q8 = "Phi-4-mini-instruct-Q8_0.gguf"
 
 
-def check(cache: Path, fetch: Callable[[CachedModel], Callable[[], None]] | None = None) -> tuple[Verdict, ...]:
+def check(cache: Path, fetch: Callable[[CachedModel], Callable[[], None]] | None = None) -> tuple[FileVerdict, ...]:
     return verify(pick(inventory(cache), None), cache, on_progress=silent, fetch_again=fetch)
 
 
@@ -99,7 +99,7 @@ def test_files_used_in_place(tmp_path: Path, content: bytes | None, promised: st
     path = tmp_path / "mine.gguf"
     if content is not None:
         path.write_bytes(content)
-    model = LocalModel("mine", path, None, None, 4, 0, promised, "import")
+    model = RegisteredModel("mine", path, None, None, 4, 0, promised, "import")
 
     def never(_: CachedModel) -> Callable[[], None]:
         raise AssertionError("a file in place is nobody's to download")

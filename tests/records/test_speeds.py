@@ -12,7 +12,7 @@ import pytest
 
 from phicli.bench.measuring.collect import BenchPlan, collect
 from phicli.bench.measuring.energy import EnergyMeter
-from phicli.bench.measuring.room import Load
+from phicli.bench.measuring.room import PlannedLoad
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.hardware.types import Gpu
 from phicli.records.history import Entry, History, entry_of
@@ -51,7 +51,7 @@ def found() -> tuple[Measurement, ...]:
 
 
 def measured(
-    one: Load, *work: Workload, cards: tuple[Gpu, ...] = ()
+    one: PlannedLoad, *work: Workload, cards: tuple[Gpu, ...] = ()
 ) -> tuple[tuple[Run, ...], tuple[Measurement, ...]]:
     """The runs of a benchmark, and the speeds in a history that has nothing else, by depth."""
     here = replace(around(), gpus=cards)

@@ -14,7 +14,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.records.machine_mark import machine_mark
 from phicli.records.tuned import USES, Tuned, Winner
 from phicli.records.tuned_files import (
-    Conditions,
+    TuningConditions,
     all_tuned,
     digest_of,
     find_tuned,
@@ -24,7 +24,7 @@ from phicli.records.tuned_files import (
     save_tuned,
 )
 
-HERE = Conditions("Some CPU 9000", 4, "xllamacpp 1")
+HERE = TuningConditions("Some CPU 9000", 4, "xllamacpp 1")
 HASH = "ab" * 32
 WINNER = Winner(EngineSettings(3, 256, "f16", "off", True), default=False, ratio=1.2, ratio_low=1.1, ratio_high=1.3)
 TUNED = Tuned(
@@ -53,11 +53,11 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def here() -> Conditions:
+def here() -> TuningConditions:
     return HERE
 
 
-def nobody_asks() -> Conditions:
+def nobody_asks() -> TuningConditions:
     raise AssertionError("the processor was looked at although nothing is kept")
 
 

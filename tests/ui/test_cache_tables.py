@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from phicli.hub.disk.inventory import inventory
-from phicli.hub.disk.verification import Verdict
+from phicli.hub.disk.verification import FileVerdict
 from phicli.ui.cache.tables import print_inventory, print_verdicts
 from phicli.ui.terminal import Terminal
 from tests.support.cache_layout import NEW, Repo
@@ -56,7 +56,7 @@ def test_the_list(cache: Path, monkeypatch: pytest.MonkeyPatch, width: int, head
 
 
 def test_hashes_are_shortened_before_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    verdict = Verdict("phi-4-mini:q8_0", Path(EIGHT), 5_000_000, "bad", "ab" * 32, "cd" * 32)
+    verdict = FileVerdict("phi-4-mini:q8_0", Path(EIGHT), 5_000_000, "bad", "ab" * 32, "cd" * 32)
     for width, expected in ((70, "cd" * 6), (300, "cd" * 32)):
         terminal = wide(monkeypatch, width)
         print_verdicts(terminal, [verdict])

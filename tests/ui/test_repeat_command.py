@@ -12,7 +12,7 @@ import pytest
 
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
-from phicli.bench.measuring.room import Load
+from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.options import BenchOptions
 from phicli.records.run import Run, Subject
 from phicli.ui.bench.repeat_command import command_of
@@ -33,7 +33,7 @@ def plan_of(models: Sequence[str], options: BenchOptions) -> BenchPlan:
     context = context_for(work, asked=options.context_tokens, trained=TRAINED)
     chosen = [subject(name.partition(":")[0], "Q4_K_M") for name in models]
     loads = [
-        Load(replace(one, engine=engine), setting, load().shape, context)
+        PlannedLoad(replace(one, engine=engine), setting, load().shape, context)
         for one in chosen
         for engine in options.engines
         for setting in grid

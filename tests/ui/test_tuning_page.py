@@ -10,7 +10,7 @@ import pytest
 
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
-from phicli.bench.tuning.types import Outcome
+from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.records.run import Subject
 from phicli.ui.bench.tuning import print_tuning
@@ -21,7 +21,7 @@ from tests.ui.test_terminal import Screen, shown
 SUBJECT = Subject("phi-4-mini", "Q4_K_M", "phi-4-mini", Path("mini.gguf"), 2_491_874_272)
 
 
-def searched(machine: TunableMachine) -> Outcome:
+def searched(machine: TunableMachine) -> SearchOutcome:
     values = values_to_try(4, 8, longest_prompt=700, repackable=True)
     space = Space(untuned(4, "f16", lambda use: use != "one_answer"), values, lambda use, settings: True)
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
@@ -35,7 +35,9 @@ FASTER = searched(TunableMachine(decode=eight_threads_are_faster, batched=eight_
 ALL_THE_SAME = searched(TunableMachine())
 
 
-def page(monkeypatch: pytest.MonkeyPatch, outcome: Outcome, width: int | None, *, kept: bool = True) -> tuple[str, str]:
+def page(
+    monkeypatch: pytest.MonkeyPatch, outcome: SearchOutcome, width: int | None, *, kept: bool = True
+) -> tuple[str, str]:
     """Standard output and standard error; None is a pipe."""
     monkeypatch.setenv("COLUMNS", str(width or 80))
     monkeypatch.setenv("TERM", "xterm-256color")

@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any, Final
 
 from phicli.bench.endpoint.run import EndpointBench, headline_of
-from phicli.bench.endpoint.types import EndpointReport, Load
+from phicli.bench.endpoint.types import EndpointReport, LoadLevel
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.watch import Watch
 from phicli.engine.endpoint.address import Address, read_address
@@ -75,7 +75,7 @@ def benchmark_endpoint(options: EndpointOptions, watch: Watch) -> EndpointFindin
     return replace(found, warnings=(*found.warnings, problem)) if problem else found
 
 
-def loads_of(options: EndpointOptions) -> tuple[Load, ...]:
+def loads_of(options: EndpointOptions) -> tuple[LoadLevel, ...]:
     """Every combination of lengths and concurrency, with its number of requests, at most 10,000."""
     fewest = _FEWEST_QUICK if options.quick else _FEWEST
 
@@ -84,7 +84,7 @@ def loads_of(options: EndpointOptions) -> tuple[Load, ...]:
         return min(options.requests or usual, _MOST)
 
     grid = product(options.prompt_tokens, options.generated_tokens, options.concurrency)
-    return tuple(Load(prompt, generated, at_a_time, requests(at_a_time)) for prompt, generated, at_a_time in grid)
+    return tuple(LoadLevel(prompt, generated, at_a_time, requests(at_a_time)) for prompt, generated, at_a_time in grid)
 
 
 def _run(bench: EndpointBench) -> PhiError | None:

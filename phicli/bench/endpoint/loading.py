@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from phicli.bench.endpoint.asking import Limits, Manner, ask
-from phicli.bench.endpoint.types import Answer, Failure, Level, Load
+from phicli.bench.endpoint.types import Failure, Level, LoadLevel, Response
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError, silent
 
@@ -22,7 +22,7 @@ _GRACE_S: Final = 30.0
 _LOOK_S: Final = 0.2
 _ROW: Final = 3
 
-Result = Answer | Failure
+Result = Response | Failure
 Progress = Callable[[int], None]
 """Is told how many requests have ended."""
 
@@ -36,7 +36,7 @@ class InterruptedLevel(KeyboardInterrupt):
 
 
 def run_level(
-    client: EndpointClient, manner: Manner, load: Load, limits: Limits, chance: random.Random, progress: Progress
+    client: EndpointClient, manner: Manner, load: LoadLevel, limits: Limits, chance: random.Random, progress: Progress
 ) -> Level:
     """Put one load on the endpoint.
 
@@ -65,7 +65,7 @@ class _Loop:
     """The threads and what they found; they are daemons, so that one that hangs keeps nobody."""
 
     make: Callable[[int], Result]
-    load: Load
+    load: LoadLevel
     results: list[Result] = field(default_factory=list)
     ended: queue.Queue[tuple[int, Result | None]] = field(default_factory=queue.Queue)
     began_at: dict[int, float] = field(default_factory=dict)
@@ -129,7 +129,7 @@ def _level(loop: _Loop, began: float, own: float, stopped: str) -> Level:
     wall_s = max((loop.last_s or time.perf_counter()) - began, 1e-9)
     return Level(
         load=loop.load,
-        answers=tuple(one for one in loop.results if isinstance(one, Answer)),
+        answers=tuple(one for one in loop.results if isinstance(one, Response)),
         failures=tuple(one for one in loop.results if isinstance(one, Failure)),
         wall_s=wall_s,
         client_share=(time.process_time() - own) / wall_s,
@@ -142,6 +142,6 @@ def _result(client: EndpointClient, request: dict[str, object], limits: Limits) 
         heard = ask(client, request, limits)
     except EndpointError as error:
         return Failure(error.kind, error.message, error.hint, error.is_final)
-    return Answer(
+    return Response(
         heard.arrivals_ms, heard.total_ms, heard.end.completion_tokens, heard.end.prompt_tokens, heard.end.finish_reason
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.bench.endpoint.asking import Limits, Opening, open_endpoint
 from phicli.bench.endpoint.loading import InterruptedLevel, run_level
-from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, Load
+from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, LoadLevel
 from phicli.bench.watch import Watch
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
@@ -38,7 +38,7 @@ class EndpointBench:
 
     client: EndpointClient
     report: EndpointReport
-    loads: tuple[Load, ...]
+    loads: tuple[LoadLevel, ...]
     silence_s: float
     chance: random.Random
     watch: Watch
@@ -81,7 +81,7 @@ class EndpointBench:
             self.watch.show,
         )  # fmt: skip
 
-    def _level(self, opening: Opening, load: Load, later: tuple[Load, ...]) -> Level:
+    def _level(self, opening: Opening, load: LoadLevel, later: tuple[LoadLevel, ...]) -> Level:
         silence_s = self.silence_s + load.concurrency * opening.warm_ms / 1000
         limits = Limits(silence_s, _TOTAL * silence_s)
         what = f"{self.report.model}: {load.concurrency} at a time"
@@ -123,7 +123,7 @@ class _Forecast:
     report: EndpointReport
     warm_s: float
 
-    def __call__(self, load: Load) -> float:
+    def __call__(self, load: LoadLevel) -> float:
         """Seconds."""
         done = [level for level in self.report.levels if level.answers]
         each = done[-1].wall_s / len(done[-1].answers) if done else self.warm_s

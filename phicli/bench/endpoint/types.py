@@ -14,7 +14,7 @@ FAIR_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class LoadLevel:
     """One level of load: so many requests, ``concurrency`` of them at a time, each of these lengths in tokens."""
 
     prompt_tokens: int
@@ -34,7 +34,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """One request that was answered whole. Times are in milliseconds from sending it, in order of arrival.
 
     Args:
@@ -97,14 +97,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What came of one :class:`Load`.
+    """What came of one :class:`LoadLevel`.
 
     ``wall_s`` is from the first request to the end of the last; ``client_share`` the part of one processor that
     ``phi`` itself used meanwhile. ``stopped`` says why not all requests were made, empty when they were.
     """
 
-    load: Load
-    answers: tuple[Answer, ...]
+    load: LoadLevel
+    answers: tuple[Response, ...]
     failures: tuple[Failure, ...]
     wall_s: float
     client_share: float

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.bench.evaluation.types import Item
-from phicli.bench.measuring.room import Load, check_room, needed
+from phicli.bench.measuring.room import PlannedLoad, check_room, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
@@ -120,7 +120,7 @@ def prepare(
     most = options.max_tokens or (REASONING_MAX_TOKENS if reasoning else MAX_TOKENS)
     base = _context(plan, items, systems, most)
     best = best if is_tuned(options.settings, best) else None
-    load = Load(subject, _settings(plan, options, best, cores), plan.shape, base)
+    load = PlannedLoad(subject, _settings(plan, options, best, cores), plan.shape, base)
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
         best = replace(best, settings=with_usual_buffers(best.settings))
         load = replace(load, settings=_settings(plan, options, best, cores))
@@ -172,7 +172,7 @@ def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, st
     return min(plan.context.first_tokens, padded)
 
 
-def _slots(load: Load, questions: int, around: Surroundings) -> int:
+def _slots(load: PlannedLoad, questions: int, around: Surroundings) -> int:
     """Questions at a time: as many as help and fit into memory, at least one."""
     slots = min(_MANY_SLOTS if around.cpu.physical_cores >= _MANY_SLOTS else _FEW_SLOTS, max(questions, 1))
     while slots > 1 and not _fits(replace(load, context_tokens=load.context_tokens * slots), around):
@@ -180,20 +180,20 @@ def _slots(load: Load, questions: int, around: Surroundings) -> int:
     return slots
 
 
-def _repack(load: Load, options: EvalOptions, around: Surroundings, best: Winner | None) -> bool:
+def _repack(load: PlannedLoad, options: EvalOptions, around: Surroundings, best: Winner | None) -> bool:
     if "repack" in options.settings:
         return bool(options.settings["repack"])
     repacked = replace(load, settings=replace(load.settings, repack=True))
     return (best is None or best.settings.repack) and _fits(repacked, around)
 
 
-def _fits(load: Load, around: Surroundings) -> bool:
+def _fits(load: PlannedLoad, around: Surroundings) -> bool:
     if around.memory is None:
         return True
     return needed(load, around.gpus).resident_bytes <= usable_bytes(around.memory)
 
 
-def _limit(load: Load, plan: LoadPlan, around: Surroundings) -> int:
+def _limit(load: PlannedLoad, plan: LoadPlan, around: Surroundings) -> int:
     """Tokens that a conversation may grow to: in an engine of its own, beside that of all slots (``load``)."""
     if around.memory is None:
         return plan.context.limit_tokens

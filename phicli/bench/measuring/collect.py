@@ -17,7 +17,7 @@ from phicli.bench.measuring.forecast import Forecast
 from phicli.bench.measuring.grid import Part, Turn, in_blocks, interleaved
 from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
-from phicli.bench.measuring.room import Load
+from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
@@ -34,7 +34,7 @@ class BenchPlan:
     turn, each for half of its repetitions.
     """
 
-    loads: tuple[Load, ...]
+    loads: tuple[PlannedLoad, ...]
     workloads: tuple[Workload, ...]
     repeat: int
     together: bool = True
@@ -49,7 +49,7 @@ class BenchPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Progress:
     """What is being done, in words; seconds until all is done, None while that is not known."""
 
     text: str
@@ -57,14 +57,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Collected:
     """The runs that have samples; ``failure`` is why there are not all of them, None when there are."""
 
     runs: tuple[Run, ...]
     failure: PhiError | None = None
 
 
-OnStep = Callable[[Step], None]
+OnStep = Callable[[Progress], None]
 
 
 def collect(
@@ -74,7 +74,7 @@ def collect(
     on_step: OnStep | None = None,
     launch: Launch = start,
     open_energy: Callable[..., EnergyMeter] = open_meter,
-) -> Outcome:
+) -> Collected:
     """Measure what ``plan`` says. Ctrl-C and failures end it early; what was timed until then is kept.
 
     Args:
@@ -95,7 +95,7 @@ def collect(
     runs = collector.runs()
     if not runs and isinstance(failure, UserInterruptError):
         failure = UserInterruptError("interrupted before anything was measured")
-    return Outcome(runs, failure)
+    return Collected(runs, failure)
 
 
 def planned_runs(plan: BenchPlan, around: Surroundings) -> tuple[Run, ...]:
@@ -208,7 +208,7 @@ class _Collector:
             self._look(place, memory)
             yield _Warm(watch, memory)
 
-    def _started(self, load: Load) -> AbstractContextManager[BenchEngine]:
+    def _started(self, load: PlannedLoad) -> AbstractContextManager[BenchEngine]:
         launch = partial(self._launch, load.subject, load.settings, load.context_tokens)
         return launch(llama_server=self._plan.llama_server)
 
@@ -240,7 +240,7 @@ class _Collector:
         self._loaded[place].peak = higher(self._loaded[place].peak, memory.peak)
 
     def _tell(self, text: str) -> None:
-        self._on_step(Step(text, self._forecast.left(self._pending)))
+        self._on_step(Progress(text, self._forecast.left(self._pending)))
 
     def runs(self) -> tuple[Run, ...]:
         """What there is, load by load."""
@@ -288,7 +288,7 @@ def _times(taken: _Taken, part: Part) -> int:
     return len(taken.prompts if part == "prompt" else taken.decodes)
 
 
-def _name(load: Load) -> str:
+def _name(load: PlannedLoad) -> str:
     return name_of(load.subject) + ("" if load.subject.engine == DEFAULT_ENGINE else f" on {load.subject.engine}")
 
 

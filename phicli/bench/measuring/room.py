@@ -21,7 +21,7 @@ _MOST_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class PlannedLoad:
     """A model with its settings and a context of so many tokens, before it is loaded."""
 
     subject: Subject
@@ -30,7 +30,7 @@ class Load:
     context_tokens: int
 
 
-def needed(load: Load, gpus: Sequence[Gpu] = ()) -> MemorySum:
+def needed(load: PlannedLoad, gpus: Sequence[Gpu] = ()) -> MemorySum:
     """What ``load`` takes; layers go to a graphics processor only where the engine can use one."""
     layers = layers_on_gpu(load.settings, load.shape, gpus)
     return plan_memory(load.shape, load.settings, context_tokens=load.context_tokens, gpu_layers=layers)
@@ -43,7 +43,7 @@ def layers_on_gpu(settings: EngineSettings, shape: ModelShape, gpus: Sequence[Gp
     return shape.layers + 1 if settings.gpu_layers < 0 else min(settings.gpu_layers, shape.layers + 1)
 
 
-def check_room(load: Load, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> None:
+def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> None:
     """Return if ``load`` can be loaded, or if the machine does not tell its memory.
 
     Raises:
@@ -56,7 +56,7 @@ def check_room(load: Load, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> N
     check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
 
 
-def fit_together(loads: Sequence[Load], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
+def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
     """Whether all of ``loads`` can stay loaded at the same time.
 
     The weights of a file are mapped, so engines with the same file share them, unless they are repacked copies. What

@@ -23,7 +23,7 @@ _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ValueKind:
     """What a field has to be: in ``words``, and as a test. ``needed`` is False where it may be missing."""
 
     words: str
@@ -46,7 +46,7 @@ def flaws(data: Mapping[str, Any]) -> Iterator[str]:
         yield "prompt_tokens and generated_tokens are both 0; one of them has to be more"
 
 
-def _flaws(data: Mapping[str, Any], kinds: Mapping[str, Kind], before: str) -> Iterator[str]:
+def _flaws(data: Mapping[str, Any], kinds: Mapping[str, ValueKind], before: str) -> Iterator[str]:
     for name, kind in kinds.items():
         if name in data and not kind.test(data[name]):
             yield f"{before}{name} is {_shown(data[name])}; it has to be {kind.words}"
@@ -62,26 +62,26 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _or_null(kind: Kind) -> Kind:
-    return Kind(f"{kind.words}, or null", lambda value: value is None or kind.test(value), needed=False)
+def _or_null(kind: ValueKind) -> ValueKind:
+    return ValueKind(f"{kind.words}, or null", lambda value: value is None or kind.test(value), needed=False)
 
 
-def _optional(kind: Kind) -> Kind:
+def _optional(kind: ValueKind) -> ValueKind:
     return replace(kind, needed=False)
 
 
-def _whole(least: int, most: int, words: str = "") -> Kind:
+def _whole(least: int, most: int, words: str = "") -> ValueKind:
     def test(value: Any) -> bool:
         return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
-    return Kind(words or f"a whole number from {least:,} to {most:,}", test)
+    return ValueKind(words or f"a whole number from {least:,} to {most:,}", test)
 
 
-def _number(words: str, least: float, most: float) -> Kind:
+def _number(words: str, least: float, most: float) -> ValueKind:
     def test(value: Any) -> bool:  # nothing is true of NaN
         return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
 
-    return Kind(words, test)
+    return ValueKind(words, test)
 
 
 def _is_text(value: Any) -> bool:
@@ -92,26 +92,26 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-_TEXT: Final = Kind("a text that is not empty", _is_text)
-_ANY_TEXT: Final = Kind("a text", lambda value: isinstance(value, str))
-_TEXTS: Final = Kind("a list of texts", _are_texts)
-_OBJECT: Final = Kind("an object", lambda value: isinstance(value, dict))
-_FLAG: Final = Kind("true or false", lambda value: isinstance(value, bool))
+_TEXT: Final = ValueKind("a text that is not empty", _is_text)
+_ANY_TEXT: Final = ValueKind("a text", lambda value: isinstance(value, str))
+_TEXTS: Final = ValueKind("a list of texts", _are_texts)
+_OBJECT: Final = ValueKind("an object", lambda value: isinstance(value, dict))
+_FLAG: Final = ValueKind("true or false", lambda value: isinstance(value, bool))
 _TOKENS: Final = _whole(0, _MOST_TOKENS)
 _BYTES: Final = _whole(0, _MOST_BYTES, "a whole number of bytes, from 0 to one exbibyte")
 _COUNT: Final = _whole(1, _MOST_COUNT)
 _SINCE_0_MS: Final = _number("a number of milliseconds from 0 on", 0.0, _LONGEST_MS)
 _TIME: Final = _or_null(_number("a number of milliseconds above 0", _SHORTEST_MS, _LONGEST_MS))
 _AMOUNT: Final = _or_null(_number("a number from 0 on", 0.0, _MOST_NUMBER))
-_HASH: Final = Kind(
+_HASH: Final = ValueKind(
     "64 hexadecimal digits in small letters", lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value))
 )
 
-_SAMPLES: Final = Kind(
+_SAMPLES: Final = ValueKind(
     "a list of objects", lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value)
 )
 
-_RUN: Final[Mapping[str, Kind]] = {
+_RUN: Final[Mapping[str, ValueKind]] = {
     "run_id": _TEXT,
     "made_at": _TEXT,
     "model": _TEXT,
@@ -143,16 +143,16 @@ _RUN: Final[Mapping[str, Kind]] = {
     "weights_bytes": _or_null(_BYTES),
     "device": _or_null(_ANY_TEXT),
 }
-_SETTINGS: Final[Mapping[str, Kind]] = {
-    name: Kind(field.kind.words, field.kind.allows, needed=field.default is None) for name, field in FIELDS.items()
+_SETTINGS: Final[Mapping[str, ValueKind]] = {
+    name: ValueKind(field.kind.words, field.kind.allows, needed=field.default is None) for name, field in FIELDS.items()
 }
-_HARDWARE: Final[Mapping[str, Kind]] = {
+_HARDWARE: Final[Mapping[str, ValueKind]] = {
     "cpu": _or_null(_ANY_TEXT),
     "physical_cores": _or_null(_COUNT),
     "threads": _or_null(_COUNT),
     "gpus": _or_null(_TEXTS),
 }
-_SAMPLE: Final[Mapping[str, Kind]] = {
+_SAMPLE: Final[Mapping[str, ValueKind]] = {
     "prompt_ms": _TIME,
     "decode_ms": _TIME,
     "ttft_ms": _TIME,

@@ -14,7 +14,7 @@ from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.trust import judged
-from phicli.bench.tuning.types import SLOTS, Outcome
+from phicli.bench.tuning.types import SLOTS, SearchOutcome
 from phicli.bench.watch import Watch
 from phicli.catalog.load import catalog
 from phicli.errors import UsageError, UserInterruptError
@@ -37,7 +37,7 @@ class Tuning:
     """What was found for one model; ``kept`` says whether ``phi chat`` uses it from now on."""
 
     subject: Subject
-    outcome: Outcome
+    outcome: SearchOutcome
     kept: bool
     warnings: tuple[str, ...]
     hardware: Mapping[str, Any]
@@ -123,7 +123,7 @@ def _prepared(subject: Subject, around: Surroundings) -> Prepared:
 
 def _searched(
     prepared: Prepared, settings: Mapping[str, Sequence[Any]], watch: Watch, *, quick: bool
-) -> tuple[Outcome, Subject, float | None]:
+) -> tuple[SearchOutcome, Subject, float | None]:
     """What the search found, the subject with the build of the engine that ran, processors that others used."""
     subject = prepared.subject
     space = prepared.space(settings)
@@ -160,7 +160,7 @@ def _keep(prepared: Prepared, found: Tuning, *, trusted: bool) -> Tuning:
     return replace(found, warnings=(*found.warnings, problem)) if problem else found
 
 
-def _save_winners(prepared: Prepared, outcome: Outcome, subject: Subject) -> str:
+def _save_winners(prepared: Prepared, outcome: SearchOutcome, subject: Subject) -> str:
     """Save them for ``phi chat``; why that could not be done, empty where it could."""
     try:
         save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.bench.measuring.room import Load, check_room, fit_together, needed
+from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
-from phicli.bench.tuning.types import SLOTS, Job, Outcome, UseResult
+from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import smaller_kv_types, takes_kv_type, usable_bytes
@@ -82,14 +82,14 @@ class Prepared:
     def fit_together(self, several: Sequence[EngineSettings]) -> bool:
         """Whether engines with all of these settings can be loaded at the same time for measuring."""
         context = self.measured_tokens * SLOTS
-        loads = [Load(self.subject, settings, self.shape, context) for settings in several]
+        loads = [PlannedLoad(self.subject, settings, self.shape, context) for settings in several]
         return fit_together(loads, self.around.memory, self.around.gpus)
 
-    def _load(self, settings: EngineSettings, use: str = ONE_ANSWER) -> Load:
+    def _load(self, settings: EngineSettings, use: str = ONE_ANSWER) -> PlannedLoad:
         context = max(self.context_tokens, self.measured_tokens * SLOTS)
         if use == BATCH:
             context = SLOTS * max(min(self.context_tokens, _BATCH_CONTEXT), self.measured_tokens)
-        return Load(self.subject, settings, self.shape, context)
+        return PlannedLoad(self.subject, settings, self.shape, context)
 
     def _kv_type(self) -> str:
         """The most exact type with which the context fits; f16 where none does, for the message."""
@@ -103,7 +103,7 @@ class Prepared:
         return long_answers and self.fits(use, replace(self._default, repack=True))
 
 
-def tuned_of(prepared: Prepared, outcome: Outcome, build: str) -> Tuned:
+def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:
     """What is kept of ``outcome``, which has to be complete."""
     subject, cpu = prepared.subject, prepared.around.cpu
     return Tuned(
@@ -129,7 +129,7 @@ def _winner(result: UseResult) -> Winner:
     )
 
 
-def measurements_of(prepared: Prepared, outcome: Outcome, build: str) -> tuple[Measurement, ...]:
+def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> tuple[Measurement, ...]:
     """The speeds that were measured in the usual settings, one for each number of threads and layout.
 
     Only what was measured at least twice counts. There are none where nobody could use them: of a file that the

@@ -18,8 +18,8 @@ from phicli.bench.tuning.types import (
     Compared,
     Job,
     Measure,
-    Outcome,
-    Step,
+    SearchOutcome,
+    SearchStep,
     Trial,
     UseResult,
 )
@@ -88,13 +88,13 @@ class Search:
         self._best = dict(space.defaults)
         self._book = Book()
         self._duels: dict[frozenset[EngineSettings], _Duel] = {}
-        self._steps: list[Step] = []
+        self._steps: list[SearchStep] = []
         self._fighting: _Fight | None = None
         self._skipped: list[str] = []
         self._began = clock()
         self._deadline = self._began + budget_s
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchOutcome:
         """Search to the end.
 
         Raises:
@@ -110,15 +110,15 @@ class Search:
         self._confirm()
         return self.outcome()
 
-    def outcome(self, *, complete: bool = True) -> Outcome:
+    def outcome(self, *, complete: bool = True) -> SearchOutcome:
         """What was found so far."""
         results = {use: self._result(use) for use in USES}
         elapsed = self._clock() - self._began
         skipped = tuple(dict.fromkeys(self._skipped))
         steps = (*self._steps, *(() if complete else self._unfinished()))
-        return Outcome(results, steps, self._book.trials, skipped, elapsed, complete)
+        return SearchOutcome(results, steps, self._book.trials, skipped, elapsed, complete)
 
-    def _unfinished(self) -> Iterator[Step]:
+    def _unfinished(self) -> Iterator[SearchStep]:
         """The duel that was interrupted, as far as it got; its rounds decide nothing."""
         fight = self._fighting
         if fight is None or not self._duels[frozenset((fight.incumbent, fight.challenger))].rounds:
@@ -126,7 +126,7 @@ class Search:
         compared = (self._compare(fight.setting, use, fight.incumbent, fight.challenger) for use in fight.uses)
         what = in_words(fight.setting, getattr(fight.challenger, fight.setting, ""))
         undecided = tuple(replace(one, verdict=OPEN) for one in compared)
-        yield Step(fight.setting, what, fight.incumbent, fight.challenger, undecided)
+        yield SearchStep(fight.setting, what, fight.incumbent, fight.challenger, undecided)
 
     def _try(self, setting: str, value: Any) -> None:
         """One value, with the settings that are best so far for each use; the conversation's come first.
@@ -152,7 +152,7 @@ class Search:
                 self._skipped.append(f"{in_words(setting, value)}: the time was up")
                 return
             compared = [self._compare(setting, use, incumbent, challenger) for use in uses]
-            self._steps.append(Step(setting, in_words(setting, value), incumbent, challenger, tuple(compared)))
+            self._steps.append(SearchStep(setting, in_words(setting, value), incumbent, challenger, tuple(compared)))
             self._best |= {one.use: challenger for one in compared if one.verdict == WON}
             if any(one.verdict == OPEN for one in compared):
                 self._skipped.append(f"{in_words(setting, value)}: undecided when the time was up")
@@ -247,7 +247,7 @@ class Search:
                 self._best |= dict.fromkeys(uses, default)
                 continue
             compared = [self._compare(setting, use, default, winner) for use in uses]
-            self._steps.append(Step(setting, f"{what}, again", default, winner, tuple(compared)))
+            self._steps.append(SearchStep(setting, f"{what}, again", default, winner, tuple(compared)))
             self._best |= {one.use: default for one in compared if one.verdict != WON}
 
     def _rounds(self, default: EngineSettings, winner: EngineSettings) -> list[tuple[Trial, Trial]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning, spoilt
-from phicli.bench.tuning.types import Outcome
+from phicli.bench.tuning.types import SearchOutcome
 
 _ANEW: Final = "winners and speeds may be chance, and nothing of it is kept; close them and tune again; until then"
 
@@ -21,12 +21,14 @@ class Judgement:
     before, or an estimate that says how far it may be off. Only the history has the search, with the warning.
     """
 
-    outcome: Outcome
+    outcome: SearchOutcome
     warning: str | None
     trusted: bool
 
 
-def judged(outcome: Outcome, around: Surroundings, used_by_others: float | None, *, earlier: bool = False) -> Judgement:
+def judged(
+    outcome: SearchOutcome, around: Surroundings, used_by_others: float | None, *, earlier: bool = False
+) -> Judgement:
     """What of ``outcome`` can be trusted on a machine that others used as well.
 
     Winners that were found between the work of others become the defaults again.

@@ -83,7 +83,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SearchStep:
     """A duel and what it meant for each use that it was about; ``value`` is the challenger's."""
 
     setting: str
@@ -134,14 +134,14 @@ class UseResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SearchOutcome:
     """All that a search found; ``skipped`` says in words what was not tried, and why.
 
     ``complete`` is False when it was interrupted: then nothing may be kept of it.
     """
 
     results: Mapping[str, UseResult]
-    steps: tuple[Step, ...]
+    steps: tuple[SearchStep, ...]
     trials: tuple[Trial, ...]
     skipped: tuple[str, ...]
     elapsed_s: float

@@ -19,7 +19,7 @@ from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
-from phicli.hub.in_place.registry import LocalModel, damaged_records, registered
+from phicli.hub.in_place.registry import RegisteredModel, damaged_records, registered
 from phicli.hub.layout import (
     content_of,
     entries_of,
@@ -109,7 +109,7 @@ class PartialDownload:
 class ModelInPlace:
     """A registered model, and its file as it is now: ``verified_at`` as in :class:`CachedModel`."""
 
-    model: LocalModel
+    model: RegisteredModel
     is_there: bool
     verified_at: float | None
 
@@ -132,7 +132,7 @@ class Inventory:
     models_bytes: int
 
     @property
-    def registered(self) -> tuple[LocalModel, ...]:
+    def registered(self) -> tuple[RegisteredModel, ...]:
         """The models in place, without how they are now."""
         return tuple(one.model for one in self.in_place)
 
@@ -176,7 +176,7 @@ def known_repos(book: Catalog | None = None) -> dict[str, Known]:
     return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
 
 
-def _in_place(model: LocalModel) -> ModelInPlace:
+def _in_place(model: RegisteredModel) -> ModelInPlace:
     record = verified.recorded(model.path)
     return ModelInPlace(model, model.path.exists(), record.verified_at if record else None)
 

@@ -29,7 +29,7 @@ from phicli.hub.archive.unfinished import abandoned, remove_abandoned
 from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_writable, unchangeable
 from phicli.hub.disk.inventory import Inventory, Known, PartialDownload, inventory, known_repos
 from phicli.hub.disk.removal import is_companion
-from phicli.hub.in_place.registry import LocalModel, imports_dir, unregister
+from phicli.hub.in_place.registry import RegisteredModel, imports_dir, unregister
 from phicli.hub.layout import entries_of, is_within, lock_path, refs_of, repo_root, snapshots_of
 
 QUIET_S: Final = 900.0
@@ -64,7 +64,7 @@ class PrunePlan:
     partials: tuple[PartialDownload, ...]
     kept: tuple[KeptPartial, ...]
     revisions: tuple[Superseded, ...]
-    registrations: tuple[LocalModel, ...]
+    registrations: tuple[RegisteredModel, ...]
     deletion: Deletion | None
     leftovers: tuple[Path, ...] = ()
     leftover_bytes: int = 0

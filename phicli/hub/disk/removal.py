@@ -14,7 +14,7 @@ from phicli.hub import verified
 from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_writable, unchangeable
 from phicli.hub.disk.inventory import CachedModel, Inventory, inventory
 from phicli.hub.disk.selection import pick
-from phicli.hub.in_place.registry import LocalModel, imported_folder, shares_folder, unregister
+from phicli.hub.in_place.registry import RegisteredModel, imported_folder, shares_folder, unregister
 from phicli.hub.layout import entries_of, repo_root, snapshot_folder, snapshots_of
 
 _COMPANION: Final = re.compile(r"(readme|licen[cs]e|notice)[^/]*|\.gitattributes", re.IGNORECASE)
@@ -30,7 +30,7 @@ class RemovalPlan:
 
     name: str
     models: tuple[CachedModel, ...]
-    registrations: tuple[LocalModel, ...]
+    registrations: tuple[RegisteredModel, ...]
     imported: tuple[Path, ...]
     deletion: Deletion | None
     freed_bytes: int
@@ -79,14 +79,14 @@ def is_companion(name: str) -> bool:
     return _COMPANION.fullmatch(name.rpartition("/")[2]) is not None
 
 
-def _no_longer_needed(found: Inventory, going: Collection[LocalModel]) -> tuple[Path, ...]:
+def _no_longer_needed(found: Inventory, going: Collection[RegisteredModel]) -> tuple[Path, ...]:
     """Folders of imports that no name but those that go leads into."""
     staying = [model for model in found.registered if model not in going]
     folders = dict.fromkeys(folder for model in going if (folder := imported_folder(model)) is not None)
     return tuple(folder for folder in folders if not any(shares_folder(model, folder) for model in staying))
 
 
-def _standing_for(found: Inventory, models: Collection[CachedModel]) -> tuple[LocalModel, ...]:
+def _standing_for(found: Inventory, models: Collection[CachedModel]) -> tuple[RegisteredModel, ...]:
     """Registrations of files that go."""
     going = {os.path.realpath(part.path) for model in models for part in model.parts}
     return tuple(model for model in found.registered if os.path.realpath(model.path) in going)

@@ -10,7 +10,7 @@ from phicli.catalog.quants import same_quant
 from phicli.catalog.resolve import resolve
 from phicli.errors import NotFoundError, UsageError
 from phicli.hub.disk.inventory import CachedModel, Inventory
-from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.in_place.registry import RegisteredModel
 
 _SHOWN: Final = 8
 
@@ -20,7 +20,7 @@ class Picked:
     """What a name means: models in the cache, or one that is registered in place."""
 
     models: tuple[CachedModel, ...]
-    registered: tuple[LocalModel, ...] = ()
+    registered: tuple[RegisteredModel, ...] = ()
 
 
 def pick(found: Inventory, name: str | None) -> Picked:

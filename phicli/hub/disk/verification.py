@@ -17,7 +17,7 @@ from phicli.hub.disk.inventory import CachedModel
 from phicli.hub.disk.removal import entries_of_model
 from phicli.hub.disk.selection import Picked
 from phicli.hub.hashing import sha256_of
-from phicli.hub.in_place.registry import LocalModel
+from phicli.hub.in_place.registry import RegisteredModel
 from phicli.hub.layout import content_of, repo_root, snapshot_folder
 from phicli.hub.types import Progress
 
@@ -29,7 +29,7 @@ _DAMAGED: Final = frozenset({"bad", "missing"})
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FileVerdict:
     """What became of one file.
 
     ``unknown``: nobody promised a hash; the one it has now was recorded, and the next time it is compared with. Hashes
@@ -50,14 +50,14 @@ class Verdict:
 
 def verify(
     picked: Picked, folder: Path, *, on_progress: Progress, fetch_again: FetchAgain | None = None
-) -> tuple[Verdict, ...]:
+) -> tuple[FileVerdict, ...]:
     """One verdict a file, in the order of ``picked``.
 
     With ``fetch_again`` what is damaged in the cache ``folder`` is deleted, once the hub was asked, and downloaded
     again; then it is hashed once more. Where that fails the verdict tells why: an ask that fails leaves the files as
     they were.
     """
-    verdicts: list[Verdict] = []
+    verdicts: list[FileVerdict] = []
     damaged: list[CachedModel] = []
     for model in picked.models:
         found = list(_of_cached(model, on_progress))
@@ -72,7 +72,7 @@ def verify(
     return tuple(verdicts)
 
 
-def require_sound(verdicts: tuple[Verdict, ...], data: dict[str, object]) -> None:
+def require_sound(verdicts: tuple[FileVerdict, ...], data: dict[str, object]) -> None:
     """Return if no file is damaged.
 
     Raises:
@@ -94,23 +94,23 @@ def require_sound(verdicts: tuple[Verdict, ...], data: dict[str, object]) -> Non
     raise IntegrityError(f"{first.name} is damaged: {what}{more}", hint, data=data)
 
 
-def _is_damaged(verdicts: list[Verdict]) -> bool:
+def _is_damaged(verdicts: list[FileVerdict]) -> bool:
     return any(one.status in _DAMAGED for one in verdicts)
 
 
-def _of_cached(model: CachedModel, on_progress: Progress) -> Iterator[Verdict]:
+def _of_cached(model: CachedModel, on_progress: Progress) -> Iterator[FileVerdict]:
     for part in model.parts:
-        blank = Verdict(model.name, part.path, part.size_bytes, "missing", part.promised_sha256, fixable=True)
+        blank = FileVerdict(model.name, part.path, part.size_bytes, "missing", part.promised_sha256, fixable=True)
         if part.problem is not None:
             yield replace(blank, reason=part.problem)
         else:
             yield _hashed(blank, on_progress)
 
 
-def _of_registered(model: LocalModel, on_progress: Progress) -> Iterator[Verdict]:
+def _of_registered(model: RegisteredModel, on_progress: Progress) -> Iterator[FileVerdict]:
     for path in parts_of(model.path):
         promised = model.sha256 if path == model.path else None
-        blank = Verdict(model.name, path, 0, "missing", promised)
+        blank = FileVerdict(model.name, path, 0, "missing", promised)
         try:
             size_bytes = path.stat().st_size
         except OSError as error:
@@ -119,7 +119,7 @@ def _of_registered(model: LocalModel, on_progress: Progress) -> Iterator[Verdict
         yield _hashed(replace(blank, size_bytes=size_bytes), on_progress)
 
 
-def _hashed(blank: Verdict, on_progress: Progress) -> Verdict:
+def _hashed(blank: FileVerdict, on_progress: Progress) -> FileVerdict:
     """The verdict on a file that is there."""
     record = verified.recorded(blank.path)
     promised = blank.expected_sha256 or (record.sha256 if record else None)
@@ -149,8 +149,8 @@ def _access_time_kept(path: Path) -> Iterator[os.stat_result]:
 
 
 def _repaired(
-    verdicts: list[Verdict], model: CachedModel, folder: Path, on_progress: Progress, fetch_again: FetchAgain
-) -> list[Verdict]:
+    verdicts: list[FileVerdict], model: CachedModel, folder: Path, on_progress: Progress, fetch_again: FetchAgain
+) -> list[FileVerdict]:
     """The verdicts after ``model`` was downloaded again, or why it was not."""
     paths = {part.path for part in model.parts}
     damaged = {one.path for one in verdicts if one.status in _DAMAGED} & paths
@@ -162,7 +162,7 @@ def _repaired(
     return [_after_fix(one, again.get(one.path)) for one in verdicts]
 
 
-def _not_fixed(verdict: Verdict, why: str) -> Verdict:
+def _not_fixed(verdict: FileVerdict, why: str) -> FileVerdict:
     """The verdict on what could not be downloaded; it may be deleted by then."""
     if os.path.lexists(verdict.path) or verdict.status == "missing":
         return replace(verdict, not_fixed=why)
@@ -204,7 +204,7 @@ def _seen_again(model: CachedModel) -> CachedModel:
     return replace(model, parts=tuple(parts))
 
 
-def _after_fix(before: Verdict, now: Verdict | None) -> Verdict:
+def _after_fix(before: FileVerdict, now: FileVerdict | None) -> FileVerdict:
     if now is None or before.status not in _DAMAGED:
         return before
     return replace(now, status="fixed") if now.status in ("ok", "unknown") else now

@@ -12,7 +12,7 @@ from phicli.gguf_file.names import parts_of, stem_of, whole_size
 from phicli.hub.in_place.matching import Identity, identify
 from phicli.hub.in_place.registry import (
     CHOOSE,
-    LocalModel,
+    RegisteredModel,
     check_name,
     find,
     free_name,
@@ -30,7 +30,7 @@ from phicli.paths import data_dir, expand
 class Registration:
     """What :func:`register` did: ``already`` when the same file had this name before."""
 
-    model: LocalModel
+    model: RegisteredModel
     identity: Identity
     already: bool
 
@@ -73,16 +73,16 @@ def register(
     return Registration(model, identity, already)
 
 
-def _keep(model: LocalModel, *, instead_of: LocalModel | None) -> None:
+def _keep(model: RegisteredModel, *, instead_of: RegisteredModel | None) -> None:
     with writing("the folder", data_dir(), "set PHI_HOME to a folder that you may write"):
         if instead_of is not None and instead_of.name != model.name:
             unregister(instead_of.name)
         remember(model)
 
 
-def _model(name: str, path: Path, size_bytes: int, identity: Identity, origin: str) -> LocalModel:
+def _model(name: str, path: Path, size_bytes: int, identity: Identity, origin: str) -> RegisteredModel:
     match = identity.match
-    return LocalModel(
+    return RegisteredModel(
         name=name,
         path=path,
         variant_id=match.variant.id if match else None,
@@ -98,7 +98,7 @@ def _free_name(path: Path, label: str | None, origin: str) -> str:
     return free_name(label or stem_of(path.name), "local" if origin == "import" else origin)
 
 
-def _same_file(path: Path) -> LocalModel | None:
+def _same_file(path: Path) -> RegisteredModel | None:
     return next((model for model in registered() if _same(model.path, path)), None)
 
 

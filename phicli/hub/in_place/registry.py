@@ -28,7 +28,7 @@ CHOOSE: Final = "choose another name: phi cache import FILE --as NAME"
 
 
 @dataclass(frozen=True, slots=True)
-class LocalModel:
+class RegisteredModel:
     """A registered file; of a split model ``path`` is the first part and ``size_bytes`` the sum of all.
 
     ``variant_id`` is None for what the catalogue does not know. ``sha256`` is that of the file at ``path`` as hashed
@@ -46,7 +46,7 @@ class LocalModel:
     origin: str
 
 
-def remember(model: LocalModel) -> None:
+def remember(model: RegisteredModel) -> None:
     """Write the record of ``model``, in place of one of the same name.
 
     Raises:
@@ -55,7 +55,7 @@ def remember(model: LocalModel) -> None:
     write_atomically(_record_path(model.name), json.dumps(asdict(model) | {"path": str(model.path)}).encode())
 
 
-def registered() -> tuple[LocalModel, ...]:
+def registered() -> tuple[RegisteredModel, ...]:
     """All registered models by name, whether or not their files are still there; a damaged record is left out."""
     return tuple(model for file in _records() if (model := _load(file)) is not None)
 
@@ -65,7 +65,7 @@ def damaged_records() -> tuple[Path, ...]:
     return tuple(file for file in _records() if _load(file) is None and file.exists())
 
 
-def find(name: str) -> LocalModel | None:
+def find(name: str) -> RegisteredModel | None:
     """The model registered as ``name`` (case and separators do not matter), or None."""
     wanted = squash(name)
     return next((model for model in registered() if squash(model.name) == wanted), None)
@@ -80,12 +80,12 @@ def unregister(name: str) -> bool:
     return True
 
 
-def is_current(model: LocalModel) -> bool:
+def is_current(model: RegisteredModel) -> bool:
     """Whether the file (all parts of it) is still there, with the size it had."""
     return whole_size(model.path) == model.size_bytes
 
 
-def imported_folder(model: LocalModel) -> Path | None:
+def imported_folder(model: RegisteredModel) -> Path | None:
     """The folder that the import of an archive made for ``model``: what ``phi`` may delete. None for others' files.
 
     What counts is where the file really is, whatever the record says about the way there.
@@ -99,7 +99,7 @@ def imported_folder(model: LocalModel) -> Path | None:
     return folder if folder.is_dir() and not folder.is_symlink() else None
 
 
-def shares_folder(model: LocalModel, folder: Path) -> bool:
+def shares_folder(model: RegisteredModel, folder: Path) -> bool:
     """Whether the file of ``model`` really lies in ``folder``."""
     return Path(os.path.realpath(model.path)).is_relative_to(os.path.realpath(folder))
 
@@ -150,16 +150,16 @@ def _records() -> list[Path]:
         return []
 
 
-def _load(file: Path) -> LocalModel | None:
+def _load(file: Path) -> RegisteredModel | None:
     try:
         values: dict[str, Any] = json.loads(read_small(file))
-        model = LocalModel(**(values | {"path": Path(values["path"])}))
+        model = RegisteredModel(**(values | {"path": Path(values["path"])}))
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return None
     return model if file.stem == model.name and _is_sound(model) else None
 
 
-def _is_sound(model: LocalModel) -> bool:
+def _is_sound(model: RegisteredModel) -> bool:
     """Whether the record can be what it says: it is a file that anybody may have edited."""
     texts = (model.variant_id, model.quant, model.origin)
     numbers = (model.size_bytes, model.mtime_ns)

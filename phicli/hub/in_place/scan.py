@@ -10,7 +10,7 @@ from phicli.hub.in_place.lm_studio import find_lm_studio
 from phicli.hub.in_place.matching import Identity, identify
 from phicli.hub.in_place.ollama import find_ollama
 from phicli.hub.in_place.registration import register
-from phicli.hub.in_place.registry import LocalModel, registered
+from phicli.hub.in_place.registry import RegisteredModel, registered
 from phicli.hub.in_place.types import Findings, FoundFile, Skipped
 from phicli.hub.types import Progress, silent
 from phicli.hub.write_errors import UnwritableError
@@ -22,7 +22,7 @@ class Scanned:
 
     file: FoundFile
     identity: Identity
-    model: LocalModel | None
+    model: RegisteredModel | None
 
     @property
     def is_new(self) -> bool:

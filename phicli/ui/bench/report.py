@@ -16,12 +16,12 @@ from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from phicli.bench.local import Findings
+    from phicli.bench.local import BenchFindings
     from phicli.bench.quality import Quality
     from phicli.bench.runs.compare import BaselineResult, Ratio
 
 
-def print_findings(terminal: Terminal, found: Findings, *, output: str, plot: Path | None, command: str) -> None:
+def print_findings(terminal: Terminal, found: BenchFindings, *, output: str, plot: Path | None, command: str) -> None:
     """Show what was measured, then fail if something failed; as ``json`` both are in one object.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from phicli.bench.tuning.autotune import Forgotten, Tuning
 from phicli.bench.tuning.space import LABELS
-from phicli.bench.tuning.types import Compared, Outcome, Step, UseResult
+from phicli.bench.tuning.types import Compared, SearchOutcome, SearchStep, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import value_text
@@ -41,7 +41,7 @@ _COSTS = {
 }
 
 
-def print_tuning(terminal: Terminal, subject: Subject, outcome: Outcome, *, kept: bool) -> None:
+def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *, kept: bool) -> None:
     """What was found to standard output, and what becomes of it to standard error.
 
     Raises:
@@ -104,7 +104,7 @@ def print_forgotten(terminal: Terminal, forgotten: Forgotten, *, as_json: bool) 
         terminal.say(f"the tuned settings of {models} are forgotten; the defaults are used")
 
 
-def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
+def _sections(outcome: SearchOutcome, width: int | None) -> Iterator[Section]:
     results = tuple(outcome.results.values())
     rows = tuple(_row(one) for one in results)
     points = [f"{USE_WORDS[one.use]}: {_COSTS[one.use]}" for one in results]
@@ -116,7 +116,7 @@ def _sections(outcome: Outcome, width: int | None) -> Iterator[Section]:
     yield Section("Not tried", points=outcome.skipped)
 
 
-def _table_of_steps(outcome: Outcome, width: int | None) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
+def _table_of_steps(outcome: SearchOutcome, width: int | None) -> tuple[tuple[tuple[str, ...], ...], tuple[int, ...]]:
     """Each step for each use, in the columns for which ``width`` has room, and which of them have numbers."""
     rows = [_tried(step, one) for step in outcome.steps for one in step.compared]
     if not rows:
@@ -143,7 +143,7 @@ def _seconds(milliseconds: float | None) -> str:
     return f"{milliseconds / 1000:.2f} s" if milliseconds >= 1000 else f"{milliseconds:.1f} ms"
 
 
-def _tried(step: Step, one: Compared) -> tuple[str, ...]:
+def _tried(step: SearchStep, one: Compared) -> tuple[str, ...]:
     few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
     between = "" if few else f" ({one.low:.2f} to {one.high:.2f})"
     ratio = f"{one.ratio:.2f} x"
@@ -151,13 +151,13 @@ def _tried(step: Step, one: Compared) -> tuple[str, ...]:
     return step.value, _against(step), USE_WORDS[one.use], *said
 
 
-def _against(step: Step) -> str:
+def _against(step: SearchStep) -> str:
     if step.setting not in LABELS:
         return "the defaults"
     return value_text(getattr(step.incumbent, step.setting))
 
 
-def _notes(outcome: Outcome) -> Iterator[str]:
+def _notes(outcome: SearchOutcome) -> Iterator[str]:
     won = [one for step in outcome.steps for one in step.compared if one.verdict == WON]
     if any(len(one.rounds) >= _LEAST_FOR_INTERVAL and one.low is not None and one.low <= 1 for one in won):
         yield "what is taken with an interval that includes 1 was faster in each of its rounds"

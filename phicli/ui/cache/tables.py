@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
-from phicli.hub.disk.verification import Verdict
+from phicli.hub.disk.verification import FileVerdict
 from phicli.hub.types import Progress
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen
@@ -73,7 +73,7 @@ def hashing(screen: PullScreen) -> Progress:
     return lambda what, done_bytes, total_bytes: screen.phase(how_far(what, done_bytes, total_bytes))
 
 
-def verdict_data(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def verdict_data(verdicts: Sequence[FileVerdict]) -> dict[str, Any]:
     """What ``phi cache verify --json`` carries."""
     files = [
         {
@@ -91,7 +91,7 @@ def verdict_data(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return {"files": files}
 
 
-def print_verdicts(terminal: Terminal, verdicts: Sequence[Verdict]) -> None:
+def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
     """One line a file.
 
     Raises:
@@ -136,7 +136,7 @@ def _local_row(one: ModelInPlace) -> dict[str, str]:
     }
 
 
-def _verdict_row(one: Verdict) -> dict[str, str]:
+def _verdict_row(one: FileVerdict) -> dict[str, str]:
     actual = one.actual_sha256 or ""
     promised = (one.expected_sha256 or "") if one.status == "bad" else ""
     return {

@@ -16,7 +16,7 @@ from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
-from phicli.bench.measuring.room import Load, needed
+from phicli.bench.measuring.room import PlannedLoad, needed
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.chat_format import format_by_name
@@ -125,7 +125,7 @@ def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
     around = look_around()
     (subject,) = subjects(["tiny-phi"])
     shape, settings = shape_of(read_header(TINY_PHI)), EngineSettings(threads=around.cpu.physical_cores)
-    bytes_needed = needed(Load(subject, settings, shape, 256 * wanted)).resident_bytes
+    bytes_needed = needed(PlannedLoad(subject, settings, shape, 256 * wanted)).resident_bytes
     exact = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed, "the test"), gpus=())
     less = replace(around, memory=Memory(2 * bytes_needed, 2 * bytes_needed - 2, "the test"), gpus=())
     asked = items(*(f"question {number}" for number in range(9)))

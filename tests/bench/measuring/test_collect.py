@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, Outcome, Step, collect, planned_runs
+from phicli.bench.measuring.collect import BenchPlan, Collected, Progress, collect, planned_runs
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.errors import EngineError, UserInterruptError
 from phicli.records.run import Workload
@@ -17,7 +17,7 @@ def no_energy(*, gpu: bool = False) -> EnergyMeter:
     return EnergyMeter()
 
 
-def measured(plan: BenchPlan, laboratory: Laboratory | None = None, steps: list[Step] | None = None) -> Outcome:
+def measured(plan: BenchPlan, laboratory: Laboratory | None = None, steps: list[Progress] | None = None) -> Collected:
     laboratory = laboratory or Laboratory()
     on_step = None if steps is None else steps.append
     return collect(plan, around(), launch=laboratory.launch, open_energy=no_energy, on_step=on_step)
@@ -117,7 +117,7 @@ def test_a_part_that_is_left_out_is_never_asked_for() -> None:
 
 
 def test_steps_say_how_long_the_rest_takes() -> None:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     measured(BenchPlan((load(threads=3),), (Workload(100, 16, 50),), 2), steps=steps)
     assert [step.text for step in steps] == [
         "loading phi-4-mini:q4_k_m",
@@ -132,7 +132,7 @@ def test_steps_say_how_long_the_rest_takes() -> None:
 
 
 def test_a_forecast_from_the_warm_up() -> None:
-    steps: list[Step] = []
+    steps: list[Progress] = []
     measured(BenchPlan((load(threads=3),), (Workload(64, 0, 0),), 4), steps=steps)
     prompt_ms = (7 + 64 * 3) / 64
     assert steps[2].left_s == pytest.approx(4 * 64 * prompt_ms / 1000)

@@ -9,7 +9,7 @@ import pytest
 
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, threads_to_try, untuned, values_to_try
-from phicli.bench.tuning.types import Outcome
+from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
@@ -33,11 +33,11 @@ def space(
     return Space(untuned(CORES, "f16", lambda use: repack and use != ONE_ANSWER), values, fits)
 
 
-def searched(machine: TunableMachine, where: Space | None = None, *, budget_s: float = 1e9) -> Outcome:
+def searched(machine: TunableMachine, where: Space | None = None, *, budget_s: float = 1e9) -> SearchOutcome:
     return Search(where or space(), machine, budget_s=budget_s, clock=machine.clock).run()
 
 
-def changed(found: Outcome) -> dict[str, EngineSettings]:
+def changed(found: SearchOutcome) -> dict[str, EngineSettings]:
     return {use: one.winner for use, one in found.results.items() if one.winner != one.default}
 
 

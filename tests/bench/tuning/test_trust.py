@@ -6,7 +6,7 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, untuned, values_to_try
 from phicli.bench.tuning.trust import Judgement, judged
-from phicli.bench.tuning.types import Outcome
+from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.hardware.types import Cpu
 from phicli.records.tuned import USES
@@ -15,7 +15,7 @@ from tests.fakes.tunable_machine import TunableMachine
 AROUND = Surroundings(Cpu("Some CPU 9000", 2, 2), None, (), "Linux", None)
 
 
-def searched(machine: TunableMachine) -> Outcome:
+def searched(machine: TunableMachine) -> SearchOutcome:
     values = values_to_try(2, 2, longest_prompt=700, repackable=True, given={})
     space = Space(untuned(2, "f16", lambda use: False), values, lambda use, settings: True)
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
