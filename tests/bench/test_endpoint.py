@@ -113,7 +113,7 @@ def test_failures_are_counted_and_the_rest_goes_on() -> None:
 def test_it_gives_up_after_failures_in_a_row() -> None:
     level, endpoint = level_of(always(status=503), LoadLevel(32, 4, 2, 50))
     assert "503" in level.stopped
-    assert 3 <= len(endpoint.chats) <= 6
+    assert 3 <= len(endpoint.chats) <= 4  # the third failure ends it; the other thread may have begun one more
     assert level.answers == ()
 
 

@@ -62,7 +62,10 @@ def run_level(
 
 @dataclass(slots=True)
 class _Loop:
-    """The threads and what they found; they are daemons, so that one that hangs keeps nobody."""
+    """The threads and what they found; they are daemons, so that one that hangs keeps nobody.
+
+    The thread whose failure is one too many stops them all, so that no further request is sent; ``why`` is its message.
+    """
 
     make: Callable[[int], Result]
     load: LoadLevel
@@ -71,6 +74,9 @@ class _Loop:
     began_at: dict[int, float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     last_s: float = 0.0
+    why: str = ""
+    _failed_in_a_row: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> None:
         numbers = itertools.count()  # its next() is one step for all threads
@@ -88,18 +94,26 @@ class _Loop:
             result: Result | None = None
             try:
                 result = self.make(number)
-                if isinstance(result, Failure) and result.is_final:
-                    self.stop.set()
+                self._watch(result)
             except (RuntimeError, ValueError):  # what a client raises that was closed meanwhile
                 if not self.stop.is_set():
                     raise
             finally:
                 self.ended.put((number, result))
 
+    def _watch(self, result: Result) -> None:
+        """Stop all threads at a failure that is final, or at the last one of too many in a row."""
+        with self._lock:
+            failed = isinstance(result, Failure)
+            self._failed_in_a_row = self._failed_in_a_row + 1 if failed else 0
+            most = max(_ROW, self.load.concurrency)
+            if isinstance(result, Failure) and (result.is_final or self._failed_in_a_row >= most):
+                self.why = self.why or result.message
+                self.stop.set()
+
 
 def _collect(loop: _Loop, client: EndpointClient, limits: Limits, progress: Progress) -> str:
     """Gather results until all are there; why it ended before, else nothing."""
-    row = 0
     while len(loop.results) < loop.load.requests:
         try:
             number, result = loop.ended.get(timeout=_LOOK_S)
@@ -113,9 +127,8 @@ def _collect(loop: _Loop, client: EndpointClient, limits: Limits, progress: Prog
             raise RuntimeError("a request ended in an unexpected way")
         loop.add(number, result)
         progress(len(loop.results))
-        row = row + 1 if isinstance(result, Failure) else 0
-        if isinstance(result, Failure) and (result.is_final or row >= max(_ROW, loop.load.concurrency)):
-            return result.message
+        if loop.why and loop.ended.empty():
+            return loop.why
     return ""
 
 
