@@ -18,11 +18,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import sys
+import time
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
+_LOG_WAIT_S = 2.0
+_LOG_PAUSE_S = 0.05
 _STACK_BYTES = 1 << 27
 _FLASH_ATTENTION = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 
@@ -98,6 +102,20 @@ def parameters(config: dict[str, Any]) -> Any:
     return params
 
 
+def finish_log() -> None:
+    """Wait until the reason for a failure is in the log: a thread of llama.cpp writes it, and ends with this process.
+
+    The log is empty while all is well. It is complete when it has something and has stopped growing.
+    """
+    deadline, before = time.monotonic() + _LOG_WAIT_S, 0
+    while stat.S_ISREG(os.fstat(2).st_mode) and time.monotonic() < deadline:
+        size = os.fstat(2).st_size
+        if size and size == before:
+            return
+        before = size
+        time.sleep(_LOG_PAUSE_S)
+
+
 def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
@@ -114,6 +132,7 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(config))
     except (RuntimeError, ValueError, OverflowError, TypeError) as error:
+        finish_log()
         print(json.dumps({"error": str(error)}), flush=True)
         os._exit(_LOAD_FAILED)
     print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
