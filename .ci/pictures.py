@@ -1,4 +1,4 @@
-"""Draws the pictures of the README: real commands, run in a terminal of fixed size, with tiny-phi or a simulated machine.
+"""Draws the pictures of the README: real commands in a terminal of fixed size, with tiny-phi or a simulated machine.
 
 ``python .ci/pictures.py`` writes them; ``generate.py`` writes them too, and its ``--check`` compares. A picture is of a
 command whose output is the same on every machine. Linux and macOS only: a pseudo-terminal is needed.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import io
+import itertools
 import os
 import pty
+import re
 import select
-import shutil
 import struct
 import subprocess
 import sys
@@ -44,7 +45,9 @@ CODE = """\
 {styles}
 </style>
 <defs>
-<clipPath id="{unique_id}-clip-terminal"><rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>
+<clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" />
+</clipPath>
 {lines}
 </defs>
 {chrome}
@@ -82,7 +85,7 @@ PICTURES = (
     Picture(
         "chat",
         ("chat", "tiny-phi"),
-        ("What is the capital of France?", "Who wrote Hamlet?", "/help"),
+        ("What is the capital of France?", "And of Italy?", "My name is Ada.", "What is my name?", "/help"),
     ),
 )
 
@@ -169,8 +172,9 @@ def draw(picture: Picture, screen: Screen) -> str:
     if picture.typed and lines[-1].plain.strip() == PROMPT.strip():
         lines.pop()
     console = Console(
-        record=True, file=io.StringIO(), width=COLUMNS, force_terminal=True, color_system="truecolor", legacy_windows=False
-    )
+        record=True, file=io.StringIO(), width=COLUMNS, force_terminal=True, color_system="truecolor",
+        legacy_windows=False,
+    )  # fmt: skip
     for line in lines:
         console.print(line, no_wrap=True, crop=True, highlight=False)
     svg = console.export_svg(title=picture.shown, theme=MONOKAI, code_format=CODE, unique_id=f"phi-{picture.name}")
@@ -179,21 +183,22 @@ def draw(picture: Picture, screen: Screen) -> str:
 
 def _line(cells: Mapping[int, Any]) -> Text:
     text = Text()
-    for x in range(COLUMNS):
-        cell = cells[x]
-        color = None if cell.fg == "default" else COLORS.get(cell.fg, cell.fg.replace("bright", "bright_"))
-        if color is not None and len(color) == 6 and all(letter in "0123456789abcdef" for letter in color):
-            color = f"#{color}"
-        text.append(cell.data, Style(color=color, bold=cell.bold or None, italic=cell.italics or None))
+    for style, part in itertools.groupby((cells[x] for x in range(COLUMNS)), _style):
+        text.append("".join(cell.data for cell in part), style)
     text.rstrip()
     return text
 
 
+def _style(cell: Any) -> Style:
+    """The style of a character, from pyte's names to Rich's."""
+    color = None if cell.fg == "default" else COLORS.get(cell.fg, cell.fg.replace("bright", "bright_"))
+    if color is not None and re.fullmatch(r"[0-9a-f]{6}", color):
+        color = f"#{color}"
+    return Style(color=color, bold=cell.bold or None, italic=cell.italics or None)
+
+
 def main() -> int:
     """Write the pictures."""
-    if shutil.which("stty") is None:
-        print("no terminal can be simulated here")
-        return 1
     for path, text in pictures():
         path.write_text(text, encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
