@@ -153,11 +153,17 @@ def _play(picture: Picture, screen: Screen, terminal: int) -> None:
             if not data:
                 return
             stream.feed(data)
-        elif picture.typed and screen.display[screen.cursor.y].rstrip() == PROMPT.rstrip():
+        elif picture.typed and _prompts(screen) == len(picture.typed) - len(waiting) + 1:
             if not waiting:
                 return
             _write(terminal, waiting.pop(0) + "\r")
     raise SystemExit(f"{picture.shown} did not end in {LIMIT_S:.0f} s")
+
+
+def _prompts(screen: Screen) -> int:
+    """How many prompts are on the screen; 0 where the command does not wait at the last one."""
+    waits = screen.display[screen.cursor.y].rstrip() == PROMPT.rstrip()
+    return sum(line.startswith(PROMPT.rstrip()) for line in screen.display) if waits else 0
 
 
 def _write(terminal: int, text: str) -> None:

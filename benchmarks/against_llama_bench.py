@@ -176,7 +176,8 @@ def main() -> int:
         row(f"prompt, {given.prompt_tokens} tokens", prompts[0], prompts[1], given.within),
         row(f"generation, {given.tokens} tokens", answers[0], answers[1], given.within),
     ]
-    print(f"| | phi bench | llama-bench | ratio | 95 % confidence interval | of the fastest | within {given.within:.0%} |")
+    head = ("", "phi bench", "llama-bench", "ratio", "95 % confidence interval", "of the fastest")
+    print(f"| {' | '.join([*head, f'within {given.within:.0%}'])} |".replace("|  |", "| |"))
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     print("\n".join(f"| {' | '.join(one.cells)} |" for one in rows))
     rates = [statistics.fmean(theirs.decode) for _, theirs in pairs]
