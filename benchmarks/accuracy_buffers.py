@@ -20,8 +20,8 @@ from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape, shape_of
-from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.memory import available_memory
 from tests.support.skeleton import write_skeleton
