@@ -66,7 +66,7 @@ def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> Non
 
 
 def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:
-    """The request with the quantisation that suits this machine, where none was asked for and none is there."""
+    """The request with the quantization that suits this machine, where none was asked for and none is there."""
     variant = request.variant
     if request.quant or variant is None or present_file(request, cache_folder()) is not None:
         return request

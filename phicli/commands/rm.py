@@ -13,7 +13,7 @@ def rm(
     model: Annotated[
         str,
         typer.Argument(
-            help="phi-4-mini (all quantisations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
+            help="phi-4-mini (all quantizations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
             "by phi cache import.",
             autocompletion=complete_model,
             show_default=False,

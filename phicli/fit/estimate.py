@@ -28,7 +28,7 @@ READ_SHARE: Final = 0.8
 """Of the probe's bandwidth, reached by the engine when the cores can take in more."""
 
 CORE_BYTES_PER_CYCLE: Final[Mapping[str, float]] = MappingProxyType({"F": 6.0, "BF": 6.0, "": 4.9})
-"""Beginning of the quantisation's name → bytes of weights that one core takes in per cycle of its clock."""
+"""Beginning of the quantization's name → bytes of weights that one core takes in per cycle of its clock."""
 
 PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
     {"repacked": 1.2, "Q8": 0.78, "F": 0.47, "BF": 0.47, "": 1.36}
@@ -78,7 +78,7 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
 
 
 def share_of(shares: Mapping[str, float], name: str) -> float:
-    """The value of ``shares`` for the name of a quantisation, or for ``repacked``."""
+    """The value of ``shares`` for the name of a quantization, or for ``repacked``."""
     return next(share for start, share in shares.items() if name.startswith(start))
 
 

@@ -9,7 +9,7 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
   feed-forward block has no gate
 - without, the larger of two places: in the attention ``4 ub (context (H + 1) + 5 E + KV)``, for ``phimoe``, whose query
   is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
-- a quantised cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
+- a quantized cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
   block stand side by side
 - overhead: output buffer and tokenizer, about ``428 V``; anonymous memory of the engine's process, about 11 MiB, and
   of ``phi`` itself, about 26 MiB; the libraries that both map, about 34 MiB (``benchmarks/accuracy.py resident``)
@@ -50,7 +50,7 @@ _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
 _KV_BLOCK: Final = 32
 _ROTATED: Final = 64
-"""Measured with a quantised cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
+"""Measured with a quantized cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
 
@@ -58,7 +58,7 @@ _SMALLER: Final = ("phi-4", "phi-4-mini")
 def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
     """Whether the engine can keep the cache of ``shape`` in ``kv_type``.
 
-    Quantised types need whole blocks of 32 values in each head: Phi-2, with heads of 80, has none.
+    Quantized types need whole blocks of 32 values in each head: Phi-2, with heads of 80, has none.
     """
     if kv_type not in KV_TYPE_BYTES:
         return False

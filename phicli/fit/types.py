@@ -85,7 +85,7 @@ class Candidate:
     """One file of one variant that could run.
 
     ``shape.weights_bytes`` come from a file's header (``size_source`` ``header``), from the published size
-    (``published``), or from the quantisation's recipe (``recipe``). ``installed`` when the file is on this machine.
+    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine.
     """
 
     variant: Variant

@@ -20,7 +20,7 @@ from phicli.plan.locate import locate
 class NewModel:
     """A model that came in.
 
-    ``model_id`` is its id in the catalogue of this machine, None for what that does not know. ``command_name`` is what
+    ``model_id`` is its id in the catalog of this machine, None for what that does not know. ``command_name`` is what
     to type for it.
     """
 
@@ -44,7 +44,7 @@ def import_model(path: Path, *, name: str | None = None, on_progress: Progress =
 
 
 def _known(model_id: str | None) -> str | None:
-    """``model_id`` of an archive, unless the catalogue that wrote it knows more than this one."""
+    """``model_id`` of an archive, unless the catalog that wrote it knows more than this one."""
     return next((variant.id for variant in catalog().variants if variant.id == model_id), None)
 
 

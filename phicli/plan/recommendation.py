@@ -51,7 +51,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class QuantHere:
-    """One quantisation of a model on a machine: ``rejection`` says why it does not fit.
+    """One quantization of a model on a machine: ``rejection`` says why it does not fit.
 
     ``fits`` is None where the machine does not tell. ``takes`` marks what ``phi pull`` takes.
     """
@@ -91,7 +91,7 @@ def make_report(
         request: what is wanted.
         candidates: the files that could run.
         speed_of: the speed model with what was measured before.
-        book: the catalogue; by default the one that ships.
+        book: the catalog; by default the one that ships.
 
     Raises:
         UsageError: the request makes no sense, or a filter excludes everything.
@@ -107,7 +107,7 @@ def make_report(
 def recommended_quant(
     variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf
 ) -> str | None:
-    """The quantisation of ``variant`` to download for ``machine``; None when none of those known fits."""
+    """The quantization of ``variant`` to download for ``machine``; None when none of those known fits."""
     best = best_quant_for(variant, catalog(), candidates, machine, speed_of)
     return None if best is None else best.candidate.quant
 
@@ -115,14 +115,14 @@ def recommended_quant(
 def quants_here(
     variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf, *, takes: str | None = None
 ) -> OnThisMachine:
-    """Every quantisation of ``variant`` among ``candidates`` on ``machine``, for general use.
+    """Every quantization of ``variant`` among ``candidates`` on ``machine``, for general use.
 
     Args:
         variant: the model.
         machine: what there is.
         candidates: its files.
         speed_of: the speed model.
-        takes: the quantisation that ``phi pull`` takes; it is marked, and comes first where it fits.
+        takes: the quantization that ``phi pull`` takes; it is marked, and comes first where it fits.
     """
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     rows = []
@@ -144,7 +144,7 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
     tokens = -(-one.context_tokens // CONTEXT_STEP) * CONTEXT_STEP  # the engine rounds up
-    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantisation's recipe"}
+    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantization's recipe"}
     parts = [f"weights {shape.weights_bytes:,} ({source[one.candidate.size_source]})"]
     copied = memory.weights_bytes - shape.weights_bytes
     parts += [f"+ output matrix once more, on the GPU {copied:,}"] if copied else []

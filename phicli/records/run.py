@@ -33,7 +33,7 @@ class Workload:
 class Subject:
     """What is benched: a file on this machine and the engine that runs it.
 
-    ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalogue does not know.
+    ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalog does not know.
     ``engine`` is one of :data:`phicli.engine.starting.ENGINES`; ``build`` its version as it reports it, empty until it
     ran.
     """

@@ -39,7 +39,7 @@ class Evaluation:
 
     @property
     def label(self) -> str:
-        """The model and its quantisation, as it is typed; the engine too where it is not the default one."""
+        """The model and its quantization, as it is typed; the engine too where it is not the default one."""
         name, engine = name_of(self.subject), self.subject.engine
         return name if engine == DEFAULT_ENGINE else f"{name} ({engine})"
 

@@ -1,4 +1,4 @@
-"""What a quantisation costs: how much worse it predicts a text than the largest file of the same model."""
+"""What a quantization costs: how much worse it predicts a text than the largest file of the same model."""
 
 from phicli.bench.quality.types import Comparison, Quality
 

@@ -1,4 +1,4 @@
-"""The quality of quantisations that were benched beside each other."""
+"""The quality of quantizations that were benched beside each other."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def qualities_of(
 def each_quality(
     runs: Sequence[Run], options: BenchOptions, tell: Callable[[str], None], *, launch: Launch = start
 ) -> Iterator[Quality]:
-    """The quality of the files of ``runs`` that are quantisations of one model; nothing where no two are.
+    """The quality of the files of ``runs`` that are quantizations of one model; nothing where no two are.
 
     Each is kept in the history and given out as soon as it is there: who collects them while they come has those that
     were finished when an engine fails or Ctrl-C comes.
@@ -86,9 +86,9 @@ def each_quality(
 
 
 def families(runs: Sequence[Run]) -> tuple[Family, ...]:
-    """The files that are quantisations of one model, in the order of the runs; of several engines the first one's.
+    """The files that are quantizations of one model, in the order of the runs; of several engines the first one's.
 
-    They are those of one variant of the catalogue, else those whose names differ in the quantisation only. A file that
+    They are those of one variant of the catalog, else those whose names differ in the quantization only. A file that
     comes twice, in another place or with other settings, counts once.
     """
     found: dict[str, dict[str, Run]] = {}
@@ -101,7 +101,7 @@ def families(runs: Sequence[Run]) -> tuple[Family, ...]:
 
 
 def _model(subject: Subject) -> str:
-    """What quantisations of one model have in common."""
+    """What quantizations of one model have in common."""
     if subject.variant_id is not None:
         return subject.variant_id
     if not subject.model.lower().endswith(".gguf"):

@@ -1,4 +1,4 @@
-"""Quantisations of one model read the same text, the largest file first; the others are compared with it."""
+"""Quantizations of one model read the same text, the largest file first; the others are compared with it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def measure_quality(
     launch: Launch = start,
     progress: Progress | None = None,
 ) -> Iterator[Quality]:
-    """The quality of each of ``subjects``, which are quantisations of one model: the largest file first.
+    """The quality of each of ``subjects``, which are quantizations of one model: the largest file first.
 
     One engine runs at a time. What was found is given out at once, so that an interruption loses nothing of it.
 
@@ -46,7 +46,7 @@ def measure_quality(
         progress: see :data:`Progress`.
 
     Raises:
-        UsageError: two files cut the text into different tokens, so they are no quantisations of one model.
+        UsageError: two files cut the text into different tokens, so they are no quantizations of one model.
         EngineError: an engine failed, or tells no probabilities; the message says of which file.
     """
     text = passage()
@@ -94,7 +94,7 @@ def _scoring(engine: BenchEngine) -> ScoringEngine:
 def _check_tokens(reference: tuple[Subject, Reading], subject: Subject, ids: tuple[int, ...]) -> None:
     if ids != reference[1].ids:
         message = f"{name_of(reference[0])} and {name_of(subject)} cut the same text into different tokens"
-        raise UsageError(f"{message}: they are no quantisations of one model", "compare their speed: --no-quality")
+        raise UsageError(f"{message}: they are not quantizations of one model", "compare their speed: --no-quality")
 
 
 def _on_token(progress: Progress | None, subject: Subject) -> Callable[[int], None]:

@@ -133,7 +133,7 @@ def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> t
     """The speeds that were measured in the usual settings, one for each number of threads and layout.
 
     Only what was measured at least twice counts. There are none where nobody could use them: of a file that the
-    catalogue does not know, or whose layers are shared by two devices.
+    catalog does not know, or whose layers are shared by two devices.
     """
     subject, device = prepared.subject, prepared.device
     if subject.variant_id is None or subject.quant is None or device is None:

@@ -244,7 +244,7 @@ def _extract(source: _Content, index: int, partial: Path, before_bytes: int) -> 
 
 
 def _check_promises(archive: Path, manifest: Manifest) -> None:
-    """Compare with what the catalogue knows about the same repository: a manifest could lie in itself."""
+    """Compare with what the catalog knows about the same repository: a manifest could lie in itself."""
     for entry in manifest.files:
         known = known_sha256(manifest.repo or "", entry.name, entry.size_bytes)
         if known is not None and known != entry.sha256:

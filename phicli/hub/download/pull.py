@@ -103,7 +103,7 @@ def _confirm(plan: PullPlan, observer: Observer, began: float) -> PullResult | N
 
 
 def _promised(plan: PullPlan, path: Path) -> str | None:
-    """The hash that a file in the cache must have: its blob's name, or the catalogue's word."""
+    """The hash that a file in the cache must have: its blob's name, or the catalog's word."""
     named = sha256_in_name(path.resolve())
     if named is not None:
         return named

@@ -39,7 +39,7 @@ def stale_says(tuned: Tuned, model: str) -> str:
 
 
 def tuned_section(found: Sequence[tuple[str | None, Tuned]]) -> Section:
-    """What holds on this machine, of files with these quantisations; nothing where there is none."""
+    """What holds on this machine, of files with these quantizations; nothing where there is none."""
     facts = []
     for quant, one in found:
         facts.append((quant or "file", f"{one.made_at[:16].replace('T', ' ')} UTC, {one.build}"))
