@@ -33,14 +33,14 @@ CORE_BYTES_PER_CYCLE: Final[Mapping[str, float]] = MappingProxyType({"F": 6.0, "
 PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
     {"repacked": 1.2, "Q8": 0.78, "F": 0.47, "BF": 0.47, "": 1.36}
 )
-"""The same → of the processor's 32-bit operations a second (``phicli.hardware.flops``), reached in prefill: much of it
-is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
+"""The same → of the processor's 32-bit operations per second (``phicli.hardware.flops``), reached in prefill: much of
+it is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
 CACHE_BYTES_PER_CYCLE: Final = 0.8
 """Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster."""
 
 PREFILL_ATTENTION_SHARE: Final = 0.25
-"""Of the processor's 32-bit operations a second, reached by attention when a prompt is read."""
+"""Of the processor's 32-bit operations per second, reached by attention when a prompt is read."""
 
 _FIXED_MS: Final = 1.0
 _PROMPT_MS: Final = 20.0

@@ -130,7 +130,7 @@ def thinking_ratio(variant: Variant, task: Task) -> float:
 
 
 def answer_tps(decode_tps: float, variant: Variant, task: Task) -> float:
-    """Tokens of the answer a second, thoughts counted as waiting."""
+    """Tokens of the answer per second, thoughts counted as waiting."""
     return decode_tps / (1.0 + thinking_ratio(variant, task))
 
 

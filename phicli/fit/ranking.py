@@ -41,7 +41,7 @@ _USUAL: Final = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"})
 
 
 def useful_tps(assessment: Assessment, task: Task) -> float:
-    """Tokens of the answer a second as the task is used: long documents with the context filled."""
+    """Tokens of the answer per second as the task is used: long documents with the context filled."""
     speed = assessment.speed
     decode = speed.decode_at_context_tps if task.context_required else speed.decode_tps
     return answer_tps(decode, assessment.candidate.variant, task)

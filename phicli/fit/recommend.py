@@ -234,5 +234,5 @@ def _slow(one: Assessment, task: Task, floor: float) -> Rejection:
     tps = useful_tps(one, task)
     reason = f"{tps:.1f} tokens/s, and {task.label} wants {floor:g}"
     if thinking_ratio(one.candidate.variant, task):
-        reason = f"{tps:.1f} tokens of the answer a second, as it thinks first; {task.label} wants {floor:g}"
+        reason = f"{tps:.1f} tokens of the answer per second, as it thinks first; {task.label} wants {floor:g}"
     return Rejection(one.candidate.variant.id, one.candidate.quant, "speed", reason)

@@ -102,7 +102,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens a second with a range, and the seconds until the first token of the request's prompt.
+    """Tokens per second with a range, and the seconds until the first token of the request's prompt.
 
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.

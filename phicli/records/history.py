@@ -86,11 +86,11 @@ class History:
         try:
             self.add(entry)
         except PhiError as error:
-            return f"the run was not kept: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            return f"the run was not saved: {error.message}" + (f" ({error.hint})" if error.hint else "")
         except OSError as error:
-            return f"the run was not kept: {reason_of(error)}: {error.filename or self.path}"
+            return f"the run was not saved: {reason_of(error)}: {error.filename or self.path}"
         except ValueError as error:
-            return f"the run was not kept: {error}"
+            return f"the run was not saved: {error}"
         return None
 
     def update(self, change: Callable[[tuple[Entry, ...]], Iterable[Entry]]) -> int:
@@ -140,7 +140,7 @@ class History:
             )
             found = tuple(one for one in found if one.run_id.lower() == wanted) or found
         if not found:
-            what = "no run was kept yet" if wanted == LAST else f"no run that was kept has an id beginning {prefix!r}"
+            what = "no run was saved yet" if wanted == LAST else f"no saved run has an id beginning {prefix!r}"
             raise NotFoundError(what, "phi bench makes one" if wanted == LAST else "see their ids: phi runs list")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")

@@ -142,7 +142,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     """
     _check(confidence)
     if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no share")
+        raise ValueError(f"{successes} of {trials} is not a share")
     if trials == 0:
         return None
     z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)

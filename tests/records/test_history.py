@@ -162,7 +162,7 @@ def test_a_history_of_a_newer_version(kept: History) -> None:
 def test_a_folder_in_its_place(kept: History) -> None:
     kept.path.mkdir(parents=True)
     for use in (kept.entries, lambda: kept.add(ENTRY)):
-        with pytest.raises(IntegrityError, match="no regular file") as folder:
+        with pytest.raises(IntegrityError, match="not a regular file") as folder:
             use()
         assert f"{kept.path}.damaged" in folder.value.hint
     warning = kept.try_add(ENTRY)

@@ -188,7 +188,7 @@ def test_the_interval_of_a_share(asked: tuple[int, int, float], ends: tuple[floa
 def test_shares_of_nothing() -> None:
     assert wilson_interval(0, 0) is None
     for successes, trials in ((-1, 5), (6, 5), (1, 0)):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="not a share"):
             wilson_interval(successes, trials)
 
 

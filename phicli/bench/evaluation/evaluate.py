@@ -64,7 +64,7 @@ def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, aro
 def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
-    again = "what could not be kept is asked again" if journal.problem else "the same command goes on from there"
+    again = "what could not be saved is asked again" if journal.problem else "the same command goes on from there"
     if isinstance(failure, UserInterruptError):
         failure.message, failure.hint = f"{failure.message}: {asked}", again
     elif made.results:
@@ -209,7 +209,7 @@ class _Run:
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:
             lines = "1 line" if journal.damaged_lines == 1 else f"{journal.damaged_lines} lines"
-            self.watch.say(f"{model}: {lines} of what was kept cannot be read; those questions are asked again")
+            self.watch.say(f"{model}: {lines} of what was saved cannot be read; those questions are asked again")
         if known:
             self.watch.say(
                 f"{model}: {known} of {len(self.items)} replies are there from earlier; --restart asks all again"

@@ -80,7 +80,7 @@ class Evaluation:
 
     @property
     def generated_tps(self) -> float | None:
-        """Generated tokens a second, all slots together, reading the questions included; None without a time."""
+        """Generated tokens per second, all slots together, reading the questions included; None without a time."""
         return self.generated_tokens / self.wall_s if self.wall_s > 0 else None
 
     def to_data(self) -> dict[str, Any]:

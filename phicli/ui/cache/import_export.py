@@ -91,7 +91,7 @@ def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
     for skipped in seen.findings.skipped:
         terminal.say(f"skipped: {skipped.label} ({skipped.origin}): {skipped.reason}")
     if not seen.findings.folders:
-        terminal.say("neither Ollama nor LM Studio keeps models here (OLLAMA_MODELS tells where Ollama's are)")
+        terminal.say("neither Ollama nor LM Studio keeps models here (OLLAMA_MODELS says where Ollama's are)")
     elif not seen.models:
         terminal.say(f"no models in {', '.join(map(str, seen.findings.folders))}")
     strangers = [one for one in seen.models if one.identity.match is None and one.model is None]

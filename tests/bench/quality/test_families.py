@@ -114,7 +114,7 @@ def test_a_history_that_cannot_be_written_is_told() -> None:
     told: list[str] = []
     found = qualities_of([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher())
     assert len(found) == 2
-    assert sum("not kept" in line for line in told) == 2
+    assert sum("not saved" in line for line in told) == 2
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, EngineError("it died")], ids=["Ctrl-C", "engine"])
