@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from phicli.errors import NotInstalledError, UserInterruptError
 from phicli.hub.cache import cache_folder
-from phicli.hub.download.planning import check_disk, present_file
-from phicli.hub.download.pull import PullPlan, PullResult, prepare, pull
+from phicli.hub.download.planning import PullPlan, check_disk, prepare, present_file
+from phicli.hub.download.pull import PullResult, pull
 from phicli.hub.download.request import PullRequest, pull_request
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result

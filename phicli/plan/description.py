@@ -11,10 +11,12 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
+from phicli.fit.recommend import SpeedOf
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_header
+from phicli.hardware.types import Machine
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
@@ -23,7 +25,7 @@ from phicli.plan.known_speed import known_speed
 from phicli.plan.locate import locate
 from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
-from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_here, recommended_quant
+from phicli.plan.recommendation import OnThisMachine, quants_here, recommended_quant
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,12 @@ from phicli.fit.ranking import useful_tps
 from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
 from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
-from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
+from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
 __all__ = [
-    "Assessment", "Machine", "OnThisMachine", "Pick", "QuantHere", "Rejection", "Report", "SpeedOf", "Sum",
-    "make_report", "quants_here", "recommended_quant", "sums_of",
+    "Machine", "OnThisMachine", "QuantHere", "Report", "make_report", "quants_here", "recommended_quant", "sums_of",
 ]  # fmt: skip
 
 

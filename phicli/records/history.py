@@ -14,9 +14,6 @@ from phicli.paths import data_dir
 from phicli.records.history_errors import damaged
 from phicli.records.history_file import HistoryFile
 from phicli.records.run import Run
-from phicli.records.run_ids import new_run_id, now
-
-__all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
 
 KINDS: Final = ("run", "endpoint", "quality", "tune", "eval", "speed")
 """What an entry can be."""

@@ -9,7 +9,8 @@ import pytest
 
 from phicli.bench.runs.run_files import run_of
 from phicli.errors import IntegrityError, NotFoundError, UsageError
-from phicli.records.history import History, entry_of, kind_of, new_run_id, now
+from phicli.records.history import History, entry_of, kind_of
+from phicli.records.run_ids import new_run_id, now
 from tests.support.runs import ENTRY, entry, run
 
 

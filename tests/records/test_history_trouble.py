@@ -82,7 +82,8 @@ def test_a_disk_that_was_full_from_the_beginning(tmp_path: Path) -> None:
 ADDING = """
 import sys
 from pathlib import Path
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
+from phicli.records.run_ids import new_run_id, now
 history, name = History(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -22,9 +22,10 @@ from phicli.bench.watch import Watch
 from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
-from phicli.plan.tuned import BATCH
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
 from phicli.records.run import Subject
+from phicli.records.run_ids import new_run_id, now
+from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
 from phicli.units import how_far
 

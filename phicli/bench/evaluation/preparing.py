@@ -24,8 +24,9 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Winner, choose, is_tuned
+from phicli.plan.tuned import choose, is_tuned
 from phicli.records.run import Subject
+from phicli.records.tuned import Winner
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048

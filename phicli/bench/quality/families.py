@@ -16,8 +16,9 @@ from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
 from phicli.engine.settings import EngineSettings
 from phicli.gguf_file.names import stem_of
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
 from phicli.records.run import Run, Subject
+from phicli.records.run_ids import new_run_id, now
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import wish_context
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
+from phicli.records.run_ids import new_run_id, now
 from phicli.records.speed_data import speed_data
 from phicli.records.tuned_files import find_tuned, forget_all_tuned, forget_tuned, save_tuned
 

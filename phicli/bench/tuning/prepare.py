@@ -16,8 +16,8 @@ from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import smaller_kv_types, takes_kv_type, usable_bytes
 from phicli.fit.shape import ModelShape
-from phicli.records.history import now
 from phicli.records.run import Subject
+from phicli.records.run_ids import now
 from phicli.records.tuned import BATCH, ONE_ANSWER, Tuned, Winner
 
 _CONTEXT_TOKENS: Final = 768

@@ -22,8 +22,6 @@ from phicli.hub.layout import sha256_in_name
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.hub.write_errors import writing
 
-__all__ = ["PullPlan", "PullResult", "prepare", "pull"]
-
 _ROUNDS: Final = 2
 _BUSY_S: Final = 1.0
 _GOES_ON: Final = "it goes on where it stopped"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from phicli.engine.settings import FIELDS, EngineSettings
-from phicli.plan.tuned import USES, Tuned, Winner
+from phicli.records.tuned import USES, Tuned, Winner
 from phicli.ui.sections import Section
 
 USE_WORDS: Final = {"one_answer": "one answer", "conversation": "conversation", "batch": "many requests"}

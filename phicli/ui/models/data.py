@@ -12,7 +12,7 @@ from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_data
 from phicli.ui.models.on_this_machine import here_data
 

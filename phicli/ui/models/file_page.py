@@ -8,7 +8,7 @@ from typing import Final
 from phicli.chat_format.example import PromptExample
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.on_this_machine import here_section
 from phicli.ui.sections import Section

@@ -14,7 +14,7 @@ from phicli.plan.file_description import FileDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
 from phicli.ui.models.on_this_machine import here_section, star_says
