@@ -162,3 +162,7 @@ class Catalog:
 
     variants: tuple[Variant, ...]
     references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def variant(self, variant_id: str | None) -> Variant | None:
+        """The variant with exactly this id; None where there is none."""
+        return next((variant for variant in self.variants if variant.id == variant_id), None)

@@ -83,7 +83,7 @@ def plan_memory(
         gpu_layers: layers that a GPU really takes, whatever ``settings`` ask for: the output counts as one layer and
             goes first, then the last layers.
     """
-    context = -(-max(context_tokens, 1) // CONTEXT_STEP) * CONTEXT_STEP
+    context = padded_context(max(context_tokens, 1))
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
     batch = min(settings.batch_tokens, context)
     compute = _compute_bytes(shape, context, batch, flash_attention=settings.flash_attention != "off")
@@ -107,6 +107,11 @@ def plan_memory(
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
     )
+
+
+def padded_context(tokens: int) -> int:
+    """``tokens`` rounded up to a multiple of :data:`CONTEXT_STEP`, as the engine allocates them."""
+    return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
 
 
 def _compute_bytes(shape: ModelShape, context: int, batch: int, *, flash_attention: bool) -> int:
@@ -211,7 +216,8 @@ def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fi
 def _smaller_model(usable: int, but_not: str) -> str:
     """The best of the models with small caches whose usual file fits with a context of 4096; else the toy."""
     for name in _SMALLER:
-        variant = next(variant for variant in catalog().variants if variant.id == name)
+        variant = catalog().variant(name)
+        assert variant is not None  # noqa: S101 (these ship)
         usual = min(variant.sources[0].files, key=lambda file: preference(file.quant))
         weights_bytes = usual.size_bytes or usual.size_approx_bytes
         if name not in but_not.lower() and weights_bytes and weights_bytes * 1.35 <= usable:

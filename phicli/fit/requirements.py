@@ -10,7 +10,7 @@ from typing import Final
 from phicli.catalog.quants import same_quant
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
-from phicli.fit.memory import CONTEXT_STEP, KV_TYPE_BYTES, USUAL, largest_context_that_fits, takes_kv_type
+from phicli.fit.memory import KV_TYPE_BYTES, USUAL, largest_context_that_fits, padded_context, takes_kv_type
 from phicli.fit.placement import Placement, place
 from phicli.fit.tasks import Task, task_named
 from phicli.fit.types import Candidate, Rejection, Request
@@ -52,7 +52,7 @@ def check_request(request: Request) -> Task:
             raise UsageError(f"{option} must be more than 0", f"phi recommend --help explains {option}")
     context = request.context_tokens or task.context_tokens
     if request.prompt_tokens >= context:
-        longer = -(-(request.prompt_tokens + _ROOM_FOR_ANSWER) // CONTEXT_STEP) * CONTEXT_STEP
+        longer = padded_context(request.prompt_tokens + _ROOM_FOR_ANSWER)
         of_task = "" if task.name == "any" else f"--task {task.name} "
         raise UsageError(
             f"a prompt of {request.prompt_tokens:,} tokens leaves no room in a context of {context:,}",

@@ -120,7 +120,7 @@ def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
             f"{model.name} was registered, but {model.path} is gone or has changed",
             f"register it again: phi cache import FILE --as {model.name}; or forget it: phi rm {model.name}",
         )
-    variant = next((variant for variant in catalog().variants if variant.id == model.variant_id), None)
+    variant = catalog().variant(model.variant_id)
     return LocatedModel(model.name, model.name, model.path, variant, model.quant)
 
 

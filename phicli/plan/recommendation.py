@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.memory import CONTEXT_STEP, usable_bytes
+from phicli.fit.memory import padded_context, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import useful_tps
@@ -142,7 +142,7 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
-    tokens = -(-one.context_tokens // CONTEXT_STEP) * CONTEXT_STEP  # the engine rounds up
+    tokens = padded_context(one.context_tokens)
     source = {"header": "from the file", "published": "the published size", "recipe": "by the quantization's recipe"}
     parts = [f"weights {shape.weights_bytes:,} ({source[one.candidate.size_source]})"]
     copied = memory.weights_bytes - shape.weights_bytes

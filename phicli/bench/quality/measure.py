@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from phicli.bench.launch import BenchEngine, Launch, start
 from phicli.bench.quality.estimates import estimate_of_mean, exponential
@@ -15,10 +14,9 @@ from phicli.bench.quality.types import Comparison, Quality
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError, UsageError
+from phicli.fit.memory import padded_context
 from phicli.records.run import Subject
 from phicli.records.statistics import wilson_interval
-
-_CONTEXT_STEP: Final = 256  # llama.cpp allocates multiples of it
 
 Progress = Callable[[Subject, int], None]
 """Told which file is read and how many of its tokens are done: 0 before it is loaded."""
@@ -50,7 +48,7 @@ def measure_quality(
         EngineError: an engine failed, or tells no probabilities; the message says of which file.
     """
     text = passage()
-    context = -(-(extent.total + 1) // _CONTEXT_STEP) * _CONTEXT_STEP
+    context = padded_context(extent.total + 1)
     reference: tuple[Subject, Reading] | None = None
     for subject in sorted(subjects, key=lambda one: one.size_bytes, reverse=True):
         _tell(progress, subject, 0)

@@ -118,7 +118,7 @@ def _prepared(subject: Subject, around: Surroundings) -> Prepared:
     header = read_header(subject.path)
     shape = shape_of(header)
     context = wish_context(header)
-    variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
+    variant = catalog().variant(subject.variant_id)
     return Prepared(subject, shape, around, context.first_tokens, reasoning=variant is not None and variant.reasoning)
 
 

@@ -258,7 +258,7 @@ def _check_model(source: _Content, partial: Path) -> None:
         header = read_header(partial)
     except IntegrityError as error:
         raise broken(source.path, error.message.replace(str(partial), name)) from None
-    variant = next((variant for variant in catalog().variants if variant.id == model), None)
+    variant = catalog().variant(model)
     if variant is not None and contradicts(header, variant):
         raise broken(source.path, f"{name} is not {model}: layers or width are others")
 
