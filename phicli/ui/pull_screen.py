@@ -31,7 +31,7 @@ class PullScreen:
         self._status = StatusLine(terminal, enabled=not quiet)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._done = self._resumed = 0
+        self._done = 0
         self._began = self._last_line = monotonic()
 
     def announce(self, plan: PullPlan) -> None:

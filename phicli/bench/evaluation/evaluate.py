@@ -22,7 +22,7 @@ from phicli.bench.watch import Watch
 from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
-from phicli.records.history import Entry, History
+from phicli.records.history import History, entry_about
 from phicli.records.run import Subject
 from phicli.records.run_ids import new_run_id, now
 from phicli.records.tuned import BATCH
@@ -181,11 +181,8 @@ class _Run:
         )
 
     def _keep(self, made: Evaluation) -> None:
-        about = made.subject
-        entry = Entry(
-            made.run_id, made.made_at, "eval", about.model, about.quant, about.engine, about.build,
-            self.around.cpu.name, made.to_data(),
-        )  # fmt: skip
+        cpu, run_id, made_at = self.around.cpu.name, made.run_id, made.made_at
+        entry = entry_about(made.subject, "eval", made.to_data(), cpu=cpu, run_id=run_id, made_at=made_at)
         if (problem := History().try_add(entry)) is not None:
             self.watch.warn(problem)
 

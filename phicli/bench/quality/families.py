@@ -16,9 +16,8 @@ from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
 from phicli.engine.settings import EngineSettings
 from phicli.gguf_file.names import stem_of
-from phicli.records.history import Entry, History
+from phicli.records.history import History, entry_about
 from phicli.records.run import Run, Subject
-from phicli.records.run_ids import new_run_id, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,6 @@ class Family:
     def settings(self) -> EngineSettings:
         """Those of the largest file, for all of them, so that nothing but the file differs."""
         return max(self.runs, key=lambda run: run.subject.size_bytes).settings
-
-
-def qualities_of(
-    runs: Sequence[Run], options: BenchOptions, tell: Callable[[str], None], *, launch: Launch = start
-) -> tuple[Quality, ...]:
-    """All of :func:`each_quality`."""
-    return tuple(each_quality(runs, options, tell, launch=launch))
 
 
 def each_quality(
@@ -80,7 +72,8 @@ def each_quality(
             progress=told,
         )
         for one in found:
-            warning = History().try_add(_entry(one, str(family.runs[0].hardware.get("cpu") or "")))
+            cpu = str(family.runs[0].hardware.get("cpu") or "")
+            warning = History().try_add(entry_about(one.subject, "quality", one.to_data(), cpu=cpu))
             if warning is not None:
                 tell(warning)
             yield one
@@ -114,18 +107,3 @@ def _model(subject: Subject) -> str:
 def _words(subject: Subject, extent: Extent, decode_tps: float | None) -> str:
     time = f", about {max(round(extent.tokens / decode_tps), 1)} s" if decode_tps else ""
     return f"quality of {name_of(subject)}: it predicts {extent.tokens} tokens of a text{time}"
-
-
-def _entry(quality: Quality, cpu: str) -> Entry:
-    subject = quality.subject
-    return Entry(
-        run_id=new_run_id(),
-        made_at=now(),
-        kind="quality",
-        model=subject.model,
-        quant=subject.quant,
-        engine=subject.engine,
-        build=subject.build,
-        cpu=cpu,
-        data=quality.to_data(),
-    )

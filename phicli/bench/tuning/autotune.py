@@ -22,10 +22,9 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import wish_context
-from phicli.records.history import Entry, History
+from phicli.records.history import History, entry_about
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
-from phicli.records.run_ids import new_run_id, now
 from phicli.records.speed_data import speed_data
 from phicli.records.tuned_files import find_tuned, forget_all_tuned, forget_tuned, save_tuned
 
@@ -155,9 +154,7 @@ def _keep(prepared: Prepared, found: Tuning, *, trusted: bool) -> Tuning:
     data = {**found.to_data(), "hardware": dict(found.hardware)}
     if trusted:
         data["speeds"] = [speed_data(one) for one in measurements_of(prepared, outcome, subject.build)]
-    cpu = prepared.around.cpu.name
-    entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
-    problem = History().try_add(entry)
+    problem = History().try_add(entry_about(subject, "tune", data, cpu=prepared.around.cpu.name))
     return replace(found, warnings=(*found.warnings, problem)) if problem else found
 
 
