@@ -41,7 +41,7 @@ class Candidate:
     """One file of one variant that could run.
 
     ``shape.weights_bytes`` come from a file's header (``size_source`` ``header``), from the published size
-    (``published``), or from the quantisation's recipe (``recipe``). ``installed`` when the file is on this machine.
+    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine.
     """
 
     variant: Variant
@@ -58,7 +58,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Tokens a second with a range, and the seconds until the first token of the request's prompt.
+    """Tokens per second with a range, and the seconds until the first token of the request's prompt.
 
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.

@@ -20,7 +20,8 @@ from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, wish_context
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner, choose, is_tuned
+from phicli.plan.tuned import choose, is_tuned
+from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
 
 _Number = TypeVar("_Number", int, float)
 

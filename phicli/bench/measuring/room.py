@@ -56,6 +56,11 @@ def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (
     check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
 
 
+def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
+    """Whether ``load`` fits into memory, or the machine does not tell its memory."""
+    return memory is None or needed(load, gpus).resident_bytes <= usable_bytes(memory)
+
+
 def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
     """Whether all of ``loads`` can stay loaded at the same time.
 
