@@ -13,6 +13,7 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "licenses.md"
@@ -51,8 +52,8 @@ def installed_license(name: str) -> str:
     Raises:
         importlib.metadata.PackageNotFoundError: it is not installed.
     """
-    metadata = importlib.metadata.metadata(name)
-    return license_of(metadata.get("License-Expression"), metadata.get("License"), metadata.get_all("Classifier") or [])
+    metadata: dict[str, Any] = importlib.metadata.metadata(name).json
+    return license_of(metadata.get("license_expression"), metadata.get("license"), metadata.get("classifier", []))
 
 
 def _asked(requirements: Sequence[str], *options: str) -> dict[str, str]:
