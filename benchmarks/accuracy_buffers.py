@@ -20,8 +20,8 @@ from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape, shape_of
-from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.memory import available_memory
 from tests.support.skeleton import write_skeleton
@@ -29,7 +29,7 @@ from tests.support.skeleton import write_skeleton
 QUANTS = ("Q4_K_M", "Q8_0", "Q3_K_M")
 CONTEXTS = (2048, 4096, 8192, 16_384, 32_768)
 CACHES = (("f16", True), ("f16", False), ("q8_0", True))
-"""Type of the cache and flash attention: a quantised cache needs it, the engine refuses the fourth combination."""
+"""Type of the cache and flash attention: a quantized cache needs it, the engine refuses the fourth combination."""
 
 QUANTITIES = ("weights_bytes", "kv_bytes", "compute_bytes", "repack_bytes")
 
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, help="so many layers instead of all: cache and weights shrink with them")
     parser.add_argument("--contexts", type=int, nargs="+", default=list(CONTEXTS))
     parser.add_argument("--quants", nargs="+", default=list(QUANTS))
-    parser.add_argument("--models", nargs="+", default=[], help="ids of the catalogue (default: all)")
+    parser.add_argument("--models", nargs="+", default=[], help="ids of the catalog (default: all)")
     options = parser.parse_args()
     rows = []
     for row in measure(options.quants, options.contexts, options.layers, options.models):

@@ -85,7 +85,7 @@ class Point:
 
 
 def candidate(variant_id: str, quant: str) -> Candidate:
-    """A candidate with the sizes that the catalogue expects."""
+    """A candidate with the sizes that the catalog expects."""
     variant = next(variant for variant in catalog().variants if variant.id == variant_id)
     expected = expected_shape(variant, quant)
     assert expected is not None
@@ -122,8 +122,8 @@ def constants(found: Sequence[Point]) -> Iterator[tuple[str, float, float]]:
 
     yield "READ_SHARE, if nothing else were in the way", median(Point.read_share), estimate.READ_SHARE
     core, prefill = estimate.CORE_BYTES_PER_CYCLE, estimate.PREFILL_SHARE
-    quantised = [point.core_bytes_per_cycle() for point in found if point.calibration.quant != "F16"]
-    yield "CORE_BYTES_PER_CYCLE", statistics.median(quantised), core[""]
+    quantized = [point.core_bytes_per_cycle() for point in found if point.calibration.quant != "F16"]
+    yield "CORE_BYTES_PER_CYCLE", statistics.median(quantized), core[""]
     yield "CORE_BYTES_PER_CYCLE, F16", median(Point.core_bytes_per_cycle, "F16"), core["F"]
     yield "PREFILL_SHARE, Q4", median(Point.prefill_share, "Q4", repack=False), prefill[""]
     yield "PREFILL_SHARE, Q4 repacked", median(Point.prefill_share, "Q4", repack=True), prefill["repacked"]

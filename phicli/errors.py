@@ -50,7 +50,7 @@ class UsageError(PhiError):
 
 
 class NotFoundError(PhiError):
-    """A model, quantisation, file or session does not exist."""
+    """A model, quantization, file or session does not exist."""
 
     code = "not_found"
     exit_code = 3

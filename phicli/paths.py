@@ -82,14 +82,14 @@ def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
     """The content of a small file that anybody may have put there: never waits for a pipe, never fills the memory.
 
     Raises:
-        OSError: it cannot be read, is no regular file, or has more than ``most_bytes``.
+        OSError: it cannot be read, is not a regular file, or has more than ``most_bytes``.
     """
     import errno
     import stat
 
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     if status.st_size > most_bytes:
         raise OSError(errno.EFBIG, "it is too large", str(path))
     with path.open("rb") as file:
@@ -117,7 +117,7 @@ def write_output(path: Path, content: bytes) -> None:
     """The same for a file that somebody named: a link stays one, and others may read what the umask lets them.
 
     Raises:
-        OSError: it cannot be written, or it is no regular file; what was there before is still there.
+        OSError: it cannot be written, or it is not a regular file; what was there before is still there.
     """
     import secrets
     import stat
@@ -147,7 +147,7 @@ def output_target(path: Path) -> Path:
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is no regular file but a device or a pipe", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file but a device or a pipe", str(path))
     if not target.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(target.parent))
     return target

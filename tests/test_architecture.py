@@ -131,6 +131,13 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED 0 []"
 
 
+def test_only_the_package_that_switches_telemetry_off_imports_the_hubs_libraries() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if part_of(path) != "hub":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(import|from) (huggingface_hub|hf_xet)\b", text, re.MULTILINE), path
+
+
 def test_only_the_user_interface_prints() -> None:
     """``print`` and Rich live in ``ui``; the worker speaks its protocol on standard output."""
     for path in PACKAGE.rglob("*.py"):

@@ -3,7 +3,7 @@
 Switching off the parsing of specials is not enough. llama.cpp then holds back tokens of type CONTROL, but tokens that
 a file marks USER_DEFINED (``<|user|>`` in some conversions) are parsed all the same, and a merge can arrive at any
 token of the vocabulary. So the ids of text are looked at: where a special one is among them, its literal is cut after
-the first character and the parts are tokenised apart, until none is left.
+the first character and the parts are tokenized apart, until none is left.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SpecialTokens:
 
     Attributes:
         literals: id to literal of every token whose type is neither NORMAL nor BYTE.
-        space_prefix: the tokeniser puts a space in front of a text (SentencePiece's dummy prefix).
+        space_prefix: the tokenizer puts a space in front of a text (SentencePiece's dummy prefix).
         unknown_id: the token for characters that the vocabulary cannot spell; often ``<|endoftext|>``, so it is
             only let through where its literal is not in the text.
         strips_after: ids behind which the engine itself drops white space when it parses a prompt.
@@ -149,7 +149,7 @@ def encode(
 ) -> tuple[int, ...]:
     """Token ids of a prompt.
 
-    Adjacent text is joined before it is tokenised, because byte pair encoding and SentencePiece depend on neighbours.
+    Adjacent text is joined before it is tokenized, because byte pair encoding and SentencePiece depend on neighbors.
     Ids that a text brings along are used as they are; a stop token at their end is not repeated by the format.
 
     Args:
@@ -284,9 +284,9 @@ def _parts(text: str, literals: set[str]) -> Iterator[str]:
 
 
 def _tokenized(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, inside: bool) -> tuple[int, ...]:
-    """Tokenise, without the space that SentencePiece would put in front of a text that continues another.
+    """Tokenize, without the space that SentencePiece would put in front of a text that continues another.
 
-    The text is tokenised behind a character that merges with nothing, and that character's ids are taken off.
+    The text is tokenized behind a character that merges with nothing, and that character's ids are taken off.
     """
     if inside and specials.space_prefix:
         for anchor in _ANCHORS:

@@ -234,7 +234,7 @@ class _Work:
         return at_the_end and engine.context_tokens < self.model.context.limit_tokens
 
     def _generated_ids(self, done: Done, engine: Engine) -> tuple[int, ...]:
-        """The ids of the last generation, tokenised again from the text where they are not all known.
+        """The ids of the last generation, tokenized again from the text where they are not all known.
 
         An answer that ended inside a character has more ids than its text then: the character is generated again.
         """

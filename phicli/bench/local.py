@@ -66,7 +66,9 @@ def _keep(found: BenchFindings) -> None:
     try:
         found.warnings = keep(found.runs)
     except KeyboardInterrupt:
-        found.failure = UserInterruptError("interrupted", "what was measured is shown, but maybe not all of it is kept")
+        found.failure = UserInterruptError(
+            "interrupted", "what was measured is shown, but maybe not all of it is saved"
+        )
 
 
 def keep(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from phicli.bench.measuring.collect import BenchPlan, planned_runs
-from phicli.bench.measuring.grid import CONTEXT_STEP, context_for, settings_grid, workloads
-from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together
+from phicli.bench.measuring.grid import context_for, settings_grid, workloads
+from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
 from phicli.engine.starting import ENGINES, build_of, find_program
 from phicli.errors import DoesNotFitError
-from phicli.fit.memory import smaller_kv_types
+from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
@@ -97,18 +97,10 @@ def _what_fits(load: PlannedLoad, work: Sequence[Workload], around: Surroundings
         other = replace(settings, kv_type=name)
         if other.is_possible:
             options[f"--kv-type {name}"] = replace(load, settings=other)
-    fitting = next((text for text, other in options.items() if _fits(other, around)), None)
+    fitting = next((text for text, other in options.items() if fits(other, around.memory, around.gpus)), None)
     if fitting is not None:
         return f"it fits with {fitting}"
     shortest = replace(load, context_tokens=CONTEXT_STEP)
-    if least > CONTEXT_STEP and _fits(shortest, around):
+    if least > CONTEXT_STEP and fits(shortest, around.memory, around.gpus):
         return "the model itself fits: use a smaller --prompt-tokens, --tokens or --depth"
     return None
-
-
-def _fits(load: PlannedLoad, around: Surroundings) -> bool:
-    try:
-        check_room(load, around.memory, around.gpus)
-    except DoesNotFitError:
-        return False
-    return True

@@ -52,7 +52,7 @@ _NOTHING = f"no model is installed: measuring {TOY}, which shows that the engine
 
 
 def _runs_here(model: InstalledModel) -> bool:
-    variant = next((one for one in catalog().variants if one.id == model.variant_id), None)
+    variant = catalog().variant(model.variant_id)
     return variant is None or variant.runs_here
 
 

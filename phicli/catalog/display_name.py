@@ -15,7 +15,7 @@ class NamedFile(Protocol):
 
     @property
     def model(self) -> str:
-        """An id of the catalogue, a repository, a file name or a registered name."""
+        """An id of the catalog, a repository, a file name or a registered name."""
 
     @property
     def quant(self) -> str | None:
@@ -33,7 +33,7 @@ def display_name(model: str, quant: str | None) -> str:
     A file name and a name that a person registered stand alone, because they mean one file.
 
     Args:
-        model: an id of the catalogue, a repository, a file name or a registered name; it may have the quant already.
+        model: an id of the catalog, a repository, a file name or a registered name; it may have the quant already.
         quant: of the file, None where it is not known.
     """
     name, _, typed = model.partition(":")

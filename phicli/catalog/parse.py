@@ -27,7 +27,7 @@ _Shape = tuple[Mapping[str, tuple[str, _Reader]], frozenset[str]]
 
 
 def parse(text: str) -> Catalog:
-    """The catalogue in ``text`` (TOML).
+    """The catalog in ``text`` (TOML).
 
     Raises:
         IntegrityError: it is no TOML, or has unknown or missing keys or values of a wrong type.

@@ -1,4 +1,4 @@
-"""Names of quantisations: which is taken when nothing is said, and how they are written and compared."""
+"""Names of quantizations: which is taken when nothing is said, and how they are written and compared."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def preference(quant: str | None) -> int:
 
 
 def as_quant(text: str) -> str | None:
-    """``text`` as quantisations are written (``q4-k-m`` is ``Q4_K_M``), None when it is not the name of one."""
+    """``text`` as quantizations are written (``q4-k-m`` is ``Q4_K_M``), None when it is not the name of one."""
     written = text.upper().replace("-", "_").replace("UD_", "UD-").replace("FP16", "F16")
     return written if re.fullmatch(_QUANT, written) else None
 
 
 def same_quant(one: str | None, other: str | None) -> bool:
-    """Whether both are the same quantisation; case and separators do not matter, and an unknown one is no other."""
+    """Whether both are the same quantization; case and separators do not matter, and an unknown one is no other."""
     return one is not None and other is not None and squash(one) == squash(other)
 
 
 def quant_of_filename(filename: str) -> str | None:
-    """The quantisation that a file's name tells, in capitals: names use dots, dashes and either case."""
+    """The quantization that a file's name tells, in capitals: names use dots, dashes and either case."""
     base = filename.rpartition("/")[2]
     found: list[str] = re.findall(rf"(?:^|[-._])({_QUANT})(?=$|[-._])", base, re.IGNORECASE)
     return as_quant(found[-1]) if found else None

@@ -1,4 +1,4 @@
-"""From the name that a person types to a variant of the catalogue."""
+"""From the name that a person types to a variant of the catalog."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phicli.errors import THIS_COMMAND, NotFoundError, UnsupportedModelError
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """A variant, and the quantisation that was asked for (in capitals) or None."""
+    """A variant, and the quantization that was asked for (in capitals) or None."""
 
     variant: Variant
     quant: str | None = None
@@ -22,11 +22,11 @@ class Selection:
 def resolve(name: str, within: Catalog | None = None) -> Selection:
     """The variant that ``name`` means: ``phi-4-mini``, ``phi-4-mini:q4_k_m``, an alias, or its repository's name.
 
-    Case and separators do not matter. Any well-formed quantisation is accepted for a variant with files on the hub,
-    because repositories have more files than the catalogue lists; the model that comes with ``phi`` has only its own.
+    Case and separators do not matter. Any well-formed quantization is accepted for a variant with files on the hub,
+    because repositories have more files than the catalog lists; the model that comes with ``phi`` has only its own.
 
     Raises:
-        NotFoundError: no such variant (the hint has close names), or no such quantisation.
+        NotFoundError: no such variant (the hint has close names), or no such quantization.
     """
     wanted, _, quant = name.partition(":")
     known = _names(within or catalog())
@@ -57,7 +57,7 @@ def is_repository(name: str) -> bool:
 
 
 def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
-    """The variant that ``model`` means, None for a repository that the catalogue does not know, and its sources.
+    """The variant that ``model`` means, None for a repository that the catalog does not know, and its sources.
 
     Raises:
         NotFoundError: there is no such model, or no repository with files of it is known.
@@ -88,7 +88,7 @@ def known_by_name(general_name: str | None) -> Variant | None:
 
 
 def names(within: Catalog | None = None) -> tuple[str, ...]:
-    """Every id, in catalogue order: what a shell may complete."""
+    """Every id, in catalog order: what a shell may complete."""
     return tuple(variant.id for variant in (within or catalog()).variants)
 
 
@@ -113,7 +113,7 @@ def _quant(variant: Variant, quant: str) -> str:
     written = as_quant(quant)
     if written and (variant.sources or (variant.packaged_file and written == PACKAGED_QUANT)):
         return written
-    message = f"{variant.id} has no quantisation {quant!r}"
+    message = f"{variant.id} has no quantization {quant!r}"
     if not variant.runs_here:
         raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
     if not by_squashed:

@@ -1,4 +1,4 @@
-"""What the catalogue says about a model, as plain data."""
+"""What the catalog says about a model, as plain data."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ class Variant:
 
     @property
     def quants(self) -> tuple[str, ...]:
-        """Quantisations that the catalogue knows a file of, in order of first mention."""
+        """Quantizations that the catalog knows a file of, in order of first mention."""
         return tuple(dict.fromkeys(file.quant for source in self.sources for file in source.files))
 
 
@@ -162,3 +162,7 @@ class Catalog:
 
     variants: tuple[Variant, ...]
     references: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def variant(self, variant_id: str | None) -> Variant | None:
+        """The variant with exactly this id; None where there is none."""
+        return next((variant for variant in self.variants if variant.id == variant_id), None)

@@ -14,14 +14,14 @@ FORMAT_NAMES = (*PROMPT_FORMATS, "plain")
 
 
 def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
-    """The format that the catalogue calls ``name``.
+    """The format that the catalog calls ``name``.
 
     Args:
         name: one of ``FORMAT_NAMES``. The template of a file needs the engine: see ``template.FileTemplate``.
         reasoning: the variant writes ``<think>…</think>`` before its answer; ignored by the base models' formats.
 
     Raises:
-        ValueError: there is no such format (a mistake in the catalogue).
+        ValueError: there is no such format (a mistake in the catalog).
     """
     match name:
         case "phi-3" | "phi-3-folded":

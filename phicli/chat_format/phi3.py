@@ -2,7 +2,7 @@
 
 The text equals the official template of Phi-3.5-mini (tokenizer_config.json): per message
 ``<|role|>\\n{content}<|end|>\\n``, then ``<|assistant|>\\n``; an empty system message is left out. The official
-tokeniser declares ``rstrip`` for ``<|system|>``, ``<|user|>``, ``<|assistant|>`` and ``<|end|>`` (since the change
+tokenizer declares ``rstrip`` for ``<|system|>``, ``<|user|>``, ``<|assistant|>`` and ``<|end|>`` (since the change
 "Adjusts rstrip of special tokens" of May 2024), so the newlines never become tokens. It adds no begin-of-text token.
 
 Phi-3-medium and the first Phi-3-mini (April 2024) were made without a system role: their templates drop system

@@ -1,7 +1,7 @@
 """The vocabulary of prompt formats: messages in, segments out.
 
 A format never produces a string for the engine to parse. It produces *segments*: special tokens, which come only
-from the format, and text, which is tokenised with the parsing of specials switched off. So a document that
+from the format, and text, which is tokenized with the parsing of specials switched off. So a document that
 contains ``<|end|><|system|>`` stays text.
 """
 
@@ -40,7 +40,7 @@ class Message:
 class Special:
     """A special token by its literal, for example ``<|user|>``.
 
-    ``strips_after`` says that the official tokeniser swallows white space that follows the token
+    ``strips_after`` says that the official tokenizer swallows white space that follows the token
     (``rstrip`` in its definition): the rendered text has it, the token sequence has not. ``optional`` is for a
     token that not every file of the family has (``<think>``): where it is missing the literal is spelled as text.
     """
@@ -52,7 +52,7 @@ class Special:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Text that is only ever text; with ``token_ids`` it is already tokenised."""
+    """Text that is only ever text; with ``token_ids`` it is already tokenized."""
 
     text: str
     token_ids: tuple[int, ...] | None = None
@@ -95,7 +95,7 @@ class PromptFormat(Protocol):
 
     @property
     def name(self) -> str:
-        """The identifier used in the catalogue: ``phi-3``, ``phi-3-folded``, ``phi-4``, ``phi-4-mini``, …"""
+        """The identifier used in the catalog: ``phi-3``, ``phi-3-folded``, ``phi-4``, ``phi-4-mini``, …"""
 
     @property
     def stop_tokens(self) -> tuple[str, ...]:

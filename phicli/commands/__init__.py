@@ -40,7 +40,7 @@ CACHE_SUMMARIES: Final = {
 """The same for ``phi cache``."""
 
 RUNS_SUMMARIES: Final = {
-    "list": "List the runs that were kept.",
+    "list": "List the saved runs.",
     "show": "Show everything about one run.",
     "export": "Write runs into a file, or to standard output.",
     "rm": "Remove runs from the history.",

@@ -32,10 +32,14 @@ def chat(
     ] = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="The system message.")] = None,
     temperature: Annotated[
-        float | None, typer.Option("--temperature", "--temp", callback=within_limits, help="0 is always the same.")
+        float | None,
+        typer.Option(
+            "--temperature", "--temp", callback=within_limits, help="Sampling temperature; 0 is deterministic."
+        ),
     ] = None,
     top_p: Annotated[
-        float | None, typer.Option("--top-p", callback=within_limits, help="Keep the likeliest tokens up to this sum.")
+        float | None,
+        typer.Option("--top-p", callback=within_limits, help="Keep the likeliest tokens up to this total probability."),
     ] = None,
     top_k: Annotated[
         int | None, typer.Option("--top-k", callback=within_limits, help="Keep this many tokens; 0 keeps all.")
@@ -44,10 +48,10 @@ def chat(
         float | None, typer.Option("--min-p", callback=within_limits, help="Drop tokens below this share of the best.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", callback=within_limits, help="Makes a sampled answer repeatable.")
+        int | None, typer.Option("--seed", callback=within_limits, help="Random seed for sampling.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Most tokens of an answer.")
+        int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum tokens of an answer.")
     ] = None,
     context: Context = None,
     *,

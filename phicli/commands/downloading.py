@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from phicli.errors import NotInstalledError, UserInterruptError
 from phicli.hub.cache import cache_folder
-from phicli.hub.download.planning import check_disk, present_file
-from phicli.hub.download.pull import PullPlan, PullResult, prepare, pull
+from phicli.hub.download.planning import PullPlan, check_disk, prepare, present_file
+from phicli.hub.download.pull import PullResult, pull
 from phicli.hub.download.request import PullRequest, pull_request
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
@@ -66,7 +66,7 @@ def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> Non
 
 
 def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:
-    """The request with the quantisation that suits this machine, where none was asked for and none is there."""
+    """The request with the quantization that suits this machine, where none was asked for and none is there."""
     variant = request.variant
     if request.quant or variant is None or present_file(request, cache_folder()) is not None:
         return request

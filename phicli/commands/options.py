@@ -63,7 +63,7 @@ Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown tab
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
 Context = Annotated[
     int | None,
-    typer.Option("--context", "-c", min=32, help="Most tokens a conversation may have."),
+    typer.Option("--context", "-c", min=32, help="Maximum context size in tokens."),
 ]
 
 

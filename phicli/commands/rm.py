@@ -13,14 +13,14 @@ def rm(
     model: Annotated[
         str,
         typer.Argument(
-            help="phi-4-mini (all quantisations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
+            help="phi-4-mini (all quantizations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
             "by phi cache import.",
             autocompletion=complete_model,
             show_default=False,
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Remove a model from the cache."""

@@ -28,19 +28,19 @@ READ_SHARE: Final = 0.8
 """Of the probe's bandwidth, reached by the engine when the cores can take in more."""
 
 CORE_BYTES_PER_CYCLE: Final[Mapping[str, float]] = MappingProxyType({"F": 6.0, "BF": 6.0, "": 4.9})
-"""Beginning of the quantisation's name → bytes of weights that one core takes in per cycle of its clock."""
+"""Beginning of the quantization's name → bytes of weights that one core takes in per cycle of its clock."""
 
 PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
     {"repacked": 1.2, "Q8": 0.78, "F": 0.47, "BF": 0.47, "": 1.36}
 )
-"""The same → of the processor's 32-bit operations a second (``phicli.hardware.flops``), reached in prefill: much of it
-is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
+"""The same → of the processor's 32-bit operations per second (``phicli.hardware.flops``), reached in prefill: much of
+it is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
 CACHE_BYTES_PER_CYCLE: Final = 0.8
 """Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster."""
 
 PREFILL_ATTENTION_SHARE: Final = 0.25
-"""Of the processor's 32-bit operations a second, reached by attention when a prompt is read."""
+"""Of the processor's 32-bit operations per second, reached by attention when a prompt is read."""
 
 _FIXED_MS: Final = 1.0
 _PROMPT_MS: Final = 20.0
@@ -78,7 +78,7 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
 
 
 def share_of(shares: Mapping[str, float], name: str) -> float:
-    """The value of ``shares`` for the name of a quantisation, or for ``repacked``."""
+    """The value of ``shares`` for the name of a quantization, or for ``repacked``."""
     return next(share for start, share in shares.items() if name.startswith(start))
 
 

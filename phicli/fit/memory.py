@@ -9,7 +9,7 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
   feed-forward block has no gate
 - without, the larger of two places: in the attention ``4 ub (context (H + 1) + 5 E + KV)``, for ``phimoe``, whose query
   is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
-- a quantised cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
+- a quantized cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
   block stand side by side
 - overhead: output buffer and tokenizer, about ``428 V``; anonymous memory of the engine's process, about 11 MiB, and
   of ``phi`` itself, about 26 MiB; the libraries that both map, about 34 MiB (``benchmarks/accuracy.py resident``)
@@ -27,8 +27,8 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
 from phicli.engine.settings import EngineSettings
 from phicli.errors import THIS_COMMAND, DoesNotFitError
+from phicli.fit.memory_sum import LIBRARY_BYTES, MemorySum
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import LIBRARY_BYTES, MemorySum
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
@@ -50,7 +50,7 @@ _KEEP_FREE_BYTES: Final = 512 * MIB
 _KEEP_FREE_SHARE: Final = 0.05
 _KV_BLOCK: Final = 32
 _ROTATED: Final = 64
-"""Measured with a quantised cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
+"""Measured with a quantized cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
 
@@ -58,7 +58,7 @@ _SMALLER: Final = ("phi-4", "phi-4-mini")
 def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
     """Whether the engine can keep the cache of ``shape`` in ``kv_type``.
 
-    Quantised types need whole blocks of 32 values in each head: Phi-2, with heads of 80, has none.
+    Quantized types need whole blocks of 32 values in each head: Phi-2, with heads of 80, has none.
     """
     if kv_type not in KV_TYPE_BYTES:
         return False
@@ -83,7 +83,7 @@ def plan_memory(
         gpu_layers: layers that a GPU really takes, whatever ``settings`` ask for: the output counts as one layer and
             goes first, then the last layers.
     """
-    context = -(-max(context_tokens, 1) // CONTEXT_STEP) * CONTEXT_STEP
+    context = padded_context(max(context_tokens, 1))
     values = shape.kv_heads_total * (shape.key_length + shape.value_length)
     batch = min(settings.batch_tokens, context)
     compute = _compute_bytes(shape, context, batch, flash_attention=settings.flash_attention != "off")
@@ -107,6 +107,11 @@ def plan_memory(
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
     )
+
+
+def padded_context(tokens: int) -> int:
+    """``tokens`` rounded up to a multiple of :data:`CONTEXT_STEP`, as the engine allocates them."""
+    return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
 
 
 def _compute_bytes(shape: ModelShape, context: int, batch: int, *, flash_attention: bool) -> int:
@@ -211,7 +216,8 @@ def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fi
 def _smaller_model(usable: int, but_not: str) -> str:
     """The best of the models with small caches whose usual file fits with a context of 4096; else the toy."""
     for name in _SMALLER:
-        variant = next(variant for variant in catalog().variants if variant.id == name)
+        variant = catalog().variant(name)
+        assert variant is not None  # noqa: S101 (these ship)
         usual = min(variant.sources[0].files, key=lambda file: preference(file.quant))
         weights_bytes = usual.size_bytes or usual.size_approx_bytes
         if name not in but_not.lower() and weights_bytes and weights_bytes * 1.35 <= usable:

@@ -1,4 +1,4 @@
-"""How good a variant is for a task, and what its quantisation takes away.
+"""How good a variant is for a task, and what its quantization takes away.
 
 All numbers are points of the task's own scale (0 to 100, the percent of its benchmark), so they may be compared
 within a task and nowhere else.
@@ -53,7 +53,7 @@ _LIKE: Final[Mapping[str, str]] = MappingProxyType(
         "IQ3_XXS": "Q3_K_S",
     }
 )
-"""Quantisations without a published number there, and the one of about the same size that stands in for them."""
+"""Quantizations without a published number there, and the one of about the same size that stands in for them."""
 _THINKING: Final[Mapping[str, float]] = MappingProxyType({"phi-4-reasoning-plus": 12.0})
 _USUAL_THINKING: Final = 8.0
 
@@ -72,7 +72,7 @@ def grade(variant: Variant, task: Task, variants: Sequence[Variant]) -> Grade | 
     Args:
         variant: the model.
         task: what for.
-        variants: the catalogue, for the scores of the neighbours.
+        variants: the catalog, for the scores of the neighbors.
     """
     own = _score(variant, task)
     if own is not None:
@@ -99,7 +99,7 @@ def quantisation_loss(quant: str) -> float:
     """Points that ``quant`` costs, to the hundredth: sums of what is shown come out.
 
     The published rise of perplexity in percent, times 0.3. The factor is a choice: it makes the usual Q4_K_M cost one
-    point, which is about what quantised models lose on multiple-choice benchmarks, and Q2_K so much that a smaller
+    point, which is about what quantized models lose on multiple-choice benchmarks, and Q2_K so much that a smaller
     model is the better one. What is not in the table is judged by the bits in its name.
     """
     name = quant.upper().removeprefix("UD-")
@@ -114,7 +114,7 @@ def quantisation_loss(quant: str) -> float:
 
 
 def kv_loss(kv_type: str) -> float:
-    """Points that a quantised key-value cache costs: declared small for q8_0, one point for q4_0."""
+    """Points that a quantized key-value cache costs: declared small for q8_0, one point for q4_0."""
     return {"q8_0": _Q8_KV_LOSS, "q4_0": _Q4_KV_LOSS}.get(kv_type, 0.0)
 
 
@@ -130,7 +130,7 @@ def thinking_ratio(variant: Variant, task: Task) -> float:
 
 
 def answer_tps(decode_tps: float, variant: Variant, task: Task) -> float:
-    """Tokens of the answer a second, thoughts counted as waiting."""
+    """Tokens of the answer per second, thoughts counted as waiting."""
     return decode_tps / (1.0 + thinking_ratio(variant, task))
 
 

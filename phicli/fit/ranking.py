@@ -3,7 +3,7 @@
 Fullness is no merit, and speed is one only up to two and a half times the task's floor: beyond that nobody waits.
 Within a point of quality the faster is taken where it is so by an eighth; within a quarter of a point the smaller one.
 A file of twice the size has to be better by three points, or the small one is taken: "start small", as the selection
-guide says. A quantisation that costs five points or more is taken only where nothing sound reaches half the floor, and
+guide says. A quantization that costs five points or more is taken only where nothing sound reaches half the floor, and
 one that is not among the usual four only where none of those comes near the floor for the same model: an estimate that
 misses it by a quarter is no reason to spoil a model. What is here already wins a tie.
 """
@@ -31,7 +31,7 @@ _SMARTER_POINTS: Final = 2.0
 _SMARTER_SPEED_SHARE: Final = 0.25
 _LOSSY_POINTS: Final = 2.5
 SPOILT_POINTS: Final = 5.0
-"""A quantisation that costs as much is the last resort."""
+"""A quantization that costs as much is the last resort."""
 
 NEARLY: Final = 0.75
 """Of the floor: as far as an estimate may be off."""
@@ -41,7 +41,7 @@ _USUAL: Final = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"})
 
 
 def useful_tps(assessment: Assessment, task: Task) -> float:
-    """Tokens of the answer a second as the task is used: long documents with the context filled."""
+    """Tokens of the answer per second as the task is used: long documents with the context filled."""
     speed = assessment.speed
     decode = speed.decode_at_context_tps if task.context_required else speed.decode_tps
     return answer_tps(decode, assessment.candidate.variant, task)
@@ -95,7 +95,7 @@ def choose(assessed: Sequence[Assessment], task: Task, floor_tps: float, *, stri
 
 
 def _in_usual_quant(best: Assessment, assessed: Sequence[Assessment], task: Task, floor_tps: float) -> Assessment:
-    """The model of ``best`` in a usual quantisation that nearly reaches the floor, else ``best`` itself.
+    """The model of ``best`` in a usual quantization that nearly reaches the floor, else ``best`` itself.
 
     Where the floor is lowered for one it is so for all that are as fast.
     """
@@ -108,7 +108,7 @@ def _in_usual_quant(best: Assessment, assessed: Sequence[Assessment], task: Task
 
 
 def best_of_slow(slow: Sequence[Assessment], task: Task) -> Assessment | None:
-    """What to take where nothing reaches the floor: the fastest that is not spoilt by its quantisation."""
+    """What to take where nothing reaches the floor: the fastest that is not spoilt by its quantization."""
     sound = [one for one in slow if quantisation_loss(one.candidate.quant) < _LOSSY_POINTS] or list(slow)
     if not sound:
         return None
@@ -119,10 +119,10 @@ def best_of_slow(slow: Sequence[Assessment], task: Task) -> Assessment | None:
 def faster_than(best: Assessment, passing: Iterable[Assessment], task: Task, floor_tps: float) -> Assessment | None:
     """One that answers at least half as fast again and is still of use; None when there is none.
 
-    Where the best is fast enough for anybody, another quantisation of it is not worth a mention.
+    Where the best is fast enough for anybody, another quantization of it is not worth a mention.
     """
     least = _FASTER * useful_tps(best, task)
-    passing = _usual(list(passing))  # an odd quantisation that is just faster enough is no advice
+    passing = _usual(list(passing))  # an odd quantization that is just faster enough is no advice
     at_ease = useful_tps(best, task) >= _COMFORT * floor_tps
     quick = [
         one
@@ -151,7 +151,7 @@ def ordered(assessments: Iterable[Assessment], task: Task) -> tuple[Assessment, 
 
 
 def _usual(assessments: Sequence[Assessment]) -> list[Assessment]:
-    """Of each variant the usual quantisations, or all where it has none of those."""
+    """Of each variant the usual quantizations, or all where it has none of those."""
     with_usual = {one.candidate.variant.id for one in assessments if one.candidate.quant in _USUAL}
     return [one for one in assessments if one.candidate.quant in _USUAL or one.candidate.variant.id not in with_usual]
 

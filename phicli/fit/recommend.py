@@ -38,7 +38,7 @@ def recommend(
     """What to take on ``machine`` for ``request``.
 
     Args:
-        book: the catalogue, for scores and for what cannot run at all.
+        book: the catalog, for scores and for what cannot run at all.
         candidates: the files that could run.
         machine: what there is to run them on.
         request: what is wanted.
@@ -115,7 +115,7 @@ def best_quant_for(
 
     Args:
         variant: the model.
-        book: the catalogue.
+        book: the catalog.
         candidates: files that could run; those of other variants are passed over.
         machine: what there is to run it on.
         speed_of: the speed model.
@@ -135,12 +135,12 @@ def every_quant_of(
 ) -> tuple[tuple[Assessment, Rejection | None], ...]:
     """Every file of ``variant`` on ``machine`` for general use, and why it does not fit; None where it does.
 
-    What fits comes first: what is installed, then as quantisations are usually taken, then by quality. Of the others
+    What fits comes first: what is installed, then as quantizations are usually taken, then by quality. Of the others
     the one that misses least comes first; it is placed where it misses least, and its speed is what it would be there.
 
     Args:
         variant: the model.
-        book: the catalogue.
+        book: the catalog.
         candidates: files that could run; those of other variants are passed over.
         machine: what there is to run it on.
         speed_of: the speed model.
@@ -234,5 +234,5 @@ def _slow(one: Assessment, task: Task, floor: float) -> Rejection:
     tps = useful_tps(one, task)
     reason = f"{tps:.1f} tokens/s, and {task.label} wants {floor:g}"
     if thinking_ratio(one.candidate.variant, task):
-        reason = f"{tps:.1f} tokens of the answer a second, as it thinks first; {task.label} wants {floor:g}"
+        reason = f"{tps:.1f} tokens of the answer per second, as it thinks first; {task.label} wants {floor:g}"
     return Rejection(one.candidate.variant.id, one.candidate.quant, "speed", reason)

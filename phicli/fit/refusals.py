@@ -44,7 +44,7 @@ def nothing_fits(
     name = with_quant(nearest.variant_id, nearest.quant)
     message = f"nothing fits: {where}; the nearest, {name}, {nearest.reason}"
     more = "take a machine with more memory" if machine.simulated else "close other programs"
-    hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalogue have Phi-4 models"
+    hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalog have Phi-4 models"
     if nearest.remedy:
         hint = _again(request, nearest.remedy)
     data = {"usable_bytes": usable, "missing_bytes": nearest.missing_bytes}
@@ -99,7 +99,7 @@ def _one_excludes(made: Sequence[Candidate], request: Request, task: Task, wish:
             _again(request, "leave it out: "),
         )
     choices = {
-        "licence": sorted({one.variant.license for one in made}),
+        "license": sorted({one.variant.license for one in made}),
         "quant": list(dict.fromkeys(one.quant for one in made)),
         "size": [f"{format_bytes(min(one.shape.weights_bytes for one in made))} and more"],
     }[wish.gate]

@@ -10,7 +10,7 @@ from typing import Final
 from phicli.catalog.quants import same_quant
 from phicli.catalog.types import Variant
 from phicli.errors import UsageError
-from phicli.fit.memory import CONTEXT_STEP, KV_TYPE_BYTES, USUAL, largest_context_that_fits, takes_kv_type
+from phicli.fit.memory import KV_TYPE_BYTES, USUAL, largest_context_that_fits, padded_context, takes_kv_type
 from phicli.fit.placement import Placement, place
 from phicli.fit.tasks import Task, task_named
 from phicli.fit.types import Candidate, Rejection, Request
@@ -52,7 +52,7 @@ def check_request(request: Request) -> Task:
             raise UsageError(f"{option} must be more than 0", f"phi recommend --help explains {option}")
     context = request.context_tokens or task.context_tokens
     if request.prompt_tokens >= context:
-        longer = -(-(request.prompt_tokens + _ROOM_FOR_ANSWER) // CONTEXT_STEP) * CONTEXT_STEP
+        longer = padded_context(request.prompt_tokens + _ROOM_FOR_ANSWER)
         of_task = "" if task.name == "any" else f"--task {task.name} "
         raise UsageError(
             f"a prompt of {request.prompt_tokens:,} tokens leaves no room in a context of {context:,}",
@@ -80,7 +80,7 @@ def filters_of(request: Request, task: Task) -> tuple[Filter, ...]:
     if request.context_tokens is not None or task.context_required:
         found.append(Filter("context", f"--context {request.context_tokens or task.context_tokens}"))
     if request.license is not None:
-        found.append(Filter("licence", f"--license {shlex.quote(request.license)}"))
+        found.append(Filter("license", f"--license {shlex.quote(request.license)}"))
     if request.quant is not None:
         found.append(Filter("quant", f"--quant {shlex.quote(request.quant)}"))
     if request.max_size_bytes is not None:
@@ -98,10 +98,10 @@ def filtered(candidate: Candidate, request: Request, task: Task, gate: str) -> R
         reason = _lacks(variant, task)
     elif gate == "context":
         reason = _too_long(variant, request.context_tokens or task.context_tokens)
-    elif gate == "licence":
-        reason = _other_licence(variant, request.license or "")
+    elif gate == "license":
+        reason = _other_license(variant, request.license or "")
     elif gate == "quant" and not same_quant(candidate.quant, request.quant):
-        reason = "another quantisation"
+        reason = "another quantization"
     elif gate == "size":
         reason = _too_large(candidate, request.max_size_bytes or 0)
     elif gate == "installed" and not candidate.installed:
@@ -140,8 +140,8 @@ def _too_long(variant: Variant, context_tokens: int) -> str | None:
     return f"trained for {variant.context_tokens:,} tokens"
 
 
-def _other_licence(variant: Variant, wanted: str) -> str | None:
-    return None if variant.license.casefold() == wanted.strip().casefold() else f"its licence is {variant.license}"
+def _other_license(variant: Variant, wanted: str) -> str | None:
+    return None if variant.license.casefold() == wanted.strip().casefold() else f"its license is {variant.license}"
 
 
 def _too_large(candidate: Candidate, limit: int) -> str | None:

@@ -2,7 +2,7 @@
 
 *Estimated* follows from the bytes that a token reads, the arithmetic it needs and what a probe says of the machine
 (:mod:`phicli.fit.estimate`), or from a calibration of something similar here. *Calibrated*: the engine was timed on a
-few layers of this shape and quantisation here. *Measured*: this file was benchmarked here.
+few layers of this shape and quantization here. *Measured*: this file was benchmarked here.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def estimate(candidate: Candidate, machine: Machine, placement: Placement, *, pr
 
 
 def calibrated_costs(candidate: Candidate, calibrations: Sequence[Calibration]) -> Costs | None:
-    """Slope times layers plus intercept, from the newest calibration of this shape and quantisation; None without one.
+    """Slope times layers plus intercept, from the newest calibration of this shape and quantization; None without one.
 
     The slope is for the bytes of the timed layers: a file whose layers have more or fewer on the average takes more or
     less in proportion.
@@ -98,7 +98,7 @@ def calibrated_costs(candidate: Candidate, calibrations: Sequence[Calibration]) 
 
 
 def scaled_costs(candidate: Candidate, calibrations: Sequence[Calibration]) -> Costs | None:
-    """From the nearest calibration of another quantisation or shape: in proportion to bytes and to arithmetic.
+    """From the nearest calibration of another quantization or shape: in proportion to bytes and to arithmetic.
 
     The nearest is of the same shape if there is one, then of about as many bits. This is an estimate.
     """

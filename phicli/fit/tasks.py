@@ -1,6 +1,6 @@
 """What people want a model for, and what each of these asks of it.
 
-**Floors** (tokens a second). People read about 238 words a minute (Brysbaert 2019), some 5 tokens a second at 1.3
+**Floors** (tokens per second). People read about 238 words a minute (Brysbaert 2019), some 5 tokens a second at 1.3
 tokens a word. Chat at 8 stays ahead of the reader. Code is skimmed, not read, and a function is longer than a
 remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tokens or more: at 12 that is under three
 minutes. A long document is waited for while it is read in; its answer is short: 5. These are first guesses.
@@ -11,7 +11,7 @@ minutes. A long document is waited for while it is read in; its answer is short:
 **Ladders.** Published scores are comparable when benchmark and source are the same, and no benchmark covers the whole
 family. So each task names one benchmark of one source (``benchmark``, ``source``) as its scale, and an order of the
 family, weakest first, after the selection guide. A variant with a score on the scale has that score; one without
-stands between its neighbours in the order that have one (:mod:`phicli.fit.quality`). Tests hold the order to the
+stands between its neighbors in the order that have one (:mod:`phicli.fit.quality`). Tests hold the order to the
 scores.
 """
 
@@ -32,10 +32,10 @@ class Task:
     Args:
         name: what to type after ``--task``.
         purpose: what it is, in words that fit behind "for".
-        needs: capabilities of the catalogue, one of which a model must have.
+        needs: capabilities of the catalog, one of which a model must have.
         context_tokens: the usual context.
         context_required: whether a shorter one would miss the point.
-        floor_tps: tokens a second below which it is no pleasure.
+        floor_tps: tokens per second below which it is no pleasure.
         benchmark: whose scores are the scale of quality.
         source: the key in ``Catalog.references`` that the scores must come from.
         order: ids of variants, weakest first.
@@ -121,7 +121,7 @@ _LONG: Final = (
 
 _ALL: Final = (
     Task("chat", "everyday questions and talk", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
-    # The catalogue's tag "code" marks a strength; every chat model writes code, and base models only continue it.
+    # The catalog's tag "code" marks a strength; every chat model writes code, and base models only continue it.
     Task("code", "programming", ("chat",), 8192, 10.0, "HumanEval", _CODE),
     Task("math", "mathematics", ("math",), 8192, 12.0, "MATH", _MATH, thinking_is_wanted=True),
     Task(

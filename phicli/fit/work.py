@@ -27,11 +27,11 @@ BYTES_PER_WEIGHT: Final[Mapping[str, float]] = MappingProxyType(
         "F32": 4.0,
     }
 )
-"""Beginning of a quantisation's name → bytes per weight of its base type (``ggml-common.h``; rounded for IQ)."""
+"""Beginning of a quantization's name → bytes per weight of its base type (``ggml-common.h``; rounded for IQ)."""
 
 _USUAL_BYTES_PER_WEIGHT: Final = 0.6
 _WHOLE: Final = ("Q8", "F16", "BF16", "F32")
-"""Quantisations whose output matrix has their own type; the others give it six bits (``llama-quant.cpp``)."""
+"""Quantizations whose output matrix has their own type; the others give it six bits (``llama-quant.cpp``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,7 @@ FILE_TYPES: Final = MappingProxyType(
         40: "Q1_0",
     }
 )
-"""``general.file_type`` → name of the quantisation."""
+"""``general.file_type`` → name of the quantization."""
 
 TOKEN_NORMAL: Final = 1
 TOKEN_CONTROL: Final = 3

@@ -1,7 +1,7 @@
-"""Which tensors a Phi model's file has, and which type each of them gets in a quantisation.
+"""Which tensors a Phi model's file has, and which type each of them gets in a quantization.
 
 The tensors are those that llama.cpp's converter writes for the architectures ``phi2``, ``phi3`` and ``phimoe``. The
-types are those that its quantiser (``llama-quant.cpp``, ``llama_tensor_get_type_impl``) chose in spring 2025, when most
+types are those that its quantizer (``llama-quant.cpp``, ``llama_tensor_get_type_impl``) chose in spring 2025, when most
 of the published files were made: ``use_more_bits`` for the first and last eighth of the layers and every third between,
 and a rule of its own for ``attn_qkv``, which later versions treat as ``attn_v``. An importance matrix is taken for
 granted, as in bartowski's files. The suffixes ``_L`` and ``_XL`` are bartowski's: the recipe below with embedding and
@@ -48,7 +48,7 @@ _FALLBACK: Final = {
 }  # fmt: skip
 _BLOCKS: Final = {name: (elements, size_bytes) for name, elements, size_bytes in TENSOR_TYPES.values()}
 RECIPES: Final = (*_BASES, *_LARGE)
-"""The quantisations whose recipe is known."""
+"""The quantizations whose recipe is known."""
 _BY_LAYER: Final = ("attn_v", "ffn_down", "ffn_down_exps")
 """Kinds of tensors whose type depends on the layer; the others have one in all of them."""
 
@@ -57,7 +57,7 @@ _BY_LAYER: Final = ("attn_v", "ffn_down", "ffn_down_exps")
 class RecipeTensor:
     """A tensor of a model; ``shape`` as numpy has it, the fastest dimension last.
 
-    ``kind`` is the name without number and suffix (``attn_qkv``), ``f32`` for what is never quantised.
+    ``kind`` is the name without number and suffix (``attn_qkv``), ``f32`` for what is never quantized.
     """
 
     name: str
@@ -101,7 +101,7 @@ class RecipeSum:
 
 @cache
 def recipe_sum(architecture: str, dimensions: Dimensions, quant: str) -> RecipeSum:
-    """Bytes of all tensors of a model in a quantisation, and of some parts of them.
+    """Bytes of all tensors of a model in a quantization, and of some parts of them.
 
     Args:
         architecture: ``phi2``, ``phi3`` or ``phimoe``.
@@ -109,7 +109,7 @@ def recipe_sum(architecture: str, dimensions: Dimensions, quant: str) -> RecipeS
         quant: one of :data:`RECIPES`.
 
     Raises:
-        UsageError: there is no recipe for the quantisation.
+        UsageError: there is no recipe for the quantization.
     """
     by_type: Counter[str] = Counter()
     by_kind: Counter[str] = Counter()
@@ -189,12 +189,12 @@ def _matrices(architecture: str, dimensions: Dimensions) -> dict[str, tuple[int,
 
 
 def type_of(tensor: RecipeTensor, dimensions: Dimensions, quant: str, *, layer: int | None = None) -> str:
-    """The type of ``tensor`` in a quantisation, for example ``Q5_K``; where rows are no whole blocks, a fallback.
+    """The type of ``tensor`` in a quantization, for example ``Q5_K``; where rows are no whole blocks, a fallback.
 
     ``layer`` asks for the same tensor of another layer.
 
     Raises:
-        UsageError: there is no recipe for the quantisation.
+        UsageError: there is no recipe for the quantization.
     """
     if quant not in RECIPES:
         raise UsageError(f"the recipe of {quant} is not known", f"take one of {', '.join(RECIPES)}")
@@ -212,7 +212,7 @@ def type_of(tensor: RecipeTensor, dimensions: Dimensions, quant: str, *, layer: 
 
 
 def tensor_type(quant: str, kind: str, *, layer: int, layers: int, tied: bool, grouped: int = 1) -> str:
-    """The type that the quantiser wants for a weight matrix.
+    """The type that the quantizer wants for a weight matrix.
 
     Args:
         quant: one of :data:`RECIPES`.

@@ -91,7 +91,7 @@ def write_synthetic(
         seed: the same seed gives the same bytes.
 
     Raises:
-        UsageError: the ``gguf`` package is missing, or the quantisation is not one of these.
+        UsageError: the ``gguf`` package is missing, or the quantization is not one of these.
         DoesNotFitError: the disk is full.
     """
     _require_packages()

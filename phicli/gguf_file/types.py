@@ -43,7 +43,7 @@ class SpecialToken:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What the tokeniser part of a header says.
+    """What the tokenizer part of a header says.
 
     ``special_tokens`` maps the id of every token that is neither NORMAL nor BYTE. ``add_bos`` is None when the file
     does not say (llama.cpp then adds one for SentencePiece vocabularies and none for most BPE ones). ``merges`` is
@@ -69,7 +69,7 @@ class GgufHeader:
     a layer; ``kv_head_counts`` are the ``head_counts`` when the file has none of its own, as in llama.cpp.
     ``key_length`` and ``value_length`` default to ``embedding_length / heads``. ``quant`` is the name of
     ``file_type`` (``Q4_K_M``). ``metadata`` has every scalar, and every array of up to 1024 values that is not the
-    tokeniser's. Sizes are bytes; tensor data begins at ``data_offset``; ``weights_bytes`` is the sum over the tensors,
+    tokenizer's. Sizes are bytes; tensor data begins at ``data_offset``; ``weights_bytes`` is the sum over the tensors,
     of a split model (``split_count`` above 1) the size of all its files. ``tensors`` are those of this file alone.
     """
 

@@ -35,7 +35,7 @@ _Reader = Callable[[int, int], object]
 def probe_bandwidth(
     cores: int, *, budget_s: float = 0.25, cache_bytes: int | None = None, available_bytes: int | None = None
 ) -> Bandwidth:
-    """Bytes a second that ``cores`` threads read together, in the best 4 ms of the measurement.
+    """Bytes per second that ``cores`` threads read together, in the best 4 ms of the measurement.
 
     Other programs only ever slow it down, so the best stretch is nearest to what the machine can do. Takes about
     ``budget_s`` seconds, the touching of fresh memory included. ``flops`` are not measured here.
@@ -64,7 +64,7 @@ def buffer_bytes(cache_bytes: int | None, available_bytes: int | None) -> int:
 
 
 def best_rate(marks: Sequence[Sequence[float]], block_bytes: int, window_s: float) -> float:
-    """Bytes a second in the best window in which every thread was reading.
+    """Bytes per second in the best window in which every thread was reading.
 
     Args:
         marks: for each thread the times (s) at which it began, and at which it had read one more block.

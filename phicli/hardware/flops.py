@@ -13,7 +13,7 @@ _WIDE_ARM: Final = ("Apple", "Neoverse-V", "Oryon")
 
 
 def estimated_flops(cpu: Cpu) -> tuple[float, str]:
-    """32-bit operations a second, a multiply-add counting twice, and the sum in words.
+    """32-bit operations per second, a multiply-add counting twice, and the sum in words.
 
     cores x clock x operations a cycle. An operation count follows from the vector units: AVX2 has two of eight lanes
     (32), AVX two of eight lanes that multiply or add (16), ARM from Cortex-A76 on two of four lanes (16), Apple's

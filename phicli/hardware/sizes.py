@@ -39,7 +39,7 @@ def parse_size(text: str, option: str) -> int:
 
 
 def parse_rate(text: str, option: str) -> float:
-    """Bytes a second. ``GB/s`` means 10^9, as bandwidth is given; ``GiB/s`` 2^30. The ``/s`` may be left out.
+    """Bytes per second. ``GB/s`` means 10^9, as bandwidth is given; ``GiB/s`` 2^30. The ``/s`` may be left out.
 
     Raises:
         UsageError: it is no rate, or below or beyond every machine.

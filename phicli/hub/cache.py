@@ -18,7 +18,7 @@ from phicli.hub.layout import repo_root, snapshots_of
 class InstalledFile:
     """A model on disk: the first file of it, and the size in bytes of all of its parts.
 
-    ``quant`` is None when neither the catalogue nor the name of the file tells it; ``revision`` is a commit.
+    ``quant`` is None when neither the catalog nor the name of the file tells it; ``revision`` is a commit.
     """
 
     repo: str
@@ -64,13 +64,13 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
 
 
 def installed(variant: Variant, quant: str | None = None, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
-    """What is on disk of ``variant``: sources in the catalogue's order; only ``quant`` when one is given."""
+    """What is on disk of ``variant``: sources in the catalog's order; only ``quant`` when one is given."""
     files = [file for source in variant.sources for file in installed_in(source, folder=folder)]
     return tuple(file for file in files if quant is None or same_quant(file.quant, quant))
 
 
 def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
-    """The file to run when no quantisation was asked for; None when there is none. Earlier ones win a tie."""
+    """The file to run when no quantization was asked for; None when there is none. Earlier ones win a tie."""
     return min(files, key=lambda file: preference(file.quant), default=None)
 
 

@@ -19,7 +19,7 @@ from phicli.gguf_file.recipe import RECIPES, RecipeSum, recipe_sum
 from phicli.plan.installed import InstalledModel
 
 _USUAL: Final = ("Q4_K_M", "Q8_0")
-"""What is expected of a repository whose files the catalogue does not list: everybody publishes these."""
+"""What is expected of a repository whose files the catalog does not list: everybody publishes these."""
 
 _Source = Literal["published", "recipe"]
 
@@ -27,13 +27,13 @@ _Source = Literal["published", "recipe"]
 def candidates(
     book: Catalog, installed: Sequence[InstalledModel], *, repacked: Set[str] = AVX2_TYPES
 ) -> tuple[Candidate, ...]:
-    """Every variant that runs here in every quantisation that is published or installed, in the catalogue's order.
+    """Every variant that runs here in every quantization that is published or installed, in the catalog's order.
 
     The size comes from the file's header where it is on this machine, else from the published size, else from the
-    quantisation's recipe. A quantisation of which neither is known (UD) is left out.
+    quantization's recipe. A quantization of which neither is known (UD) is left out.
 
     Args:
-        book: the catalogue.
+        book: the catalog.
         installed: what is on this machine (``phicli.plan.installed.installed_models``).
         repacked: types of tensors that the engine copies on the machine (``phicli.fit.repacking``).
     """

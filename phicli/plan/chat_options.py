@@ -23,7 +23,7 @@ _LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """Options of a conversation; None leaves the choice to the model's entry in the catalogue, or to the machine.
+    """Options of a conversation; None leaves the choice to the model's entry in the catalog, or to the machine.
 
     ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
     None or missing are left to the machine.

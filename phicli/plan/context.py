@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 from phicli.errors import ContextExceededError, UsageError
 from phicli.fit.loading import ContextWish
+from phicli.fit.memory import padded_context
 from phicli.gguf_file.types import GgufHeader
 
 DEFAULT_CONTEXT_TOKENS = 4096
-_GRAIN_TOKENS = 256
-"""llama.cpp pads the context to a multiple of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ class ContextPlan:
             raise ContextExceededError(
                 f"the conversation has {needed_tokens} tokens, and the context ends at {self.limit_tokens}",
                 "shorten it, or start over (/clear in a conversation)"
-                + ("" if self.growable else f", or allow more: --context {_padded(needed_tokens * 5 // 4)}"),
+                + ("" if self.growable else f", or allow more: --context {padded_context(needed_tokens * 5 // 4)}"),
                 data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},
             )
         size = self.first_tokens
@@ -64,15 +63,20 @@ def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> Context
         UsageError: more was asked for than the model was trained for.
     """
     trained, original = header.context_length or DEFAULT_CONTEXT_TOKENS, header.original_context_length
-    if asked_tokens is not None and asked_tokens > trained:
-        raise UsageError(
-            f"--context {asked_tokens} is more than the {trained} tokens that this model was trained for",
-            f"use --context {trained} or less",
-        )
+    require_trained(asked_tokens, trained)
     limit = trained if asked_tokens is None else asked_tokens
     start = original if original is not None and original < trained else DEFAULT_CONTEXT_TOKENS
     return ContextWish(min(limit, start), limit, promised=asked_tokens is not None)
 
 
-def _padded(tokens: int) -> int:
-    return -(-tokens // _GRAIN_TOKENS) * _GRAIN_TOKENS
+def require_trained(asked_tokens: int | None, trained_tokens: int) -> None:
+    """Return if the model was trained for the context that was asked for (None for none).
+
+    Raises:
+        UsageError: it was trained for less.
+    """
+    if asked_tokens is not None and asked_tokens > trained_tokens:
+        raise UsageError(
+            f"--context {asked_tokens} is more than the {trained_tokens} tokens that this model was trained for",
+            f"use --context {trained_tokens} or less",
+        )

@@ -1,4 +1,4 @@
-"""Everything about one model, for ``phi show``: a variant of the catalogue, or a file by its header."""
+"""Everything about one model, for ``phi show``: a variant of the catalog, or a file by its header."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
+from phicli.fit.recommend import SpeedOf
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_header
+from phicli.hardware.types import Machine
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
@@ -23,16 +25,16 @@ from phicli.plan.known_speed import known_speed
 from phicli.plan.locate import locate
 from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
-from phicli.plan.recommendation import Machine, OnThisMachine, SpeedOf, quants_here, recommended_quant
+from phicli.plan.recommendation import OnThisMachine, quants_here, recommended_quant
 
 
 @dataclass(frozen=True, slots=True)
 class VariantDescription:
-    """A variant of the catalogue; ``quant`` (in capitals) is the one that was asked for.
+    """A variant of the catalog; ``quant`` (in capitals) is the one that was asked for.
 
     ``published`` and ``installed`` hold only that one then. ``packaged_path`` is the file inside the package,
-    ``packaged_bytes`` its size. ``sources`` maps the key of every source that the catalogue names for the variant to
-    what that source is. ``recommended`` is the quantisation for this machine, None as long as nobody looked or where
+    ``packaged_bytes`` its size. ``sources`` maps the key of every source that the catalog names for the variant to
+    what that source is. ``recommended`` is the quantization for this machine, None as long as nobody looked or where
     none fits.
     """
 
@@ -47,23 +49,23 @@ class VariantDescription:
 
     @property
     def best(self) -> PublishedFile | None:
-        """The file that ``phi pull`` takes for what was asked for, as far as the catalogue tells.
+        """The file that ``phi pull`` takes for what was asked for, as far as the catalog tells.
 
-        That of the recommended quantisation where the first source has it, else the usual one.
+        That of the recommended quantization where the first source has it, else the usual one.
         """
         recommended = tuple(file for file in self.published if file.quant == self.recommended)
         return best_file(self.variant, recommended) or best_file(self.variant, self.published)
 
     @property
     def takes(self) -> str | None:
-        """The quantisation of that file; where only the hub knows the files, the one that is looked for there first."""
+        """The quantization of that file; where only the hub knows the files, the one that is looked for there first."""
         if not self.variant.sources:
             return None
         return self.quant or (self.best.quant if self.best else self.recommended)
 
 
 def describe(name: str) -> VariantDescription | FileDescription:
-    """What ``name`` means: a path, a name of the catalogue, a name registered here, or a repository in the cache.
+    """What ``name`` means: a path, a name of the catalog, a name registered here, or a repository in the cache.
 
     Raises:
         NotFoundError: no such model or file; the hint has close names.
@@ -105,7 +107,7 @@ def look_here(
 def on_machine(
     shown: VariantDescription | FileDescription, machine: Machine, speed_of: SpeedOf
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
-    """What is shown, with the quantisation that is recommended for ``machine``, and what all of them take there.
+    """What is shown, with the quantization that is recommended for ``machine``, and what all of them take there.
 
     The latter is None for what cannot run there: no engine does, it is no language model, or parts of it are missing.
     """
@@ -142,7 +144,7 @@ def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
 
 
 def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:
-    """A variant that the catalogue does not have, by the header of its file; one that tells no context takes any."""
+    """A variant that the catalog does not have, by the header of its file; one that tells no context takes any."""
     dimensions = Dimensions(
         layers=shape.layers,
         heads=shape.heads,

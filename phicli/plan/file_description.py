@@ -21,7 +21,7 @@ _NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
 
 @dataclass(frozen=True, slots=True)
 class VocabularyDescription:
-    """The tokeniser: ``kind`` is ``gpt2`` (BPE), ``llama`` (SentencePiece), …; ``pre`` names how text is split first.
+    """The tokenizer: ``kind`` is ``gpt2`` (BPE), ``llama`` (SentencePiece), …; ``pre`` names how text is split first.
 
     ``special_tokens`` are id and literal of every token that is not ordinary text.
     """
@@ -41,8 +41,8 @@ class FileDescription:
 
     ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
     its first part has not all of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
-    false. ``said`` are the header's own words (licence, base model, …) by key without ``general.``. ``variant`` is the
-    catalogue's entry for the file, ``prompt_format`` what ``phi chat`` would use.
+    false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
+    catalog's entry for the file, ``prompt_format`` what ``phi chat`` would use.
     """
 
     path: Path

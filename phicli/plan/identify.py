@@ -1,4 +1,4 @@
-"""Which prompt format a file wants: by the catalogue where it knows the file, else by what the header says."""
+"""Which prompt format a file wants: by the catalog where it knows the file, else by what the header says."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FormatChoice:
 
 
 def choose_format(header: GgufHeader, variant: Variant | None) -> FormatChoice:
-    """The format for the file with ``header``, which is ``variant`` if the catalogue knows it."""
+    """The format for the file with ``header``, which is ``variant`` if the catalog knows it."""
     if variant is not None and variant.prompt_format is not None:
         return FormatChoice(variant.prompt_format, variant.reasoning)
     reasoning = "reasoning" in (header.name or header.path.name).lower()

@@ -20,7 +20,7 @@ from phicli.plan.locate import locate
 class NewModel:
     """A model that came in.
 
-    ``model_id`` is its id in the catalogue of this machine, None for what that does not know. ``command_name`` is what
+    ``model_id`` is its id in the catalog of this machine, None for what that does not know. ``command_name`` is what
     to type for it.
     """
 
@@ -38,14 +38,10 @@ def import_model(path: Path, *, name: str | None = None, on_progress: Progress =
     """
     if is_archive(path):
         done = import_archive(path, name=name, on_progress=on_progress)
-        return NewModel(done, _known(done.manifest.model), _command_name(done))
+        known = catalog().variant(done.manifest.model)  # the catalog that wrote it may know more than this one
+        return NewModel(done, known.id if known else None, _command_name(done))
     made = register(path, name=name, on_progress=on_progress)
     return NewModel(made, made.model.variant_id, made.model.name)
-
-
-def _known(model_id: str | None) -> str | None:
-    """``model_id`` of an archive, unless the catalogue that wrote it knows more than this one."""
-    return next((variant.id for variant in catalog().variants if variant.id == model_id), None)
 
 
 def _command_name(done: Imported) -> str:

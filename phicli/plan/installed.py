@@ -20,7 +20,7 @@ class InstalledModel:
 
     ``name`` is what to type for it. ``origin`` is ``hub cache``, or where a file that is used in place came from.
     ``repo`` and ``revision`` (a commit) are None for the latter. ``verified_at`` (seconds since 1970) is None when the
-    file as it is now was never hashed. ``variant_id`` is None for what the catalogue does not know.
+    file as it is now was never hashed. ``variant_id`` is None for what the catalog does not know.
     """
 
     name: str

@@ -20,7 +20,8 @@ from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, wish_context
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner, choose, is_tuned
+from phicli.plan.tuned import choose, is_tuned
+from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
 
 _Number = TypeVar("_Number", int, float)
 
@@ -63,7 +64,9 @@ class LoadPlan:
     tuned: bool
 
     def settings_for(self, context_tokens: int) -> LoadSettings:
-        """The settings of a load with another context: weights are repacked only where that still fits."""
+        """The settings of a load with this context: weights are repacked only where that still fits."""
+        if context_tokens == self.settings.context_tokens:
+            return self.settings
         engine = fitting(self.wanted, self.shape, context_tokens, self.memory)
         return replace(self.settings, context_tokens=context_tokens, engine=engine)
 

@@ -28,7 +28,7 @@ class LocatedModel:
     """A file on this machine.
 
     ``name`` is for people; ``reference`` means the same file from any folder. ``variant`` is None for a file that the
-    catalogue does not know by its name.
+    catalog does not know by its name.
     """
 
     name: str
@@ -41,7 +41,7 @@ class LocatedModel:
 def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
-    In this order: an existing path or anything ending in ``.gguf``, a name of the catalogue, the name of a file that
+    In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
     was registered where it lies, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
     Raises:
@@ -70,7 +70,7 @@ def is_prose(name: str) -> bool:
 
 
 def _is_path(name: str, path: Path) -> bool:
-    """Whether ``name`` is meant as a path: a model of the catalogue is not hidden by a folder of the same name."""
+    """Whether ``name`` is meant as a path: a model of the catalog is not hidden by a folder of the same name."""
     if name.lower().endswith(".gguf"):
         return ":" not in name or path.exists()
     if "/" in name or "\\" in name or name.startswith((".", "~")):
@@ -120,12 +120,12 @@ def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
             f"{model.name} was registered, but {model.path} is gone or has changed",
             f"register it again: phi cache import FILE --as {model.name}; or forget it: phi rm {model.name}",
         )
-    variant = next((variant for variant in catalog().variants if variant.id == model.variant_id), None)
+    variant = catalog().variant(model.variant_id)
     return LocatedModel(model.name, model.name, model.path, variant, model.quant)
 
 
 def _from_repository(name: str) -> LocatedModel:
-    """A model of a repository in the cache, whether the catalogue knows the repository or not."""
+    """A model of a repository in the cache, whether the catalog knows the repository or not."""
     repo, _, quant = name.partition(":")
     variant, sources = sources_of(repo)
     found = [file for source in sources for file in installed_in(source)]

@@ -1,4 +1,4 @@
-"""The rows of ``phi list``: the catalogue beside what is on this machine."""
+"""The rows of ``phi list``: the catalog beside what is on this machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PublishedFile:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """One model: a variant of the catalogue, or something on this machine that the catalogue does not know.
+    """One model: a variant of the catalog, or something on this machine that the catalog does not know.
 
     Of the latter only ``id`` (what to type) and ``installed`` are known. ``best`` is the file that ``phi pull`` takes
     when nothing else is said.
@@ -47,9 +47,9 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """``rows`` in the catalogue's order, strangers last; ``hidden`` counts what was left out as it cannot run here.
+    """``rows`` in the catalog's order, strangers last; ``hidden`` counts what was left out as it cannot run here.
 
-    ``family`` is the only one that was wanted, as the catalogue writes it.
+    ``family`` is the only one that was wanted, as the catalog writes it.
     """
 
     rows: tuple[ModelRow, ...]
@@ -71,7 +71,7 @@ def overview(
         everything: also the variants that llama.cpp cannot run.
         only_installed: only what is on this machine (the model inside the package is not counted).
         family: only this family (``phi-3.5``); case and separators do not matter.
-        book: the catalogue; by default the one that ships.
+        book: the catalog; by default the one that ships.
         here: what is on this machine; by default that is looked up.
 
     Raises:
@@ -88,7 +88,7 @@ def overview(
 
 
 def published_files(variant: Variant) -> tuple[PublishedFile, ...]:
-    """The files that the catalogue lists for ``variant``, source by source."""
+    """The files that the catalog lists for ``variant``, source by source."""
     return tuple(
         PublishedFile(
             quant=file.quant,
@@ -105,14 +105,14 @@ def published_files(variant: Variant) -> tuple[PublishedFile, ...]:
 
 
 def best_file(variant: Variant, among: Sequence[PublishedFile] | None = None) -> PublishedFile | None:
-    """The file that ``phi pull`` takes: of the first source, its usual quantisation.
+    """The file that ``phi pull`` takes: of the first source, its usual quantization.
 
-    None when the catalogue lists no file of the first source: the hub knows then. Where its size is not known, the size
-    of the same quantisation from another source stands in for it, as a rough one.
+    None when the catalog lists no file of the first source: the hub knows then. Where its size is not known, the size
+    of the same quantization from another source stands in for it, as a rough one.
 
     Args:
         variant: the model.
-        among: the published files to choose from (those of one quantisation); by default all.
+        among: the published files to choose from (those of one quantization); by default all.
     """
     files = published_files(variant) if among is None else among
     first = [file for file in files if file.repo == variant.sources[0].repo] if variant.sources else []
@@ -124,14 +124,14 @@ def best_file(variant: Variant, among: Sequence[PublishedFile] | None = None) ->
 
 
 def installed_of(variant: Variant, here: Sequence[InstalledModel]) -> tuple[InstalledModel, ...]:
-    """What is installed of ``variant``, the repositories in the catalogue's order."""
+    """What is installed of ``variant``, the repositories in the catalog's order."""
     order = [source.repo for source in variant.sources]
     mine = [model for model in here if model.variant_id == variant.id]
     return tuple(sorted(mine, key=lambda model: order.index(model.repo) if model.repo in order else len(order)))
 
 
 def best_of(models: Sequence[InstalledModel]) -> InstalledModel:
-    """The one of ``models`` (at least one) that is run when no quantisation is asked for."""
+    """The one of ``models`` (at least one) that is run when no quantization is asked for."""
     return min(models, key=lambda model: preference(model.quant))
 
 

@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.memory import CONTEXT_STEP, usable_bytes
+from phicli.fit.memory import padded_context, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import useful_tps
 from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
 from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
-from phicli.fit.types import Assessment, Candidate, Pick, Recommendation, Rejection, Request
+from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
 __all__ = [
-    "Assessment", "Machine", "OnThisMachine", "Pick", "QuantHere", "Rejection", "Report", "SpeedOf", "Sum",
-    "make_report", "quants_here", "recommended_quant", "sums_of",
+    "Machine", "OnThisMachine", "QuantHere", "Report", "make_report", "quants_here", "recommended_quant", "sums_of",
 ]  # fmt: skip
 
 
@@ -51,7 +50,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class QuantHere:
-    """One quantisation of a model on a machine: ``rejection`` says why it does not fit.
+    """One quantization of a model on a machine: ``rejection`` says why it does not fit.
 
     ``fits`` is None where the machine does not tell. ``takes`` marks what ``phi pull`` takes.
     """
@@ -91,7 +90,7 @@ def make_report(
         request: what is wanted.
         candidates: the files that could run.
         speed_of: the speed model with what was measured before.
-        book: the catalogue; by default the one that ships.
+        book: the catalog; by default the one that ships.
 
     Raises:
         UsageError: the request makes no sense, or a filter excludes everything.
@@ -107,7 +106,7 @@ def make_report(
 def recommended_quant(
     variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf
 ) -> str | None:
-    """The quantisation of ``variant`` to download for ``machine``; None when none of those known fits."""
+    """The quantization of ``variant`` to download for ``machine``; None when none of those known fits."""
     best = best_quant_for(variant, catalog(), candidates, machine, speed_of)
     return None if best is None else best.candidate.quant
 
@@ -115,14 +114,14 @@ def recommended_quant(
 def quants_here(
     variant: Variant, machine: Machine, candidates: Sequence[Candidate], speed_of: SpeedOf, *, takes: str | None = None
 ) -> OnThisMachine:
-    """Every quantisation of ``variant`` among ``candidates`` on ``machine``, for general use.
+    """Every quantization of ``variant`` among ``candidates`` on ``machine``, for general use.
 
     Args:
         variant: the model.
         machine: what there is.
         candidates: its files.
         speed_of: the speed model.
-        takes: the quantisation that ``phi pull`` takes; it is marked, and comes first where it fits.
+        takes: the quantization that ``phi pull`` takes; it is marked, and comes first where it fits.
     """
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     rows = []
@@ -143,8 +142,8 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
-    tokens = -(-one.context_tokens // CONTEXT_STEP) * CONTEXT_STEP  # the engine rounds up
-    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantisation's recipe"}
+    tokens = padded_context(one.context_tokens)
+    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantization's recipe"}
     parts = [f"weights {shape.weights_bytes:,} ({source[one.candidate.size_source]})"]
     copied = memory.weights_bytes - shape.weights_bytes
     parts += [f"+ output matrix once more, on the GPU {copied:,}"] if copied else []

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from phicli.engine.settings import EngineSettings
-from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES, Tuned, Winner
+from phicli.records.tuned import Tuned, Winner
 
-__all__ = ["BATCH", "CONVERSATION", "ONE_ANSWER", "USES", "Tuned", "Winner", "choose", "is_tuned"]
+__all__ = ["Tuned", "choose", "is_tuned"]
 
 
 def choose(

@@ -13,10 +13,8 @@ from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
 from phicli.records.history_errors import damaged
 from phicli.records.history_file import HistoryFile
-from phicli.records.run import Run
+from phicli.records.run import Run, Subject
 from phicli.records.run_ids import new_run_id, now
-
-__all__ = ["KINDS", "LAST", "Entry", "History", "entry_of", "kind_of", "new_run_id", "now"]
 
 KINDS: Final = ("run", "endpoint", "quality", "tune", "eval", "speed")
 """What an entry can be."""
@@ -86,11 +84,11 @@ class History:
         try:
             self.add(entry)
         except PhiError as error:
-            return f"the run was not kept: {error.message}" + (f" ({error.hint})" if error.hint else "")
+            return f"the run was not saved: {error.message}" + (f" ({error.hint})" if error.hint else "")
         except OSError as error:
-            return f"the run was not kept: {reason_of(error)}: {error.filename or self.path}"
+            return f"the run was not saved: {reason_of(error)}: {error.filename or self.path}"
         except ValueError as error:
-            return f"the run was not kept: {error}"
+            return f"the run was not saved: {error}"
         return None
 
     def update(self, change: Callable[[tuple[Entry, ...]], Iterable[Entry]]) -> int:
@@ -140,12 +138,20 @@ class History:
             )
             found = tuple(one for one in found if one.run_id.lower() == wanted) or found
         if not found:
-            what = "no run was kept yet" if wanted == LAST else f"no run that was kept has an id beginning {prefix!r}"
+            what = "no run was saved yet" if wanted == LAST else f"no saved run has an id beginning {prefix!r}"
             raise NotFoundError(what, "phi bench makes one" if wanted == LAST else "see their ids: phi runs list")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")
             raise UsageError(f"{len(found)} runs have ids beginning {prefix!r}: {some}", "type more of the id")
         return found[0]
+
+    def get_all(self, prefixes: Sequence[str]) -> tuple[Entry, ...]:
+        """Those that :meth:`get` finds for each of ``prefixes``, in that order, each once.
+
+        Raises:
+            NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`get`.
+        """
+        return tuple({entry.run_id: entry for entry in map(self.get, prefixes)}.values())
 
     def entries(
         self, *, kind: str | None = None, model: str | None = None, limit: int | None = None
@@ -235,7 +241,16 @@ def kind_of(word: str | None) -> str | None:
 
 def entry_of(run: Run) -> Entry:
     """``run`` as the history saves it."""
-    about = run.subject
     cpu = str(run.hardware.get("cpu") or "")
-    data = run.to_data()
-    return Entry(run.run_id, run.made_at, "run", about.model, about.quant, about.engine, about.build, cpu, data)
+    return entry_about(run.subject, "run", run.to_data(), cpu=cpu, run_id=run.run_id, made_at=run.made_at)
+
+
+def entry_about(
+    subject: Subject, kind: str, data: Mapping[str, Any], *, cpu: str, run_id: str | None = None,
+    made_at: str | None = None,
+) -> Entry:  # fmt: skip
+    """What was measured of ``subject`` as the history saves it; by default with a new id and the time at hand."""
+    return Entry(
+        run_id or new_run_id(), made_at or now(), kind, subject.model, subject.quant, subject.engine, subject.build,
+        cpu, data,
+    )  # fmt: skip

@@ -105,7 +105,7 @@ class HistoryFile:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         if self.path.exists() and not self.path.is_file():
-            raise damaged(self.path, "it is no regular file")
+            raise damaged(self.path, "it is not a regular file")
         # SQLite itself falls back to reading where the file is write-protected.
         where = f"{self.path.absolute().as_uri()}?mode={mode}"
         return sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)

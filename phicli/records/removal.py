@@ -37,7 +37,7 @@ def runs_to_remove(
     if older_than is None:
         if not names:
             raise UsageError("which runs are to be removed?", "phi runs rm RUN, or phi runs rm --older-than 90d")
-        return tuple({entry.run_id: entry for entry in map(history.get, names)}.values())
+        return history.get_all(names)
     before = _before(older_than, now or datetime.now(UTC))
     return tuple(entry for entry in history.entries() if (made_at := utc(entry.made_at)) and made_at < before)
 

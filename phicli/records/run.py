@@ -33,7 +33,7 @@ class Workload:
 class Subject:
     """What is benched: a file on this machine and the engine that runs it.
 
-    ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalogue does not know.
+    ``sha256`` is None where the file was never hashed. ``variant_id`` is None for what the catalog does not know.
     ``engine`` is one of :data:`phicli.engine.starting.ENGINES`; ``build`` its version as it reports it, empty until it
     ran.
     """
@@ -98,12 +98,12 @@ class Run:
 
     @property
     def prompt_tps(self) -> Summary | None:
-        """Tokens a second in reading the prompt."""
+        """Tokens per second in reading the prompt."""
         return summary([1000 * self.workload.prompt_tokens / s.prompt_ms for s in self.samples if s.prompt_ms])
 
     @property
     def decode_tps(self) -> Summary | None:
-        """Tokens a second in generating."""
+        """Tokens per second in generating."""
         return summary([1000 * self.workload.generated_tokens / s.decode_ms for s in self.samples if s.decode_ms])
 
     @property
@@ -151,7 +151,7 @@ class Run:
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of :meth:`to_data`, for runs that were kept.
+        """The inverse of :meth:`to_data`, for saved runs.
 
         Raises:
             ValueError: a field is missing or is not what it has to be.
@@ -184,7 +184,7 @@ class Run:
                 extra={name: data[name] for name in EXTRA if name in data},
             )
         except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"a run that was kept: {type(error).__name__} {error}") from error
+            raise ValueError(f"a saved run: {type(error).__name__} {error}") from error
 
 
 def _text(value: Any) -> str | None:

@@ -41,7 +41,7 @@ def newest_measurements(entries: Iterable[Entry]) -> Iterator[Measurement]:
     """The speeds in ``entries`` (the newest first): of each file, depth and setting only the newest that is usable.
 
     Usable are speeds of whole files in the settings in which ``phi chat`` runs them. Left out are files that the
-    catalogue does not know, other engines than the default one, runs that were interrupted or did not generate, layers
+    catalog does not know, other engines than the default one, runs that were interrupted or did not generate, layers
     that two devices share, and a batch, KV cache or flash attention other than the default; also what is damaged. A run
     that read no prompt has the prompt speed of the first run of the same load that did.
     """

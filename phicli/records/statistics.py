@@ -45,15 +45,6 @@ def summary(values: Sequence[float]) -> Summary | None:
     return Summary(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
 
 
-def relative_spread(values: Sequence[float]) -> float | None:
-    """The coefficient of variation, standard deviation over mean: 0.1 is 10 %, and one value has 0.
-
-    None when there are no values or their mean is 0.
-    """
-    found = summary(values)
-    return found.stdev / abs(found.mean) if found is not None and found.mean else None
-
-
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value below which ``percent`` % of the ``values`` lie, by linear interpolation between the closest ranks.
 
@@ -142,7 +133,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
     """
     _check(confidence)
     if not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no share")
+        raise ValueError(f"{successes} of {trials} is not a share")
     if trials == 0:
         return None
     z = statistics.NormalDist().inv_cdf((1 + confidence) / 2)

@@ -51,7 +51,7 @@ class Winner:
 class Tuned:
     """What tuning found for one file under one processor, number of cores and engine ``build``.
 
-    ``model`` is what it was called; ``variant_id`` and ``quant`` are None for what the catalogue does not know.
+    ``model`` is what it was called; ``variant_id`` and ``quant`` are None for what the catalog does not know.
     ``winners`` has one for each of :data:`USES`. ``made_at`` is ISO 8601, UTC.
     """
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.errors import NotFoundError, UsageError, reason_of
-from phicli.paths import read_small, settings_file
+from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
+from phicli.paths import NOWHERE, read_small, settings_file
 from phicli.settings.key import KeyPath
 
 PROFILE: Final = "profile"
@@ -96,6 +96,18 @@ def read_settings(path: Path | None = None) -> SettingsFile:
     return parse(path, decode(path, data))
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder of the settings file at ``path``.
+
+    Raises:
+        PhiError: there is no home folder.
+        OSError: it cannot be made.
+    """
+    if path.parent == NOWHERE:
+        raise PhiError("there is no home folder for the settings", "set HOME, or PHI_HOME to a folder")
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+
 def decode(path: Path, data: bytes) -> str:
     """The text of ``data``, which is the content of ``path``.
 
@@ -145,7 +157,7 @@ def hint(remedy: str, then: str) -> str:
 
 def toml_value(value: Any) -> str:
     """``value`` as TOML has it, for people: on one line, and shortened where it is long."""
-    import json
+    from phicli.settings.lines import toml
 
     if isinstance(value, Mapping):
         return "{…}"
@@ -153,5 +165,5 @@ def toml_value(value: Any) -> str:
         return f"[{', '.join(map(toml_value, value))}]"
     if isinstance(value, int) and value.bit_length() > _LONGEST:
         return hex(value)[:_LONGEST] + "…"
-    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str | bool) else str(value)
+    text = toml(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

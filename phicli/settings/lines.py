@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from phicli.settings.key import KeyPath
 
@@ -92,6 +92,17 @@ def written(key: KeyPath) -> str:
     import json
 
     return ".".join(part if _BARE.fullmatch(part) else json.dumps(part, ensure_ascii=False) for part in key)
+
+
+def toml(value: Any) -> str:
+    """``value`` as TOML: a text, number, boolean, or a list of them."""
+    import json
+
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _key(text: str, at: int) -> tuple[KeyPath, int]:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from phicli.errors import NotFoundError, PhiError, UsageError
-from phicli.paths import NOWHERE, state_dir, write_output
-from phicli.settings.file import SettingsFile, did_you_mean, parse, read_settings
+from phicli.paths import state_dir, write_output
+from phicli.settings.file import SettingsFile, did_you_mean, make_folder, parse, read_settings
 from phicli.settings.key import KeyPath
-from phicli.settings.lines import Statement, statements, written
+from phicli.settings.lines import Statement, statements, toml, written
 
 _LOCK_WAIT_S = 10.0
 
@@ -44,17 +44,6 @@ def remove_key(path: Path, key: KeyPath) -> Any:
             raise NotFoundError(f"{written(key)} is not set in {path}", meant or "what is set: phi config list")
         _write(file, key, _removed(_lines(file), key), _with(file.tables, key, None))
         return value
-
-
-def toml(value: Any) -> str:
-    """``value`` as TOML: a text, number, boolean, or a list of them."""
-    import json
-
-    if isinstance(value, list):
-        return f"[{', '.join(map(toml, value))}]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _lines(file: SettingsFile) -> str:
@@ -142,9 +131,7 @@ def _alone(path: Path) -> Iterator[None]:
     """Keep other processes from changing the file meanwhile, where locks can be had; its folder is made."""
     from filelock import FileLock, Timeout
 
-    if path.parent == NOWHERE:
-        raise PhiError("there is no home folder for the settings", "set HOME, or PHI_HOME to a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path)
     lock = FileLock(state_dir() / "settings.lock", timeout=_LOCK_WAIT_S)
     with contextlib.suppress(OSError, NotImplementedError):
         state_dir().mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,4 +1,4 @@
-"""Rich on standard output: measured, coloured where that is wanted, and quiet when the reader has left."""
+"""Rich on standard output: measured, colored where that is wanted, and quiet when the reader has left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Aligned columns of plain text, for pipes and files: no colour, no frame, nothing cut."""
+"""Aligned columns of plain text, for pipes and files: no color, no frame, nothing cut."""
 
 from __future__ import annotations
 

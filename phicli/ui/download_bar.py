@@ -32,7 +32,7 @@ class _DoneColumn(ProgressColumn):
 
 
 class _RateColumn(ProgressColumn):
-    """Bytes a second that arrive now."""
+    """Bytes per second that arrive now."""
 
     def render(self, task: Task) -> Text:
         """The column's text."""

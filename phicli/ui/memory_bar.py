@@ -1,11 +1,11 @@
-"""What a model takes of the memory, as a bar that can be read without colour."""
+"""What a model takes of the memory, as a bar that can be read without color."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from phicli.fit.types import MemorySum
+from phicli.fit.memory_sum import MemorySum
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -44,7 +44,7 @@ def cells_of(shares: Sequence[float], width: int) -> tuple[int, ...]:
 
 
 def bar_text(shares: Sequence[float], width: int, *, fine: bool) -> Text:
-    """The bar in ``width`` characters; each part has a character and a colour of its own."""
+    """The bar in ``width`` characters; each part has a character and a color of its own."""
     from phicli.ui.canvas import safe_text
 
     cells = cells_of(shares, width)

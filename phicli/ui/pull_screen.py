@@ -31,7 +31,7 @@ class PullScreen:
         self._status = StatusLine(terminal, enabled=not quiet)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._done = self._resumed = 0
+        self._done = 0
         self._began = self._last_line = monotonic()
 
     def announce(self, plan: PullPlan) -> None:
@@ -44,7 +44,7 @@ class PullScreen:
         what = with_quant(plan.request.variant.id if plan.request.variant else repo.repo, plan.model.quant)
         parts = f" in {len(plan.model.files)} parts" if len(plan.model.files) > 1 else ""
         self._say(
-            f"{what}: {plan.model.name}{parts}, {format_bytes(plan.model.size_bytes)}, licence "
+            f"{what}: {plan.model.name}{parts}, {format_bytes(plan.model.size_bytes)}, license "
             f"{known or repo.license or 'not stated'}, from {repo.repo} at {repo.commit[:12]}"
         )
         if plan.kept_bytes and plan.missing_bytes:

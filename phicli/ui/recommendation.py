@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.display_name import with_quant
-from phicli.plan.recommendation import Assessment, Machine, Pick, Rejection, Report, sums_of
+from phicli.fit.types import Assessment, Pick, Rejection
+from phicli.plan.recommendation import Machine, Report, sums_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result

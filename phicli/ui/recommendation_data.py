@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from phicli.plan.recommendation import Assessment, Machine, Rejection, Report, sums_of
+from phicli.fit.types import Assessment, Rejection
+from phicli.plan.recommendation import Machine, Report, sums_of
 
 
 def report_data(report: Report, *, everything: bool = False, explain: bool = False) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Section:
     Args:
         title: the heading.
         block: text shown as it is, line by line.
-        marked: pieces of ``block`` in a row, each with whether it is highlighted where there is colour.
+        marked: pieces of ``block`` in a row, each with whether it is highlighted where there is color.
         facts: label and value.
         table: rows of equal length, the first of them the heads; ``right`` are its columns of numbers.
         points: sentences.

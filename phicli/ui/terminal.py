@@ -31,7 +31,7 @@ class Terminal:
 
     @classmethod
     def current(cls) -> Terminal:
-        """The process's own streams; ``NO_COLOR`` and ``TERM=dumb`` switch colour off."""
+        """The process's own streams; ``NO_COLOR`` and ``TERM=dumb`` switch color off."""
         colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
         return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour)
 
@@ -69,7 +69,7 @@ class Terminal:
         self.paint((one_line(text) if _isatty(self.stdout) else text) + "\n")
 
     def paint(self, text: str) -> None:
-        """Write to standard output at once, as it is: colours and all.
+        """Write to standard output at once, as it is: colors and all.
 
         Raises:
             OutputClosedError: nobody reads it any more.

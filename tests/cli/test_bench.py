@@ -120,7 +120,7 @@ def test_a_history_that_cannot_be_written_loses_no_result(phi: Phi, tmp_path: Pa
     done = phi("bench", "tiny-phi", *SHORT, "--json")
     assert done.code == 0, done.err
     assert runs_of(done.json)[0]["complete"]
-    assert "warning: the run was not kept" in done.err
+    assert "warning: the run was not saved" in done.err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is full")

@@ -74,7 +74,7 @@ def not_kept(phi: Phi, **more: str) -> str:
     done = phi(*SHORT, **more)
     assert done.code == 0, done.err
     assert "tiny-phi:f16" in done.out
-    (line,) = [line for line in done.err.splitlines() if "was not kept" in line]
+    (line,) = [line for line in done.err.splitlines() if "was not saved" in line]
     return line
 
 
@@ -109,7 +109,7 @@ def newer(path: Path) -> None:
     [
         (newer, "newer phi", "runs.sqlite.newer"),
         (lambda path: path.write_bytes(b"garbage" * 999), "damaged", "runs.sqlite.damaged"),
-        (lambda path: path.mkdir(), "no regular file", "runs.sqlite.damaged"),
+        (lambda path: path.mkdir(), "not a regular file", "runs.sqlite.damaged"),
     ],
     ids=["newer", "damaged", "folder"],
 )

@@ -51,7 +51,7 @@ def test_scan_registers_and_chat_answers(phi: Phi, both: Path) -> None:
     assert rows["phi-4-mini"][-2] == "phi4-mini-ollama"
     assert "skipped: gone:latest (ollama): its manifest names no SHA-256" in run.err
     assert "skipped: someone/tiny-GGUF/broken.gguf (lm-studio)" in run.err
-    assert "1 file is not in the catalogue" in run.err
+    assert "1 file is not in the catalog" in run.err
     assert files_of(both) == before
     answer = phi("chat", "paris", QUESTION)
     assert (answer.code, answer.out.strip()) == (0, "The capital of France is Paris.")
@@ -162,7 +162,7 @@ def test_import_says_what_it_is_and_chat_answers(phi: Phi, home: Path) -> None:
 
 
 BAD = {
-    "a name of the catalogue": (["{home}/good.gguf", "--as", "phi-4-mini"], 2, "belongs to the catalogue"),
+    "a name of the catalogue": (["{home}/good.gguf", "--as", "phi-4-mini"], 2, "belongs to the catalog"),
     "a name like a path": (["{home}/good.gguf", "--as", "a/b"], 2, "cannot be a name"),
     "no such file": (["{home}/none.gguf"], 3, "does not exist"),
     "no such archive": (["{home}/none.tar"], 3, "does not exist"),

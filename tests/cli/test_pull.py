@@ -27,7 +27,7 @@ def test_pull_then_chat(mini: Any, online: Phi, phi: Phi, folder: Path) -> None:
     assert done.code == 0
     path = Path(done.out.strip())
     assert path.samefile(folder / f"models--{REPO.replace('/', '--')}" / "snapshots" / mini.commit / FILE)
-    assert "licence MIT" in done.err
+    assert "license MIT" in done.err
     assert mini.commit[:12] in done.err
     assert phi("chat", "phi-4-mini", "What is the capital of France?").out == "The capital of France is Paris.\n"
 

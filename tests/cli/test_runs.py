@@ -72,7 +72,7 @@ def test_list_only_some(phi: Phi, kept: History) -> None:
     assert len(phi("runs", "list", "--model", "phi-4-mini:q8_0").out.splitlines()) == 2
     none = phi("runs", "list", "--model", "phi-9")
     assert none.out == ""
-    assert none.err == "no such run was kept; see all: phi runs list\n"
+    assert none.err == "there is no such run; see all: phi runs list\n"
     cut = phi("runs", "list", "--limit", "2")
     assert len(cut.out.splitlines()) == 3
     assert "older ones" in cut.err

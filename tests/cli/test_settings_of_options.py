@@ -17,7 +17,7 @@ from phicli.commands.group import build, every_command
 from phicli.commands.keys import TYPED_EACH_TIME, flags_of
 from phicli.errors import NotFoundError, UsageError
 from phicli.settings.key import variable_of
-from phicli.settings.writing import toml
+from phicli.settings.lines import toml
 
 OTHER_VARIABLES = {"PHI_HOME", "PHI_PROFILE", "PHI_DEBUG", "PHI_API_KEY", "PHI_ENDPOINT_TIMEOUT"}
 SAMPLES = ["true", "false", "41", "0.5", "q8_0", "on", "text"]

@@ -72,7 +72,7 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    assert build_of() == "xllamacpp unknown"
+    assert build_of() == "xllamacpp (not installed)"
 
 
 def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:

@@ -52,6 +52,7 @@ def client(hub: LoopbackHub, tmp_path: Path) -> Client:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         own = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_CACHE": str(tmp_path / "cache")}
         own |= {"HF_XET_CACHE": str(tmp_path / "xet"), "HF_HUB_DISABLE_XET": "" if xet else "1"}
+        own |= {"HF_HUB_DISABLE_TELEMETRY": "1"}  # its own requests are no part of the protocol
         done = subprocess.run(
             [sys.executable, "-c", PRELUDE + code],
             env=kept | own | hub.environment | more,

@@ -79,7 +79,7 @@ def test_only_plain_files_are_opened(tmp_path: Path) -> None:
     os.mkfifo(put_manifest(tmp_path, "pipe:latest", []).with_name("x"))
     put_manifest(tmp_path, "large:latest", []).write_bytes(b" " * ((1 << 20) + 1))
     reasons = {skipped.label: skipped.reason for skipped in find_ollama((tmp_path,)).skipped}
-    assert "no regular file" in reasons["pipe:x"]
+    assert "not a regular file" in reasons["pipe:x"]
     assert "too large" in reasons["large:latest"]
 
 

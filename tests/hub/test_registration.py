@@ -89,7 +89,7 @@ def test_what_reads_like_something_else_is_no_name(model: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["phi-4-mini", "Phi_4.Mini", "phi4mini", "Phi-4-mini-instruct", "phi-3-mini"])
 def test_names_of_the_catalogue_stay_its_own(model: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="belongs to the catalogue"):
+    with pytest.raises(UsageError, match="belongs to the catalog"):
         register(model, name=name)
 
 

@@ -19,8 +19,8 @@ from phicli.hardware.types import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import BATCH, CONVERSATION, ONE_ANSWER, Tuned, Winner
 from phicli.plan.tuned_speed import as_tuned
+from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, Tuned, Winner
 from tests.plan.test_plan_load import PLENTY, phi_4_mini
 
 FAST = Winner(

@@ -9,7 +9,8 @@ import pytest
 
 from phicli.bench.runs.run_files import run_of
 from phicli.errors import IntegrityError, NotFoundError, UsageError
-from phicli.records.history import History, entry_of, kind_of, new_run_id, now
+from phicli.records.history import History, entry_of, kind_of
+from phicli.records.run_ids import new_run_id, now
 from tests.support.runs import ENTRY, entry, run
 
 
@@ -162,7 +163,7 @@ def test_a_history_of_a_newer_version(kept: History) -> None:
 def test_a_folder_in_its_place(kept: History) -> None:
     kept.path.mkdir(parents=True)
     for use in (kept.entries, lambda: kept.add(ENTRY)):
-        with pytest.raises(IntegrityError, match="no regular file") as folder:
+        with pytest.raises(IntegrityError, match="not a regular file") as folder:
             use()
         assert f"{kept.path}.damaged" in folder.value.hint
     warning = kept.try_add(ENTRY)

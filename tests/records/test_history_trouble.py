@@ -39,7 +39,7 @@ def test_a_folder_that_is_read_only(read_only: History) -> None:
         read_only.add(entry(1))
     warning = read_only.try_add(entry(1))
     assert warning is not None
-    assert "not kept" in warning
+    assert "not saved" in warning
     with pytest.raises(OSError, match=r"[Rr]ead-only"):
         History(read_only.path.parent / "new" / "runs.sqlite").add(ENTRY)
     assert History(read_only.path.parent / "new" / "runs.sqlite").entries() == ()
@@ -82,7 +82,8 @@ def test_a_disk_that_was_full_from_the_beginning(tmp_path: Path) -> None:
 ADDING = """
 import sys
 from pathlib import Path
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
+from phicli.records.run_ids import new_run_id, now
 history, name = History(Path(sys.argv[1])), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -217,7 +218,7 @@ def test_a_home_that_is_a_file(tmp_path: Path) -> None:
         kept.entries()
     warning = kept.try_add(ENTRY)
     assert warning is not None
-    assert warning.startswith("the run was not kept: not a directory: ")
+    assert warning.startswith("the run was not saved: not a directory: ")
 
 
 def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from phicli.records.statistics import (
     interval_of_mean,
     percentile,
     ratio_interval,
-    relative_spread,
     summary,
     t_quantile,
     wilson_interval,
@@ -80,7 +79,7 @@ def test_the_interval_of_a_mean() -> None:
 
 
 def test_means_of_little() -> None:
-    assert summary([]) is interval_of_mean([]) is relative_spread([]) is None
+    assert summary([]) is interval_of_mean([]) is None
     assert summary([3.0]) == Summary(3.0, 0.0, 1)
     one = interval_of_mean([3.0])
     assert one is not None
@@ -88,13 +87,6 @@ def test_means_of_little() -> None:
     same = interval_of_mean([3.0, 3.0, 3.0])
     assert same is not None
     assert (same.estimate, same.low, same.high) == (3.0, 3.0, 3.0)
-
-
-def test_relative_spread() -> None:
-    assert relative_spread([9.0, 10.0, 11.0]) == pytest.approx(0.1)
-    assert relative_spread([-9.0, -10.0, -11.0]) == pytest.approx(0.1)
-    assert relative_spread([5.0]) == 0
-    assert relative_spread([-1.0, 1.0]) is None
 
 
 def test_the_ratio_of_repetitions_in_turn() -> None:
@@ -188,7 +180,7 @@ def test_the_interval_of_a_share(asked: tuple[int, int, float], ends: tuple[floa
 def test_shares_of_nothing() -> None:
     assert wilson_interval(0, 0) is None
     for successes, trials in ((-1, 5), (6, 5), (1, 0)):
-        with pytest.raises(ValueError, match="no share"):
+        with pytest.raises(ValueError, match="not a share"):
             wilson_interval(successes, trials)
 
 

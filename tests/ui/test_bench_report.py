@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.quality import Quality
 from phicli.bench.quality.estimates import Estimate
+from phicli.bench.quality.types import Quality
 from phicli.bench.runs.compare import BaselineResult, Ratio, ratios_of
 from phicli.errors import OutputClosedError, UsageError, UserInterruptError
 from phicli.records.run import Run, Workload

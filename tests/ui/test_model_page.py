@@ -124,7 +124,7 @@ def test_every_fact_of_the_catalogue_is_on_the_page(name: str) -> None:
     assert (example is not None) is one.runs_here
     assert ("Runs elsewhere" in text) is not one.runs_here
     assert text.count("--dry-run") <= 1
-    assert "license" not in text.replace(found.sources.get("phicli", ""), "")
+    assert "licence" not in text.replace(found.sources.get("phicli", ""), "")
 
 
 def test_sizes_are_exact_or_rough_or_the_hub_s() -> None:
@@ -201,7 +201,7 @@ def test_a_file_by_its_header() -> None:
         "256",
         "BPE",
         "1,400",
-        "as phicli itself",
+        "MIT",
     ):
         assert part in text
     split = page(replace(tiny_file(), split_count=3, complete=False, variant=None, parameters=None))

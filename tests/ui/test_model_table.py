@@ -107,9 +107,9 @@ def test_no_text_of_a_column_that_is_there_is_cut(monkeypatch: pytest.MonkeyPatc
 def test_columns_go_as_the_terminal_narrows(monkeypatch: pytest.MonkeyPatch) -> None:
     found = overview(here=HERE)
     heads = {width: on_screen(monkeypatch, found, width).splitlines()[0] for width in (50, 60, 80, 200)}
-    assert [title for title in ("licence", "capabilities", "main strength") if title not in heads[200]] == []
+    assert [title for title in ("license", "capabilities", "main strength") if title not in heads[200]] == []
     assert "main strength" in heads[80]
-    assert "licence" not in heads[80]
+    assert "license" not in heads[80]
     assert "main strength" not in heads[60]
     assert "size" in heads[60]
     assert heads[50].split() == ["name", "params", "here"]

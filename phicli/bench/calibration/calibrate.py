@@ -32,7 +32,7 @@ from phicli.paths import cache_dir
 from phicli.units import format_about
 
 QUANTS: Final = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
-"""Quantisations that a random-weight file can be written in."""
+"""Quantizations that a random-weight file can be written in."""
 
 _FEWEST_LAYERS: Final = 2
 _TIMES_CACHE: Final = 2
@@ -46,7 +46,7 @@ _SPARE_BYTES: Final = 256 << 20
 
 
 def can_calibrate(variant: Variant, quant: str) -> bool:
-    """Whether random-weight files of this architecture and quantisation can be written."""
+    """Whether random-weight files of this architecture and quantization can be written."""
     dimensions = variant.dimensions
     return (
         quant in QUANTS and variant.architecture == "phi3" and dimensions is not None and bool(dimensions.feed_forward)
@@ -68,7 +68,7 @@ def calibrate(
     Nothing is kept: :func:`~phicli.records.calibration_files.save_calibration` does that.
 
     Args:
-        candidate: the model and quantisation.
+        candidate: the model and quantization.
         cpu: the processor, for the conditions.
         setting: how the engine is set.
         folder: where a temporary folder is made for the files, about 1.2 GB for a model of 4 billion parameters; the

@@ -15,7 +15,8 @@ from phicli.bench.watch import Watch
 from phicli.engine.endpoint.address import Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.errors import NetworkError, PhiError, UsageError, UserInterruptError
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import Entry, History
+from phicli.records.run_ids import new_run_id, now
 
 _TIMEOUT: Final = "PHI_ENDPOINT_TIMEOUT"
 _SILENCE_S: Final = 120.0

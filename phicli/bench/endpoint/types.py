@@ -68,7 +68,7 @@ class Response:
 
     @property
     def decode_tps(self) -> float | None:
-        """Tokens a second from the first text to the last; None when all came at once."""
+        """Tokens per second from the first text to the last; None when all came at once."""
         later = [at for at in self.arrivals_ms if at > self.arrivals_ms[0]]
         if not later:
             return None
@@ -77,7 +77,7 @@ class Response:
 
     @property
     def total_tps(self) -> float:
-        """Generated tokens a second of the whole request, waiting and reading the prompt included."""
+        """Generated tokens per second of the whole request, waiting and reading the prompt included."""
         return 1000 * self.tokens / self.total_ms
 
     def to_data(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Level:
 
     @property
     def throughput_tps(self) -> float | None:
-        """Generated tokens a second of all requests together; None where none was answered."""
+        """Generated tokens per second of all requests together; None where none was answered."""
         tokens = sum(one.tokens for one in self.answers)
         return tokens / self.wall_s if tokens and self.wall_s else None
 
@@ -138,7 +138,7 @@ class Level:
 
     @property
     def decode_tps(self) -> Summary | None:
-        """Tokens a second that one request sees after its first."""
+        """Tokens per second that one request sees after its first."""
         return summary([one.decode_tps for one in self.answers if one.decode_tps])
 
     @property

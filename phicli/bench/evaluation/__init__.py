@@ -17,7 +17,7 @@ Reasoning (``<think>…</think>``) is no part of the reply, nor is white space a
 ``compare``:
 
 - ``exact``: the reply is ``answer``, a text or a list of texts of which one will do. Both are compared after Unicode
-  normalisation (NFC), without regard to case, and with every run of white space as one space. Punctuation counts.
+  normalization (NFC), without regard to case, and with every run of white space as one space. Punctuation counts.
 - ``number``: the last number in the reply is ``answer``, or is off by ``tolerance`` (default 0) at most. Numbers are
   read as English has them: ``1,234.50``, ``-3``, ``$5``, ``.5``, ``2e3``; ``%`` and currencies are left out.
 - ``regex``: the pattern ``answer`` (Python's) is found somewhere in the reply. It is at most 1,000 characters long and

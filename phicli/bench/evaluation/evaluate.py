@@ -22,9 +22,10 @@ from phicli.bench.watch import Watch
 from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
-from phicli.plan.tuned import BATCH
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import History, entry_about
 from phicli.records.run import Subject
+from phicli.records.run_ids import new_run_id, now
+from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
 from phicli.units import how_far
 
@@ -64,7 +65,7 @@ def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, aro
 def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
-    again = "what could not be kept is asked again" if journal.problem else "the same command goes on from there"
+    again = "what could not be saved is asked again" if journal.problem else "the same command goes on from there"
     if isinstance(failure, UserInterruptError):
         failure.message, failure.hint = f"{failure.message}: {asked}", again
     elif made.results:
@@ -180,11 +181,8 @@ class _Run:
         )
 
     def _keep(self, made: Evaluation) -> None:
-        about = made.subject
-        entry = Entry(
-            made.run_id, made.made_at, "eval", about.model, about.quant, about.engine, about.build,
-            self.around.cpu.name, made.to_data(),
-        )  # fmt: skip
+        cpu, run_id, made_at = self.around.cpu.name, made.run_id, made.made_at
+        entry = entry_about(made.subject, "eval", made.to_data(), cpu=cpu, run_id=run_id, made_at=made_at)
         if (problem := History().try_add(entry)) is not None:
             self.watch.warn(problem)
 
@@ -209,7 +207,7 @@ class _Run:
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:
             lines = "1 line" if journal.damaged_lines == 1 else f"{journal.damaged_lines} lines"
-            self.watch.say(f"{model}: {lines} of what was kept cannot be read; those questions are asked again")
+            self.watch.say(f"{model}: {lines} of what was saved cannot be read; those questions are asked again")
         if known:
             self.watch.say(
                 f"{model}: {known} of {len(self.items)} replies are there from earlier; --restart asks all again"

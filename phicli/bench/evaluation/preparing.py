@@ -9,14 +9,14 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.bench.evaluation.types import Item
-from phicli.bench.measuring.room import PlannedLoad, check_room, needed
+from phicli.bench.measuring.room import PlannedLoad, check_room, fits, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
-from phicli.fit.memory import largest_context_that_fits, usable_bytes
+from phicli.fit.memory import largest_context_that_fits, padded_context
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
@@ -24,8 +24,9 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Winner, choose, is_tuned
+from phicli.plan.tuned import choose, is_tuned
 from phicli.records.run import Subject
+from phicli.records.tuned import Winner
 
 MAX_TOKENS: Final = 256
 REASONING_MAX_TOKENS: Final = 2048
@@ -33,7 +34,6 @@ _FEW_SLOTS, _MANY_SLOTS = 4, 8
 _MARGIN_TOKENS: Final = 256
 """For the tokens of a prompt format, and the system message that a file's own template may add."""
 
-_GRAIN_TOKENS: Final = 256
 _SYSTEM: Final[str | None] = None
 
 
@@ -136,7 +136,7 @@ def prepare(
 
 def located(subject: Subject) -> LocatedModel:
     """``subject`` as the rest of ``phi`` knows files."""
-    variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
+    variant = catalog().variant(subject.variant_id)
     return LocatedModel(subject.model, subject.model, subject.path, variant, subject.quant)
 
 
@@ -168,8 +168,7 @@ def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, st
         return len(item.prompt.encode()) + len((systems[item.system] or "").encode())
 
     needed_tokens = max(bytes_of(item) + max(most, item.max_tokens or 0) for item in items) + _MARGIN_TOKENS
-    padded = -(-needed_tokens // _GRAIN_TOKENS) * _GRAIN_TOKENS
-    return min(plan.context.first_tokens, padded)
+    return min(plan.context.first_tokens, padded_context(needed_tokens))
 
 
 def _slots(load: PlannedLoad, questions: int, around: Surroundings) -> int:
@@ -188,9 +187,7 @@ def _repack(load: PlannedLoad, options: EvalOptions, around: Surroundings, best:
 
 
 def _fits(load: PlannedLoad, around: Surroundings) -> bool:
-    if around.memory is None:
-        return True
-    return needed(load, around.gpus).resident_bytes <= usable_bytes(around.memory)
+    return fits(load, around.memory, around.gpus)
 
 
 def _limit(load: PlannedLoad, plan: LoadPlan, around: Surroundings) -> int:

@@ -167,7 +167,7 @@ def numbered(text: str) -> str:
 
 
 def in_order(by: str | None) -> Property:
-    """The parts between ``by``, or the words, are in alphabetical order, in any case; equal ones may be neighbours."""
+    """The parts between ``by``, or the words, are in alphabetical order, in any case; equal ones may be neighbors."""
 
     def holds(text: str) -> str:
         found = _parts(text, by)

@@ -39,7 +39,7 @@ class Evaluation:
 
     @property
     def label(self) -> str:
-        """The model and its quantisation, as it is typed; the engine too where it is not the default one."""
+        """The model and its quantization, as it is typed; the engine too where it is not the default one."""
         name, engine = name_of(self.subject), self.subject.engine
         return name if engine == DEFAULT_ENGINE else f"{name} ({engine})"
 
@@ -80,7 +80,7 @@ class Evaluation:
 
     @property
     def generated_tps(self) -> float | None:
-        """Generated tokens a second, all slots together, reading the questions included; None without a time."""
+        """Generated tokens per second, all slots together, reading the questions included; None without a time."""
         return self.generated_tokens / self.wall_s if self.wall_s > 0 else None
 
     def to_data(self) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def _named(text: str, choices: Sequence[str]) -> int | None:
 
 
 def _bare(text: str) -> str:
-    """``text`` normalised, with spaces in place of punctuation; all of it where there is nothing else."""
+    """``text`` normalized, with spaces in place of punctuation; all of it where there is nothing else."""
     flat = normalised(text)
     return " ".join("".join(one if one.isalnum() else " " for one in flat).split()) or flat
 

@@ -121,9 +121,9 @@ class Reply:
             counts = int(data["prompt_tokens"]), int(data["completion_tokens"])
             times = float(data["prompt_ms"]), float(data["decode_ms"]), float(data["total_ms"])
         except (KeyError, TypeError) as error:
-            raise ValueError(f"a reply that was kept: {error}") from error
+            raise ValueError(f"a saved reply: {error}") from error
         if not all(isinstance(one, str) for one in (text, reasoning, problem)) or reason not in _ENDS:
-            raise ValueError("a reply that was kept has a text or an end that is none")
+            raise ValueError("a saved reply has a wrong text or end")
         return cls(text, reasoning, reason, *counts, *times, problem)
 
 

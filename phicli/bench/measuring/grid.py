@@ -9,15 +9,14 @@ from typing import Any, Final, Literal
 
 from phicli.engine.settings import FIELDS, EngineSettings
 from phicli.errors import UsageError
+from phicli.fit.memory import padded_context
+from phicli.plan.context import require_trained
 from phicli.records.run import Workload
 
 Part = Literal["prompt", "decode"]
 
 COLD_TOKENS: Final = 16
 """Length of the prompt whose first token is timed from the start of the engine."""
-
-CONTEXT_STEP: Final = 256
-"""Contexts that nobody asked for are multiples of it."""
 
 _BLOCKS: Final = 2
 
@@ -99,17 +98,14 @@ def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -
     """
     needed = longest_sequence(loads)
     longest = trained or needed
-    if asked is not None and trained and asked > trained:
-        raise UsageError(
-            f"--context {asked} is more than the {trained} tokens that this model was trained for",
-            f"use --context {trained} or less",
-        )
+    if trained:
+        require_trained(asked, trained)
     limit = asked if asked is not None else longest
     if needed > limit:
         deepest = max(loads, key=lambda one: max(one.prompt_tokens, decode_span(one)))
         where = f"--context {asked}" if asked is not None else f"the {trained} tokens that this model was trained for"
         raise UsageError(f"{_what(deepest)} needs {needed} tokens, more than {where}", _hint(deepest, asked, needed))
-    return asked if asked is not None else min(-(-needed // CONTEXT_STEP) * CONTEXT_STEP, max(longest, needed))
+    return asked if asked is not None else min(padded_context(needed), max(longest, needed))
 
 
 def _what(load: Workload) -> str:

@@ -10,8 +10,8 @@ from typing import Final
 from phicli.engine.settings import EngineSettings
 from phicli.errors import UsageError
 from phicli.fit.memory import check_fits, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import MemorySum
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
 from phicli.records.run import Subject
@@ -54,6 +54,11 @@ def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (
     if not takes_kv_type(load.shape, kv_type):
         raise UsageError(f"the engine cannot keep the context of {subject.model} as {kv_type}", "use --kv-type f16")
     check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
+
+
+def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
+    """Whether ``load`` fits into memory, or the machine does not tell its memory."""
+    return memory is None or needed(load, gpus).resident_bytes <= usable_bytes(memory)
 
 
 def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:

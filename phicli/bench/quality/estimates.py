@@ -30,7 +30,7 @@ class Estimate:
 def estimate_of_mean(values: Sequence[float]) -> Estimate:
     """The mean of one value for each token, in the order of the text; at least one.
 
-    Neighbouring tokens are alike (a hard word is hard in all its pieces), and the error of a mean of independent values
+    Neighboring tokens are alike (a hard word is hard in all its pieces), and the error of a mean of independent values
     would be too small for them. So the error is that of the means of blocks of 8 tokens, ``s / √blocks``, and the
     interval is Student's for those ("batch means": Flegal, Haran and Jones, "Markov chain Monte Carlo: can we trust the
     third significant figure?", Statistical Science 23, 2008). It tells how another part of a text like this one would

@@ -1,4 +1,4 @@
-"""The quality of quantisations that were benched beside each other."""
+"""The quality of quantizations that were benched beside each other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
 from phicli.engine.settings import EngineSettings
 from phicli.gguf_file.names import stem_of
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import History, entry_about
 from phicli.records.run import Run, Subject
 
 
@@ -37,17 +37,10 @@ class Family:
         return max(self.runs, key=lambda run: run.subject.size_bytes).settings
 
 
-def qualities_of(
-    runs: Sequence[Run], options: BenchOptions, tell: Callable[[str], None], *, launch: Launch = start
-) -> tuple[Quality, ...]:
-    """All of :func:`each_quality`."""
-    return tuple(each_quality(runs, options, tell, launch=launch))
-
-
 def each_quality(
     runs: Sequence[Run], options: BenchOptions, tell: Callable[[str], None], *, launch: Launch = start
 ) -> Iterator[Quality]:
-    """The quality of the files of ``runs`` that are quantisations of one model; nothing where no two are.
+    """The quality of the files of ``runs`` that are quantizations of one model; nothing where no two are.
 
     Each is kept in the history and given out as soon as it is there: who collects them while they come has those that
     were finished when an engine fails or Ctrl-C comes.
@@ -79,16 +72,17 @@ def each_quality(
             progress=told,
         )
         for one in found:
-            warning = History().try_add(_entry(one, str(family.runs[0].hardware.get("cpu") or "")))
+            cpu = str(family.runs[0].hardware.get("cpu") or "")
+            warning = History().try_add(entry_about(one.subject, "quality", one.to_data(), cpu=cpu))
             if warning is not None:
                 tell(warning)
             yield one
 
 
 def families(runs: Sequence[Run]) -> tuple[Family, ...]:
-    """The files that are quantisations of one model, in the order of the runs; of several engines the first one's.
+    """The files that are quantizations of one model, in the order of the runs; of several engines the first one's.
 
-    They are those of one variant of the catalogue, else those whose names differ in the quantisation only. A file that
+    They are those of one variant of the catalog, else those whose names differ in the quantization only. A file that
     comes twice, in another place or with other settings, counts once.
     """
     found: dict[str, dict[str, Run]] = {}
@@ -101,7 +95,7 @@ def families(runs: Sequence[Run]) -> tuple[Family, ...]:
 
 
 def _model(subject: Subject) -> str:
-    """What quantisations of one model have in common."""
+    """What quantizations of one model have in common."""
     if subject.variant_id is not None:
         return subject.variant_id
     if not subject.model.lower().endswith(".gguf"):
@@ -113,18 +107,3 @@ def _model(subject: Subject) -> str:
 def _words(subject: Subject, extent: Extent, decode_tps: float | None) -> str:
     time = f", about {max(round(extent.tokens / decode_tps), 1)} s" if decode_tps else ""
     return f"quality of {name_of(subject)}: it predicts {extent.tokens} tokens of a text{time}"
-
-
-def _entry(quality: Quality, cpu: str) -> Entry:
-    subject = quality.subject
-    return Entry(
-        run_id=new_run_id(),
-        made_at=now(),
-        kind="quality",
-        model=subject.model,
-        quant=subject.quant,
-        engine=subject.engine,
-        build=subject.build,
-        cpu=cpu,
-        data=quality.to_data(),
-    )

@@ -1,11 +1,10 @@
-"""Quantisations of one model read the same text, the largest file first; the others are compared with it."""
+"""Quantizations of one model read the same text, the largest file first; the others are compared with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 from phicli.bench.launch import BenchEngine, Launch, start
 from phicli.bench.quality.estimates import estimate_of_mean, exponential
@@ -15,10 +14,9 @@ from phicli.bench.quality.types import Comparison, Quality
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError, UsageError
+from phicli.fit.memory import padded_context
 from phicli.records.run import Subject
 from phicli.records.statistics import wilson_interval
-
-_CONTEXT_STEP: Final = 256  # llama.cpp allocates multiples of it
 
 Progress = Callable[[Subject, int], None]
 """Told which file is read and how many of its tokens are done: 0 before it is loaded."""
@@ -33,7 +31,7 @@ def measure_quality(
     launch: Launch = start,
     progress: Progress | None = None,
 ) -> Iterator[Quality]:
-    """The quality of each of ``subjects``, which are quantisations of one model: the largest file first.
+    """The quality of each of ``subjects``, which are quantizations of one model: the largest file first.
 
     One engine runs at a time. What was found is given out at once, so that an interruption loses nothing of it.
 
@@ -46,11 +44,11 @@ def measure_quality(
         progress: see :data:`Progress`.
 
     Raises:
-        UsageError: two files cut the text into different tokens, so they are no quantisations of one model.
+        UsageError: two files cut the text into different tokens, so they are no quantizations of one model.
         EngineError: an engine failed, or tells no probabilities; the message says of which file.
     """
     text = passage()
-    context = -(-(extent.total + 1) // _CONTEXT_STEP) * _CONTEXT_STEP
+    context = padded_context(extent.total + 1)
     reference: tuple[Subject, Reading] | None = None
     for subject in sorted(subjects, key=lambda one: one.size_bytes, reverse=True):
         _tell(progress, subject, 0)
@@ -94,7 +92,7 @@ def _scoring(engine: BenchEngine) -> ScoringEngine:
 def _check_tokens(reference: tuple[Subject, Reading], subject: Subject, ids: tuple[int, ...]) -> None:
     if ids != reference[1].ids:
         message = f"{name_of(reference[0])} and {name_of(subject)} cut the same text into different tokens"
-        raise UsageError(f"{message}: they are no quantisations of one model", "compare their speed: --no-quality")
+        raise UsageError(f"{message}: they are not quantizations of one model", "compare their speed: --no-quality")
 
 
 def _on_token(progress: Progress | None, subject: Subject) -> Callable[[int], None]:

@@ -48,7 +48,7 @@ class Extent:
 
 
 USUAL: Final = Extent()
-"""About 30 s for a model of 4 billion parameters on two cores, which generates 9 tokens a second."""
+"""About 30 s for a model of 4 billion parameters on two cores, which generates 9 tokens per second."""
 
 QUICK: Final = Extent(tokens=64, context_tokens=32)
 """About 8 s for the same."""

@@ -1,4 +1,4 @@
-"""The text that quantisations are compared on."""
+"""The text that quantizations are compared on."""
 
 from __future__ import annotations
 

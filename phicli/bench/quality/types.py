@@ -1,4 +1,4 @@
-"""What is found out about a quantisation."""
+"""What is found out about a quantization."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phicli.records.statistics import Interval
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A quantisation beside ``reference``, the largest file of the same model, on the same tokens.
+    """A quantization beside ``reference``, the largest file of the same model, on the same tokens.
 
     ``perplexity_ratio`` is this perplexity over the reference's; its error is that of the differences token by token,
     much smaller than those of the two. ``top1_agreement`` is the share of tokens where both would have chosen the same

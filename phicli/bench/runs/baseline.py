@@ -166,7 +166,7 @@ def _complete(history: History) -> tuple[Run, ...]:
     """The complete speed runs in ``history``, the newest first; one that cannot be understood is no candidate."""
     entries = history.entries(kind="run")
     if not entries:
-        raise NotFoundError("no run was kept yet, so there is no last one", "run phi bench once without --baseline")
+        raise NotFoundError("no run was saved yet, so there is no last one", "run phi bench once without --baseline")
     found: list[Run] = []
     for entry in entries:
         with contextlib.suppress(IntegrityError):
@@ -218,7 +218,7 @@ def _last_of(run: Run, kept: Sequence[Run], *, force: bool) -> Run:
     what = f"{name_of(run.subject)} with these settings and {workload_text(run.workload)}"
     if like:
         differing = "; ".join(settings_differences(run, like[0]))
-        raise NotFoundError(f"no earlier run of {what} was kept; the newest with others: {differing}", _FORCE)
+        raise NotFoundError(f"no earlier run of {what} was saved; the newest with others: {differing}", _FORCE)
     raise NotFoundError(
-        f"no earlier run of {what} was kept", "this one is the first; run it again, or see phi runs list"
+        f"no earlier run of {what} was saved", "this one is the first; run it again, or see phi runs list"
     )

@@ -74,7 +74,7 @@ def run_of(entry: Entry) -> Run:
     """
     if entry.kind != "run":
         raise UsageError(f"{entry.run_id} is no speed run: its kind is {entry.kind}", "see phi runs list --kind run")
-    return _run(entry.data, f"the kept run {entry.run_id}")
+    return _run(entry.data, f"the saved run {entry.run_id}")
 
 
 def _values(content: bytes, path: Path) -> Iterator[Any]:

@@ -22,7 +22,7 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import wish_context
-from phicli.records.history import Entry, History, new_run_id, now
+from phicli.records.history import History, entry_about
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
 from phicli.records.speed_data import speed_data
@@ -117,7 +117,7 @@ def _prepared(subject: Subject, around: Surroundings) -> Prepared:
     header = read_header(subject.path)
     shape = shape_of(header)
     context = wish_context(header)
-    variant = next((one for one in catalog().variants if one.id == subject.variant_id), None)
+    variant = catalog().variant(subject.variant_id)
     return Prepared(subject, shape, around, context.first_tokens, reasoning=variant is not None and variant.reasoning)
 
 
@@ -154,9 +154,7 @@ def _keep(prepared: Prepared, found: Tuning, *, trusted: bool) -> Tuning:
     data = {**found.to_data(), "hardware": dict(found.hardware)}
     if trusted:
         data["speeds"] = [speed_data(one) for one in measurements_of(prepared, outcome, subject.build)]
-    cpu = prepared.around.cpu.name
-    entry = Entry(new_run_id(), now(), "tune", subject.model, subject.quant, subject.engine, subject.build, cpu, data)
-    problem = History().try_add(entry)
+    problem = History().try_add(entry_about(subject, "tune", data, cpu=prepared.around.cpu.name))
     return replace(found, warnings=(*found.warnings, problem)) if problem else found
 
 

@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, needed
+from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
-from phicli.fit.memory import smaller_kv_types, takes_kv_type, usable_bytes
+from phicli.fit.memory import smaller_kv_types, takes_kv_type
 from phicli.fit.shape import ModelShape
-from phicli.records.history import now
 from phicli.records.run import Subject
+from phicli.records.run_ids import now
 from phicli.records.tuned import BATCH, ONE_ANSWER, Tuned, Winner
 
 _CONTEXT_TOKENS: Final = 768
@@ -74,10 +74,7 @@ class Prepared:
         """Whether ``settings`` are possible for ``use``: known to the engine, and within memory."""
         if not takes_kv_type(self.shape, settings.kv_type):
             return False
-        memory = self.around.memory
-        if memory is None:
-            return True
-        return needed(self._load(settings, use), self.around.gpus).resident_bytes <= usable_bytes(memory)
+        return fits(self._load(settings, use), self.around.memory, self.around.gpus)
 
     def fit_together(self, several: Sequence[EngineSettings]) -> bool:
         """Whether engines with all of these settings can be loaded at the same time for measuring."""
@@ -133,7 +130,7 @@ def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> t
     """The speeds that were measured in the usual settings, one for each number of threads and layout.
 
     Only what was measured at least twice counts. There are none where nobody could use them: of a file that the
-    catalogue does not know, or whose layers are shared by two devices.
+    catalog does not know, or whose layers are shared by two devices.
     """
     subject, device = prepared.subject, prepared.device
     if subject.variant_id is None or subject.quant is None or device is None:

@@ -8,7 +8,7 @@ from typing import Final
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning, spoilt
 from phicli.bench.tuning.types import SearchOutcome
 
-_ANEW: Final = "winners and speeds may be chance, and nothing of it is kept; close them and tune again; until then"
+_ANEW: Final = "winners and speeds may be chance, and nothing of it is saved; close them and tune again; until then"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from phicli.commands.keys import takes_several
 from phicli.errors import UsageError
 from phicli.paths import settings_file
 from phicli.settings.key import variable_of
-from phicli.settings.lines import written
+from phicli.settings.lines import toml, written
 from phicli.settings.listing import Change
-from phicli.settings.writing import remove_key, set_value, toml
+from phicli.settings.writing import remove_key, set_value
 
 
 def set_setting(wanted: Target, values: Sequence[str]) -> Change:

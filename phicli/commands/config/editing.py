@@ -11,8 +11,8 @@ from typing import Final
 
 from phicli.commands.config.holding import problems_of
 from phicli.errors import PhiError, UsageError, reason_of
-from phicli.paths import NOWHERE, settings_file, write_output
-from phicli.settings.file import read_settings
+from phicli.paths import settings_file, write_output
+from phicli.settings.file import make_folder, read_settings
 from phicli.ui.terminal import Terminal
 
 _FIRST: Final = b"""\
@@ -22,7 +22,7 @@ _FIRST: Final = b"""\
 # [chat]
 # max_tokens = 512
 """
-_KEPT: Final = "what you wrote is saved; change it: phi config edit"
+_SAVED: Final = "what you wrote is saved; change it: phi config edit"
 
 
 def edit_settings(terminal: Terminal) -> Path:
@@ -38,7 +38,8 @@ def edit_settings(terminal: Terminal) -> Path:
     path = settings_file()
     is_new = not os.path.lexists(path)
     if is_new:
-        _begin(path)
+        make_folder(path)
+        write_output(path, _FIRST)
     try:
         _run_editor(path)
     finally:
@@ -46,13 +47,6 @@ def edit_settings(terminal: Terminal) -> Path:
             path.unlink()
     _check(terminal)
     return path
-
-
-def _begin(path: Path) -> None:
-    if path.parent == NOWHERE:
-        raise PhiError("there is no home folder for the settings", "set HOME, or PHI_HOME to a folder")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_output(path, _FIRST)
 
 
 def _run_editor(path: Path) -> None:
@@ -75,4 +69,4 @@ def _check(terminal: Terminal) -> None:
         terminal.alarm("error:", problem.message)
     if problems:
         data = {"problems": [{"message": one.message, "hint": one.hint} for one in problems]}
-        raise UsageError(problems[-1].message, _KEPT, data=data)
+        raise UsageError(problems[-1].message, _SAVED, data=data)

@@ -20,7 +20,7 @@ def export(
         Path | None, typer.Option("--output", "-o", help="The file to write. Default: standard output.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object a run (the default).")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per run (the default).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="A table for spreadsheets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all runs.")] = False,
 ) -> None:  # fmt: skip

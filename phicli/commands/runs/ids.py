@@ -43,6 +43,4 @@ def chosen(history: History, runs: Sequence[str]) -> tuple[Entry, ...]:
     Raises:
         NotFoundError, UsageError, IntegrityError, OSError: as for :meth:`phicli.records.history.History.get`.
     """
-    if not runs:
-        return history.entries()[::-1]
-    return tuple({entry.run_id: entry for entry in map(history.get, runs)}.values())
+    return history.get_all(runs) if runs else history.entries()[::-1]

@@ -19,10 +19,10 @@ def list_(
         typer.Option("--model", help="Only those of this model, with or without its quant.", show_default=False,
                      autocompletion=complete_model),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many, the newest.")] = 30,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Number of runs, newest first.")] = 30,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """List the runs that were kept."""
+    """List the saved runs."""
     from phicli.commands.runs.ids import open_history
     from phicli.records.history import kind_of
     from phicli.ui.bench.runs import print_list

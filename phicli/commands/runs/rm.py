@@ -20,7 +20,7 @@ def rm(
         str | None, typer.Option("--older-than", help="Remove all runs older than this, e.g. 90d, 12w or 36h.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
     """Remove runs from the history.

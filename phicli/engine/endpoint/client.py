@@ -57,7 +57,7 @@ class EndpointClient:
         try:
             httpx2.URL(address.base)
         except httpx2.InvalidURL as error:
-            raise UsageError(f"{address.shown} is no address of an endpoint", EXAMPLE) from error
+            raise UsageError(f"{address.shown} is not the address of an endpoint", EXAMPLE) from error
         try:
             self._client = httpx2.Client(
                 headers=headers,
@@ -95,7 +95,7 @@ class EndpointClient:
         except (ValueError, LookupError, TypeError, RecursionError):
             hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench URL MODEL"
             said = f": {text}" if (text := said_in(self.address, body)) else ""
-            raise EndpointError("garbage", f"{self.address.shown}/models is no list of models{said}", hint) from None
+            raise EndpointError("garbage", f"{self.address.shown}/models is not a list of models{said}", hint) from None
         return names
 
     def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:

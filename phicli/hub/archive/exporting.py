@@ -61,7 +61,7 @@ def export_model(
 ) -> Exported:
     """Write the model whose (first) file is ``model_path`` into the archive ``target``.
 
-    From the cache the licence and the description of its repository go along. ``name`` is what the model is called on
+    From the cache the license and the description of its repository go along. ``name`` is what the model is called on
     the other machine when it comes from no repository. The target appears when it is complete.
 
     Raises:
@@ -71,7 +71,7 @@ def export_model(
     """
     model_path = parts_of(model_path.absolute())[0]
     header = read_header(model_path)
-    if variant is not None and contradicts(header, variant):  # only its name is that of a file of the catalogue
+    if variant is not None and contradicts(header, variant):  # only its name is that of a file of the catalog
         variant = None
     sources = _sources(model_path)
     _check_target(target, list(sources.values()), force=force)
@@ -117,7 +117,7 @@ def _sources(model_path: Path) -> dict[str, Path]:
 
 
 def _about(snapshot: Path) -> list[Path]:
-    """The licence and the description that lie in a snapshot; of names that differ in case only the first."""
+    """The license and the description that lie in a snapshot; of names that differ in case only the first."""
     found: dict[str, Path] = {}
     for path in sorted(snapshot.iterdir()):
         if not path.name.lower().startswith(_ABOUT) or not is_plain_name(path.name):

@@ -26,7 +26,7 @@ BLOCK_BYTES: Final = 512
 CHUNK_BYTES: Final = 1 << 20
 END_BYTES: Final = 2 * BLOCK_BYTES
 LARGEST_TEXT_BYTES: Final = 1 << 20
-"""What is larger is no licence or description, and the hub names it by its SHA-256."""
+"""What is larger is no license or description, and the hub names it by its SHA-256."""
 
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
 _MOST_FILES: Final = 1000
@@ -74,7 +74,7 @@ class Manifest:
     """What an archive holds.
 
     The first of ``files`` is what is opened: of a split model the first part. ``repo`` and ``revision`` (a commit) are
-    None for a model that came from no repository. ``model`` is its id in the catalogue, ``catalog`` the entry as it was
+    None for a model that came from no repository. ``model`` is its id in the catalog, ``catalog`` the entry as it was
     where the archive was made: for people, never loaded.
     """
 

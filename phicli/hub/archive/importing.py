@@ -244,7 +244,7 @@ def _extract(source: _Content, index: int, partial: Path, before_bytes: int) -> 
 
 
 def _check_promises(archive: Path, manifest: Manifest) -> None:
-    """Compare with what the catalogue knows about the same repository: a manifest could lie in itself."""
+    """Compare with what the catalog knows about the same repository: a manifest could lie in itself."""
     for entry in manifest.files:
         known = known_sha256(manifest.repo or "", entry.name, entry.size_bytes)
         if known is not None and known != entry.sha256:
@@ -258,7 +258,7 @@ def _check_model(source: _Content, partial: Path) -> None:
         header = read_header(partial)
     except IntegrityError as error:
         raise broken(source.path, error.message.replace(str(partial), name)) from None
-    variant = next((variant for variant in catalog().variants if variant.id == model), None)
+    variant = catalog().variant(model)
     if variant is not None and contradicts(header, variant):
         raise broken(source.path, f"{name} is not {model}: layers or width are others")
 

@@ -54,7 +54,7 @@ class CachedPart:
 class CachedModel:
     """One model of a repository, all of its parts; the same name with other content is another model.
 
-    ``name`` is what a person types. ``variant_id`` is None for a repository that the catalogue does not know.
+    ``name`` is what a person types. ``variant_id`` is None for a repository that the catalog does not know.
     ``revisions`` are the commits that have it, that of ``main`` first, then the newest. Times are seconds since 1970:
     ``last_used`` is when the content was last read (the access time), None when it was not read since it was written or
     the file system does not tell; most file systems tell it to the day. ``verified_at`` is when all of it was last
@@ -139,7 +139,7 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalogue says about a repository."""
+    """What the catalog says about a repository."""
 
     variant: Variant
     source: GgufSource
@@ -152,7 +152,7 @@ class Known:
 def inventory(folder: Path | None = None, book: Catalog | None = None) -> Inventory:
     """Look through the cache ``folder`` (default: the one the environment names) and the registrations.
 
-    ``book`` is the catalogue that names the models, by default the one that ships.
+    ``book`` is the catalog that names the models, by default the one that ships.
 
     A folder that does not exist is empty. Repositories without a GGUF model are left out, data sets and spaces too.
     """
@@ -171,7 +171,7 @@ def inventory(folder: Path | None = None, book: Catalog | None = None) -> Invent
 
 
 def known_repos(book: Catalog | None = None) -> dict[str, Known]:
-    """Repositories of the catalogue by name."""
+    """Repositories of the catalog by name."""
     variants = (book or catalog()).variants
     return {source.repo: Known(variant, source) for variant in variants for source in variant.sources}
 
@@ -238,7 +238,7 @@ def _part(path: Path, root: Path, snapshot: Path, known: Known | None) -> Cached
 
 
 def _promised(content: Path, name: str, commit: str, known: Known | None) -> str | None:
-    """The catalogue's hash of a pinned revision; else the name of the blob, which is its hash; else the catalogue's."""
+    """The catalog's hash of a pinned revision; else the name of the blob, which is its hash; else the catalog's."""
     listed = known.file(name) if known else None
     promised = listed.sha256 if listed else None
     if known and promised and known.source.revision == commit:

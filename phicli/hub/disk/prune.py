@@ -1,9 +1,9 @@
 """Removes what is of no use any more: partial downloads, superseded revisions, names of files that are gone.
 
-Only repositories are touched that the catalogue lists or that have a file which ``phi`` hashed (all it ever pulled).
+Only repositories are touched that the catalog lists or that have a file which ``phi`` hashed (all it ever pulled).
 Elsewhere only ``phi``'s own partial downloads go.
 
-A *superseded revision* is a snapshot that no branch or tag means, that the catalogue does not pin, that no registered
+A *superseded revision* is a snapshot that no branch or tag means, that the catalog does not pin, that no registered
 name leads into, that is not the newest of a repository where none is meant or pinned, and whose every file, but for the
 README and its like, is found under the same name in a snapshot that is meant, pinned or that newest. So no model ever
 stops being there: at most an older content of it goes. A model that only an old revision has keeps that revision.

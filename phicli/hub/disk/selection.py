@@ -26,8 +26,8 @@ class Picked:
 def pick(found: Inventory, name: str | None) -> Picked:
     """What ``name`` means of what is on disk: at least one model. None means everything, which may be nothing.
 
-    It is a registered name, ``owner/name[:QUANT or FILE.gguf]``, or a name of the catalogue with or without a
-    quantisation; without one all quantisations are meant.
+    It is a registered name, ``owner/name[:QUANT or FILE.gguf]``, or a name of the catalog with or without a
+    quantization; without one all quantizations are meant.
 
     Raises:
         UsageError: it is a path, or the model that comes with ``phi``.

@@ -18,7 +18,7 @@ _MOST_NAMES: Final = 24
 def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
     """Every complete model of ``repo``, split ones as one; projectors for pictures (``mmproj``) are none.
 
-    ``known`` is what the catalogue says: file name to quantisation.
+    ``known`` is what the catalog says: file name to quantization.
     """
     files = {file.name: file for file in repo.files if is_model_name(file.name)}
     names = known or {}
@@ -34,13 +34,13 @@ def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple
 def choose(
     repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None = None, *, preferred: str | None = None
 ) -> RemoteModel:
-    """The model of ``repo`` with this quantisation, or whose file has this name (``….gguf``).
+    """The model of ``repo`` with this quantization, or whose file has this name (``….gguf``).
 
     None takes the ``preferred`` one where the repository has it, else the usual one.
 
     Raises:
         NotFoundError: there is none; the hint lists those that exist with their sizes.
-        UsageError: several files have that quantisation.
+        UsageError: several files have that quantization.
     """
     models = models_of(repo, known)
     if not models:
@@ -71,7 +71,7 @@ def _usual(models: Sequence[RemoteModel], known: Mapping[str, str], order: Seque
     if len(models) == 1:
         return models[0]
     raise UsageError(
-        f"{models[0].repo.repo} has none of the usual quantisations",
+        f"{models[0].repo.repo} has none of the usual quantizations",
         f"name one of {_listing(models)}: {models[0].repo.repo}:QUANT or :FILE.gguf",
     )
 

@@ -29,7 +29,7 @@ class PullPlan:
 
     Either ``present`` is a model on disk that is what was asked for, or ``model`` is to be downloaded from ``source``
     into the cache ``folder``. ``kept_bytes`` of it are on disk already; ``free_bytes`` is the space there.
-    ``promised`` has what the catalogue promises of the files, by name.
+    ``promised`` has what the catalog promises of the files, by name.
     """
 
     request: PullRequest
@@ -59,10 +59,10 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     """What the request comes to; nothing is written.
 
     Raises:
-        NotFoundError: no such repository, revision or quantisation.
+        NotFoundError: no such repository, revision or quantization.
         NetworkError: the hub cannot be asked, and the model is not on disk.
-        IntegrityError: the hub has another file than the catalogue promises.
-        UsageError: several files have the quantisation.
+        IntegrityError: the hub has another file than the catalog promises.
+        UsageError: several files have the quantization.
     """
     folder = cache_folder()
     present = present_file(request, folder)
@@ -147,14 +147,14 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
 
 
 def _with_way_out(error: NotFoundError, request: PullRequest, source: GgufSource) -> NotFoundError:
-    """The same error, with what helps where the revision was the catalogue's choice."""
+    """The same error, with what helps where the revision was the catalog's choice."""
     if request.revision or not source.revision or source.revision not in error.message:
         return error
     return NotFoundError(error.message, f"take what it has now: phi pull {request.name} --revision main")
 
 
 def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]) -> None:
-    """The hub must have the very file that the catalogue knows.
+    """The hub must have the very file that the catalog knows.
 
     Raises:
         IntegrityError: it has another one under that name.
@@ -164,7 +164,7 @@ def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]
         if known is None or (known.sha256 or file.sha256) == file.sha256:
             continue
         raise IntegrityError(
-            f"{model.repo.repo} has another {file.name} than the catalogue promises: "
+            f"{model.repo.repo} has another {file.name} than the catalog promises: "
             f"sha256 {file.sha256}, promised {known.sha256}",
             f"if you trust it: phi pull {model.repo.repo}:{file.name} --revision {model.repo.revision}",
             data={"expected_sha256": known.sha256, "actual_sha256": file.sha256},

@@ -22,8 +22,6 @@ from phicli.hub.layout import sha256_in_name
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.hub.write_errors import writing
 
-__all__ = ["PullPlan", "PullResult", "prepare", "pull"]
-
 _ROUNDS: Final = 2
 _BUSY_S: Final = 1.0
 _GOES_ON: Final = "it goes on where it stopped"
@@ -103,7 +101,7 @@ def _confirm(plan: PullPlan, observer: Observer, began: float) -> PullResult | N
 
 
 def _promised(plan: PullPlan, path: Path) -> str | None:
-    """The hash that a file in the cache must have: its blob's name, or the catalogue's word."""
+    """The hash that a file in the cache must have: its blob's name, or the catalog's word."""
     named = sha256_in_name(path.resolve())
     if named is not None:
         return named

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from phicli.errors import NetworkError
 from phicli.hub.disk.inventory import CachedModel
 from phicli.hub.disk.verification import FetchAgain
-from phicli.hub.download.pull import prepare, pull
+from phicli.hub.download.planning import prepare
+from phicli.hub.download.pull import pull
 from phicli.hub.download.request import pull_request
 from phicli.hub.types import Observer
 

@@ -21,9 +21,9 @@ _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 class PullRequest:
     """What to download.
 
-    ``name`` is for people. ``sources`` are tried in order. ``quant`` is a quantisation, the name of a file
+    ``name`` is for people. ``sources`` are tried in order. ``quant`` is a quantization, the name of a file
     (``….gguf``), or None for the usual one; then ``preferred_quant`` is taken before the usual one. ``variant`` is None
-    for a repository that the catalogue does not know. ``revision`` (a branch, tag or commit) overrides the pinned one.
+    for a repository that the catalog does not know. ``revision`` (a branch, tag or commit) overrides the pinned one.
     ``token`` None takes the stored one.
     """
 
@@ -49,13 +49,13 @@ def pull_request(
     """The request for ``phi-4-mini``, ``phi-4-mini:q4_k_m``, ``owner/repo``, ``owner/repo:QUANT`` or ``:FILE.gguf``.
 
     Raises:
-        NotFoundError: the catalogue has no such model, or knows no repository with files of it.
+        NotFoundError: the catalog has no such model, or knows no repository with files of it.
         UnsupportedModelError: no engine here can run it.
         UsageError: it is the path of a file.
     """
     model, colon, quant = name.strip().partition(":")
     if colon and not quant:
-        raise UsageError(f"{name!r} has no quantisation behind the colon", f"leave it out: phi pull {model}")
+        raise UsageError(f"{name!r} has no quantization behind the colon", f"leave it out: phi pull {model}")
     if not model or (not is_repo_name(model) and is_there(name)) or model.lower().endswith(".gguf"):
         raise UsageError(
             f"{name!r} is not the name of a model to download", "a file is used as it is: phi chat FILE.gguf"

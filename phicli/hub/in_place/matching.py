@@ -1,4 +1,4 @@
-"""Tells which model of the catalogue a GGUF file is: by its hash, by the name of the file, by what its header says."""
+"""Tells which model of the catalog a GGUF file is: by its hash, by the name of the file, by what its header says."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Identity:
 def identify(path: Path, *, claimed_sha256: str | None = None, on_progress: Progress = silent) -> Identity:
     """What the GGUF file at ``path`` is (of a split model: its first part).
 
-    It is hashed only when its size is that of a file of the catalogue, and not even then when ``claimed_sha256`` tells
+    It is hashed only when its size is that of a file of the catalog, and not even then when ``claimed_sha256`` tells
     the hash.
 
     Raises:
@@ -62,7 +62,7 @@ def identify(path: Path, *, claimed_sha256: str | None = None, on_progress: Prog
 def contradicts(header: GgufHeader, variant: Variant) -> bool:
     """Whether a file with ``header`` cannot be ``variant``: layers or width differ.
 
-    Where the catalogue has no dimensions the architecture decides.
+    Where the catalog has no dimensions the architecture decides.
     """
     if variant.dimensions is None:
         return header.architecture != variant.architecture
@@ -71,7 +71,7 @@ def contradicts(header: GgufHeader, variant: Variant) -> bool:
 
 
 def known_sha256(repo: str, filename: str, size_bytes: int) -> str | None:
-    """The hash that the catalogue promises for a file of that size in a repository, None where it promises none."""
+    """The hash that the catalog promises for a file of that size in a repository, None where it promises none."""
     for variant in catalog().variants:
         for source in variant.sources:
             for file in source.files:

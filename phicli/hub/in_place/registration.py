@@ -49,7 +49,7 @@ def register(
     Any part of a split model stands for all of it. ``identity`` saves looking at the file once more.
 
     Raises:
-        UsageError: the name cannot be one, belongs to the catalogue or to another file that is still there.
+        UsageError: the name cannot be one, belongs to the catalog or to another file that is still there.
         NotFoundError, IntegrityError: there is no such file, or it is no GGUF, is damaged, or lacks parts.
         UnwritableError: the name cannot be kept here.
     """

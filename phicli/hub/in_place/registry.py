@@ -31,7 +31,7 @@ CHOOSE: Final = "choose another name: phi cache import FILE --as NAME"
 class RegisteredModel:
     """A registered file; of a split model ``path`` is the first part and ``size_bytes`` the sum of all.
 
-    ``variant_id`` is None for what the catalogue does not know. ``sha256`` is that of the file at ``path`` as hashed
+    ``variant_id`` is None for what the catalog does not know. ``sha256`` is that of the file at ``path`` as hashed
     here, or as Ollama claims it; None when nobody hashed it. ``origin`` is ``import``, ``ollama``
     or ``lm-studio``.
     """
@@ -113,14 +113,14 @@ def check_name(name: str) -> None:
     """Return if ``name`` can be the name of a registered model.
 
     Raises:
-        UsageError: it reads like a path or a quantisation, has odd signs, or belongs to the catalogue.
+        UsageError: it reads like a path or a quantization, has odd signs, or belongs to the catalog.
     """
     if not _NAME.fullmatch(name) or name.lower().endswith((".gguf", ".tar")):
         what = "a name has letters, digits, dots, dashes and underscores, and does not end in .gguf"
         raise UsageError(f"{name[:80]!r} cannot be a name: {what}", CHOOSE)
     owner = _owner(name)
     if owner is not None:
-        raise UsageError(f"the name {name} belongs to the catalogue: it is {owner}", CHOOSE)
+        raise UsageError(f"the name {name} belongs to the catalog: it is {owner}", CHOOSE)
 
 
 def free_name(wanted: str, suffix: str = "local", *, taken: Iterable[str] = ()) -> str:
@@ -132,7 +132,7 @@ def free_name(wanted: str, suffix: str = "local", *, taken: Iterable[str] = ()) 
 
 
 def _owner(name: str) -> str | None:
-    """The variant of the catalogue that ``name`` means."""
+    """The variant of the catalog that ``name`` means."""
     try:
         return resolve(name).variant.id
     except NotFoundError:

@@ -26,7 +26,7 @@ class Scanned:
 
     @property
     def is_new(self) -> bool:
-        """A model of the catalogue that is not registered yet."""
+        """A model of the catalog that is not registered yet."""
         return self.identity.match is not None and self.model is None
 
 
@@ -60,7 +60,7 @@ def scan(on_progress: Progress = silent) -> Scan:
 
 
 def register_new(seen: Scan) -> Scan:
-    """Register those that are models of the catalogue and are not registered yet; one that fails stops no other.
+    """Register those that are models of the catalog and are not registered yet; one that fails stops no other.
 
     Raises:
         UnwritableError: no name can be kept here.

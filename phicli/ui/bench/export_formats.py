@@ -13,12 +13,9 @@ from phicli.ui.bench.runs import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
-FORMS: Final = ("jsonl", "json", "csv", "text")
-"""``text`` is what is written where nothing was asked for: JSON lines."""
-
 
 def export_text(entries: Sequence[Entry], form: str) -> str:
-    """``entries`` as text in one of :data:`FORMS`, with the end of its last line.
+    """``entries`` as ``jsonl``, ``json`` or ``csv``, with the end of its last line.
 
     ``csv`` has a column for each value, named by the way to it (``settings.threads``), lists as JSON, and an apostrophe
     before texts that a spreadsheet would take for a formula.

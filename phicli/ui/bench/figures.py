@@ -29,7 +29,7 @@ def signs_of(stream: TextIO) -> Signs:
 
 
 def rate(value: float) -> str:
-    """Tokens a second, or another rate, with three digits."""
+    """Tokens per second, or another rate, with three digits."""
     return f"{value:.{decimals(value)}f}"
 
 

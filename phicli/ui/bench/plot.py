@@ -1,4 +1,4 @@
-"""``--plot``: tokens a second as a picture."""
+"""``--plot``: tokens per second as a picture."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check_plot(path: Path) -> None:
 
 
 def draw(runs: Sequence[Run], path: Path) -> None:
-    """Draw tokens a second of ``runs`` into ``path``: by depth or by threads where they vary, else a bar for each.
+    """Draw tokens per second of ``runs`` into ``path``: by depth or by threads where they vary, else a bar for each.
 
     The same runs give the same bytes with the same version of matplotlib.
 

@@ -21,7 +21,7 @@ _MEASURES: Final[tuple[tuple[str, Callable[[Run], Summary | None], frozenset[str
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Tokens a second, mean and standard deviation, at ``x`` tokens or threads; ``x`` is 0 for a bar."""
+    """Tokens per second, mean and standard deviation, at ``x`` tokens or threads; ``x`` is 0 for a bar."""
 
     x: int
     tps: float

@@ -1,4 +1,4 @@
-"""The quality of quantisations as a small table, and in sentences."""
+"""The quality of quantizations as a small table, and in sentences."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.bench.local import BenchFindings
-    from phicli.bench.quality import Quality
+    from phicli.bench.quality.types import Quality
     from phicli.bench.runs.compare import BaselineResult, Ratio
 
 

@@ -34,7 +34,7 @@ _LAYOUTS: Final = (
     (_RUN, _MADE, _KIND, _FOLDED, _NARROW_RESULT),
     (_RUN, _KIND, _FOLDED, _NARROW_RESULT),
 )
-NOTHING_KEPT: Final = "no run was kept yet; make one: phi bench"
+NOTHING_KEPT: Final = "no run was saved yet; make one: phi bench"
 _SPEEDS: Final = {
     "prompt_tps": ("prompt", "tokens/s"),
     "decode_tps": ("generation", "tokens/s"),
@@ -55,7 +55,7 @@ def print_list(
         print_result(terminal, "runs list", {"runs": [listed_data(entry) for entry in entries], "more": more})
         return
     if not entries:
-        terminal.say("no such run was kept; see all: phi runs list" if narrowed else NOTHING_KEPT)
+        terminal.say("there is no such run; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
     read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
     rows = [cells_of(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]

@@ -173,7 +173,7 @@ def _width(layout: Layout, rows: Sequence[Row]) -> int:
 
 
 def _coloured(table: RenderableType) -> RenderableType:
-    """``table`` with its bars in colour."""
+    """``table`` with its bars in color."""
     from rich.table import Table
 
     if isinstance(table, Table):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from phicli.engine.settings import FIELDS, EngineSettings
-from phicli.plan.tuned import USES, Tuned, Winner
+from phicli.records.tuned import USES, Tuned, Winner
 from phicli.ui.sections import Section
 
 USE_WORDS: Final = {"one_answer": "one answer", "conversation": "conversation", "batch": "many requests"}
@@ -39,7 +39,7 @@ def stale_says(tuned: Tuned, model: str) -> str:
 
 
 def tuned_section(found: Sequence[tuple[str | None, Tuned]]) -> Section:
-    """What holds on this machine, of files with these quantisations; nothing where there is none."""
+    """What holds on this machine, of files with these quantizations; nothing where there is none."""
     facts = []
     for quant, one in found:
         facts.append((quant or "file", f"{one.made_at[:16].replace('T', ' ')} UTC, {one.build}"))

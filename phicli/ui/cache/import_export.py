@@ -66,7 +66,7 @@ def print_imported(terminal: Terminal, new: NewModel, *, as_json: bool) -> None:
     if note:
         terminal.say(note)
     if isinstance(done, Registration) and new.model_id is None:
-        terminal.say("it is no model that the catalogue knows; its own header says how it is prompted")
+        terminal.say("it is not a model of the catalog; its own header says how it is prompted")
     state = "was here already" if done.already else "is ready"
     terminal.say(f"{new.command_name} {state}: phi chat {shlex.quote(new.command_name)}")
 
@@ -91,13 +91,13 @@ def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
     for skipped in seen.findings.skipped:
         terminal.say(f"skipped: {skipped.label} ({skipped.origin}): {skipped.reason}")
     if not seen.findings.folders:
-        terminal.say("neither Ollama nor LM Studio keeps models here (OLLAMA_MODELS tells where Ollama's are)")
+        terminal.say("neither Ollama nor LM Studio keeps models here (OLLAMA_MODELS says where Ollama's are)")
     elif not seen.models:
         terminal.say(f"no models in {', '.join(map(str, seen.findings.folders))}")
     strangers = [one for one in seen.models if one.identity.match is None and one.model is None]
     if strangers:
         example = f"phi cache import {shlex.quote(str(strangers[0].file.path))} --as NAME"
-        terminal.say(f"{_count(len(strangers))} not in the catalogue of Phi; to use one anyway: {example}")
+        terminal.say(f"{_count(len(strangers))} not in the catalog of Phi; to use one anyway: {example}")
     new = sum(one.is_new for one in seen.models)
     if new > len(seen.failed) and not terminal.can_ask:
         terminal.say(f"{_count(new - len(seen.failed))} not registered yet: phi cache scan --register")

@@ -12,7 +12,7 @@ from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import ModelRow, Overview, PublishedFile
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_data
 from phicli.ui.models.on_this_machine import here_data
 
@@ -30,9 +30,9 @@ def description_data(
     here: OnThisMachine | None = None,
     tuned: Sequence[tuple[str | None, Tuned]] = (),
 ) -> dict[str, Any]:
-    """The fields of ``show --json``: ``model`` (an id of the catalogue, or null) and all about it.
+    """The fields of ``show --json``: ``model`` (an id of the catalog, or null) and all about it.
 
-    ``file`` is there for a file that was named by its path or by a name that the catalogue does not have.
+    ``file`` is there for a file that was named by its path or by a name that the catalog does not have.
     ``on_this_machine`` is null for what cannot run here. ``tuned`` has the settings that tuning found for its files.
     """
     on_this_machine = None if here is None else here_data(here)

@@ -8,7 +8,7 @@ from typing import Final
 from phicli.chat_format.example import PromptExample
 from phicli.plan.file_description import FileDescription, VocabularyDescription
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.on_this_machine import here_section
 from phicli.ui.sections import Section
@@ -16,9 +16,9 @@ from phicli.units import format_bytes, format_count, format_day, format_tokens
 
 _KINDS: Final = {"gpt2": "BPE", "llama": "SentencePiece", "bert": "WordPiece", "t5": "unigram"}
 _SAID: Final = {
-    "license": "licence",
+    "license": "license",
     "base_model.0.name": "made from",
-    "quantized_by": "quantised by",
+    "quantized_by": "quantized by",
     "size_label": "size label",
     "description": "description",
 }
@@ -55,9 +55,9 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
     record = shown.verified
     yield "verified", "never" if record is None else f"{format_day(record.verified_at)}, sha256 {record.sha256}"
     if shown.variant:
-        yield "in the catalogue", f"{shown.variant.id}; see: phi show {shown.variant.id}"
+        yield "in the catalog", f"{shown.variant.id}; see: phi show {shown.variant.id}"
     else:
-        yield "in the catalogue", "no"
+        yield "in the catalog", "no"
     yield "architecture", shown.architecture
     yield "quant", shown.quant or "not said"
     if shown.parameters is not None:
@@ -68,7 +68,7 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
 
 
 def _said(shown: FileDescription) -> tuple[tuple[str, str], ...]:
-    """What the file says of itself; of the model that comes with phi the catalogue tells the licence."""
+    """What the file says of itself; of the model that comes with phi the catalog tells the license."""
     if shown.variant is None or not shown.variant.packaged_file:
         return shown.said
     return tuple((key, shown.variant.license if key == "license" else value) for key, value in shown.said)
@@ -94,7 +94,7 @@ def _dimensions(shown: FileDescription) -> Iterator[tuple[str, str]]:
 def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None) -> Iterator[tuple[str, str]]:
     kind = vocabulary.kind or "not said"
     pre = f", {vocabulary.pre}" if vocabulary.pre else ""
-    yield "tokeniser", f"{_KINDS.get(kind, kind)}{pre}, {vocabulary.size:,} tokens"
+    yield "tokenizer", f"{_KINDS.get(kind, kind)}{pre}, {vocabulary.size:,} tokens"
     literals = dict(vocabulary.special_tokens)
     ids = {"begin of text": vocabulary.bos_id, "end of text": vocabulary.eos_id, "end of turn": vocabulary.eot_id}
     yield from ((label, f"{literals.get(one, '')} ({one})".lstrip()) for label, one in ids.items() if one is not None)

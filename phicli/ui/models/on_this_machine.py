@@ -16,7 +16,7 @@ _HEADS: Final = ("quant", "memory", "tokens/s", "grade", "fits")
 
 
 def here_section(here: OnThisMachine, shown: VariantDescription | None = None) -> Section:
-    """A table of the most useful quantisations; ``shown`` is None for a file.
+    """A table of the most useful quantizations; ``shown`` is None for a file.
 
     What ``phi pull`` takes has a star, and is there even where others would be of more use.
     """
@@ -36,7 +36,7 @@ def here_section(here: OnThisMachine, shown: VariantDescription | None = None) -
 def star_says(shown: VariantDescription) -> str:
     """What the star means: the command that takes it, short where that is enough.
 
-    With the usual quantisation here already a pull without one would be content with that.
+    With the usual quantization here already a pull without one would be content with that.
     """
     short = not shown.quant and all(model.quant == shown.takes for model in shown.installed)
     name = shown.variant.id if short or shown.takes is None else f"{shown.variant.id}:{shown.takes.lower()}"
@@ -44,7 +44,7 @@ def star_says(shown: VariantDescription) -> str:
 
 
 def here_data(here: OnThisMachine) -> dict[str, Any]:
-    """The field ``on_this_machine`` of ``show --json``: every quantisation, the most useful first.
+    """The field ``on_this_machine`` of ``show --json``: every quantization, the most useful first.
 
     ``fits`` and ``missing_bytes`` are null where the machine does not tell its memory. ``speed`` is null for what does
     not fit; ``remedy`` says then what would make it fit, if anything.

@@ -14,7 +14,7 @@ from phicli.plan.file_description import FileDescription
 from phicli.plan.installed import InstalledModel
 from phicli.plan.overview import PublishedFile
 from phicli.plan.recommendation import OnThisMachine
-from phicli.plan.tuned import Tuned
+from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
 from phicli.ui.models.on_this_machine import here_section, star_says
@@ -30,7 +30,7 @@ _LANGUAGES: Final = {
 }  # fmt: skip
 _MOST_LANGUAGES: Final = 3
 """Up to so many are spelled out."""
-_GROUPS: Final = {"license": "licence", "runs_on": "what runs it", "system_prompt": "system prompt"}
+_GROUPS: Final = {"runs_on": "what runs it", "system_prompt": "system prompt"}
 """Groups of facts by what a person calls them, where that is another word."""
 _F16_BYTES: Final = 2
 
@@ -53,7 +53,7 @@ def print_description(
 ) -> None:
     """The page to standard output; ``here`` is what it takes on this machine, None where it cannot run.
 
-    ``tuned`` is what tuning found here, for each quantisation.
+    ``tuned`` is what tuning found here, for each quantization.
 
     Raises:
         OutputClosedError: nobody reads it any more.
@@ -121,7 +121,7 @@ def _facts(variant: Variant) -> Iterator[tuple[str, str]]:
         "best use": variant.best_use,
         "capabilities": ", ".join(variant.capabilities),
         "languages": _languages(variant.languages),
-        "licence": variant.license,
+        "license": variant.license,
         "runs on": variant.runs_on if variant.runs_here else "",
         "architecture": variant.architecture or "",
         "weights": variant.repo or "",
@@ -199,7 +199,7 @@ def _is_same(file: PublishedFile, other: PublishedFile | None) -> bool:
 
 
 def _open_question(repo: str, files: list[PublishedFile], quant: str | None) -> str | None:
-    """What to ask the hub for where the catalogue does not know the files of ``repo``, or a size."""
+    """What to ask the hub for where the catalog does not know the files of ``repo``, or a size."""
     if not files:
         return f"{repo}:{quant}" if quant else repo
     return next((f"{repo}:{file.quant}" for file in files if file.size_bytes is None), None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PIPE_COLUMNS = (
     "NAME", "PARAMETERS", "ACTIVE", "CONTEXT", "QUANT", "SIZE", "INSTALLED", "CAPABILITIES",
-    "LICENCE", "STRENGTH", "RUNS ON",
+    "LICENSE", "STRENGTH", "RUNS ON",
 )  # fmt: skip
 """Up to CAPABILITIES no cell has a space inside, so ``awk '{print $6}'`` is the size."""
 
@@ -53,13 +53,13 @@ _SIZE = Column("size", right=True)
 _INSTALLED = Column("installed")
 _HERE = Column("here")
 _CAPABILITIES = Column("capabilities", least=16)
-_LICENCE = Column("licence", least=7)
+_LICENSE = Column("license", least=7)
 _STRENGTH = Column("main strength", least=24)
 _NARROW_STRENGTH = Column("main strength", least=16)
 _RUNS_ON = Column("runs on", least=20)
 
 _LAYOUTS = (
-    (_NAME, _PARAMETERS, _CONTEXT, _FILE, _INSTALLED, _STRENGTH, _CAPABILITIES, _LICENCE),
+    (_NAME, _PARAMETERS, _CONTEXT, _FILE, _INSTALLED, _STRENGTH, _CAPABILITIES, _LICENSE),
     (_NAME, _PARAMETERS, _CONTEXT, _FILE, _INSTALLED, _STRENGTH, _CAPABILITIES),
     (_NAME, _PARAMETERS, _CONTEXT, _FILE, _INSTALLED, _STRENGTH),
     (_NAME, _SHORT_PARAMETERS, _CONTEXT, _SIZE, _HERE, _NARROW_STRENGTH),
@@ -104,8 +104,8 @@ def _cells(row: ModelRow, tick: str) -> dict[str, str]:
         "installed": f"{tick} {', '.join(quants)}" if quants else "built in" if built_in else "",
         "here": tick if quants or built_in else "",
         "capabilities": " ".join(variant.capabilities) if variant else "",
-        "licence": variant.license if variant else "-",
-        "main strength": (variant.strength or variant.title) if variant else "not in the catalogue",
+        "license": variant.license if variant else "-",
+        "main strength": (variant.strength or variant.title) if variant else "not in the catalog",
         "runs on": variant.runs_on if variant else "",
     }
 
@@ -116,7 +116,7 @@ def _pipe_row(row: ModelRow) -> tuple[str, ...]:
     quant, size = _best(row)
     here = ",".join(_installed_quants(row))
     if variant is None:
-        unknown = ("", "", "not in the catalogue", "llama.cpp")
+        unknown = ("", "", "not in the catalog", "llama.cpp")
         return (_no_space(row.id), "", "", "", quant, _no_space(size), here, *unknown)
     return (
         variant.id,
@@ -150,7 +150,7 @@ def _parameters(row: ModelRow) -> str:
 
 
 def _best(row: ModelRow) -> tuple[str, str]:
-    """Quantisation and size of the file that ``phi chat`` would run, or that ``phi pull`` would fetch."""
+    """Quantization and size of the file that ``phi chat`` would run, or that ``phi pull`` would fetch."""
     if row.installed:
         model = best_of(row.installed)
         return model.quant or "", format_bytes(model.size_bytes)

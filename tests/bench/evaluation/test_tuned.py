@@ -16,7 +16,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
-from phicli.plan.tuned import Winner
+from phicli.records.tuned import Winner
 from tests.support.files import TINY_PHI
 
 BEST = Winner(

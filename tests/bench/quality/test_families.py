@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.options import BenchOptions
-from phicli.bench.quality.families import each_quality, families, qualities_of
+from phicli.bench.quality.families import each_quality, families
 from phicli.bench.quality.scoring import QUICK, USUAL
 from phicli.errors import EngineError
 from phicli.records.history import History
@@ -77,13 +77,13 @@ def test_settings_are_those_of_the_largest_file_for_all() -> None:
     small, large = bench_run("Q4_K_M"), bench_run("Q8_0")
     large = replace(large, settings=replace(large.settings, threads=7, kv_type="q8_0"))
     started = launcher()
-    qualities_of([small, large], OPTIONS, lambda _: None, launch=started)
+    tuple(each_quality([small, large], OPTIONS, lambda _: None, launch=started))
     assert started.settings == [large.settings, large.settings]
 
 
 def test_it_tells_what_it_does_and_for_how_long() -> None:
     told: list[str] = []
-    found = qualities_of([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher())
+    found = tuple(each_quality([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher()))
     assert [one.subject.quant for one in found] == ["Q8_0", "Q4_K_M"]
     assert told == [
         f"quality of phi-4-mini:{quant}: it predicts 256 tokens of a text, about 26 s" for quant in ("q8_0", "q4_k_m")
@@ -92,15 +92,15 @@ def test_it_tells_what_it_does_and_for_how_long() -> None:
 
 def test_quick_reads_less_and_off_reads_nothing() -> None:
     runs = [bench_run("Q4_K_M"), bench_run("Q8_0")]
-    quick = qualities_of(runs, replace(OPTIONS, quick=True), lambda _: None, launch=launcher())
+    quick = tuple(each_quality(runs, replace(OPTIONS, quick=True), lambda _: None, launch=launcher()))
     assert {one.tokens for one in quick} == {QUICK.tokens}
     assert QUICK.tokens < USUAL.tokens
-    assert qualities_of(runs, replace(OPTIONS, quality=False), lambda _: None, launch=launcher()) == ()
+    assert tuple(each_quality(runs, replace(OPTIONS, quality=False), lambda _: None, launch=launcher())) == ()
 
 
 def test_what_was_found_is_kept() -> None:
     runs = [bench_run("Q4_K_M"), bench_run("Q8_0")]
-    found = qualities_of(runs, OPTIONS, lambda _: None, launch=launcher())
+    found = tuple(each_quality(runs, OPTIONS, lambda _: None, launch=launcher()))
     kept = History().entries(kind="quality")
     assert [entry.quant for entry in kept] == ["Q4_K_M", "Q8_0"]  # the newest first
     assert [dict(entry.data) for entry in reversed(kept)] == [one.to_data() for one in found]
@@ -112,9 +112,9 @@ def test_what_was_found_is_kept() -> None:
 def test_a_history_that_cannot_be_written_is_told() -> None:
     History().path.mkdir(parents=True)
     told: list[str] = []
-    found = qualities_of([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher())
+    found = tuple(each_quality([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher()))
     assert len(found) == 2
-    assert sum("not kept" in line for line in told) == 2
+    assert sum("not saved" in line for line in told) == 2
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, EngineError("it died")], ids=["Ctrl-C", "engine"])
@@ -133,5 +133,5 @@ def test_what_was_finished_before_a_failure_is_given_out_and_kept(failure: BaseE
 
 
 def test_runs_of_one_file_have_no_quality() -> None:
-    assert qualities_of(quants()[:1], OPTIONS, lambda _: None, launch=launcher()) == ()
-    assert qualities_of((), OPTIONS, lambda _: None, launch=launcher()) == ()
+    assert tuple(each_quality(quants()[:1], OPTIONS, lambda _: None, launch=launcher())) == ()
+    assert tuple(each_quality((), OPTIONS, lambda _: None, launch=launcher())) == ()

@@ -210,7 +210,7 @@ def test_what_is_wrong_is_found_before_anything_is_measured(kept: History, tmp_p
     open_baseline(None, None, kept)
     with pytest.raises(UsageError, match="requires --baseline"):
         open_baseline(None, 0.95, kept)
-    with pytest.raises(NotFoundError, match="no run was kept yet"):
+    with pytest.raises(NotFoundError, match="no run was saved yet"):
         open_baseline("last", 0.95, kept)
     kept.add(Entry("aaa", "2026", "eval", "m", None, "e", "b", "c", {}))
     with pytest.raises(UsageError, match="its kind is eval"):

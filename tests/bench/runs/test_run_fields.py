@@ -71,7 +71,8 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     data = {**run().to_data(), "load_average": -1}
     del data[name]
     entry = Entry("abc", "2026", "run", "m", None, "e", "b", "c", data)
-    with pytest.raises(IntegrityError, match=rf"the kept run abc: .*{name} is missing; it has to be .* \(and 1 more\)"):
+    message = rf"the saved run abc: .*{name} is missing; it has to be .* \(and 1 more\)"
+    with pytest.raises(IntegrityError, match=message):
         run_of(entry)
 
 

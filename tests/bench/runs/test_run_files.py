@@ -108,11 +108,11 @@ def test_runs_that_are_damaged(tmp_path: Path, damage: dict[str, Any]) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
         read_runs(tmp_path / "none.json")
-    with pytest.raises(UsageError, match="no regular file"):
+    with pytest.raises(UsageError, match="not a regular file"):
         read_runs(tmp_path)
     if sys.platform != "win32":
         os.mkfifo(tmp_path / "pipe")
-        with pytest.raises(UsageError, match="no regular file"):
+        with pytest.raises(UsageError, match="not a regular file"):
             read_runs(tmp_path / "pipe")
 
 
