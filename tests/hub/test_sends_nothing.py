@@ -32,7 +32,7 @@ def watched(phi: Phi, hub: LoopbackHub) -> Phi:
 
 
 def asked(hub: LoopbackHub) -> list[tuple[str, str, str]]:
-    """Server, method and route of every request, in order; a file's own name in place of its address."""
+    """Server, method and route of every request, in order."""
     return [(request.server, request.method, request.route) for request in hub.requests]
 
 
