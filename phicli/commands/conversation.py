@@ -47,6 +47,7 @@ def hold(wanted: Conversation) -> None:
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     early = start_early() if model.path.is_file() else None
+    from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.plan.load import Use
     from phicli.plan.tuned_here import tuned_for
@@ -62,7 +63,8 @@ def hold(wanted: Conversation) -> None:
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as opened:
+        with open_model(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as loaded:
+            opened = open_chat(loaded)
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:
