@@ -9,6 +9,11 @@ _MIB: Final = 1 << 20
 _GIB: Final = 1 << 30
 
 
+def counted(count: int, noun: str) -> str:
+    """``count`` with the noun, whose plural ends in s: ``1 run``, ``1,024 runs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def format_bytes(count: int) -> str:
     """``count`` bytes in binary units: ``2.32 GiB``, ``412.5 MiB``, ``3 KiB``, ``17 B``."""
     if count >= 0.95 * _GIB:
@@ -31,6 +36,11 @@ def format_count(count: int) -> str:
         if count >= 0.9995 * size:
             return f"{count / size:.1f}".removesuffix(".0") + letter
     return str(count)
+
+
+def format_rate(value: float) -> str:
+    """A speed or a time with one decimal, from 10 on with none: ``9.9``, ``11``."""
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def format_tokens(count: int) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from phicli.answering.encode import encode
 from phicli.answering.model_file import special_tokens_of
+from phicli.answering.opening import open_model
 from phicli.answering.types import Answer
 from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
@@ -36,8 +37,8 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 @pytest.fixture(scope="module")
 def session() -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
-    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
-        yield opened.session
+    with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
+        yield open_chat(opened).session
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +118,11 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
 
 
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
-    with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
+    with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
+        session = open_chat(opened).session
         sizes = set()
         for _ in range(16):
-            answer = ask(opened.session, "What is the capital of France?")
+            answer = ask(session, "What is the capital of France?")
             assert answer.text == "The capital of France is Paris."
             sizes.add(answer.context_tokens)
         assert {256, 512} <= sizes

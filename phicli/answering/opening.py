@@ -63,9 +63,8 @@ def open_model(
         processes = iter([early])
 
         def start(context_tokens: int) -> Engine:
-            return start_engine(
-                DEFAULT_ENGINE, plan.settings_for(context_tokens), early=next(processes, None), on_tick=on_tick
-            )
+            settings = plan.settings_for(context_tokens)
+            return start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick)
 
         engine = OneEngine(start, plan.context.first_tokens)
         model = LocalModel(model_file(plan, header), engine, plan.context)

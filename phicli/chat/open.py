@@ -1,19 +1,12 @@
-"""Opens a conversation with a model of this machine."""
+"""A conversation over a model of this machine that is open."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from phicli.answering.opening import open_model
+from phicli.answering.opening import OpenModel
 from phicli.chat.session import ChatSession
-from phicli.engine.process import EngineProcess
-from phicli.engine.starting import OnTick
-from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import LoadPlan, Use
-from phicli.plan.locate import LocatedModel
-from phicli.plan.tuned import Tuned
+from phicli.plan.load import LoadPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +17,7 @@ class OpenChat:
     plan: LoadPlan
 
 
-@contextlib.contextmanager
-def open_chat(
-    located: LocatedModel,
-    options: ChatOptions,
-    use: Use,
-    *,
-    early: EngineProcess | None = None,
-    tuned: Tuned | None = None,
-    on_tick: OnTick | None = None,
-) -> Iterator[OpenChat]:
-    """A conversation; leaving the context ends the engine. Arguments and errors are those of ``open_model``."""
-    with open_model(located, options, use, early=early, tuned=tuned, on_tick=on_tick) as opened:
-        plan = opened.plan
-        yield OpenChat(ChatSession(opened.model, sampling=plan.sampling, system=plan.system), plan)
+def open_chat(opened: OpenModel) -> OpenChat:
+    """A conversation as the plan of ``opened`` has it."""
+    plan = opened.plan
+    return OpenChat(ChatSession(opened.model, sampling=plan.sampling, system=plan.system), plan)

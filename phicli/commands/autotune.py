@@ -7,8 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_grid, engine_options
-from phicli.commands.options import Json, Quiet, complete_model
-from phicli.commands.typed import was_typed
+from phicli.commands.options import Json, Quiet, complete_model, was_typed
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from phicli.bench.endpoint.benchmark import EndpointOptions
 from phicli.bench.options import QUICK_PROMPT, QUICK_REPEAT, QUICK_TOKENS, BenchOptions
 from phicli.commands.engine_options import engine_grid
-from phicli.commands.typed import was_typed
+from phicli.commands.options import was_typed
 from phicli.engine.settings import Whole, read_list
 from phicli.errors import UsageError
 

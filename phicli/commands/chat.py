@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,21 @@ def within_limits(param: typer.CallbackParam, value: float | None) -> float | No
 
         check_number(param.opts[0], value)
     return value
+
+
+def model_and_prompt(
+    model: str | None, words: list[str] | None, default: Callable[[], str | None]
+) -> tuple[str | None, str | None]:
+    """The model and the prompt that are meant, None where absent.
+
+    Where there is a ``default`` model, text that cannot be a model is the beginning of the prompt.
+    """
+    from phicli.plan.locate import is_prose
+
+    prompt = None if words is None else " ".join(words)
+    if model is None or not is_prose(model) or (usual := default()) in (None, model):
+        return model, prompt
+    return usual, model if prompt is None else f"{model} {prompt}"
 
 
 @engine_options("chat")
@@ -63,7 +79,7 @@ def chat(
 ) -> None:
     """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
     from phicli.commands.configured import value_set
-    from phicli.commands.conversation import Conversation, hold, model_and_prompt
+    from phicli.commands.conversation import Conversation, hold
     from phicli.plan.chat_options import ChatOptions
 
     options = ChatOptions(

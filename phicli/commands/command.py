@@ -70,7 +70,7 @@ class Command(PlainCommand):
         """
         from phicli.commands.configured import configured
 
-        return configured(ctx, self.setting, self.keys)
+        return configured(ctx, self.setting, self.keys(ctx))
 
     def _let_settings_give(self, parameter: Any, key: Key) -> None:
         """Give ``parameter`` the value of its setting where it was not typed.

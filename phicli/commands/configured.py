@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from phicli.commands.keys import taken
-from phicli.commands.origin import about, is_about
 from phicli.commands.presence import something_is_set
 from phicli.commands.profile import typed_profile
-from phicli.errors import PhiError, UsageError
+from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.settings.file import SettingsFile, read_settings
 from phicli.settings.key import Key, variable_of
-from phicli.settings.lookup import Source, find
+from phicli.settings.lookup import Source, about, find
 
 _SETTINGS: Final = "phicli.settings"
 
@@ -53,28 +53,36 @@ class Configured:
     def explain(self, error: PhiError) -> PhiError:
         """``error`` of a command, which names the setting where it is about a value that was not typed."""
         for parameter, source in self._used.values():
-            if is_about(error, parameter, source):
+            if _is_about(error, parameter, source):
                 return about(self._file, source, f": {error.message}", error)
         return error
 
 
-def configured(ctx: Any, command: str, keys_of: Callable[[Any], Mapping[str, Key]]) -> Configured:
+def configured(ctx: Any, command: str, keys: Mapping[str, Key]) -> Configured:
     """The settings of the command of ``ctx``, read when they are asked for first.
 
     Args:
         ctx: what Typer knows of this run.
         command: such as ``chat`` or ``cache.verify``.
-        keys_of: gives the parameters that a setting can give, with their keys.
+        keys: the parameters that a setting can give, with their keys.
 
     Raises:
         UsageError: the file cannot be read, or has a key for this command that means nothing.
         NotFoundError: there is no such profile.
     """
     if _SETTINGS not in ctx.meta:
-        keys = keys_of(ctx)
         ctx.meta[_SETTINGS] = Configured(*_checked(chosen_profile(ctx), command, keys), keys)
     found: Configured = ctx.meta[_SETTINGS]
     return found
+
+
+def _is_about(error: PhiError, parameter: Any, source: Source) -> bool:
+    """Whether ``error`` names the option, or quotes the value that was set for it."""
+    if not isinstance(error, UsageError) and type(error) is not NotFoundError:
+        return False
+    names = [re.escape(option) for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
+    quoted = re.escape(repr(str(source.value)))
+    return re.search(rf"(?<![\w-])(?:{'|'.join([*names, quoted])})(?![\w-])", error.message) is not None
 
 
 def _checked(profile: str, command: str, keys: Mapping[str, Key]) -> tuple[SettingsFile, str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phicli.engine.starting import start_early
 from phicli.errors import NotInstalledError, UsageError, UserInterruptError
@@ -13,7 +11,7 @@ from phicli.hardware.threads import notice_threads
 from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
-from phicli.plan.locate import LocatedModel, is_prose, locate
+from phicli.plan.locate import LocatedModel, locate
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine
@@ -36,19 +34,6 @@ class Conversation:
     quiet: bool
 
 
-def model_and_prompt(
-    model: str | None, words: list[str] | None, default: Callable[[], str | None]
-) -> tuple[str | None, str | None]:
-    """The model and the prompt that are meant, None where absent.
-
-    Where there is a ``default`` model, text that cannot be a model is the beginning of the prompt.
-    """
-    prompt = None if words is None else " ".join(words)
-    if model is None or not is_prose(model) or (usual := default()) in (None, model):
-        return model, prompt
-    return usual, model if prompt is None else f"{model} {prompt}"
-
-
 def hold(wanted: Conversation) -> None:
     """Hold the conversation that was asked for, on the process's own terminal.
 
@@ -62,6 +47,7 @@ def hold(wanted: Conversation) -> None:
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     early = start_early() if model.path.is_file() else None
+    from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.plan.load import Use
     from phicli.plan.tuned_here import tuned_for
@@ -77,7 +63,8 @@ def hold(wanted: Conversation) -> None:
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_chat(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as opened:
+        with open_model(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as loaded:
+            opened = open_chat(loaded)
             if prompt is None:
                 _talk(opened, terminal, status, wanted)
             elif wanted.as_json:
@@ -121,22 +108,11 @@ def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conv
 
 
 def _answer_as_json(opened: OpenChat, terminal: Terminal, prompt: str) -> None:
+    from phicli.answering.pool import whole
+    from phicli.ui.answer import chat_data
+
     try:
-        with contextlib.closing(opened.session.ask(prompt)) as answering:
-            for _ in answering:
-                pass
+        whole(opened.session.ask(prompt))
     except KeyboardInterrupt:
-        raise UserInterruptError("interrupted", data=_data(opened)) from None
-    print_result(terminal, "chat", _data(opened))
-
-
-def _data(opened: OpenChat) -> dict[str, Any]:
-    """The ``data`` of ``chat --json``: the answer, what made it, and with which settings."""
-    from phicli.ui.answer import answer_data
-
-    answer = opened.session.last
-    model = opened.session.model
-    data = {"model": model.name, "quant": model.quant}
-    if answer is not None:
-        data |= answer_data(answer)
-    return data | {"settings": opened.plan.settings_data()}
+        raise UserInterruptError("interrupted", data=chat_data(opened)) from None
+    print_result(terminal, "chat", chat_data(opened))

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.typed import was_typed
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
@@ -31,6 +30,12 @@ Model = Annotated[
         show_envvar=False,
     ),
 ]
+
+
+def was_typed(ctx: Any, name: str) -> bool:
+    """Whether the parameter called ``name`` was typed, rather than given by a setting."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def models_of_this_machine(ctx: typer.Context, value: list[str] | None) -> list[str] | None:

@@ -21,6 +21,7 @@ from phicli.paths import read_small
 from phicli.records.history import Entry, History
 from phicli.records.run_ids import run_id_at
 from phicli.records.speed_data import speed_data
+from phicli.units import counted
 
 _FOLDER: Final = "measurements"
 _LARGEST_BYTES: Final = 1 << 16
@@ -58,7 +59,7 @@ def take_over(history: History) -> TakenOver:
         _remove(file)
     with contextlib.suppress(OSError):
         history.path.with_name(_FOLDER).rmdir()
-    what = f"{count} speed{'' if count == 1 else 's'}"
+    what = counted(count, "speed")
     return TakenOver(
         f"moved {what} measured by an earlier version into the history; see: phi runs list" if count else ""
     )

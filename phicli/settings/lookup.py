@@ -1,4 +1,4 @@
-"""Which value of a setting holds: that of a variable, of the profile, or of the file."""
+"""Which value of a setting holds: that of a variable, of the profile, or of the file; errors that say which."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from phicli.settings.file import PROFILE, SettingsFile
+from phicli.errors import PhiError
+from phicli.settings.file import PROFILE, SettingsFile, hint, toml_value
 from phicli.settings.key import Key, KeyPath, variable_of
 
 
@@ -36,3 +37,16 @@ def find(key: Key, file: SettingsFile, profile: str = "", environment: Mapping[s
             if (value := file.value(path)) is not None:
                 return Source(value, key=path)
     return None
+
+
+def about(file: SettingsFile, source: Source, what: str, error: PhiError) -> PhiError:
+    """``error`` with where its value was set, and how that is changed."""
+    if source.variable:
+        message = f"{source.variable}={source.value}{what}"
+        then = f"change it, or remove it: unset {source.variable}"
+    else:
+        refused = file.refuse(source.key, f"= {toml_value(source.value)}{what}")
+        message, then = refused.message, refused.hint
+    error.args = (message,)
+    error.message, error.hint = message, hint(error.hint, then)
+    return error

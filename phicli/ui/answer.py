@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece, ToolCall
@@ -11,6 +11,9 @@ from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from phicli.chat.open import OpenChat
 
 
 class AnswerPrinter:
@@ -117,6 +120,13 @@ def answer_data(answer: Answer) -> dict[str, Any]:
         },
         "context": {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens},
     }
+
+
+def chat_data(opened: OpenChat) -> dict[str, Any]:
+    """The ``data`` of ``chat --json``: the last answer, what made it, and with which settings."""
+    answer, model = opened.session.last, opened.session.model
+    data = {"model": model.name, "quant": model.quant}
+    return {**data, **(answer_data(answer) if answer is not None else {}), "settings": opened.plan.settings_data()}
 
 
 def _reading(event: Prefill) -> str:

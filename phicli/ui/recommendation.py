@@ -16,7 +16,7 @@ from phicli.ui.memory_bar import bar_text, parts_of, parts_text, shares_of
 from phicli.ui.recommendation_data import report_data
 from phicli.ui.tables import wrapped
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
+from phicli.units import counted, format_bytes, format_rate
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,8 +66,7 @@ def _knows(terminal: Terminal, text: str) -> bool:
 def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _SEPARATOR) -> tuple[str, ...]:
     """The machine in two lines."""
     cpu, memory = machine.cpu, machine.memory
-    cores = f"{cpu.physical_cores} core{'' if cpu.physical_cores == 1 else 's'}"
-    first = [f"{cpu.name}, {cores}"]
+    first = [f"{cpu.name}, {counted(cpu.physical_cores, 'core')}"]
     if memory is None or usable_bytes is None:
         first.append("memory unknown")
     else:
@@ -76,7 +75,7 @@ def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _
     if machine.bandwidth is not None:
         said = machine.bandwidth.source
         source = {"probe": "measured", "profile": "of the profile"}.get(said, said)
-        second.append(f"reads {_number(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
+        second.append(f"reads {format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
     if machine.container:
         second.append(f"in a container ({machine.container})")
     if machine.simulated:
@@ -138,16 +137,12 @@ def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[in
 
 def _speed(one: Assessment, report: Report) -> str:
     speed = one.speed
-    low, high = _number(speed.decode_tps_low), _number(speed.decode_tps_high)
-    start = f"{report.request.prompt_tokens:,} tokens are read in {_number(speed.ttft_s)} s"
+    low, high = format_rate(speed.decode_tps_low), format_rate(speed.decode_tps_high)
+    start = f"{report.request.prompt_tokens:,} tokens are read in {format_rate(speed.ttft_s)} s"
     deep = ""
     if report.task.context_required or report.request.context_tokens is not None:
-        deep = f", {_number(speed.decode_at_context_tps)} with the context full"
-    return f"{_number(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+        deep = f", {format_rate(speed.decode_at_context_tps)} with the context full"
+    return f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
 
 
 def _passing(report: Report) -> Iterator[tuple[str, ...]]:

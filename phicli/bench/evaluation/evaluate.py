@@ -27,7 +27,7 @@ from phicli.records.run import Subject
 from phicli.records.run_ids import new_run_id, now
 from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
-from phicli.units import how_far
+from phicli.units import counted, how_far
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class _Run:
 
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:
-            lines = "1 line" if journal.damaged_lines == 1 else f"{journal.damaged_lines} lines"
+            lines = counted(journal.damaged_lines, "line")
             self.watch.say(f"{model}: {lines} of what was saved cannot be read; those questions are asked again")
         if known:
             self.watch.say(
@@ -214,7 +214,7 @@ class _Run:
             )
 
     def _tell_of_loss(self, journal: Journal) -> None:
-        """Say once that replies cannot be kept, and why."""
+        """Say once that replies cannot be saved, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
             self.watch.warn(f"from here on replies are lost with an interruption: {journal.problem}")

@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -209,8 +208,8 @@ class _Collector:
             yield _Warm(watch, memory)
 
     def _started(self, load: PlannedLoad) -> AbstractContextManager[BenchEngine]:
-        launch = partial(self._launch, load.subject, load.settings, load.context_tokens)
-        return launch(llama_server=self._plan.llama_server)
+        program = self._plan.llama_server
+        return self._launch(load.subject, load.settings, load.context_tokens, llama_server=program)
 
     def _notice(self, before: CpuUse | None, pids: Sequence[int]) -> None:
         """What others did with the processors since ``before``, when the processes ``pids`` were not yet there."""

@@ -9,14 +9,13 @@ from phicli.commands.config.setting import Setting
 from phicli.commands.config.table import all_settings, options_of_commands
 from phicli.commands.configured import chosen_profile
 from phicli.commands.known_keys import unknown_keys
-from phicli.commands.origin import about
 from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.paths import settings_file
 from phicli.settings.file import PROFILE, SettingsFile, read_settings
 from phicli.settings.key import Key, variable_of
 from phicli.settings.listing import From, Listing, Row
-from phicli.settings.lookup import Source, find
+from phicli.settings.lookup import Source, about, find
 
 
 def listing(ctx: Any, *, everything: bool) -> Listing:

@@ -13,6 +13,7 @@ from phicli.ui.bench.figures import rate
 from phicli.ui.envelope import json_line, print_result
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal, one_line
+from phicli.units import counted
 
 _SHOWN: Final = 5
 _SEE_ALL: Final = "all replies, with what was wrong with them: the same command with --jsonl"
@@ -123,7 +124,7 @@ def _about(one: Evaluation) -> str:
     settings = one.settings
     how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
     return one_line(
-        f"{one.set_name}: {one.total} question{'' if one.total == 1 else 's'}, {how}, seed {settings.get('seed')}, "
+        f"{one.set_name}: {counted(one.total, 'question')}, {how}, seed {settings.get('seed')}, "
         f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} at a time"
     )
 

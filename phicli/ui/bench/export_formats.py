@@ -12,6 +12,7 @@ from phicli.ui.bench.cells import Cell, csv_text
 from phicli.ui.bench.runs import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
+from phicli.units import counted
 
 
 def export_text(entries: Sequence[Entry], form: str) -> str:
@@ -45,7 +46,7 @@ def print_written(terminal: Terminal, count: int, path: Path, *, as_json: bool) 
     if as_json:
         print_result(terminal, "runs export", {"path": str(path), "count": count})
     else:
-        terminal.say(f"{count} run{'' if count == 1 else 's'} in {path}")
+        terminal.say(f"{counted(count, 'run')} in {path}")
 
 
 def _lines(entries: Sequence[Entry]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, Field, value_text
 from phicli.records.run import Run
+from phicli.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def processor(run: Run) -> str:
     cores = run.hardware.get("physical_cores")
     words = [str(run.hardware.get("cpu") or "processor unknown")]
     if cores:
-        words.append(f"{cores} core{'' if cores == 1 else 's'}")
+        words.append(counted(cores, "core"))
     return ", ".join([*words, *map(str, run.hardware.get("gpus") or ())])
 
 
@@ -90,10 +91,6 @@ def _load_average(runs: Sequence[Run]) -> list[str]:
     return [f"load average {low}" if low == high else f"load average {low} to {high}"]
 
 
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _layers(run: Run) -> str:
     return "auto" if run.settings.gpu_layers < 0 else str(run.settings.gpu_layers)
 
@@ -108,7 +105,7 @@ def _setting(field: Field) -> Fact:
 
 
 def _repeats(run: Run) -> str:
-    return _plural(len(run.samples), "repetition") + ("" if run.complete else ", interrupted")
+    return counted(len(run.samples), "repetition") + ("" if run.complete else ", interrupted")
 
 
 def _number(title: str, value: Callable[[Run], int], phrase: str) -> Fact:
@@ -122,7 +119,7 @@ _MACHINE: Final = (
 )
 _NUMBERS: Final = {
     "threads": Fact(
-        "threads", lambda run: str(run.settings.threads), lambda run: _plural(run.settings.threads, "thread"), True
+        "threads", lambda run: str(run.settings.threads), lambda run: counted(run.settings.threads, "thread"), True
     ),
     "batch_tokens": _number("batch", lambda run: run.settings.batch_tokens, "batch {:,}"),
     "gpu_layers": Fact(

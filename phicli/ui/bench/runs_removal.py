@@ -11,6 +11,7 @@ from phicli.ui.columns import aligned
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
+from phicli.units import counted
 
 _SHOWN: Final = 20
 _COLUMNS: Final = ("run", "made", "kind", "model", "work", "result")
@@ -37,8 +38,7 @@ def print_removal(terminal: Terminal, entries: Sequence[Entry], *, done: bool, d
         runs = [listed_data(entry) for entry in entries]
         print_result(terminal, "runs rm", {"dry_run": dry_run, "done": done, "runs": runs})
     elif entries and not dry_run:
-        count = f"{len(entries)} run{'' if len(entries) == 1 else 's'}"
-        terminal.say(f"removed {count}" if done else "nothing was removed")
+        terminal.say(f"removed {counted(len(entries), 'run')}" if done else "nothing was removed")
 
 
 def _show(terminal: Terminal, entries: Sequence[Entry], *, dry_run: bool) -> None:

@@ -18,6 +18,7 @@ from phicli.ui.bench.tuned_settings import USE_WORDS, faster_words, settings_wor
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import INDENT, Section, print_page
 from phicli.ui.terminal import Terminal
+from phicli.units import counted
 
 _HEADS = ("for", "before", "after", "faster (95 % interval)")
 _STEP_HEADS = ("tried", "against", "for", "times as fast", "rounds", "verdict", "faster")
@@ -100,7 +101,7 @@ def print_forgotten(terminal: Terminal, forgotten: Forgotten, *, as_json: bool) 
     elif not count:
         terminal.say("nothing was tuned")
     else:
-        models = ", ".join(forgotten.models) or f"{count} file{'' if count == 1 else 's'}"
+        models = ", ".join(forgotten.models) or counted(count, "file")
         terminal.say(f"the tuned settings of {models} are forgotten; the defaults are used")
 
 

@@ -9,7 +9,7 @@ from phicli.plan.description import VariantDescription
 from phicli.plan.recommendation import OnThisMachine, QuantHere
 from phicli.ui.recommendation_data import assessment_data
 from phicli.ui.sections import Section
-from phicli.units import format_bytes
+from phicli.units import format_bytes, format_rate
 
 _MOST_ROWS: Final = 8
 _HEADS: Final = ("quant", "memory", "tokens/s", "grade", "fits")
@@ -95,8 +95,8 @@ def _cells(row: QuantHere) -> Iterator[str]:
     if row.rejection is not None:
         yield from ("", "")
     else:
-        low, high = _number(speed.decode_tps_low), _number(speed.decode_tps_high)
-        yield f"{_number(speed.decode_tps)} ({low} to {high})"
+        low, high = format_rate(speed.decode_tps_low), format_rate(speed.decode_tps_high)
+        yield f"{format_rate(speed.decode_tps)} ({low} to {high})"
         yield speed.method
     yield _fits(row)
 
@@ -132,7 +132,3 @@ def _points(here: OnThisMachine, shown: VariantDescription | None, left_out: int
         yield "nothing of it fits as it is; what does: phi recommend"
     if left_out and shown is not None:
         yield f"{left_out} more: phi show {shown.variant.id} --json"
-
-
-def _number(value: float) -> str:
-    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
