@@ -34,14 +34,14 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[ChatSession]:
+def session(starts_process: None) -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
     with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
         yield opened.session
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[dict[int, Engine]]:
+def engines(starts_process: None) -> Iterator[dict[int, Engine]]:
     """The engine at the original context and at the largest."""
     model = locate("tiny-phi").path
     running = {
@@ -116,6 +116,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
     assert second.usage.prompt_tokens - second.usage.cached_tokens < 12
 
 
+@pytest.mark.process
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
     with open_chat(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
         sizes = set()

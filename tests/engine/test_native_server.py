@@ -31,7 +31,7 @@ SETTINGS = LoadSettings(model_path=TINY_PHI, context_tokens=256, engine=EngineSe
 
 
 @pytest.fixture
-def binary(tmp_path: Path) -> Path:
+def binary(tmp_path: Path, starts_process: None) -> Path:
     return install(tmp_path)
 
 
@@ -176,6 +176,7 @@ def test_another_server_on_the_port_is_not_taken_for_ours(
             process.close()
 
 
+@pytest.mark.process
 def test_a_program_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nowhere") as caught:
         native_build(tmp_path / "nowhere")
@@ -223,6 +224,7 @@ def test_closing_ends_the_process(binary: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "logs").iterdir()) == []
 
 
+@pytest.mark.process
 @needs_binary
 def test_the_real_one_says_why_a_file_is_none(tmp_path: Path) -> None:
     path = tmp_path / "text.gguf"
@@ -246,6 +248,7 @@ def test_its_stack_is_large_enough_for_recursive_tokenizing(binary: Path, tmp_pa
         engine.close()
 
 
+@pytest.mark.process
 @needs_binary
 def test_the_real_one_takes_every_setting(tmp_path: Path) -> None:
     settings = LoadSettings(

@@ -10,6 +10,8 @@ import pytest
 
 from phicli.engine.process import WORKER
 
+pytestmark = pytest.mark.process
+
 _SIZE = """
 import ctypes, runpy, threading
 runpy.run_path(WORKER, run_name="worker")["deepen_stacks"]()

@@ -151,7 +151,7 @@ def test_beside_hf_download(hub: LoopbackHub, environment: dict[str, str], folde
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path, starts_process: None) -> Iterator[Path]:
     """A disk of 24 MiB."""
     with small_file_system(tmp_path / "disk", "size=24m") as folder:
         yield folder

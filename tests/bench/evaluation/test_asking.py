@@ -33,7 +33,10 @@ from tests.support.processes import children
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
 CRASHES = "The engine is ended by a fault when it reads this."
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, and ends them")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, and ends them"),
+]
 
 
 def items(*questions: str) -> tuple[Item, ...]:

@@ -34,7 +34,7 @@ LONG = ("Count to forty", "Write a poem", "List the planets", "Write a Python fu
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[LlamaServerEngine]:
+def engine(starts_process: None) -> Iterator[LlamaServerEngine]:
     engine = LlamaServerEngine(LoadSettings(TINY_PHI, 256, EngineSettings(threads=2), slots=4))
     engine.wait_ready()
     yield engine
@@ -88,6 +88,7 @@ def items(*questions: str, system: str | None = None) -> tuple[Item, ...]:
     return read_items("\n".join(lines).encode(), "test")
 
 
+@pytest.mark.process
 def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     """The reasoning is split off, a system message counts, and what outgrows the context is asked in a larger one."""
     long = "Report of the lighthouse keeper\n" * 60 + "What is the capital of France?"
@@ -107,6 +108,7 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     assert pirate.text != france.text
 
 
+@pytest.mark.process
 def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() -> None:
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])

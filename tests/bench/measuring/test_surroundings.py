@@ -78,6 +78,7 @@ def test_what_others_may_use_before_a_result_is_worth_nothing(cores: int, used: 
     assert words is None or words.endswith(f"other programs used {used:.1f} of {cores} processors meanwhile")
 
 
+@pytest.mark.process
 def test_own_work_and_that_of_others_are_told_apart() -> None:
     """A process that keeps a processor busy counts as ours when it is named."""
     before = cpu_use()
