@@ -236,8 +236,8 @@ def test_the_real_one_says_why_a_file_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the kernel")
-def test_its_stack_is_large_enough_for_recursive_tokenizing(binary: Path, tmp_path: Path) -> None:
-    """The tokenizer of llama.cpp has overflowed a stack of 8 MiB."""
+def test_its_stack_is_larger_than_usual(binary: Path, tmp_path: Path) -> None:
+    """llama.cpp has overflowed 8 MiB."""
     engine = NativeServerEngine(tiny_settings(), binary, log_dir=tmp_path)
     try:
         engine.wait_ready()
