@@ -114,6 +114,7 @@ def test_the_worker_needs_nothing_of_the_package() -> None:
     assert imported(PACKAGE / "engine" / "worker.py") == set()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["chat", "--help"], ["bench", "--help"], ["config", "--help"]],

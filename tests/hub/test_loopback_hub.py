@@ -45,7 +45,7 @@ def told(value):
 
 
 @pytest.fixture
-def client(hub: LoopbackHub, tmp_path: Path) -> Client:
+def client(hub: LoopbackHub, tmp_path: Path, starts_process: None) -> Client:
     """Runs code with the real huggingface_hub in a process of its own, and returns what it printed as JSON."""
 
     def run(code: str, *, xet: bool = False, **more: str) -> Any:
