@@ -125,7 +125,7 @@ def test_a_list_of_models_that_is_an_error_with_status_200() -> None:
         endpoint.models = {"error": "Unexpected endpoint or method. (GET /models). Returning 200 anyway"}
         with EndpointClient(read_address(endpoint.url, {})) as client, pytest.raises(EndpointError) as caught:
             client.models(silence_s=5)
-    assert "no list of models: Unexpected endpoint" in caught.value.message
+    assert "not a list of models: Unexpected endpoint" in caught.value.message
 
 
 @pytest.mark.parametrize(
