@@ -1,4 +1,4 @@
-"""Writes the files that are made from the code: ``completions/``, the help pages in the README, the table of settings.
+"""Writes the files that are made from the code: completions, help pages, the table of settings, the README's pictures.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -13,16 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+from phicli.commands import GROUPS, SUMMARIES
+
 ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
-PAGES = (
-    "phi", "phi recommend", "phi list", "phi show", "phi pull", "phi chat",
-    "phi bench", "phi eval", "phi autotune",
-    "phi runs", "phi runs list", "phi runs show", "phi runs export", "phi runs rm", "phi rm",
-    "phi cache", "phi cache list", "phi cache verify",
-    "phi cache prune", "phi cache import", "phi cache scan", "phi cache export",
-    "phi config", "phi config list", "phi config get", "phi config set", "phi config unset", "phi config edit",
-)  # fmt: skip
+REFERENCE = ROOT / "docs" / "reference"
 
 
 def run_phi(*arguments: str, **environment: str) -> str:
@@ -49,17 +44,26 @@ def completions() -> dict[Path, str]:
     }
 
 
-def readme() -> str:
-    """The README with its help pages renewed."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for page in PAGES:
-        begin, end = f"<!-- help: {page} -->", "<!-- end of help -->"
-        body = f"{begin}\n```text\n$ {page} --help\n{run_phi(*page.split()[1:], '--help')}```\n{end}"
-        before, found, rest = text.partition(begin)
-        if not found:
-            raise SystemExit(f"README.md has no place for the help of {page!r}")
-        text = before + body + rest.partition(end)[2]
-    return text
+def pages() -> list[str]:
+    """All command lines that have a help page: ``phi``, ``phi cache``, ``phi cache list`` and so on."""
+    inner = {name: [f"phi {name}", *(f"phi {name} {word}" for word in GROUPS.get(name, ()))] for name in SUMMARIES}
+    return ["phi", *(page for name in SUMMARIES for page in inner[name])]
+
+
+def reference() -> dict[Path, str]:
+    """Path to text of each page in ``docs/reference``: one for each command of ``phi``, with the commands in it."""
+    made: dict[Path, list[str]] = {}
+    for page in pages():
+        name = "-".join(page.split()[:2])
+        text = made.setdefault(REFERENCE / f"{name}.md", [f"# {name.replace('-', ' ', 1)}"])
+        heading = [f"## {page}"] if len(page.split()) > 2 else []
+        text += [*heading, f"```text\n$ {page} --help\n{run_phi(*page.split()[1:], '--help')}```"]
+    commands = [
+        f"- [`{name.replace('-', ' ', 1)}`]({name}.md)" for name in (path.stem for path in made) if name != "phi"
+    ]
+    made[REFERENCE / "phi.md"] += ["\n".join(commands)]
+    end = "This page is what the command prints. It is made by `python .ci/generate.py`."
+    return {path: "\n\n".join([*text, end]) + "\n" for path, text in made.items()}
 
 
 def settings() -> str:
@@ -77,18 +81,32 @@ def settings() -> str:
     return "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
 
 
+def pictures() -> dict[Path, str]:
+    """Path to text of each picture; none on Windows, where no pseudo-terminal can be had."""
+    if sys.platform == "win32":
+        return {}
+    import pictures as drawing  # noqa: PLC0415 (it needs a pseudo-terminal)
+
+    return dict(drawing.pictures())
+
+
 def main() -> int:
     """Write or check; returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on a difference")
     given = parser.parse_args()
-    made = {**completions(), ROOT / "README.md": readme(), ROOT / "docs" / "settings.md": settings()}
+    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures()}
     stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    left_over = sorted(set(REFERENCE.glob("*")) - made.keys())
     if given.check:
-        for path in stale:
+        for path in [*stale, *left_over]:
             print(f"{path.relative_to(ROOT)} is not what the code makes; run: python .ci/generate.py")
-        return 1 if stale else 0
+        return 1 if stale or left_over else 0
+    for path in left_over:
+        path.unlink()
+        print(f"removed {path.relative_to(ROOT)}")
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(made[path], encoding="utf-8")
         print(f"wrote {path.relative_to(ROOT)}")
     return 0

@@ -20,8 +20,8 @@ from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape, shape_of
-from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.memory import available_memory
 from tests.support.skeleton import write_skeleton
@@ -129,8 +129,8 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     plain, repacked = ([row for row in rows if row.load.repack is repack] for repack in (False, True))
     yield "| quantity | loads | median error | worst error | worst, MiB | aim |\n|---|---|---|---|---|---|"
     yield from _line("weights", plain, "weights_bytes")
-    yield from _line("weights that stay mapped beside a repacked copy", repacked, "weights_bytes")
-    yield from _line("repacked copy", repacked, "repack_bytes")
+    yield from _line("weights that stay memory-mapped beside repacked weights", repacked, "weights_bytes")
+    yield from _line("repacked weights", repacked, "repack_bytes")
     yield from _line("key-value cache", rows, "kv_bytes")
     yield from _line("compute", rows, "compute_bytes")
     yield "\n| model | loads | longest context | worst error, MiB | repacked |\n|---|---|---|---|---|"

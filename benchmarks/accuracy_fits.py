@@ -29,8 +29,8 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.errors import PhiError
 from phicli.fit.memory import MIB, plan_memory, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import shape_of
-from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.cpu import physical_cores

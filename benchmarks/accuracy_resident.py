@@ -22,8 +22,8 @@ from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.memory import MIB, plan_memory
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import shape_of
-from phicli.fit.types import MemorySum
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4_MINI, write_synthetic
 from phicli.hardware.cpu import physical_cores

@@ -137,7 +137,7 @@ def row(what: str, ours: Sequence[Sequence[float]], theirs: Sequence[Sequence[fl
     assert found is not None
     low, high = found.low or 0.0, found.high or math.inf
     inside = 1 - within <= low <= high <= 1 + within
-    answer = "yes" if inside else "no" if low > 1 + within or high < 1 - within else "it varies too much to tell"
+    answer = "yes" if inside else "no" if low > 1 + within or high < 1 - within else "inconclusive"
     cells = [what, *(f"{statistics.fmean(side):.2f} t/s" for side in means), f"**{found.estimate:.3f}**"]
     return Row((*cells, f"{low:.3f} to {high:.3f}", f"{best:.3f}", answer), inside)
 
@@ -176,7 +176,8 @@ def main() -> int:
         row(f"prompt, {given.prompt_tokens} tokens", prompts[0], prompts[1], given.within),
         row(f"generation, {given.tokens} tokens", answers[0], answers[1], given.within),
     ]
-    print(f"| | phi bench | llama-bench | ratio | 95 % interval | of the fastest | within {given.within:.0%} |")
+    head = ("", "phi bench", "llama-bench", "ratio", "95 % confidence interval", "of the fastest")
+    print(f"| {' | '.join([*head, f'within {given.within:.0%}'])} |".replace("|  |", "| |"))
     print("| --- | ---: | ---: | ---: | ---: | ---: | --- |")
     print("\n".join(f"| {' | '.join(one.cells)} |" for one in rows))
     rates = [statistics.fmean(theirs.decode) for _, theirs in pairs]

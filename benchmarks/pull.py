@@ -53,7 +53,8 @@ def online(hub: LoopbackHub, cache: Path) -> Iterator[None]:
     """The environment in which the hub is the hub and the cache is empty."""
     shutil.rmtree(cache, ignore_errors=True)
     before = dict(os.environ)
-    os.environ.update(hub.environment | {"HF_HOME": str(cache), "PHI_HOME": str(cache / "phi"), "HF_HUB_OFFLINE": ""})
+    own = {"HF_HOME": str(cache), "PHI_HOME": str(cache / "phi"), "HF_HUB_OFFLINE": "", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    os.environ.update(hub.environment | own)
     try:
         yield
     finally:

@@ -19,8 +19,8 @@ from typing import Any
 
 PHI = str(Path(sys.executable).with_name("phi"))
 QUANTITIES = {
-    "prompt_tps": "reading a prompt, tokens/s",
-    "decode_tps": "generating, tokens/s",
+    "prompt_tps": "prompt processing, tokens/s",
+    "decode_tps": "generation, tokens/s",
     "ttft_ms": "first token, ms",
 }
 

@@ -1,3 +1,3 @@
 """``phi``: pick, download, run and measure Microsoft's Phi models on the machine at hand."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -65,14 +65,19 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"phi {phicli.__version__}")
+        from phicli.engine.starting import build_of
+
+        typer.echo(f"phi {phicli.__version__}\nengine: {build_of()}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the versions of phi and its engine."
+        ),
     ] = False,
     profile: Profile = None,
 ) -> None:
@@ -80,7 +85,7 @@ def _root(
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line and return its exit code (the table is in the README)."""
+    """Run one command line and return its exit code (the table is in ``docs/scripting.md``)."""
     try:
         return _run(Terminal.current(), list(argv) or ["--help"])
     finally:

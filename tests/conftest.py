@@ -2,13 +2,20 @@
 
 import signal
 
+import pytest
+
 from tests.support.hub.fixtures import hub
+from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.tokenizing import tokenizing_engine
 
-__all__ = ["environment", "folder", "hub", "online", "phi", "tokenizing_engine"]
+__all__ = ["environment", "folder", "hub", "online", "phi", "starts_process", "tokenizing_engine"]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(ProcessGuard(), "process-guard")

@@ -13,29 +13,33 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "phicli"
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "paths": set(),
-    "units": set(),
-    "settings": {"paths", "errors"},
-    "catalog": {"errors"},
-    "hardware": {"errors"},
-    "gguf_file": {"catalog.types", "errors"},
-    "engine": {"paths", "errors"},
-    "fit": {"units", "catalog", "hardware", "gguf_file.types", "engine.settings", "errors"},
-    "hub": {"units", "catalog", "gguf_file", "paths", "errors"},
-    "chat_format": {"catalog", "errors"},
-    "records": {"units", "fit", "engine", "hardware", "paths", "errors"},
-    "plan": {"units", "catalog", "hardware", "fit", "hub", "gguf_file", "engine", "records", "paths", "errors"},
-    "answering": {"plan", "hub", "chat_format", "engine", "hardware", "gguf_file", "catalog", "paths", "errors"},
-    "bench": {"units", "answering", "chat_format.types", "plan", "records", "hub", "engine", "fit", "catalog",
-              "hardware", "gguf_file", "paths", "errors"},
-    "chat": {"units", "answering", "plan", "engine", "chat_format", "catalog", "hub", "paths", "errors"},
-    "ui": {"units", "settings", "bench", "chat", "answering", "plan", "records", "engine", "chat_format", "fit.types",
-           "hub", "catalog", "paths", "errors"},
-}  # fmt: skip
-"""A name with a point is one module of a package: no other of it may be imported."""
-EVERYTHING_ABOVE = {"commands", "app", "__main__", "__init__"}
+DOCUMENT = PACKAGE.parent / "docs" / "architecture.md"
+EVERYTHING = "everything"
+
+
+def table_of_arrows() -> dict[str, set[str]]:
+    """Package to what it may import, as the table in ``docs/architecture.md`` says.
+
+    A name with a point is one module of a package: no other of it may be imported.
+    """
+    text = DOCUMENT.read_text(encoding="utf-8")
+    table = text.partition("<!-- table of arrows -->")[2].partition("<!-- end of table -->")[0]
+    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines()]
+    assert head == ["package", "may import", "holds"]
+    return {
+        package.strip("`"): {EVERYTHING} if others == EVERYTHING else set(re.findall(r"`([\w.]+)`", others))
+        for package, others, _ in rows
+    }
+
+
+def layers() -> list[set[str]]:
+    """The packages in each line of the picture in ``docs/architecture.md``, top to bottom."""
+    picture = DOCUMENT.read_text(encoding="utf-8").partition("<!-- layers -->\n```text\n")[2].partition("```")[0]
+    return [set(re.split(r" {20,}", line)[0].split()) for line in picture.splitlines()]
+
+
+MAY_IMPORT = {package: others for package, others in table_of_arrows().items() if others != {EVERYTHING}}
+EVERYTHING_ABOVE = table_of_arrows().keys() - MAY_IMPORT.keys()
 HEAVY = (
     "rich", "huggingface_hub", "psutil", "xllamacpp", "prompt_toolkit", "http.client", "httpx", "platformdirs",
     "matplotlib",
@@ -73,6 +77,20 @@ def test_arrows_point_down(path: Path) -> None:
     assert not {name for name in others if not {name.split(".")[0], name} & MAY_IMPORT[part]}
 
 
+def test_the_table_has_every_package_and_no_other() -> None:
+    parts = {part_of(path) for path in PACKAGE.rglob("*.py")}
+    assert parts == MAY_IMPORT.keys() | EVERYTHING_ABOVE
+    assert {"commands", "app", "__main__", "__init__"} == EVERYTHING_ABOVE
+
+
+def test_the_picture_says_what_the_table_says() -> None:
+    line_of = {package: number for number, packages in enumerate(layers()) for package in packages}
+    assert line_of.keys() == table_of_arrows().keys() - {"__init__"}
+    for package, others in MAY_IMPORT.items():
+        for other in others:
+            assert line_of[package] < line_of[other.split(".")[0]], f"{package} may import {other}, which is above it"
+
+
 def room_of(module: str) -> str:
     """The sub-package that a module lies in; the module itself where it lies directly in a package."""
     parts = module.split(".")
@@ -96,6 +114,7 @@ def test_the_worker_needs_nothing_of_the_package() -> None:
     assert imported(PACKAGE / "engine" / "worker.py") == set()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], ["chat", "--help"], ["bench", "--help"], ["config", "--help"]],
@@ -111,6 +130,13 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED 0 []"
+
+
+def test_only_the_package_that_switches_telemetry_off_imports_the_hubs_libraries() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        if part_of(path) != "hub":
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r"^\s*(import|from) (huggingface_hub|hf_xet)\b", text, re.MULTILINE), path
 
 
 def test_only_the_user_interface_prints() -> None:

@@ -11,7 +11,10 @@ import pytest
 from phicli.errors import install_hint
 
 ROOT = Path(__file__).parents[1]
-PLACES = ("phicli", "docs", "completions", "benchmarks", "training", ".ci", "README.md", "CHANGELOG.md")
+PLACES = (
+    "phicli", "docs", "completions", "benchmarks", "training", ".ci", ".github", "requirements", "tasks.sh",
+    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
+)  # fmt: skip
 ANOTHER_PROJECT = re.compile(
     r"phicli\[\w"  # an extra
     r"|\b(?:install|inject|upgrade|--upgrade|--force-reinstall|uvx|pipx run|--with)\b[^\n]*[\s\"'=]phicli\b(?![/.])"

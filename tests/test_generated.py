@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from phicli.commands import ALIASES, GROUPS, SUMMARIES
 from phicli.commands.group import function_of
 from tests.support.running import Phi
@@ -13,6 +15,7 @@ from tests.support.running import Phi
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.process
 def test_completions_and_help_pages_are_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / ".ci" / "generate.py"), "--check"], capture_output=True, text=True, check=False

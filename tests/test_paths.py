@@ -70,6 +70,7 @@ def test_what_is_no_regular_file_is_left_alone(tmp_path: Path) -> None:
     assert all((tmp_path / name).is_symlink() for name in ("device", "loop", "dangling"))
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_what_was_there_and_is_told_with_the_name(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=64k") as disk:
         (disk / "file").write_bytes(b"before")

@@ -35,14 +35,14 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[ChatSession]:
+def session(starts_process: None) -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
     with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
         yield open_chat(opened).session
 
 
 @pytest.fixture(scope="module")
-def engines() -> Iterator[dict[int, Engine]]:
+def engines(starts_process: None) -> Iterator[dict[int, Engine]]:
     """The engine at the original context and at the largest."""
     model = locate("tiny-phi").path
     running = {
@@ -117,6 +117,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
     assert second.usage.prompt_tokens - second.usage.cached_tokens < 12
 
 
+@pytest.mark.process
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
     with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
         session = open_chat(opened).session

@@ -56,7 +56,7 @@ EngineOf = Callable[[int], ReferenceEngine]
 
 
 @pytest.fixture(scope="module")
-def engine_of() -> Iterator[EngineOf]:
+def engine_of(starts_process: None) -> Iterator[EngineOf]:
     """Engines by context size, started when first asked for."""
     running: dict[int, ReferenceEngine] = {}
 

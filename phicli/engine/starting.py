@@ -128,13 +128,13 @@ def _kind(name: str) -> EngineKind:
 
 
 def _package_build(_: Path | None) -> str:
-    """The version of the installed package; ``xllamacpp unknown`` without one."""
+    """The version in the package's metadata; ``xllamacpp (not installed)`` without the package."""
     import importlib.metadata
 
     try:
         return f"{DEFAULT_ENGINE} {importlib.metadata.version(DEFAULT_ENGINE)}"
     except importlib.metadata.PackageNotFoundError:
-        return f"{DEFAULT_ENGINE} unknown"
+        return f"{DEFAULT_ENGINE} (not installed)"
 
 
 def _start_package(

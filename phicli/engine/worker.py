@@ -45,7 +45,7 @@ def die_with_parent(parent_pid: int) -> None:
 def deepen_stacks() -> None:
     """Give threads that start from now on a stack of 128 MiB, of which only what is used takes memory.
 
-    llama.cpp splits text with recursive regular expressions, which have overflowed the usual 8 MiB.
+    Threads of llama.cpp have overflowed the usual 8 MiB.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -27,8 +27,8 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import preference
 from phicli.engine.settings import EngineSettings
 from phicli.errors import THIS_COMMAND, DoesNotFitError
+from phicli.fit.memory_sum import LIBRARY_BYTES, MemorySum
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import LIBRARY_BYTES, MemorySum
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 

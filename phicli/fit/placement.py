@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.fit.memory import MIB, USUAL, plan_memory, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import MemorySum
 from phicli.hardware.types import Gpu, Machine
 
 _GPU_RUNTIME_BYTES: Final = 300 * MIB

@@ -7,14 +7,13 @@ from typing import Final, Literal
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.types import Variant
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape
 
 TASKS: Final = ("chat", "code", "math", "reasoning", "multilingual", "tools", "long-context", "vision", "any")
 Method = Literal["estimated", "calibrated", "measured"]
 Role = Literal["best", "faster", "smarter"]
 USUAL_PROMPT_TOKENS: Final = 512
-LIBRARY_BYTES: Final = 34 << 20
-"""The libraries that the engine's process and ``phi`` itself map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,49 +34,6 @@ class Request:
     quant: str | None = None
     kv_type: str | None = None
     installed_only: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MemorySum:
-    """What a loaded model takes, in bytes.
-
-    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. Weights are the
-    mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
-    """
-
-    weights_bytes: int
-    kv_bytes: int
-    compute_bytes: int
-    repack_bytes: int
-    overhead_bytes: int
-    gpu_weights_bytes: int = 0
-    gpu_kv_bytes: int = 0
-    gpu_compute_bytes: int = 0
-
-    @property
-    def total_bytes(self) -> int:
-        """The sum of all parts."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
-
-    @property
-    def gpu_bytes(self) -> int:
-        """What has to fit into the memory of the GPU."""
-        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes
-
-    @property
-    def resident_bytes(self) -> int:
-        """What has to fit into the main memory."""
-        return self.total_bytes - self.gpu_bytes
-
-    @property
-    def reclaimable_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is mapped files: the weights, and the libraries."""
-        return self.weights_bytes - self.gpu_weights_bytes + LIBRARY_BYTES
-
-    @property
-    def must_have_bytes(self) -> int:
-        """The part of ``resident_bytes`` that is anonymous."""
-        return self.resident_bytes - self.reclaimable_bytes
 
 
 @dataclass(frozen=True, slots=True)

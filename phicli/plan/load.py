@@ -64,7 +64,9 @@ class LoadPlan:
     tuned: bool
 
     def settings_for(self, context_tokens: int) -> LoadSettings:
-        """The settings of a load with another context: weights are repacked only where that still fits."""
+        """The settings of a load with this context: weights are repacked only where that still fits."""
+        if context_tokens == self.settings.context_tokens:
+            return self.settings
         engine = fitting(self.wanted, self.shape, context_tokens, self.memory)
         return replace(self.settings, context_tokens=context_tokens, engine=engine)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from phicli.fit.types import MemorySum
+from phicli.fit.memory_sum import MemorySum
 
 if TYPE_CHECKING:
     from rich.text import Text

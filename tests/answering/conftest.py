@@ -90,7 +90,7 @@ def scripted() -> tuple[ModelFile, Callable[[int, int], ScriptedEngine]]:
     return file, lambda context_tokens, _: ScriptedEngine(counted, context_tokens=context_tokens)
 
 
-@pytest.fixture(params=[scripted, tiny_phi], ids=["scripted", "tiny-phi"])
+@pytest.fixture(params=[scripted, pytest.param(tiny_phi, marks=pytest.mark.process)], ids=["scripted", "tiny-phi"])
 def source(request: pytest.FixtureRequest) -> Source:
     return request.param
 

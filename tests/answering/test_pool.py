@@ -73,6 +73,7 @@ def test_more_answers_than_slots_wait_for_their_turn(pool_shop: Workshop) -> Non
     assert texts[:SLOTS] == texts[SLOTS : 2 * SLOTS] == texts[2 * SLOTS :]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", ["SIGSEGV", "SIGKILL"])
 def test_an_engine_that_dies_is_told_to_every_answer_and_the_next_one_gets_another(number: str) -> None:

@@ -18,7 +18,7 @@ from phicli.errors import NetworkError
 from tests.support.endpoint import Behaviour, Endpoint
 
 LIMITS = Limits(5.0, 30.0)
-SHORT = Limits(0.3, 2.0)
+SHORT = Limits(1.0, 10.0)
 Behave = Callable[[int], Behaviour]
 
 

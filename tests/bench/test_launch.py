@@ -14,6 +14,8 @@ from phicli.errors import EngineError
 from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
 
+pytestmark = pytest.mark.process
+
 TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)
 
 

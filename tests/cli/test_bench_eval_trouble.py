@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,41 +18,73 @@ from tests.cli.test_bench_eval import kept, many, started, wait_for, write
 from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.processes import children
-from tests.support.running import Phi
+from tests.support.running import Phi, Run
 
 FRANCE = {
     "id": "france", "question": "What is the capital of France?", "answer": "The capital of France is Paris.",
     "compare": "exact",
 }  # fmt: skip
 PERU = {"id": "peru", "question": "What is the capital of Peru?", "answer": "Lima", "compare": "regex"}
-HUGE = {"id": "huge", "question": "x" * 5_000_000, "answer": "x", "compare": "exact"}
+FAULT = {"id": "fault", "question": "The engine is ended by a fault here.", "answer": "x", "compare": "exact"}
 LONG = {"id": "long", "question": "word " * 3000, "answer": "x", "compare": "exact"}
+
+FRAGILE = f"""
+import os, signal
+from phicli.__main__ import entry
+from phicli.engine.llama_server import LlamaServerEngine
+
+def tokenize(self, text, *, whole=LlamaServerEngine.tokenize, **how):
+    if {FAULT["question"]!r} in text:
+        os.kill(self.pid, signal.SIGSEGV)
+    return whole(self, text, **how)
+
+LlamaServerEngine.tokenize = tokenize
+entry()
+"""
+"""``phi`` with the real engine, whose process gets the signal of a fault when it reads that question."""
 
 
 @pytest.fixture
 def hard(tmp_path: Path) -> str:
-    return write(tmp_path / "hard.jsonl", FRANCE, HUGE, LONG, PERU)
+    return write(tmp_path / "hard.jsonl", FRANCE, FAULT, LONG, PERU)
 
 
-def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(phi: Phi, hard: str) -> None:
-    run = phi("eval", "tiny-phi", "--set", hard, "--json")
+def fragile_phi(environment: dict[str, str], *arguments: str) -> Run:
+    command = [sys.executable, "-c", FRAGILE, *arguments]
+    return Run(
+        subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False
+        )
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(
+    environment: dict[str, str], hard: str
+) -> None:
+    run = fragile_phi(environment, "eval", "tiny-phi", "--set", hard, "--json")
     assert run.code == 0
     (found,) = run.json["data"]["evaluations"]
     assert (found["right"], found["failed"], found["asked"], found["complete"]) == (1, 2, 4, True)
     assert found["accuracy"]["estimate"] == 0.5
     by_id = {result["id"]: result for result in found["results"]}
-    assert {name: by_id[name]["right"] for name in by_id} == {"france": True, "huge": None, "long": None, "peru": False}
-    assert by_id["huge"]["error"]
+    assert {name: by_id[name]["right"] for name in by_id} == {
+        "france": True,
+        "fault": None,
+        "long": None,
+        "peru": False,
+    }
+    assert by_id["fault"]["error"]
     assert by_id["long"]["finish_reason"] == "context"
     assert "3006 tokens" in by_id["long"]["reason"]
 
-    again = phi("eval", "tiny-phi", "--set", hard)
+    again = fragile_phi(environment, "eval", "tiny-phi", "--set", hard)
     assert "2 of 4 replies are there from earlier" in again.err
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "1", "of", "2", "50.0%"]
     place = lines.index("failed with tiny-phi:f16, so neither right nor wrong: 2")
-    assert lines[place + 1].startswith("  huge: ")
+    assert lines[place + 1].startswith("  fault: ")
     assert lines[place + 2] == "  long: the conversation has 3006 tokens, and the context ends at 1024"
     assert "  peru: the pattern is not found in the reply" in lines
     assert "--jsonl" in lines[-1]

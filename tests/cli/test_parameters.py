@@ -73,6 +73,7 @@ PLAIN = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("arguments", PLAIN, ids=" ".join)
 def test_plain_command_lines_do_not_load_pydantic(arguments: list[str]) -> None:
     code = (
@@ -84,6 +85,7 @@ def test_plain_command_lines_do_not_load_pydantic(arguments: list[str]) -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.process
 def test_a_number_that_makes_no_sense_is_told_as_ever() -> None:
     code = "import sys\nfrom phicli.app import main\nsys.exit(main(['recommend', '--cores', 'x']))\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

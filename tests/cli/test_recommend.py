@@ -147,6 +147,7 @@ def test_pictures(phi: Phi) -> None:
     assert "phi-4-multimodal" in run.err
 
 
+@pytest.mark.process
 def test_a_simulation_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"

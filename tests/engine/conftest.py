@@ -21,7 +21,10 @@ from tests.support.files import TINY_PHI
 from tests.support.processes import stopped
 
 BINARY = shutil.which("llama-server")
-KINDS = ["scripted", "llama", *(["native"] if BINARY else [])]
+KINDS = [
+    "scripted",
+    *(pytest.param(kind, marks=pytest.mark.process) for kind in (["llama", "native"] if BINARY else ["llama"])),
+]
 QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
 
 

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="makes i
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def certificate(tmp_path_factory: pytest.TempPathFactory, starts_process: None) -> tuple[Path, Path]:
     """A certificate for ``localhost`` that signs itself, and its key."""
     folder = tmp_path_factory.mktemp("certificate")
     signed, key = folder / "certificate.pem", folder / "key.pem"

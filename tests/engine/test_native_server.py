@@ -31,7 +31,7 @@ SETTINGS = LoadSettings(model_path=TINY_PHI, context_tokens=256, engine=EngineSe
 
 
 @pytest.fixture
-def binary(tmp_path: Path) -> Path:
+def binary(tmp_path: Path, starts_process: None) -> Path:
     return install(tmp_path)
 
 
@@ -176,6 +176,7 @@ def test_another_server_on_the_port_is_not_taken_for_ours(
             process.close()
 
 
+@pytest.mark.process
 def test_a_program_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nowhere") as caught:
         native_build(tmp_path / "nowhere")
@@ -223,6 +224,7 @@ def test_closing_ends_the_process(binary: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "logs").iterdir()) == []
 
 
+@pytest.mark.process
 @needs_binary
 def test_the_real_one_says_why_a_file_is_none(tmp_path: Path) -> None:
     path = tmp_path / "text.gguf"
@@ -234,8 +236,8 @@ def test_the_real_one_says_why_a_file_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the kernel")
-def test_its_stack_is_large_enough_for_recursive_tokenizing(binary: Path, tmp_path: Path) -> None:
-    """The tokenizer of llama.cpp has overflowed a stack of 8 MiB."""
+def test_its_stack_is_larger_than_usual(binary: Path, tmp_path: Path) -> None:
+    """llama.cpp has overflowed 8 MiB."""
     engine = NativeServerEngine(tiny_settings(), binary, log_dir=tmp_path)
     try:
         engine.wait_ready()
@@ -246,6 +248,7 @@ def test_its_stack_is_large_enough_for_recursive_tokenizing(binary: Path, tmp_pa
         engine.close()
 
 
+@pytest.mark.process
 @needs_binary
 def test_the_real_one_takes_every_setting(tmp_path: Path) -> None:
     settings = LoadSettings(

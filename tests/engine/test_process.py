@@ -20,6 +20,8 @@ from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
 from tests.support.processes import gone
 
+pytestmark = pytest.mark.process
+
 
 def load(path: Path, log_dir: Path) -> None:
     engine = LlamaServerEngine(LoadSettings(path, 256, EngineSettings(threads=1)), log_dir=log_dir)

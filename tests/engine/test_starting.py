@@ -63,6 +63,7 @@ def test_the_default_engine_needs_no_program(program: Path) -> None:
     assert find_program(DEFAULT_ENGINE, program) is None
 
 
+@pytest.mark.process
 def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_of() == f"xllamacpp {importlib.metadata.version('xllamacpp')}"
     with pytest.raises(EngineError, match="llama-server"):  # it prints nothing
@@ -72,7 +73,7 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    assert build_of() == "xllamacpp unknown"
+    assert build_of() == "xllamacpp (not installed)"
 
 
 def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
@@ -81,6 +82,7 @@ def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
     assert caught.value.hint == "there is xllamacpp, llama-server"
 
 
+@pytest.mark.process
 def test_an_early_process_loads_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHI_HOME", str(tmp_path))
     early = start_early()
@@ -96,6 +98,7 @@ def test_an_early_process_loads_the_model(tmp_path: Path, monkeypatch: pytest.Mo
     assert start_early(LLAMA_SERVER) is None
 
 
+@pytest.mark.process
 def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
     waited: list[float] = []
     engine = start_engine(DEFAULT_ENGINE, TINY, on_tick=waited.append)

@@ -10,6 +10,8 @@ import pytest
 
 from phicli.engine.process import WORKER
 
+pytestmark = pytest.mark.process
+
 _SIZE = """
 import ctypes, runpy, threading
 runpy.run_path(WORKER, run_name="worker")["deepen_stacks"]()
@@ -41,8 +43,8 @@ os._exit(3)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks glibc")
-def test_threads_have_stacks_that_are_large_enough_for_recursive_tokenizing() -> None:
-    """The tokenizer of llama.cpp has overflowed a stack of 8 MiB."""
+def test_threads_have_stacks_larger_than_usual() -> None:
+    """Those of llama.cpp have overflowed 8 MiB."""
     script = f"WORKER = {str(WORKER)!r}\n{_SIZE}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) >= 1 << 27

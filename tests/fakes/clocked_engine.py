@@ -26,7 +26,7 @@ class ClockedEngine:
 
     def __init__(self, layers: int, clock: Clock, *, context_tokens: int = 2048, ends_after: int = 1 << 30) -> None:
         self._layers, self._clock, self._context, self._ends_after = layers, clock, context_tokens, ends_after
-        self._cache: tuple[int, ...] = ()
+        self.cache: tuple[int, ...] = ()
         self.prompt_lengths: list[int] = []
         self.closed = False
 
@@ -57,10 +57,10 @@ class ClockedEngine:
         assert len(prompt) + sampling.max_tokens <= self._context
         self.prompt_lengths.append(len(prompt))
         cached = next(
-            (place for place, pair in enumerate(zip(self._cache, prompt, strict=False)) if pair[0] != pair[1]),
-            min(len(self._cache), len(prompt) - 1),
+            (place for place, pair in enumerate(zip(self.cache, prompt, strict=False)) if pair[0] != pair[1]),
+            min(len(self.cache), len(prompt) - 1),
         )
-        self._cache = tuple(prompt)
+        self.cache = tuple(prompt)
         count = min(sampling.max_tokens, self._ends_after)
         # the first token is that of the prompt: the clock starts when it is there
         decode = (count - 1) * self.token_ms(len(prompt))

@@ -31,6 +31,7 @@ def small(folder: Path, variant_id: str, quant: str) -> Path:
     return skeleton(folder, few, quant, LAYERS)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("variant_id", "quant", "context", "kv_type", "flash", "batch", "repack"),
     [
@@ -63,6 +64,7 @@ def test_predicted_buffers_are_those_of_the_engine(
         assert expected.weights_bytes == pytest.approx(said.weights_bytes, abs=0.02 * MIB)
 
 
+@pytest.mark.process
 def test_a_cache_type_that_the_engine_refuses_is_known(tmp_path: Path) -> None:
     path = small(tmp_path, "phi-2", "Q4_K_M")
     shape = shape_of(read_header(path))

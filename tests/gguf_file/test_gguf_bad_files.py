@@ -4,6 +4,7 @@ import os
 import random
 import struct
 import time
+import tracemalloc
 from pathlib import Path
 
 import gguf_bytes as make
@@ -124,12 +125,17 @@ def counts(tensors: int, pairs: int, rest: bytes = b"") -> bytes:
         counts(2, 0, make.tensor("t", (64,), 0, 0) + make.tensor("u", (8,), 0, 32)),
     ],
 )
-def test_absurd_counts_end_at_once(tmp_path: Path, content: bytes) -> None:
+def test_absurd_counts_take_neither_time_nor_memory(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.gguf"
     path.write_bytes(content)
-    started = time.perf_counter()
-    assert isinstance(error_of(path), IntegrityError)
-    assert time.perf_counter() - started < 1
+    tracemalloc.start()
+    try:
+        started = time.process_time()
+        assert isinstance(error_of(path), IntegrityError)
+        assert time.process_time() - started < 5  # counting to 2 ** 31 takes minutes
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_huge_file_of_zeros_after_a_good_start_ends_soon(tmp_path: Path) -> None:
@@ -138,9 +144,9 @@ def test_a_huge_file_of_zeros_after_a_good_start_ends_soon(tmp_path: Path) -> No
     path.write_bytes(counts(0, 60_000, make.text("a") + arrays))
     with path.open("r+b") as file:
         file.truncate(4 << 30)  # sparse: costs no disk
-    started = time.perf_counter()
+    started = time.process_time()
     assert isinstance(error_of(path), IntegrityError)
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
 
 
 def test_every_truncation_is_a_clear_error(tmp_path: Path) -> None:
@@ -156,7 +162,7 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path: Path) -> None:
     whole, path = make.small_file(), tmp_path / "a.gguf"
     random_source = random.Random(7)
     header_end = len(whole) - 608
-    started, exit_codes = time.perf_counter(), []
+    exit_codes = []
     for round_number in range(3000):
         data = bytearray(whole)
         for _ in range(1 + round_number % 4):
@@ -168,4 +174,3 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path: Path) -> None:
             exit_codes.append(error.exit_code)
     assert len(exit_codes) > 500
     assert set(exit_codes) == {8}
-    assert time.perf_counter() - started < 60

@@ -91,16 +91,16 @@ def test_a_header_of_the_size_of_phi_4_mini_is_fast(tmp_path: Path) -> None:
     path = write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, merges)))
     best = 60.0
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         header = read_header(path)
-        best = min(best, time.perf_counter() - started)
+        best = min(best, time.process_time() - started)
     assert header.vocabulary is not None
     assert (header.vocabulary.size, header.vocabulary.merges, len(header.vocabulary.special_tokens)) == (
         200_064,
         199_742,
         6,
     )
-    assert best < 0.25  # measured 0.03 s on an idle machine
+    assert best < 0.25  # of processor time; measured 0.03 s on an idle machine
 
 
 def test_the_tables_agree_with_the_gguf_package() -> None:

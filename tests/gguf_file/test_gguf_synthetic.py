@@ -122,6 +122,7 @@ def test_an_unknown_quant_is_a_usage_error_and_leaves_nothing(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.process
 def test_without_the_gguf_package_the_error_says_what_to_install() -> None:
     code = """
 import sys
@@ -158,6 +159,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("shape", [SMALL, UNTIED], ids=["tied", "untied"])
 def test_the_engine_loads_it_and_generates(tmp_path: Path, shape: SyntheticShape) -> None:
     pytest.importorskip("xllamacpp")

@@ -209,6 +209,7 @@ def test_the_kernels_way_to_say_no_limit_is_none(tmp_path: Path) -> None:
     assert available_memory(tmp_path) is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("error", ["PermissionError", "psutil.AccessDenied", "ValueError", "KeyError", "ImportError"])
 def test_psutil_in_trouble(tmp_path: Path, error: str) -> None:
     """On a system without /proc; the module in its place is written for the test."""

@@ -8,7 +8,10 @@ import pytest
 
 from phicli.hardware.commands import SYSTEM
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the programs are shell scripts")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name == "nt", reason="the programs are shell scripts"),
+]
 
 
 def script(folder: Path, text: str) -> str:

@@ -151,6 +151,7 @@ def test_an_engine_that_cannot_be_asked(tmp_path: Path) -> None:
     assert findings.source == "the engine could not be asked, nvidia-smi; it hangs"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="nvidia-smi is a shell script here")
 def test_nvidia_smi_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tool = tmp_path / "nvidia-smi"
@@ -200,12 +201,14 @@ def test_asking_is_a_program_of_its_own() -> None:
     assert [argument for argument in run.asked[0] if argument.endswith("engine_devices.py")]
 
 
+@pytest.mark.process
 def test_the_engine_itself() -> None:
     answer = ask_engine(SYSTEM, 120)
     assert answer.failure is None
     assert all(device.name for device in answer.devices)
 
 
+@pytest.mark.process
 def test_the_engines_own_list(tmp_path: Path) -> None:
     """The script lists the processor too, under the words that the parser goes by."""
     script = Path(__file__).parents[2] / "phicli/hardware/engine_devices.py"

@@ -46,6 +46,7 @@ def test_this_machine() -> None:
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc and /sys")
 def test_psutil_is_not_loaded_on_linux() -> None:
     code = "import sys; from phicli.hardware.cpu import physical_cores; from phicli.hardware.memory import "

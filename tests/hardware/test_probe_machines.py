@@ -211,6 +211,7 @@ def test_every_part_says_where_it_came_from(tmp_path: Path) -> None:
     assert all(machine.sources.values())
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems need psutil and programs")
 def test_this_machine_without_heavy_modules(tmp_path: Path) -> None:
     code = (

@@ -140,6 +140,7 @@ def test_a_profile_that_does_not_exist() -> None:
     assert "did you mean" not in caught.value.hint
 
 
+@pytest.mark.process
 def test_nothing_is_probed() -> None:
     """Neither files of the machine nor programs nor threads: the modules for that are not even loaded."""
     code = (

@@ -222,7 +222,7 @@ def test_the_disk_is_looked_at_first(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path, starts_process: None) -> Iterator[Path]:
     """A file system of one megabyte."""
     with small_file_system(tmp_path / "small", "size=1m") as folder:
         yield folder

@@ -42,7 +42,7 @@ def own(packed: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[Path]:
+def read_only(tmp_path: Path, starts_process: None) -> Iterator[Path]:
     """A file system that nobody can write to, not even root."""
     with small_file_system(tmp_path / "read-only", "ro,size=1m") as folder:
         yield folder
@@ -145,6 +145,7 @@ def test_odd_names_beside_a_cached_model(cached: Path, tmp_path: Path) -> None:
         export_model(put(tmp_path / "hf", "a:b.gguf", MODEL), tmp_path / "n.tar", name="n")
 
 
+@pytest.mark.process
 def test_what_a_killed_export_left_goes_with_the_next(cached: Path, tmp_path: Path) -> None:
     killed(
         "import time; from pathlib import Path; from phicli.hub.archive.unfinished import partial_of\n"
@@ -171,6 +172,7 @@ def test_two_imports_of_one_archive(own: Path, home: Path) -> None:
     assert {path.name for path in (home / "data" / "imported").iterdir()} == {"u", ".lock"}
 
 
+@pytest.mark.process
 def test_what_a_killed_import_left_goes_with_the_next(own: Path, home: Path, tmp_path: Path) -> None:
     imported = home / "data" / "imported"
     killed(

@@ -94,6 +94,7 @@ def test_no_cache_at_all(tmp_path: Path) -> None:
     assert best_installed(()) is None
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "env",
     [

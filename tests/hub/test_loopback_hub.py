@@ -45,13 +45,14 @@ def told(value):
 
 
 @pytest.fixture
-def client(hub: LoopbackHub, tmp_path: Path) -> Client:
+def client(hub: LoopbackHub, tmp_path: Path, starts_process: None) -> Client:
     """Runs code with the real huggingface_hub in a process of its own, and returns what it printed as JSON."""
 
     def run(code: str, *, xet: bool = False, **more: str) -> Any:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
         own = {"HF_HOME": str(tmp_path / "hf"), "HF_HUB_CACHE": str(tmp_path / "cache")}
         own |= {"HF_XET_CACHE": str(tmp_path / "xet"), "HF_HUB_DISABLE_XET": "" if xet else "1"}
+        own |= {"HF_HUB_DISABLE_TELEMETRY": "1"}  # its own requests are no part of the protocol
         done = subprocess.run(
             [sys.executable, "-c", PRELUDE + code],
             env=kept | own | hub.environment | more,

@@ -106,6 +106,7 @@ def test_partial_downloads_without_a_lock(cache: Path, repo: str, end: str, age_
     assert [reason in one.reason for one in plan.kept if reason] == ([True] if reason else [])
 
 
+@pytest.mark.process
 def test_a_partial_download_whose_lock_is_held_stays(cache: Path) -> None:
     etag = "ab" * 32
     path = Repo(cache, MINI).partial(f"{etag}.phi", 100, age_s=2 * QUIET_S)

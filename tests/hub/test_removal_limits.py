@@ -179,6 +179,7 @@ for action in (lambda: remove(plan_removal("phi-4-mini", folder=cache)), lambda:
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="takes privileges away in Linux's way")
 @pytest.mark.parametrize("folder", ["blobs", f"snapshots/{OLD}"])
 def test_a_cache_that_may_not_be_written(cache: Path, folder: str) -> None:

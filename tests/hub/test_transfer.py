@@ -194,7 +194,7 @@ def test_the_token_goes_to_the_hub_only(hub: LoopbackHub, download: Download, mo
 
 
 @pytest.fixture
-def xet(hub: LoopbackHub, tmp_path: Path, download: Download) -> Download:
+def xet(hub: LoopbackHub, tmp_path: Path, download: Download, starts_process: None) -> Download:
     hub.requests.clear()
     return Download(hub, tmp_path / "xet" / "m.phi.incomplete", xet=True)
 

@@ -23,7 +23,7 @@ from tests.support.runs import ENTRY, entry
 
 
 @pytest.fixture
-def read_only(tmp_path: Path) -> Iterator[History]:
+def read_only(tmp_path: Path, starts_process: None) -> Iterator[History]:
     """A history with one entry on a file system that cannot be written."""
     with small_file_system(tmp_path / "disk", "size=1m") as disk:
         made = History(disk / "data" / "runs.sqlite")
@@ -54,6 +54,7 @@ def test_a_file_that_is_read_only(kept: History) -> None:
         kept.add(entry(1))
 
 
+@pytest.mark.process
 def test_a_full_disk(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=256k") as disk:
         kept = History(disk / "runs.sqlite")
@@ -70,6 +71,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         assert len(kept.entries()) == 2
 
 
+@pytest.mark.process
 def test_a_disk_that_was_full_from_the_beginning(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=16k") as disk:
         (disk / "filler").write_bytes(b"x" * 12_288)
@@ -108,6 +110,7 @@ def go(process: subprocess.Popen[bytes]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.process
 def test_two_processes_at_the_same_time(kept: History) -> None:
     processes = [adding(kept.path, name, 25) for name in ("one", "two")]
     for process in processes:
@@ -125,6 +128,7 @@ def test_many_threads_at_the_same_time(kept: History) -> None:
     assert len(kept.entries()) == 24
 
 
+@pytest.mark.process
 def test_a_process_that_is_killed_while_it_adds(kept: History) -> None:
     process = adding(kept.path, "killed", 1_000_000)
     go(process)
@@ -153,6 +157,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 def test_a_transaction_that_was_half_on_disk_is_undone(kept: History) -> None:
     kept.add(ENTRY)

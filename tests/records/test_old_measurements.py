@@ -161,6 +161,7 @@ old_measurements.take_over(History())
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize("when", ["before", "0", "2"])
 def test_a_process_that_is_killed_loses_nothing_and_doubles_nothing(when: str) -> None:
@@ -182,6 +183,7 @@ print(take_over(History()).notice)
 """
 
 
+@pytest.mark.process
 def test_two_processes_at_the_same_time() -> None:
     many = [replace(MEASUREMENT, depth_tokens=depth) for depth in range(200)]
     put(*many)
@@ -203,6 +205,7 @@ def test_two_processes_at_the_same_time() -> None:
     assert speeds() == set(many)
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_them_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with small_file_system(tmp_path / "disk", "size=64k") as disk:
         monkeypatch.setenv("PHI_HOME", str(disk))
@@ -220,6 +223,7 @@ def test_a_full_disk_leaves_them_in_use(tmp_path: Path, monkeypatch: pytest.Monk
         assert not folder.exists()
 
 
+@pytest.mark.process
 def test_a_home_that_is_read_only_leaves_them_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with small_file_system(tmp_path / "disk", "size=1m") as disk:
         monkeypatch.setenv("PHI_HOME", str(disk))

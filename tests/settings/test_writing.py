@@ -173,6 +173,7 @@ def test_the_umask_and_links_are_respected(path: Path, tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere.toml").read_text() == 'model = "y"\n'
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=16k") as disk:
         path = disk / "config.toml"
@@ -192,6 +193,7 @@ def test_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "PHI_HOME" in refused.value.hint
 
 
+@pytest.mark.process
 def test_writers_at_once_lose_nothing(path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom phicli.settings.writing import set_value\n"

@@ -32,7 +32,7 @@ Phi = Callable[..., Run]
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(tmp_path: Path, starts_process: None) -> dict[str, str]:
     """An environment of its own: no state, no cache, no network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHI_", "HF_", "XDG_"))}
     return kept | {"PHI_HOME": str(tmp_path / "phi"), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}

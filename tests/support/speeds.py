@@ -5,9 +5,10 @@ from __future__ import annotations
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.fit.calibration import Conditions
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.placement import Placement
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import Candidate, MemorySum
+from phicli.fit.types import Candidate
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine
 
 GB = 1e9

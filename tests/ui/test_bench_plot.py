@@ -200,6 +200,7 @@ def test_a_link_is_drawn_into_its_target(tmp_path: Path) -> None:
     assert "phi-4-mini:q8_0" in texts(tmp_path / "plot.svg")
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_the_old_one_and_nothing_half(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=32k") as disk:
         (disk / "filler").write_bytes(b"x" * 20_480)

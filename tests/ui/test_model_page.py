@@ -201,7 +201,7 @@ def test_a_file_by_its_header() -> None:
         "256",
         "BPE",
         "1,400",
-        "as phicli itself",
+        "MIT",
     ):
         assert part in text
     split = page(replace(tiny_file(), split_count=3, complete=False, variant=None, parameters=None))

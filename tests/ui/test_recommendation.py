@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from phicli.errors import OutputClosedError
-from phicli.fit.types import MemorySum, Request
+from phicli.fit.memory_sum import MemorySum
+from phicli.fit.types import Request
 from phicli.hardware.types import Gpu, Machine
 from phicli.plan.recommendation import Report, make_report, sums_of
 from phicli.ui.memory_bar import bar_text, cells_of, parts_of, parts_text, shares_of

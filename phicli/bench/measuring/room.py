@@ -10,8 +10,8 @@ from typing import Final
 from phicli.engine.settings import EngineSettings
 from phicli.errors import UsageError
 from phicli.fit.memory import check_fits, plan_memory, takes_kv_type, usable_bytes
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape
-from phicli.fit.types import MemorySum
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
 from phicli.records.run import Subject

@@ -232,6 +232,7 @@ def test_the_name_is_none_that_the_engine_knows() -> None:
     assert (shape.embedding, shape.vocabulary, shape.tied) == (3072, 32_064, False)
 
 
+@pytest.mark.process
 def test_the_real_engine_goes_all_the_way(tmp_path: Path) -> None:
     steps: list[str] = []
     found = calibrate(

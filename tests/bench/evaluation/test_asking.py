@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 
-from phicli.answering import isolation
 from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.opening import open_pool
@@ -33,7 +32,10 @@ from tests.support.processes import children
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
 CRASHES = "The engine is ended by a fault when it reads this."
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, and ends them")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc, and ends them"),
+]
 
 
 def items(*questions: str) -> tuple[Item, ...]:
@@ -103,24 +105,6 @@ def test_an_engine_that_was_killed_is_not_started_again() -> None:
         with pytest.raises(EngineError, match="killed"):
             ask(asked[0])
         assert children(os.getpid()) in ([], [engine])
-
-
-def test_an_engine_that_crashes_at_everything_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_MOST_CRASHES", 2)
-    asked = items(CRASHES, CRASHES + " Again.")
-    with opened(asked) as ask:
-        assert ask(asked[0]).failed
-        with pytest.raises(EngineError, match="crashed at 2 questions in a row"):
-            ask(asked[1])
-
-
-def test_a_crash_counts_in_a_row_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_MOST_CRASHES", 2)
-    asked = items(CRASHES, FRANCE)
-    with opened(asked) as ask:
-        for _ in range(2):
-            assert ask(asked[0]).failed
-            assert ask(asked[1]).text == PARIS
 
 
 def test_a_question_that_the_engine_refuses_fails_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -87,6 +88,5 @@ def test_all_checks_have_to_hold_and_each_failure_is_told() -> None:
     ],
 )
 def test_bad_checks_are_refused(check: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=r".*") as caught:
+    with pytest.raises(ValueError, match=re.escape(said)):
         item(check)
-    assert said in str(caught.value)

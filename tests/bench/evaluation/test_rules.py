@@ -138,6 +138,7 @@ def test_the_answer_to_a_choice_may_be_its_text_and_the_choices_are_shown() -> N
     assert asked.rule.expected == "B. Rome"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("reply", "pattern", "expected"),
     [
@@ -152,6 +153,7 @@ def test_patterns(reply: str, pattern: str, expected: bool) -> None:
     assert right(reply, compare="regex", answer=pattern) is expected
 
 
+@pytest.mark.process
 def test_a_pattern_that_never_ends_is_ended() -> None:
     assert search(r"^(a+)+$", "a" * 60 + "!", timeout_s=0.5) is None
     verdict = item(compare="regex", answer=r"^(a+)+$").judge("a" * 60 + "!")

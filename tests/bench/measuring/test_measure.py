@@ -29,7 +29,7 @@ def test_no_prompt_is_known_from_an_earlier_one() -> None:
 def test_a_prompt_that_the_engine_knows_is_an_error() -> None:
     """An engine with a cache of its own would tell times that are too good."""
     stopwatch, engine = watch()
-    engine._cache = prompt_ids(100, 1)
+    engine.cache = prompt_ids(100, 1)
     with pytest.raises(EngineError, match="99 tokens of a new prompt in its cache"):
         stopwatch.read_prompt(100)
 

@@ -60,6 +60,7 @@ def test_the_higher_of_two() -> None:
     assert higher(None, None) is None
 
 
+@pytest.mark.process
 def test_memory_that_was_given_back_still_counts() -> None:
     """A real process that takes 64 MiB, and has given them back when it is looked at."""
     code = "import sys; big = b'x' * (64 << 20); del big; print('done', flush=True); sys.stdin.read()"

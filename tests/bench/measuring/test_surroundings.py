@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from phicli.bench.measuring.surroundings import (
@@ -78,13 +79,21 @@ def test_what_others_may_use_before_a_result_is_worth_nothing(cores: int, used: 
     assert words is None or words.endswith(f"other programs used {used:.1f} of {cores} processors meanwhile")
 
 
+def wait_until_used(pid: int, seconds: float) -> None:
+    """Wait until the process has used so many seconds of processors, as ``cpu_use`` counts them."""
+    until = time.monotonic() + 60
+    while sum(psutil.Process(pid).cpu_times()[:2]) < seconds and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+@pytest.mark.process
 def test_own_work_and_that_of_others_are_told_apart() -> None:
     """A process that keeps a processor busy counts as ours when it is named."""
     before = cpu_use()
     assert before is not None
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as spinning:
         try:
-            time.sleep(0.5)
+            wait_until_used(spinning.pid, 0.2)
             ours, all_others = cpu_use([spinning.pid]), cpu_use()
         finally:
             spinning.kill()

@@ -23,6 +23,8 @@ from tests.support.files import TINY_PHI
 from tests.support.requantised import requantise
 from tests.support.tiny_phi_numpy import TinyPhi
 
+pytestmark = pytest.mark.process
+
 SETTINGS = EngineSettings(1)
 _TOLERANCE = 0.06
 """Of a log-probability: the engine computes with F16 keys and values."""

@@ -145,6 +145,7 @@ def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
         write_export(Path(os.devnull), "x", force=True)
 
 
+@pytest.mark.process
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=16k") as disk:
         (disk / "runs.jsonl").write_text("before")

@@ -136,6 +136,7 @@ def test_a_job_measures_what_it_says_and_never_a_prompt_twice() -> None:
     assert all(0 < token < 900 for prompt in prompts for token in prompt)
 
 
+@pytest.mark.process
 def test_what_other_programs_used_meanwhile_is_known() -> None:
     """Two processes that spin count as others'; nothing is said of what was too short to tell."""
     with engine_pool(slow, lambda several: True) as pool:
@@ -184,6 +185,7 @@ def test_engines_end_when_something_fails() -> None:
     assert [what for what, _ in starter.log].count("end") == 2
 
 
+@pytest.mark.process
 def test_the_real_engine_goes_all_the_way() -> None:
     header = read_header(TINY_PHI)
     prepared = Prepared(TINY, shape_of(header), around(), 256)

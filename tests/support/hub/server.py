@@ -67,7 +67,7 @@ class LoopbackHub:
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables that lead a client here (``HF_HUB_OFFLINE`` must not be set besides)."""
-        return {"HF_ENDPOINT": self.endpoint, "HF_HUB_DISABLE_TELEMETRY": "1", "NO_PROXY": "127.0.0.1"}
+        return {"HF_ENDPOINT": self.endpoint, "NO_PROXY": "127.0.0.1"}
 
     def add_repo(
         self,
