@@ -13,7 +13,7 @@ import typer
 
 import phicli
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
-from phicli.commands.group import LazyGroup
+from phicli.commands.group import LazyGroup, context_settings
 from phicli.commands.profile import Profile
 from phicli.errors import (
     OutputClosedError,
@@ -59,7 +59,7 @@ app = typer.Typer(
     help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=context_settings(),
 )
 
 

@@ -49,7 +49,7 @@ RUNS_SUMMARIES: Final = {
 
 CONFIG_SUMMARIES: Final = {
     "list": "List the settings that are set, their values, and where these come from.",
-    "get": "Print the value that holds for a setting.",
+    "get": "Print the current value of a setting.",
     "set": "Give a setting a value.",
     "unset": "Remove a setting from the settings file.",
     "edit": "Open the settings file in an editor, and check it afterwards.",

@@ -56,7 +56,7 @@ class LazyGroup(TyperGroup):
 def build(within: str, name: str) -> Command:
     """The command ``name`` of ``phi``, or of the group ``within`` where that is not empty."""
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
-    alone.command(name, cls=Command, context_settings=_context())(function_of(within, name))
+    alone.command(name, cls=Command, context_settings=context_settings())(function_of(within, name))
     command = cast("Command", typer.main.get_command(alone))
     if within not in WITHOUT_SETTINGS:
         command.setting = f"{within}.{name}".lstrip(".")
@@ -85,11 +85,12 @@ def _group(name: str) -> LazyGroup:
     app.callback()(_nothing)
     group = cast("LazyGroup", typer.main.get_group(app))
     group.name = group.within = name
-    group.context_settings = _context()
+    group.context_settings = context_settings()
     return group
 
 
-def _context() -> dict[str, Any]:
+def context_settings() -> dict[str, Any]:
+    """What Typer has to know for every command and group: how help is asked for, and how wide it is."""
     return {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

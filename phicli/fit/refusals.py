@@ -99,7 +99,7 @@ def _one_excludes(made: Sequence[Candidate], request: Request, task: Task, wish:
             _again(request, "leave it out: "),
         )
     choices = {
-        "license": sorted({one.variant.license for one in made}),
+        "licence": sorted({one.variant.license for one in made}),
         "quant": list(dict.fromkeys(one.quant for one in made)),
         "size": [f"{format_bytes(min(one.shape.weights_bytes for one in made))} and more"],
     }[wish.gate]

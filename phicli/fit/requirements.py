@@ -80,7 +80,7 @@ def filters_of(request: Request, task: Task) -> tuple[Filter, ...]:
     if request.context_tokens is not None or task.context_required:
         found.append(Filter("context", f"--context {request.context_tokens or task.context_tokens}"))
     if request.license is not None:
-        found.append(Filter("license", f"--license {shlex.quote(request.license)}"))
+        found.append(Filter("licence", f"--license {shlex.quote(request.license)}"))
     if request.quant is not None:
         found.append(Filter("quant", f"--quant {shlex.quote(request.quant)}"))
     if request.max_size_bytes is not None:
@@ -98,7 +98,7 @@ def filtered(candidate: Candidate, request: Request, task: Task, gate: str) -> R
         reason = _lacks(variant, task)
     elif gate == "context":
         reason = _too_long(variant, request.context_tokens or task.context_tokens)
-    elif gate == "license":
+    elif gate == "licence":
         reason = _other_license(variant, request.license or "")
     elif gate == "quant" and not same_quant(candidate.quant, request.quant):
         reason = "another quantization"
