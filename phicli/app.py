@@ -56,7 +56,7 @@ class _Root(LazyGroup):
 app = typer.Typer(
     name="phi",
     cls=_Root,
-    help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
+    help="Pick, download, run and measure Microsoft's Phi language models on your own machine.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=context_settings(),
@@ -81,7 +81,7 @@ def _root(
     ] = False,
     profile: Profile = None,
 ) -> None:
-    """Pick, download, run and measure Microsoft's Phi language models on the machine at hand."""
+    """Pick, download, run and measure Microsoft's Phi language models on your own machine."""
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,14 +13,14 @@ def verify(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A name as for phi rm. Default: every file.", autocompletion=complete_model, show_default=False
+            help="Model, named as for phi rm [default: all files].", autocompletion=complete_model, show_default=False
         ),
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Download again what is damaged.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Download damaged files again.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Hash files again and compare with what was promised."""
+    """Hash model files and compare them with the expected hashes."""
     from phicli.hub.disk.inventory import inventory
     from phicli.hub.disk.selection import pick
     from phicli.hub.disk.verification import require_sound

@@ -79,7 +79,7 @@ def complete_value(ctx: typer.Context, incomplete: str) -> list[str]:
 Key = Annotated[
     str,
     typer.Argument(
-        help="A key, e.g. model, chat.max_tokens or profile.fast.chat.max_tokens.", metavar="KEY",
+        help="Setting, e.g. model, chat.max_tokens or profile.fast.chat.max_tokens.", metavar="KEY",
         autocompletion=complete_key, show_default=False,
     ),
 ]  # fmt: skip
