@@ -17,7 +17,7 @@ SUMMARIES: Final = {
     "chat": "Ask a model one question, or start a conversation when no prompt is given.",
     "bench": "Measure and compare the speed of models or of an endpoint.",
     "eval": "Measure the accuracy of models on a set of questions.",
-    "autotune": "Find the fastest engine settings for a model on this machine and save them for phi chat.",
+    "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",

@@ -30,14 +30,14 @@ def autotune(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the fastest engine settings for a model on this machine and save them for phi chat."""
+    """Find the fastest engine settings for a model, and save them for phi chat."""
     from phicli.bench.tuning import autotune as tuning
     from phicli.ui.bench.progress import measuring
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 
     values = engine_grid(settings)
     if reset and any(was_typed(ctx, name) for name in ("quick", *(field.parameter for field in FIELDS.values()))):
-        raise UsageError("--reset only forgets what was found", "leave the other options out")
+        raise UsageError("--reset cannot be combined with other options", "leave out the other options")
     with measuring(quiet=quiet) as (terminal, line):
         if reset:
             print_forgotten(terminal, tuning.forget(models or ()), as_json=as_json)

@@ -36,7 +36,10 @@ def bench(
     ctx: typer.Context,
     models: Models = None,
     prompt_tokens: Annotated[
-        _Text, typer.Option("--prompt-tokens", "-p", help="Prompt length in tokens, e.g. 512 or 128,512; 0 skips it [default: 512].")
+        _Text,
+        typer.Option(
+            "--prompt-tokens", "-p", help="Prompt length in tokens, e.g. 512 or 128,512; 0 skips it [default: 512]."
+        ),
     ] = None,
     tokens: Annotated[
         _Text, typer.Option("--tokens", "-n", help="Tokens to generate, e.g. 128 or 64,128; 0 skips it [default: 128].")
@@ -47,29 +50,32 @@ def bench(
     repeat: Annotated[
         int | None, typer.Option("--repeat", "-r", min=1, max=1000, help="Repetitions after a warm-up [default: 5].")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Use fewer tokens and repetitions, for a quick first result.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use fewer tokens and repetitions, for a quick first result.")
+    ] = False,
     context: Annotated[
-        int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens [default: as large as needed].")
+        int | None,
+        typer.Option("--context", "-c", min=32, help="Context size in tokens [default: as large as needed]."),
     ] = None,
     *,
     settings: Any,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
-        bool, typer.Option("--quality/--no-quality", help="Also compare the answers of several quantizations of a model.")
+        bool,
+        typer.Option("--quality/--no-quality", help="Also compare the answers of several quantizations of a model."),
     ] = True,
     baseline: Annotated[
         _Text, typer.Option("--baseline", help="Compare with a saved run: a file, a run id, or last.")
     ] = None,
     fail_below: Annotated[
-        float | None, typer.Option("--fail-below", help="Exit with code 9 below this share of the baseline's speed, e.g. 0.95.")
+        float | None,
+        typer.Option("--fail-below", help="Exit with code 9 below this share of the baseline's speed, e.g. 0.95."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare with a baseline recorded under different conditions.")
     ] = False,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Plot tokens per second to a .svg or .png file.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Plot tokens per second to a .svg or .png file.")] = None,
     url: Annotated[
         _Text,
         typer.Option(
@@ -102,7 +108,7 @@ def bench(
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
-        refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
+        refuse(ctx, _ONLY_MODELS, "cannot be used with an endpoint")
         asked = endpoint_options(endpoint, lengths, concurrency, requests)
         return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")

@@ -34,7 +34,7 @@ class Lengths:
         prompt = numbers(self.prompt_tokens, "--prompt-tokens") or ((QUICK_PROMPT,) if self.quick else (512,))
         generated = numbers(self.tokens, "--tokens") or ((QUICK_TOKENS,) if self.quick else (128,))
         if prompt == generated == (0,):
-            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave one of them out")
+            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave out one of them")
         return prompt, generated
 
 
@@ -65,7 +65,7 @@ def endpoint_options(
         UsageError: a value makes no sense.
     """
     if requests is not None and lengths.repeat is not None:
-        raise UsageError("--requests and --repeat both say how many requests there are", "leave one of them out")
+        raise UsageError("--requests and --repeat both set the number of requests", "leave out one of them")
     at_a_time = numbers(concurrency, "--concurrency", least=1, most=256) or (1,)
     return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, lengths.repeat, lengths.quick)
 
@@ -81,9 +81,13 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
         return None
     names = [word for word in models if "://" not in word]
     if len(addresses) > 1:
-        raise UsageError("one endpoint is measured at a time", f"measure {addresses[1]} with a command of its own")
+        raise UsageError(
+            "only one endpoint can be measured at a time", f"measure {addresses[1]} with a separate command"
+        )
     if len(names) > 1:
-        raise UsageError("an endpoint is measured with one model", f"measure {names[1]} with a command of its own")
+        raise UsageError(
+            "an endpoint can be measured with only one model", f"measure {names[1]} with a separate command"
+        )
     return addresses[0], names[0] if names else ""
 
 

@@ -55,19 +55,32 @@ def chat(
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option("--top-p", callback=within_limits, help="Sample from the likeliest tokens up to this total probability, e.g. 0.9."),
+        typer.Option(
+            "--top-p",
+            callback=within_limits,
+            help="Sample from the likeliest tokens up to this total probability, e.g. 0.9.",
+        ),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", callback=within_limits, help="Sample from this many of the likeliest tokens; 0 means all.")
+        int | None,
+        typer.Option(
+            "--top-k", callback=within_limits, help="Sample from this many of the likeliest tokens; 0 means all."
+        ),
     ] = None,
     min_p: Annotated[
-        float | None, typer.Option("--min-p", callback=within_limits, help="Ignore tokens below this share of the best token's probability, e.g. 0.05.")
+        float | None,
+        typer.Option(
+            "--min-p",
+            callback=within_limits,
+            help="Ignore tokens below this share of the best token's probability, e.g. 0.05.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", callback=within_limits, help="Random seed for sampling.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum number of tokens in the answer.")
+        int | None,
+        typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum number of tokens in the answer."),
     ] = None,
     context: Context = None,
     *,

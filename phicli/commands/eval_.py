@@ -39,7 +39,12 @@ def eval_(
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", "-n", min=1, help="Maximum number of tokens in a reply [default: 256; 2048 for reasoning models]."),
+        typer.Option(
+            "--max-tokens",
+            "-n",
+            min=1,
+            help="Maximum number of tokens in a reply [default: 256; 2048 for reasoning models].",
+        ),
     ] = None,
     context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
     *,
@@ -47,7 +52,9 @@ def eval_(
     engine: Engine = None,
     llama_server: LlamaServer = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only this many questions.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Discard saved replies and ask all questions again.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard saved replies and ask all questions again.")
+    ] = False,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=2**32 - 2, help="Random seed for sampling and confidence intervals.")
     ] = 1,

@@ -10,7 +10,9 @@ from phicli.commands.options import Json
 
 
 def list_(
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Also list models that cannot run on this machine.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Also list models that cannot run on this machine.")
+    ] = False,
     only_installed: Annotated[bool, typer.Option("--installed", help="List only models on this machine.")] = False,
     family: Annotated[
         str | None, typer.Option("--family", help="List only one family, e.g. phi-3.5.", show_default=False)

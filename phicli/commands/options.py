@@ -56,7 +56,10 @@ Models = Annotated[
     ),
 ]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help=f"Engine: {', '.join(ENGINES)}, or both, with a comma [default: {DEFAULT_ENGINE}].")
+    str | None,
+    typer.Option(
+        "--engine", help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}]."
+    ),
 ]
 LlamaServer = Annotated[
     Path | None, typer.Option("--llama-server", help=f"Path of the {LLAMA_SERVER} program [default: the one on PATH].")
@@ -81,7 +84,7 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     formats = {"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}
     asked = [name for name, wanted in formats.items() if wanted]
     if len(asked) > 1:
-        raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other", "leave one of them out")
+        raise UsageError(f"--{asked[0]} and --{asked[1]} cannot be used together", "leave out one of them")
     return asked[0] if asked else "text"
 
 

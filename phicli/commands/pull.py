@@ -18,14 +18,15 @@ def pull(
             show_default=False,
         ),
     ],
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="Branch, tag or commit of the repository.")
-    ] = None,
+    revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of the repository.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be downloaded.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network; only check whether the model is on this machine.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network; only check whether the model is on this machine.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Download all files again.")] = False,
     token: Annotated[
-        str | None, typer.Option("--token", help="Access token [default: HF_TOKEN, or the token saved by hf auth login].")
+        str | None,
+        typer.Option("--token", help="Access token [default: HF_TOKEN, or the token saved by hf auth login]."),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,

@@ -47,9 +47,7 @@ def recommend(
     quant: Annotated[str | None, typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.")] = None,
     kv_type: Annotated[
         str | None,
-        typer.Option(
-            "--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit]."
-        ),
+        typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit]."),
     ] = None,
     installed: Annotated[bool, typer.Option("--installed", help="Only models on this machine.")] = False,
     everything: Annotated[
@@ -58,15 +56,15 @@ def recommend(
     explain: Annotated[bool, typer.Option("--explain", help="Show how the numbers were calculated.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(
-            "--calibrate", help="Time a few layers of each pick first; takes several seconds per pick."
-        ),
+        typer.Option("--calibrate", help="Time a few layers of each pick first; takes several seconds per pick."),
     ] = False,
     ram: Annotated[
         str | None, typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.")
     ] = None,
     vram: Annotated[str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.")] = None,
-    cores: Annotated[int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")] = None,
+    cores: Annotated[
+        int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")
+    ] = None,
     bandwidth: Annotated[
         str | None, typer.Option("--bandwidth", help="Simulate this memory bandwidth, e.g. 60GB/s.")
     ] = None,

@@ -46,7 +46,7 @@ def kept(phi: Phi) -> int:
         ({}, ("-p", "16", "-n", "4"), 2, "workload: 32 + 4 tokens, now 16 + 4 tokens"),
         ({"complete": False}, SHORT, 2, "interrupted"),
         ({"complete": "false"}, SHORT, 8, 'complete is "false"; it has to be true or false'),
-        ({"samples": []}, SHORT, 2, "has nothing of what is asked for"),
+        ({"samples": []}, SHORT, 2, "has none of the requested measurements"),
     ],
     ids=str,
 )

@@ -30,10 +30,10 @@ TOGETHER: list[tuple[list[str], str]] = [
     (["--llama-server", "x", "--engine", "xllamacpp"], "--llama-server names the program for --engine llama-server"),
     (["--eval", "arithmetic"], "phi bench --eval is now phi eval"),
     (["--tune"], "phi bench --tune is now phi autotune"),
-    (["--json", "--csv"], "--json and --csv exclude each other"),
+    (["--json", "--csv"], "--json and --csv cannot be used together"),
     (["-p", "0", "-n", "0"], "leave nothing to measure"),
-    (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "one endpoint is measured at a time"),
-    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint is measured with one model"),
+    (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "only one endpoint can be measured at a time"),
+    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint can be measured with only one model"),
     (["--url", "http://127.0.0.1:2/v1", "--requests", "3", "--repeat", "5"], "both say how many requests"),
 ]
 
@@ -61,7 +61,7 @@ def test_an_endpoint_refuses_what_has_no_meaning_for_it(phi: Phi, option: str) -
     value = OF_MODELS[option]
     done = phi("bench", *ENDPOINT, option, *([value] if value is not None else []))
     assert done.code == 2
-    assert f"{option} has no meaning for an endpoint" in done.err
+    assert f"{option} cannot be used with an endpoint" in done.err
 
 
 def test_every_option_of_bench_is_common_or_of_one_kind() -> None:

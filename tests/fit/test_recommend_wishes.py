@@ -19,7 +19,7 @@ def test_what_is_missing_is_told_with_the_remedy() -> None:
         machine(12.2, bandwidth=200 * GB), Request(context_tokens=16_384, kv_type="f16", quant="Q4_K_M")
     )
     out = next(one for one in found.rejected if (one.variant_id, one.quant) == ("phi-4", "Q4_K_M"))
-    assert (out.gate, out.remedy) == ("memory", "q8_0 KV would fit: --kv-type q8_0")
+    assert (out.gate, out.remedy) == ("memory", "q8_0 KV cache would fit: --kv-type q8_0")
     assert out.missing_bytes is not None
     assert out.missing_bytes > 0
     assert "more memory with a context of 16,384 tokens" in out.reason

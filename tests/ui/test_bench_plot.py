@@ -31,7 +31,7 @@ def texts(path: Path) -> list[str]:
 def test_by_depth_where_that_varies() -> None:
     plot = plot_of(depths())
     assert plot.kind == "depth"
-    assert [panel.title for panel in plot.panels] == ["Reading the prompt", "Generating"]
+    assert [panel.title for panel in plot.panels] == ["Prompt processing", "Generating"]
     one, two = plot.panels[1].series
     assert (one.name, two.name) == ("phi-4-mini:q4_k_m", "phi-4-mini-reasoning:q4_k_m")
     assert [point.x for point in one.points] == [0, 1024, 3072]
@@ -170,7 +170,7 @@ def test_a_path_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     for path, words in (
         (tmp_path / "nowhere" / "plot.svg", "there is no folder"),
         (tmp_path / "file" / "plot.svg", "there is no folder"),
-        (tmp_path / "folder.svg", "is a directory"),
+        (tmp_path / "folder.svg", "is a folder"),
         (tmp_path / f"{'x' * 250}.svg", "too long"),
         (tmp_path / "a\0b.svg", "null"),
     ):

@@ -85,7 +85,7 @@ def test_the_comparison_stands_below_the_table() -> None:
 def test_a_ratio_in_words() -> None:
     line, level = ratio_lines([ratio()])
     assert line == "a:q8_0 decodes 0.61 times as fast as a:q4_k_m (0.59 to 0.63)"
-    assert level == "in brackets: 95 % intervals"
+    assert level == "in parentheses: 95 % confidence intervals"
     (line,) = ratio_lines([ratio(low=None, high=None)])
     assert line == "a:q8_0 decodes 0.61 times as fast as a:q4_k_m"
 

@@ -98,7 +98,7 @@ def test_there_is_no_example_of_a_template_or_of_nothing() -> None:
     assert prompt_example("template") is None
     assert prompt_example(None) is None
     own = replace(tiny_file(), prompt_format=FormatChoice("template", reasoning=True))
-    assert "the chat template that the file carries" in page(own)
+    assert "the chat template in the file" in page(own)
 
 
 @pytest.mark.parametrize("name", [one.id for one in catalog().variants])

@@ -21,7 +21,7 @@ LEVELS: list[dict[str, Any]] = [
     for count in (1, 2)
 ]  # fmt: skip
 RESULTS = [
-    {"id": f"arithmetic-{number:02}", "right": False, "reason": "there is no number in the reply", "prompt_tokens": 67}
+    {"id": f"arithmetic-{number:02}", "right": False, "reason": "the reply contains no number", "prompt_tokens": 67}
     for number in range(20)
 ]
 ENTRY = Entry(
@@ -105,4 +105,4 @@ def test_a_speed_is_not_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_engine_decides_about_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     lines, _ = on_screen(monkeypatch, 80, entry_of(run()))
-    assert "  gpu layers       as the engine decides" in lines
+    assert "  gpu layers       chosen by the engine" in lines

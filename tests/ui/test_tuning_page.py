@@ -69,7 +69,7 @@ def test_a_pipe_gets_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_said_when_nothing_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
     out, err = page(monkeypatch, ALL_THE_SAME, 80)
     assert out.count("the default stays") == 3
-    assert err == "nothing beat the defaults, so phi chat keeps them\n"
+    assert err == "nothing was faster than the defaults, so phi chat still uses them\n"
     assert page(monkeypatch, ALL_THE_SAME, 80, kept=False)[1] == ""
 
 

@@ -10,9 +10,7 @@ from phicli.commands.options import Json
 
 
 def scan(
-    yes: Annotated[
-        bool, typer.Option("--register", "--yes", "-y", help="Register new models without asking.")
-    ] = False,
+    yes: Annotated[bool, typer.Option("--register", "--yes", "-y", help="Register new models without asking.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the models that were found.")] = False,
     as_json: Json = False,
 ) -> None:

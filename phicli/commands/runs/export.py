@@ -13,8 +13,12 @@ from phicli.commands.runs.ids import complete_run
 def export(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Run ids or their beginnings, or last [default: all runs].", metavar="[RUN]...", show_default=False,
-                       autocompletion=complete_run),
+        typer.Argument(
+            help="Run ids or their beginnings, or last [default: all runs].",
+            metavar="[RUN]...",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
@@ -23,7 +27,7 @@ def export(
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Write JSON lines: one object per run (the default).")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV, for spreadsheets.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object with all runs.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Write runs to a file or to standard output."""
     from phicli.bench.runs.run_files import write_export
     from phicli.commands.options import output_format

@@ -73,7 +73,7 @@ def test_a_set_of_the_package_is_meant_unless_it_looks_like_a_file(
     ("line", "said"),
     [
         ("{", "it is not JSON"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
         ('{"question": NaN}', "NaN is not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ('{"question": "q", "answer": "a"}', '"compare" is missing'),
@@ -148,7 +148,7 @@ def test_all_bad_lines_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("content", [f"[{GOOD}, {GOOD}]", f"[\n{GOOD},\n{GOOD}\n]"])
 def test_a_file_that_is_one_list_says_how_to_make_lines_of_it(content: str) -> None:
-    with pytest.raises(UsageError, match="one object a line is needed, not a list") as caught:
+    with pytest.raises(UsageError, match="each line must be one object, not a list") as caught:
         read_items(content.encode(), "mine.json")
     assert "jq -c '.[]' mine.json" in caught.value.hint
 

@@ -73,7 +73,7 @@ def test_an_interruption_leaves_what_was_finished() -> None:
     laboratory = Laboratory(interrupts_at=WARM_UP + 3 + 1 + 2)
     outcome = measured(BenchPlan((load(),), USUAL, 3), laboratory)
     assert isinstance(outcome.failure, UserInterruptError)
-    assert outcome.failure.hint == "what was measured until then is shown"
+    assert outcome.failure.hint == "the measurements made so far are shown"
     (run,) = outcome.runs
     assert not run.complete
     assert [sample.prompt_ms is None for sample in run.samples] == [False] * 3

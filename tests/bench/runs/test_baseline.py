@@ -44,8 +44,8 @@ def compared(now: list[Run], name: str, *, fail_below: float | None, force: bool
     [
         ({"quant": "Q8_0", "subject": replace(subject(quant="Q8_0"), **OTHER)}, "quant: Q8_0, now Q4_K_M"),
         ({"subject": replace(subject("phi-4"), **OTHER)}, "model: phi-4, now phi-4-mini"),
-        ({"subject": replace(subject(), **OTHER)}, f"content of the file: SHA-256 {'cd' * 6}, now {'ab' * 6}"),
-        ({"subject": replace(subject(size_bytes=5), sha256=None)}, "content of the file: 5 bytes, now 2491874272"),
+        ({"subject": replace(subject(), **OTHER)}, f"file content: SHA-256 {'cd' * 6}, now {'ab' * 6}"),
+        ({"subject": replace(subject(size_bytes=5), sha256=None)}, "file content: 5 bytes, now 2491874272"),
         ({"subject": replace(subject(), engine="llama-server")}, "engine: llama-server, now xllamacpp"),
         (
             {"subject": replace(subject(), build="xllamacpp 1")},
@@ -196,7 +196,7 @@ def test_what_the_baseline_lacks_is_said_not_compared_with_other_work(kept: Hist
 def test_nothing_in_common(kept: History) -> None:
     keep(kept, made("before", workload=Workload(512, 0, 0), decode_tps=None))
     reading = replace(made("now", workload=Workload(0, 128, 0), prompt_tps=None), complete=True)
-    with pytest.raises(UsageError, match="nothing that was measured now"):
+    with pytest.raises(UsageError, match="none of the measurements made now"):
         compared([reading], "before", fail_below=0.9, force=True, history=kept)
 
 
@@ -210,7 +210,7 @@ def test_what_is_wrong_is_found_before_anything_is_measured(kept: History, tmp_p
     open_baseline(None, None, kept)
     with pytest.raises(UsageError, match="requires --baseline"):
         open_baseline(None, 0.95, kept)
-    with pytest.raises(NotFoundError, match="no run was saved yet"):
+    with pytest.raises(NotFoundError, match="no run has been saved yet"):
         open_baseline("last", 0.95, kept)
     kept.add(Entry("aaa", "2026", "eval", "m", None, "e", "b", "c", {}))
     with pytest.raises(UsageError, match="its kind is eval"):
