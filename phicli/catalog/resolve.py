@@ -144,7 +144,7 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
         return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Then: {THIS_COMMAND} {ids[0]}. All of them: phi list"
+    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
 
 
 def _instead(variant: Variant) -> str:

@@ -115,7 +115,7 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
     context, shape = last.context_tokens, candidate.shape
     reason = f"needs {format_bytes(last.missing_bytes)} more memory with a context of {context:,} tokens"
     if last.kv_type != "f16":
-        reason += f" and {last.kv_type} KV"
+        reason += f" and a {last.kv_type} KV cache"
     remedy = None
     if last.kv_type == "f16" and takes_kv_type(shape, "q8_0") and place(shape, machine, context, "q8_0").fits:
         remedy = "q8_0 KV cache would fit: --kv-type q8_0"

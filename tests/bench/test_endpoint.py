@@ -267,6 +267,6 @@ def test_warnings_say_what_the_numbers_hide() -> None:
     short = Response((1.0, 2.0), 3.0, None, None)
     found = warnings_of(Level(LoadLevel(32, 64, 1, 1), (short,), (), 1.0, 0.8))
     assert any("phi itself used 80%" in one for one in found)
-    assert any("pieces of text are counted" in one for one in found)
+    assert any("chunks of text are counted" in one for one in found)
     assert any("1 of 1 answers ended before half" in one for one in found)
     assert warnings_of(Level(LoadLevel(32, 2, 1, 1), (Response((1.0,), 2.0, 2, 3),), (), 1.0, 0.1)) == ()

@@ -259,7 +259,7 @@ def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: P
         (["--set", "arithmetic", "--quick"], 2, "no such option: --quick"),
         (["--set", "arithmetic", "--repeat"], 2, "no such option: --repeat"),
         (["--set", "arithmetic", "--threads", "1,2"], 2, "--threads"),
-        ([], 2, "which questions?"),
+        ([], 2, "no question set was given"),
         (["--set", "arithmetic", "--max-tokens", "0"], 2, "--max-tokens"),
         (["--set", "arithmetic", "--context", "4096"], 2, "1024"),
     ],

@@ -210,18 +210,18 @@ def test_switches(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD = [
-    ("chat.max_tokens = 0", "chat", "chat.max_tokens = 0 is not possible: --max-tokens 0 is not between", ""),
+    ("chat.max_tokens = 0", "chat", "chat.max_tokens = 0 is not valid: --max-tokens 0 is not between", ""),
     ("chat.max_tokens = 1.5", "chat", "chat.max_tokens = 1.5 is not a whole number", "unset chat.max_tokens"),
     ("chat.max_tokens = true", "chat", "chat.max_tokens = true is not a whole number", "phi config edit"),
     ("chat.max_tokens = [1]", "chat", "chat.max_tokens = [1] is not", ""),
     ("chat.max_tokens.x = 1", "chat", "chat.max_tokens = {…} is not", ""),
     ("chat.temperature = 'hot'", "chat", 'chat.temperature = "hot" is not a number', ""),
-    ("chat.temperature = nan", "chat", "chat.temperature = nan is not possible", ""),
+    ("chat.temperature = nan", "chat", "chat.temperature = nan is not valid", ""),
     ("chat.quiet = 1", "chat", "chat.quiet = 1 is not true or false", ""),
     ("chat.quiet = 'yes'", "chat", 'chat.quiet = "yes" is not true or false', ""),
     ("chat.system = 2024-01-01", "chat", "chat.system = 2024-01-01 is not a string", ""),
     ("chat.context = 8", "chat", "chat.context = 8 is not a whole number of at least 32", ""),
-    ("kv_type = 'f17'", "chat", 'kv_type = "f17" is not possible', "f16"),
+    ("kv_type = 'f17'", "chat", 'kv_type = "f17" is not valid', "f16"),
     ("chat.max_tokenz = 1", "chat", "chat.max_tokenz is not a setting", "did you mean chat.max_tokens?"),
     ("chat.max-tokens = 1", "chat", "chat.max-tokens is not a setting", "did you mean chat.max_tokens?"),
     ("chat.json = true", "chat", "chat.json is not a setting", "--json can be given only on the command line"),

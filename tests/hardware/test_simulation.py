@@ -80,7 +80,7 @@ def test_what_is_not_given_is_said_to_be_assumed() -> None:
     usual = simulate(profile=DEFAULT_PROFILE)
     assert usual.bandwidth is not None
     assert machine.bandwidth == replace(usual.bandwidth, source="assumed")
-    assert machine.sources["bandwidth"] == "assumed, as of laptop-16gb"
+    assert machine.sources["bandwidth"] == "assumed, as for laptop-16gb"
     assert machine.sources["gpus"] == "not given"
     assert machine.cpu.name.startswith("assumed")
     assert machine.gpus == ()
@@ -132,7 +132,7 @@ def test_unified_graphics_follow_the_memory() -> None:
 def test_a_profile_that_does_not_exist() -> None:
     with pytest.raises(UsageError) as caught:
         simulate(profile="laptop-16g")
-    assert caught.value.message == "there is no profile 'laptop-16g'"
+    assert caught.value.message == "unknown machine profile: 'laptop-16g'"
     assert "did you mean --machine laptop-16gb?" in caught.value.hint
     assert all(name in caught.value.hint for name in PROMISED)
     with pytest.raises(UsageError) as caught:

@@ -149,7 +149,7 @@ class Search:
                 self._fighting = None
                 continue
             if not fought:
-                self._skipped.append(f"{in_words(setting, value)}: not tried: out of time")
+                self._skipped.append(f"{in_words(setting, value)}: out of time")
                 return
             compared = [self._compare(setting, use, incumbent, challenger) for use in uses]
             self._steps.append(SearchStep(setting, in_words(setting, value), incumbent, challenger, tuple(compared)))

@@ -60,4 +60,4 @@ def setting_named(name: str) -> Setting:
         )
     same = [key for key in all_settings() if key.rpartition(".")[2] == name]
     meant = f"did you mean {' or '.join(same[:3])}?" if same else did_you_mean(name, all_settings())
-    raise NotFoundError(f"unknown setting: {name!r}", f"{meant} Every key: phi config list --all".lstrip())
+    raise NotFoundError(f"unknown setting: {name!r}", f"{meant} See all settings: phi config list --all".lstrip())

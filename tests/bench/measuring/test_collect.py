@@ -122,8 +122,8 @@ def test_steps_say_how_long_the_rest_takes() -> None:
     assert [step.text for step in steps] == [
         "loading phi-4-mini:q4_k_m",
         "warming up phi-4-mini:q4_k_m",
-        "reading 100 tokens, 1 of 2: phi-4-mini:q4_k_m",
-        "reading 100 tokens, 2 of 2: phi-4-mini:q4_k_m",
+        "processing 100 tokens, 1 of 2: phi-4-mini:q4_k_m",
+        "processing 100 tokens, 2 of 2: phi-4-mini:q4_k_m",
         "generating 16 tokens after 50, 1 of 2: phi-4-mini:q4_k_m",
         "generating 16 tokens after 50, 2 of 2: phi-4-mini:q4_k_m",
     ]

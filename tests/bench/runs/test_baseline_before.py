@@ -135,6 +135,6 @@ def test_a_baseline_of_a_busy_machine_is_pointed_out(record: dict[str, Any], sai
         assert (busy_words(kept), found.warnings) == (None, ())
         return
     (line,) = found.warnings
-    assert line.startswith("when the baseline kept was measured, the machine was busy: ")
+    assert line.startswith("baseline kept: the machine was busy: ")
     assert said in line
     assert found.to_data()["warnings"] == [line]
