@@ -103,8 +103,7 @@ def bench(
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
         refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
-        asked = endpoint_options(endpoint, lengths, concurrency, requests)
-        return bench_endpoint(asked, output=output, quiet=quiet)
+        return bench_endpoint(endpoint_options(endpoint, lengths, concurrency, requests), output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engine_names(engine, llama_server),
