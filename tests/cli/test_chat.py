@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -204,3 +205,24 @@ def test_a_name_of_the_catalogue_finds_its_file_in_the_hugging_face_cache(phi: P
     missing = phi("chat", "phi-4-mini:q8_0", FRANCE)
     assert missing.code == 3
     assert "phi pull phi-4-mini:q8_0" in missing.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_ctrl_c_while_the_terminal_is_prepared_leaves(environment: dict[str, str], tmp_path: Path) -> None:
+    """A library that was interrupted while it was imported cannot be used any more."""
+    (tmp_path / "prompt_toolkit").mkdir()
+    (tmp_path / "prompt_toolkit" / "__init__.py").write_text("raise KeyboardInterrupt")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phicli", "chat", "tiny-phi"],
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        os.close(ours)

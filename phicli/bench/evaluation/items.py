@@ -81,7 +81,7 @@ def _content(name: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"check the path, {_SETS}"
-        raise NotFoundError(f"there is no file of questions {name}", hint) from None
+        raise NotFoundError(f"--set: there is no file of questions {name}", hint) from None
     except OSError as error:
         raise _unreadable(name, error) from None
 

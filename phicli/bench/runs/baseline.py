@@ -37,6 +37,7 @@ from phicli.records.run import Run
 
 _MOST: Final = 10.0
 _FORCE: Final = "compare them all the same with --force"
+_FIRST: Final = "measure it once without --baseline"
 _NAMES: Final = "name a file, last, or a run (phi runs list)"
 
 
@@ -166,7 +167,7 @@ def _complete(history: History) -> tuple[Run, ...]:
     """The complete speed runs in ``history``, the newest first; one that cannot be understood is no candidate."""
     entries = history.entries(kind="run")
     if not entries:
-        raise NotFoundError("no run was saved yet, so there is no last one", "run phi bench once without --baseline")
+        raise NotFoundError("--baseline last: no run was saved yet", _FIRST)
     found: list[Run] = []
     for entry in entries:
         with contextlib.suppress(IntegrityError):
@@ -216,9 +217,8 @@ def _last_of(run: Run, kept: Sequence[Run], *, force: bool) -> Run:
     if found is not None:
         return found
     what = f"{name_of(run.subject)} with these settings and {workload_text(run.workload)}"
+    nothing = f"--baseline last: no earlier run of {what} was saved"
     if like:
         differing = "; ".join(settings_differences(run, like[0]))
-        raise NotFoundError(f"no earlier run of {what} was saved; the newest with others: {differing}", _FORCE)
-    raise NotFoundError(
-        f"no earlier run of {what} was saved", "this one is the first; run it again, or see phi runs list"
-    )
+        raise NotFoundError(f"{nothing}; the newest with others: {differing}", _FORCE)
+    raise NotFoundError(nothing, f"{_FIRST}; see what is saved: phi runs list")
