@@ -21,6 +21,7 @@ from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
+    from phicli.engine.process import EngineProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,16 @@ def hold(wanted: Conversation) -> None:
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     early = start_early() if model.path.is_file() else None
+    with contextlib.ExitStack() as stack:
+        if early is not None:
+            stack.callback(early.close)  # Ctrl-C may come before anybody else has it
+        _hold(wanted, terminal, model, prompt, early)
+    remember_last_used(model.reference)
+
+
+def _hold(
+    wanted: Conversation, terminal: Terminal, model: LocatedModel, prompt: str | None, early: EngineProcess | None
+) -> None:
     from phicli.chat.open import open_chat
     from phicli.plan.load import Use
     from phicli.plan.tuned_here import tuned_for
@@ -84,7 +95,6 @@ def hold(wanted: Conversation) -> None:
                 _answer_as_json(opened, terminal, prompt)
             else:
                 _answer_as_text(opened, terminal, status, wanted, prompt)
-    remember_last_used(model.reference)
 
 
 def _located(wanted: Conversation, terminal: Terminal) -> LocatedModel:

@@ -112,7 +112,7 @@ def test_the_ids_in_the_list_are_whole_on_a_narrow_terminal(monkeypatch: pytest.
     """They are typed behind the other commands."""
     monkeypatch.setenv("COLUMNS", "40")
     terminal = Terminal(io.StringIO(), Screen(), io.StringIO(), colour=False)
-    print_list(terminal, [replace(ENTRY, run_id="2qh2kqthv1")], more=False, as_json=False)
+    print_list(terminal, [replace(ENTRY, model="phi-4-mini", quant="Q4_K_M")], more=False, as_json=False)
     rows = shown(terminal.stdout).splitlines()
     assert max(map(len, rows)) <= 40
-    assert rows[1].split()[:2] == ["2qh2kqthv1", ENTRY.kind]
+    assert rows[1].split()[:2] == [ENTRY.run_id, ENTRY.kind]
