@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.commands import conversation
+from phicli.plan import tuned_here
+from phicli.plan.chat_options import ChatOptions
 from tests.support.processes import children, gone, wait_for_child
 from tests.support.running import Phi
 
@@ -226,3 +229,24 @@ def test_ctrl_c_while_the_terminal_is_prepared_leaves(environment: dict[str, str
     finally:
         process.kill()
         os.close(ours)
+
+
+def test_ctrl_c_before_the_engine_is_taken_over_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process would end with this one, and leave its log behind."""
+    ended = []
+
+    class Early:
+        def close(self) -> None:
+            ended.append(self)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversation, "start_early", Early)
+    monkeypatch.setattr(tuned_here, "tuned_for", interrupt)
+    wanted = conversation.Conversation(
+        "tiny-phi", "hi", ChatOptions(), as_json=False, stream=True, no_stdin=True, quiet=True
+    )
+    with pytest.raises(KeyboardInterrupt):
+        conversation.hold(wanted)
+    assert len(ended) == 1

@@ -394,3 +394,12 @@ def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> 
         "or remove it: phi config unset bench.baseline\n",
     )
     assert f'{file}, line 4: eval.set = "nowhere": ' in phi("eval", "tiny-phi").err
+
+
+def test_an_empty_model_is_named(phi: Phi, file: Path) -> None:
+    file.write_text('model = ""\n')
+    for arguments in (["chat", QUESTION], ["bench"], ["eval", "--set", "arithmetic"]):
+        run = phi(*arguments)
+        assert run.code == 2
+        assert run.err.startswith(f'error: {file}, line 1: model = "": the name of the model is empty')
+        assert run.err.endswith("or remove it: phi config unset model\n")
