@@ -24,7 +24,7 @@ from pathlib import Path
 
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
 from benchmarks.memory_limit import LimitedGroup, forget, limited_group
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.errors import PhiError

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import platformdirs
 
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.memory import MIB, plan_memory

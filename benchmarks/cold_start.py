@@ -24,7 +24,7 @@ from pathlib import Path
 import platformdirs
 
 from benchmarks.processes import Measured, measure
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Done, LoadSettings, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic

@@ -20,7 +20,7 @@ from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Engine, LoadSettings, Sampling
 from phicli.gguf_file.header import read_header

@@ -14,7 +14,7 @@ from typing import Any
 import gguf
 import pytest
 
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from phicli.answering.encode import SpecialTokens
 from phicli.chat_format import format_by_name
-from phicli.chat_format.template import FileTemplate
+from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import PromptFormat
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice

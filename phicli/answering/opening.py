@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from phicli.answering.engines import OneEngine
-from phicli.answering.local import LocalModel
+from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.engine.process import EngineProcess
 from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine

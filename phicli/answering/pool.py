@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from phicli.answering.engines import EnginesSideBySide
 from phicli.answering.isolation import CrashIsolation
-from phicli.answering.local import LocalModel
+from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.types import Answer, Answering, Notice
 from phicli.chat_format.types import Message

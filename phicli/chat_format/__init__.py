@@ -1,4 +1,8 @@
-"""Prompt formats: a conversation to the segments of a prompt, and the streamed answer back to its parts."""
+"""Prompt formats: a conversation to the segments of a prompt, and the streamed answer back to its parts.
+
+A new format needs its name in ``catalog/types.py`` (``PROMPT_FORMATS``), a case below, and a rule in
+``plan/identify.py`` for files that the catalog does not know.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from phicli.commands.options import (
     Markdown,
     Models,
     Quiet,
-    engine_names,
+    engines_of,
+    limit_of_baseline,
     moved,
     output_format,
 )  # fmt: skip
@@ -109,11 +110,12 @@ def bench(
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
         refuse(ctx, _ONLY_MODELS, "cannot be used with an endpoint")
-        asked = endpoint_options(endpoint, lengths, concurrency, requests)
+        asked = endpoint_options(ctx, endpoint, lengths, concurrency, requests)
         return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
+    engines, program = engines_of(ctx, engine, llama_server)
     options = bench_options(
-        lengths, settings, depth, context_tokens=context, engines=engine_names(engine, llama_server),
-        llama_server=llama_server, quality=quality, baseline=baseline, fail_below=fail_below, force=force,
+        lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,
+        baseline=baseline, fail_below=limit_of_baseline(ctx, baseline, fail_below), force=force,
     )  # fmt: skip
     return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)

@@ -57,17 +57,27 @@ def bench_options(lengths: Lengths, settings: Mapping[str, str], depth: str | No
 
 
 def endpoint_options(
-    endpoint: tuple[str, str], lengths: Lengths, concurrency: str | None, requests: int | None
+    ctx: Any, endpoint: tuple[str, str], lengths: Lengths, concurrency: str | None, requests: int | None
 ) -> EndpointOptions:
     """What is asked of an endpoint, given its address and model.
 
     Raises:
         UsageError: a value makes no sense.
     """
-    if requests is not None and lengths.repeat is not None:
-        raise UsageError("--requests and --repeat both set the number of requests", "leave out one of them")
+    requests, repeat = _how_many(ctx, requests, lengths.repeat)
     at_a_time = numbers(concurrency, "--concurrency", least=1, most=256) or (1,)
-    return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, lengths.repeat, lengths.quick)
+    return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, repeat, lengths.quick)
+
+
+def _how_many(ctx: Any, requests: int | None, repeat: int | None) -> tuple[int | None, int | None]:
+    """``--requests`` and ``--repeat``, one of them None: what was typed counts, and of two settings ``--requests``."""
+    if requests is None or repeat is None:
+        return requests, repeat
+    if not was_typed(ctx, "repeat"):
+        return requests, None
+    if was_typed(ctx, "requests"):
+        raise UsageError("--requests and --repeat both set the number of requests", "leave out one of them")
+    return None, repeat
 
 
 def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | None:

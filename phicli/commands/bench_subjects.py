@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from phicli.bench.endpoint.benchmark import EndpointOptions, benchmark_endpoint
-from phicli.bench.local import benchmark
+from phicli.bench.local_models import benchmark
 from phicli.bench.options import BenchOptions
 from phicli.ui.bench.progress import measuring
 

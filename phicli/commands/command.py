@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from phicli.commands.any_setting import something_is_set
 from phicli.commands.parameters import PlainCommand
-from phicli.commands.presence import something_is_set
 from phicli.commands.profile import option_behind
 from phicli.errors import PhiError
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from phicli.commands.any_setting import something_is_set
 from phicli.commands.keys import taken
-from phicli.commands.presence import something_is_set
 from phicli.commands.profile import typed_profile
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.settings.file import SettingsFile, read_settings

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from phicli.commands.locating import locate_or_offer
 from phicli.engine.starting import start_early
-from phicli.errors import NotInstalledError, UsageError, UserInterruptError
+from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
-from phicli.plan.locate import LocatedModel, locate
+from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine
@@ -19,6 +21,7 @@ from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
+    from phicli.engine.process import EngineProcess
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,24 @@ def hold(wanted: Conversation) -> None:
     The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
     """
     terminal = Terminal.current()
-    model = _located(wanted, terminal)
+    name = last_used() if wanted.model is None else wanted.model
+    model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     early = start_early() if model.path.is_file() else None
+    with contextlib.ExitStack() as stack:
+        if early is not None:
+            stack.callback(early.close)  # Ctrl-C may come before anybody else has it
+        _hold(wanted, terminal, model, prompt, early)
+    remember_last_used(model.reference)
+
+
+def _hold(
+    wanted: Conversation, terminal: Terminal, model: LocatedModel, prompt: str | None, early: EngineProcess | None
+) -> None:
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.plan.load import Use
@@ -71,21 +85,6 @@ def hold(wanted: Conversation) -> None:
                 _answer_as_json(opened, terminal, prompt)
             else:
                 _answer_as_text(opened, terminal, status, wanted, prompt)
-    remember_last_used(model.reference)
-
-
-def _located(wanted: Conversation, terminal: Terminal) -> LocatedModel:
-    """The model's file; one that is not here yet is offered to a person who can answer, and downloaded."""
-    name = last_used() if wanted.model is None else wanted.model
-    try:
-        return locate(name)
-    except NotInstalledError as missing:
-        if wanted.as_json or not terminal.can_ask:
-            raise
-        from phicli.commands.downloading import offer
-
-        offer(terminal, missing, quiet=wanted.quiet)
-        return locate(name)
 
 
 def _answer_as_text(
@@ -104,6 +103,7 @@ def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conv
     screen = TerminalScreen(terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet)
     if not wanted.quiet:
         screen.tell(f"{opened.plan.model.name}; /help lists the commands, Ctrl-D leaves")
+    screen.prepare()
     run_repl(opened.session, screen)
 
 

@@ -1,4 +1,4 @@
-"""The options that set the engine: one table, from which every command that has them gets them."""
+"""The options that set the engine: their help, and which commands have them. Their values: ``engine/settings.py``."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from phicli.commands.options import (
     Markdown,
     Models,
     Quiet,
-    engine_names,
+    engines_of,
     output_format,
 )
 
@@ -30,6 +30,7 @@ def complete_set(incomplete: str) -> list[str]:
 
 @engine_options("eval")
 def eval_(
+    ctx: typer.Context,
     models: Models = None,
     question_set: Annotated[
         str | None,
@@ -73,7 +74,7 @@ def eval_(
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     options = EvalOptions(
-        question_set, max_tokens, context, read_asked(settings), engine_names(engine, llama_server), llama_server,
+        question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
         limit, restart, seed,
     )  # fmt: skip
     with measuring(quiet=quiet) as (terminal, line):

@@ -88,18 +88,27 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     return asked[0] if asked else "text"
 
 
-def engine_names(typed: str | None, llama_server: Path | None) -> tuple[str, ...]:
-    """The engines that were asked for, in order.
+def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> tuple[tuple[str, ...], Path | None]:
+    """The engines that were asked for, in order, and the program of the one that has one.
+
+    A program that a setting names counts only where its engine is asked for.
 
     Raises:
-        UsageError: there is no such engine, or a program is named for an engine that was not asked for.
+        UsageError: there is no such engine, or a program was typed for an engine that was not asked for.
     """
     names = read_list(OneOf(tuple(ENGINES)), typed, "--engine") or (DEFAULT_ENGINE,)
-    if llama_server is not None and all(ENGINES[name].program is None for name in names):
+    if program is None or any(ENGINES[name].program is not None for name in names):
+        return names, program
+    if was_typed(ctx, "llama_server"):
         raise UsageError(
             f"--llama-server names the program for --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
         )
-    return names
+    return names, None
+
+
+def limit_of_baseline(ctx: typer.Context, baseline: str | None, fail_below: float | None) -> float | None:
+    """The limit that was typed; that of a setting only where there is a baseline."""
+    return fail_below if baseline is not None or was_typed(ctx, "fail_below") else None
 
 
 def moved(option: str, command: str) -> Any:

@@ -1,7 +1,8 @@
 """The settings of the engine: their defaults, their limits, and how each is typed, checked and called.
 
 A setting is a field of :class:`EngineSettings` and a row of :data:`FIELDS`. Whatever reads, prints, compares or stores
-settings goes through that table, so a new one is added here and where an engine takes it.
+settings goes through that table. A new one is added here, in ``commands/engine_options.py`` (its help, and which
+commands have it), and where the engines take it: ``worker.py`` and ``llama_server_program.py``.
 """
 
 from __future__ import annotations

@@ -140,13 +140,13 @@ def _package_build(_: Path | None) -> str:
 def _start_package(
     settings: LoadSettings, _: Path | None, early: EngineProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
-    from phicli.engine.llama_server import LlamaServerEngine
+    from phicli.engine.server_engine import LlamaServerEngine
 
     return LlamaServerEngine(settings, process=early, log_dir=log_dir(), on_tick=on_tick)
 
 
 def _program_build(program: Path | None) -> str:
-    from phicli.engine.native_server import native_build
+    from phicli.engine.llama_server_program import native_build
 
     assert program is not None  # noqa: S101 (find_program has raised)
     return native_build(program)
@@ -155,7 +155,7 @@ def _program_build(program: Path | None) -> str:
 def _start_program(
     settings: LoadSettings, program: Path | None, _: EngineProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
-    from phicli.engine.native_server import NativeServerEngine
+    from phicli.engine.llama_server_program import NativeServerEngine
 
     assert program is not None  # noqa: S101 (find_program has raised)
     return NativeServerEngine(settings, program, log_dir=log_dir(), on_tick=on_tick)

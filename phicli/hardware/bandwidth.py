@@ -18,6 +18,7 @@ from phicli.hardware.types import Bandwidth
 
 if TYPE_CHECKING:
     import mmap
+    import threading
 
 _MIB: Final = 1 << 20
 _BLOCK: Final = 2 * _MIB
@@ -121,14 +122,17 @@ def _read(buffer: mmap.mmap, threads: int, begin: float, budget_s: float) -> lis
     marks: list[list[float]] = [[] for _ in parts]
     ready = threading.Barrier(len(parts))
     left = threading.Event()
+    ended = [threading.Event() for _ in parts]  # after Ctrl-C in a first join, a second one does not wait (Python 3.11)
 
     def work(part: range, times: list[float]) -> None:
         touched = 0
         for number in part:
+            if left.is_set():
+                return
             memset(address + number * _BLOCK, _BLOCK)
             touched += 1
             spent = (time.perf_counter() - begin) / budget_s
-            if left.is_set() or spent > _TOUCHED_AT_LAST or (spent > _TOUCHED_BY and touched >= len(part) // 2):
+            if spent > _TOUCHED_AT_LAST or (spent > _TOUCHED_BY and touched >= len(part) // 2):
                 break  # half of the buffer is still twice the cache
         try:
             ready.wait()
@@ -139,20 +143,33 @@ def _read(buffer: mmap.mmap, threads: int, begin: float, budget_s: float) -> lis
             memchr(address + part[(len(times) - 1) % touched] * _BLOCK, _BLOCK)
             times.append(time.perf_counter())
 
-    workers = [threading.Thread(target=work, args=pair, daemon=True) for pair in zip(parts, marks, strict=True)]
+    each = zip(parts, marks, ended, strict=True)
+    workers = [threading.Thread(target=_do, args=(work, *one), daemon=True) for one in each]
     try:
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        _wait_for(workers, ended)
     finally:  # also after Ctrl-C: nobody may read the memory when it is given back
         left.set()
         ready.abort()
-        for worker in workers:
-            if worker.ident is not None:
-                worker.join()
+        _wait_for(workers, ended)
         del view  # the mapping cannot be closed while it is looked at
     return marks
+
+
+def _do(work: Callable[[range, list[float]], None], part: range, times: list[float], end: threading.Event) -> None:
+    """Do ``work``, and say at its very end that it has ended."""
+    try:
+        work(part, times)
+    finally:
+        end.set()
+
+
+def _wait_for(workers: Sequence[threading.Thread], ended: Sequence[threading.Event]) -> None:
+    """Wait until those of ``workers`` that have started have ended."""
+    for worker, end in zip(workers, ended, strict=True):
+        if worker.ident is not None:
+            end.wait()
 
 
 def _parts(blocks: int, threads: int) -> list[range]:

@@ -53,7 +53,7 @@ def simulate(
     name = DEFAULT_PROFILE if profile is None else profile
     machine = _machine(name, _profile(name))
     if profile is None:
-        unknown = replace(machine.cpu, name=f"assumed, as for {machine.cpu.name}")
+        unknown = replace(machine.cpu, name=f"assumed: {machine.cpu.name}")
         machine = replace(machine, cpu=unknown, gpus=(), system="", simulated="values on the command line")
     machine, given = _with_numbers(machine, ram, vram, cores, bandwidth, profile)
     flops, given["flops"] = estimated_flops(machine.cpu)
@@ -61,7 +61,7 @@ def simulate(
         assumed = profile is None and bandwidth is None
         source = "assumed" if assumed else machine.bandwidth.source
         machine = replace(machine, bandwidth=replace(machine.bandwidth, flops=flops, source=source))
-    usual = f"the profile {name}" if profile else f"assumed, as for {name}"
+    usual = f"the profile {name}" if profile else f"assumed: {name}"
     sources = {part: given.get(part, usual) for part in ("memory", "cpu", "gpus", "bandwidth", "flops")}
     if profile is None and vram is None:
         sources["gpus"] = "not given"

@@ -1,4 +1,4 @@
-"""How large a context is allocated, and when it grows.
+"""How large a context is allocated, first and when it grows; ``answering/local_model.py`` decides when.
 
 llama.cpp picks the short or the long rope factors of a LongRoPE model once, from the *allocated* context: with more
 than the original context allocated, even a 20-token prompt is answered with the long factors. The reference

@@ -50,7 +50,7 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError("the name of the model is empty", f"for example: {THIS_COMMAND} tiny-phi")
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)

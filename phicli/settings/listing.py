@@ -32,7 +32,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The file, its profiles, the profile that is used (empty for none), settings, and what is wrong in the file."""
+    """The file, its profiles, the profile that is used (empty for none), settings, and what is wrong."""
 
     path: Path
     profiles: tuple[str, ...]

@@ -40,10 +40,15 @@ class TerminalScreen:
         self._history_path = history_path
         self._prompt: PromptSession[str] | None = None
 
-    def read(self) -> str:
-        """The next line a person types."""
+    def prepare(self) -> None:
+        """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
         if self._prompt is None:
             self._prompt = self._make_prompt()
+
+    def read(self) -> str:
+        """The next line a person types."""
+        self.prepare()
+        assert self._prompt is not None  # noqa: S101 (prepared)
         return self._prompt.prompt(">>> ").encode("utf-8", errors="replace").decode("utf-8")
 
     def show(self, events: Iterator[Event]) -> None:

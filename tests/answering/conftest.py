@@ -10,11 +10,11 @@ from dataclasses import replace
 import pytest
 
 from phicli.answering.engines import OneEngine
-from phicli.answering.local import LocalModel
+from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile, model_file
 from phicli.answering.pool import Pool
 from phicli.chat_format import format_by_name
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Engine
 from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions

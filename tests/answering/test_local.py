@@ -10,7 +10,7 @@ import pytest
 
 from phicli.answering.pool import whole
 from phicli.answering.types import Answer, Notice
-from phicli.chat_format.template import FileTemplate
+from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import Message, ToolCall
 from phicli.engine.closable import Closable
 from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Sampling

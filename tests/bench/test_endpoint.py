@@ -259,8 +259,9 @@ def test_a_hang_at_the_beginning_is_told_soon() -> None:
 def test_an_endpoint_without_models() -> None:
     with Endpoint() as endpoint:
         endpoint.models = {"data": []}
-        with pytest.raises(NetworkError, match="has no models"):
+        with pytest.raises(NetworkError, match="has no models") as refused:
             bench(endpoint, LoadLevel(32, 4, 1, 3)).run()
+    assert refused.value.hint.endswith(f"phi bench {endpoint.url} MODEL")
 
 
 def test_warnings_say_what_the_numbers_hide() -> None:

@@ -31,7 +31,7 @@ LONG = {"id": "long", "question": "word " * 3000, "answer": "x", "compare": "exa
 FRAGILE = f"""
 import os, signal
 from phicli.__main__ import entry
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 
 def tokenize(self, text, *, whole=LlamaServerEngine.tokenize, **how):
     if {FAULT["question"]!r} in text:

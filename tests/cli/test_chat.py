@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.commands import conversation
+from phicli.plan import tuned_here
+from phicli.plan.chat_options import ChatOptions
 from tests.support.processes import children, gone, wait_for_child
 from tests.support.running import Phi
 
@@ -204,3 +208,45 @@ def test_a_name_of_the_catalogue_finds_its_file_in_the_hugging_face_cache(phi: P
     missing = phi("chat", "phi-4-mini:q8_0", FRANCE)
     assert missing.code == 3
     assert "phi pull phi-4-mini:q8_0" in missing.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_ctrl_c_while_the_terminal_is_prepared_leaves(environment: dict[str, str], tmp_path: Path) -> None:
+    """A library that was interrupted while it was imported cannot be used any more."""
+    (tmp_path / "prompt_toolkit").mkdir()
+    (tmp_path / "prompt_toolkit" / "__init__.py").write_text("raise KeyboardInterrupt")
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phicli", "chat", "tiny-phi"],
+        env=environment | {"PYTHONPATH": str(tmp_path)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    try:
+        assert process.wait(30) == 130
+    finally:
+        process.kill()
+        os.close(ours)
+
+
+def test_ctrl_c_before_the_engine_is_taken_over_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process would end with this one, and leave its log behind."""
+    ended = []
+
+    class Early:
+        def close(self) -> None:
+            ended.append(self)
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(conversation, "start_early", Early)
+    monkeypatch.setattr(tuned_here, "tuned_for", interrupt)
+    wanted = conversation.Conversation(
+        "tiny-phi", "hi", ChatOptions(), as_json=False, stream=True, no_stdin=True, quiet=True
+    )
+    with pytest.raises(KeyboardInterrupt):
+        conversation.hold(wanted)
+    assert len(ended) == 1

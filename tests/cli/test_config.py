@@ -339,3 +339,67 @@ def test_where_nothing_is_set_nothing_is_loaded(environment: dict[str, str]) -> 
 
 def test_the_command_of_an_error_is_not_the_name_of_a_profile(phi: Phi) -> None:
     assert phi("--profile", "list", "cache", "ls", "--json").json["command"] == "cache list"
+
+
+def test_a_bad_variable_is_a_problem_in_the_list(phi: Phi, file: Path) -> None:
+    file.write_text("[chat]\nseed = 1\n")
+    for arguments in (["config", "list"], ["config", "list", "--all"]):
+        run = phi(*arguments, PHI_THREADS="x")
+        assert run.code == 0
+        warned = "warning: PHI_THREADS=x is not a whole number from 1 to 512"
+        assert run.err == f"{warned}\n  change it, or remove it: unset PHI_THREADS\n"
+    (problem,) = phi("config", "list", "--json", PHI_THREADS="x").json["data"]["problems"]
+    assert problem["hint"] == "change it, or remove it: unset PHI_THREADS"
+
+
+def test_a_setting_that_needs_another_option_waits_for_it(phi: Phi, file: Path) -> None:
+    file.write_text('[bench]\nfail_below = 0.5\nllama_server = "/nope"\n[eval]\nllama_server = "/nope"\n')
+    quick = ("bench", "tiny-phi", "--quick", "-p", "8", "-n", "4", "-r", "1")
+    assert phi(*quick).code == 0
+    assert phi("eval", "tiny-phi", "--set", "arithmetic", "--limit", "1").code == 0
+    for arguments in (quick, ("eval", "tiny-phi", "--set", "arithmetic")):
+        with_engine = phi(*arguments, "--engine", "llama-server")
+        assert with_engine.code == 3
+        assert "/nope" in with_engine.err
+    typed = phi(*quick, "--fail-below", "0.7")
+    assert typed.err.startswith("error: --fail-below requires --baseline\n")
+    compared = phi(*quick, "--baseline", "last", "--json", PHI_BENCH_FAIL_BELOW="0.0001")
+    assert compared.json["data"]["baseline"]["fail_below"] == 0.0001
+
+
+def test_of_repeat_and_requests_the_typed_one_counts(phi: Phi, file: Path) -> None:
+    file.write_text("[bench]\nrepeat = 7\n")
+    with Endpoint() as endpoint:
+        ask = ("bench", endpoint.url, "-p", "8", "-n", "4", "--json")
+
+        def requests(*typed: str, **variables: str) -> int:
+            (level,) = phi(*ask, *typed, **variables).json["data"]["endpoint"]["levels"]
+            found: int = level["requests"]
+            return found
+
+        assert requests() == 7
+        assert requests("--requests", "3") == 3
+        assert requests(PHI_BENCH_REQUESTS="4") == 4
+        assert requests("--repeat", "2", PHI_BENCH_REQUESTS="4") == 2
+
+
+def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> None:
+    """Nothing was measured, so the same command would fail forever."""
+    file.write_text('[bench]\nbaseline = "last"\n[eval]\nset = "nowhere"\n')
+    run = phi("bench", "tiny-phi", "--quick")
+    assert (run.code, run.err) == (
+        3,
+        f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run has been saved yet\n'
+        "  → measure it once without --baseline; fix it: phi config edit; "
+        "or remove it: phi config unset bench.baseline\n",
+    )
+    assert f'{file}, line 4: eval.set = "nowhere": ' in phi("eval", "tiny-phi").err
+
+
+def test_an_empty_model_is_named(phi: Phi, file: Path) -> None:
+    file.write_text('model = ""\n')
+    for arguments in (["chat", QUESTION], ["bench"], ["eval", "--set", "arithmetic"]):
+        run = phi(*arguments)
+        assert run.code == 2
+        assert run.err.startswith(f'error: {file}, line 1: model = "": the name of the model is empty')
+        assert run.err.endswith("or remove it: phi config unset model\n")

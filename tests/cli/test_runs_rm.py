@@ -70,7 +70,7 @@ def test_several_and_last_each_once(phi: Phi, kept: History) -> None:
     ("arguments", "code", "says", "hints"),
     [
         (["aaa", "nothing"], 3, "'nothing'", "phi runs list"),
-        (["aaa", "aa"], 2, "2 runs have ids beginning with 'aa'", "type more"),
+        (["aaa", "aa"], 2, "2 runs have ids beginning with 'aa'", "more characters"),
         ([], 2, "which runs", "--older-than 90d"),
         (["aaa", "--older-than", "1d"], 2, "cannot be used together", "leave one"),
         (["--older-than", "90"], 2, "90 has no unit", "for example 90d"),

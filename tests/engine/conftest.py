@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.llama_server import LlamaServerEngine
-from phicli.engine.native_server import NativeServerEngine
+from phicli.engine.llama_server_program import NativeServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Engine, LoadSettings
 from tests.fakes.scripted_engine import ScriptedEngine

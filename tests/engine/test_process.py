@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.process import WorkerProcess
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineError
@@ -106,7 +106,7 @@ def test_the_engine_dies_with_a_killed_parent(tmp_path: Path, wait: bool) -> Non
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from phicli.engine.llama_server import LlamaServerEngine\n"
+        "from phicli.engine.server_engine import LlamaServerEngine\n"
         "from tests.engine.conftest import tiny_settings\n"
         f"engine = LlamaServerEngine(tiny_settings(), log_dir=Path({str(tmp_path)!r}))\n"
         f"{'engine.wait_ready()' if wait else ''}\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phicli.engine.native_server import server_arguments
+from phicli.engine.llama_server_program import server_arguments
 from phicli.engine.settings import (
     ALL_LAYERS,
     BATCH_TOKENS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from phicli.answering.engines import OneEngine
-from phicli.answering.local import LocalModel
+from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.types import Answer
 from phicli.chat.session import ChatSession

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 
 import pytest
 
@@ -88,3 +90,22 @@ def test_without_memory_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bandwidth, "_fresh_memory", refuse)
     with pytest.raises(OSError, match="Cannot allocate memory"):
         probe_bandwidth(1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_after_ctrl_c_nobody_reads_the_memory_that_was_given_back() -> None:
+    code = (
+        "import os, signal, threading\n"
+        "from phicli.hardware.bandwidth import probe_bandwidth\n"
+        "interrupted = 0\n"
+        "for _ in range(25):\n"
+        "    timer = threading.Timer(0.03, os.kill, [os.getpid(), signal.SIGINT])\n"
+        "    try:\n"
+        "        timer.start()\n"
+        "        probe_bandwidth(2, budget_s=0.5, cache_bytes=4 << 20, available_bytes=1 << 30)\n"
+        "    except KeyboardInterrupt:\n"
+        "        interrupted += 1\n"
+        "print(interrupted)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "25\n"), done.stderr

@@ -80,7 +80,7 @@ def test_what_is_not_given_is_said_to_be_assumed() -> None:
     usual = simulate(profile=DEFAULT_PROFILE)
     assert usual.bandwidth is not None
     assert machine.bandwidth == replace(usual.bandwidth, source="assumed")
-    assert machine.sources["bandwidth"] == "assumed, as for laptop-16gb"
+    assert machine.sources["bandwidth"] == "assumed: laptop-16gb"
     assert machine.sources["gpus"] == "not given"
     assert machine.cpu.name.startswith("assumed")
     assert machine.gpus == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from tests.support.vocabularies import Vocabulary, write

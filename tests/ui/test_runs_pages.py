@@ -106,3 +106,13 @@ def test_a_speed_is_not_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_engine_decides_about_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     lines, _ = on_screen(monkeypatch, 80, entry_of(run()))
     assert "  gpu layers       chosen by the engine" in lines
+
+
+def test_the_ids_in_the_list_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are typed behind the other commands."""
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal = Terminal(io.StringIO(), Screen(), io.StringIO(), colour=False)
+    print_list(terminal, [replace(ENTRY, model="phi-4-mini", quant="Q4_K_M")], more=False, as_json=False)
+    rows = shown(terminal.stdout).splitlines()
+    assert max(map(len, rows)) <= 40
+    assert rows[1].split()[:2] == [ENTRY.run_id, ENTRY.kind]

@@ -82,3 +82,9 @@ def test_a_winner_whose_interval_includes_one_is_explained(monkeypatch: pytest.M
     steps = [*FASTER.steps]
     steps[place] = replace(step, compared=(wide,))
     assert note in page(monkeypatch, replace(FASTER, steps=tuple(steps)), 140)[0]
+
+
+def test_the_title_of_a_search_that_ended_before_an_engine_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build is known from then on only; the subject has none."""
+    out, _ = page(monkeypatch, ALL_THE_SAME, None)
+    assert out.splitlines()[0] == "phi-4-mini:q4_k_m on this machine, with xllamacpp"

@@ -64,9 +64,8 @@ class EndpointBench:
     def _first_model(self) -> str:
         listed = self.client.models(silence_s=min(self.silence_s, _LIST_S))
         if not listed:
-            raise NetworkError(
-                f"{self.client.address.shown} has no models", "load a model there, or name one: phi bench URL MODEL"
-            )
+            url = self.client.address.shown
+            raise NetworkError(f"{url} has no models", f"load a model there, or name one: phi bench {url} MODEL")
         chosen = next((name for name in listed if not any(word in name.lower() for word in _NO_CHAT)), listed[0])
         which = "the first" if chosen == listed[0] else "one"
         more = f", {which} of the endpoint's {len(listed)} models" if len(listed) > 1 else ""

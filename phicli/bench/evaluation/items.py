@@ -81,7 +81,7 @@ def _content(name: str) -> bytes:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"check the path, {_SETS}"
-        raise NotFoundError(f"question file {name} not found", hint) from None
+        raise NotFoundError(f"--set: question file {name} not found", hint) from None
     except OSError as error:
         raise _unreadable(name, error) from None
 
@@ -124,7 +124,7 @@ def _refusal(name: str, text: str, bad: Mapping[int, str]) -> UsageError:
     """The first of the ``bad`` lines with what is wrong with it, and the numbers of some others."""
     first, *others = bad
     if text.lstrip()[:1] == "[":
-        hint = f"if the file is one JSON list, convert it to lines: jq -c '.[]' {shlex.quote(name)} makes lines of it"
+        hint = f"if the file is one JSON list, convert it to lines: jq -c '.[]' {shlex.quote(name)}"
         return UsageError(f"{name}, line {first}: {bad[first]}; each line must be one object, not a list", hint)
     hint = "each line is one object with question, answer, compare (exact, number, regex, choice, json, checks)"
     also = ", ".join(map(str, others[:_BAD_SHOWN])) + (", …" if len(others) > _BAD_SHOWN else "")

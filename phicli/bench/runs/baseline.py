@@ -37,6 +37,7 @@ from phicli.records.run import Run
 
 _MOST: Final = 10.0
 _FORCE: Final = "compare anyway with --force"
+_FIRST: Final = "measure it once without --baseline"
 _NAMES: Final = "use a file, a run id (phi runs list), or last"
 
 
@@ -168,9 +169,7 @@ def _complete(history: History) -> tuple[Run, ...]:
     """The complete speed runs in ``history``, the newest first; one that cannot be understood is no candidate."""
     entries = history.entries(kind="run")
     if not entries:
-        raise NotFoundError(
-            "no run has been saved yet, so there is no last run", "run phi bench once without --baseline"
-        )
+        raise NotFoundError("--baseline last: no run has been saved yet", _FIRST)
     found: list[Run] = []
     for entry in entries:
         with contextlib.suppress(IntegrityError):
@@ -223,11 +222,8 @@ def _last_of(run: Run, kept: Sequence[Run], *, force: bool) -> Run:
     if found is not None:
         return found
     what = f"{name_of(run.subject)} with these settings and {workload_text(run.workload)}"
+    nothing = f"--baseline last: no earlier run of {what} was saved"
     if like:
         differing = "; ".join(settings_differences(run, like[0]))
-        raise NotFoundError(
-            f"no earlier run of {what} was saved; the newest with other settings has {differing}", _FORCE
-        )
-    raise NotFoundError(
-        f"no earlier run of {what} was saved", "run phi bench once without --baseline, or see phi runs list"
-    )
+        raise NotFoundError(f"{nothing}; the newest with other settings has {differing}", _FORCE)
+    raise NotFoundError(nothing, f"{_FIRST}; see what is saved: phi runs list")

@@ -21,21 +21,15 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Hash model files and compare them with the expected hashes."""
-    from phicli.hub.disk.inventory import inventory
-    from phicli.hub.disk.selection import pick
-    from phicli.hub.disk.verification import require_sound
-    from phicli.hub.disk.verification import verify as check
+    from phicli.hub.disk.verification import require_sound, verify_cache
     from phicli.hub.download.redownload import fetcher
     from phicli.ui.cache.tables import hashing, print_verdicts, verdict_data
     from phicli.ui.envelope import print_result
     from phicli.ui.pull_screen import PullScreen
     from phicli.ui.terminal import Terminal
 
-    terminal = Terminal.current()
-    found = inventory()
-    with PullScreen(terminal, quiet=quiet) as screen:
-        again = fetcher(screen) if fix else None
-        verdicts = check(pick(found, model), found.folder, on_progress=hashing(screen), fetch_again=again)
+    with PullScreen(terminal := Terminal.current(), quiet=quiet) as screen:
+        verdicts = verify_cache(model, on_progress=hashing(screen), fetch_again=fetcher(screen) if fix else None)
     if not as_json:
         print_verdicts(terminal, verdicts)
     require_sound(verdicts, verdict_data(verdicts))

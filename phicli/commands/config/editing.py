@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from phicli.commands.config.holding import problems_of
+from phicli.commands.config.effective_value import problems_of
 from phicli.errors import PhiError, UsageError, reason_of
 from phicli.paths import settings_file, write_output
 from phicli.settings.file import make_folder, read_settings

@@ -10,7 +10,7 @@ from phicli.commands.options import Json
 
 def get(ctx: typer.Context, key: Key, as_json: Json = False) -> None:
     """Print the current value of a setting."""
-    from phicli.commands.config.holding import row_of
+    from phicli.commands.config.effective_value import row_of
     from phicli.commands.config.table import setting_named
     from phicli.commands.config.target import target
     from phicli.commands.configured import chosen_profile

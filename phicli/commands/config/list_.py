@@ -15,7 +15,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the current settings with their values and sources."""
-    from phicli.commands.config.holding import listing
+    from phicli.commands.config.effective_value import listing
     from phicli.ui.settings import print_listing
     from phicli.ui.terminal import Terminal
 

@@ -93,9 +93,9 @@ class EndpointClient:
                 one["id"] for one in listed if isinstance(one["id"], str) and one["id"] and one["id"].isprintable()
             )
         except (ValueError, LookupError, TypeError, RecursionError):
-            hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench URL MODEL"
-            said = f": {text}" if (text := said_in(self.address, body)) else ""
-            raise EndpointError("garbage", f"{self.address.shown}/models is not a list of models{said}", hint) from None
+            url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
+            hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench {url} MODEL"
+            raise EndpointError("garbage", f"{url}/models is not a list of models{said}", hint) from None
         return names
 
     def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:

@@ -13,9 +13,9 @@ from phicli.errors import IntegrityError, PhiError
 from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
 from phicli.hub.disk.deletion import delete, plan_deletion
-from phicli.hub.disk.inventory import CachedModel
+from phicli.hub.disk.inventory import CachedModel, inventory
 from phicli.hub.disk.removal import entries_of_model
-from phicli.hub.disk.selection import Picked
+from phicli.hub.disk.selection import Picked, pick
 from phicli.hub.hashing import sha256_of
 from phicli.hub.in_place.registry import RegisteredModel
 from phicli.hub.layout import content_of, repo_root, snapshot_folder
@@ -46,6 +46,19 @@ class FileVerdict:
     reason: str | None = None
     fixable: bool = False
     not_fixed: str | None = None
+
+
+def verify_cache(
+    name: str | None, *, on_progress: Progress, fetch_again: FetchAgain | None = None
+) -> tuple[FileVerdict, ...]:
+    """:func:`verify` for what ``name`` means on this machine; everything without a name.
+
+    Raises:
+        NotFoundError: nothing here is called that.
+        UsageError: the name is empty or means several files.
+    """
+    known = inventory()
+    return verify(pick(known, name), known.folder, on_progress=on_progress, fetch_again=fetch_again)
 
 
 def verify(

@@ -1,4 +1,8 @@
-"""The one place where errors of huggingface_hub and of its HTTP library become ``phi``'s own."""
+"""Errors of huggingface_hub and of its HTTP library become ``phi``'s own here.
+
+A transfer that goes on failing gets the hint of ``transfer.py`` in place of the one made here, and without a network
+``planning.py`` says what is on this machine.
+"""
 
 from __future__ import annotations
 

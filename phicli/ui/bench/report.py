@@ -16,7 +16,7 @@ from phicli.ui.envelope import print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from phicli.bench.local import BenchFindings
+    from phicli.bench.local_models import BenchFindings
     from phicli.bench.quality.types import Quality
     from phicli.bench.runs.compare import BaselineResult, Ratio
 

@@ -33,6 +33,7 @@ _LAYOUTS: Final = (
     (_RUN, _MADE, _KIND, _MODEL, _RESULT),
     (_RUN, _MADE, _KIND, _FOLDED, _NARROW_RESULT),
     (_RUN, _KIND, _FOLDED, _NARROW_RESULT),
+    (_RUN, _KIND, _FOLDED),
 )
 NOTHING_KEPT: Final = "no run has been saved yet; to save one: phi bench"
 _SPEEDS: Final = {

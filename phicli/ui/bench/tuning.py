@@ -48,7 +48,8 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    title = f"{name_of(subject)} on this machine, with {subject.build}"
+    engine = subject.build or subject.engine  # the build is known when an engine has been ready
+    title = f"{name_of(subject)} on this machine, with {engine}"
     print_page(terminal, title, list(_sections(outcome, _width(terminal))))
     if kept and outcome.changes:
         terminal.say(f"phi chat now uses these settings; to delete them: phi autotune --reset {subject.model}")

@@ -23,7 +23,7 @@ from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.starting import start_engine
 from phicli.engine.types import Engine, LoadSettings
 from phicli.errors import EngineError

@@ -21,7 +21,7 @@ from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Done, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import DoesNotFitError

@@ -14,7 +14,7 @@ from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import QUICK, USUAL, Extent, divergence, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError

@@ -12,7 +12,7 @@ from phicli.bench.quality.measure import measure_quality
 from phicli.bench.quality.scoring import Extent, Reading, read
 from phicli.bench.quality.text import passage
 from phicli.bench.quality.types import Quality
-from phicli.engine.llama_server import LlamaServerEngine
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.records.run import Subject

@@ -19,7 +19,7 @@ from phicli.settings.lookup import Source, about, find
 
 
 def listing(ctx: Any, *, everything: bool) -> Listing:
-    """The settings that are set, or ``everything`` there is. A broken file is a problem in it.
+    """The settings that are set, or ``everything`` there is. A broken file, or variable, is a problem in it.
 
     Raises:
         NotFoundError: there is no such profile as was typed.
@@ -35,12 +35,13 @@ def listing(ctx: Any, *, everything: bool) -> Listing:
         problems.append(error)
         file, profile = SettingsFile(settings_file()) if isinstance(error, UsageError) else file, ""
     problems += problems_of(file)
-    rows = (
+    rows = tuple(
         row_of(setting, file, profile)
         for setting in all_settings().values()
         if everything or _is_set(setting, file, profile)
     )
-    return Listing(file.path, file.profiles(), profile, tuple(rows), tuple(problems))
+    problems += [row.problem for row in rows if row.problem is not None and row.place == row.variable]
+    return Listing(file.path, file.profiles(), profile, rows, tuple(problems))
 
 
 def row_of(setting: Setting, file: SettingsFile, profile: str) -> Row:

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.llama_server import LlamaServerEngine
 from phicli.engine.process import UNKNOWN_ARCHITECTURE, WORKER, EngineProcess, engine_environment
+from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError, NotFoundError
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from phicli.engine.native_server import NativeProcess, NativeServerEngine, native_build, server_arguments
+from phicli.engine.llama_server_program import NativeProcess, NativeServerEngine, native_build, server_arguments
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError, NotFoundError
@@ -168,7 +168,7 @@ def test_another_server_on_the_port_is_not_taken_for_ours(
     with Endpoint() as other:
         process = NativeProcess(binary, tmp_path)
         try:
-            monkeypatch.setattr("phicli.engine.native_server._free_port", lambda: other.port)
+            monkeypatch.setattr("phicli.engine.llama_server_program._free_port", lambda: other.port)
             process.load(SETTINGS)
             with pytest.raises(EngineError, match="could not load"):
                 process.wait_ready()
@@ -196,7 +196,7 @@ def test_it_dies_with_a_killed_parent(binary: Path, tmp_path: Path) -> None:
     script = (
         "import time\n"
         "from pathlib import Path\n"
-        "from phicli.engine.native_server import NativeServerEngine\n"
+        "from phicli.engine.llama_server_program import NativeServerEngine\n"
         "from tests.engine.conftest import tiny_settings\n"
         f"engine = NativeServerEngine(tiny_settings(), Path({str(binary)!r}), log_dir=Path({str(tmp_path)!r}))\n"
         "engine.wait_ready()\n"
