@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -180,8 +181,18 @@ def docstrings() -> tuple[tuple[str, str], ...]:
 
 @cache
 def documents() -> tuple[tuple[str, str], ...]:
-    """Place and text of every document, without what stands in fences: that is run and compared elsewhere."""
-    return tuple((str(path.relative_to(ROOT)), FENCE.sub("", path.read_text(encoding="utf-8"))) for path in DOCUMENTS)
+    """Place and text of every document, without what stands in fences, and of what the catalog says of each model."""
+    files = [(str(path.relative_to(ROOT)), FENCE.sub("", path.read_text(encoding="utf-8"))) for path in DOCUMENTS]
+    catalog = tomllib.loads((ROOT / "phicli" / "catalog" / "catalog.toml").read_text(encoding="utf-8"))
+    words = ("title", "strength", "best_use", "why_not", "runs_on")
+    models = [
+        (
+            f"catalog: {variant['id']}",
+            "\n".join([*(variant.get(word, "") for word in words), *variant.get("notes", ())]),
+        )
+        for variant in catalog["variant"]
+    ]
+    return (*files, *models)
 
 
 def errors() -> Iterator[tuple[str, str]]:
