@@ -22,7 +22,7 @@ def entry() -> None:
 
 
 def _interrupted() -> int:
-    """The exit code after an interruption while the program loads, which ``--json`` tells as any other."""
+    """The exit code after an interruption while the program loads, which ``--json`` reports like any other."""
     from signal import SIG_IGN, SIGINT, signal
 
     signal(SIGINT, SIG_IGN)

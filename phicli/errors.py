@@ -108,7 +108,7 @@ class ContextExceededError(PhiError):
 
 
 class IntegrityError(PhiError):
-    """A file is corrupt or not what it was promised to be."""
+    """A file is corrupt or does not have the expected content."""
 
     code = "integrity"
     exit_code = 8

@@ -213,7 +213,7 @@ class _Work:
 
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:
-        """Whatever goes wrong with ``engine`` is told to where it came from."""
+        """Reports errors of ``engine`` to the pool that it came from."""
         try:
             yield
         except TemplateError:

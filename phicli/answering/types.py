@@ -1,4 +1,4 @@
-"""Messages in, events out: what every model promises, wherever it runs."""
+"""Messages in, events out: the interface of every model, wherever it runs."""
 
 from __future__ import annotations
 

@@ -31,12 +31,12 @@ def as_quant(text: str) -> str | None:
 
 
 def same_quant(one: str | None, other: str | None) -> bool:
-    """Whether both are the same quantization; case and separators do not matter, and an unknown one is no other."""
+    """Whether both are the same quantization; case and separators do not matter, and an unknown one equals no other."""
     return one is not None and other is not None and squash(one) == squash(other)
 
 
 def quant_of_filename(filename: str) -> str | None:
-    """The quantization that a file's name tells, in capitals: names use dots, dashes and either case."""
+    """The quantization in a file's name, in capitals: names use dots, dashes and either case."""
     base = filename.rpartition("/")[2]
     found: list[str] = re.findall(rf"(?:^|[-._])({_QUANT})(?=$|[-._])", base, re.IGNORECASE)
     return as_quant(found[-1]) if found else None

@@ -1,4 +1,4 @@
-"""Files that are no Phi: the chat template that the file carries, rendered without letting text into it.
+"""Files that are not Phi models: the chat template that the file carries, rendered without letting text into it.
 
 A template renders to one string, and whatever a message contains would be parsed with it. So the template is rendered
 with a random word in place of each content, and the result is split at those words: what stands between them is the

@@ -53,7 +53,7 @@ class ToolCallCollector:
                 return "".join(shown)
 
     def finish(self) -> str:
-        """Return what was held back and is no call after all."""
+        """Return what was held back and turned out not to be a tool call."""
         held, self._held = self._held, ""
         if self._state == "block":
             return self._take_block(held, closed=False)

@@ -15,7 +15,7 @@ class _Closed(Exception):  # noqa: N818 (an order, never seen outside of this mo
 
 
 class Closing:
-    """Tells the code that makes the items whether it has to stop; what that code calls and waits for may get it too."""
+    """A signal to the code that makes the items that it must stop; code that it waits for may receive it too."""
 
     def __init__(self) -> None:
         self.asked = False

@@ -147,7 +147,7 @@ class NativeProcess(EngineProcess):
 
 
 def native_build(binary: Path) -> str:
-    """The version that a ``llama-server`` tells, such as ``llama-server 6123 (a1b2c3d4)``.
+    """The version that a ``llama-server`` reports, such as ``llama-server 6123 (a1b2c3d4)``.
 
     Raises:
         NotFoundError: there is no such program.

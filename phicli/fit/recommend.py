@@ -216,7 +216,7 @@ def _choose(
 
 
 def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Machine) -> str | None:
-    """Where only a spoilt file of a model fits: with which context its usual file would; None where that is no help."""
+    """The context with which the usual file of a model would fit, where only a poor one fits; None where none does."""
     if quantisation_loss(best.candidate.quant) < SPOILT_POINTS or machine.memory is None or machine.gpus:
         return None
     own = (one for one in able if one.variant.id == best.candidate.variant.id)

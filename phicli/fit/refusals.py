@@ -1,4 +1,4 @@
-"""What is said when nothing can be recommended."""
+"""The errors for when nothing can be recommended."""
 
 from __future__ import annotations
 

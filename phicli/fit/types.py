@@ -1,4 +1,4 @@
-"""What a recommendation is made of: a request, candidates, and what is said of each."""
+"""What a recommendation is made of: a request, candidates, and the reasons for each."""
 
 from __future__ import annotations
 

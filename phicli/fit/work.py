@@ -87,7 +87,7 @@ def work_of(candidate: Candidate, kv_type: str = "f16") -> Work:
 
 
 def _matrices(candidate: Candidate) -> tuple[float, float]:
-    """Bytes of an embedding that is nothing else, and of the output matrix; from the usual types if nobody tells."""
+    """Bytes of an embedding that is nothing else, and of the output matrix; from the usual types if it is unknown."""
     shape, dimensions = candidate.shape, candidate.variant.dimensions
     if shape.embedding_bytes:
         own = float(shape.embedding_bytes)

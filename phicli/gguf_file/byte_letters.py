@@ -1,4 +1,4 @@
-"""The letters of byte-level BPE: how a vocabulary of GPT-2's kind writes bytes that are no printable character."""
+"""The letters of byte-level BPE: how a vocabulary of GPT-2's kind writes bytes that are not printable characters."""
 
 from __future__ import annotations
 

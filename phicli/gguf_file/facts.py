@@ -1,4 +1,4 @@
-"""Metadata by key, with the type that the format promises for it."""
+"""Metadata by key, with the type that the format defines for it."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ def _matrices(architecture: str, dimensions: Dimensions) -> dict[str, tuple[int,
 
 
 def type_of(tensor: RecipeTensor, dimensions: Dimensions, quant: str, *, layer: int | None = None) -> str:
-    """The type of ``tensor`` in a quantization, for example ``Q5_K``; where rows are no whole blocks, a fallback.
+    """The type of ``tensor`` in a quantization, for example ``Q5_K``; where rows are not whole blocks, a fallback.
 
     ``layer`` asks for the same tensor of another layer.
 

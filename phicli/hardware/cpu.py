@@ -48,7 +48,7 @@ def usable_processors(root: Path = ROOT) -> set[int]:
 
 
 def _numbers(text: str) -> set[int]:
-    """The members of a kernel list such as ``0-3,8``; what is no number is left out."""
+    """The members of a kernel list such as ``0-3,8``; what is not a number is left out."""
     found: set[int] = set()
     for part in text.strip().split(","):
         first, _, last = part.strip().partition("-")

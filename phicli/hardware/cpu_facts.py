@@ -79,7 +79,7 @@ def cpuinfo(text: str) -> dict[str, str]:
 
 
 def _last_level_cache(root: Path, usable: list[int]) -> int | None:
-    """The sum over the caches of the highest level that the usable processors look into; None when nobody tells."""
+    """The sum over the caches of the highest level that the usable processors look into; None when it is unknown."""
     found: dict[tuple[int, str], int] = {}
     for number in usable:
         for index in sorted((root / f"sys/devices/system/cpu/cpu{number}/cache").glob("index*")):

@@ -17,7 +17,7 @@ _V2_LIMITS: Final = ("memory.max", "memory.high")
 
 
 def available_memory(root: Path = ROOT) -> Memory | None:
-    """Memory of this machine or container, or None when nothing tells.
+    """Memory of this machine or container, or None when it is unknown.
 
     available = min(MemAvailable, limit - (used - inactive file pages)) over every level of the control groups: pages
     of files that nobody used lately are given back when memory is asked for. A limit alone is enough to know.

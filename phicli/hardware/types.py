@@ -60,7 +60,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class Bandwidth:
-    """How fast the processor reads memory, and how fast it computes; ``flops`` are multiply-adds times two a second.
+    """How fast the processor reads memory, and how fast it computes; ``flops`` are multiply-adds times two per second.
 
     ``source`` is ``probe`` (measured now), ``profile`` (of a simulated machine), ``given``, or ``assumed``.
     """

@@ -25,7 +25,7 @@ def processor_name() -> str:
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """The instruction sets that matter for speed, as far as Windows tells."""
+    """The instruction sets that matter for speed, as far as Windows reports them."""
     if sys.platform != "win32":
         return ()
     import ctypes

@@ -79,7 +79,7 @@ def _expand(text: str) -> Path:
 
 
 def _size(path: Path) -> int | None:
-    """Bytes of all parts of the model, None when one is no file."""
+    """Bytes of all parts of the model, None when one is not a file."""
     return whole_size(path) if all(part.is_file() for part in parts_of(path)) else None
 
 

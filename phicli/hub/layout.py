@@ -53,7 +53,7 @@ def repo_folders(folder: Path, problems: list[str]) -> list[Path]:
 
 
 def is_within(folder: Path, root: Path) -> bool:
-    """Whether the repository folder ``root`` really lies in the cache, with its blobs and snapshots."""
+    """Whether the repository folder ``root`` is really in the cache, with its blobs and snapshots."""
     real = Path(os.path.realpath(folder)) / root.name
     return all(os.path.realpath(root / name) == str(real / name) for name in (_BLOBS, _SNAPSHOTS))
 
@@ -92,7 +92,7 @@ def snapshots_of(root: Path, problems: list[str] | None = None) -> list[Path]:
 
 
 def snapshot_around(path: Path) -> Path | None:
-    """The snapshot folder that ``path`` lies in, of whichever cache; None for a file elsewhere."""
+    """The snapshot folder that ``path`` is in, of whichever cache; None for a file elsewhere."""
     for folder in path.parents:
         root = folder.parent.parent
         in_cache = folder.parent.name == _SNAPSHOTS and root.name.startswith(_REPO) and is_hub_repo(repo_name(root))
@@ -102,7 +102,7 @@ def snapshot_around(path: Path) -> Path | None:
 
 
 def root_of_snapshot(path: Path, folder: Path) -> Path | None:
-    """The repository's folder where ``path`` is a snapshot in the cache ``folder``, or lies in one; else None."""
+    """The repository's folder where ``path`` is a snapshot in the cache ``folder`` or is inside one; else None."""
     parts = path.relative_to(folder).parts if path.is_relative_to(folder) else ()
     inside = len(parts) >= 3 and parts[0].startswith(_REPO) and parts[1] == _SNAPSHOTS
     return folder / parts[0] if inside else None
@@ -155,7 +155,7 @@ def entries_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
 
 
 def content_of(entry: Path, root: Path) -> Path | None:
-    """Where the content of a snapshot's entry lies: under ``blobs`` or, where links cannot be made, the entry itself.
+    """Where the content of a snapshot's entry is: under ``blobs`` or, where links cannot be made, the entry itself.
 
     None when the entry is a link to another place: that is never ours. A link under ``blobs`` (huggingface_hub shares
     content between repositories that way) is not followed.

@@ -37,7 +37,7 @@ def repo_folder(folder: Path, repo: str) -> Path:
 
 
 def blob_path(folder: Path, repo: str, etag: str) -> Path:
-    """Where the content called ``etag`` lies.
+    """The path of the content called ``etag``.
 
     Raises:
         IntegrityError: the name could mean another place.

@@ -50,7 +50,7 @@ def recorded(path: Path) -> FileRecord | None:
 
 
 def record(path: Path, sha256: str, *, as_of: os.stat_result | None = None) -> None:
-    """Remember that the file at ``path`` has this hash now; not being able to is no error, only slower later.
+    """Remember that the file at ``path`` has this hash now; a failure is ignored, because it only costs time later.
 
     ``as_of`` is how the file was before it was read: one that was written to meanwhile is not remembered.
     """

@@ -49,7 +49,7 @@ class VariantDescription:
 
     @property
     def best(self) -> PublishedFile | None:
-        """The file that ``phi pull`` takes for what was asked for, as far as the catalog tells.
+        """The file that ``phi pull`` takes for what was asked for, as far as the catalog knows it.
 
         That of the recommended quantization where the first source has it, else the usual one.
         """
@@ -124,7 +124,7 @@ def on_machine(
 
 
 def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
-    """The file as its header tells; of a model in several parts the first has the dimensions, all have the weights."""
+    """What the header says; of a model in several parts the first has the dimensions, all have the weights."""
     if not shown.complete:
         return None
     shape = shape_of(read_header(shown.path), repacked=repacked)
@@ -144,7 +144,7 @@ def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
 
 
 def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:
-    """A variant that the catalog does not have, by the header of its file; one that tells no context takes any."""
+    """A variant that the catalog does not have, by the header of its file; one without a context size takes any."""
     dimensions = Dimensions(
         layers=shape.layers,
         heads=shape.heads,

@@ -30,7 +30,7 @@ class NewModel:
 
 
 def import_model(path: Path, *, name: str | None = None, on_progress: Progress = silent) -> NewModel:
-    """Take in an archive of ``phi cache export``, or register any other file where it lies; as ``name`` where given.
+    """Take in an archive of ``phi cache export``, or register any other file in place; as ``name`` where given.
 
     Raises:
         PhiError: as :func:`phicli.hub.archive.importing.import_archive` and

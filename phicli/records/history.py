@@ -228,7 +228,7 @@ def _row(entry: Entry) -> tuple[str | None, ...]:
 
 
 def _storable(text: str) -> str:
-    """``text`` as it is saved: names of files can be no text."""
+    """``text`` as it is saved: names of files may not be valid text."""
     return text.encode(errors="replace").decode()
 
 

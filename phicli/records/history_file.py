@@ -43,7 +43,7 @@ class HistoryFile:
         self._wait_s = _WAIT_S if wait_s is None else wait_s
 
     def read(self, work: Callable[[sqlite3.Connection], _Found], nothing: _Found) -> _Found:
-        """What ``work`` makes of the table; ``nothing`` where there is no file, or an empty one.
+        """What ``work`` makes of the table; ``nothing`` where the file does not exist or is empty.
 
         Raises:
             IntegrityError: the file is damaged, or no history of this version of phi.

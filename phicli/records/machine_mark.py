@@ -1,4 +1,4 @@
-"""Tells in about a millisecond whether processor, cores and engine are those of an earlier time.
+"""Checks in about a millisecond whether processor, cores and engine are those of an earlier time.
 
 Naming them takes tens of milliseconds, most of it imports, and a chat that only wants to know whether what was tuned
 still holds should not wait for that.
@@ -33,7 +33,7 @@ def machine_mark() -> str | None:
 
 
 def _processor() -> str:
-    """The facts of the first processor that do not change from moment to moment; elsewhere what the system tells."""
+    """The facts of the first processor that do not change from moment to moment; elsewhere what the system reports."""
     try:
         with _CPUINFO.open("rb") as file:
             first = file.read(_HEAD_BYTES).decode(errors="replace").split("\n\n")[0]

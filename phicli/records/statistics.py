@@ -25,7 +25,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate and where the true value lies with the ``confidence`` that was asked for.
+    """An estimate and the range of the true value with the ``confidence`` that was asked for.
 
     ``low`` and ``high`` are None where the values do not tell: there are too few of them. ``method`` names how it was
     found, in words.

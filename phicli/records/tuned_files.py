@@ -90,7 +90,7 @@ def find_tuned(
 
 
 def save_tuned(tuned: Tuned, path: Path, sha256: str | None, mark: str | None = None) -> Path:
-    """Keep ``tuned`` in place of what was kept for the same processor, whatever the build; returns the file.
+    """Save ``tuned`` in place of what was saved for the same processor, whatever the build; returns the file.
 
     ``mark`` is that of the machine on which it was found, which has to be this one.
 
@@ -112,7 +112,7 @@ def save_tuned(tuned: Tuned, path: Path, sha256: str | None, mark: str | None = 
 
 
 def mark_told(path: Path, sha256: str | None, here: Callable[[], TuningConditions] = conditions_here) -> None:
-    """Remember that a person was told that what is kept for ``path`` is stale; not being able to is no error."""
+    """Record that a person was told that the settings saved for ``path`` are stale; a failure to do so is ignored."""
     for place in _places(path, sha256):
         content = _read([place])
         if content.entries:

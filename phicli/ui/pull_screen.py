@@ -20,7 +20,7 @@ _LINE_EVERY_S = 10.0
 
 
 class PullScreen:
-    """An observer of a pull that tells a person: a bar on a terminal, now and then a line off it, all on stderr.
+    """An observer of a pull for people: a bar on a terminal, now and then a line off it, all on stderr.
 
     The bar counts bytes on disk. It starts at what was there before; speed and time left are of what arrives now.
     """
@@ -65,7 +65,7 @@ class PullScreen:
             self._status.update(text)
 
     def progress(self, done_bytes: int, total_bytes: int, resumed_from_bytes: int) -> None:
-        """Move the bar; where everything begins anew (a damaged file), so does the bar."""
+        """Move the bar; where everything starts again (a damaged file), so does the bar."""
         if self._quiet:
             self._done = done_bytes
             return

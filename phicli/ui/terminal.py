@@ -84,7 +84,7 @@ class Terminal:
             raise OSError(error.errno, error.strerror, "standard output") from error
 
     def say(self, text: str) -> None:
-        """Write one line to standard error, whatever names are in it; one that cannot be written is no error."""
+        """Write one line to standard error, whatever names are in it; one that cannot be written is not an error."""
         with contextlib.suppress(OSError):
             print(one_line(text), file=self.stderr, flush=True)
 

@@ -193,7 +193,7 @@ class _Run:
             self.watch.warn(problem)
 
     def _key(self, prepared: EvaluationPlan) -> str:
-        """Everything that replies depend on; what the memory of the moment decides is no part of it."""
+        """Everything that replies depend on; what the memory of the moment decides is not included."""
         subject, options = prepared.subject, self.options
         asked: dict[str, Any] = {
             "context": options.context_tokens,

@@ -1,4 +1,4 @@
-"""Replies kept on disk as they come, so that an evaluation goes on where it was interrupted.
+"""Replies saved to disk as they come, so that an evaluation continues where it was interrupted.
 
 One file an evaluation, named after its key: a hash of everything that the replies depend on. Its first line says what
 it is; then every sitting has a line with its settings, and every reply one. A line is written whole, with its end, and
@@ -119,7 +119,7 @@ class Journal:
             raise UsageError(message, "wait for it to end, or stop it and run this again") from None
 
     def _open(self) -> None:
-        """Read what is there and open the file for more; a file of another kind or key begins anew."""
+        """Read what is there and open the file for more; a file of another kind or key is replaced by an empty one."""
         self._remove_stale()
         content = b"" if self._restart else self._content()
         lines = content.split(b"\n")

@@ -173,7 +173,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
 def difference_interval(
     only_first: int, only_second: int, items: int, confidence: float = CONFIDENCE
 ) -> tuple[float, float]:
-    """Where the true difference of two paired shares lies, second less first, with this ``confidence``.
+    """Where the true difference of two paired shares is, second less first, with this ``confidence``.
 
     Agresti and Min, "Simple improved confidence intervals for comparing matched proportions", Statistics in Medicine
     24 (2005): Wald's interval after one half is added to each of the four counts.

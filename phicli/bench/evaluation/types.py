@@ -129,7 +129,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A reply as it is kept.
+    """A reply as it is saved.
 
     ``sitting`` counts the times the evaluation was started, from 1; ``elapsed_s`` is from the first question of that
     sitting to the end of this reply.

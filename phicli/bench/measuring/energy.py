@@ -27,7 +27,7 @@ class Counter(Protocol):
 
     @property
     def source(self) -> str:
-        """Who tells, in words."""
+        """The source of the energy counters, in words."""
 
     def joules(self) -> float | None:
         """Joules since the counter was made; None when it cannot be read any more."""
@@ -107,7 +107,7 @@ class EnergyMeter:
 
     @property
     def source(self) -> str | None:
-        """Who tells, in words; None when nobody does."""
+        """The source of the energy counters, in words; None when there is none."""
         return " and ".join(counter.source for counter in self._counters) or None
 
     def joules(self) -> float | None:

@@ -27,7 +27,7 @@ _SHORTEST_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The machine that is measured on; ``load_average`` is that of the minute before, None where nobody tells."""
+    """The machine that is measured on; ``load_average`` is that of the minute before, None when it is unknown."""
 
     cpu: Cpu
     memory: Memory | None

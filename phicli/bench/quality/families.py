@@ -1,4 +1,4 @@
-"""The quality of quantizations that were benched beside each other."""
+"""The quality of quantizations that were benchmarked together."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _LEAST_SHARE: Final = 1e-6
 
 @runtime_checkable
 class ScoringEngine(Protocol):
-    """An engine that tells probabilities."""
+    """An engine that reports probabilities."""
 
     @property
     def build(self) -> str:

@@ -10,5 +10,5 @@ TEXT: Final = "Persuasion, chapter 11"
 
 
 def passage() -> str:
-    """The text, plain ASCII: every token of it is whole characters, of which the engine tells the probabilities."""
+    """The text, plain ASCII: every token of it is whole characters, of which the engine reports the probabilities."""
     return (files("phicli") / "data" / "quality" / "persuasion.txt").read_text(encoding="ascii")

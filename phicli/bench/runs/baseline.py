@@ -1,4 +1,4 @@
-"""Runs that were kept as a baseline: finding them, refusing what is no fair comparison, and the comparison."""
+"""Runs that were saved as a baseline: finding them, refusing unfair comparisons, and the comparison."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def _kept(name: str, history: History) -> tuple[Run, ...]:
 
 
 def _complete(history: History) -> tuple[Run, ...]:
-    """The complete speed runs in ``history``, the newest first; one that cannot be understood is no candidate."""
+    """The complete speed runs in ``history``, the newest first; one that cannot be understood is not a candidate."""
     entries = history.entries(kind="run")
     if not entries:
         raise NotFoundError("--baseline last: no run has been saved yet", _FIRST)

@@ -87,7 +87,7 @@ def interruption(run: Run) -> tuple[str, ...]:
 
 
 def busy_words(run: Run) -> str | None:
-    """Words for what else the machine did while ``run`` was made, as its record tells it; None when it was idle."""
+    """Words for what else the machine did while ``run`` was made, according to its record; None when it was idle."""
     hardware = run.hardware
     threads = hardware.get("threads") or hardware.get("physical_cores") or 1
     cpu = Cpu(str(hardware.get("cpu")), hardware.get("physical_cores") or 1, threads)
@@ -96,7 +96,7 @@ def busy_words(run: Run) -> str | None:
 
 
 def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
-    """A name for each run: its model, and what else tells it from the others, as ``phi-4-mini:q8_0, 2 threads``.
+    """A name for each run: its model, and what distinguishes it from the others, as ``phi-4-mini:q8_0, 2 threads``.
 
     Work is no part of it: runs that differ in that alone have the same label.
     """

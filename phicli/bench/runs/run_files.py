@@ -80,7 +80,7 @@ def run_of(entry: Entry) -> Run:
 
 
 def _values(content: bytes, path: Path) -> Iterator[Any]:
-    """The JSON values in ``content``, which is one of them or has one a line; in any of JSON's encodings."""
+    """The JSON values in ``content``, which is one of them or has one per line; in any of JSON's encodings."""
     try:
         text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError:

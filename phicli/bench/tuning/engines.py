@@ -176,5 +176,5 @@ def _generate(engine: BenchEngine, prompt: Sequence[int], most: int) -> Done:
 
 
 def _prompt(tokens: int, turn: int) -> tuple[int, ...]:
-    """Ids without a pattern, of which the first tells turns apart; those of short ones are negative."""
+    """Ids without a pattern, of which the first distinguishes turns; those of short ones are negative."""
     return ids_after(FIRST_ID + (turn % _TURNS if turn >= 0 else turn), tokens)

@@ -76,7 +76,7 @@ class Reader:
             yield from self._line(line, at_s)
 
     def last(self, at_s: float) -> Iterator[Delta]:
-        """What is in a last line without an end; half an event is left out, as :meth:`close` tells of it.
+        """What is in a last line without an end; half an event is left out, because :meth:`close` reports it.
 
         Raises:
             EndpointError: all that came is no event: a web page, or an answer in one piece.

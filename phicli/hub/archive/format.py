@@ -123,7 +123,7 @@ def total_bytes(manifest: Manifest) -> int:
 
 
 def is_archive(path: Path) -> bool:
-    """Whether ``path`` is meant as an archive: the file begins like a tar, or is called one and is no GGUF."""
+    """Whether ``path`` is meant as an archive: the file begins like a tar, or is called one and is not a GGUF file."""
     called_one = path.suffix.lower() == ".tar"
     try:
         if not path.is_file():

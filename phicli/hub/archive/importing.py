@@ -252,7 +252,7 @@ def _check_promises(archive: Path, manifest: Manifest) -> None:
 
 
 def _check_model(source: _Content, partial: Path) -> None:
-    """Refuse what is no GGUF file, and what is not the model that the manifest says."""
+    """Refuse what is not a GGUF file, and what is not the model that the manifest says."""
     name, model = source.manifest.files[0].name, source.manifest.model
     try:
         header = read_header(partial)

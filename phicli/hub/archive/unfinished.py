@@ -128,7 +128,7 @@ def abandoned(folder: Path) -> tuple[Path, ...]:
 
 
 def remove_abandoned(folder: Path) -> None:
-    """Remove what :func:`abandoned` tells.
+    """Remove what :func:`abandoned` finds.
 
     Raises:
         OSError: it cannot be removed.

@@ -84,7 +84,7 @@ class CachedModel:
 
     @property
     def linked(self) -> bool:
-        """Whether some of its content lies elsewhere."""
+        """Whether some of its content is elsewhere."""
         return any(part.linked for part in self.parts)
 
     @property

@@ -1,4 +1,4 @@
-"""Hashes files again and compares with what was promised."""
+"""Hashes files again and compares them with the expected hashes."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def _link_everywhere(path: Path, model: CachedModel, folder: Path) -> None:
 
 
 def _seen_again(model: CachedModel) -> CachedModel:
-    """The model with the sizes and promises of its files as they are now."""
+    """The model with the sizes and expected hashes of its files as they are now."""
     parts = []
     for part in model.parts:
         try:

@@ -121,7 +121,7 @@ def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
 
 
 def _is_the_one(file: InstalledFile, source: GgufSource) -> bool:
-    """Whether a file is what ``source`` pins: by its revision, or by a content that carries the promised name."""
+    """Whether a file is what ``source`` pins: by its revision, or by a content that has the expected name."""
     if source.revision in (None, file.revision):
         return True
     promised = next((known.sha256 for known in source.files if known.filename == file.filename), None)

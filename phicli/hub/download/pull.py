@@ -217,7 +217,7 @@ class _Pull:
         self.observer.progress(before + done, self.model.size_bytes, before + resumed)
 
     def _check_kind(self, partial: Path, file: RemoteFile) -> None:
-        """Refuse what is no GGUF file, or another model than promised."""
+        """Refuse what is not a GGUF file, or a model of another architecture."""
         try:
             header = read_header(partial)
         except IntegrityError as error:

@@ -86,7 +86,7 @@ class _Growing:
         self._target = target
 
     def read_what_is_there(self, observer: Observer) -> int:
-        """Hash what an earlier attempt left, and return how many bytes that is; too much is no part of the file."""
+        """Hash what an earlier attempt left, and return its size in bytes; a file that is too large is emptied."""
         there = os.fstat(self._target.fileno()).st_size
         if there > self.file.size_bytes:
             self._target.truncate(0)

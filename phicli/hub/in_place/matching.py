@@ -1,4 +1,4 @@
-"""Tells which model of the catalog a GGUF file is: by its hash, by the name of the file, by what its header says."""
+"""Identifies the catalog model of a GGUF file: by its hash, by the name of the file, by what its header says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What a file is. ``sha256`` is None when there was no reason to hash it; ``note`` tells a person what is odd."""
+    """What a file is. ``sha256`` is None when there was no reason to hash it; ``note`` says what is odd."""
 
     header: GgufHeader
     match: Match | None
@@ -71,7 +71,7 @@ def contradicts(header: GgufHeader, variant: Variant) -> bool:
 
 
 def known_sha256(repo: str, filename: str, size_bytes: int) -> str | None:
-    """The hash that the catalog promises for a file of that size in a repository, None where it promises none."""
+    """The hash that the catalog expects for a file of that size in a repository, None where it has none."""
     for variant in catalog().variants:
         for source in variant.sources:
             for file in source.files:

@@ -1,4 +1,4 @@
-"""Gives a GGUF file a name here, wherever it lies."""
+"""Gives a GGUF file a name here, wherever it is."""
 
 from __future__ import annotations
 

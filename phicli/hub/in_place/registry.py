@@ -100,7 +100,7 @@ def imported_folder(model: RegisteredModel) -> Path | None:
 
 
 def shares_folder(model: RegisteredModel, folder: Path) -> bool:
-    """Whether the file of ``model`` really lies in ``folder``."""
+    """Whether the file of ``model`` is really in ``folder``."""
     return Path(os.path.realpath(model.path)).is_relative_to(os.path.realpath(folder))
 
 

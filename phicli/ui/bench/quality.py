@@ -43,7 +43,7 @@ def quality_sentences(qualities: Sequence[Quality], signs: Signs = _SIGNS) -> It
 
 
 def with_error(found: Estimate, signs: Signs = _SIGNS) -> str:
-    """The value and its standard error with two digits; the value alone where there is no error."""
+    """The value and its standard error with two digits; the value alone where it has no error."""
     if found.value >= _LARGE:
         return f"{found.value:.2e}"
     if found.standard_error is None:

@@ -116,7 +116,7 @@ def cells_of(entry: Entry, made: str) -> dict[str, str]:
 
 
 def _local(made_at: str) -> str:
-    """The time on this machine's clock: ``2026-11-22 21:40``; what is no time stays as it is."""
+    """The time on this machine's clock: ``2026-11-22 21:40``; what is not a time stays as it is."""
     try:
         return datetime.fromisoformat(made_at).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):

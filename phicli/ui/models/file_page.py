@@ -68,7 +68,7 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
 
 
 def _said(shown: FileDescription) -> tuple[tuple[str, str], ...]:
-    """What the file says of itself; of the model that comes with phi the catalog tells the license."""
+    """What the file says of itself; of the model that comes with phi the license is from the catalog."""
     if shown.variant is None or not shown.variant.packaged_file:
         return shown.said
     return tuple((key, shown.variant.license if key == "license" else value) for key, value in shown.said)
