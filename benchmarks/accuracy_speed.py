@@ -225,7 +225,7 @@ def main() -> None:
     parser.add_argument("--held-out", action="store_true", help="also Q5_K_M, Q6_K, and decoding at a depth of 4k")
     parser.add_argument("--models", nargs="*", choices=list(SHAPES), default=list(SHAPES), help="only these")
     parser.add_argument("--quants", nargs="*", default=[], help="only these")
-    parser.add_argument("--keep", type=Path, help="a file of rows that were found before; the new ones are added")
+    parser.add_argument("--keep", type=Path, help="a file of rows that were found before; the new models are added")
     options = parser.parse_args()
     chosen = [
         case

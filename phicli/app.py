@@ -56,7 +56,7 @@ class _Root(LazyGroup):
 app = typer.Typer(
     name="phi",
     cls=_Root,
-    help="Pick, download, run and measure Microsoft's Phi language models on the machine at hand.",
+    help="Pick, download, run and measure Microsoft's Phi language models on your own machine.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=context_settings(),
@@ -81,7 +81,7 @@ def _root(
     ] = False,
     profile: Profile = None,
 ) -> None:
-    """Pick, download, run and measure Microsoft's Phi language models on the machine at hand."""
+    """Pick, download, run and measure Microsoft's Phi language models on your own machine."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -164,17 +164,19 @@ def _usage(command: str, error: typer.TyperException) -> UsageError:
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
     what = "a prompt" if command in ("phi", "chat") else "a value" if command == "config set" else ""
-    dash = f"; {what} that begins with - goes after --" if what else ""
+    dash = f"; put -- before {what} that begins with -" if what else ""
     return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{dash}")
 
 
 def _from_system(error: OSError) -> PhiError:
     where = f": {error.filename}" if error.filename else ""
     if error.errno == errno.ENAMETOOLONG:
-        return UsageError(f"the name is too long{where[:100]}", "check what is typed there")
+        return UsageError(f"the name is too long{where[:100]}", "check the name for a typing error")
     if is_disk_full(error):
         return disk_full(after=where)
-    return PhiError(f"the system refuses: {reason_of(error)}{where}", "check the path and its permissions")
+    return PhiError(
+        f"the operating system reported an error: {reason_of(error)}{where}", "check the path and its permissions"
+    )
 
 
 def _bug(error: Exception) -> PhiError:

@@ -55,7 +55,10 @@ def test_a_full_disk_and_a_full_quota_are_the_same_to_people() -> None:
         (disk_full(), "the disk is full"),
         (disk_full("/cache"), "the disk of /cache is full"),
         (disk_full(after=": standard output"), "the disk is full: standard output"),
-        (disk_full("a.svg", before="there is no plot: "), "there is no plot: the disk of a.svg is full"),
+        (
+            disk_full("a.svg", before="the plot was not written: "),
+            "the plot was not written: the disk of a.svg is full",
+        ),
     ],
 )
 def test_words_for_a_full_disk(error: Exception, message: str) -> None:

@@ -103,7 +103,7 @@ class SpecialTokens:
         if token_id is None:
             raise IntegrityError(
                 f"the vocabulary of this file has no special token {literal}, which its prompt format needs",
-                "the file is not what it says it is: pull it again, or name another one",
+                "the file does not contain the model it claims to be: download it again, or use another file",
             )
         return token_id
 

@@ -168,4 +168,4 @@ class EnginesSideBySide:
 
 
 def _closed() -> EngineDiedError:
-    return EngineDiedError("the model was closed: it answers no more questions", "open it again")
+    return EngineDiedError("the model was closed and can no longer answer", "open it again")

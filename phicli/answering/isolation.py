@@ -43,7 +43,7 @@ class CrashIsolation:
                 self._crashes += 1
                 if self._crashes < _MOST_CRASHES:
                     raise EngineError(error.message, error.hint) from error
-                message = f"the engine crashed at {self._crashes} questions in a row; the last time: {error.message}"
+                message = f"the engine crashed on {self._crashes} questions in a row; the last error: {error.message}"
                 raise EngineDiedError(message, error.hint, data=error.data) from error
 
     def _answered(self, answer: Answer) -> Answer:

@@ -20,7 +20,7 @@ from phicli.hardware.threads import notice_threads
 from phicli.records.history import History, entry_of
 from phicli.records.run import Run
 
-_SHOWN = "what was measured until then is shown"
+_SHOWN = "the measurements made so far are shown"
 
 
 @dataclass(slots=True)
@@ -66,9 +66,7 @@ def _keep(found: BenchFindings) -> None:
     try:
         found.warnings = keep(found.runs)
     except KeyboardInterrupt:
-        found.failure = UserInterruptError(
-            "interrupted", "what was measured is shown, but maybe not all of it is saved"
-        )
+        found.failure = UserInterruptError("interrupted", "the measurements are shown, but some may not be saved")
 
 
 def keep(runs: Sequence[Run]) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
 
-_IN_BLOCKS = "not all can stay loaded side by side: each is loaded twice, in turn, for half of its repetitions"
-_NO_GPU = "the engine finds no graphics processor here: all layers stay on the processor, whatever --gpu-layers says"
+_IN_BLOCKS = "not all models fit into memory together: each is loaded twice, in turn, for half of its repetitions"
+_NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
 
 
 def plan_for(

@@ -38,17 +38,17 @@ def subjects(
         found = [_located(locate(name), engine) for name in models]
     else:
         found = [_installed(model, engine) for model in installed_models(catalog()) if _runs_here(model)]
-        say(f"measuring what is installed: {', '.join(one.model for one in found)}" if found else _NOTHING)
+        say(f"measuring the installed models: {', '.join(one.model for one in found)}" if found else _NOTHING)
         found = found or [_located(locate(TOY), engine)]
     chosen: dict[tuple[Path, str | None], Subject] = {}
     for one in found:
         first = chosen.setdefault((one.path.resolve(), one.quant), one)
         if first is not one:
-            say(f"{one.model} is the same file as {first.model} before it: it is measured once")
+            say(f"{one.model} is the same file as {first.model}: it is measured once")
     return tuple(chosen.values())
 
 
-_NOTHING = f"no model is installed: measuring {TOY}, which shows that the engine works and proves nothing about speed"
+_NOTHING = f"no model is installed: measuring {TOY}, a toy model that shows only whether the engine works"
 
 
 def _runs_here(model: InstalledModel) -> bool:

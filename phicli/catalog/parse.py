@@ -58,7 +58,7 @@ def _variant(entry: Any, prompts: Mapping[str, str]) -> Variant:
     prompt = entry.get("system_prompt")
     if isinstance(prompt, str):
         if prompt not in prompts:
-            raise bad(where, f"system_prompt = {prompt!r}: there is no such text in [system_prompts]")
+            raise bad(where, f"system_prompt = {prompt!r}: not found in [system_prompts]")
         entry = {**entry, "system_prompt": prompts[prompt]}
     return _make(Variant, entry, where)
 
@@ -117,7 +117,7 @@ def _texts(value: Any, where: str, key: str) -> Mapping[str, str]:
 
 def _text(value: Any, where: str, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise bad(where, f"{key} = {value!r} is not a text")
+        raise bad(where, f"{key} = {value!r} is not a string")
     return value
 
 

@@ -32,7 +32,7 @@ def resolve(name: str, within: Catalog | None = None) -> Selection:
     known = _names(within or catalog())
     variant = known.get(squash(wanted))
     if variant is None:
-        raise NotFoundError(f"there is no model called {name!r}", _suggest(wanted, known))
+        raise NotFoundError(f"model {name!r} not found", _suggest(wanted, known))
     return Selection(variant, _quant(variant, quant) if ":" in name else None)
 
 
@@ -44,9 +44,7 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = (
-            f"more about it: phi show {variant.id}; of the family, this runs here: {THIS_COMMAND} {_instead(variant)}"
-        )
+        hint = f"more about it: phi show {variant.id}; a model that runs here: {THIS_COMMAND} {_instead(variant)}"
         raise UnsupportedModelError(message, hint)
 
 
@@ -73,7 +71,8 @@ def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
     require_runnable(variant)
     if not variant.sources and not variant.packaged_file:
         raise NotFoundError(
-            f"no repository with GGUF files of {variant.id} is known", "name one of the hub: phi pull OWNER/REPO:QUANT"
+            f"no repository with GGUF files of {variant.id} is known",
+            "give a repository of the hub: phi pull OWNER/REPO:QUANT",
         )
     return variant, variant.sources
 
@@ -115,12 +114,12 @@ def _quant(variant: Variant, quant: str) -> str:
         return written
     message = f"{variant.id} has no quantization {quant!r}"
     if not variant.runs_here:
-        raise NotFoundError(message, f"it has no GGUF files; what can run it: phi show {variant.id}")
+        raise NotFoundError(message, f"it has no GGUF files; see what can run it: phi show {variant.id}")
     if not by_squashed:
-        there = f"there is only {PACKAGED_QUANT}; " if variant.packaged_file else ""
+        there = f"the only one is {PACKAGED_QUANT}; " if variant.packaged_file else ""
         raise NotFoundError(message, f"{there}leave it out: {THIS_COMMAND} {variant.id}, or see: phi show {variant.id}")
     command = f"{THIS_COMMAND} {variant.id}:{_closest(quant, variant.quants).lower()}"
-    hint = f"there is {', '.join(variant.quants)}. Try: {command}, or see them all: phi show {variant.id}"
+    hint = f"it has {', '.join(variant.quants)}; try: {command}, or see all files: phi show {variant.id}"
     raise NotFoundError(message, hint)
 
 
@@ -144,8 +143,8 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     close += get_close_matches(start, known, n=5, cutoff=0.6)
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
-        return f"see which there are: phi list; one needs no download: {THIS_COMMAND} tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Then: {THIS_COMMAND} {ids[0]}. All of them: phi list"
+        return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
+    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
 
 
 def _instead(variant: Variant) -> str:

@@ -11,9 +11,9 @@ from phicli.chat.session import ChatSession
 from phicli.errors import PhiError
 
 COMMANDS = {
-    "/help": "what can be typed here",
+    "/help": "list the commands",
     "/system": "show the system message; /system TEXT sets it and starts over; /system - removes it",
-    "/clear": "forget the conversation, keep the system message",
+    "/clear": "clear the conversation, keep the system message",
     "/exit": "leave (also /bye, /quit, Ctrl-D)",
 }
 _LEAVE = {"/exit", "/bye", "/quit"}
@@ -86,23 +86,23 @@ def _obey(line: str, session: ChatSession, screen: ReplScreen) -> bool:
     if command == "/help":
         width = max(map(len, COMMANDS))
         screen.tell("\n".join(f"{name:<{width}}  {what}" for name, what in COMMANDS.items()))
-        screen.tell("Ctrl-C stops an answer; anything else is sent to the model, //… as /…")
+        screen.tell("Ctrl-C stops an answer; to send a message that begins with /, type //")
     elif command == "/clear":
         session.clear()
-        screen.tell("the conversation is forgotten")
+        screen.tell("the conversation was cleared")
     elif command == "/system":
         _system(rest.strip(), session, screen)
     else:
         near = difflib.get_close_matches(command, [*COMMANDS, *_LEAVE], n=1)
         screen.tell(
-            f"there is no {command}" + (f"; did you mean {near[0]}?" if near else "; /help lists what there is")
+            f"unknown command: {command}" + (f"; did you mean {near[0]}?" if near else "; see all commands: /help")
         )
     return True
 
 
 def _system(text: str, session: ChatSession, screen: ReplScreen) -> None:
     if not text:
-        screen.tell(session.system or "there is no system message; /system TEXT sets one")
+        screen.tell(session.system or "no system message is set; to set one: /system TEXT")
         return
     session.system = None if text == "-" else text
     session.clear()

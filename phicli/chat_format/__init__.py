@@ -40,4 +40,4 @@ def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
             return QuestionAnswer()
         case "plain":
             return Plain(reasoning=reasoning)
-    raise ValueError(f"unknown prompt format {name!r}; known are {', '.join(FORMAT_NAMES)}")
+    raise ValueError(f"unknown prompt format {name!r}; the formats are {', '.join(FORMAT_NAMES)}")

@@ -34,7 +34,8 @@ class Completion:
         refuse_tools(self.name, messages, tools)
         if any(message.role == "system" and message.content for message in messages):
             raise UsageError(
-                "this model continues text and takes no system message", "put it into the prompt and leave out --system"
+                "this is a base model, which does not support a system message",
+                "put it into the prompt and leave out --system",
             )
         text = ""
         for message in messages:

@@ -21,8 +21,8 @@ def refuse_tools(format_name: str, messages: Sequence[Message], tools: str | Non
     if tools is None and not any(message.role == "tool" or message.tool_calls for message in messages):
         return
     raise UsageError(
-        f"the prompt format {format_name} has no place for tools",
-        "a model that calls functions is phi-4-mini: phi chat phi-4-mini",
+        f"the prompt format {format_name} does not support tools",
+        "phi-4-mini supports tool calls: phi chat phi-4-mini",
     )
 
 

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from typing import Final
 
 SUMMARIES: Final = {
-    "recommend": "Say which model fits this machine, how fast it will be, and which to take.",
-    "list": "List the models of the family: what they are, what they need, which are here.",
-    "show": "Show everything about a model, or about a GGUF file.",
+    "recommend": "Recommend models that fit this machine, with their memory use and expected speed.",
+    "list": "List the Phi models: size, strengths, and which are installed.",
+    "show": "Show the details of a model or a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",
-    "chat": "Ask a model once, or talk to it when there is no prompt and this is a terminal.",
-    "bench": "Measure how fast models or an endpoint run, and compare.",
-    "eval": "Ask models questions whose answers a program can check, and count the right ones.",
-    "autotune": "Find the fastest engine settings for a model on this machine; phi chat uses them from then on.",
-    "runs": "List, show, export and remove what was measured.",
+    "chat": "Ask a model one question, or start a conversation when no prompt is given.",
+    "bench": "Measure and compare the speed of models or of an endpoint.",
+    "eval": "Measure the accuracy of models on a set of questions.",
+    "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
+    "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
-    "cache": "See and check what is on disk; bring in files that are already there.",
-    "config": "Show and change settings: your own defaults for the options of all commands.",
+    "cache": "Manage model files on disk: list, verify, remove, import and export them.",
+    "config": "Show and change settings: your own defaults for command options.",
 }
 """Command to the first line of its help, in the order in which they are listed."""
 
@@ -29,30 +29,30 @@ ALIASES: Final = {"run": "chat", "ls": "list", "info": "show"}
 """What people type too; not listed."""
 
 CACHE_SUMMARIES: Final = {
-    "list": "List the files of models on disk: size, last use, verified or not.",
-    "verify": "Hash files again and compare with what was promised.",
+    "list": "List the model files on disk: size, last use, and whether they are verified.",
+    "verify": "Hash model files and compare them with the expected hashes.",
     "prune": "Remove partial downloads and superseded revisions.",
-    "dir": "Print the folder of the cache.",
-    "import": "Use a GGUF file where it lies, or take in an archive made by export.",
-    "scan": "Find the models of Ollama and LM Studio and use them in place.",
-    "export": "Write a model into an archive that a machine without a network can import.",
+    "dir": "Print the path of the cache folder.",
+    "import": "Register a GGUF file in place, or import an archive made by phi cache export.",
+    "scan": "Find the models of Ollama and LM Studio and register them in place.",
+    "export": "Write a model to an archive, to import it on a machine without a network.",
 }
 """The same for ``phi cache``."""
 
 RUNS_SUMMARIES: Final = {
     "list": "List the saved runs.",
-    "show": "Show everything about one run.",
-    "export": "Write runs into a file, or to standard output.",
-    "rm": "Remove runs from the history.",
+    "show": "Show the details of one run.",
+    "export": "Write runs to a file or to standard output.",
+    "rm": "Remove saved runs.",
 }
 """The same for ``phi runs``."""
 
 CONFIG_SUMMARIES: Final = {
-    "list": "List the settings that are set, their values, and where these come from.",
+    "list": "List the current settings with their values and sources.",
     "get": "Print the current value of a setting.",
-    "set": "Give a setting a value.",
+    "set": "Set the value of a setting.",
     "unset": "Remove a setting from the settings file.",
-    "edit": "Open the settings file in an editor, and check it afterwards.",
+    "edit": "Open the settings file in an editor, then check it.",
     "path": "Print the path of the settings file.",
 }
 """The same for ``phi config``."""
@@ -68,11 +68,11 @@ GROUP_ALIASES: Final = {"ls": "list"}
 """What people type too, in every group."""
 
 SHARED_SETTINGS: Final = {
-    "model": "Model to use when none is named.",
-    "threads": "Threads [default: the physical cores].",
-    "context": "Context size in tokens [default: each command decides].",
-    "kv_type": "Type of the KV cache: f16, q8_0 or q4_0 [default: each command decides].",
-    "gpu_layers": "Layers on the GPU [default: the engine decides].",
+    "model": "Model to use when none is given.",
+    "threads": "Number of threads [default: number of physical cores].",
+    "context": "Context size in tokens [default: depends on the command].",
+    "kv_type": "KV cache type: f16, q8_0 or q4_0 [default: depends on the command].",
+    "gpu_layers": "Number of layers on the GPU [default: chosen by the engine].",
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 

@@ -18,26 +18,26 @@ def autotune(
     models: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Names as for phi chat. With --reset none means all.",
+            help="Models, named as for phi chat. With --reset, no name means all models.",
             autocompletion=complete_model,
             show_default=False,
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Take one minute per model instead of three.")] = False,
-    reset: Annotated[bool, typer.Option("--reset", help="Forget the settings that were found.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Spend one minute per model instead of three.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Delete the saved settings.")] = False,
     *,
     settings: Any,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find the fastest engine settings for a model on this machine; phi chat uses them from then on."""
+    """Find the fastest engine settings for a model, and save them for phi chat."""
     from phicli.bench.tuning import autotune as tuning
     from phicli.ui.bench.progress import measuring
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 
     values = engine_grid(settings)
     if reset and any(was_typed(ctx, name) for name in ("quick", *(field.parameter for field in FIELDS.values()))):
-        raise UsageError("--reset only forgets what was found", "leave the other options out")
+        raise UsageError("--reset cannot be combined with other options", "leave out the other options")
     with measuring(quiet=quiet) as (terminal, line):
         if reset:
             print_forgotten(terminal, tuning.forget(models or ()), as_json=as_json)

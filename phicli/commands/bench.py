@@ -37,40 +37,46 @@ def bench(
     ctx: typer.Context,
     models: Models = None,
     prompt_tokens: Annotated[
-        _Text, typer.Option("--prompt-tokens", "-p", help="Prompt length; 0 leaves it out [default: 512].")
+        _Text,
+        typer.Option(
+            "--prompt-tokens", "-p", help="Prompt length in tokens, e.g. 512 or 128,512; 0 skips it [default: 512]."
+        ),
     ] = None,
     tokens: Annotated[
-        _Text, typer.Option("--tokens", "-n", help="Tokens to generate; 0 leaves it out [default: 128].")
+        _Text, typer.Option("--tokens", "-n", help="Tokens to generate, e.g. 128 or 64,128; 0 skips it [default: 128].")
     ] = None,
     depth: Annotated[
-        _Text, typer.Option("--depth", "-d", help="Tokens in the context before that [default: 0].")
+        _Text, typer.Option("--depth", "-d", help="Tokens already in the context, e.g. 0 or 0,4096 [default: 0].")
     ] = None,
     repeat: Annotated[
         int | None, typer.Option("--repeat", "-r", min=1, max=1000, help="Repetitions after a warm-up [default: 5].")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer tokens and repetitions: a first number soon.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Use fewer tokens and repetitions, for a quick first result.")
+    ] = False,
     context: Annotated[
-        int | None, typer.Option("--context", "-c", min=32, help="Context size to load with [default: what is needed].")
+        int | None,
+        typer.Option("--context", "-c", min=32, help="Context size in tokens [default: as large as needed]."),
     ] = None,
     *,
     settings: Any,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
-        bool, typer.Option("--quality/--no-quality", help="Compare answers too where quants of one model meet.")
+        bool,
+        typer.Option("--quality/--no-quality", help="Also compare the answers of several quantizations of a model."),
     ] = True,
     baseline: Annotated[
-        _Text, typer.Option("--baseline", help="Compare with a saved run: a file, last, or a run's id.")
+        _Text, typer.Option("--baseline", help="Compare with a saved run: a file, a run id, or last.")
     ] = None,
     fail_below: Annotated[
-        float | None, typer.Option("--fail-below", help="Exit 9 below this share of the baseline's speed, e.g. 0.95.")
+        float | None,
+        typer.Option("--fail-below", help="Exit with code 9 below this share of the baseline's speed, e.g. 0.95."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare with a baseline recorded under different conditions.")
     ] = False,
-    plot: Annotated[
-        Path | None, typer.Option("--plot", help="Draw tokens per second into a .svg or .png file.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option("--plot", help="Plot tokens per second to a .svg or .png file.")] = None,
     url: Annotated[
         _Text,
         typer.Option(
@@ -78,10 +84,10 @@ def bench(
         ),
     ] = None,
     concurrency: Annotated[
-        _Text, typer.Option("--concurrency", help="Requests at a time to an endpoint [default: 1].")
+        _Text, typer.Option("--concurrency", help="Concurrent requests to an endpoint, e.g. 1,2,4 [default: 1].")
     ] = None,
     requests: Annotated[
-        int | None, typer.Option("--requests", min=1, max=10000, help="Requests at each concurrency.")
+        int | None, typer.Option("--requests", min=1, max=10000, help="Number of requests at each concurrency level.")
     ] = None,
     eval_set: Annotated[  # noqa: ARG001 (refused)
         _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=moved("--eval", "phi eval"))
@@ -95,7 +101,7 @@ def bench(
     markdown: Markdown = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how fast models or an endpoint run, and compare."""
+    """Measure and compare the speed of models or of an endpoint."""
     from phicli.commands.bench_options import Lengths, bench_options, endpoint_in, endpoint_options, refuse
     from phicli.commands.bench_subjects import bench_endpoint, bench_models
 
@@ -103,7 +109,7 @@ def bench(
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
     endpoint = endpoint_in(models or (), url)
     if endpoint is not None:
-        refuse(ctx, _ONLY_MODELS, "has no meaning for an endpoint")
+        refuse(ctx, _ONLY_MODELS, "cannot be used with an endpoint")
         asked = endpoint_options(ctx, endpoint, lengths, concurrency, requests)
         return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")

@@ -34,7 +34,7 @@ class Lengths:
         prompt = numbers(self.prompt_tokens, "--prompt-tokens") or ((QUICK_PROMPT,) if self.quick else (512,))
         generated = numbers(self.tokens, "--tokens") or ((QUICK_TOKENS,) if self.quick else (128,))
         if prompt == generated == (0,):
-            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave one of them out")
+            raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave out one of them")
         return prompt, generated
 
 
@@ -76,7 +76,7 @@ def _how_many(ctx: Any, requests: int | None, repeat: int | None) -> tuple[int |
     if not was_typed(ctx, "repeat"):
         return requests, None
     if was_typed(ctx, "requests"):
-        raise UsageError("--requests and --repeat both say how many requests there are", "leave one of them out")
+        raise UsageError("--requests and --repeat both set the number of requests", "leave out one of them")
     return None, repeat
 
 
@@ -91,9 +91,13 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
         return None
     names = [word for word in models if "://" not in word]
     if len(addresses) > 1:
-        raise UsageError("one endpoint is measured at a time", f"measure {addresses[1]} with a command of its own")
+        raise UsageError(
+            "only one endpoint can be measured at a time", f"measure {addresses[1]} with a separate command"
+        )
     if len(names) > 1:
-        raise UsageError("an endpoint is measured with one model", f"measure {names[1]} with a command of its own")
+        raise UsageError(
+            "an endpoint can be measured with only one model", f"measure {names[1]} with a separate command"
+        )
     return addresses[0], names[0] if names else ""
 
 

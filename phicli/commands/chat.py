@@ -44,9 +44,9 @@ def chat(
     ctx: typer.Context,
     model: Model = None,
     prompt: Annotated[
-        list[str] | None, typer.Argument(help="What to ask; - reads it from standard input.", show_default=False)
+        list[str] | None, typer.Argument(help="Question to ask; - reads it from standard input.", show_default=False)
     ] = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="The system message.")] = None,
+    system: Annotated[str | None, typer.Option("--system", "-s", help="System message.")] = None,
     temperature: Annotated[
         float | None,
         typer.Option(
@@ -55,29 +55,42 @@ def chat(
     ] = None,
     top_p: Annotated[
         float | None,
-        typer.Option("--top-p", callback=within_limits, help="Keep the likeliest tokens up to this total probability."),
+        typer.Option(
+            "--top-p",
+            callback=within_limits,
+            help="Sample from the likeliest tokens up to this total probability, e.g. 0.9.",
+        ),
     ] = None,
     top_k: Annotated[
-        int | None, typer.Option("--top-k", callback=within_limits, help="Keep this many tokens; 0 keeps all.")
+        int | None,
+        typer.Option(
+            "--top-k", callback=within_limits, help="Sample from this many of the likeliest tokens; 0 means all."
+        ),
     ] = None,
     min_p: Annotated[
-        float | None, typer.Option("--min-p", callback=within_limits, help="Drop tokens below this share of the best.")
+        float | None,
+        typer.Option(
+            "--min-p",
+            callback=within_limits,
+            help="Ignore tokens below this share of the best token's probability, e.g. 0.05.",
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", callback=within_limits, help="Random seed for sampling.")
     ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum tokens of an answer.")
+        int | None,
+        typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum number of tokens in the answer."),
     ] = None,
     context: Context = None,
     *,
     settings: Any,
     as_json: Json = False,
-    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer when it is complete.")] = False,
-    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Do not read standard input beside a prompt.")] = False,
+    no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
+    no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask a model once, or talk to it when there is no prompt and this is a terminal."""
+    """Ask a model one question, or start a conversation when no prompt is given."""
     from phicli.commands.configured import value_set
     from phicli.commands.conversation import Conversation, hold
     from phicli.plan.chat_options import ChatOptions

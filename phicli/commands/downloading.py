@@ -41,7 +41,7 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         print_result(terminal, "pull", data)
     elif plan.present is not None:
-        terminal.write_line(f"{request.name} is there already: {plan.present.path}")
+        terminal.write_line(f"{request.name} is already downloaded: {plan.present.path}")
     else:
         for file in data["files"]:
             terminal.write_line(f"{file['size_bytes']:>14}  {data['repo']}  {file['filename']}")
@@ -72,10 +72,10 @@ def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:
         return request
     from phicli.plan.recommend_here import quant_for
 
-    screen.phase("looking at this machine")
+    screen.phase("checking this machine")
     quant = quant_for(variant, screen.notice)
     if quant is None:
-        screen.notice(f"no file of {variant.id} fits into this machine's memory as it is now: phi recommend --all")
+        screen.notice(f"no file of {variant.id} fits into the memory available now; see what fits: phi recommend --all")
     return replace(request, preferred_quant=quant)
 
 
@@ -85,5 +85,5 @@ def _run(plan: PullPlan, screen: PullScreen) -> PullResult:
         return pull(plan, screen)
     except KeyboardInterrupt:
         kept = screen.kept(plan)
-        again = f"{plan.request.command} goes on there" if kept else ""
+        again = f"to continue: {plan.request.command}" if kept else ""
         raise UserInterruptError(f"interrupted; {kept}" if kept else "interrupted", again) from None

@@ -26,12 +26,14 @@ class EngineOption:
 
 
 ENGINE_OPTIONS: Final = (
-    EngineOption("threads", "Threads [default: the physical cores].", ("chat", *_MEASURING), "-t"),
-    EngineOption("batch_tokens", "Tokens of a prompt per batch [default: 128].", short="-b"),
-    EngineOption("kv_type", "Type of the KV cache: f16, q8_0 or q4_0 [default: f16].", ("chat", *_MEASURING)),
-    EngineOption("flash_attention", "auto, on or off [default: auto]."),
-    EngineOption("repack", "Repack the weights for the processor: on or off."),
-    EngineOption("gpu_layers", "Layers on the GPU [default: the engine decides].", ("chat", "bench", "eval")),
+    EngineOption("threads", "Number of threads [default: number of physical cores].", ("chat", *_MEASURING), "-t"),
+    EngineOption("batch_tokens", "Prompt tokens per batch [default: 128].", short="-b"),
+    EngineOption("kv_type", "KV cache type: f16, q8_0 or q4_0 [default: f16].", ("chat", *_MEASURING)),
+    EngineOption("flash_attention", "Flash attention: auto, on or off [default: auto]."),
+    EngineOption("repack", "Repack the weights for the processor: on or off [default: depends on the command]."),
+    EngineOption(
+        "gpu_layers", "Number of layers on the GPU [default: chosen by the engine].", ("chat", "bench", "eval")
+    ),
 )
 
 
@@ -81,7 +83,7 @@ def _parameter(row: EngineOption, *, several: bool) -> inspect.Parameter:
     number = field.kind if isinstance(field.kind, Whole) and not several else None
     flags = [field.option, *([row.short] if row.short else [])]
     limits = {"min": max(number.least, 0), "max": number.most} if number else {}
-    text = f"{row.help} Several are measured in turn: 1,2,4." if several and row.field == "threads" else row.help
+    text = f"{row.help} Separate several with commas, e.g. 1,2,4." if several and row.field == "threads" else row.help
     kind: Any = (int if number else str) | None
     check = None if number else _check_of(field, several=several)
     option = typer.Option(*flags, help=text, callback=check, **limits)  # type: ignore[arg-type]

@@ -35,20 +35,27 @@ def eval_(
     question_set: Annotated[
         str | None,
         typer.Option(
-            "--set", help="Questions: arithmetic, instructions, or a .jsonl file.", autocompletion=complete_set
+            "--set", help="Question set: arithmetic, instructions, or a .jsonl file.", autocompletion=complete_set
         ),
     ] = None,
     max_tokens: Annotated[
         int | None,
-        typer.Option("--max-tokens", "-n", min=1, help="Maximum tokens of a reply [default: 256; 2048 for reasoning]."),
+        typer.Option(
+            "--max-tokens",
+            "-n",
+            min=1,
+            help="Maximum number of tokens in a reply [default: 256; 2048 for reasoning models].",
+        ),
     ] = None,
     context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
     *,
     settings: Any,
     engine: Engine = None,
     llama_server: LlamaServer = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only the first questions.")] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Ask all questions again.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only this many questions.")] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Discard saved replies and ask all questions again.")
+    ] = False,
     seed: Annotated[
         int, typer.Option("--seed", min=0, max=2**32 - 2, help="Random seed for sampling and confidence intervals.")
     ] = 1,
@@ -58,7 +65,7 @@ def eval_(
     markdown: Markdown = False,
     quiet: Quiet = False,
 ) -> None:
-    """Ask models questions whose answers a program can check, and count the right ones."""
+    """Measure the accuracy of models on a set of questions."""
     from phicli.bench.evaluation.evaluate import evaluate_models
     from phicli.bench.evaluation.preparing import EvalOptions
     from phicli.engine.settings import read_asked

@@ -83,12 +83,12 @@ def taken(parameter: Any, value: Any, read: Callable[[Any], Any], *, from_file: 
     try:
         return read(as_typed(parameter, value, from_file=from_file))
     except PhiError as error:
-        raise UsageError(f"is not possible: {error.message}", error.hint) from None
+        raise UsageError(f"is not valid: {error.message}", error.hint) from None
     except (ValueError, typer.BadParameter) as error:
         said = getattr(error, "message", "")
         is_text = parameter.type_descriptor.annotation not in (bool, int, float)
         raise UsageError(
-            f"is not possible: {said}" if is_text and said else f"is not {what_it_takes(parameter)}"
+            f"is not valid: {said}" if is_text and said else f"is not {what_it_takes(parameter)}"
         ) from None
 
 
@@ -104,7 +104,7 @@ def what_it_takes(parameter: Any) -> str:
         return "true or false"
     if kind in (int, float):
         return ("a whole number" if kind is int else "a number") + _limits(parameter)
-    return "a list of texts" if takes_several(parameter) else "a text"
+    return "a list of strings" if takes_several(parameter) else "a string"
 
 
 def _limits(parameter: Any) -> str:

@@ -49,7 +49,7 @@ def _unknown(
 
 def _remedy(name: str, known: Collection[str], table: str) -> str:
     if name.replace("-", "_") in TYPED_EACH_TIME:
-        return f"--{name.replace('_', '-')} is typed each time"
+        return f"--{name.replace('_', '-')} can be given only on the command line"
     if name in ALIASES and ALIASES[name] in known:
         return f"did you mean {ALIASES[name]}?"
-    return did_you_mean(name, known, table) or "every key: phi config list --all"
+    return did_you_mean(name, known, table) or "see all settings: phi config list --all"

@@ -10,14 +10,16 @@ from phicli.commands.options import Json
 
 
 def list_(
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Also those that cannot run here.")] = False,
-    only_installed: Annotated[bool, typer.Option("--installed", help="Only those on this machine.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", "-a", help="Also list models that cannot run on this machine.")
+    ] = False,
+    only_installed: Annotated[bool, typer.Option("--installed", help="List only models on this machine.")] = False,
     family: Annotated[
-        str | None, typer.Option("--family", help="Only one family, such as phi-3.5.", show_default=False)
+        str | None, typer.Option("--family", help="List only one family, e.g. phi-3.5.", show_default=False)
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the models of the family: what they are, what they need, which are here."""
+    """List the Phi models: size, strengths, and which are installed."""
     from phicli.plan.overview import overview
     from phicli.ui.envelope import print_result
     from phicli.ui.terminal import Terminal

@@ -22,8 +22,8 @@ def complete_model(incomplete: str) -> list[str]:
 Model = Annotated[
     str | None,
     typer.Argument(
-        help="tiny-phi, a name such as phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file. "
-        "Default: the setting model, else the last one used.",
+        help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file "
+        "[default: the setting model, else the last model used].",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         show_default=False,
@@ -46,8 +46,8 @@ def models_of_this_machine(ctx: typer.Context, value: list[str] | None) -> list[
 Models = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Names as for phi chat; several are compared, in turn. "
-        "Default: the setting model, else what is installed.",
+        help="Models, named as for phi chat; several are compared "
+        "[default: the setting model, else all installed models].",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         callback=models_of_this_machine,
@@ -56,16 +56,19 @@ Models = Annotated[
     ),
 ]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help=f"{' or '.join(ENGINES)}, or both in turn [default: {DEFAULT_ENGINE}].")
+    str | None,
+    typer.Option(
+        "--engine", help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}]."
+    ),
 ]
 LlamaServer = Annotated[
-    Path | None, typer.Option("--llama-server", help=f"The {LLAMA_SERVER} program [default: the one on PATH].")
+    Path | None, typer.Option("--llama-server", help=f"Path of the {LLAMA_SERVER} program [default: the one on PATH].")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
-Csv = Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notices or reasoning on standard error.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress, notices and reasoning.")]
 Context = Annotated[
     int | None,
     typer.Option("--context", "-c", min=32, help="Maximum context size in tokens."),
@@ -81,7 +84,7 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     formats = {"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}
     asked = [name for name, wanted in formats.items() if wanted]
     if len(asked) > 1:
-        raise UsageError(f"--{asked[0]} and --{asked[1]} exclude each other", "leave one of them out")
+        raise UsageError(f"--{asked[0]} and --{asked[1]} cannot be used together", "leave out one of them")
     return asked[0] if asked else "text"
 
 

@@ -26,7 +26,7 @@ def complete_profile(incomplete: str) -> list[str]:
 
 Profile = Annotated[
     str | None,
-    typer.Option("--profile", help="Use this profile of the settings.", autocompletion=complete_profile),
+    typer.Option("--profile", help="Use this settings profile.", autocompletion=complete_profile),
 ]
 
 

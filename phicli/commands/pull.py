@@ -13,19 +13,20 @@ def pull(
     model: Annotated[
         str,
         typer.Argument(
-            help="phi-4-mini, phi-4-mini:q5_k_m, owner/repo, owner/repo:QUANT or owner/repo:FILE.gguf.",
+            help="Model: phi-4-mini, phi-4-mini:q5_k_m, owner/repo, owner/repo:QUANT or owner/repo:FILE.gguf.",
             autocompletion=complete_model,
             show_default=False,
         ),
     ],
-    revision: Annotated[
-        str | None, typer.Option("--revision", help="A branch, tag or commit of the repository.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be downloaded, and stop.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Use no network: only look whether it is here.")] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="Download it again, all of it.")] = False,
+    revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of the repository.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be downloaded.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Use no network; only check whether the model is on this machine.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Download all files again.")] = False,
     token: Annotated[
-        str | None, typer.Option("--token", help="Access token. Default: HF_TOKEN, or that of hf auth login.")
+        str | None,
+        typer.Option("--token", help="Access token [default: HF_TOKEN, or the token saved by hf auth login]."),
     ] = None,
     quiet: Quiet = False,
     as_json: Json = False,

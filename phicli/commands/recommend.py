@@ -28,45 +28,43 @@ def recommend(
         str,
         typer.Option(
             "--task",
-            help="chat, code, math, reasoning, multilingual, tools, long-context, vision or any.",
+            help="Task: chat, code, math, reasoning, multilingual, tools, long-context, vision or any.",
             autocompletion=complete_task,
         ),
     ] = "any",
     context: Annotated[
         int | None,
-        typer.Option("--context", "-c", min=32, help="Context size in tokens. Default: what the task needs."),
+        typer.Option("--context", "-c", min=32, help="Context size in tokens [default: depends on the task]."),
     ] = None,
     prompt_tokens: Annotated[
         int, typer.Option("--prompt-tokens", min=1, help="Prompt length in tokens, for the time to first token.")
     ] = 512,
     min_tps: Annotated[
-        float | None, typer.Option("--min-tps", help="Minimum tokens per second. Default: what the task needs.")
+        float | None, typer.Option("--min-tps", help="Minimum tokens per second [default: depends on the task].")
     ] = None,
     max_size: Annotated[str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.")] = None,
-    license_: Annotated[str | None, typer.Option("--license", help="Only this license, e.g. MIT.")] = None,
+    license_: Annotated[str | None, typer.Option("--license", help="Only models with this license, e.g. MIT.")] = None,
     quant: Annotated[str | None, typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.")] = None,
     kv_type: Annotated[
         str | None,
-        typer.Option(
-            "--kv-type", help="Type of the KV cache: f16, q8_0 or q4_0. Default: f16, or q8_0 where f16 does not fit."
-        ),
+        typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit]."),
     ] = None,
-    installed: Annotated[bool, typer.Option("--installed", help="Only models that are on this machine.")] = False,
+    installed: Annotated[bool, typer.Option("--installed", help="Only models on this machine.")] = False,
     everything: Annotated[
-        bool, typer.Option("--all", "-a", help="Also list the rejected candidates, each with the reason.")
+        bool, typer.Option("--all", "-a", help="Also list the rejected candidates with the reasons.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Show how the numbers were calculated.")] = False,
     calibrate: Annotated[
         bool,
-        typer.Option(
-            "--calibrate", help="Time the engine on a few layers of the picks first; takes some seconds each."
-        ),
+        typer.Option("--calibrate", help="Time a few layers of each pick first; takes several seconds per pick."),
     ] = False,
     ram: Annotated[
         str | None, typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.")
     ] = None,
     vram: Annotated[str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.")] = None,
-    cores: Annotated[int | None, typer.Option("--cores", help="Simulate a processor with this many cores.")] = None,
+    cores: Annotated[
+        int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")
+    ] = None,
     bandwidth: Annotated[
         str | None, typer.Option("--bandwidth", help="Simulate this memory bandwidth, e.g. 60GB/s.")
     ] = None,
@@ -76,7 +74,7 @@ def recommend(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which model fits this machine, how fast it will be, and which to take."""
+    """Recommend models that fit this machine, with their memory use and expected speed."""
     from phicli.bench.calibration.picks import calibrated_report
     from phicli.fit.types import Request
     from phicli.plan.machine import MachineOptions

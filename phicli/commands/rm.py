@@ -13,13 +13,13 @@ def rm(
     model: Annotated[
         str,
         typer.Argument(
-            help="phi-4-mini (all quantizations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name given "
-            "by phi cache import.",
+            help="Model: phi-4-mini (all quantizations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name "
+            "from phi cache import.",
             autocompletion=complete_model,
             show_default=False,
         ),
     ],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:

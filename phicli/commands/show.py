@@ -13,13 +13,13 @@ def show(
     model: Annotated[
         str,
         typer.Argument(
-            help="A name such as phi-4-mini or phi-4-mini:q4_k_m, owner/repo of the cache, or a GGUF file.",
+            help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, a downloaded owner/repo, or a GGUF file.",
             autocompletion=complete_model,
         ),
     ],
     as_json: Json = False,
 ) -> None:
-    """Show everything about a model, or about a GGUF file."""
+    """Show the details of a model or a GGUF file."""
     from phicli.plan.description import describe, look_here
     from phicli.plan.tuned_here import tuned_files
     from phicli.ui.envelope import print_result

@@ -140,7 +140,7 @@ class NativeProcess(EngineProcess):
     def _advice(self, reason: str) -> str:
         if UNKNOWN_ARCHITECTURE in reason:
             return "this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp"
-        return f"see what it says with: {self._binary.name} --help; or try: --engine xllamacpp"
+        return f"see its options: {self._binary.name} --help; or try: --engine xllamacpp"
 
     def _ask_to_leave(self) -> None:
         self._popen.terminate()
@@ -164,14 +164,16 @@ def native_build(binary: Path) -> str:
             env=_environment(""),
         )
     except FileNotFoundError as error:
-        raise NotFoundError(f"there is no {binary}", hint) from error
+        raise NotFoundError(f"program not found: {binary}", hint) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise EngineError(f"{binary} cannot be run: {error}", hint) from error
     said = (done.stdout[:_MOST_BYTES] + b"\n" + done.stderr[:_MOST_BYTES]).decode(errors="replace")
     found = _VERSION.search(said)
     if found is None:
-        first = next((line.strip() for line in said.splitlines() if line.strip()), f"it ended with {done.returncode}")
-        raise EngineError(f"{binary} does not tell a version as llama-server does: {first[:200]}", hint)
+        first = next(
+            (line.strip() for line in said.splitlines() if line.strip()), f"it exited with code {done.returncode}"
+        )
+        raise EngineError(f"{binary} does not report a version as llama-server does: {first[:200]}", hint)
     return f"llama-server {found['version']}"
 
 

@@ -59,7 +59,7 @@ def scored(reply: Mapping[str, Any], token_id: int) -> Scored:
             raise EngineError(f"the engine generated token {step['id']} where {token_id} was forced", _HINT)
         return Scored(token_id, _logarithm(step["logprob"]), found)
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise EngineError(f"the engine told no probability for token {token_id}", _HINT) from error
+        raise EngineError(f"the engine did not report a probability for token {token_id}", _HINT) from error
 
 
 def _logarithm(value: Any) -> float:

@@ -124,9 +124,9 @@ class EngineProcess(abc.ABC):
         code = self._popen.poll()
         reason = self.first_error() or ("" if code is not None and code < 0 else said)
         if code is None:
-            message = f"{what}: it does not answer any more"
+            message = f"{what}: it no longer answers"
         elif code == _KILLED:
-            message = f"{what}: its process was killed, most likely by the system because memory ran out"
+            message = f"{what}: its process was killed, most likely because the system ran out of memory"
         elif code < 0:
             message = f"{what}: its process crashed with {_signal_name(-code)}"
         else:
@@ -164,7 +164,7 @@ class EngineProcess(abc.ABC):
         """What to do about a failure that is not one of memory."""
         if UNKNOWN_ARCHITECTURE in reason:
             return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-        return f"see whether the engine itself works with: {THIS_COMMAND} tiny-phi; if it does, download the file again"
+        return f"check that the engine works: {THIS_COMMAND} tiny-phi; if it works, download the file again"
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end by itself; here by the end of its standard input."""

@@ -165,9 +165,9 @@ class LlamaServerEngine:
 
     def _check_prompt(self, prompt: Sequence[int]) -> None:
         if not prompt:
-            raise EngineError("there is nothing to generate from: the prompt has no tokens", "give a prompt")
+            raise EngineError("the prompt has no tokens", "give a prompt")
         if len(prompt) >= self.context_tokens:
-            message = f"the prompt has {len(prompt)} tokens, the context {self.context_tokens}"
+            message = f"the prompt has {len(prompt)} tokens, but the context has only {self.context_tokens}"
             raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:

@@ -53,7 +53,7 @@ class EngineSettings:
         for name, field in FIELDS.items():
             value = getattr(self, name)
             if not field.kind.allows(value):
-                raise ValueError(f"{name} is {value!r}; it has to be {field.kind.words}")
+                raise ValueError(f"{name} is {value!r}; it must be {field.kind.words}")
 
     @property
     def is_possible(self) -> bool:
@@ -144,7 +144,7 @@ class OneOf:
     def read(self, text: str, option: str) -> str:
         """See :class:`Kind`."""
         if text.lower() not in self.known:
-            raise UsageError(f"{option} {text} is unknown", f"there is {', '.join(self.known)}")
+            raise UsageError(f"{option} {text} is unknown", f"choose one of {', '.join(self.known)}")
         return text.lower()
 
 
@@ -215,7 +215,9 @@ def read_list(kind: Kind, text: str | None, option: str) -> tuple[Any, ...]:
         return ()
     parts = [part.strip() for part in text.split(",")]
     if not all(parts):
-        raise UsageError(f"{option} {text!r} has an empty place", f"separate values with one comma: {option} 1,2")
+        raise UsageError(
+            f"{option} {text!r} contains an empty value", f"separate the values with single commas: {option} 1,2"
+        )
     return tuple(dict.fromkeys(kind.read(part, option) for part in parts))
 
 
@@ -250,7 +252,7 @@ _DEFAULTS: Final = {one.name: one.default for one in fields(EngineSettings) if o
 _ROWS: Final = (
     Field("threads", "--threads", "threads", "threads", Whole(1, MOST_THREADS), _threads),
     Field("batch_tokens", "--batch-size", "batch size", "batch", Whole(1, _MOST_BATCH_TOKENS)),
-    Field("kv_type", "--kv-type", "KV type", "kv", OneOf(("f16", "q8_0", "q4_0"))),
+    Field("kv_type", "--kv-type", "KV cache type", "kv", OneOf(("f16", "q8_0", "q4_0"))),
     Field("flash_attention", "--flash-attention", "flash attention", "flash", OneOf(("auto", "on", "off"))),
     Field("repack", "--repack", "repacking", "repack", Switch(), _repacked),
     Field("gpu_layers", "--gpu-layers", "GPU layers", "gpu", Whole(ALL_LAYERS, _MOST_LAYERS), _layers),

@@ -106,9 +106,9 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
         return Path(found)
     if given is not None:
         hint = f"give the path of the binary: --llama-server PATH/{program}"
-        raise NotFoundError(f"there is no program at {given}", hint)
-    hint = f"say where it is: --llama-server PATH; or do without: --engine {DEFAULT_ENGINE}"
-    raise NotFoundError(f"there is no {program} on PATH", hint)
+        raise NotFoundError(f"program not found: {given}", hint)
+    hint = f"give its path: --llama-server PATH; or use the other engine: --engine {DEFAULT_ENGINE}"
+    raise NotFoundError(f"{program} not found on PATH", hint)
 
 
 def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
@@ -123,7 +123,7 @@ def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
 
 def _kind(name: str) -> EngineKind:
     if name not in ENGINES:
-        raise UsageError(f"there is no engine called {name}", f"there is {', '.join(ENGINES)}")
+        raise UsageError(f"unknown engine: {name}", f"choose one of {', '.join(ENGINES)}")
     return ENGINES[name]
 
 

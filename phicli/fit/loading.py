@@ -68,8 +68,8 @@ def fit_load(
         DoesNotFitError: the memory is too small; the message has the sums.
     """
     if not takes_kv_type(shape, choices[0].kv_type):
-        message = f"the engine cannot keep the context of {model} as {choices[0].kv_type}"
-        raise UsageError(message, "leave --kv-type out")
+        message = f"the engine cannot use the KV cache type {choices[0].kv_type} for {model}"
+        raise UsageError(message, "leave out --kv-type")
     if memory is None:
         return FittedLoad(choices[0], choices[0], context.first_tokens, context.limit_tokens)
     possible = [one for one in choices if takes_kv_type(shape, one.kv_type)]

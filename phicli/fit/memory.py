@@ -179,7 +179,7 @@ def check_fits(
         f"{model} does not fit into memory: it needs {format_bytes(needed.resident_bytes)} "
         f"({_parts(needed, context_tokens)}), and {format_bytes(usable)} can be used "
         f"({format_bytes(memory.available_bytes)} available by {memory.source}, "
-        f"less {format_bytes(memory.available_bytes - usable)} kept free for the system)."
+        f"less {format_bytes(memory.available_bytes - usable)} reserved for the system)"
     )
     data = asdict(needed) | {
         "total_bytes": needed.total_bytes,
@@ -195,8 +195,8 @@ def check_fits(
 def _parts(needed: MemorySum, context_tokens: int) -> str:
     parts = [
         f"weights {format_bytes(needed.weights_bytes)}",
-        f"{context_tokens:,} tokens of context {format_bytes(needed.kv_bytes)}",
-        f"working space {format_bytes(needed.compute_bytes + needed.overhead_bytes)}",
+        f"{context_tokens:,} tokens of KV cache {format_bytes(needed.kv_bytes)}",
+        f"working memory {format_bytes(needed.compute_bytes + needed.overhead_bytes)}",
     ]
     if needed.repack_bytes:
         parts.append(f"repacked weights {format_bytes(needed.repack_bytes)}")
@@ -206,11 +206,11 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
 def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
     if fitting_kv_type is not None:
         command = f"{THIS_COMMAND} {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
-        return f"it fits with the context kept as {fitting_kv_type}: {command}"
+        return f"it fits with the KV cache type {fitting_kv_type}: {command}"
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
         command = f"{THIS_COMMAND} {shlex.quote(model)} --context {fitting_context}"
-        return f"A context of {fitting_context:,} tokens fits: {command}"
-    return f"close other programs, or take a smaller model: {THIS_COMMAND} {_smaller_model(usable, model)}"
+        return f"a context of {fitting_context:,} tokens fits: {command}"
+    return f"close other programs, or use a smaller model: {THIS_COMMAND} {_smaller_model(usable, model)}"
 
 
 def _smaller_model(usable: int, but_not: str) -> str:

@@ -22,11 +22,11 @@ def make_pick(
         reasons = [_why_best(one, task, tps, floor_tps, "" if machine.memory is None else " that fits")]
     elif role == "faster":
         times = tps / useful_tps(best, task)
-        reasons = [f"{times:.1f} times as fast; {_against(one, best, task)}"]
+        reasons = [f"{times:.1f} times the speed of the best; {_against(one, best, task)}"]
     elif thinking_ratio(one.candidate.variant, task):
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s of the answer"]
+        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} answer tokens/s"]
     else:
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s, where {floor_tps:g} are wanted"]
+        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s, below the target of {floor_tps:g}"]
     return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 
@@ -48,9 +48,11 @@ def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = Fal
 
 def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: str) -> str:
     if NEARLY * floor_tps <= tps < floor_tps:
-        return f"the best for {task.purpose}{fits}; it nearly reaches the {floor_tps:g} tokens/s that are wanted"
+        return f"the best for {task.purpose}{fits}; it nearly reaches the target of {floor_tps:g} tokens/s"
     if tps < floor_tps:
-        return f"nothing sound{fits} reaches the {floor_tps:g} tokens/s that {task.label} wants; this comes nearest"
+        return (
+            f"no good model{fits} reaches the target of {floor_tps:g} tokens/s for {task.label}; this one comes nearest"
+        )
     strength = one.candidate.variant.strength
     what = f" ({strength})" if strength else ""
     return f"the best for {task.purpose}{' that fits and' if fits else ', as it'} reaches {floor_tps:g} tokens/s{what}"
@@ -66,13 +68,15 @@ def _remarks(one: Assessment, task: Task) -> list[str]:
     quant = one.candidate.quant
     loss = quantisation_loss(quant)
     if loss >= _NOTICEABLE_POINTS:
-        found.append(f"{quant} costs about {loss:.0f} points: it is what fits")
+        found.append(f"{quant} costs about {loss:.0f} points of quality, but it fits")
     if one.kv_type != "f16":
-        found.append(f"the context is kept as {one.kv_type}; as f16 it would not fit")
+        found.append(f"the KV cache type is {one.kv_type}; with f16 it would not fit")
     if one.candidate.variant.reasoning:
         ratio = thinking_ratio(one.candidate.variant, task)
-        longer = f", about {ratio:.0f} times as long as it answers" if ratio else ""
+        longer = f": about {ratio:.0f} tokens of reasoning for each token of the answer" if ratio else ""
         found.append(f"it thinks before it answers{longer}")
     if 0 < one.gpu_layers <= one.candidate.shape.layers:
-        found.append(f"{one.gpu_layers} of {one.candidate.shape.layers + 1} layers run on the GPU, the rest beside it")
+        found.append(
+            f"{one.gpu_layers} of {one.candidate.shape.layers + 1} layers run on the GPU, the rest on the processor"
+        )
     return found

@@ -87,12 +87,12 @@ def grade(variant: Variant, task: Task, variants: Sequence[Variant]) -> Grade | 
         if name in by_id and (score := _score(by_id[name], task)) is not None
     ]
     if not scored:
-        return Grade(round(100.0 * (place + 1) / (len(task.order) + 1), 2), "its place in the selection guide")
+        return Grade(round(100.0 * (place + 1) / (len(task.order) + 1), 2), "from its place in the selection guide")
     below = max((entry for entry in scored if entry[0] < place), default=(-1, 0.0, ""))
     above = min((entry for entry in scored if entry[0] > place), default=(len(task.order), 100.0, ""))
     points = below[1] + (above[1] - below[1]) * (place - below[0]) / (above[0] - below[0])
     near = [f"{word} {name} ({score:g})" for word, (_, score, name) in (("above", below), ("below", above)) if name]
-    return Grade(round(points, 2), f"{_elsewhere(variant, task)}; the order of the family puts it {' and '.join(near)}")
+    return Grade(round(points, 2), f"{_elsewhere(variant, task)}; the selection guide places it {' and '.join(near)}")
 
 
 def quantisation_loss(quant: str) -> float:
@@ -145,4 +145,4 @@ def _elsewhere(variant: Variant, task: Task) -> str:
     other = next((score for score in variant.scores if score.benchmark == task.benchmark), None)
     if other is None:
         return f"no {task.benchmark} published"
-    return f"its {task.benchmark} of {other.value:g} was measured by others in another way"
+    return f"its {task.benchmark} of {other.value:g} comes from another source and cannot be compared"

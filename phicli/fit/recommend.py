@@ -232,7 +232,9 @@ def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Mac
 
 def _slow(one: Assessment, task: Task, floor: float) -> Rejection:
     tps = useful_tps(one, task)
-    reason = f"{tps:.1f} tokens/s, and {task.label} wants {floor:g}"
+    reason = f"{tps:.1f} tokens/s, below the target for {task.label}: {floor:g}"
     if thinking_ratio(one.candidate.variant, task):
-        reason = f"{tps:.1f} tokens of the answer per second, as it thinks first; {task.label} wants {floor:g}"
+        reason = (
+            f"{tps:.1f} answer tokens per second, because it reasons first; the target for {task.label} is {floor:g}"
+        )
     return Rejection(one.candidate.variant.id, one.candidate.quant, "speed", reason)

@@ -42,8 +42,8 @@ def nothing_fits(
     gpus = gpu_budget_bytes(machine.gpus)
     where = f"{format_bytes(usable)} can be used" + (f", and {format_bytes(gpus)} of the GPU" if gpus else "")
     name = with_quant(nearest.variant_id, nearest.quant)
-    message = f"nothing fits: {where}; the nearest, {name}, {nearest.reason}"
-    more = "take a machine with more memory" if machine.simulated else "close other programs"
+    message = f"no model fits: {where}; the nearest, {name}, {nearest.reason}"
+    more = "simulate a machine with more memory" if machine.simulated else "close other programs"
     hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalog have Phi-4 models"
     if nearest.remedy:
         hint = _again(request, nearest.remedy)
@@ -63,7 +63,7 @@ def nothing_is_fast_enough(
         for one in slow
     ]
     return DoesNotFitError(
-        f"nothing that fits reaches {floor_tps:g} tokens/s; the fastest, {name}, gives {tps:.1f}",
+        f"no model that fits reaches {floor_tps:g} tokens/s; the fastest, {name}, reaches {tps:.1f}",
         _again(request, f"ask for less: --min-tps {max(int(tps), 1)}"),
         data={"rejected": rejection_data([*rejected, *others])},
     )
@@ -79,8 +79,8 @@ def nothing_passes(
             return _one_excludes(made, request, task, wish)
     before = [wish.option for wish in wishes[: wishes.index(last)] if wish.gate != "capability"]
     return UsageError(
-        f"{last.option} excludes everything that {_and(before)} leaves for {task.purpose}",
-        f"leave one of them out: {', '.join([*before, last.option])}",
+        f"no model for {task.purpose} matches {_and([*before, last.option])}",
+        f"leave out one of them: {', '.join([*before, last.option])}",
     )
 
 
@@ -89,21 +89,21 @@ def _one_excludes(made: Sequence[Candidate], request: Request, task: Task, wish:
         longest = max(made, key=lambda one: (one.variant.context_tokens, task.order.index(one.variant.id))).variant
         asked = request.context_tokens or task.context_tokens
         return UsageError(
-            f"no model that can be used for {task.purpose} was trained for {asked:,} tokens; "
+            f"no model for {task.purpose} was trained for {asked:,} tokens; "
             f"the longest is {longest.context_tokens:,} ({longest.id})",
             _again(request, f"ask for less: --context {longest.context_tokens}"),
         )
     if wish.gate == "installed":
         return UsageError(
-            f"--installed excludes everything: no model for {task.purpose} is on this machine",
-            _again(request, "leave it out: "),
+            f"no model for {task.purpose} is installed on this machine",
+            _again(request, "leave out --installed: "),
         )
     choices = {
         "licence": sorted({one.variant.license for one in made}),
         "quant": list(dict.fromkeys(one.quant for one in made)),
         "size": [f"{format_bytes(min(one.shape.weights_bytes for one in made))} and more"],
     }[wish.gate]
-    return UsageError(f"{wish.option} excludes everything", f"there is {', '.join(choices)}")
+    return UsageError(f"no model matches {wish.option}", f"available: {', '.join(choices)}")
 
 
 def no_capability(book: Catalog, task: Task, able: Sequence[Candidate]) -> UnsupportedModelError:
@@ -114,8 +114,8 @@ def no_capability(book: Catalog, task: Task, able: Sequence[Candidate]) -> Unsup
     here = [variant.id for variant in gifted if variant.runs_here]
     text_only = f"; {_and(here)} runs here with text only" if here else ""
     return UnsupportedModelError(
-        f"no engine here can be used for {task.purpose}{text_only}",
-        f"elsewhere it can be served: {'; '.join(who)}" if who else "see which models there are: phi list --all",
+        f"no engine on this machine supports {task.purpose}{text_only}",
+        f"these models support it elsewhere: {'; '.join(who)}" if who else "see all models: phi list --all",
         data={"rejected": rejection_data(rejected)},
     )
 

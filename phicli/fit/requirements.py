@@ -38,8 +38,8 @@ def check_request(request: Request) -> Task:
     task = task_named(request.task)
     if request.kv_type is not None and request.kv_type not in KV_TYPE_BYTES:
         raise UsageError(
-            f"there is no cache type called {request.kv_type!r}",
-            f"there is {', '.join(KV_TYPE_BYTES)}. For example: phi recommend --kv-type q8_0",
+            f"unknown KV cache type: {request.kv_type!r}",
+            f"the types are {', '.join(KV_TYPE_BYTES)}; for example: phi recommend --kv-type q8_0",
         )
     numbers = {
         "--context": request.context_tokens,
@@ -55,7 +55,7 @@ def check_request(request: Request) -> Task:
         longer = padded_context(request.prompt_tokens + _ROOM_FOR_ANSWER)
         of_task = "" if task.name == "any" else f"--task {task.name} "
         raise UsageError(
-            f"a prompt of {request.prompt_tokens:,} tokens leaves no room in a context of {context:,}",
+            f"a prompt of {request.prompt_tokens:,} tokens leaves no space for an answer in a context of {context:,}",
             f"ask for a longer one: phi recommend {of_task}--prompt-tokens {request.prompt_tokens} --context {longer}",
         )
     return task
@@ -64,13 +64,13 @@ def check_request(request: Request) -> Task:
 def engine_rejection(variant: Variant, *, has_files: bool) -> Rejection | None:
     """Why no file of ``variant`` is a candidate at all."""
     if variant.packaged_file:
-        return Rejection(variant.id, None, "toy", "a toy that proves an installation and knows nothing")
+        return Rejection(variant.id, None, "toy", "a toy model, made only to test an installation")
     if not variant.runs_here:
         reason = f"no engine here runs it: {variant.why_not}"
         return Rejection(variant.id, None, "engine", reason, remedy=f"it runs on {variant.runs_on}")
     if not has_files:
         remedy = f"convert {variant.repo} and give the path: phi chat FILE.gguf" if variant.repo else None
-        return Rejection(variant.id, None, "files", "no GGUF file of it is known", remedy=remedy)
+        return Rejection(variant.id, None, "files", "no GGUF file is known", remedy=remedy)
     return None
 
 
@@ -115,10 +115,10 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
     context, shape = last.context_tokens, candidate.shape
     reason = f"needs {format_bytes(last.missing_bytes)} more memory with a context of {context:,} tokens"
     if last.kv_type != "f16":
-        reason += f" and {last.kv_type} KV"
+        reason += f" and a {last.kv_type} KV cache"
     remedy = None
     if last.kv_type == "f16" and takes_kv_type(shape, "q8_0") and place(shape, machine, context, "q8_0").fits:
-        remedy = "q8_0 KV would fit: --kv-type q8_0"
+        remedy = "q8_0 KV cache would fit: --kv-type q8_0"
     elif machine.memory is not None:
         settings = replace(USUAL, kv_type=last.kv_type)
         fitting = largest_context_that_fits(shape, machine.memory, settings, at_most=context)
@@ -129,15 +129,15 @@ def memory_rejection(candidate: Candidate, machine: Machine, tried: Sequence[Pla
 
 def _lacks(variant: Variant, task: Task) -> str | None:
     if not task.needs or set(task.needs) & set(variant.capabilities):
-        return None if variant.id in task.order else f"nobody has ranked it for {task.purpose}"
+        return None if variant.id in task.order else f"not ranked for {task.purpose}"
     base = "chat" not in variant.capabilities
-    return "a base model: it continues text and answers no questions" if base else f"not made for {task.purpose}"
+    return "a base model: it continues text and does not answer questions" if base else f"not made for {task.purpose}"
 
 
 def _too_long(variant: Variant, context_tokens: int) -> str | None:
     if context_tokens <= variant.context_tokens:
         return None
-    return f"trained for {variant.context_tokens:,} tokens"
+    return f"trained for only {variant.context_tokens:,} tokens"
 
 
 def _other_license(variant: Variant, wanted: str) -> str | None:
@@ -146,4 +146,4 @@ def _other_license(variant: Variant, wanted: str) -> str | None:
 
 def _too_large(candidate: Candidate, limit: int) -> str | None:
     weights = candidate.shape.weights_bytes
-    return None if weights <= limit else f"its file has {format_bytes(weights)}"
+    return None if weights <= limit else f"its file has a size of {format_bytes(weights)}"

@@ -120,16 +120,16 @@ _LONG: Final = (
 )  # fmt: skip
 
 _ALL: Final = (
-    Task("chat", "everyday questions and talk", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
+    Task("chat", "everyday questions and conversation", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
     # The catalog's tag "code" marks a strength; every chat model writes code, and base models only continue it.
     Task("code", "programming", ("chat",), 8192, 10.0, "HumanEval", _CODE),
     Task("math", "mathematics", ("math",), 8192, 12.0, "MATH", _MATH, thinking_is_wanted=True),
     Task(
-        "reasoning", "problems of many steps", ("reasoning", "math"), 8192, 12.0, "GPQA", _REASONING,
+        "reasoning", "problems with many steps", ("reasoning", "math"), 8192, 12.0, "GPQA", _REASONING,
         thinking_is_wanted=True,
     ),
     Task("multilingual", "languages other than English", ("multilingual",), 4096, 8.0, "MGSM", _MULTILINGUAL),
-    Task("tools", "calling functions", ("tools",), 4096, 8.0, "MMLU", _GENERAL),
+    Task("tools", "tool calls", ("tools",), 4096, 8.0, "MMLU", _GENERAL),
     Task("long-context", "long documents", ("chat",), 32_768, 5.0, "RULER", _LONG, context_required=True),
     Task("vision", "pictures", ("vision",), 4096, 8.0, "MMMU", (), source="card-reasoning-vision"),
     Task("any", "general use", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
@@ -148,6 +148,6 @@ def task_named(name: str) -> Task:
     task = TASKS.get(name.strip().lower())
     if task is None:
         raise UsageError(
-            f"there is no task called {name!r}", f"there is {', '.join(TASKS)}. For example: phi recommend --task chat"
+            f"unknown task: {name!r}", f"the tasks are {', '.join(TASKS)}; for example: phi recommend --task chat"
         )
     return task

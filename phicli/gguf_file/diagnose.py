@@ -20,10 +20,10 @@ _MAGICS: Final = (
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive; unpack it first"),
     (b"\xfd7zXZ\x00", "an xz archive; unpack it first"),
     (b"BZh", "a bzip2 archive; unpack it first"),
-    (b"lmgg", "a GGML file of before August 2023, which llama.cpp no longer reads"),
-    (b"fmgg", "a GGML file of before August 2023, which llama.cpp no longer reads"),
-    (b"tjgg", "a GGML file of before August 2023, which llama.cpp no longer reads"),
-    (b"aylf", "a file in a format of another engine"),
+    (b"lmgg", "a GGML file from before August 2023, which llama.cpp no longer reads"),
+    (b"fmgg", "a GGML file from before August 2023, which llama.cpp no longer reads"),
+    (b"tjgg", "a GGML file from before August 2023, which llama.cpp no longer reads"),
+    (b"aylf", "a file in the format of another engine"),
     (b"FUGG", "a GGUF file with swapped bytes"),
     (b"\x80\x02", "a Python pickle (perhaps a PyTorch checkpoint)"),
     (b"\x80\x04", "a Python pickle (perhaps a PyTorch checkpoint)"),
@@ -56,7 +56,7 @@ def check_is_file(path: Path) -> int:
         raise _directory(path)
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(
-            f"{path} is not a file but a device or a pipe", f"name a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
+            f"{path} is not a file but a device or a pipe", f"give a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
         )
     if info.st_size == 0:
         raise IntegrityError(f"{path} is empty (0 bytes)", GET_AGAIN)
@@ -70,7 +70,7 @@ def unreadable(path: Path, error: OSError) -> PhiError:
     reason = error.strerror or str(error)
     if error.errno in (errno.EACCES, errno.EPERM):
         return IntegrityError(
-            f"{path} cannot be read: {reason}", f"look at who may read it: ls -l {shlex.quote(str(path))}"
+            f"{path} cannot be read: {reason}", f"check its permissions: ls -l {shlex.quote(str(path))}"
         )
     return IntegrityError(f"{path} cannot be read: {reason}", GET_AGAIN)
 
@@ -90,11 +90,7 @@ def missing(path: Path) -> NotFoundError:
     close = [by_lower[name] for name in get_close_matches(path.name.lower(), by_lower, n=3, cutoff=0.6)]
     if not close:
         close = [name for name in names if name.lower().endswith(".gguf")][:_LISTED]
-    hint = (
-        f"In {path.parent} there is: {', '.join(close)}"
-        if close
-        else f"Check the name, or try: {THIS_COMMAND} tiny-phi"
-    )
+    hint = f"{path.parent} contains {', '.join(close)}" if close else f"check the name, or try: {THIS_COMMAND} tiny-phi"
     return NotFoundError(f"{path} does not exist", hint)
 
 
@@ -106,7 +102,7 @@ def what_it_is(start: bytes, size: int) -> str:
     if size > 16 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size:
         return "a safetensors file; llama.cpp needs it converted to GGUF"
     if not start.strip(b"\0"):
-        return "nothing but zeros: a download that reserved its space and stopped"
+        return "a file of zeros only: a download that stopped before any data arrived"
     return _what_text(start) if _is_text(start) else "some other binary file"
 
 
@@ -117,7 +113,7 @@ def _what_text(start: bytes) -> str:
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
         return "an HTML page: a download saved the web page instead of the file"
     if text.startswith((b"{", b"[")):
-        return "a JSON text, perhaps an error message of a server"
+        return "a JSON file, perhaps an error message from a server"
     return "a text file"
 
 
@@ -135,13 +131,13 @@ def _directory(path: Path) -> UsageError:
     files = sorted(name for name in _names(path) or () if name.lower().endswith(".gguf"))
     if not files:
         return UsageError(
-            f"{path} is a directory, without GGUF files in it", f"name a .gguf file, or try: {THIS_COMMAND} tiny-phi"
+            f"{path} is a folder without GGUF files", f"give a .gguf file, or try: {THIS_COMMAND} tiny-phi"
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])
     return UsageError(
-        f"{path} is a directory",
-        f"name one of its files: {listed}{more}. For example: {THIS_COMMAND} {path / files[0]}",
+        f"{path} is a folder",
+        f"choose one of its files: {listed}{more}. For example: {THIS_COMMAND} {path / files[0]}",
     )
 
 

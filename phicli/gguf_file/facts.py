@@ -27,7 +27,7 @@ class Facts:
         value = self._values.get(key)
         if value is None or isinstance(value, str):
             return value
-        raise _wrong(key, value, "a text")
+        raise _wrong(key, value, "a string")
 
     def whole(self, key: str) -> int | None:
         """The whole number, zero or above, under ``key``."""

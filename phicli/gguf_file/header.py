@@ -65,15 +65,15 @@ def _check_start(path: Path, start: bytes, size: int) -> None:
     if not start.startswith(b"GGUF") and not b"GGUF".startswith(start):
         raise IntegrityError(f"{path} is not a GGUF file: it looks like {what_it_is(start, size)}", GET_AGAIN)
     if len(start) < 24:
-        raise IntegrityError(f"{path} is cut in the middle of its header: it has {size} bytes", GET_AGAIN)
+        raise IntegrityError(f"{path} is truncated in the middle of its header: it has {size} bytes", GET_AGAIN)
     version = int.from_bytes(start[4:8], "little")
     if version in (2, 3):
         return
     if int.from_bytes(start[4:8], "big") in (2, 3):
         raise IntegrityError(f"{path} is a big-endian GGUF file, made for other processors", GET_AGAIN)
     if version == 1:
-        raise IntegrityError(f"{path} is of version 1 of GGUF (2023), which nothing reads any more", GET_AGAIN)
-    raise IntegrityError(f"{path} says it is of version {version} of GGUF; versions 2 and 3 are known", GET_AGAIN)
+        raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_AGAIN)
+    raise IntegrityError(f"{path} has GGUF version {version}; phi supports versions 2 and 3", GET_AGAIN)
 
 
 def _read(path: Path, walker: Walker) -> GgufHeader:
@@ -86,7 +86,7 @@ def _read(path: Path, walker: Walker) -> GgufHeader:
         vocabulary = _vocabulary(walker, scan)
         return _header(path, walker, scan, vocabulary=vocabulary, tensors=tensors, data_offset=data_offset)
     except Cut:
-        message = f"{path} is cut in the middle of its header (or damaged): it has {walker.size:,} bytes"
+        message = f"{path} is truncated in the middle of its header, or damaged: it has {walker.size:,} bytes"
         raise IntegrityError(message, GET_AGAIN) from None
     except IntegrityError as error:  # what the parts below could not know: the path
         text = error.message[0].lower() + error.message[1:]
@@ -160,7 +160,7 @@ def _header(
     facts = Facts(scan.metadata)
     arch = facts.text("general.architecture")
     if not arch:
-        raise damaged("no general.architecture: it does not say what it is")
+        raise damaged("no general.architecture, which names the kind of model")
     heads = facts.wholes(f"{arch}.attention.head_count")
     embedding = facts.whole(f"{arch}.embedding_length")
     default_head = embedding // heads[0] if embedding and heads and heads[0] else None

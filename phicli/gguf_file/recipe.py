@@ -197,7 +197,7 @@ def type_of(tensor: RecipeTensor, dimensions: Dimensions, quant: str, *, layer: 
         UsageError: there is no recipe for the quantization.
     """
     if quant not in RECIPES:
-        raise UsageError(f"the recipe of {quant} is not known", f"take one of {', '.join(RECIPES)}")
+        raise UsageError(f"unknown quantization recipe: {quant}", f"choose one of {', '.join(RECIPES)}")
     if tensor.kind == "f32":
         return "F32"
     name = tensor_type(

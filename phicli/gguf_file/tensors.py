@@ -80,7 +80,7 @@ def _check_all_there(tensors: list[TensorInfo], file_bytes: int, data_offset: in
     end = 0
     for tensor in sorted(tensors, key=lambda tensor: tensor.offset):
         if tensor.offset < end:
-            raise damaged(f"the tensor {tensor.name[:80]!r} on top of another")
+            raise damaged(f"the tensor {tensor.name[:80]!r} overlapping another")
         end = tensor.offset + tensor.size_bytes
     if end > _LARGEST_MODEL_BYTES:
         raise damaged(f"tensors of {end:,} bytes")
@@ -88,7 +88,7 @@ def _check_all_there(tensors: list[TensorInfo], file_bytes: int, data_offset: in
     if tensors and promised > file_bytes:
         missing = promised - file_bytes
         raise IntegrityError(
-            f"the file is cut in the middle: it has {file_bytes:,} bytes, its header promises {promised:,} "
+            f"the file is truncated: it has {file_bytes:,} bytes, its header announces {promised:,} "
             f"({missing:,} are missing)",
             GET_AGAIN,
             data={"file_size_bytes": file_bytes, "promised_bytes": promised},

@@ -83,7 +83,7 @@ class Walker:
         """The next string, at most 16 MiB; bytes that are not UTF-8 become replacement characters."""
         length = self.u64()
         if length > _LONGEST_STRING:
-            raise damaged(f"a text of {length:,} bytes at byte {self.pos - 8:,}")
+            raise damaged(f"a string of {length:,} bytes at byte {self.pos - 8:,}")
         end = self.pos + length
         if end > self.size:
             raise Cut
@@ -159,7 +159,7 @@ class Walker:
     def _skip_strings(self, count: int) -> list[int]:
         self._strings_left -= count
         if self._strings_left < 0:
-            raise damaged(f"more than {_MOST_STRINGS:,} texts")
+            raise damaged(f"more than {_MOST_STRINGS:,} strings")
         data, pos, unpack = self.data, self.pos, _u64
         match = _short_strings().match if count >= BLOCK else None
         checkpoints: list[int] = []

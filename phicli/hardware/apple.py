@@ -71,7 +71,7 @@ def memory(run: Commands) -> Memory | None:
     page = re.search(r"page size of (\d{4,6}) bytes", text)
     counts = re.findall(r"^Pages (?:free|speculative|inactive|purgeable): +(\d{1,15})\.$", text, re.MULTILINE)
     if page is None or not counts:
-        return Memory(total, total // 2, "sysctl; half of it taken as available, as vm_stat did not answer")
+        return Memory(total, total // 2, "sysctl; half of it assumed available, because vm_stat did not answer")
     return Memory(total, min(total, int(page[1]) * sum(map(int, counts))), "sysctl, vm_stat")
 
 

@@ -70,7 +70,7 @@ class SystemCommands:
         finally:
             _kill(process)
         if answer.full or errors.full:
-            return Output("", f"{name} answers without an end")
+            return Output("", f"{name} printed too much output")
         text = answer.text()
         return Output(text, _failure(name, process.returncode, text, errors.text()))
 

@@ -42,7 +42,7 @@ def describe_cpu(
         return apple.describe_cpu(apple.settings(run), cores, len(usable))
     if platform == "win32":
         name, sets = windows.processor_name(), windows.instruction_sets()
-        return Cpu(name or "unknown processor", cores, len(usable), sets), "Windows" if name else "nothing tells"
+        return Cpu(name or "unknown processor", cores, len(usable), sets), "Windows" if name else "no source"
     return _linux(root, usable, cores)
 
 

@@ -17,6 +17,6 @@ def disk_at(path: Path) -> tuple[Disk | None, str]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except (OSError, ValueError) as error:
-            return None, f"the disk cannot be asked: {getattr(error, 'strerror', None) or error}"
+            return None, f"the disk cannot be checked: {getattr(error, 'strerror', None) or error}"
         return Disk(str(place), usage.total, usage.free), "the file system of the cache"
     return None, "no folder above the cache exists"

@@ -40,7 +40,7 @@ class EngineAnswer:
 def ask_engine(run: Commands, limit_s: float = ENGINE_LIMIT_S) -> EngineAnswer:
     """The engine's answer within ``limit_s`` seconds. Processors (``CPU``, ``ACCEL``) are left out."""
     if not sys.executable:
-        return EngineAnswer(failure="the engine cannot be asked without a Python interpreter")
+        return EngineAnswer(failure="the engine's devices cannot be listed without a Python interpreter")
     output = run([sys.executable, "-P", str(_SCRIPT)], limit_s)
     if output.failure:
         _, _, why = output.failure.partition(" ")

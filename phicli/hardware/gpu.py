@@ -61,7 +61,7 @@ def reconcile(answer: EngineAnswer, found: Cards) -> GpuFindings:
     left = list(found.cards)
     gpus = [_usable(device, _take(device, left), answer) for device in answer.devices]
     gpus += [_unusable(card, answer) for card in left]
-    asked = "the engine could not be asked" if answer.failure else "the engine"
+    asked = "the engine's devices could not be listed" if answer.failure else "the engine"
     tools = sorted({card.source for card in found.cards})
     notes = [note for note in (answer.failure, *found.failures) if note]
     ordered = tuple(sorted(gpus, key=lambda gpu: not gpu.usable))
@@ -86,10 +86,10 @@ def _usable(device: EngineDevice, card: Card | None, answer: EngineAnswer) -> Gp
 def _unusable(card: Card, answer: EngineAnswer) -> Gpu:
     api = _API_FOR[card.maker]
     if answer.failure:
-        why = f"it is not known whether the engine can use it: {answer.failure}"
+        why = f"unknown whether the engine can use it: {answer.failure}"
     elif any(_api(device) == api for device in answer.devices):
         where = "CUDA_VISIBLE_DEVICES and the driver" if api == "CUDA" else "its driver"
-        why = f"the engine has {api} and does not see this card: look at {where}"
+        why = f"the engine has {api} but does not detect this card: check {where}"
     else:
         why = f"this build of the engine has no {api}, or no driver for it is installed: {_PACKAGE[api]}"
     return Gpu(card.name, api, card.total_bytes, card.free_bytes, False, card.source, why, card.unified)

@@ -97,7 +97,7 @@ def _bandwidth(measure: Measure, cpu: Cpu, memory: Memory | None) -> tuple[Bandw
         measured = measure(cpu, memory)
     except (OSError, MemoryError) as error:
         return None, f"the probe failed: {getattr(error, 'strerror', None) or error}"
-    return replace(measured, flops=estimated_flops(cpu)[0]), f"{cpu.physical_cores} threads reading for a moment"
+    return replace(measured, flops=estimated_flops(cpu)[0]), f"{cpu.physical_cores} threads reading memory"
 
 
 def _side_by_side(
@@ -105,7 +105,7 @@ def _side_by_side(
 ) -> tuple[tuple[Bandwidth | None, str], GpuFindings]:
     """Measure the memory while the tools and the engine's process look for graphics processors."""
     if not graphics:
-        return bandwidth(), GpuFindings((), "no sign of a GPU in /proc, /sys or /dev, and no nvidia-smi")
+        return bandwidth(), GpuFindings((), "no GPU found in /proc, /sys or /dev, and no nvidia-smi")
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(1) as pool:

@@ -19,8 +19,10 @@ def machine_notes(machine: Machine) -> tuple[str, ...]:
     failed = (f"no GPU was found, but {failure}" for failure in machine.failures if not machine.gpus)
     unknown: tuple[str, ...] = ()
     if machine.memory is None:
-        why = machine.sources.get("memory", "nothing tells")
-        unknown = (f"the memory is not known ({why}), so neither is whether anything fits: give it with --ram 16G",)
+        why = machine.sources.get("memory", "no source")
+        unknown = (
+            f"the memory size is unknown ({why}), so phi cannot tell what fits: give it with --ram, e.g. --ram 16G",
+        )
     return (*unknown, *_package_notes(machine), *unused, *failed)
 
 
@@ -29,12 +31,12 @@ def _package_notes(machine: Machine) -> tuple[str, ...]:
     sets = set(machine.cpu.instruction_sets)
     if "SSE4_2" in sets and "AVX2" not in sets:
         return (
-            "the engine's published package needs AVX2, which this processor does not have: it would end with an "
-            "illegal instruction; build xllamacpp from source, for this processor",
+            "the engine's published package needs AVX2, which this processor does not have, so it would crash with an "
+            "illegal instruction: build xllamacpp from source, for this processor",
         )
     if "DOTPROD" in sets and not machine.system.startswith("macOS"):
         return (
-            "the engine's published package leaves the dot product of this processor unused: "
+            "the engine's published package does not use the dot-product instructions of this processor: "
             "xllamacpp built from source is faster here",
         )
     return ()

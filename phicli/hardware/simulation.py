@@ -1,4 +1,4 @@
-"""Machines that are not at hand: from numbers on the command line, and from profiles of common ones."""
+"""Machines that are not at hand: from values on the command line, and from profiles of common ones."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def simulate(
     name = DEFAULT_PROFILE if profile is None else profile
     machine = _machine(name, _profile(name))
     if profile is None:
-        unknown = replace(machine.cpu, name=f"assumed, such as {machine.cpu.name}")
-        machine = replace(machine, cpu=unknown, gpus=(), system="", simulated="numbers on the command line")
+        unknown = replace(machine.cpu, name=f"assumed: {machine.cpu.name}")
+        machine = replace(machine, cpu=unknown, gpus=(), system="", simulated="values on the command line")
     machine, given = _with_numbers(machine, ram, vram, cores, bandwidth, profile)
     flops, given["flops"] = estimated_flops(machine.cpu)
     if machine.bandwidth is not None:
         assumed = profile is None and bandwidth is None
         source = "assumed" if assumed else machine.bandwidth.source
         machine = replace(machine, bandwidth=replace(machine.bandwidth, flops=flops, source=source))
-    usual = f"the profile {name}" if profile else f"assumed, as of {name}"
+    usual = f"the profile {name}" if profile else f"assumed: {name}"
     sources = {part: given.get(part, usual) for part in ("memory", "cpu", "gpus", "bandwidth", "flops")}
     if profile is None and vram is None:
-        sources["gpus"] = "none was given"
+        sources["gpus"] = "not given"
     return replace(machine, sources=MappingProxyType(sources))
 
 
@@ -114,7 +114,7 @@ def _with_card(machine: Machine, size: int) -> Machine:
 def _with_cores(machine: Machine, cores: int) -> Machine:
     if not 1 <= cores <= _MOST_CORES:
         raise UsageError(
-            f"--cores {cores} is not a number of cores", "give a whole number from 1, for example --cores 8"
+            f"--cores {cores} is not a valid number of cores", "give a whole number from 1, for example --cores 8"
         )
     per_core = max(1, machine.cpu.logical_cores // machine.cpu.physical_cores)
     return replace(machine, cpu=replace(machine.cpu, physical_cores=cores, logical_cores=cores * per_core))
@@ -133,7 +133,7 @@ def _profile(name: str) -> Mapping[str, Any]:
 
     near = get_close_matches(name, profiles, 1)
     meant = f"did you mean --machine {near[0]}? " if near else ""
-    raise UsageError(f"there is no profile '{name}'", f"{meant}the profiles are {', '.join(profiles)}")
+    raise UsageError(f"unknown machine profile: '{name}'", f"{meant}the profiles are {', '.join(profiles)}")
 
 
 def _machine(name: str, facts: Mapping[str, Any]) -> Machine:

@@ -48,7 +48,7 @@ def container_kind(root: Path = ROOT) -> tuple[str | None, str]:
     told = read_text(root / "run/systemd/container").strip()
     if told and told != "wsl":
         return told.split()[0][:40], "/run/systemd/container"
-    return None, "no sign of one"
+    return None, "none found"
 
 
 def _group_names(root: Path) -> str:

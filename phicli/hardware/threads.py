@@ -15,4 +15,4 @@ def notice_threads(threads: Iterable[int], say: Callable[[str], None]) -> None:
     here = len(usable_processors())
     if most > here:
         those = "1 logical processor" if here == 1 else f"{here} logical processors"
-        say(f"{most} threads are more than the {those} that can be used here: they wait for each other, which is slow")
+        say(f"{most} threads are more than the {those} available here: they wait for each other, which is slow")

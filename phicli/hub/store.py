@@ -32,7 +32,7 @@ def repo_folder(folder: Path, repo: str) -> Path:
         IntegrityError: the name cannot be that of a repository.
     """
     if not layout.is_hub_repo(repo):
-        raise IntegrityError(f"{repo!r} is not the name of a repository", "it is written owner/name")
+        raise IntegrityError(f"{repo!r} is not the name of a repository", "the format is owner/name")
     return layout.repo_root(folder, repo)
 
 
@@ -43,7 +43,9 @@ def blob_path(folder: Path, repo: str, etag: str) -> Path:
         IntegrityError: the name could mean another place.
     """
     if not _SAFE.fullmatch(etag):
-        raise IntegrityError(f"the hub names a file's content {etag!r}", "this is no name that phi accepts")
+        raise IntegrityError(
+            f"the hub returned an invalid content id for a file: {etag!r}", "phi does not accept this id"
+        )
     return layout.blobs_folder(repo_folder(folder, repo)) / etag
 
 
@@ -67,8 +69,8 @@ def snapshot_path(folder: Path, repo: str, commit: str, name: str) -> Path:
     parts = name.split("/")
     if not all(_is_plain(part) for part in parts) or not _SAFE.fullmatch(commit):
         raise IntegrityError(
-            f"{name[:_LONGEST_PART]!r} at {commit[:80]!r} is no file name that phi accepts",
-            "it is too long, has control characters, or would lead out of the cache",
+            f"{name[:_LONGEST_PART]!r} at {commit[:80]!r} is not a file name that phi accepts",
+            "it is too long, contains control characters, or leads out of the cache",
         )
     return layout.snapshot_folder(repo_folder(folder, repo), commit).joinpath(*parts)
 

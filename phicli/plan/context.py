@@ -41,7 +41,7 @@ class ContextPlan:
         """
         if needed_tokens >= self.limit_tokens:
             raise ContextExceededError(
-                f"the conversation has {needed_tokens} tokens, and the context ends at {self.limit_tokens}",
+                f"the conversation has {needed_tokens} tokens, but the context has only {self.limit_tokens}",
                 "shorten it, or start over (/clear in a conversation)"
                 + ("" if self.growable else f", or allow more: --context {padded_context(needed_tokens * 5 // 4)}"),
                 data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},

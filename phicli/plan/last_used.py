@@ -19,7 +19,7 @@ def last_used() -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if name := (state_dir() / _FILE).read_text(encoding="utf-8").strip():
             return name
-    raise UsageError("which model?", "one needs no download: phi chat tiny-phi")
+    raise UsageError("no model was given", "tiny-phi needs no download: phi chat tiny-phi")
 
 
 def remember_last_used(name: str) -> None:

@@ -18,7 +18,7 @@ from phicli.paths import expand, is_there
 
 _LONGEST_PART = 255
 _NAME_FIRST = (
-    f"name a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
+    f"give a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
     "set a default: phi config set model phi-4-mini"
 )
 
@@ -50,14 +50,14 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError(f"the name of the model is empty: {name!r}", f"name one: {THIS_COMMAND} tiny-phi")
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
-        raise NotFoundError(f"there is no model or file with a name of {len(name)} characters", _NAME_FIRST)
+        raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
     if _is_path(name, path):
         return _from_path(path)
     if any(character.isspace() for character in name.strip()):
-        raise NotFoundError(f"there is no model called {name!r}", _NAME_FIRST)
+        raise NotFoundError(f"model {name!r} not found", _NAME_FIRST)
     registered = registry.find(name)
     if registered is not None:
         return _from_registration(registered)
@@ -109,7 +109,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if variant.sources:
         raise _not_installed(name)
     raise NotFoundError(
-        f"{name} is not on this machine, and no repository with GGUF files of it is known",
+        f"{name} is not on this machine, and phi knows no repository with its GGUF files",
         f"give the path of a file: {THIS_COMMAND} FILE.gguf",
     )
 
@@ -117,8 +117,8 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
 def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
     if not registry.is_current(model):
         raise NotFoundError(
-            f"{model.name} was registered, but {model.path} is gone or has changed",
-            f"register it again: phi cache import FILE --as {model.name}; or forget it: phi rm {model.name}",
+            f"{model.name} was registered, but {model.path} was deleted or has changed",
+            f"register it again: phi cache import FILE --as {model.name}; or unregister it: phi rm {model.name}",
         )
     variant = catalog().variant(model.variant_id)
     return LocatedModel(model.name, model.name, model.path, variant, model.quant)

@@ -154,6 +154,6 @@ def _family(book: Catalog, typed: str) -> str:
         if squash(family) == squash(typed):
             return family
     raise UsageError(
-        f"there is no family called {typed!r}",
-        f"there is {', '.join(families)}. For example: phi list --family {families[-1]}",
+        f"unknown family: {typed!r}",
+        f"the families are {', '.join(families)}; for example: phi list --family {families[-1]}",
     )

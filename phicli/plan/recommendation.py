@@ -143,12 +143,16 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
     tokens = padded_context(one.context_tokens)
-    source = {"header": "from the file", "published": "the published size", "recipe": "by the quantization's recipe"}
+    source = {
+        "header": "from the file",
+        "published": "the published size",
+        "recipe": "calculated from the quantization",
+    }
     parts = [f"weights {shape.weights_bytes:,} ({source[one.candidate.size_source]})"]
     copied = memory.weights_bytes - shape.weights_bytes
-    parts += [f"+ output matrix once more, on the GPU {copied:,}"] if copied else []
+    parts += [f"+ copy of the output matrix on the GPU {copied:,}"] if copied else []
     parts += [
-        f"+ context {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
+        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]
@@ -158,26 +162,26 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
     if one.gpu_layers == 0:
         return Sum("memory", " ".join(parts) + usable)
     parts.append(
-        f"= {memory.gpu_bytes:,} on the GPU (weights {memory.gpu_weights_bytes:,} + context {memory.gpu_kv_bytes:,}"
+        f"= {memory.gpu_bytes:,} on the GPU (weights {memory.gpu_weights_bytes:,} + KV cache {memory.gpu_kv_bytes:,}"
         f" + compute {memory.gpu_compute_bytes:,}) of {report.gpu_usable_bytes:,} usable there"
     )
-    return Sum("memory", " ".join([*parts, f"+ {memory.resident_bytes:,} beside it{usable}"]))
+    return Sum("memory", " ".join([*parts, f"+ {memory.resident_bytes:,} in main memory{usable}"]))
 
 
 def _speed_sum(one: Assessment, task: Task) -> Sum:
     speed = one.speed
-    text = f"{speed.decode_tps:.1f} tokens/s at the start, {speed.decode_at_context_tps:.1f} with the context full"
+    text = f"{speed.decode_tps:.1f} tokens/s at the start, {speed.decode_at_context_tps:.1f} with a full context"
     ratio = thinking_ratio(one.candidate.variant, task)
     if ratio:
-        text += f"; {useful_tps(one, task):.1f} of the answer, at {ratio:g} tokens of thought for each"
-    return Sum("speed", f"{text}; {speed.method}; the floor for {task.label} is {task.floor_tps:g}")
+        text += f"; {useful_tps(one, task):.1f} for the answer, at {ratio:g} reasoning tokens per answer token"
+    return Sum("speed", f"{text}; {speed.method}; the target for {task.label} is {task.floor_tps:g}")
 
 
 def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:
     variant, quant = one.candidate.variant, one.candidate.quant
     graded = grade(variant, task, book.variants)
     if graded is None:
-        return Sum("quality", f"nobody has ranked it for {task.purpose}")
+        return Sum("quality", f"not ranked for {task.purpose}")
     text = f"{graded.points:.2f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
     if kv_loss(one.kv_type):
         text += f" - {kv_loss(one.kv_type):.2f} ({one.kv_type} cache)"

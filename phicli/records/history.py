@@ -138,11 +138,15 @@ class History:
             )
             found = tuple(one for one in found if one.run_id.lower() == wanted) or found
         if not found:
-            what = "no run was saved yet" if wanted == LAST else f"no saved run has an id beginning {prefix!r}"
-            raise NotFoundError(what, "phi bench makes one" if wanted == LAST else "see their ids: phi runs list")
+            what = (
+                "no run has been saved yet" if wanted == LAST else f"no saved run has an id beginning with {prefix!r}"
+            )
+            raise NotFoundError(what, "to save one: phi bench" if wanted == LAST else "see their ids: phi runs list")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")
-            raise UsageError(f"{len(found)} runs have ids beginning {prefix!r}: {some}", "type more of the id")
+            raise UsageError(
+                f"{len(found)} runs have ids beginning with {prefix!r}: {some}", "give more characters of the id"
+            )
         return found[0]
 
     def get_all(self, prefixes: Sequence[str]) -> tuple[Entry, ...]:
@@ -208,7 +212,7 @@ class History:
         except (ValueError, TypeError, RecursionError):
             data = None
         if not isinstance(data, dict) or not all(isinstance(one, str) for one in row if one is not None):
-            raise damaged(self.path, f"what it has of run {row[0]} cannot be read")
+            raise damaged(self.path, f"its data of run {row[0]} cannot be read")
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 
@@ -235,7 +239,7 @@ def kind_of(word: str | None) -> str | None:
         UsageError: there is no such kind.
     """
     if word is not None and word.lower() not in KINDS:
-        raise UsageError(f"--kind {word} is unknown", f"there is {', '.join(KINDS)}")
+        raise UsageError(f"--kind {word} is unknown", f"choose one of {', '.join(KINDS)}")
     return None if word is None else word.lower()
 
 

@@ -39,7 +39,7 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if NOWHERE in path.parents:
-            raise PhiError("there is no home folder for the history", "set HOME, or PHI_HOME to a folder") from error
+            raise PhiError("no home folder was found for the history", "set HOME, or PHI_HOME to a folder") from error
         if is_disk_full(error):
             raise disk_full(f"the history {path}") from error
         raise
@@ -62,20 +62,20 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def damaged(path: Path, why: str) -> IntegrityError:
     """The history at ``path`` cannot be read."""
-    hint = f"set it aside, and the next run begins a new one: {_aside(path, 'damaged')}"
+    hint = f"set it aside; the next run starts a new history: {_aside(path, 'damaged')}"
     return IntegrityError(f"the history {path} cannot be read: {why}", hint)
 
 
 def newer(path: Path, version: int) -> IntegrityError:
     """The history at ``path`` was written by a later version of phi, in the form ``version``."""
     hint = f"upgrade phi, or set it aside: {_aside(path, 'newer')}"
-    return IntegrityError(f"the history {path} was written by a newer phi (form {version})", hint)
+    return IntegrityError(f"the history {path} was written by a newer phi (format {version})", hint)
 
 
 def _taken(path: Path) -> PhiError:
-    which = "" if sys.platform == "win32" else f"; which it is: lsof {shlex.quote(str(path))}"
-    message = f"another process has had the history {path} for too long"
-    return PhiError(message, f"wait until it is done or end it, and run it again{which}")
+    which = "" if sys.platform == "win32" else f"; to find it: lsof {shlex.quote(str(path))}"
+    message = f"another process has locked the history {path} for too long"
+    return PhiError(message, f"wait until it ends, or stop it, and run the command again{which}")
 
 
 def _require_readable(path: Path) -> None:

@@ -121,7 +121,7 @@ class HistoryFile:
         if version > _SCHEMA and "runs" in tables:
             raise newer(self.path, version)
         if (version, "runs" in tables) not in ((0, False), (_SCHEMA, True)) or (version == 0 and tables):
-            raise damaged(self.path, "it is a database of something else")
+            raise damaged(self.path, "it is a database of another program")
         return version == _SCHEMA
 
 

@@ -25,7 +25,7 @@ from phicli.units import counted
 
 _FOLDER: Final = "measurements"
 _LARGEST_BYTES: Final = 1 << 16
-_NOTE: Final = "measured by an earlier version of phi, which kept no samples of it"
+_NOTE: Final = "measured by an earlier version of phi, which did not save samples"
 
 
 @dataclass(frozen=True, slots=True)

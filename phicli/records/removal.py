@@ -33,10 +33,10 @@ def runs_to_remove(
         IntegrityError, OSError: as for :meth:`phicli.records.history.History.entries`.
     """
     if names and older_than is not None:
-        raise UsageError("RUN and --older-than exclude each other", "leave one of them out")
+        raise UsageError("RUN and --older-than cannot be used together", "leave out one of them")
     if older_than is None:
         if not names:
-            raise UsageError("which runs are to be removed?", "phi runs rm RUN, or phi runs rm --older-than 90d")
+            raise UsageError("no runs were given", "use phi runs rm RUN, or phi runs rm --older-than 90d")
         return history.get_all(names)
     before = _before(older_than, now or datetime.now(UTC))
     return tuple(entry for entry in history.entries() if (made_at := utc(entry.made_at)) and made_at < before)

@@ -14,7 +14,7 @@ from phicli.paths import data_dir
 _WAIT_S: Final = 1.0
 """For another process that has the history: a recommendation without it is better than one that comes late."""
 
-_UNUSED: Final = "speeds that were measured before are not used"
+_UNUSED: Final = "earlier measured speeds are not used"
 
 
 @dataclass(frozen=True, slots=True)

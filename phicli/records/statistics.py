@@ -212,4 +212,4 @@ def _welch_half(ours: Sequence[float], theirs: Sequence[float], confidence: floa
 
 def _check(confidence: float) -> None:
     if not 0 < confidence < 1:
-        raise ValueError(f"a confidence lies between 0 and 1, not at {confidence}")
+        raise ValueError(f"a confidence must be between 0 and 1, not {confidence}")

@@ -84,7 +84,7 @@ class Tuned:
         """
         winners = data.get("winners")
         if not isinstance(winners, Mapping) or not all(isinstance(winners.get(use), Mapping) for use in USES):
-            raise ValueError("there is not a winner for each use")
+            raise ValueError("a use has no winner")
         return cls(
             model=_text(data, "model"),
             variant_id=_text_or_none(data, "variant_id"),

@@ -65,7 +65,7 @@ class SettingsFile:
         if name not in self.profiles():
             known = ", ".join(self.profiles())
             add = f"add one: phi config set {written((PROFILE, name, 'chat', 'max_tokens'))} 256"
-            raise NotFoundError(f"there is no profile {name!r}", f"the profiles are {known}" if known else add)
+            raise NotFoundError(f"unknown profile: {name!r}", f"the profiles are {known}" if known else add)
         if not isinstance(self.value((PROFILE, name)), Mapping):
             raise self.refuse((PROFILE, name), "is not a table", f"write it as [{written((PROFILE, name))}]")
 
@@ -91,7 +91,7 @@ def read_settings(path: Path | None = None) -> SettingsFile:
         return SettingsFile(path)
     except OSError as error:
         raise UsageError(
-            f"the settings in {path} cannot be read: {reason_of(error)}", "put a text file there, or move it away"
+            f"the settings in {path} cannot be read: {reason_of(error)}", "replace it with a text file, or move it"
         ) from None
     return parse(path, decode(path, data))
 
@@ -104,7 +104,7 @@ def make_folder(path: Path) -> None:
         OSError: it cannot be made.
     """
     if path.parent == NOWHERE:
-        raise PhiError("there is no home folder for the settings", "set HOME, or PHI_HOME to a folder")
+        raise PhiError("no home folder was found for the settings", "set HOME, or PHI_HOME to a folder")
     path.parent.mkdir(parents=True, exist_ok=True)
 
 

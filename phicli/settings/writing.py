@@ -41,7 +41,9 @@ def remove_key(path: Path, key: KeyPath) -> Any:
         value = file.value(key)
         if value is None:
             meant = did_you_mean(written(key), map(written, _keys(file.tables)))
-            raise NotFoundError(f"{written(key)} is not set in {path}", meant or "what is set: phi config list")
+            raise NotFoundError(
+                f"{written(key)} is not set in {path}", meant or "see the current settings: phi config list"
+            )
         _write(file, key, _removed(_lines(file), key), _with(file.tables, key, None))
         return value
 
@@ -138,7 +140,9 @@ def _alone(path: Path) -> Iterator[None]:
         try:
             lock.acquire()
         except Timeout:
-            raise PhiError("another process is changing the settings", "wait for it, and run this again") from None
+            raise PhiError(
+                "another phi process is changing the settings", "wait for it to end, then run this again"
+            ) from None
     try:
         yield
     except RecursionError:

@@ -80,7 +80,7 @@ class AnswerPrinter:
         if not self._stream:
             self._terminal.write(answer.text)
         for call in answer.tool_calls:
-            self._notice(Notice(f"the model asks for {_shown(call)}"))
+            self._notice(Notice(f"the model calls {_shown(call)}"))
         if answer.finish_reason == "length":
             size = answer.context_tokens
             why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
@@ -131,7 +131,7 @@ def chat_data(opened: OpenChat) -> dict[str, Any]:
 
 def _reading(event: Prefill) -> str:
     share = 100 * event.processed // max(event.total, 1)
-    return f"reading the prompt: {share} % of {event.total} tokens"
+    return f"processing the prompt: {share} % of {event.total} tokens"
 
 
 def _shown(call: ToolCall) -> str:

@@ -18,7 +18,9 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
     if assume_yes:
         return True
     if not terminal.can_ask:
-        raise UsageError("nobody can answer here, so nothing was done", "say yes beforehand with --yes")
+        raise UsageError(
+            "this command asks for confirmation, and standard input is not a terminal", "confirm with --yes"
+        )
     choices = "[Y/n]" if default else "[y/N]"
     while True:
         terminal.ask(f"{question} {choices} ")

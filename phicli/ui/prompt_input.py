@@ -28,27 +28,29 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
     if forced:
         argument = None
         if no_stdin:
-            raise UsageError("- reads standard input, and --no-stdin forbids it", "leave one of them out")
+            raise UsageError(
+                "the prompt - reads standard input, and cannot be used with --no-stdin", "leave out one of them"
+            )
     if argument is not None and not argument.strip():
         raise UsageError("the prompt is empty", _HOW_TO)
     if argument is None and not forced:
         if no_stdin:
-            raise UsageError("there is no prompt", _HOW_TO)
+            raise UsageError("no prompt was given", _HOW_TO)
         if terminal.stdin.isatty():
             if terminal.interactive:
                 return None
-            raise UsageError("there is no prompt, and standard output is not a terminal to talk in", _HOW_TO)
+            raise UsageError("no prompt was given, and standard output is not a terminal", _HOW_TO)
     piped = "" if no_stdin else _piped(terminal, beside_argument=argument is not None, quiet=quiet)
     parts = [part for part in (piped.rstrip("\r\n"), argument) if part and part.strip()]
     if not parts:
-        raise UsageError("there is no prompt: standard input is empty", _HOW_TO)
+        raise UsageError("no prompt was given: standard input is empty", _HOW_TO)
     return check_text("the prompt", "\n\n".join(parts))
 
 
 def _piped(terminal: Terminal, *, beside_argument: bool, quiet: bool) -> str:
     if beside_argument and not _is_pipe_or_file(terminal):
         return ""
-    advice = " (--no-stdin leaves it alone)" if beside_argument else ""
+    advice = " (to ignore it: --no-stdin)" if beside_argument else ""
     reminder = threading.Timer(_PATIENCE_S, terminal.say, [f"waiting for the end of standard input{advice}"])
     reminder.daemon = True
     if not quiet:

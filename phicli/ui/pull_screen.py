@@ -48,7 +48,9 @@ class PullScreen:
             f"{known or repo.license or 'not stated'}, from {repo.repo} at {repo.commit[:12]}"
         )
         if plan.kept_bytes and plan.missing_bytes:
-            self._say(f"{format_bytes(plan.kept_bytes)} are there already, {format_bytes(plan.missing_bytes)} to go")
+            self._say(
+                f"{format_bytes(plan.kept_bytes)} are already downloaded, {format_bytes(plan.missing_bytes)} to go"
+            )
 
     def notice(self, text: str) -> None:
         """Print a line above whatever is shown."""
@@ -93,7 +95,7 @@ class PullScreen:
         self.close()
         if not self._done or plan.model is None:
             return ""
-        return f"{format_bytes(self._done)} of {format_bytes(plan.model.size_bytes)} are kept"
+        return f"{format_bytes(self._done)} of {format_bytes(plan.model.size_bytes)} are saved"
 
     def __enter__(self) -> PullScreen:
         return self
@@ -134,10 +136,10 @@ def result_lines(result: PullResult) -> str:
     """What came of it, for people."""
     size = format_bytes(result.size_bytes)
     if result.was_there:
-        sure = f"sha256 {result.sha256} verified" if result.verified else "no hash of it is known"
-        return f"{result.name} is there already: {size}, {sure}"
+        sure = f"sha256 {result.sha256} verified" if result.verified else "no published hash is known"
+        return f"{result.name} is already downloaded: {size}, {sure}"
     took = f"{format_bytes(result.downloaded_bytes)} in {result.elapsed_s:.1f} s"
-    resumed = f", {format_bytes(result.resumed_from_bytes)} were there before" if result.resumed_from_bytes else ""
+    resumed = f", {format_bytes(result.resumed_from_bytes)} were downloaded before" if result.resumed_from_bytes else ""
     return f"{result.name} is ready: {took}{resumed}; sha256 {result.sha256} verified"
 
 

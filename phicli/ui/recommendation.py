@@ -51,7 +51,10 @@ def print_report(
     )
     more = len(report.found.others) + len(report.found.rejected)
     if not everything and more:
-        terminal.say(f"{more} more were weighed; why not them: phi recommend --all")
+        terminal.say(
+            f"{counted(more, 'other candidate')} {'was' if more == 1 else 'were'} not picked; see why: phi "
+            "recommend --all"
+        )
 
 
 def _knows(terminal: Terminal, text: str) -> bool:
@@ -74,8 +77,8 @@ def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _
     second = [_gpu(machine)]
     if machine.bandwidth is not None:
         said = machine.bandwidth.source
-        source = {"probe": "measured", "profile": "of the profile"}.get(said, said)
-        second.append(f"reads {format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
+        source = {"probe": "measured", "profile": "from the profile"}.get(said, said)
+        second.append(f"memory bandwidth {format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
     if machine.container:
         second.append(f"in a container ({machine.container})")
     if machine.simulated:
@@ -131,24 +134,24 @@ def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[in
     elif one.gpu_layers:
         total = report.gpu_usable_bytes
         yield label, f"{format_bytes(sum(on_gpu))} of {format_bytes(total)} on the GPU", on_gpu, total
-        label, where = "", " beside it"
+        label, where = "", " in main memory"
     yield label, format_bytes(sum(beside)) + (f" of {format_bytes(room)}" if room else "") + where, beside, room
 
 
 def _speed(one: Assessment, report: Report) -> str:
     speed = one.speed
     low, high = format_rate(speed.decode_tps_low), format_rate(speed.decode_tps_high)
-    start = f"{report.request.prompt_tokens:,} tokens are read in {format_rate(speed.ttft_s)} s"
+    start = f"{report.request.prompt_tokens:,} prompt tokens take {format_rate(speed.ttft_s)} s"
     deep = ""
     if report.task.context_required or report.request.context_tokens is not None:
-        deep = f", {format_rate(speed.decode_at_context_tps)} with the context full"
+        deep = f", {format_rate(speed.decode_at_context_tps)} with a full context"
     return f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
 
 
 def _passing(report: Report) -> Iterator[tuple[str, ...]]:
     """A row for each candidate that would do, those that are picked first."""
     picked = [(pick.assessment, pick.role) for pick in report.found.picks]
-    for one, word in [*picked, *((one, "would do") for one in report.found.others)]:
+    for one, word in [*picked, *((one, "candidate") for one in report.found.others)]:
         tps = f"{one.speed.decode_tps:.1f}"
         yield one.candidate.name, format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
 
@@ -187,7 +190,7 @@ def _screen(
     if everything:
         yield safe_text("")
         yield wrapped([*(head.lower() for head in _HEADS[:4]), ""], list(_passing(report)), right=_NUMBERS)
-        yield safe_text("\nOut:", "bold")
+        yield safe_text("\nRejected:", "bold")
         yield wrapped(("model", "reason"), list(_out(report)))
 
 

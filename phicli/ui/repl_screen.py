@@ -89,6 +89,6 @@ class TerminalScreen:
             with self._history_path.open("ab"):
                 pass
         except OSError as error:
-            self.tell(f"what you type will not be remembered: {error.strerror}: {self._history_path}")
+            self.tell(f"the input history cannot be saved: {error.strerror}: {self._history_path}")
             return InMemoryHistory()
         return PatientFileHistory(str(self._history_path))

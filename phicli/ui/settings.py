@@ -36,7 +36,7 @@ def print_listing(terminal: Terminal, listing: Listing, *, everything: bool, as_
         used = f"; {listing.profile} is used" if listing.profile else "; use one: phi --profile NAME COMMAND"
         terminal.say(f"profiles: {', '.join(listing.profiles)}{used}")
     if not listing.rows and not listing.problems:
-        terminal.say(f"nothing is set in {listing.path}; every setting: phi config list --all")
+        terminal.say(f"no settings in {listing.path}; see all settings: phi config list --all")
 
 
 def print_row(terminal: Terminal, row: Row, *, as_json: bool) -> None:

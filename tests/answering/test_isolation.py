@@ -63,7 +63,7 @@ def crashes_until_given_up(isolation: CrashIsolation) -> int:
         with pytest.raises(EngineError, match="crashed") as caught:
             isolation.ask(crash)
         if isinstance(caught.value, EngineDiedError):
-            assert f"crashed at {number} questions in a row" in caught.value.message
+            assert f"crashed on {number} questions in a row" in caught.value.message
             return number
     raise AssertionError("it is never given up")
 

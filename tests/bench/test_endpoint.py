@@ -107,7 +107,7 @@ def test_failures_are_counted_and_the_rest_goes_on() -> None:
     assert len(level.answers) == 5
     assert level.failed == {"limited": 1, "cut": 1, "garbage": 1, "empty": 1}
     assert level.stopped == ""
-    assert warnings_of(level)[0].startswith("1 at a time: 4 of 9 failed (1 were too many for it")
+    assert warnings_of(level)[0].startswith("concurrency 1: 4 of 9 failed (1 were rejected as too many")
 
 
 def test_it_gives_up_after_failures_in_a_row() -> None:
@@ -242,7 +242,7 @@ def test_a_whole_benchmark() -> None:
 def test_what_was_measured_before_a_failure_is_kept() -> None:
     with Endpoint(lambda number: Behaviour(status=200 if number < 5 else 500)) as endpoint:
         one = bench(endpoint, LoadLevel(32, 4, 1, 3), LoadLevel(32, 4, 2, 9), model="m")
-        with pytest.raises(NetworkError, match=r"500.*with 2 at a time, [34] of 9 failed"):
+        with pytest.raises(NetworkError, match=r"500.*at concurrency 2, [34] of 9 failed"):
             one.run()
     assert [len(level.answers) for level in one.report.levels] == [3, 0]
     assert not one.report.complete
@@ -268,6 +268,6 @@ def test_warnings_say_what_the_numbers_hide() -> None:
     short = Response((1.0, 2.0), 3.0, None, None)
     found = warnings_of(Level(LoadLevel(32, 64, 1, 1), (short,), (), 1.0, 0.8))
     assert any("phi itself used 80%" in one for one in found)
-    assert any("pieces of text are counted" in one for one in found)
+    assert any("chunks of text are counted" in one for one in found)
     assert any("1 of 1 answers ended before half" in one for one in found)
     assert warnings_of(Level(LoadLevel(32, 2, 1, 1), (Response((1.0,), 2.0, 2, 3),), (), 1.0, 0.1)) == ()

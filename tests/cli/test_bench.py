@@ -167,7 +167,7 @@ def test_a_baseline(phi: Phi) -> None:
         (["--kv-type", "q8_0", "--flash-attention", "off"], 2, "only with flash attention"),
         (["--fail-below", "0.9"], 2, "--fail-below requires --baseline"),
         (["--plot", "/no/such/folder/plot.svg"], 2, "no folder"),
-        (["--markdown", "--csv"], 2, "exclude each other"),
+        (["--markdown", "--csv"], 2, "cannot be used together"),
     ],
     ids=str,
 )

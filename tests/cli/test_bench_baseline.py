@@ -45,8 +45,8 @@ def kept(phi: Phi) -> int:
         ({}, ("-p", "32", "-n", "4", "-r", "2", "--repack", "on"), 2, "repacking: off, now on"),
         ({}, ("-p", "16", "-n", "4"), 2, "workload: 32 + 4 tokens, now 16 + 4 tokens"),
         ({"complete": False}, SHORT, 2, "interrupted"),
-        ({"complete": "false"}, SHORT, 8, 'complete is "false"; it has to be true or false'),
-        ({"samples": []}, SHORT, 2, "has nothing of what is asked for"),
+        ({"complete": "false"}, SHORT, 8, 'complete is "false"; it must be true or false'),
+        ({"samples": []}, SHORT, 2, "has none of the requested measurements"),
     ],
     ids=str,
 )
@@ -77,6 +77,6 @@ def test_an_interrupted_baseline_is_compared_with_by_force(phi: Phi, baseline: W
     found = done.json["data"]["baseline"]
     assert found["differences"] == ["interrupted"]
     (warning,) = found["warnings"]
-    assert warning.endswith("the machine was busy: other programs used 64.0 of 64 processors meanwhile")
+    assert warning.endswith("the machine was busy: other programs used 64.0 of 64 processors during the measurement")
     text = phi("bench", "tiny-phi", *SHORT, "--baseline", path, "--force")
     assert text.out.count(warning) == 1

@@ -124,7 +124,7 @@ def test_two_models_are_compared_on_the_same_questions(phi: Phi, known: str, tmp
 def test_what_was_asked_is_not_asked_again(phi: Phi, known: str, tmp_path: Path) -> None:
     assert phi("eval", "tiny-phi", "--set", known, "--limit", "3").err == ""
     more = phi("eval", "tiny-phi", "--set", known, "--json")
-    assert more.err == "tiny-phi: 3 of 8 replies are there from earlier; --restart asks all again\n"
+    assert more.err == "tiny-phi: 3 of 8 replies were saved earlier; to ask all questions again: --restart\n"
     assert more.json["data"]["evaluations"][0]["sittings"] == 2
     again = phi("eval", "tiny-phi", "--set", known, "--json")
     assert again.err.startswith("tiny-phi: 8 of 8")
@@ -251,7 +251,7 @@ def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--set", "missing.jsonl"], 3, "there is no file of questions missing.jsonl"),
+        (["--set", "missing.jsonl"], 3, "there is not a file of questions missing.jsonl"),
         (["--set", "no-set"], 3, "arithmetic or instructions"),
         (["--set", "arithmetic", "--plot"], 2, "no such option: --plot"),
         (["--set", "arithmetic", "--baseline"], 2, "no such option: --baseline"),
@@ -259,7 +259,7 @@ def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: P
         (["--set", "arithmetic", "--quick"], 2, "no such option: --quick"),
         (["--set", "arithmetic", "--repeat"], 2, "no such option: --repeat"),
         (["--set", "arithmetic", "--threads", "1,2"], 2, "--threads"),
-        ([], 2, "which questions?"),
+        ([], 2, "no question set was given"),
         (["--set", "arithmetic", "--max-tokens", "0"], 2, "--max-tokens"),
         (["--set", "arithmetic", "--context", "4096"], 2, "1024"),
     ],

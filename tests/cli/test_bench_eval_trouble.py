@@ -83,9 +83,9 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "1", "of", "2", "50.0%"]
-    place = lines.index("failed with tiny-phi:f16, so neither right nor wrong: 2")
+    place = lines.index("failed with tiny-phi:f16, counted neither right nor wrong: 2")
     assert lines[place + 1].startswith("  fault: ")
-    assert lines[place + 2] == "  long: the conversation has 3006 tokens, and the context ends at 1024"
+    assert lines[place + 2] == "  long: the conversation has 3006 tokens, but the context has only 1024"
     assert "  peru: the pattern is not found in the reply" in lines
     assert "--jsonl" in lines[-1]
 
@@ -99,7 +99,7 @@ def test_failures_are_told_beside_tables_for_programs(phi: Phi, tmp_path: Path) 
     jsonl = phi("eval", "tiny-phi", "--set", path, "--jsonl").out.splitlines()
     assert [json.loads(line)["right"] for line in jsonl] == [True, None]
     markdown = phi("eval", "tiny-phi", "--set", path, "--markdown").out.splitlines()
-    assert "  - long: the conversation has 3006 tokens, and the context ends at 1024" in markdown
+    assert "  - long: the conversation has 3006 tokens, but the context has only 1024" in markdown
 
 
 def test_where_nothing_could_be_answered_it_is_an_error(phi: Phi, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
         lines = out.decode().splitlines()
         assert lines[3].split()[:4] == ["tiny-phi:f16", "60", "of", "60"]
         assert lines[4].split()[:4] == ["other.gguf", str(before), "of", str(before)]
-        assert f"other.gguf: not all was asked, {before} of 60 questions" in lines
+        assert f"other.gguf: incomplete, {before} of 60 questions were asked" in lines
         assert f"{before} of 60 questions were asked" in err.decode()
-        assert "the same command goes on from there" in err.decode()
+        assert "run the same command to continue from there" in err.decode()
     again = phi(*arguments)
     assert again.code == 0
     assert "tiny-phi: 60 of 60 replies are there" in again.err
@@ -178,7 +178,9 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         assert run.code == 0
         assert "40 of 40" in run.out
         (line,) = [line for line in run.err.splitlines() if "replies" in line]
-        assert line.startswith("warning: from here on replies are lost with an interruption: no space left on device: ")
+        assert line.startswith(
+            "warning: replies cannot be saved from here on, so an interruption loses them: no space left on device: "
+        )
         (small / "filler").unlink()
         again = phi("eval", "tiny-phi", "--set", questions, PHI_HOME=str(home))
         assert again.code == 0
@@ -187,7 +189,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         assert len([line for line in again.err.splitlines() if "there from earlier" in line]) <= 1
 
 
-@pytest.mark.skipif(shutil.which("llama-server") is None, reason="there is no llama-server on PATH")
+@pytest.mark.skipif(shutil.which("llama-server") is None, reason="llama-server not found on PATH")
 def test_both_engines_answer_the_same_questions_and_fail_at_the_same_ones(phi: Phi, hard: str) -> None:
     run = phi("eval", "tiny-phi", "--set", hard, "--engine", "xllamacpp,llama-server", "--json")
     assert run.code == 0

@@ -73,5 +73,5 @@ def test_options_with_which_it_fits_are_named(
 def test_a_smaller_model_is_proposed_where_nothing_else_helps() -> None:
     with pytest.raises(DoesNotFitError) as caught:
         require_room(replace(load(gib=40), context_tokens=768), WORK, around(gib=8))
-    assert "take a smaller model: phi bench " in caught.value.hint_for("bench")
+    assert "use a smaller model: phi bench " in caught.value.hint_for("bench")
     require_room(load(gib=4), WORK, around(gib=64))

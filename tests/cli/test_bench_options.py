@@ -30,10 +30,10 @@ TOGETHER: list[tuple[list[str], str]] = [
     (["--llama-server", "x", "--engine", "xllamacpp"], "--llama-server names the program for --engine llama-server"),
     (["--eval", "arithmetic"], "phi bench --eval is now phi eval"),
     (["--tune"], "phi bench --tune is now phi autotune"),
-    (["--json", "--csv"], "--json and --csv exclude each other"),
+    (["--json", "--csv"], "--json and --csv cannot be used together"),
     (["-p", "0", "-n", "0"], "leave nothing to measure"),
-    (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "one endpoint is measured at a time"),
-    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint is measured with one model"),
+    (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "only one endpoint can be measured in parallel"),
+    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint can be measured with only one model"),
     (["--url", "http://127.0.0.1:2/v1", "--requests", "3", "--repeat", "5"], "both say how many requests"),
 ]
 
@@ -61,7 +61,7 @@ def test_an_endpoint_refuses_what_has_no_meaning_for_it(phi: Phi, option: str) -
     value = OF_MODELS[option]
     done = phi("bench", *ENDPOINT, option, *([value] if value is not None else []))
     assert done.code == 2
-    assert f"{option} has no meaning for an endpoint" in done.err
+    assert f"{option} cannot be used with an endpoint" in done.err
 
 
 def test_every_option_of_bench_is_common_or_of_one_kind() -> None:
@@ -97,7 +97,7 @@ def test_a_file_that_is_named_twice_keeps_its_first_name_and_is_told() -> None:
     said: list[str] = []
     (one,) = subjects(["tiny-phi", str(TINY_PHI)], tell=said.append)
     assert one.model == "tiny-phi"
-    assert said == [f"{TINY_PHI.name} is the same file as tiny-phi before it: it is measured once"]
+    assert said == [f"{TINY_PHI.name} is the same file as tiny-phi: it is measured once"]
 
 
 def test_layers_on_a_processor_that_is_not_there(phi: Phi) -> None:

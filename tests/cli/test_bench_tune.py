@@ -100,7 +100,7 @@ def test_winners_are_found_kept_used_shown_told_stale_and_forgotten(phi: Phi, en
     forgotten = phi("autotune", "--reset", "tiny-phi", "--json").json["data"]
     assert forgotten == {"forgotten": ["tiny-phi"], "files": 1}
     assert entries(home) == []
-    assert "nothing was tuned" in phi("autotune", "--reset").err
+    assert "no tuned settings are saved" in phi("autotune", "--reset").err
 
 
 def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, environment: dict[str, str]) -> None:

@@ -72,7 +72,7 @@ def test_other_formats(phi: Phi, endpoint: Endpoint) -> None:
     lines = bench(phi, endpoint, "m", "--jsonl", "--concurrency", "1,2").out.splitlines()
     assert [json.loads(line)["concurrency"] for line in lines] == [1, 2]
     page = bench(phi, endpoint, "m", "--markdown").out
-    assert page.startswith("| tokens | at a time |")
+    assert page.startswith("| tokens | concurrency |")
 
 
 URL = "http://127.0.0.1:1/v1"
@@ -96,7 +96,7 @@ def test_the_number_of_requests_is_bounded(options: EndpointOptions, requests: l
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--plot", "x.svg"], "--plot has no meaning for an endpoint"),
+        (["--plot", "x.svg"], "--plot cannot be used with an endpoint"),
         (["--threads", "2"], "--threads"),
         (["--depth", "10"], "--depth"),
         (["--tune"], "--tune"),
@@ -169,7 +169,7 @@ def test_failures_are_shown_beside_what_worked(phi: Phi, endpoint: Endpoint) -> 
     run = bench(phi, endpoint, "m")
     assert run.code == 0
     assert "3 of 4" in run.out
-    assert "1 of 4 failed (1 were too many for it)" in run.err
+    assert "1 of 4 failed (1 were rejected as too many)" in run.err
     assert "\x1b" not in run.out + run.err
 
 

@@ -91,7 +91,7 @@ def test_verify(phi: Phi, folder: Path) -> None:
     run = phi("cache", "verify", "--fix")
     assert run.code == 8
     assert sha256(b"evil") in run.out
-    assert "could not be downloaded again: phi is to stay offline" in run.err
+    assert "could not be downloaded again: phi is in offline mode" in run.err
     assert photograph(folder) == before
     assert phi("cache", "verify", "phi-4").code == 3
 

@@ -166,7 +166,7 @@ BAD = {
     "a name like a path": (["{home}/good.gguf", "--as", "a/b"], 2, "cannot be a name"),
     "no such file": (["{home}/none.gguf"], 3, "does not exist"),
     "no such archive": (["{home}/none.tar"], 3, "does not exist"),
-    "a directory": (["{home}"], 2, "is a directory"),
+    "a directory": (["{home}"], 2, "is a folder"),
     "a text": (["{home}/text.gguf"], 8, "not a GGUF file"),
     "an archive that is none": (["{home}/text.tar"], 8, "no sound archive"),
 }

@@ -210,8 +210,8 @@ def test_as_json(phi: Phi, file: Path) -> None:
         (["set", "chat.seed", "-1"], 2, "goes after --"),
         (["set", "chat.quiet", "maybe"], 2, "is not true or false"),
         (["set", "chat.system", "be", "brief"], 2, "'be brief'"),
-        (["set", "json", "true"], 3, "--json is typed each time"),
-        (["set", "chat.json", "true"], 3, "--json is typed each time"),
+        (["set", "json", "true"], 3, "--json can be given only on the command line"),
+        (["set", "chat.json", "true"], 3, "--json can be given only on the command line"),
         (["set", "chat.max-tokens", "1"], 3, "did you mean chat.max_tokens?"),
         (["get", "top_p"], 3, "did you mean chat.top_p?"),
         (["get", "chat..seed"], 3, "phi config list --all"),
@@ -389,7 +389,7 @@ def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> 
     run = phi("bench", "tiny-phi", "--quick")
     assert (run.code, run.err) == (
         3,
-        f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run was saved yet\n'
+        f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run has been saved yet\n'
         "  → measure it once without --baseline; fix it: phi config edit; "
         "or remove it: phi config unset bench.baseline\n",
     )

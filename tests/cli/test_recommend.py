@@ -106,11 +106,11 @@ def test_all_and_explain(phi: Phi) -> None:
         (["--cores", "0"], "--cores 0", "--cores 8"),
         (["--max-size", "much"], "--max-size", "--max-size 16G"),
         (["--machine", "laptop-8g"], "laptop-8g", "laptop-8gb"),
-        (["--task", "cooking"], "there is no task called 'cooking'", "multilingual"),
+        (["--task", "cooking"], "unknown task: 'cooking'", "multilingual"),
         (["--ram", "64G", "--context", "1000000"], "the longest is 131,072", "--context 131072"),
         (["--ram", "64G", "--quant", "F16", "--max-size", "1G"], "excludes everything", ""),
-        (["--ram", "64G", "--license", "GPL"], "--license GPL excludes everything", "MIT"),
-        (["--ram", "64G", "--installed"], "--installed excludes everything", "phi recommend"),
+        (["--ram", "64G", "--license", "GPL"], "no model matches --license GPL", "MIT"),
+        (["--ram", "64G", "--installed"], "no model matches --installed", "phi recommend"),
         (["--ram", "64G", "--kv-type", "f32"], "no cache type called 'f32'", "q8_0"),
         (["--ram", "64G", "--min-tps", "nan"], "--min-tps must be more than 0", "--help"),
         (["--ram", "64G", "--calibrate"], "--calibrate needs the machine at hand", "leave"),
@@ -143,7 +143,7 @@ def test_nothing_fits(phi: Phi) -> None:
 def test_pictures(phi: Phi) -> None:
     run = phi("recommend", "--task", "vision", "--ram", "64G")
     assert run.code == 6
-    assert "no engine here can be used for pictures" in run.err
+    assert "no engine on this machine supports pictures" in run.err
     assert "phi-4-multimodal" in run.err
 
 

@@ -78,7 +78,7 @@ def assert_true(pick: dict[str, Any], hardware: dict[str, Any], floor: float) ->
     assert sum(memory[part] for part in parts) == memory["total_bytes"]
     assert memory["resident_bytes"] <= hardware["memory"]["available_bytes"]
     assert memory["gpu_bytes"] <= sum(gpu["total_bytes"] for gpu in hardware["gpus"])
-    assert ("--kv-type q8_0" in pick["command"]) == (pick["kv_type"] == "q8_0") == ("as q8_0" in reasons)
+    assert ("--kv-type q8_0" in pick["command"]) == (pick["kv_type"] == "q8_0") == ("KV cache type is q8_0" in reasons)
     assert pick["command"].startswith(f"phi chat {pick['model']}:{pick['quant'].lower()}")
     layers = re.search(r"--gpu-layers (\d+)", pick["command"])
     if layers:
@@ -118,7 +118,7 @@ def test_a_prompt_that_does_not_fit_the_context_is_refused(phi: Phi) -> None:
     run = phi("recommend", "--ram", "16G", "--task", "code", "--prompt-tokens", "9000", "--json")
     assert run.code == 2
     error = run.json["error"]
-    assert error["message"] == "a prompt of 9,000 tokens leaves no room in a context of 8,192"
+    assert error["message"] == "a prompt of 9,000 tokens leaves no space for an answer in a context of 8,192"
     arguments = error["hint"].partition("phi recommend ")[2].split()
     assert phi("recommend", "--ram", "16G", *arguments).code == 0
     short = phi("recommend", "--ram", "16G", "--context", "256", "--json")  # the usual prompt is cut to half of it

@@ -37,7 +37,7 @@ def nvidia_smi(folder: Path, script: str) -> dict[str, str]:
     [
         ("sleep 300", "nvidia-smi did not answer in 2 s"),
         ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "Driver/library version"),
-        ("yes 'NVIDIA GeForce, 24564, 24000'", "nvidia-smi answers without an end"),
+        ("yes 'NVIDIA GeForce, 24564, 24000'", "nvidia-smi printed too much output"),
         ("printf '\\377\\376, 12288, 12000\\n\\033[2Jx, 1, 1\\n'", "nvidia-smi names no card"),
         ("kill -SEGV $$", "nvidia-smi was ended by signal 11"),
     ],

@@ -49,7 +49,7 @@ def test_yes_removes_and_json_tells(phi: Phi, repo: Repo) -> None:
     assert (repo.root / "snapshots" / NEW / EIGHT).read_bytes() == b"y" * 8192
     run = phi("rm", "phi-4-mini", "-y")
     assert (run.code, run.out) == (0, "")
-    assert run.err.endswith("removed; 8 KiB are free again\n")
+    assert run.err.endswith("removed; freed 8 KiB\n")
     assert not repo.root.exists()
 
 
@@ -123,6 +123,6 @@ def test_what_is_linked_to_another_disk_is_said_to_stay(phi: Phi, folder: Path, 
     assert "linked" in phi("cache", "list").out
     assert phi("list", "--installed").out.splitlines()[1].split()[0] == "phi-4-mini"
     run = phi("rm", "phi-4-mini", "--yes")
-    assert "frees 0 B; 3 KiB stay, because only links to them are in the cache" in run.err
-    assert "removed; 0 B are free again" in run.err
+    assert "frees 0 B; 3 KiB stay, because the cache has only links to them" in run.err
+    assert "removed; freed 0 B" in run.err
     assert away.stat().st_size == 3072

@@ -52,7 +52,7 @@ def test_nothing_was_kept_yet(phi: Phi, environment: dict[str, str]) -> None:
     assert phi("runs", "export", "--json").json["data"] == {"runs": []}
     done = phi("runs", "show", "last")
     assert done.code == 3
-    assert "phi bench makes one" in done.err
+    assert "to save one: phi bench" in done.err
     assert not Path(environment["PHI_HOME"]).exists(), "looking makes nothing"
 
 
@@ -72,7 +72,7 @@ def test_list_only_some(phi: Phi, kept: History) -> None:
     assert len(phi("runs", "list", "--model", "phi-4-mini:q8_0").out.splitlines()) == 2
     none = phi("runs", "list", "--model", "phi-9")
     assert none.out == ""
-    assert none.err == "there is no such run; see all: phi runs list\n"
+    assert none.err == "no saved run matches; see all: phi runs list\n"
     cut = phi("runs", "list", "--limit", "2")
     assert len(cut.out.splitlines()) == 3
     assert "older ones" in cut.err

@@ -70,9 +70,9 @@ def test_several_and_last_each_once(phi: Phi, kept: History) -> None:
     ("arguments", "code", "says", "hints"),
     [
         (["aaa", "nothing"], 3, "'nothing'", "phi runs list"),
-        (["aaa", "aa"], 2, "2 runs have ids beginning 'aa'", "type more"),
+        (["aaa", "aa"], 2, "2 runs have ids beginning with 'aa'", "more characters"),
         ([], 2, "which runs", "--older-than 90d"),
-        (["aaa", "--older-than", "1d"], 2, "exclude each other", "leave one"),
+        (["aaa", "--older-than", "1d"], 2, "cannot be used together", "leave one"),
         (["--older-than", "90"], 2, "90 has no unit", "for example 90d"),
         (["--older-than", ""], 2, "not an age", "for example 90d"),
         (["--older-than", "-1d"], 2, "not an age", "for example 90d"),
@@ -104,7 +104,7 @@ def test_those_of_an_age(phi: Phi, kept: History, age: str) -> None:
 @pytest.mark.parametrize("age", ["101d", "15w", "1y", "999999999y"])
 def test_nothing_is_that_old(phi: Phi, kept: History, age: str) -> None:
     run = phi("runs", "rm", "--older-than", age)
-    assert (run.code, run.out, run.err) == (0, "", "there is nothing to remove\n")
+    assert (run.code, run.out, run.err) == (0, "", "nothing to remove\n")
     data = phi("runs", "rm", "--older-than", age, "--json").json["data"]
     assert data == {"dry_run": False, "done": False, "runs": []}
     assert len(names(kept)) == 3
@@ -168,7 +168,7 @@ def test_on_a_terminal_it_asks(kept: History, environment: dict[str, str], answe
 
 def test_without_a_history(phi: Phi, environment: dict[str, str]) -> None:
     assert phi("runs", "rm", "last", "--yes").code == 3
-    assert phi("runs", "rm", "--older-than", "1d", "--yes").err == "there is nothing to remove\n"
+    assert phi("runs", "rm", "--older-than", "1d", "--yes").err == "nothing to remove\n"
     assert not Path(environment["PHI_HOME"]).exists()
 
 

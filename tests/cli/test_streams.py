@@ -135,4 +135,6 @@ def test_the_system_s_words_begin_small(monkeypatch: pytest.MonkeyPatch, capsys:
 
     monkeypatch.setattr(app, "app", broken)
     assert app.main(["list"]) == 1
-    assert capsys.readouterr().err.startswith("error: the system refuses: permission denied: x.tar\n")
+    assert capsys.readouterr().err.startswith(
+        "error: the operating system reported an error: permission denied: x.tar\n"
+    )

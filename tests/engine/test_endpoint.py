@@ -127,7 +127,7 @@ def test_counts_that_make_no_sense_are_none(usage: object) -> None:
                                   'data: {"choices": [3]}\n', 'data: {"choices": [{"delta": 3}]}\n',
                                   "data: " + "[" * 100_000 + "\n", "\xff\xfe\x00\n"])  # fmt: skip
 def test_garbage_is_told_as_such(data: str) -> None:
-    with pytest.raises(EndpointError, match="no stream of chat completion chunks") as caught:
+    with pytest.raises(EndpointError, match="did not send a stream of chat completion chunks") as caught:
         list(Reader(HERE).read(data.encode("latin-1"), 0.0))
     assert caught.value.kind == "garbage"
     assert caught.value.message.isprintable()

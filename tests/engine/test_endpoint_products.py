@@ -103,7 +103,7 @@ def test_an_error_in_the_stream_is_one_in_words(event: str) -> None:
     with Endpoint(lambda _: Behaviour(raw=raw)) as endpoint, pytest.raises(EndpointError) as caught:
         answered(endpoint)
     assert caught.value.kind == "server"
-    assert caught.value.message == f"{endpoint.url} failed in the middle: out of memory"
+    assert caught.value.message == f"{endpoint.url} failed in the middle of the answer: out of memory"
 
 
 UNEXPECTED = b'{"error":"Unexpected endpoint or method. (POST /chat/completions)"}'
@@ -144,7 +144,7 @@ def test_a_path_without_v1_is_given_one(typed: str, proposed: str) -> None:
 @pytest.mark.parametrize(
     ("status", "asked", "words"),
     [
-        (429, "20", "it asks to wait 20 s; ask less"),
+        (429, "20", "it asks to wait 20 s; send fewer requests"),
         (503, "7", "it asks to wait 7 s; it may be loading"),
         (503, "", "it may be loading its model"),
         (503, "Wed, 21 Oct 2026 07:28:00 GMT", "it asks to wait until Wed, 21 Oct 2026 07:28:00 GMT; "),
@@ -176,7 +176,7 @@ def test_a_redirect_is_told_as_an_address_to_give(location: str, shown: str) -> 
         with pytest.raises(EndpointError) as caught:
             answered(endpoint)
         here = f"127.0.0.1:{endpoint.port}"
-    assert caught.value.message.endswith(f"it sends on to {shown.format(here=here)}")
+    assert caught.value.message.endswith(f"it redirects to {shown.format(here=here)}")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.support.native import install
 from tests.support.processes import gone
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
-needs_binary = pytest.mark.skipif(BINARY is None, reason="there is no llama-server on PATH")
+needs_binary = pytest.mark.skipif(BINARY is None, reason="llama-server not found on PATH")
 SETTINGS = LoadSettings(model_path=TINY_PHI, context_tokens=256, engine=EngineSettings(threads=2))
 
 

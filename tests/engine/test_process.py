@@ -67,7 +67,7 @@ def test_a_killed_engine_is_told_as_out_of_memory(tmp_path: Path) -> None:
         if isinstance(event, Chunk):
             break
     os.kill(engine.pid, signal.SIGKILL)
-    killed = "killed, most likely by the system because memory ran out"
+    killed = "killed, most likely because the system ran out of memory"
     with pytest.raises(EngineError, match=killed):  # all of the answer may have come: then the next one meets nobody
         list(itertools.chain(events, engine.generate(prompt, Sampling())))
     with pytest.raises(EngineError, match="killed"):

@@ -66,7 +66,7 @@ def test_limits(name: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
     for value in good:
         assert EngineSettings.from_data({**data, name: value}) == replace(ALL, **{name: value})
     for value in bad:
-        with pytest.raises(ValueError, match=rf"^{name} is .+; it has to be "):
+        with pytest.raises(ValueError, match=rf"^{name} is .+; it must be "):
             EngineSettings.from_data({**data, name: value})
         with pytest.raises(ValueError, match=rf"^{name} is "):
             EngineSettings(**{**data, name: value})
@@ -112,8 +112,8 @@ def test_lists_that_are_typed(name: str, text: str, values: tuple[Any, ...]) -> 
         ("threads", "two", "--threads two is not"),
         ("threads", "²", "--threads ² is not"),
         ("threads", "9" * 5000, "--threads 999"),
-        ("threads", "1,,2", "--threads '1,,2' has an empty place"),
-        ("threads", "", "--threads '' has an empty place"),
+        ("threads", "1,,2", "--threads '1,,2' contains an empty value"),
+        ("threads", "", "--threads '' contains an empty value"),
         ("batch_tokens", "16385", "--batch-size 16385 is not"),
         ("kv_type", "f32", "--kv-type f32 is unknown"),
         ("flash_attention", "maybe", "--flash-attention maybe is unknown"),
@@ -138,7 +138,14 @@ def test_what_was_asked_for() -> None:
 
 def test_words() -> None:
     said = [field.phrase(getattr(ALL, name)) for name, field in FIELDS.items()]
-    assert said == ["3 threads", "batch size 64", "KV type q8_0", "flash attention on", "repacked", "7 GPU layers"]
+    assert said == [
+        "3 threads",
+        "batch size 64",
+        "KV cache type q8_0",
+        "flash attention on",
+        "repacked",
+        "7 GPU layers",
+    ]
     assert FIELDS["batch_tokens"].parameter == "batch_size"
     assert (Switch().words, OneOf(("a", "b")).words) == ("true or false", "one of a, b")
 

@@ -41,18 +41,18 @@ def test_the_program_on_path(program: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("PATH", str(program.parent))
     assert find_program(LLAMA_SERVER) == program
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(NotFoundError, match="no llama-server on PATH"):
+    with pytest.raises(NotFoundError, match="llama-server not found on PATH"):
         find_program(LLAMA_SERVER)
-    with pytest.raises(NotFoundError, match="no llama-server on PATH"):
+    with pytest.raises(NotFoundError, match="llama-server not found on PATH"):
         start_engine(LLAMA_SERVER, TINY)
 
 
 def test_the_program_that_is_given(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert find_program(LLAMA_SERVER, program) == program
-    with pytest.raises(NotFoundError, match="no program at"):
+    with pytest.raises(NotFoundError, match="program not found"):
         find_program(LLAMA_SERVER, program.parent / "other")
-    with pytest.raises(NotFoundError, match="no program at"):
+    with pytest.raises(NotFoundError, match="program not found"):
         find_program(LLAMA_SERVER, program.parent)
     monkeypatch.setenv("PATH", str(program.parent))
     assert find_program(LLAMA_SERVER, Path("llama-server")) == program
@@ -77,9 +77,9 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match="no engine called mlx") as caught:
+    with pytest.raises(UsageError, match="unknown engine: mlx") as caught:
         start_engine("mlx", TINY)
-    assert caught.value.hint == "there is xllamacpp, llama-server"
+    assert caught.value.hint == "choose one of xllamacpp, llama-server"
 
 
 @pytest.mark.process

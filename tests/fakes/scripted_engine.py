@@ -133,7 +133,7 @@ class ScriptedEngine:
         if not prompt:
             raise EngineError("there is nothing to generate from")
         if len(prompt) >= self._context:
-            raise ContextExceededError(f"the prompt has {len(prompt)} tokens, the context {self._context}")
+            raise ContextExceededError(f"the prompt has {len(prompt)} tokens, but the context has only {self._context}")
         self.prompts.append(spell(prompt))
         cached = self._common_prefix(prompt)
         yield Prefill(processed=cached, total=len(prompt), cached=cached)

@@ -123,7 +123,7 @@ def test_what_does_not_fit_says_the_sums_and_a_smaller_context() -> None:
     error = caught.value
     assert error.exit_code == 5
     assert "weights 2.31 GiB" in error.message
-    assert "131,072 tokens of context 16.00 GiB" in error.message
+    assert "131,072 tokens of KV cache 16.00 GiB" in error.message
     assert "a test" in error.message
     assert error.hint_for("chat").endswith(f"phi chat 'my model.gguf' --context {fitting}")
     assert error.data is not None

@@ -68,7 +68,7 @@ def test_a_board_that_reaches_no_floor_gets_the_fastest_sound_model_and_is_told_
     chosen = pick(recommended(BOARD))
     assert name_of(chosen) == "phi-4-mini:Q4_K_M"
     assert chosen is not None
-    assert "nothing sound that fits reaches the 8 tokens/s" in chosen.reasons[0]
+    assert "no good model that fits reaches the target of 8 tokens/s" in chosen.reasons[0]
 
 
 @pytest.mark.parametrize(
@@ -213,4 +213,4 @@ def test_a_floor_that_is_lowered_for_one_is_lowered_for_all() -> None:
     chosen = pick(recommended(machine(5, bandwidth=34 * GB), Request(task="math")))
     assert name_of(chosen) == "phi-4-mini-reasoning:Q4_K_M"
     assert chosen is not None
-    assert "nearly reaches the 12 tokens/s" in chosen.reasons[0]
+    assert "nearly reaches the target of 12 tokens/s" in chosen.reasons[0]

@@ -19,7 +19,7 @@ def test_what_is_missing_is_told_with_the_remedy() -> None:
         machine(12.2, bandwidth=200 * GB), Request(context_tokens=16_384, kv_type="f16", quant="Q4_K_M")
     )
     out = next(one for one in found.rejected if (one.variant_id, one.quant) == ("phi-4", "Q4_K_M"))
-    assert (out.gate, out.remedy) == ("memory", "q8_0 KV would fit: --kv-type q8_0")
+    assert (out.gate, out.remedy) == ("memory", "q8_0 KV cache would fit: --kv-type q8_0")
     assert out.missing_bytes is not None
     assert out.missing_bytes > 0
     assert "more memory with a context of 16,384 tokens" in out.reason
@@ -30,11 +30,11 @@ def test_a_cache_of_8_bits_is_the_remedy_that_is_taken_by_itself() -> None:
     chosen = pick(recommended(here, Request(context_tokens=16_384, quant="q4_k_m")))
     assert chosen is not None
     assert chosen.command == "phi chat phi-4-mini:q4_k_m --context 16384 --kv-type q8_0"
-    assert any("as f16 it would not fit" in reason for reason in chosen.reasons)
+    assert any("with f16 it would not fit" in reason for reason in chosen.reasons)
 
 
 def test_nothing_fits_says_what_is_missing() -> None:
-    with pytest.raises(DoesNotFitError, match=r"nothing fits: 512\.0 MiB can be used; the nearest, phi-") as caught:
+    with pytest.raises(DoesNotFitError, match=r"no model fits: 512\.0 MiB can be used; the nearest, phi-") as caught:
         recommended(machine(1))
     assert caught.value.data is not None
     assert caught.value.data["missing_bytes"] > 0
@@ -52,19 +52,19 @@ def test_a_shorter_context_that_would_fit_is_proposed() -> None:
 @pytest.mark.parametrize(
     ("request_", "words", "hint"),
     [
-        (Request(task="cooking"), "no task called 'cooking'", "long-context"),
+        (Request(task="cooking"), "unknown task: 'cooking'", "long-context"),
         (Request(context_tokens=200_000), "the longest is 131,072", "--context 131072"),
         (Request(task="tools", context_tokens=200_000), "131,072 (phi-4-mini)", "--task tools --context 131072"),
-        (Request(license="GPL"), "--license GPL excludes everything", "MIT"),
-        (Request(quant="Q9_Z"), "--quant Q9_Z excludes everything", "Q4_K_M"),
-        (Request(max_size_bytes=1000), "--max-size 1000 B excludes everything", "and more"),
-        (Request(installed_only=True), "--installed excludes everything", "phi recommend"),
+        (Request(license="GPL"), "no model matches --license GPL", "MIT"),
+        (Request(quant="Q9_Z"), "no model matches --quant Q9_Z", "Q4_K_M"),
+        (Request(max_size_bytes=1000), "no model matches --max-size 1000 B", "and more"),
+        (Request(installed_only=True), "no model for general use is installed", "phi recommend"),
         (
             Request(quant="F16", max_size_bytes=2 << 30),
-            "excludes everything that --quant F16 leaves",
+            "matches --quant F16 and",
             "--max-size 2.00 GiB",
         ),
-        (Request(kv_type="q3"), "no cache type called 'q3'", "q8_0"),
+        (Request(kv_type="q3"), "unknown KV cache type: 'q3'", "q8_0"),
         (Request(min_tps=0), "--min-tps must be more than 0", "--help"),
         (Request(min_tps=float("nan")), "--min-tps must be more than 0", "--help"),
         (Request(context_tokens=-1), "--context must be more than 0", "--help"),
@@ -78,7 +78,7 @@ def test_what_makes_no_sense_is_told(request_: Request, words: str, hint: str) -
 
 
 def test_pictures_are_for_others_and_that_is_said() -> None:
-    with pytest.raises(UnsupportedModelError, match="no engine here can be used for pictures") as caught:
+    with pytest.raises(UnsupportedModelError, match="no engine on this machine supports pictures") as caught:
         recommended(GPU_24, Request(task="vision"))
     assert "phi-4-multimodal (ONNX Runtime GenAI" in caught.value.hint
     assert "text only" in caught.value.message
@@ -88,7 +88,7 @@ def test_a_speed_that_was_asked_for_is_kept_to() -> None:
     found = recommended(LAPTOP_16, Request(min_tps=12))
     assert [one.role for one in found.picks if one.role == "smarter"] == []
     assert all(one.assessment.speed.decode_tps >= 12 for one in found.picks)
-    with pytest.raises(DoesNotFitError, match="nothing that fits reaches 500 tokens/s; the fastest, "):
+    with pytest.raises(DoesNotFitError, match="no model that fits reaches 500 tokens/s; the fastest, "):
         recommended(LAPTOP_16, Request(min_tps=500))
 
 

@@ -61,7 +61,7 @@ def test_a_name_is_found_in_any_case() -> None:
 
 
 def test_an_unknown_task_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="there is no task called 'cooking'") as caught:
+    with pytest.raises(UsageError, match="unknown task: 'cooking'") as caught:
         task_named("cooking")
     assert all(name in caught.value.hint for name in TASKS)
     assert "phi recommend --task chat" in caught.value.hint

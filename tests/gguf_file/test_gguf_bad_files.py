@@ -26,8 +26,8 @@ def error_of(path: Path) -> PhiError:
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"GGU", "cut"),
-        (b"GGUF\x03\0\0\0", "cut"),
+        (b"GGU", "truncated"),
+        (b"GGUF\x03\0\0\0", "truncated"),
         (b"hello\n", "text file"),
         ("h\u00e4\n".encode() * 512, "text file"),
         (b"<!DOCTYPE html><html>", "HTML page"),
@@ -57,7 +57,7 @@ def test_a_file_cut_in_its_tensors_says_both_sizes(tmp_path: Path) -> None:
     path.write_bytes(whole[:-100])
     error = error_of(path)
     assert isinstance(error, IntegrityError)
-    assert "cut in the middle" in error.message
+    assert "truncated" in error.message
     assert f"{len(whole) - 100:,} bytes" in error.message
     assert f"promises {len(whole):,}" in error.message
     assert error.data == {"file_size_bytes": len(whole) - 100, "promised_bytes": len(whole)}

@@ -89,5 +89,5 @@ def test_caches_that_are_not_for_data_or_make_no_sense(tmp_path: Path) -> None:
 def test_operations_a_second(name: str, sets: tuple[str, ...], per_cycle: int) -> None:
     assert estimated_flops(Cpu(name, 4, 8, sets, clock_hz=3e9))[0] == 4 * 3e9 * per_cycle
     assert estimated_flops(Cpu(name, 4, 8, sets)) == (
-        4 * 2.5e9 * per_cycle, f"4 cores x 2.5 GHz (assumed) x {per_cycle} operations a cycle"
+        4 * 2.5e9 * per_cycle, f"4 cores x 2.5 GHz (assumed) x {per_cycle} operations per cycle"
     )  # fmt: skip

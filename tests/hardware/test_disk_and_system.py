@@ -29,7 +29,7 @@ def test_a_disk_that_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyP
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(shutil, "disk_usage", refuse)
-    assert disk_at(tmp_path) == (None, "the disk cannot be asked: Permission denied")
+    assert disk_at(tmp_path) == (None, "the disk cannot be checked: Permission denied")
 
 
 def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,8 +147,8 @@ def test_a_driver_without_its_tool(tmp_path: Path) -> None:
 def test_an_engine_that_cannot_be_asked(tmp_path: Path) -> None:
     findings = found(tmp_path, EngineAnswer(failure="it hangs"), nvidia_smi=machines.NVIDIA_ONE)
     (gpu,) = findings.gpus
-    assert (gpu.usable, gpu.why_not) == (False, "it is not known whether the engine can use it: it hangs")
-    assert findings.source == "the engine could not be asked, nvidia-smi; it hangs"
+    assert (gpu.usable, gpu.why_not) == (False, "unknown whether the engine can use it: it hangs")
+    assert findings.source == "the engine's devices could not be listed, nvidia-smi; it hangs"
 
 
 @pytest.mark.process

@@ -27,7 +27,7 @@ def test_a_processor_that_the_engine_was_not_built_for() -> None:
 def test_a_dot_product_that_is_not_used() -> None:
     arm = replace(OLD, cpu=Cpu("Cortex-A76", 4, 4, ("NEON", "FP16", "DOTPROD")))
     (note,) = machine_notes(arm)
-    assert "dot product" in note
+    assert "dot-product instructions" in note
     assert machine_notes(replace(arm, system="macOS 15")) == ()
     assert machine_notes(replace(arm, cpu=Cpu("Cortex-A72", 4, 4, ("NEON",)))) == ()
 
@@ -88,4 +88,4 @@ def test_cards_beside_noise_are_found(tmp_path: Path) -> None:
 def test_memory_that_nobody_tells() -> None:
     silent = replace(OLD, memory=None, cpu=Cpu("x", 2, 4), sources={"memory": "no /proc"})
     (note,) = machine_notes(silent)
-    assert note.startswith("the memory is not known (no /proc), so neither is whether anything fits")
+    assert note.startswith("the memory size is unknown (no /proc), so phi cannot tell what fits")

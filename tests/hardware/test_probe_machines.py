@@ -51,7 +51,7 @@ def test_a_hybrid_laptop(tmp_path: Path) -> None:
     )
     assert machine.memory == Memory(16 * GIB, 12 * GIB, "/proc/meminfo")
     assert machine.bandwidth == Bandwidth(60e9, 6 * 4.7e9 * 32, "probe")
-    assert machine.sources["flops"] == "6 cores x 4.7 GHz x 32 operations a cycle"
+    assert machine.sources["flops"] == "6 cores x 4.7 GHz x 32 operations per cycle"
     assert machine.system == "Ubuntu 24.04.1 LTS, Linux 6.8.0-45-generic"
     assert (machine.wsl, machine.container, machine.simulated) == (False, None, None)
     (gpu,) = machine.gpus
@@ -67,7 +67,7 @@ def test_a_server_of_two_sockets_asks_no_engine(tmp_path: Path) -> None:
     assert machine.cpu.clock_hz == 2593.905e6
     assert {"AVX512F", "AVX512_VNNI", "AMX"} <= set(machine.cpu.instruction_sets)
     assert machine.gpus == ()
-    assert machine.sources["gpus"].startswith("no sign of a GPU")
+    assert machine.sources["gpus"].startswith("no GPU found")
 
 
 def test_a_raspberry_pi(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_macbook_whose_engine_fails(tmp_path: Path) -> None:
     ):
         (gpu,) = look(tmp_path, Recorded(sysctl=text), EngineAnswer(failure="it crashed"), "darwin").gpus
         assert (gpu.usable, gpu.total_bytes) == (False, total)
-        assert gpu.why_not == "it is not known whether the engine can use it: it crashed"
+        assert gpu.why_not == "unknown whether the engine can use it: it crashed"
         assert source in gpu.source
 
 
@@ -140,7 +140,7 @@ def test_an_intel_mac(tmp_path: Path) -> None:
     assert (machine.cpu.last_level_cache_bytes, machine.cpu.clock_hz) == (9 << 20, 4.1e9)
     assert machine.gpus == ()
     assert machine.memory == Memory(
-        16 * GIB, 8 * GIB, "sysctl; half of it taken as available, as vm_stat did not answer"
+        16 * GIB, 8 * GIB, "sysctl; half of it assumed available, because vm_stat did not answer"
     )
 
 

@@ -70,7 +70,7 @@ def test_numbers_of_ones_own() -> None:
     (gpu,) = machine.gpus
     assert (gpu.total_bytes, gpu.free_bytes, gpu.usable, gpu.unified) == (8 * GIB, 8 * GIB, True, False)
     assert gpu.bandwidth_bytes_per_s == 200e9
-    assert machine.simulated == "numbers on the command line"
+    assert machine.simulated == "values on the command line"
     assert machine.sources["memory"] == "--ram, all of it free"
     assert machine.disk is None
 
@@ -80,8 +80,8 @@ def test_what_is_not_given_is_said_to_be_assumed() -> None:
     usual = simulate(profile=DEFAULT_PROFILE)
     assert usual.bandwidth is not None
     assert machine.bandwidth == replace(usual.bandwidth, source="assumed")
-    assert machine.sources["bandwidth"] == "assumed, as of laptop-16gb"
-    assert machine.sources["gpus"] == "none was given"
+    assert machine.sources["bandwidth"] == "assumed: laptop-16gb"
+    assert machine.sources["gpus"] == "not given"
     assert machine.cpu.name.startswith("assumed")
     assert machine.gpus == ()
 
@@ -132,7 +132,7 @@ def test_unified_graphics_follow_the_memory() -> None:
 def test_a_profile_that_does_not_exist() -> None:
     with pytest.raises(UsageError) as caught:
         simulate(profile="laptop-16g")
-    assert caught.value.message == "there is no profile 'laptop-16g'"
+    assert caught.value.message == "unknown machine profile: 'laptop-16g'"
     assert "did you mean --machine laptop-16gb?" in caught.value.hint
     assert all(name in caught.value.hint for name in PROMISED)
     with pytest.raises(UsageError) as caught:

@@ -113,7 +113,7 @@ def test_a_model_of_no_repository_gets_a_folder_and_a_name(tmp_path: Path, home:
     blob.write_bytes(MODEL)
     register(blob, name="work")
     export_model(blob, tmp_path / "work.tar", name="work")
-    with pytest.raises(UsageError, match="belongs to"):
+    with pytest.raises(UsageError, match="already used for"):
         import_archive(tmp_path / "work.tar", name="work")
     done = import_archive(tmp_path / "work.tar")
     assert done.name == "work-local"
@@ -157,7 +157,7 @@ def test_what_is_an_archive(packed: Path, cached: Path, tmp_path: Path) -> None:
 
 def test_a_target_that_is_there(packed: Path, cached: Path) -> None:
     before = packed.read_bytes()
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, match="already exists"):
         export_model(cached, packed, name="other")
     assert packed.read_bytes() == before
     done = export_model(cached, packed, name="other", force=True)
@@ -184,7 +184,7 @@ def test_a_record_that_lies_is_found_out(cached: Path, tmp_path: Path) -> None:
     path = cached.with_name("local.gguf")
     path.write_bytes(MODEL)
     verified.record(path, "0" * 64)
-    with pytest.raises(IntegrityError, match="not what it was"):
+    with pytest.raises(IntegrityError, match="has changed since it was verified"):
         export_model(path, tmp_path / "m.tar", name="m")
     assert not list(tmp_path.glob("m.tar*"))
 

@@ -89,46 +89,46 @@ def replaced(content: bytes) -> Change:
 
 HOSTILE: dict[str, tuple[Change, str]] = {
     "a flipped bit": (flip, "the SHA-256 of"),
-    "a name with ..": (renamed("../../../../evil.gguf"), "leads elsewhere"),
-    "a name with .. inside": (renamed("a/../../evil.gguf"), "leads elsewhere"),
-    "an absolute name": (renamed("/tmp/evil.gguf"), "leads elsewhere"),  # noqa: S108
-    "a name for Windows": (renamed("..\\evil.gguf"), "leads elsewhere"),
-    "a drive": (renamed("C:evil.gguf"), "leads elsewhere"),
-    "a name with a line break": (renamed("a\nb.gguf"), "leads elsewhere"),
-    "an endless name": (renamed("a" * 300 + ".gguf"), "leads elsewhere"),
-    "a member with ..": (swap(0, member("files/../../evil.gguf", MODEL)), "where files/"),
-    "an absolute member": (swap(0, member("/etc/evil", MODEL)), "where files/"),
+    "a name with ..": (renamed("../../../../evil.gguf"), "leads out of its folder"),
+    "a name with .. inside": (renamed("a/../../evil.gguf"), "leads out of its folder"),
+    "an absolute name": (renamed("/tmp/evil.gguf"), "leads out of its folder"),  # noqa: S108
+    "a name for Windows": (renamed("..\\evil.gguf"), "leads out of its folder"),
+    "a drive": (renamed("C:evil.gguf"), "leads out of its folder"),
+    "a name with a line break": (renamed("a\nb.gguf"), "leads out of its folder"),
+    "an endless name": (renamed("a" * 300 + ".gguf"), "leads out of its folder"),
+    "a member with ..": (swap(0, member("files/../../evil.gguf", MODEL)), "instead of files/"),
+    "an absolute member": (swap(0, member("/etc/evil", MODEL)), "instead of files/"),
     "a symbolic link": (swap(0, member(f"files/{NAME}", kind=tarfile.SYMTYPE, link="/etc/passwd")), "is a link"),
     "a hard link": (swap(0, member(f"files/{NAME}", kind=tarfile.LNKTYPE, link=MANIFEST)), "is a link"),
     "a device": (swap(0, member(f"files/{NAME}", kind=tarfile.CHRTYPE)), "is a device"),
     "a pipe": (swap(0, member(f"files/{NAME}", kind=tarfile.FIFOTYPE)), "is a device"),
-    "a folder": (swap(0, member(f"files/{NAME}", kind=tarfile.DIRTYPE)), "no plain file"),
-    "a member twice": (lambda data, members: members.insert(1, members[0]), "where files/LICENSE"),
-    "a member too many": (lambda data, members: members.append(member("files/more")), "behind its last file"),
+    "a folder": (swap(0, member(f"files/{NAME}", kind=tarfile.DIRTYPE)), "not a regular file"),
+    "a member twice": (lambda data, members: members.insert(1, members[0]), "instead of files/LICENSE"),
+    "a member too many": (lambda data, members: members.append(member("files/more")), "the end of the archive"),
     "a member too few": (lambda data, members: members.pop(), "ends before"),
-    "members in another order": (lambda data, members: members.reverse(), "where files/"),
-    "a file twice": (lambda data, members: data["files"].append(data["files"][0]), "a file twice"),
-    "a size that is too large": (of_file("size_bytes", 10**15), "it is cut"),
-    "a size that is a little too large": (of_file("size_bytes", len(MODEL) + 1), "promised"),
-    "a size below zero": (of_file("size_bytes", -1), "no proper size"),
-    "a size that is no number": (of_file("size_bytes", "12"), "no proper size_bytes"),
+    "members in another order": (lambda data, members: members.reverse(), "instead of files/"),
+    "the same file twice": (lambda data, members: data["files"].append(data["files"][0]), "the same file twice"),
+    "a size that is too large": (of_file("size_bytes", 10**15), "it is truncated"),
+    "a size that is a little too large": (of_file("size_bytes", len(MODEL) + 1), "instead of"),
+    "a size below zero": (of_file("size_bytes", -1), "no valid size"),
+    "a size that is no number": (of_file("size_bytes", "12"), "no valid size_bytes"),
     "another hash": (of_file("sha256", "0" * 64), "the SHA-256 of"),
-    "a hash that is a path": (of_file("sha256", "../" * 21 + "a"), "no proper size or hash"),
-    "too many files": (lambda data, members: data["files"].extend([{}] * 1001), "far too many"),
+    "a hash that is a path": (of_file("sha256", "../" * 21 + "a"), "no valid size or hash"),
+    "too many files": (lambda data, members: data["files"].extend([{}] * 1001), "too many files"),
     "no files": (setting("files", []), "no list of files"),
-    "files that are none": (setting("files", [1]), "an entry that is no file"),
-    "a repository with ..": (setting("repo", "../.."), "a repository"),
-    "a repository that is a path": (setting("repo", "a/b/c"), "a repository"),
-    "a revision that is a path": (setting("revision", "../../x"), "a revision"),
-    "a revision that is no text": (setting("revision", 7), "no proper revision"),
-    "half a character in a name": (renamed("\ud800.gguf"), "leads elsewhere"),
-    "a quant with colours": (setting("quant", "\x1b[31mQ4"), "no proper quant"),
-    "a quant with spaces": (setting("quant", "Q4 K M"), "no proper quant"),
-    "a model with colours": (setting("model", "\x1b[31mphi"), "no proper model"),
-    "an endless licence": (setting("license", "x" * 10_000), "no proper license"),
+    "files that are none": (setting("files", [1]), "an entry that is not a file"),
+    "a repository with ..": (setting("repo", "../.."), "an invalid repository"),
+    "a repository that is a path": (setting("repo", "a/b/c"), "an invalid repository"),
+    "a revision that is a path": (setting("revision", "../../x"), "an invalid revision"),
+    "a revision that is not a string": (setting("revision", 7), "no valid revision"),
+    "half a character in a name": (renamed("\ud800.gguf"), "leads out of its folder"),
+    "a quant with colours": (setting("quant", "\x1b[31mQ4"), "no valid quant"),
+    "a quant with spaces": (setting("quant", "Q4 K M"), "no valid quant"),
+    "a model with colours": (setting("model", "\x1b[31mphi"), "no valid model"),
+    "an endless licence": (setting("license", "x" * 10_000), "no valid license"),
     "no revision": (setting("revision", None), "without a revision"),
-    "no model first": (lambda data, members: data["files"].reverse(), "no GGUF file in the first place"),
-    "another format": (setting("format", "zip"), "not one that phi wrote"),
+    "no model first": (lambda data, members: data["files"].reverse(), "a first file that is not a GGUF file"),
+    "another format": (setting("format", "zip"), "not written by phi"),
     "a schema to come": (setting("schema", 2), "schema 2"),
     "a text for a model": (replaced(b"hello " * 100), "is not a GGUF file"),
     "another model": (replaced(phi_4_mini_bytes(layers=3)), "is not phi-4-mini"),
@@ -205,7 +205,7 @@ def test_an_archive_that_was_cut(packed: Path, tmp_path: Path, home: Path, share
 
 def test_an_archive_without_its_end(packed: Path, tmp_path: Path, home: Path) -> None:
     (tmp_path / "bad.tar").write_bytes(packed.read_bytes()[:-1024])
-    refused(tmp_path, home, "behind its last file")
+    refused(tmp_path, home, "the end of the archive")
 
 
 @pytest.mark.parametrize("manifest", [b"{", b"[]", b"[" * 100_000, b"\xff", b" " * 2_000_000, b"null"])
@@ -225,7 +225,7 @@ def test_an_endless_schema_is_not_repeated(packed: Path, tmp_path: Path) -> None
 def test_nothing_comes_before_the_manifest(packed: Path, tmp_path: Path, home: Path) -> None:
     data, members = unpack(packed)
     pack(tmp_path / "bad.tar", data, members, first=[member("files/first")])
-    refused(tmp_path, home, "where phi-archive.json should be")
+    refused(tmp_path, home, "instead of phi-archive.json")
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,8 @@ def test_links_that_lead_to_no_file_are_listed_as_such(cache: Path, tmp_path: Pa
     problems = {model.filename: model.problem for model in inventory(cache).models}
     assert problems == {
         "gone.gguf": "gone.gguf is a broken link",
-        "folder.gguf": "folder.gguf is no file",
-        "pipe.gguf": "pipe.gguf is no file",
+        "folder.gguf": "folder.gguf is not a file",
+        "pipe.gguf": "pipe.gguf is not a file",
     }
     assert installed_models() == ()
     variant = next(one for one in catalog().variants if one.id == "phi-4-mini")

@@ -90,8 +90,8 @@ def test_broken_links_and_missing_parts_are_passed_over_with_a_reason(tmp_path: 
         ("a/b/whole-00001-of-00002.gguf", len(CONTENT) + 3)
     ]
     assert {skipped.label: skipped.reason for skipped in findings.skipped} == {
-        "a/b/half-00001-of-00002.gguf": "parts of it are missing",
-        "a/b/link.gguf": "the link leads nowhere",
+        "a/b/half-00001-of-00002.gguf": "some of its parts are missing",
+        "a/b/link.gguf": "the link is broken",
     }
 
 

@@ -94,7 +94,7 @@ def test_prune_touches_a_foreign_repository_only_when_phi_hashed_a_file_of_it(ca
         (MINI, ".0123abcd", 2 * QUIET_S, None),
         (MINI, ".phi", 0.0, "a moment ago"),
         ("a/Foreign", ".phi", 2 * QUIET_S, None),
-        ("a/Foreign", ".0123abcd", 2 * QUIET_S, "did not fetch"),
+        ("a/Foreign", ".0123abcd", 2 * QUIET_S, "did not download"),
     ],
 )
 def test_partial_downloads_without_a_lock(cache: Path, repo: str, end: str, age_s: float, reason: str | None) -> None:

@@ -89,7 +89,7 @@ def test_what_reads_like_something_else_is_no_name(model: Path, name: str) -> No
 
 @pytest.mark.parametrize("name", ["phi-4-mini", "Phi_4.Mini", "phi4mini", "Phi-4-mini-instruct", "phi-3-mini"])
 def test_names_of_the_catalogue_stay_its_own(model: Path, name: str) -> None:
-    with pytest.raises(UsageError, match="belongs to the catalog"):
+    with pytest.raises(UsageError, match="is already used in the catalog"):
         register(model, name=name)
 
 
@@ -97,7 +97,7 @@ def test_a_name_belongs_to_its_file_until_that_is_gone(model: Path, tmp_path: Pa
     other = tmp_path / "other.gguf"
     other.write_bytes(phi_4_mini_bytes("Other"))
     register(model, name="work")
-    with pytest.raises(UsageError, match="belongs to"):
+    with pytest.raises(UsageError, match="already used for"):
         register(other, name="WORK")
     model.unlink()
     assert register(other, name="work").model.path == other
@@ -155,7 +155,7 @@ def test_what_is_no_model_is_refused_and_not_remembered(tmp_path: Path) -> None:
     for name, error in (("text", IntegrityError), ("cut", IntegrityError), ("none", NotFoundError)):
         with pytest.raises(error):
             register(tmp_path / f"{name}.gguf")
-    with pytest.raises(UsageError, match="directory"):
+    with pytest.raises(UsageError, match="is a folder"):
         register(tmp_path)
     assert registered() == ()
 

@@ -143,8 +143,8 @@ def test_neighbours_are_not_touched(cache: Path) -> None:
         ("phi-4", NotFoundError, "not on this machine"),
         ("a/none", NotFoundError, "not on this machine"),
         ("../../etc", UsageError, "path"),
-        ("a/../b", NotFoundError, "no model called"),
-        ("phi-99", NotFoundError, "no model called"),
+        ("a/../b", NotFoundError, "not found"),
+        ("phi-99", NotFoundError, "not found"),
         (f"{MINI}:Q8_0", NotFoundError, "not on this machine"),
     ],
 )

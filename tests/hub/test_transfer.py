@@ -114,7 +114,7 @@ def test_it_gives_up_and_keeps_what_it_has(hub: LoopbackHub, download: Download)
     with pytest.raises(NetworkError) as caught:
         download.run()
     assert "5 times in a row" in caught.value.message
-    assert "kept" in caught.value.hint
+    assert "saved" in caught.value.hint
     assert download.partial.read_bytes() == DATA[:50_000]
     hub.faults.clear()
     fetched = download.run()

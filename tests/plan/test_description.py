@@ -146,7 +146,7 @@ def test_what_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "text.gguf").write_text("I am a text.\n" * 100)
     with pytest.raises(IntegrityError, match="text file"):
         describe(str(tmp_path / "text.gguf"))
-    with pytest.raises(UsageError, match="directory"):
+    with pytest.raises(UsageError, match="is a folder"):
         describe(str(tmp_path))
     with pytest.raises(UsageError, match="empty"):
         describe("")

@@ -68,7 +68,7 @@ def test_an_id_by_its_beginning(kept: History) -> None:
         kept.add(replace(ENTRY, run_id=name))
     assert kept.get("B").run_id == "b_c"
     assert kept.get("aab").run_id == "aab", "all of an id is never ambiguous"
-    with pytest.raises(UsageError, match=r"3 runs have ids beginning 'aa': .*aab") as ambiguous:
+    with pytest.raises(UsageError, match=r"3 runs have ids beginning with 'aa': .*aab") as ambiguous:
         kept.get("aa")
     assert "more" in ambiguous.value.hint
     for wrong in ("zz", "", "  ", "%", "b%", "___"):
@@ -144,7 +144,7 @@ def test_a_database_of_something_else(kept: History, statement: str) -> None:
     raw.close()
     before = kept.path.read_bytes()
     for use in (kept.entries, lambda: kept.add(ENTRY)):
-        with pytest.raises(IntegrityError, match="something else"):
+        with pytest.raises(IntegrityError, match="of another program"):
             use()
     assert kept.path.read_bytes() == before
 

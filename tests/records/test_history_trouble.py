@@ -181,10 +181,10 @@ def taken(kept: History) -> Iterator[History]:
 
 def test_one_that_another_process_does_not_let_go(taken: History) -> None:
     for use in (History.entries, lambda history: history.add(entry(1))):
-        with pytest.raises(PhiError, match="another process has had the history") as busy:
+        with pytest.raises(PhiError, match="another process has locked the history") as busy:
             use(History(taken.path, wait_s=0.01))
         assert str(taken.path) in busy.value.message
-        assert "run it again" in busy.value.hint
+        assert "run the command again" in busy.value.hint
 
 
 def test_one_that_is_let_go_in_time(kept: History) -> None:

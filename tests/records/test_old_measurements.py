@@ -69,7 +69,7 @@ def test_what_becomes_of_one() -> None:
     assert (entry.engine, entry.build, entry.cpu) == ("xllamacpp", BUILD, CPU)
     assert entry.data["decode_tps"] == {"mean": 11.5, "stdev": 0.2}
     assert "samples" not in entry.data
-    assert "no samples" in entry.data["note"]
+    assert "did not save samples" in entry.data["note"]
     assert len(entry.run_id) == 10
     assert History().get(entry.run_id[:9]) == entry
 

@@ -237,7 +237,7 @@ def test_a_history_that_cannot_be_read_is_a_notice() -> None:
     speeds = load_speeds(CPU, BUILD)
     assert speeds.measurements == ()
     (notice,) = speeds.notices
-    assert notice.startswith("speeds that were measured before are not used: the history")
+    assert notice.startswith("earlier measured speeds are not used: the history")
     assert ".damaged" in notice
 
 
@@ -254,4 +254,4 @@ def test_a_history_that_the_system_does_not_let_us_read_is_a_notice(monkeypatch:
 
     monkeypatch.setattr("phicli.records.history_file.sqlite3.connect", refused)
     (notice,) = load_speeds(CPU, BUILD).notices
-    assert notice == f"speeds that were measured before are not used: permission denied: {History().path}"
+    assert notice == f"earlier measured speeds are not used: permission denied: {History().path}"

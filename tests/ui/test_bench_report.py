@@ -74,20 +74,20 @@ def test_each_format_has_its_lines(output: str, lines: int) -> None:
 def test_the_comparison_stands_below_the_table() -> None:
     runs = quants()
     out, _ = report(runs, ratios=ratios_of(runs), qualities=[quality()])
-    assert "phi-4-mini:q8_0 decodes 0.61 times as fast as phi-4-mini:q4_k_m (0.61 to 0.61)" in out
-    assert "reads the prompt 1.16 times as fast" in out
+    assert "phi-4-mini:q8_0 generates 0.61 times as fast as phi-4-mini:q4_k_m (0.61 to 0.61)" in out
+    assert "processes the prompt 1.16 times as fast" in out
     assert "12.35 ± 0.25" in out
     text, _ = report(runs, "markdown", ratios=ratios_of(runs), qualities=[quality()])
-    assert "- phi-4-mini:q8_0 decodes 0.61 times as fast" in text
+    assert "- phi-4-mini:q8_0 generates 0.61 times as fast" in text
     assert "perplexity 12.35 ± 0.25" in text
 
 
 def test_a_ratio_in_words() -> None:
     line, level = ratio_lines([ratio()])
-    assert line == "a:q8_0 decodes 0.61 times as fast as a:q4_k_m (0.59 to 0.63)"
-    assert level == "in brackets: 95 % intervals"
+    assert line == "a:q8_0 generates 0.61 times as fast as a:q4_k_m (0.59 to 0.63)"
+    assert level == "in parentheses: 95 % confidence intervals"
     (line,) = ratio_lines([ratio(low=None, high=None)])
-    assert line == "a:q8_0 decodes 0.61 times as fast as a:q4_k_m"
+    assert line == "a:q8_0 generates 0.61 times as fast as a:q4_k_m"
 
 
 def test_what_may_be_chance_is_said_to_be() -> None:
@@ -104,11 +104,11 @@ def test_one_sentence_a_pair_and_the_work_where_there_is_several() -> None:
     found = ratios_of(depths())
     *lines, _ = ratio_lines(found)
     assert len(lines) == 3
-    assert lines[1].startswith("phi-4-mini-reasoning:q4_k_m (512 + 128 tokens after 1024) decodes 0.98 times as fast")
+    assert lines[1].startswith("phi-4-mini-reasoning:q4_k_m (512 + 128 tokens after 1024) generates 0.98 times as fast")
     assert all(line.count(" times as fast") == 2 and line.count(" as phi-4-mini:") == 1 for line in lines)
     *lines, _ = ratio_lines(ratios_of(threads()[:2]))
     assert lines[0].startswith(
-        "phi-4-mini:q4_k_m (2 threads) decodes 1.92 times as fast as phi-4-mini:q4_k_m (1 thread) ("
+        "phi-4-mini:q4_k_m (2 threads) generates 1.92 times as fast as phi-4-mini:q4_k_m (1 thread) ("
     )
 
 
@@ -116,12 +116,10 @@ def test_a_baseline_in_words() -> None:
     lines = list(
         baseline_lines(BaselineResult("last", 0.95, (ratio(),), ("generation: 0.61",), ("threads: 1, not 2",)))
     )
-    assert lines[0] == "against the baseline last:"
-    assert "it was made otherwise: threads: 1, not 2" in lines
-    assert lines[-1] == "slower than 0.95 times as fast: generation: 0.61"
-    assert (
-        list(baseline_lines(BaselineResult("last", 0.5, (ratio(),))))[-1] == "nothing is slower than 0.5 times as fast"
-    )
+    assert lines[0] == "compared with baseline last:"
+    assert "recorded under different conditions: threads: 1, not 2" in lines
+    assert lines[-1] == "below --fail-below 0.95: generation: 0.61"
+    assert list(baseline_lines(BaselineResult("last", 0.5, (ratio(),))))[-1] == "nothing is below --fail-below 0.5"
 
 
 def test_warnings_are_on_standard_error_once() -> None:
@@ -150,7 +148,7 @@ def test_the_plot_is_drawn_after_the_numbers(tmp_path: Path) -> None:
 def test_what_cannot_be_drawn_is_said_and_no_error(tmp_path: Path) -> None:
     path = tmp_path / "plot.svg"
     _, told = report([run(repeat=0, complete=False)], plot=path)
-    assert "there is no plot" in told
+    assert "the plot was not written" in told
     assert not path.exists()
 
 
@@ -194,4 +192,4 @@ def test_beside_another_failure_a_plot_that_fails_is_a_warning(tmp_path: Path) -
 
 def test_a_comma_in_the_name_of_a_file_is_no_setting() -> None:
     (line, _) = ratio_lines([ratio(ours="a, b.gguf, 2 threads", theirs="c.gguf")])
-    assert line.startswith("a, b.gguf (2 threads) decodes 0.61 times as fast as c.gguf (")
+    assert line.startswith("a, b.gguf (2 threads) generates 0.61 times as fast as c.gguf (")

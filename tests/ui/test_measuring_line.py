@@ -57,9 +57,9 @@ def test_a_long_name_leaves_room_for_the_time(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("COLUMNS", "40")
     terminal = screen()
     with MeasuringLine(terminal) as line:
-        line.show("reading 512 tokens: " + "long-" * 20, 150)
+        line.show("processing 512 tokens: " + "long-" * 20, 150)
         (text,) = visible(shown(terminal.stderr))
-        assert text.startswith("reading 512 tokens: ")
+        assert text.startswith("processing 512 tokens: ")
         assert text.endswith("… · 2 min left")
         assert len(text) < 38
 
@@ -85,13 +85,13 @@ def test_its_width_is_that_of_its_own_terminal(monkeypatch: pytest.MonkeyPatch) 
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 30, 0, 0))
     with os.fdopen(theirs, "w", encoding="utf-8") as stderr:
         with MeasuringLine(Terminal(io.StringIO(), io.StringIO(), stderr, colour=False)) as line:
-            line.show("reading 512 tokens: " + "long-" * 20)
+            line.show("processing 512 tokens: " + "long-" * 20)
         written = b""
         while written.count(b"\r\x1b[K") < 2:
             written += os.read(ours, 1000)
     os.close(ours)
     text = written.decode().split("\r\x1b[K")[1]
-    assert text.startswith("reading 512 tokens: ")
+    assert text.startswith("processing 512 tokens: ")
     assert len(text) == 27
 
 

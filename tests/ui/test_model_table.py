@@ -117,7 +117,7 @@ def test_columns_go_as_the_terminal_narrows(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_can_run_the_others_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     text = on_screen(monkeypatch, overview(everything=True, here=HERE), 300)
-    _, below = text.split("Not with llama.cpp")
+    _, below = text.split("Not supported by llama.cpp")
     for variant in catalog().variants:
         assert (variant.id in below.split()) is not variant.runs_here
         assert variant.runs_here or variant.runs_on in below

@@ -85,7 +85,7 @@ def test_the_star_is_there_where_others_miss_less() -> None:
     assert len(found) == 8
     assert re.fullmatch(r"\* +8\.\d\d GiB +- +- +5\.\d\d GiB short", found["Q4_K_M"])
     text = page("phi-4", CONTAINER_4)
-    assert "nothing of it fits as it is; what does: phi recommend" in text
+    assert "no file of this model fits; see what fits: phi recommend" in text
     assert "nothing of it fits" not in page("phi-4", WORKSTATION_64)
     smaller = [row["quant"] for row in data("phi-4-mini", machine(1))["rows"]]
     assert smaller.index("Q4_K_M") >= 8
@@ -120,7 +120,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
     terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
     print_description(terminal, what, found)
     lines = section(shown(terminal.stdout))
-    assert "does not tell what it has" in lines[0]
+    assert "the memory size of this machine is unknown" in lines[0]
     assert all(line.endswith("?") for line in lines if "GiB" in line)
     rest = json.loads(json.dumps(description_data(what, None, found)))["on_this_machine"]
     assert rest["usable_bytes"] is None
@@ -130,7 +130,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
 def test_a_pull_that_would_be_content_with_what_is_here_is_named_in_full() -> None:
     def told(*installed: InstalledModel) -> set[str]:
         text = page("phi-4-mini", GPU_24, installed=installed)
-        return set(re.findall(r"what this takes: (.*)", text))
+        return set(re.findall(r"the file that this downloads: (.*)", text))
 
     usual = InstalledModel("phi-4-mini:q4_k_m", "Q4_K_M", Path("/hub/4.gguf"), 1, "hub cache")
     assert told() == {"phi pull phi-4-mini"}

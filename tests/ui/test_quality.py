@@ -65,7 +65,7 @@ def test_sentences() -> None:
     assert list(quality_sentences([REFERENCE, COMPARED])) == [
         "phi-4-mini:q8_0 (3.80 GiB): perplexity 12.3 ± 1.4 on 256 tokens of Persuasion, chapter 11",
         "phi-4-mini:q4_k_m (2.32 GiB): perplexity 12.7 ± 1.5, 1.0297 ± 0.0061 times that of phi-4-mini:q8_0; "
-        "the same likeliest token at 91.0% (87% to 94%); KL divergence 0.0213 ± 0.0031 nats",
+        "the same likeliest token in 91.0% (87% to 94%); KL divergence 0.0213 ± 0.0031 nats",
     ]
 
 

@@ -91,8 +91,8 @@ def test_all_lists_every_candidate_with_a_reason(monkeypatch: pytest.MonkeyPatch
     lines = on_screen(monkeypatch, report(), width, everything=True)
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)
-    assert "would do" in text
-    assert "Out:" in text
+    assert "candidate" in text
+    assert "Rejected:" in text
     assert "phi-2 (" in text  # all of its files are out for one reason
     assert "phi-3-vision" in text
 
@@ -103,7 +103,7 @@ def test_a_pipe_gets_plain_lines_and_the_rest_is_on_standard_error() -> None:
     assert labels == ["machine", "best", "memory", "speed", "why", "run", "smarter", "memory", "speed", "why", "run"]
     assert not [line for line in lines if "\x1b" in line or "█" in line or line != line.rstrip()]
     found = report().found
-    assert told.startswith(f"{len(found.others) + len(found.rejected)} more were weighed")
+    assert told.startswith(f"{len(found.others) + len(found.rejected)} other candidates were not picked")
 
 
 def test_all_in_a_pipe_is_a_line_for_each_file() -> None:
@@ -130,14 +130,14 @@ def test_the_sum_of_quality_names_its_source() -> None:
     found = report(GRAPHICS)
     sums = {one.label: one.text for one in sums_of(found.found.picks[0].assessment, found)}
     assert sums["quality"] == "84.80 (MMLU 84.8, published) - 0.10 (Q6_K) = 84.70 points of MMLU"
-    assert "the floor for general use is 8" in sums["speed"]
+    assert "the target for general use is 8" in sums["speed"]
 
 
 def test_on_a_gpu_its_memory_is_the_measure() -> None:
     lines, _ = piped(report(GRAPHICS))
     place = next(place for place, line in enumerate(lines) if line.startswith("memory"))
     assert "of 22.51 GiB on the GPU: weights" in lines[place]
-    assert "of 26.40 GiB beside it: rest" in lines[place + 1]
+    assert "of 26.40 GiB in main memory: rest" in lines[place + 1]
 
 
 def test_a_machine_in_two_lines_says_what_it_cannot_use() -> None:
@@ -218,7 +218,7 @@ def test_memory_that_the_gpu_shares_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert memory.gpu_bytes > 0
     words = f"{format_bytes(memory.total_bytes)} of 11.20 GiB, which the GPU shares: weights"
     assert [line for line in lines if words in line]
-    assert not [line for line in lines if "beside it" in line]
+    assert not [line for line in lines if "in main memory" in line]
     assert words.partition(",")[0] in " ".join(on_screen(monkeypatch, found, 80))
 
 

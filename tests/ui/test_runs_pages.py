@@ -21,7 +21,7 @@ LEVELS: list[dict[str, Any]] = [
     for count in (1, 2)
 ]  # fmt: skip
 RESULTS = [
-    {"id": f"arithmetic-{number:02}", "right": False, "reason": "there is no number in the reply", "prompt_tokens": 67}
+    {"id": f"arithmetic-{number:02}", "right": False, "reason": "the reply contains no number", "prompt_tokens": 67}
     for number in range(20)
 ]
 ENTRY = Entry(
@@ -62,13 +62,13 @@ def test_a_table_that_is_too_wide_lies_on_its_side(monkeypatch: pytest.MonkeyPat
 
 def test_few_rows_that_are_too_wide_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     told = part(on_screen(monkeypatch, 50)[0], "Uses")
-    assert told[0].strip().startswith("arithmetic-00  right no, reason there")
+    assert told[0].strip().startswith("arithmetic-00  right no, reason the")
 
 
 def test_of_many_rows_the_last_columns_go_and_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     lines, told = on_screen(monkeypatch, 60)
     assert part(lines, "Results")[0].split() == ["id", "right", "reason"]
-    assert told == "no room in a table for prompt_tokens; all of it: phi runs show 2q2rgw0zzz --json\n"
+    assert told == "not shown here: prompt_tokens; to see everything: phi runs show 2q2rgw0zzz --json\n"
     assert on_screen(monkeypatch, 140)[1] == ""
 
 
@@ -105,7 +105,7 @@ def test_a_speed_is_not_below_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_engine_decides_about_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     lines, _ = on_screen(monkeypatch, 80, entry_of(run()))
-    assert "  gpu layers       as the engine decides" in lines
+    assert "  gpu layers       chosen by the engine" in lines
 
 
 def test_the_ids_in_the_list_are_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

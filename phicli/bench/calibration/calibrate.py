@@ -84,7 +84,7 @@ def calibrate(
     """
     if not can_calibrate(candidate.variant, candidate.quant):
         message = f"{candidate.variant.id} in {candidate.quant} cannot be calibrated before it is downloaded"
-        raise UsageError(message, f"possible are dense models from Phi-3 on, in {', '.join(QUANTS)}")
+        raise UsageError(message, f"calibration supports dense models from Phi-3 on, in {', '.join(QUANTS)}")
     tell = on_step or (lambda _: None)
     layers = layers_to_time(candidate, cpu)
     with _files(candidate, layers, folder or cache_dir(), tell) as paths, contextlib.ExitStack() as stack:
@@ -131,7 +131,7 @@ def _files(
             _check_disk(candidate, layers, folder)
             made = tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder, ignore_cleanup_errors=True)
         except OSError as error:
-            message = f"calibrating needs a place for its files, and {folder} is none: {error.strerror}"
+            message = f"calibration cannot write its files to {folder}: {error.strerror}"
             raise UsageError(message, "set PHI_HOME to a folder that can be written to") from None
         work = Path(stack.enter_context(made))
         small = replace(shape, vocabulary=min(_SMALL_VOCABULARY, shape.vocabulary))
@@ -177,8 +177,8 @@ def _check_disk(candidate: Candidate, layers: tuple[int, int], folder: Path) -> 
     free = shutil.disk_usage(folder).free
     if free < needed:
         asked, there = format_about(needed), format_about(free)
-        message = f"calibrating writes files of up to {asked} for a moment, and {folder} has {there} free"
-        raise DoesNotFitError(message, "free some space, or do without: phi recommend")
+        message = f"calibration writes temporary files of up to {asked} for a moment, and {folder} has {there} free"
+        raise DoesNotFitError(message, "free some space, or leave out --calibrate: phi recommend")
 
 
 def _remove_stale(folder: Path) -> None:

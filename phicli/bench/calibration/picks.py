@@ -40,7 +40,9 @@ def calibrated_report(
         PhiError: as for :func:`phicli.plan.recommendation.make_report`, or the engine failed.
     """
     if options.simulated:
-        raise UsageError("--calibrate needs the machine at hand, and this one is simulated", "leave one of them out")
+        raise UsageError(
+            "--calibrate measures the real machine, and cannot be used with a simulated one", "leave out one of them"
+        )
     machine = machine_of(options)
     report = report_on(machine, request, tell)
     done: set[str] = set()

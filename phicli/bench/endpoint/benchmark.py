@@ -21,7 +21,7 @@ from phicli.records.run_ids import new_run_id, now
 _TIMEOUT: Final = "PHI_ENDPOINT_TIMEOUT"
 _SILENCE_S: Final = 120.0
 _FEWEST, _FEWEST_QUICK, _MOST = 8, 4, 10_000
-_KEPT: Final = "what was measured until then is shown"
+_KEPT: Final = "the measurements made so far are shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,9 @@ def benchmark_endpoint(options: EndpointOptions, watch: Watch) -> EndpointFindin
         UsageError: an option makes no sense here.
     """
     if 0 in options.generated_tokens:
-        raise UsageError("--tokens 0 leaves nothing to measure of an endpoint", "leave it out: 128 are generated")
+        raise UsageError(
+            "--tokens 0 leaves nothing to measure for an endpoint", "leave out --tokens: the default is 128"
+        )
     silence_s = _silence_s()
     address = read_address(options.url, os.environ)
     with EndpointClient(address, connections=max(options.concurrency)) as client:
@@ -113,7 +115,7 @@ def _report(address: Address, options: EndpointOptions) -> EndpointReport:
 
 def _warn_of_key(address: Address, watch: Watch) -> None:
     if address.authorization is not None and not address.encrypted and not address.is_loopback:
-        watch.say(f"the key goes to {address.shown} unencrypted: anybody on the way can read it")
+        watch.say(f"the API key is sent to {address.shown} unencrypted: anyone on the network can read it")
 
 
 def _silence_s() -> float:

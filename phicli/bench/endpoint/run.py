@@ -65,7 +65,7 @@ class EndpointBench:
         listed = self.client.models(silence_s=min(self.silence_s, _LIST_S))
         if not listed:
             url = self.client.address.shown
-            raise NetworkError(f"{url} has no models", f"load one there, or name one: phi bench {url} MODEL")
+            raise NetworkError(f"{url} has no models", f"load a model there, or name one: phi bench {url} MODEL")
         chosen = next((name for name in listed if not any(word in name.lower() for word in _NO_CHAT)), listed[0])
         which = "the first" if chosen == listed[0] else "one"
         more = f", {which} of the endpoint's {len(listed)} models" if len(listed) > 1 else ""
@@ -83,7 +83,7 @@ class EndpointBench:
     def _level(self, opening: Opening, load: LoadLevel, later: tuple[LoadLevel, ...]) -> Level:
         silence_s = self.silence_s + load.concurrency * opening.warm_ms / 1000
         limits = Limits(silence_s, _TOTAL * silence_s)
-        what = f"{self.report.model}: {load.concurrency} at a time"
+        what = f"{self.report.model}: concurrency {load.concurrency}"
         seconds = _Forecast(self.report, opening.warm_ms / 1000)
 
         def progress(done: int) -> None:
@@ -111,7 +111,7 @@ class EndpointBench:
         )
         if level.stopped or not level.answers:
             last = level.failures[-1]
-            where = f"with {level.load.concurrency} at a time, {len(level.failures)} of {level.load.requests} failed"
+            where = f"at concurrency {level.load.concurrency}, {len(level.failures)} of {level.load.requests} failed"
             raise EndpointError(last.kind, f"{last.message} ({where})", last.hint)
 
 
@@ -135,33 +135,36 @@ def warnings_of(level: Level) -> tuple[str, ...]:
     load = level.load
     if level.failures:
         kinds = ", ".join(f"{count} {_KINDS.get(kind, kind)}" for kind, count in level.failed.items())
-        found.append(f"{load.concurrency} at a time: {len(level.failures)} of {load.requests} failed ({kinds})")
+        found.append(f"concurrency {load.concurrency}: {len(level.failures)} of {load.requests} failed ({kinds})")
     if level.client_share > FAIR_SHARE:
         found.append(
-            f"{load.concurrency} at a time: phi itself used {level.client_share:.0%} of a processor; "
+            f"concurrency {load.concurrency}: phi itself used {level.client_share:.0%} of a processor; "
             "the endpoint may be faster than this"
         )
     if level.answers and not level.tokens_told:
-        found.append("the endpoint does not count its tokens: pieces of text are counted, which may hold several")
+        found.append(
+            "the endpoint does not report token counts: chunks of text are counted instead, which may contain "
+            "several tokens"
+        )
     short = [one for one in level.answers if one.tokens < load.generated_tokens // 2]
     if short:
-        found.append(f"{len(short)} of {len(level.answers)} answers ended before half of --tokens were generated")
+        found.append(f"{len(short)} of {len(level.answers)} answers ended before half of --tokens was generated")
     return tuple(found)
 
 
 _KINDS: Final[Mapping[str, str]] = {
-    "limited": "were too many for it",
-    "server": "were errors of the server",
+    "limited": "were rejected as too many",
+    "server": "were server errors",
     "unreachable": "could not connect",
     "silent": "got no answer in time",
     "slow": "took too long",
-    "garbage": "sent something else",
-    "cut": "stopped half way",
+    "garbage": "got an invalid response",
+    "cut": "were cut off",
     "empty": "were empty",
     "rejected": "were rejected",
-    "key": "were refused for the key",
+    "key": "were refused because of the API key",
     "not_found": "were not found",
-    "redirect": "were sent elsewhere",
+    "redirect": "were redirected",
     "tls": "had no secure connection",
 }
 

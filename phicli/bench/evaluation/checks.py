@@ -98,7 +98,7 @@ def _words(data: Mapping[str, object]) -> str:
 def _count(data: Fields) -> Count:
     given = {name: fields.whole(data, name) for name in _COUNT if name in data}
     if not given or ("exactly" in given and len(given) > 1):
-        raise ValueError('a count is "exactly", or "at_least" and "at_most" or one of them')
+        raise ValueError('a count needs "exactly", or "at_least", "at_most" or both')
     exactly = given.get("exactly")
     least, most = given.get("at_least", exactly or 0), given.get("at_most", exactly)
     if most is not None and most < least:
@@ -126,7 +126,7 @@ def _by(data: Fields) -> str | None:
         return None
     by = data["by"]
     if not isinstance(by, str) or not by:
-        raise ValueError('"by" must be a text that is not empty')
+        raise ValueError('"by" must be a non-empty string')
     return by
 
 

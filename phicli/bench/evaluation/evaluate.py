@@ -46,7 +46,9 @@ def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -
         PhiError: the file of questions, a model or an option is wrong.
     """
     if options.question_set is None:
-        raise UsageError("which questions?", f"name a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic")
+        raise UsageError(
+            "no question set was given", f"choose a set ({' or '.join(SHIPPED)}) or a .jsonl file: --set arithmetic"
+        )
     questions = load_items(options.question_set)
     if "threads" in options.settings:
         notice_threads([options.settings["threads"]], watch.say)
@@ -65,7 +67,11 @@ def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, aro
 def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
-    again = "what could not be saved is asked again" if journal.problem else "the same command goes on from there"
+    again = (
+        "replies that could not be saved are asked again"
+        if journal.problem
+        else "run the same command to continue from there"
+    )
     if isinstance(failure, UserInterruptError):
         failure.message, failure.hint = f"{failure.message}: {asked}", again
     elif made.results:
@@ -81,7 +87,7 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
             first = one.results[0].reply
             kind = ContextExceededError if first.finish_reason == "context" else EngineError
             message = f"{one.label}: none of {one.failed} questions could be answered; the first one: {first.error}"
-            return kind(message, "see what it does with one of them: phi chat MODEL QUESTION")
+            return kind(message, "try one question: phi chat MODEL QUESTION")
     return None
 
 
@@ -156,7 +162,7 @@ class _Run:
         try:
             with open_pool(prepared, self.options.llama_server, on_tick=loading) as pool:
                 journal.begin(prepared.settings_data())
-                self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} at a time")
+                self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} in parallel")
                 ask = Asking(pool, prepared.systems, prepared.sampling, tell=self.watch.say).ask
                 evaluate(self.items, ask, journal, slots=prepared.slots, stop=pool.close, on_progress=progress)
         except KeyboardInterrupt:
@@ -207,17 +213,18 @@ class _Run:
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:
             lines = counted(journal.damaged_lines, "line")
-            self.watch.say(f"{model}: {lines} of what was saved cannot be read; those questions are asked again")
+            self.watch.say(f"{model}: {lines} of the saved replies cannot be read; those questions are asked again")
         if known:
             self.watch.say(
-                f"{model}: {known} of {len(self.items)} replies are there from earlier; --restart asks all again"
+                f"{model}: {known} of {len(self.items)} replies were saved earlier; to ask all questions again: "
+                "--restart"
             )
 
     def _tell_of_loss(self, journal: Journal) -> None:
         """Say once that replies cannot be saved, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
-            self.watch.warn(f"from here on replies are lost with an interruption: {journal.problem}")
+            self.watch.warn(f"replies cannot be saved from here on, so an interruption loses them: {journal.problem}")
 
     def _sha256(self, subject: Subject) -> str:
         """The hash of a file that was never hashed; it is read once more for that, and then remembered."""

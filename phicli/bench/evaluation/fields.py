@@ -16,7 +16,7 @@ def only(data: Fields, known: Collection[str]) -> None:
     """
     unknown = [name for name in data if name not in known]
     if unknown:
-        raise ValueError(f"there is no field {_quoted(unknown[0])} here; known are {', '.join(known)}")
+        raise ValueError(f"unknown field {_quoted(unknown[0])}; the fields are {', '.join(known)}")
 
 
 def required(data: Fields, name: str) -> Any:
@@ -46,11 +46,11 @@ def checked_text(value: Any, what: str) -> str:
         ValueError: it is not.
     """
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{what} must be a text that is not empty")
+        raise ValueError(f"{what} must be a non-empty string")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{what} has half a character in it (a lone surrogate)") from None
+        raise ValueError(f"{what} contains half of a character (a lone surrogate)") from None
     return value
 
 

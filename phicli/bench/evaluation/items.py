@@ -28,7 +28,7 @@ _MOST_TOKENS: Final = 1 << 17
 _LONGEST_ID: Final = 200
 _COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
 _BAD_SHOWN: Final = 8
-_SETS: Final = f"or take a set that is here: {' or '.join(SHIPPED)}"
+_SETS: Final = f"or use a shipped set: {' or '.join(SHIPPED)}"
 
 
 _RULES: Final[Mapping[str, type[Exact | Number | Pattern | Choice | Json | Checks]]] = {
@@ -66,29 +66,29 @@ def read_items(content: bytes, name: str) -> tuple[Item, ...]:
     """
     items = tuple(_items(_text(content, name), name))
     if not items:
-        raise UsageError(f"{name} has no questions in it", f"write one JSON object a line, {_SETS}")
+        raise UsageError(f"{name} contains no questions", f"write one JSON object per line, {_SETS}")
     return items
 
 
 def _content(name: str) -> bytes:
     path = expand(name)
     if not name.strip():
-        raise UsageError("the name of the file of questions is empty", f"name one, {_SETS}")
+        raise UsageError("the name of the question file is empty", f"give a file, {_SETS}")
     try:
         if path.is_dir():
-            raise UsageError(f"{name} is a folder", f"name a file with questions, {_SETS}")
+            raise UsageError(f"{name} is a folder", f"give a file with questions, {_SETS}")
         return read_small(path, _LARGEST_BYTES)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)
         hint = f"did you mean {near[0]}?" if near else f"check the path, {_SETS}"
-        raise NotFoundError(f"--set: there is no file of questions {name}", hint) from None
+        raise NotFoundError(f"--set: question file {name} not found", hint) from None
     except OSError as error:
         raise _unreadable(name, error) from None
 
 
 def _unreadable(name: str, error: OSError) -> PhiError:
     if error.errno == errno.EFBIG:
-        return UsageError(f"{name} has more than {_LARGEST_BYTES >> 20} MiB", "divide it")
+        return UsageError(f"{name} is larger than {_LARGEST_BYTES >> 20} MiB", "split it into smaller files")
     return UsageError(f"{name} cannot be read: {reason_of(error)}", f"check the path, {_SETS}")
 
 
@@ -110,7 +110,7 @@ def _items(text: str, name: str) -> Iterator[Item]:
         try:
             item = read_item(line, number)
             if item.item_id in lines:
-                raise ValueError(f"the id {item.item_id!r} is that of line {lines[item.item_id]} already")
+                raise ValueError(f"the id {item.item_id!r} is already used in line {lines[item.item_id]}")
         except ValueError as error:
             bad[number] = str(error)
             continue
@@ -124,9 +124,9 @@ def _refusal(name: str, text: str, bad: Mapping[int, str]) -> UsageError:
     """The first of the ``bad`` lines with what is wrong with it, and the numbers of some others."""
     first, *others = bad
     if text.lstrip()[:1] == "[":
-        hint = f"for a file that is one list of them: jq -c '.[]' {shlex.quote(name)} makes lines of it"
-        return UsageError(f"{name}, line {first}: {bad[first]}; one object a line is needed, not a list", hint)
-    hint = "each line is one object: question, answer, compare (exact, number, regex, choice, json, checks)"
+        hint = f"if the file is one JSON list, convert it to lines: jq -c '.[]' {shlex.quote(name)}"
+        return UsageError(f"{name}, line {first}: {bad[first]}; each line must be one object, not a list", hint)
+    hint = "each line is one object with question, answer, compare (exact, number, regex, choice, json, checks)"
     also = ", ".join(map(str, others[:_BAD_SHOWN])) + (", …" if len(others) > _BAD_SHOWN else "")
     more = f" (also bad: line{'' if len(others) == 1 else 's'} {also})" if others else ""
     return UsageError(f"{name}, line {first}: {bad[first]}{more}", hint)
@@ -154,7 +154,7 @@ def read_item(line: str, number: int) -> Item:
     if "example" in data:
         verdict = item.judge(fields.text(data, "example"))
         if not verdict.right:
-            raise ValueError(f'the "example" is not right: {verdict.reason}')
+            raise ValueError(f'the "example" does not pass: {verdict.reason}')
     return item
 
 
@@ -169,7 +169,7 @@ def _object(line: str) -> dict[str, Any]:
         where = f" (column {error.colno})" if hasattr(error, "colno") else ""
         raise ValueError(f"it is not JSON: {getattr(error, 'msg', error)}{where}") from None
     if not isinstance(data, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return data
 
 

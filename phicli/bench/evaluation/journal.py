@@ -115,8 +115,8 @@ class Journal:
             self._lock.acquire()
         except Timeout:
             self._lock = None
-            message = "another phi is asking the same questions of the same model at this moment"
-            raise UsageError(message, "wait for it, or end it and run this again") from None
+            message = "another phi process is asking this model the same questions"
+            raise UsageError(message, "wait for it to end, or stop it and run this again") from None
 
     def _open(self) -> None:
         """Read what is there and open the file for more; a file of another kind or key begins anew."""
@@ -148,7 +148,7 @@ class Journal:
             else:
                 reply, item_id, elapsed_s = Reply.from_data(line["reply"]), line["id"], float(line["elapsed_s"])
                 if not isinstance(item_id, str):
-                    raise ValueError("an id is a text")
+                    raise ValueError("an id is a string")
                 if not reply.failed:
                     self._answers[item_id] = Answered(item_id, reply, sitting, elapsed_s)
             self.sitting = max(self.sitting, sitting + 1)

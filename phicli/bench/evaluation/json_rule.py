@@ -94,14 +94,14 @@ class Json:
             ValueError: a field of it is wrong.
         """
         if ("answer" in data) == ("keys" in data):
-            raise ValueError('json needs "answer" or "keys", and not both')
+            raise ValueError('json needs either "answer" or "keys"')
         if "answer" in data:
             return cls(data["answer"], fields.word(data, "match", _MATCHES) if "match" in data else "equal")
         if "match" in data:
-            raise ValueError('"match" goes with "answer" only')
+            raise ValueError('"match" can be used only with "answer"')
         keys = data["keys"]
         if not isinstance(keys, dict) or not keys:
-            raise ValueError('"keys" must be an object that is not empty')
+            raise ValueError('"keys" must be a non-empty object')
         return cls(keys={name: fields.word(keys, name, tuple(TYPES)) for name in keys})
 
     @property
@@ -132,13 +132,13 @@ class Json:
 
 def _keyed(found: Any, keys: Mapping[str, str]) -> Verdict:
     if not isinstance(found, dict):
-        return wrong("the JSON is no object")
+        return wrong("the JSON is not an object")
     if missing := [name for name in keys if name not in found]:
         return wrong(f"the key {missing[0]} is missing")
     if more := [name for name in found if name not in keys]:
-        return wrong(f"there is a key {more[0][:60]} that was not asked for")
+        return wrong(f"unexpected key {more[0][:60]}")
     bad = [name for name, kind in keys.items() if not TYPES[kind](found[name])]
-    return wrong(f"{bad[0]} is no {keys[bad[0]]}") if bad else RIGHT
+    return wrong(f"{bad[0]} is not of type {keys[bad[0]]}") if bad else RIGHT
 
 
 def _decimal(text: str) -> Decimal:

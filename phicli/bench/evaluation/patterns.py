@@ -50,7 +50,7 @@ class Pattern:
                 warnings.simplefilter("ignore")
                 re.compile(pattern)
         except (re.error, OverflowError, RecursionError) as error:
-            raise ValueError(f"the pattern makes no sense: {error}") from None
+            raise ValueError(f"the pattern is not valid: {error}") from None
         return cls(pattern)
 
     @property
@@ -66,7 +66,7 @@ class Pattern:
         """Right when the pattern is found; wrong also when that took too long."""
         found = search(self.pattern, text[:LONGEST_TEXT])
         if found is None:
-            return wrong(f"the pattern was not found in {TIMEOUT_S:.0f} s: it takes too long")
+            return wrong(f"the search for the pattern took longer than {TIMEOUT_S:.0f} s")
         return RIGHT if found else wrong("the pattern is not found in the reply")
 
 

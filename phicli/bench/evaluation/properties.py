@@ -79,7 +79,7 @@ def without(refused: Sequence[str]) -> Property:
 
     def holds(text: str) -> str:
         found = [one for one in refused if one.casefold() in text.casefold()]
-        return f"{found[0]!r} is in it" if found else ""
+        return f"{found[0]!r} occurs in it" if found else ""
 
     return holds
 
@@ -150,12 +150,12 @@ def capitalised(text: str) -> str:
 def digits(text: str) -> str:
     """Nothing but the digits 0 to 9."""
     stripped = text.strip()
-    return "" if stripped.isascii() and stripped.isdigit() else "there is something else than digits"
+    return "" if stripped.isascii() and stripped.isdigit() else "it contains something other than digits"
 
 
 def no_digits(text: str) -> str:
     """No digit of any script."""
-    return "there is a digit" if any(one.isdigit() for one in text) else ""
+    return "it contains a digit" if any(one.isdigit() for one in text) else ""
 
 
 def numbered(text: str) -> str:
@@ -181,7 +181,7 @@ def different(by: str | None) -> Property:
 
     def holds(text: str) -> str:
         found = _parts(text, by)
-        return "" if len(set(found)) == len(found) else "something is there twice"
+        return "" if len(set(found)) == len(found) else "an entry occurs twice"
 
     return holds
 
@@ -194,7 +194,7 @@ def json_array(count: Count) -> Property:
             found = parse(text)
         except ValueError as error:
             return str(error)
-        return count.problem(len(found), "values") if isinstance(found, list) else "the JSON is no array"
+        return count.problem(len(found), "values") if isinstance(found, list) else "the JSON is not an array"
 
     return holds
 
@@ -208,8 +208,8 @@ def json_keys(keys: Sequence[str]) -> Property:
         except ValueError as error:
             return str(error)
         if not isinstance(found, dict):
-            return "the JSON is no object"
-        return "" if set(found) == set(keys) else f"the keys are not just {', '.join(keys)}"
+            return "the JSON is not an object"
+        return "" if set(found) == set(keys) else f"the keys are not exactly {', '.join(keys)}"
 
     return holds
 

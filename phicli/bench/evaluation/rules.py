@@ -117,7 +117,7 @@ class Number:
         """Right when the last number is the answer."""
         found = last_number(text)
         if found is None:
-            return wrong("there is no number in the reply")
+            return wrong("the reply contains no number")
         if found == self.answer or abs(found - self.answer) <= self.tolerance:
             return RIGHT
         return wrong(f"the last number is {found}, not {self.expected}")

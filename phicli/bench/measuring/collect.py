@@ -88,7 +88,7 @@ def collect(
     try:
         collector.run()
     except KeyboardInterrupt:
-        failure = UserInterruptError("interrupted", "what was measured until then is shown")
+        failure = UserInterruptError("interrupted", "the measurements made so far are shown")
     except PhiError as error:
         failure = error
     runs = collector.runs()
@@ -293,7 +293,7 @@ def _name(load: PlannedLoad) -> str:
 
 def _words(plan: BenchPlan, turn: Turn) -> str:
     load = plan.workloads[turn.workload]
-    what = f"reading {load.prompt_tokens} tokens"
+    what = f"processing {load.prompt_tokens} tokens"
     if turn.part == "decode":
         deep = f" after {load.depth_tokens}" if load.depth_tokens else ""
         what = f"generating {load.generated_tokens} tokens{deep}"

@@ -48,7 +48,7 @@ def settings_grid(values: Mapping[str, Sequence[Any]], *, cores: int) -> tuple[E
     found = [EngineSettings(**dict(zip(FIELDS, one, strict=True))) for one in grid]
     possible = tuple(one for one in found if one.is_possible)
     if not possible:
-        message = f"the engine keeps the context as {found[0].kv_type} only with flash attention"
+        message = f"the engine supports the KV cache type {found[0].kv_type} only with flash attention"
         raise UsageError(message, "leave --flash-attention off out, or use --kv-type f16")
     return possible
 
@@ -67,11 +67,11 @@ def workloads(
     prompts = [count for count in prompt_tokens if count]
     decodes = [(count, depth) for depth in depth_tokens for count in generated_tokens if count]
     if not decodes and any(depth_tokens):
-        raise UsageError("--depth is where generating begins, and --tokens 0 leaves that out", "leave one of them out")
+        raise UsageError("--depth requires generation, and --tokens 0 switches it off", "leave out one of them")
     pairs = itertools.zip_longest(prompts, decodes)
     found = tuple(Workload(prompt or 0, *(decode or (0, 0))) for prompt, decode in pairs)
     if not found:
-        raise UsageError("there is nothing to measure", "give --prompt-tokens or --tokens")
+        raise UsageError("nothing to measure", "give --prompt-tokens or --tokens")
     return found
 
 

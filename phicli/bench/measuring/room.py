@@ -52,7 +52,7 @@ def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (
     """
     subject, kv_type = load.subject, load.settings.kv_type
     if not takes_kv_type(load.shape, kv_type):
-        raise UsageError(f"the engine cannot keep the context of {subject.model} as {kv_type}", "use --kv-type f16")
+        raise UsageError(f"the engine cannot use the KV cache type {kv_type} for {subject.model}", "use --kv-type f16")
     check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
 
 

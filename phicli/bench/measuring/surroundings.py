@@ -149,7 +149,9 @@ def busy_warning(around: Surroundings, used_by_others: float | None) -> str | No
 
 
 def _busy_words(used_by_others: float, cores: int) -> str:
-    return f"the machine was busy: other programs used {used_by_others:.1f} of {cores} processors meanwhile"
+    return (
+        f"the machine was busy: other programs used {used_by_others:.1f} of {cores} processors during the measurement"
+    )
 
 
 def spread_warnings(run: Run) -> tuple[str, ...]:

@@ -106,4 +106,4 @@ def _model(subject: Subject) -> str:
 
 def _words(subject: Subject, extent: Extent, decode_tps: float | None) -> str:
     time = f", about {max(round(extent.tokens / decode_tps), 1)} s" if decode_tps else ""
-    return f"quality of {name_of(subject)}: it predicts {extent.tokens} tokens of a text{time}"
+    return f"quality of {name_of(subject)}: predicting {extent.tokens} tokens of a text{time}"

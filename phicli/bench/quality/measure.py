@@ -85,14 +85,18 @@ def compared(subject: Subject, reference: Reading, other: Reading) -> Comparison
 
 def _scoring(engine: BenchEngine) -> ScoringEngine:
     if not isinstance(engine, ScoringEngine):
-        raise EngineError("this engine tells no probabilities", "leave the comparison of answers out: --no-quality")
+        raise EngineError(
+            "this engine does not report token probabilities", "skip the comparison of answers: --no-quality"
+        )
     return engine
 
 
 def _check_tokens(reference: tuple[Subject, Reading], subject: Subject, ids: tuple[int, ...]) -> None:
     if ids != reference[1].ids:
-        message = f"{name_of(reference[0])} and {name_of(subject)} cut the same text into different tokens"
-        raise UsageError(f"{message}: they are not quantizations of one model", "compare their speed: --no-quality")
+        message = f"{name_of(reference[0])} and {name_of(subject)} split the same text into different tokens"
+        raise UsageError(
+            f"{message}: they are not quantizations of one model", "compare only their speed: --no-quality"
+        )
 
 
 def _on_token(progress: Progress | None, subject: Subject) -> Callable[[int], None]:

@@ -36,9 +36,9 @@ from phicli.records.history import LAST, History
 from phicli.records.run import Run
 
 _MOST: Final = 10.0
-_FORCE: Final = "compare them all the same with --force"
+_FORCE: Final = "compare anyway with --force"
 _FIRST: Final = "measure it once without --baseline"
-_NAMES: Final = "name a file, last, or a run (phi runs list)"
+_NAMES: Final = "use a file, a run id (phi runs list), or last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Baseline:
         """
         pairs, _ = self._pairs(planned)
         if not any(values_of(pair.theirs, what) for pair in pairs for what in asked_of(pair.ours.workload)):
-            raise self._nothing("nothing of what is asked for")
+            raise self._nothing("none of the requested measurements")
 
     def compare(self, runs: Sequence[Run]) -> BaselineResult:
         """Compare each of ``runs`` with its counterpart.
@@ -84,7 +84,7 @@ class Baseline:
             theirs = f"{name_of(pair.theirs.subject)} of {pair.theirs.made_at} ({pair.theirs.run_id})"
             ratios += ratios_between(pair.ours, pair.theirs, pair.label, theirs, in_turn=False)
         if not ratios:
-            raise self._nothing("nothing that was measured now")
+            raise self._nothing("none of the measurements made now")
         failed = tuple(_failed(ratios, self.fail_below)) if self.fail_below is not None else ()
         accepted = dict.fromkeys(text for pair in pairs for text in pair.differing)
         warnings = dict.fromkeys(text for pair in pairs for text in _warnings(pair.theirs))
@@ -98,7 +98,7 @@ class Baseline:
         kept = [other for other in self.kept if other.run_id not in mine]
         found = [_last_of(run, kept, force=self.force) for run in runs] if self.name == LAST else kept
         if not found:
-            raise self._nothing("no run but those that were measured now")
+            raise self._nothing("no run other than the ones measured now")
         exact = {other.run_id for other in found for run in runs if not differences(run, other)}
         pairs: list[_Pair] = []
         notes: list[str] = []
@@ -106,7 +106,9 @@ class Baseline:
             other = _counterpart(run, found)
             differing = (*differences(run, other), *interruption(other))
             if differing and not self.force:
-                raise UsageError(f"the baseline {self.name} was made otherwise: {'; '.join(differing)}", _FORCE)
+                raise UsageError(
+                    f"baseline {self.name} was recorded under different conditions: {'; '.join(differing)}", _FORCE
+                )
             if workload_differences(run, other) and other.run_id in exact:
                 notes.append(f"{label}, {workload_text(run.workload)}: not in the baseline")
             else:
@@ -114,7 +116,7 @@ class Baseline:
         return pairs, notes
 
     def _nothing(self, what: str) -> UsageError:
-        return UsageError(f"the baseline {self.name} has {what}", "measure the same: see phi runs show")
+        return UsageError(f"baseline {self.name} contains {what}", "measure with the same options: see phi runs show")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def open_baseline(
         if given and name is None:
             raise UsageError(f"{option} requires --baseline", "add --baseline FILE, or leave it out")
     if fail_below is not None and not 0 < fail_below <= _MOST:
-        raise UsageError(f"--fail-below {fail_below:g} is not above 0 and at most {_MOST:g}", "for example: 0.95")
+        raise UsageError(f"--fail-below {fail_below:g} is not between 0 and {_MOST:g}", "for example: 0.95")
     if name is None:
         return None
     return Baseline(name, _kept(name, history), fail_below, force)
@@ -159,7 +161,7 @@ def _kept(name: str, history: History) -> tuple[Run, ...]:
     if is_there(name):
         return read_runs(Path(name))
     if "/" in name or "\\" in name or name.endswith((".json", ".jsonl")):
-        raise NotFoundError(f"the baseline {name} does not exist", _NAMES)
+        raise NotFoundError(f"baseline {name} not found", _NAMES)
     return (run_of(history.get(name)),)
 
 
@@ -167,7 +169,7 @@ def _complete(history: History) -> tuple[Run, ...]:
     """The complete speed runs in ``history``, the newest first; one that cannot be understood is no candidate."""
     entries = history.entries(kind="run")
     if not entries:
-        raise NotFoundError("--baseline last: no run was saved yet", _FIRST)
+        raise NotFoundError("--baseline last: no run has been saved yet", _FIRST)
     found: list[Run] = []
     for entry in entries:
         with contextlib.suppress(IntegrityError):
@@ -179,7 +181,7 @@ def _warnings(theirs: Run) -> Iterator[str]:
     """Why ``theirs`` may be no good measure of how fast the machine was."""
     busy = busy_words(theirs)
     if busy is not None:
-        yield f"when the baseline {theirs.run_id} was measured, {busy}"
+        yield f"baseline {theirs.run_id}: {busy}"
 
 
 def _failed(ratios: Sequence[Ratio], fail_below: float) -> Iterator[str]:
@@ -188,11 +190,14 @@ def _failed(ratios: Sequence[Ratio], fail_below: float) -> Iterator[str]:
         if middle >= fail_below:
             continue
         work = workload_text(ratio.workload)
-        text = f"{QUANTITIES[ratio.what]} of {ratio.ours}, {work}: {ratio_text(ratio)}, limit {fail_below:g}"
+        text = (
+            f"{QUANTITIES[ratio.what]} of {ratio.ours}, {work}: {ratio_text(ratio)} times the baseline, "
+            f"below --fail-below {fail_below:g}"
+        )
         if high is None:
-            text += " (one repetition: how sure that is, is not known)"
+            text += " (one repetition: no confidence interval)"
         elif high >= fail_below:
-            text += " (the interval reaches the limit: it may be chance)"
+            text += " (the interval includes the limit: this may be chance)"
         yield text
 
 
@@ -220,5 +225,5 @@ def _last_of(run: Run, kept: Sequence[Run], *, force: bool) -> Run:
     nothing = f"--baseline last: no earlier run of {what} was saved"
     if like:
         differing = "; ".join(settings_differences(run, like[0]))
-        raise NotFoundError(f"{nothing}; the newest with others: {differing}", _FORCE)
+        raise NotFoundError(f"{nothing}; the newest with other settings has {differing}", _FORCE)
     raise NotFoundError(nothing, f"{_FIRST}; see what is saved: phi runs list")

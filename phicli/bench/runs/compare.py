@@ -12,7 +12,7 @@ from phicli.errors import CheckFailedError
 from phicli.records.run import Run, Sample, Workload
 from phicli.records.statistics import ratio_interval
 
-QUANTITIES: Final = {"prompt_tps": "prompt", "decode_tps": "generation", "ttft_ms": "first token"}
+QUANTITIES: Final = {"prompt_tps": "prompt speed", "decode_tps": "generation speed", "ttft_ms": "speed to first token"}
 """What is compared, and what people call it; of ``*_ms``, less is better."""
 
 
@@ -78,8 +78,8 @@ class BaselineResult:
             CheckFailedError: with the reasons.
         """
         if self.failed:
-            message = f"slower than the baseline {self.name}: {'; '.join(self.failed)}"
-            raise CheckFailedError(message, "measure again on an idle machine, with more --repeat, to be sure")
+            message = f"too slow against baseline {self.name}: {'; '.join(self.failed)}"
+            raise CheckFailedError(message, "to be sure, measure again on an idle machine with a larger --repeat")
 
 
 def ratios_of(runs: Sequence[Run]) -> tuple[Ratio, ...]:

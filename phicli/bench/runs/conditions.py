@@ -33,7 +33,7 @@ def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
         content = (str(mine.size_bytes), f"{other.size_bytes} bytes")
     names = _difference("model", mine.model, other.model) + _difference("quant", mine.quant, other.quant)
     same_size = mine.size_bytes == other.size_bytes and not (mine.sha256 and other.sha256)
-    return names + (() if names or same_size else _difference("content of the file", *content)) + found
+    return names + (() if names or same_size else _difference("file content", *content)) + found
 
 
 def settings_differences(ours: Run, theirs: Run) -> tuple[str, ...]:

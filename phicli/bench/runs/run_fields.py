@@ -33,7 +33,7 @@ class ValueKind:
 
 def flaws(data: Mapping[str, Any]) -> Iterator[str]:
     """A sentence for each field of the run ``data`` (as :meth:`~phicli.records.run.Run.to_data` has it) that is missing
-    or is not what it has to be, such as ``load_ms is Infinity; it has to be a number of milliseconds from 0 on``."""
+    or is not what it has to be, such as ``load_ms is Infinity; it has to be a number of milliseconds, at least 0``."""
     yield from _flaws(data, _RUN, "")
     for name, kinds in (("settings", _SETTINGS), ("hardware", _HARDWARE)):
         if isinstance(data.get(name), dict):
@@ -43,15 +43,15 @@ def flaws(data: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(sample, dict):
             yield from _flaws(sample, _SAMPLE, f"sample {place}: ")
     if data.get("prompt_tokens") == data.get("generated_tokens") == 0:
-        yield "prompt_tokens and generated_tokens are both 0; one of them has to be more"
+        yield "prompt_tokens and generated_tokens are both 0; one of them must be more"
 
 
 def _flaws(data: Mapping[str, Any], kinds: Mapping[str, ValueKind], before: str) -> Iterator[str]:
     for name, kind in kinds.items():
         if name in data and not kind.test(data[name]):
-            yield f"{before}{name} is {_shown(data[name])}; it has to be {kind.words}"
+            yield f"{before}{name} is {_shown(data[name])}; it must be {kind.words}"
         elif name not in data and kind.needed:
-            yield f"{before}{name} is missing; it has to be {kind.words}"
+            yield f"{before}{name} is missing; it must be {kind.words}"
 
 
 def _shown(value: Any) -> str:
@@ -92,19 +92,19 @@ def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
-_TEXT: Final = ValueKind("a text that is not empty", _is_text)
-_ANY_TEXT: Final = ValueKind("a text", lambda value: isinstance(value, str))
-_TEXTS: Final = ValueKind("a list of texts", _are_texts)
+_TEXT: Final = ValueKind("a non-empty string", _is_text)
+_ANY_TEXT: Final = ValueKind("a string", lambda value: isinstance(value, str))
+_TEXTS: Final = ValueKind("a list of strings", _are_texts)
 _OBJECT: Final = ValueKind("an object", lambda value: isinstance(value, dict))
 _FLAG: Final = ValueKind("true or false", lambda value: isinstance(value, bool))
 _TOKENS: Final = _whole(0, _MOST_TOKENS)
 _BYTES: Final = _whole(0, _MOST_BYTES, "a whole number of bytes, from 0 to one exbibyte")
 _COUNT: Final = _whole(1, _MOST_COUNT)
-_SINCE_0_MS: Final = _number("a number of milliseconds from 0 on", 0.0, _LONGEST_MS)
+_SINCE_0_MS: Final = _number("a number of milliseconds, at least 0", 0.0, _LONGEST_MS)
 _TIME: Final = _or_null(_number("a number of milliseconds above 0", _SHORTEST_MS, _LONGEST_MS))
-_AMOUNT: Final = _or_null(_number("a number from 0 on", 0.0, _MOST_NUMBER))
+_AMOUNT: Final = _or_null(_number("a number of at least 0", 0.0, _MOST_NUMBER))
 _HASH: Final = ValueKind(
-    "64 hexadecimal digits in small letters", lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value))
+    "64 lower-case hexadecimal digits", lambda value: isinstance(value, str) and bool(_SHA256.fullmatch(value))
 )
 
 _SAMPLES: Final = ValueKind(

@@ -18,7 +18,7 @@ from phicli.records.run import Run
 _LARGEST_BYTES: Final = 256 << 20
 _DEEPEST: Final = 8
 
-_MAKE: Final = "make one: phi bench --json > FILE, or phi runs export RUN --output FILE"
+_MAKE: Final = "create one: phi bench --json > FILE, or phi runs export RUN --output FILE"
 
 
 def read_runs(path: Path) -> tuple[Run, ...]:
@@ -26,7 +26,7 @@ def read_runs(path: Path) -> tuple[Run, ...]:
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: it is no file, cannot be read, is no JSON, or no speed run is in it.
+        UsageError: it is no file, cannot be read, is not JSON, or no speed run is in it.
         IntegrityError: a field of a run in it is missing or is not what it has to be.
     """
     try:
@@ -38,7 +38,7 @@ def read_runs(path: Path) -> tuple[Run, ...]:
         raise UsageError(f"{path} cannot be read: {why}", _MAKE) from error
     found = tuple(_run(data, str(path)) for value in _values(content, path) for data in _runs_in(value))
     if not found:
-        raise UsageError(f"there is no run of phi bench in {path}", _MAKE)
+        raise UsageError(f"{path} contains no run of phi bench", _MAKE)
     return found
 
 
@@ -50,19 +50,21 @@ def write_export(path: Path, text: str, *, force: bool = False) -> None:
         DoesNotFitError: the disk is full.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", f"name a file: {shlex.quote(str(path / 'runs.jsonl'))}")
+        raise UsageError(f"{path} is a folder", f"give a file: {shlex.quote(str(path / 'runs.jsonl'))}")
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is no file but a device or a pipe", "leave --output out to write to standard output")
+        raise UsageError(f"{path} is a device or a pipe, not a file", "leave --output out to write to standard output")
     if os.path.lexists(path) and not force:
-        raise UsageError(f"{path} is there already", "name another file, or replace it with --force")
+        raise UsageError(f"{path} already exists", "choose another file, or replace it with --force")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"the folder {path.absolute().parent} does not exist", "make it first, or name another")
+        raise UsageError(
+            f"the folder {path.absolute().parent} does not exist", "create it first, or choose another folder"
+        )
     try:
         write_output(path, text.encode(errors="replace"))  # names of files can be no text
     except OSError as error:
         if is_disk_full(error):
-            raise disk_full(path, "free some space, or name another folder") from error
-        raise UsageError(f"{path} cannot be written: {reason_of(error)}", "name another file") from error
+            raise disk_full(path, "free some space, or choose another folder") from error
+        raise UsageError(f"{path} cannot be written: {reason_of(error)}", "choose another file") from error
 
 
 def run_of(entry: Entry) -> Run:
@@ -73,7 +75,7 @@ def run_of(entry: Entry) -> Run:
         IntegrityError: a field of it is missing or is not what it has to be.
     """
     if entry.kind != "run":
-        raise UsageError(f"{entry.run_id} is no speed run: its kind is {entry.kind}", "see phi runs list --kind run")
+        raise UsageError(f"{entry.run_id} is not a speed run: its kind is {entry.kind}", "see phi runs list --kind run")
     return _run(entry.data, f"the saved run {entry.run_id}")
 
 
@@ -82,7 +84,7 @@ def _values(content: bytes, path: Path) -> Iterator[Any]:
     try:
         text = content.decode(json.detect_encoding(content))
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no text", _MAKE) from None
+        raise UsageError(f"{path} is not a text file", _MAKE) from None
     try:
         yield json.loads(text)
         return
@@ -93,7 +95,7 @@ def _values(content: bytes, path: Path) -> Iterator[Any]:
             try:
                 yield json.loads(line)
             except (ValueError, RecursionError):
-                raise UsageError(f"line {number} of {path} is no JSON", _MAKE) from None
+                raise UsageError(f"line {number} of {path} is not JSON", _MAKE) from None
 
 
 def _runs_in(value: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
@@ -117,7 +119,7 @@ def _run(data: Any, where: str) -> Run:
     Raises:
         IntegrityError: a field is missing or is not what it has to be; the message names the first of them.
     """
-    hint = "leave it out, or measure again: phi bench"
+    hint = "use another run, or measure again: phi bench"
     found = list(flaws(data))
     if found:
         run_id = data.get("run_id")

@@ -75,7 +75,7 @@ def autotune(
         PhiError: a model cannot be found, does not fit, or the engine failed.
     """
     if not models:
-        raise UsageError("which model?", "name it: phi autotune tiny-phi")
+        raise UsageError("no model was given", "for example: phi autotune tiny-phi")
     notice_threads(settings.get("threads", ()), watch.say)
     around = look_around()
     try:
@@ -83,7 +83,7 @@ def autotune(
             tuning = _tune(subject, around, settings, watch, quick=quick)
             yield tuning
             if not tuning.outcome.complete:
-                raise UserInterruptError(f"interrupted: nothing was saved of what was found for {subject.model}")
+                raise UserInterruptError(f"interrupted: no settings were saved for {subject.model}")
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted") from None
 
@@ -163,5 +163,8 @@ def _save_winners(prepared: Prepared, outcome: SearchOutcome, subject: Subject) 
     try:
         save_tuned(tuned_of(prepared, outcome, subject.build), subject.path, subject.sha256, machine_mark())
     except OSError as error:
-        return f"phi chat will not know of it: {error.strerror or error}: {error.filename}"
+        return (
+            "phi chat cannot use these settings, because they could not be saved: "
+            f"{error.strerror or error}: {error.filename}"
+        )
     return ""

@@ -98,7 +98,7 @@ class Search:
         """Search to the end.
 
         Raises:
-            EngineError: the engine failed with the settings of today; with others it only rules them out.
+            EngineError: the engine failed with the current settings; with others it only rules them out.
             KeyboardInterrupt: then :meth:`outcome` tells what was found so far.
         """
         for setting in ORDER:
@@ -106,7 +106,7 @@ class Search:
                 self._try(setting, value)
             if not self._book.trials:  # repacking is not for this file, or not for this memory
                 for settings in dict.fromkeys(self._best.values()):
-                    self._trial(settings, Job(fresh=True), "the settings of today")
+                    self._trial(settings, Job(fresh=True), "the current settings")
         self._confirm()
         return self.outcome()
 
@@ -149,13 +149,13 @@ class Search:
                 self._fighting = None
                 continue
             if not fought:
-                self._skipped.append(f"{in_words(setting, value)}: the time was up")
+                self._skipped.append(f"{in_words(setting, value)}: out of time")
                 return
             compared = [self._compare(setting, use, incumbent, challenger) for use in uses]
             self._steps.append(SearchStep(setting, in_words(setting, value), incumbent, challenger, tuple(compared)))
             self._best |= {one.use: challenger for one in compared if one.verdict == WON}
             if any(one.verdict == OPEN for one in compared):
-                self._skipped.append(f"{in_words(setting, value)}: undecided when the time was up")
+                self._skipped.append(f"{in_words(setting, value)}: undecided: out of time")
             others = [use for use in USES if use not in uses]
             lost |= {use for use in others if self._compare(setting, use, incumbent, challenger).verdict == LOST}
 

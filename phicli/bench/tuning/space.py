@@ -22,7 +22,7 @@ LABELS: Final[Mapping[str, str]] = {
     THREADS: "threads",
     BATCH_TOKENS: "micro-batch",
     FLASH_ATTENTION: "flash attention",
-    KV_TYPE: "kv type",
+    KV_TYPE: "KV cache type",
 }
 
 _BATCHES: Final = (256, 512)

@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def dir_(as_json: Json = False) -> None:
-    """Print the folder of the cache."""
+    """Print the path of the cache folder."""
     from phicli.hub.cache import cache_folder
     from phicli.ui.envelope import print_result
     from phicli.ui.terminal import Terminal

@@ -11,12 +11,14 @@ from phicli.commands.options import Json, complete_model
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A model that is on this machine.", autocompletion=complete_model)],
-    target: Annotated[Path, typer.Argument(help="The archive to write, such as phi-4-mini.tar.", metavar="FILE.tar")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    model: Annotated[
+        str, typer.Argument(help="Model on this machine, e.g. phi-4-mini.", autocompletion=complete_model)
+    ],
+    target: Annotated[Path, typer.Argument(help="Archive to write, e.g. phi-4-mini.tar.", metavar="FILE.tar")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model into an archive that a machine without a network can import."""
+    """Write a model to an archive, to import it on a machine without a network."""
     from phicli.commands.cache.hints import export_hints
     from phicli.hub.archive.exporting import export_model
     from phicli.plan.locate import locate

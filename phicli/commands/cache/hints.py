@@ -51,7 +51,7 @@ def _check_length(path: Path) -> None:
         path.lstat()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            raise UsageError(f"the name {path.name[:40]}… is too long", "check what is typed there") from None
+            raise UsageError(f"the name {path.name[:40]}… is too long", "check the name for a typing error") from None
     except ValueError:  # whoever opens it says why
         return
 
@@ -59,9 +59,9 @@ def _check_length(path: Path) -> None:
 def _import_hint(path: Path) -> str:
     if _exists(path) and not path.is_file():
         files = _files_in(path)
-        return _one_of(path, files) if files else "name a GGUF file or an archive: phi cache import FILE"
+        return _one_of(path, files) if files else "give a GGUF file or an archive: phi cache import FILE"
     if _exists(path):
-        return f"get the file once more, then: phi cache import {shlex.quote(str(path))}"
+        return f"copy or download the file again, then: phi cache import {shlex.quote(str(path))}"
     names = _files_in(path.parent)
     close = get_close_matches(path.name.lower(), [name.lower() for name in names], n=3, cutoff=0.6)
     files = [name for name in names if name.lower() in close] or names
@@ -71,7 +71,7 @@ def _import_hint(path: Path) -> str:
 def _one_of(folder: Path, names: list[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     shown = ", ".join(names[:_LISTED])
-    return f"in {folder} there is: {shown}{more}; for example: phi cache import {shlex.quote(str(folder / names[0]))}"
+    return f"{folder} contains {shown}{more}; for example: phi cache import {shlex.quote(str(folder / names[0]))}"
 
 
 def _files_in(folder: Path) -> list[str]:

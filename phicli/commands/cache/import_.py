@@ -11,11 +11,11 @@ from phicli.commands.options import Json
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="A GGUF file, or an archive made by phi cache export.")],
-    name: Annotated[str | None, typer.Option("--as", help="What to call it.", show_default=False)] = None,
+    path: Annotated[Path, typer.Argument(help="GGUF file, or an archive made by phi cache export.")],
+    name: Annotated[str | None, typer.Option("--as", help="Name for the model.", show_default=False)] = None,
     as_json: Json = False,
 ) -> None:
-    """Use a GGUF file where it lies, or take in an archive made by export."""
+    """Register a GGUF file in place, or import an archive made by phi cache export."""
     from phicli.commands.cache.hints import import_hints
     from phicli.plan.importing import import_model
     from phicli.ui.cache.import_export import print_imported, progress

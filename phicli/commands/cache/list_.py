@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def list_(as_json: Json = False) -> None:
-    """List the files of models on disk: size, last use, verified or not."""
+    """List the model files on disk: size, last use, and whether they are verified."""
     from phicli.hub.disk.inventory import inventory
     from phicli.ui.cache.tables import print_inventory
     from phicli.ui.terminal import Terminal

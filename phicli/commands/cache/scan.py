@@ -10,13 +10,11 @@ from phicli.commands.options import Json
 
 
 def scan(
-    yes: Annotated[
-        bool, typer.Option("--register", "--yes", "-y", help="Register what is new without asking.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what is there.")] = False,
+    yes: Annotated[bool, typer.Option("--register", "--yes", "-y", help="Register new models without asking.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the models that were found.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find the models of Ollama and LM Studio and use them in place."""
+    """Find the models of Ollama and LM Studio and register them in place."""
     from phicli.hub.in_place.scan import register_new
     from phicli.hub.in_place.scan import scan as look
     from phicli.ui.cache.import_export import agrees_to_register, print_registered, print_scan, progress

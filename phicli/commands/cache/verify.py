@@ -13,14 +13,14 @@ def verify(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="A name as for phi rm. Default: every file.", autocompletion=complete_model, show_default=False
+            help="Model, named as for phi rm [default: all files].", autocompletion=complete_model, show_default=False
         ),
     ] = None,
-    fix: Annotated[bool, typer.Option("--fix", help="Download again what is damaged.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Download damaged files again.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Hash files again and compare with what was promised."""
+    """Hash model files and compare them with the expected hashes."""
     from phicli.hub.disk.verification import require_sound, verify_cache
     from phicli.hub.download.redownload import fetcher
     from phicli.ui.cache.tables import hashing, print_verdicts, verdict_data

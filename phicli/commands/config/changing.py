@@ -56,7 +56,7 @@ def _value(setting: Setting, typed: Sequence[str]) -> Any:
         value = setting.read(list(typed) if several else typed[0], from_file=False)
     except UsageError as error:
         error.message = f"{setting.key.name} = {toml(typed[0])} {error.message}"
-        error.hint = error.hint or f"what it does: {setting.help}"
+        error.hint = error.hint or f"its meaning: {setting.help}"
         raise
     if several:
         return list(typed)
@@ -66,6 +66,6 @@ def _value(setting: Setting, typed: Sequence[str]) -> Any:
 def _notes(setting: Setting, value: Any) -> Iterator[str]:
     variable = variable_of(setting.key.name)
     if found := os.environ.get(variable):
-        yield f"{variable}={found} is set, and wins over the file"
+        yield f"{variable}={found} is set, and overrides the settings file"
     for command, error in setting.refusals(value):
         yield f"phi {command.replace('.', ' ')} does not take it: {toml(value)} {error.message}"

@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def edit(as_json: Json = False) -> None:
-    """Open the settings file in an editor, and check it afterwards."""
+    """Open the settings file in an editor, then check it."""
     from phicli.commands.config.editing import edit_settings
     from phicli.ui.envelope import print_result
     from phicli.ui.terminal import Terminal

@@ -22,7 +22,7 @@ _FIRST: Final = b"""\
 # [chat]
 # max_tokens = 512
 """
-_SAVED: Final = "what you wrote is saved; change it: phi config edit"
+_SAVED: Final = "your changes are saved; to correct them: phi config edit"
 
 
 def edit_settings(terminal: Terminal) -> Path:
@@ -52,7 +52,7 @@ def edit_settings(terminal: Terminal) -> Path:
 def _run_editor(path: Path) -> None:
     usual = "notepad" if sys.platform == "win32" else "vi"
     editor = next((found for name in ("VISUAL", "EDITOR") if (found := os.environ.get(name, "").strip())), usual)
-    how = "name another one: EDITOR=nano phi config edit"
+    how = "use another editor: EDITOR=nano phi config edit"
     try:
         code = subprocess.run([*shlex.split(editor, posix=sys.platform != "win32"), str(path)], check=False).returncode
     except ValueError as error:

@@ -11,10 +11,10 @@ from phicli.commands.options import Json
 
 def list_(
     ctx: typer.Context,
-    everything: Annotated[bool, typer.Option("--all", "-a", help="Every setting, with its default.")] = False,
+    everything: Annotated[bool, typer.Option("--all", "-a", help="List all settings with their defaults.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the settings that are set, their values, and where these come from."""
+    """List the current settings with their values and sources."""
     from phicli.commands.config.effective_value import listing
     from phicli.ui.settings import print_listing
     from phicli.ui.terminal import Terminal

@@ -16,7 +16,7 @@ def set_(
     values: Annotated[
         list[str],
         typer.Argument(
-            help="The value; one that begins with - goes after --.",
+            help="New value; put -- before a value that begins with -.",
             metavar="VALUE",
             autocompletion=complete_value,
             show_default=False,
@@ -24,7 +24,7 @@ def set_(
     ],
     as_json: Json = False,
 ) -> None:
-    """Give a setting a value."""
+    """Set the value of a setting."""
     from phicli.commands.config.changing import set_setting
     from phicli.commands.config.target import target
     from phicli.ui.settings import print_change

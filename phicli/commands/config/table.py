@@ -55,7 +55,9 @@ def setting_named(name: str) -> Setting:
         return setting
     last = name.rpartition(".")[2].replace("-", "_")
     if last in TYPED_EACH_TIME:
-        raise NotFoundError(f"there is no setting {name!r}", f"--{last.replace('_', '-')} is typed each time")
+        raise NotFoundError(
+            f"unknown setting: {name!r}", f"--{last.replace('_', '-')} can be given only on the command line"
+        )
     same = [key for key in all_settings() if key.rpartition(".")[2] == name]
     meant = f"did you mean {' or '.join(same[:3])}?" if same else did_you_mean(name, all_settings())
-    raise NotFoundError(f"there is no setting {name!r}", f"{meant} Every key: phi config list --all".lstrip())
+    raise NotFoundError(f"unknown setting: {name!r}", f"{meant} See all settings: phi config list --all".lstrip())

@@ -36,7 +36,7 @@ def target(ctx: Any, typed: str) -> Target:
     """
     parts = key_parts(typed)
     if parts is None:
-        raise NotFoundError(f"there is no setting {typed!r}", "every key: phi config list --all")
+        raise NotFoundError(f"unknown setting: {typed!r}", "see all settings: phi config list --all")
     if parts[0] == PROFILE and len(parts) > 2:
         return Target(parts[1], ".".join(parts[2:]))
     return Target(typed_profile(ctx), typed)
@@ -79,7 +79,7 @@ def complete_value(ctx: typer.Context, incomplete: str) -> list[str]:
 Key = Annotated[
     str,
     typer.Argument(
-        help="A key, e.g. model, chat.max_tokens or profile.fast.chat.max_tokens.", metavar="KEY",
+        help="Setting, e.g. model, chat.max_tokens or profile.fast.chat.max_tokens.", metavar="KEY",
         autocompletion=complete_key, show_default=False,
     ),
 ]  # fmt: skip

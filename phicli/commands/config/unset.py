@@ -15,7 +15,7 @@ def unset(
     key: Annotated[
         str,
         typer.Argument(
-            help="A key in the file, or a table, e.g. profile.fast.", metavar="KEY",
+            help="Setting or table in the settings file, e.g. profile.fast.", metavar="KEY",
             autocompletion=complete_set_key, show_default=False,
         ),
     ],

@@ -13,18 +13,22 @@ from phicli.commands.runs.ids import complete_run
 def export(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Beginnings of ids, or last. Default: all.", metavar="[RUN]...", show_default=False,
-                       autocompletion=complete_run),
+        typer.Argument(
+            help="Run ids or their beginnings, or last [default: all runs].",
+            metavar="[RUN]...",
+            show_default=False,
+            autocompletion=complete_run,
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file to write. Default: standard output.")
+        Path | None, typer.Option("--output", "-o", help="File to write [default: standard output].")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="One JSON object per run (the default).")] = False,
-    csv: Annotated[bool, typer.Option("--csv", help="A table for spreadsheets.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object with all runs.")] = False,
-) -> None:  # fmt: skip
-    """Write runs into a file, or to standard output."""
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="Write JSON lines: one object per run (the default).")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Write CSV, for spreadsheets.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object with all runs.")] = False,
+) -> None:
+    """Write runs to a file or to standard output."""
     from phicli.bench.runs.run_files import write_export
     from phicli.commands.options import output_format
     from phicli.commands.runs.ids import chosen, open_history

@@ -12,16 +12,24 @@ from phicli.commands.options import Json, complete_model
 def list_(
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Only these: run, endpoint, quality, tune, eval, speed.", show_default=False),
+        typer.Option(
+            "--kind", help="Only runs of this kind: run, endpoint, quality, tune, eval or speed.", show_default=False
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", help="Only those of this model, with or without its quant.", show_default=False,
-                     autocompletion=complete_model),
+        typer.Option(
+            "--model",
+            help="Only runs of this model, e.g. phi-4-mini or phi-4-mini:q4_k_m.",
+            show_default=False,
+            autocompletion=complete_model,
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="Number of runs, newest first.")] = 30,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1_000_000, help="Maximum number of runs, newest first.")
+    ] = 30,
     as_json: Json = False,
-) -> None:  # fmt: skip
+) -> None:
     """List the saved runs."""
     from phicli.commands.runs.ids import open_history
     from phicli.records.history import kind_of

@@ -13,19 +13,19 @@ from phicli.commands.runs.ids import complete_run
 def rm(
     runs: Annotated[
         list[str] | None,
-        typer.Argument(help="Beginnings of ids, or last.", metavar="[RUN]...", show_default=False,
+        typer.Argument(help="Run ids or their beginnings, or last.", metavar="[RUN]...", show_default=False,
                        autocompletion=complete_run),
     ] = None,
     older_than: Annotated[
         str | None, typer.Option("--older-than", help="Remove all runs older than this, e.g. 90d, 12w or 36h.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Remove runs from the history.
+    """Remove saved runs.
 
-    phi recommend does not use their speeds any more.
+    phi recommend no longer uses their speeds.
     """
     from phicli.commands.runs.ids import open_history
     from phicli.records.removal import runs_to_remove

@@ -13,11 +13,11 @@ from phicli.commands.runs.ids import complete_run
 def show(
     run: Annotated[
         str,
-        typer.Argument(help="The beginning of a run's id, or last.", metavar="RUN", autocompletion=complete_run),
+        typer.Argument(help="Run id or its beginning, or last.", metavar="RUN", autocompletion=complete_run),
     ],
     as_json: Json = False,
 ) -> None:
-    """Show everything about one run."""
+    """Show the details of one run."""
     from phicli.commands.runs.ids import open_history
     from phicli.ui.bench.runs import print_entry
     from phicli.ui.terminal import Terminal

@@ -15,7 +15,7 @@ KEY: Final = "PHI_API_KEY"
 _OPENAI_KEY: Final = "OPENAI_API_KEY"
 _OPENAI: Final = "api.openai.com"
 _CHAT: Final = "/chat/completions"
-EXAMPLE: Final = "it is written like http://127.0.0.1:8080/v1"
+EXAMPLE: Final = "an example: http://127.0.0.1:8080/v1"
 _LONGEST: Final = 2000
 _SHORTEST_SECRET: Final = 6  # of a value in the query: masking shorter ones would make messages unreadable
 _MASK: Final = "***"
@@ -72,7 +72,9 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
         UsageError: it is no URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
     """
     if len(text) > _LONGEST or not text.isprintable() or " " in text:
-        raise UsageError("the address of the endpoint has characters that no address has, or too many", EXAMPLE)
+        raise UsageError(
+            "the address of the endpoint is too long, or contains characters that are not allowed", EXAMPLE
+        )
     parts = _split(text)
     host = (parts.hostname or "").rstrip(".")
     path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
@@ -116,5 +118,5 @@ def _authorization(parts: SplitResult, host: str, environment: Mapping[str, str]
     if not key:
         return None, []
     if not (key.isascii() and key.isprintable()) or " " in key:
-        raise UsageError(f"the key in {name} has characters that cannot be sent", f"set {name} again")
+        raise UsageError(f"the key in {name} has characters that cannot be sent", f"set {name} to a valid key")
     return f"Bearer {key}", [key]

@@ -119,7 +119,7 @@ class EndpointClient:
                 if reader.ended:
                     break
                 if time.monotonic() > until:
-                    message = f"{self.address.shown} was not done after {total_s:.0f} s"
+                    message = f"{self.address.shown} did not finish within {total_s:.0f} s"
                     raise EndpointError("slow", message, silent(self.address, total_s).hint)
             yield from reader.last(time.perf_counter())
             yield reader.close()
@@ -138,8 +138,8 @@ class EndpointClient:
                     said = _most(response, _MOST_SAID)
                     raise of_status(self.address, response.status_code, response.headers, said)
                 if response.headers.get("content-encoding", "identity") != "identity":
-                    message = f"{self.address.shown} compresses what was asked for uncompressed"
-                    raise EndpointError("garbage", message, "measure it without the proxy that does so")
+                    message = f"{self.address.shown} compresses its replies although phi asked for uncompressed ones"
+                    raise EndpointError("garbage", message, "measure without the proxy that compresses them")
                 yield response
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise of_exception(self.address, error, silence_s) from error

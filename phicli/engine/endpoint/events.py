@@ -69,7 +69,7 @@ class Reader:
         self._bytes += len(data)
         *lines, self._rest = _LINE_END.split(self._rest + data)  # half of a CR LF only makes one more empty line
         if self._bytes > self._most_bytes or max(map(len, (*lines, self._rest))) > _LONGEST_LINE:
-            raise EndpointError("garbage", f"{self._address.shown} sent far more than was asked for", _HINT)
+            raise EndpointError("garbage", f"{self._address.shown} sent far more text than requested", _HINT)
         for line in lines:
             if self.ended:
                 return
@@ -141,14 +141,14 @@ class Reader:
 
     def _failed(self, reply: Any) -> EndpointError:
         said = clean(self._address, error_text(reply)) or "without a reason"
-        return EndpointError("server", f"{self._address.shown} failed in the middle: {said}", _HINT)
+        return EndpointError("server", f"{self._address.shown} failed in the middle of the answer: {said}", _HINT)
 
     def _garbage(self, line: bytes) -> EndpointError:
         reply = _json(line)
         if isinstance(reply, dict) and reply.get("error"):
             return in_place_of_a_stream(self._address, reply)
         shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
-        message = f"{self._address.shown} sent what is no stream of chat completion chunks: {shown}"
+        message = f"{self._address.shown} did not send a stream of chat completion chunks: {shown}"
         return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
 
 

@@ -46,24 +46,28 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
         return EndpointError("not_found", what, f"check the address and the model's name{ends_in_v1(address)}")
     if 300 <= status < 400:
         to = _elsewhere(address, headers.get("location", ""))
-        return EndpointError("redirect", f"{what}: it sends on to {to}", "give that address if you trust it")
+        return EndpointError("redirect", f"{what}: it redirects to {to}", "use that address if you trust it")
     if status == 429 or status >= 500:
         return _busy(what, status, _wait(address, headers.get("retry-after", "")))
-    return EndpointError("rejected", what, "see whether it knows the model and has room for --prompt-tokens")
+    return EndpointError(
+        "rejected", what, "check that it has the model and that its context is large enough for --prompt-tokens"
+    )
 
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"it wants a key: set {KEY}"
+        return f"it requires an API key: set {KEY}"
     given = "user and password in the address" if address.authorization.startswith("Basic ") else KEY
-    return f"the key that it got is not accepted: check {given}"
+    return f"it did not accept the key: check {given}"
 
 
 def _busy(what: str, status: int, wait: str) -> EndpointError:
     """The error for a status that may be another one soon."""
     if status == 429:
-        return EndpointError("limited", what, f"{wait}ask less: a lower --concurrency, fewer --requests")
-    hints = {503: "it may be loading its model, or have too much to do: run it again"}
+        return EndpointError(
+            "limited", what, f"{wait}send fewer requests: use a lower --concurrency or fewer --requests"
+        )
+    hints = {503: "it may be loading its model or be overloaded: run it again"}
     return EndpointError("server", what, wait + hints.get(status, "see the endpoint's own log"))
 
 
@@ -99,13 +103,13 @@ def of_exception(address: Address, error: Exception, silence_s: float) -> Endpoi
         return EndpointError("unreachable", f"{address.shown} cannot be reached: {reason}", _REACH)
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in reason and "closed" not in reason:
         return EndpointError("garbage", f"{address.shown} does not speak HTTP: {reason}", _REACH)
-    hint = "see the endpoint's own log" + ("" if address.encrypted else "; or does it want https?")
+    hint = "see the endpoint's own log" + ("" if address.encrypted else "; it may require https")
     return EndpointError("cut", f"{address.shown} ended the connection: {reason}", hint)
 
 
 _REACH: Final = (
-    "check that it runs and that the address is right (http or https?); "
-    "a proxy is taken from HTTPS_PROXY and HTTP_PROXY"
+    "check that it is running and that the address is right (http or https?); "
+    "proxies are taken from HTTPS_PROXY and HTTP_PROXY"
 )
 
 
@@ -114,7 +118,7 @@ def silent(address: Address, silence_s: float) -> EndpointError:
     return EndpointError(
         "silent",
         f"{address.shown} sent nothing for {silence_s:.0f} s",
-        "see whether it still runs; PHI_ENDPOINT_TIMEOUT=600 waits longer, in seconds",
+        "check whether it is still running; to wait longer, set a number of seconds: PHI_ENDPOINT_TIMEOUT=600",
     )
 
 

@@ -78,7 +78,7 @@ def export_model(
     manifest = _manifest(model_path, sources, on_progress, name=name, variant=variant, quant=quant)
     folder = target.absolute().parent
     check_space(folder, total_bytes(manifest))
-    with writing("the folder", folder, "name an archive in a folder that you may write"), partial_of(target) as partial:
+    with writing("the folder", folder, "choose a folder that you can write to"), partial_of(target) as partial:
         _write(partial, manifest, sources, on_progress)
         partial.file.flush()
         os.fsync(partial.file.fileno())
@@ -107,12 +107,14 @@ def _sources(model_path: Path) -> dict[str, Path]:
     snapshot = snapshot_around(model_path)
     beside = parts_of(model_path)
     if missing := [path.name for path in beside if not path.is_file()]:
-        raise NotFoundError(f"{model_path} lacks its part {missing[0]}", "all parts have to be in one folder")
+        raise NotFoundError(
+            f"{model_path} is incomplete: the part {missing[0]} is missing", "all parts must be in one folder"
+        )
     if snapshot is None:
         return {_gguf_name(path.name): path for path in beside}
     sources = {path.relative_to(snapshot).as_posix(): path for path in beside}
     if odd := [name for name in sources if not is_plain_name(name)]:
-        raise UsageError(f"an archive cannot hold a file called {odd[0]!r}", "copy it under another name")
+        raise UsageError(f"an archive cannot contain a file called {odd[0]!r}", "copy it under another name")
     return sources | {path.name: path for path in _about(snapshot)}
 
 
@@ -150,7 +152,7 @@ def _manifest(
         promised = sha256_in_name(path.resolve())
         if promised is not None and promised != sha256:
             raise IntegrityError(
-                f"{path} is damaged: its SHA-256 is {sha256}, not {promised}", "look at all: phi cache verify"
+                f"{path} is damaged: its SHA-256 is {sha256}, expected {promised}", "verify all files: phi cache verify"
             )
         files.append(ArchivedFile(filename, path.stat().st_size, sha256))
     snapshot = snapshot_around(model_path)
@@ -178,15 +180,17 @@ def _plain(value: Any) -> Any:
 def _check_target(target: Path, sources: list[Path], *, force: bool) -> None:
     there = _is_there(target)
     if target.is_dir():
-        raise UsageError(f"{target} is a directory", f"name a file: {shlex.quote(str(target / 'model.tar'))}")
+        raise UsageError(f"{target} is a folder", f"give a file: {shlex.quote(str(target / 'model.tar'))}")
     if not target.absolute().parent.is_dir():
-        raise UsageError(f"the folder {target.absolute().parent} does not exist", "make it first, or name another")
+        raise UsageError(
+            f"the folder {target.absolute().parent} does not exist", "create it first, or choose another folder"
+        )
     if any(os.path.realpath(target) == os.path.realpath(source) for source in sources):
-        raise UsageError(f"{target} is the model itself", "name another file for the archive")
+        raise UsageError(f"{target} is the model file itself", "choose another file for the archive")
     if there and not force:
         raise _exists(target)
     if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is not a file but a device or a pipe", "name a file")
+        raise UsageError(f"{target} is not a file but a device or a pipe", "give a file")
 
 
 def _is_there(target: Path) -> bool:
@@ -206,7 +210,7 @@ def _is_there(target: Path) -> bool:
 
 
 def _exists(target: Path) -> UsageError:
-    what = "exists already" if target.exists() else "is a link that leads nowhere"
+    what = "already exists" if target.exists() else "is a broken link"
     return UsageError(f"{target} {what}", "choose another name, or replace it with --force")
 
 
@@ -224,8 +228,8 @@ def _write(partial: Partial, manifest: Manifest, sources: dict[str, Path], on_pr
             done_bytes += len(chunk)
             on_progress("writing", done_bytes, manifest.size_bytes)
         if left or digest.hexdigest() != entry.sha256:
-            message = f"{sources[entry.name]} is not what it was when it was verified: SHA-256 {digest.hexdigest()}"
-            raise IntegrityError(f"{message}, not {entry.sha256}", "look at all: phi cache verify")
+            message = f"{sources[entry.name]} has changed since it was verified: SHA-256 {digest.hexdigest()}"
+            raise IntegrityError(f"{message}, not {entry.sha256}", "verify all files: phi cache verify")
         file.write(bytes(padding_bytes(entry.size_bytes)))
     file.write(bytes(END_BYTES))
 

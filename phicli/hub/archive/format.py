@@ -37,7 +37,7 @@ _ODD: Final = frozenset("\\:")
 _QUANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _LONGEST_PART_BYTES: Final = 200
 _LONGEST_TEXT: Final = 200
-_AGAIN: Final = "write it again where it came from: phi cache export MODEL FILE.tar"
+_AGAIN: Final = "create it again on the machine it came from: phi cache export MODEL FILE.tar"
 _Value = TypeVar("_Value", str, int)
 
 
@@ -150,9 +150,9 @@ def read_manifest(archive: OpenArchive) -> Manifest:
     except (ValueError, RecursionError):
         raise broken(archive.path, f"its {MANIFEST} is damaged") from None
     if not isinstance(data, dict) or data.get("format") != "phi-archive":
-        raise broken(archive.path, f"its {MANIFEST} is not one that phi wrote")
+        raise broken(archive.path, f"its {MANIFEST} was not written by phi")
     if data.get("schema") != SCHEMA:
-        what = f"{archive.path} is of schema {repr(data.get('schema'))[:40]}, and this phi knows {SCHEMA}"
+        what = f"{archive.path} has schema {repr(data.get('schema'))[:40]}, but this phi supports {SCHEMA}"
         raise IntegrityError(what, f"install a newer phi, {install_hint()}")
     try:
         return _parse(data)
@@ -172,12 +172,14 @@ def read_member_header(archive: OpenArchive, expected: str) -> tarfile.TarInfo:
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except (tarfile.HeaderError, ValueError):
-        raise broken(archive.path, f"what should be the head of {expected} is damaged") from None
+        raise broken(archive.path, f"the header of {expected} is damaged") from None
     if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
-        kind = "a link" if info.issym() or info.islnk() else "a device or pipe" if info.isdev() else "no plain file"
-        raise broken(archive.path, f"{info.name[:200]!r} is {kind}; there should be {expected}")
+        kind = (
+            "a link" if info.issym() or info.islnk() else "a device or pipe" if info.isdev() else "not a regular file"
+        )
+        raise broken(archive.path, f"{info.name[:200]!r} is {kind}; expected {expected}")
     if info.name != expected:
-        raise broken(archive.path, f"it has {info.name[:200]!r} where {expected} should be")
+        raise broken(archive.path, f"it contains {info.name[:200]!r} instead of {expected}")
     return info
 
 
@@ -200,7 +202,7 @@ def _is_odd(character: str) -> bool:
 
 def broken(archive: Path, what: str) -> IntegrityError:
     """The error for an archive that is not as it was written."""
-    return IntegrityError(f"{archive} is no sound archive of phi: {what}", _AGAIN)
+    return IntegrityError(f"{archive} is not a valid phi archive: {what}", _AGAIN)
 
 
 def check_space(folder: Path, needed_bytes: int) -> None:
@@ -213,7 +215,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     if there_is < needed_bytes:
         sums = f"{format_bytes(needed_bytes)} are needed, {format_bytes(there_is)} are free"
         data = {"needed_bytes": needed_bytes, "free_bytes": there_is, "folder": str(folder)}
-        raise DoesNotFitError(f"the disk of {folder} is too full: {sums}", "make room: phi cache list", data=data)
+        raise DoesNotFitError(f"the disk of {folder} is too full: {sums}", "free some space: phi cache list", data=data)
 
 
 class _WrongError(Exception):
@@ -223,22 +225,22 @@ class _WrongError(Exception):
 def _parse(data: dict[str, Any]) -> Manifest:
     listed = data.get("files")
     if not isinstance(listed, list) or not 0 < len(listed) <= _MOST_FILES:
-        raise _WrongError("no list of files, or far too many")
+        raise _WrongError("no list of files, or too many files")
     files = tuple(_file(entry) for entry in listed)
     if len({file.name.casefold() for file in files}) != len(files):
-        raise _WrongError("a file twice")
+        raise _WrongError("the same file twice")
     if not files[0].name.lower().endswith(".gguf"):
-        raise _WrongError("no GGUF file in the first place")
+        raise _WrongError("a first file that is not a GGUF file")
     repo, revision = _maybe(data, "repo"), _maybe(data, "revision")
     if (repo is None) != (revision is None):
-        raise _WrongError("a repository without a revision, or the reverse")
+        raise _WrongError("a repository without a revision, or a revision without a repository")
     if repo is not None and not is_hub_repo(repo):
-        raise _WrongError(f"a repository {repo[:100]!r}")
+        raise _WrongError(f"an invalid repository {repo[:100]!r}")
     if revision is not None and not _COMMIT.fullmatch(revision):
-        raise _WrongError(f"a revision {revision[:100]!r}")
+        raise _WrongError(f"an invalid revision {revision[:100]!r}")
     quant, catalog = _maybe(data, "quant"), data.get("catalog")
     if quant is not None and not _QUANT.fullmatch(quant):
-        raise _WrongError("no proper quant")
+        raise _WrongError("no valid quantization")
     return Manifest(
         name=_need(data, "name", str),
         files=files,
@@ -253,19 +255,19 @@ def _parse(data: dict[str, Any]) -> Manifest:
 
 def _file(entry: Any) -> ArchivedFile:
     if not isinstance(entry, dict):
-        raise _WrongError("an entry that is no file")
+        raise _WrongError("an entry that is not a file")
     file = ArchivedFile(_need(entry, "name", str), _need(entry, "size_bytes", int), _need(entry, "sha256", str))
     if not is_plain_name(file.name):
-        raise _WrongError(f"a file name that leads elsewhere: {file.name[:100]!r}")
+        raise _WrongError(f"a file name that leads out of its folder: {file.name[:100]!r}")
     if file.size_bytes <= 0 or not _SHA256.fullmatch(file.sha256):
-        raise _WrongError(f"no proper size or hash for {file.name[:100]!r}")
+        raise _WrongError(f"no valid size or hash for {file.name[:100]!r}")
     return file
 
 
 def _need(data: dict[str, Any], key: str, kind: type[_Value]) -> _Value:
     value = data.get(key)
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise _WrongError(f"no proper {key}")
+        raise _WrongError(f"no valid {key}")
     return value
 
 
@@ -275,5 +277,5 @@ def _maybe(data: dict[str, Any], key: str) -> str | None:
         return None
     text = _need(data, key, str)
     if not text.isprintable() or len(text) > _LONGEST_TEXT:
-        raise _WrongError(f"no proper {key}")
+        raise _WrongError(f"no valid {key}")
     return text

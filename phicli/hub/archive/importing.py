@@ -83,7 +83,7 @@ def import_archive(
     with _opened(archive) as source:
         manifest = read_manifest(source)
         if manifest.size_bytes > size_bytes:
-            raise broken(archive, f"it has {size_bytes:,} bytes and promises {manifest.size_bytes:,}: it is cut")
+            raise broken(archive, f"it has {size_bytes:,} bytes instead of {manifest.size_bytes:,}: it is truncated")
         _check_promises(archive, manifest)
         content = _Content(source, manifest, on_progress)
         if manifest.repo is None or manifest.revision is None:
@@ -125,7 +125,7 @@ def _into_cache(source: _Content, repo: str, commit: str, name: str | None, fold
         check_space(folder, source.manifest.size_bytes)
         # What main means here may be newer than the archive.
         revision = None if layout.ref_path(root, "main").exists() else "main"
-        allowed = writing("the cache", folder, "set HF_HUB_CACHE to a folder that you may write")
+        allowed = writing("the cache", folder, "set HF_HUB_CACHE to a folder that you can write to")
         with allowed, new_folders(blobs), _extracted(source, blobs) as partials:
             for entry, partial in zip(files, partials, strict=True):
                 path = store.place(folder, repo, commit, revision, entry.name, _etag(entry, partial), partial)
@@ -140,7 +140,7 @@ def _into_own_folder(source: _Content, name: str | None) -> Imported:
     if before is not None and name in (None, before.name):
         return before
     check_space(root, source.manifest.size_bytes)
-    allowed = writing("the folder", root, "set PHI_HOME to a folder that you may write")
+    allowed = writing("the folder", root, "set PHI_HOME to a folder that you can write to")
     with allowed, new_folders(root), alone_in(root, source.on_progress):
         before = _registered_before(source.manifest)  # by the import that this one waited for
         if before is not None and name in (None, before.name):
@@ -161,7 +161,7 @@ def _own_name(source: _Content, root: Path, name: str | None) -> str:
     holder = find(chosen)
     if os.path.lexists(root / chosen) or (holder is not None and is_current(holder)):
         hint = f"phi cache import {shlex.quote(str(source.path))} --as NAME"
-        raise UsageError(f"the name {chosen} belongs to another model", hint)
+        raise UsageError(f"the name {chosen} is already used for another model", hint)
     return chosen
 
 
@@ -214,7 +214,7 @@ def _extracted(source: _Content, work: Path) -> Iterator[list[Path]]:
             done_bytes += entry.size_bytes
         rest = source.archive.read(_LARGEST_END_BYTES)
         if len(rest) < END_BYTES or any(rest) or source.archive.read(1):
-            raise broken(source.path, "behind its last file there is not the end that phi writes")
+            raise broken(source.path, "the end of the archive is missing or damaged")
         _check_model(source, partials[0])
         yield partials
     finally:
@@ -226,7 +226,7 @@ def _extract(source: _Content, index: int, partial: Path, before_bytes: int) -> 
     entry = source.manifest.files[index]
     info = read_member_header(source.archive, source.manifest.member(index))
     if info.size != entry.size_bytes:
-        raise broken(source.path, f"{entry.name} has {info.size:,} bytes, not the {entry.size_bytes:,} promised")
+        raise broken(source.path, f"{entry.name} has {info.size:,} bytes instead of {entry.size_bytes:,}")
     digest, left = hashlib.sha256(), entry.size_bytes
     with partial.open("xb") as target:
         while left and (chunk := source.archive.read(min(CHUNK_BYTES, left))):
@@ -237,7 +237,7 @@ def _extract(source: _Content, index: int, partial: Path, before_bytes: int) -> 
         target.flush()
         os.fsync(target.fileno())
     if left:
-        raise broken(source.path, f"it is cut in the middle of {entry.name}")
+        raise broken(source.path, f"it is truncated in the middle of {entry.name}")
     if digest.hexdigest() != entry.sha256:
         raise broken(source.path, f"the SHA-256 of {entry.name} is {digest.hexdigest()}, not {entry.sha256}")
     source.archive.read(padding_bytes(entry.size_bytes))
@@ -260,7 +260,7 @@ def _check_model(source: _Content, partial: Path) -> None:
         raise broken(source.path, error.message.replace(str(partial), name)) from None
     variant = catalog().variant(model)
     if variant is not None and contradicts(header, variant):
-        raise broken(source.path, f"{name} is not {model}: layers or width are others")
+        raise broken(source.path, f"{name} is not {model}: it has other layers or another width")
 
 
 def _etag(entry: ArchivedFile, content: Path) -> str:

@@ -110,7 +110,9 @@ def require_writable(paths: Iterable[Path], folder: Path) -> None:
 
 def unchangeable(folder: Path, reason: str) -> UsageError:
     """The error for a cache that does not let itself be changed."""
-    return UsageError(f"the cache {folder} cannot be changed: {reason}", "see who may write there: phi cache dir")
+    return UsageError(
+        f"the cache {folder} cannot be changed: {reason}", "check the permissions of the folder: phi cache dir"
+    )
 
 
 def _places(entries: Collection[Path], real: Path, folder: Path) -> frozenset[Path]:
@@ -126,8 +128,8 @@ def _places(entries: Collection[Path], real: Path, folder: Path) -> frozenset[Pa
             root = root_of_snapshot(place, real)
             if root is None or not is_within(real, root):
                 raise UsageError(
-                    f"{entry.name} lies outside of the cache {folder}: a folder there is a link to another place",
-                    "phi deletes nothing elsewhere; remove it by hand",
+                    f"{entry.name} is outside the cache {folder}: a folder in it is a link to another place",
+                    "phi deletes only files in the cache; remove it by hand",
                 )
     return frozenset(places[entry.parent] / entry.name for entry in entries)
 

@@ -232,7 +232,7 @@ def _part(path: Path, root: Path, snapshot: Path, known: Known | None) -> Cached
         problem = "is a broken link" if broken else f"cannot be read: {error.strerror}"
         return CachedPart(path, content, 0, problem=f"{path.name} {problem}")
     if not stat.S_ISREG(status.st_mode):
-        return CachedPart(path, content, 0, problem=f"{path.name} is no file")
+        return CachedPart(path, content, 0, problem=f"{path.name} is not a file")
     promised = _promised(content, path.relative_to(snapshot).as_posix(), snapshot.name, known)
     return CachedPart(path, content, status.st_size, promised, linked=leads_away(path, root))
 

@@ -143,12 +143,12 @@ def _why_kept(found: Inventory, partial: PartialDownload, ours: set[str]) -> str
     if not is_within(found.folder, repo_root(found.folder, partial.repo)):
         return "its folder is a link to another place"
     if not partial.ours and partial.repo not in ours:
-        return "it belongs to a repository that phi did not fetch"
+        return "it belongs to a repository that phi did not download"
     with _locked(found.folder, partial) as free:
         if free is False:
             return _BUSY
         if free is None and time.time() - partial.modified_at < QUIET_S:
-            return "it was written to a moment ago"
+            return "it was changed a moment ago"
     return None
 
 

@@ -56,7 +56,9 @@ def _of_variant(found: Inventory, name: str, *, is_repo: bool) -> tuple[CachedMo
         _not_here(found, f"{name} is not on this machine" if is_repo else error.message, None)
     variant = selection.variant
     if variant.packaged_file:
-        raise UsageError(f"{variant.id} is a part of phi and not in the cache", "what is there: phi cache list")
+        raise UsageError(
+            f"{variant.id} is part of phi and is not in the cache", "see what is in the cache: phi cache list"
+        )
     models = tuple(model for model in found.models if model.variant_id == variant.id)
     if selection.quant is not None:
         models = tuple(model for model in models if same_quant(model.quant, selection.quant))
@@ -76,7 +78,7 @@ def _of_repo(found: Inventory, repo: str, detail: str) -> tuple[CachedModel, ...
 def _refuse_path(name: str) -> NoReturn:
     raise UsageError(
         f"{name!r} is the path of a file, not the name of a model",
-        "this is about what phi or the hub put on disk: phi cache list",
+        "give the name of a downloaded model: phi cache list",
     )
 
 
@@ -86,5 +88,5 @@ def _not_here(found: Inventory, message: str, variant_id: str | None) -> NoRetur
     locals_ = sorted(found.registered, key=lambda model: model.variant_id != variant_id)
     names = list(dict.fromkeys([*(model.name for model in models), *(model.name for model in locals_)]))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    hint = f"on this machine: {', '.join(names[:_SHOWN])}{more}" if names else "no model is on this machine"
+    hint = f"on this machine: {', '.join(names[:_SHOWN])}{more}" if names else "no models are on this machine"
     raise NotFoundError(message, f"{hint}; see phi cache list", data={"installed": names})

@@ -95,14 +95,14 @@ def require_sound(verdicts: tuple[FileVerdict, ...], data: dict[str, object]) ->
     if not damaged:
         return
     first = damaged[0]
-    what = first.reason or f"sha256 {first.actual_sha256}, promised {first.expected_sha256}"
+    what = first.reason or f"sha256 {first.actual_sha256}, expected {first.expected_sha256}"
     if first.not_fixed:
         what += f"; it could not be downloaded again: {first.not_fixed}"
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    again = "when that is put right" if first.not_fixed else "download it again"
+    again = "solve that first, then download it again" if first.not_fixed else "download it again"
     hint = f"{again}: phi cache verify {first.name} --fix"
     if not first.fixable:
-        hint = "it was not downloaded by phi: get the file again where it came from, or forget it: "
+        hint = "it was not downloaded by phi: get the file again from its source, or unregister it: "
         hint += f"phi rm {first.name}"
     raise IntegrityError(f"{first.name} is damaged: {what}{more}", hint, data=data)
 

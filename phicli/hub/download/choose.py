@@ -45,8 +45,8 @@ def choose(
     models = models_of(repo, known)
     if not models:
         parts = [file.name for file in repo.files if is_model_name(file.name)]
-        what = f"has only parts of models, such as {parts[0]}" if parts else "has no GGUF model"
-        raise NotFoundError(f"{repo.repo} {what}", "phi show MODEL has the repositories that phi knows")
+        what = f"contains only parts of models, such as {parts[0]}" if parts else "contains no GGUF model"
+        raise NotFoundError(f"{repo.repo} {what}", "see the repositories that phi knows: phi show MODEL")
     if quant is None:
         order = PREFERRED_QUANTS if preferred is None else (preferred, *PREFERRED_QUANTS)
         return _usual(models, known or {}, order)
@@ -60,7 +60,7 @@ def choose(
     if not found:
         raise NotFoundError(f"{repo.repo} has no {quant}", f"it has {_listing(models)}")
     names = _some([model.name for model in found])
-    raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"name one: {repo.repo}:FILE.gguf")
+    raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"choose one: {repo.repo}:FILE.gguf")
 
 
 def _usual(models: Sequence[RemoteModel], known: Mapping[str, str], order: Sequence[str]) -> RemoteModel:
@@ -72,7 +72,7 @@ def _usual(models: Sequence[RemoteModel], known: Mapping[str, str], order: Seque
         return models[0]
     raise UsageError(
         f"{models[0].repo.repo} has none of the usual quantizations",
-        f"name one of {_listing(models)}: {models[0].repo.repo}:QUANT or :FILE.gguf",
+        f"choose one of {_listing(models)}: {models[0].repo.repo}:QUANT or :FILE.gguf",
     )
 
 

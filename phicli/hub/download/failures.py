@@ -50,7 +50,10 @@ def check_environment(token: str | None = None) -> None:
     _check_endpoint()
     given = (os.environ.get("HF_TOKEN") or "").strip() or None if token is None else token
     if given is not None and not re.fullmatch(r"[!-~]+", given):
-        raise UsageError("the access token is empty or has characters that no token has", f"leave it out, or: {LOGIN}")
+        raise UsageError(
+            "the access token is empty or contains characters that are not allowed",
+            f"leave out --token, or log in: {LOGIN}",
+        )
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
         value = os.environ.get(name)
         if value is not None and not value.strip().isdecimal():
@@ -66,7 +69,9 @@ def _check_endpoint() -> None:
     except ValueError:
         sound = False
     if not sound:
-        raise UsageError(f"{endpoint()} is no address of a hub", "HF_ENDPOINT is written like https://huggingface.co")
+        raise UsageError(
+            f"{endpoint()} is not a valid address of a hub", "set HF_ENDPOINT to an address like https://huggingface.co"
+        )
 
 
 def _check_proxies() -> None:
@@ -99,15 +104,13 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
     except PhiError:
         raise
     except OfflineModeIsEnabled:
-        raise NetworkError(
-            "phi was told to stay offline (HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to download"
-        ) from None
+        raise NetworkError("phi is in offline mode (HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to download") from None
     except HFValidationError as error:
-        raise UsageError(f"{repo!r} is not the name of a repository", "it is written owner/name") from error
+        raise UsageError(f"{repo!r} is not the name of a repository", "the format is owner/name") from error
     except (HfHubHTTPError, httpx2.HTTPStatusError) as error:
         raise _of_status(error, repo, revision) from error
     except httpx2.LocalProtocolError:  # its text has the token in it
-        hint = f"check HF_TOKEN, or: {LOGIN}"
+        hint = f"check HF_TOKEN, or log in: {LOGIN}"
         raise UsageError("the access token has characters that cannot be sent", hint) from None
     except (httpx2.RequestError, httpx2.InvalidURL) as error:
         raise _of_connection(error) from error
@@ -123,13 +126,13 @@ def _of_connection(error: Exception) -> PhiError:
     if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
         return UnreachableError(f"{hub} cannot be reached: {_reason(error)}", _ONLINE)
     if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
-        return UsageError(f"{hub} is no address of a hub: {_reason(error)}", "check HF_ENDPOINT")
+        return UsageError(f"{hub} is not a valid address of a hub: {_reason(error)}", "check HF_ENDPOINT")
     if isinstance(error, httpx2.TooManyRedirects):
-        return NetworkError(f"{hub} sends from one address to the next without end", _ONLINE)
+        return NetworkError(f"{hub} redirects without end", _ONLINE)
     return TransientError(f"the connection failed: {_reason(error)}", _ONLINE)
 
 
-_ONLINE: Final = "check the network and HF_ENDPOINT; what is here already runs without: phi list --installed"
+_ONLINE: Final = "check the network and HF_ENDPOINT; installed models need no network: phi list --installed"
 
 
 def of_answer(status: int, retry_after: str | None) -> TransientError | None:
@@ -166,14 +169,14 @@ def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | No
     at = f" at {revision}" if revision else ""
     if isinstance(error, GatedRepoError):
         terms = f"open {endpoint()}/{repo}, agree to its terms, then: {LOGIN}"
-        return NetworkError(f"{repo} is gated: its owner wants an agreement first", terms)
+        return NetworkError(f"{repo} is gated: its owner requires you to agree to terms first", terms)
     if isinstance(error, RepositoryNotFoundError):
         private = f"check the name; if the repository is private: {LOGIN}, or --token"
-        return NotFoundError(f"there is no repository {repo} on {endpoint()}, or it is private", private)
+        return NotFoundError(f"repository {repo} not found on {endpoint()}, or it is private", private)
     if isinstance(error, RevisionNotFoundError):
-        return NotFoundError(f"{repo} has no revision {revision!r}", "leave --revision out to take the usual one")
+        return NotFoundError(f"{repo} has no revision {revision!r}", "leave out --revision to use the default one")
     if isinstance(error, EntryNotFoundError):
-        return NotFoundError(f"{repo}{at} does not have that file any more", "see what it has: phi pull --dry-run")
+        return NotFoundError(f"{repo}{at} no longer has that file", "see its files: phi pull --dry-run")
     return None
 
 

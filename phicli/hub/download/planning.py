@@ -69,7 +69,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     if present is not None:
         return PullPlan(request, folder, present=present)
     if request.offline:
-        raise NetworkError(f"{request.name} is not on this machine, and phi is to stay offline", _what_is_here())
+        raise NetworkError(f"{request.name} is not on this machine, and phi is in offline mode", _what_is_here())
     source, model = _find(request, observer)
     for file in model.files:
         check_names(folder, model.repo.repo, model.repo.commit, file)
@@ -134,7 +134,7 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
     for source in request.sources:
         known = {file.filename: file.quant for file in source.files}
         revision = request.revision or source.revision
-        observer.phase(f"asking for the files of {source.repo}")
+        observer.phase(f"listing the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
             return source, choose(repo, request.quant, known, preferred=request.preferred_quant)
@@ -150,7 +150,7 @@ def _with_way_out(error: NotFoundError, request: PullRequest, source: GgufSource
     """The same error, with what helps where the revision was the catalog's choice."""
     if request.revision or not source.revision or source.revision not in error.message:
         return error
-    return NotFoundError(error.message, f"take what it has now: phi pull {request.name} --revision main")
+    return NotFoundError(error.message, f"use its newest files: phi pull {request.name} --revision main")
 
 
 def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]) -> None:
@@ -164,8 +164,8 @@ def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]
         if known is None or (known.sha256 or file.sha256) == file.sha256:
             continue
         raise IntegrityError(
-            f"{model.repo.repo} has another {file.name} than the catalog promises: "
-            f"sha256 {file.sha256}, promised {known.sha256}",
+            f"{model.repo.repo} has a different {file.name} than the catalog: "
+            f"sha256 {file.sha256}, expected {known.sha256}",
             f"if you trust it: phi pull {model.repo.repo}:{file.name} --revision {model.repo.revision}",
             data={"expected_sha256": known.sha256, "actual_sha256": file.sha256},
         )

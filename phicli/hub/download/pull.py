@@ -24,7 +24,7 @@ from phicli.hub.write_errors import writing
 
 _ROUNDS: Final = 2
 _BUSY_S: Final = 1.0
-_GOES_ON: Final = "it goes on where it stopped"
+_GOES_ON: Final = "the download continues where it stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def pull(plan: PullPlan, observer: Observer) -> PullResult:
         return pull(_again(plan, observer), observer)
     assert plan.model is not None  # noqa: S101 - a plan has one or the other
     check_disk(plan)
-    with writing("the cache", plan.folder, "set HF_HUB_CACHE to a folder that you may write", again=_GOES_ON):
+    with writing("the cache", plan.folder, "set HF_HUB_CACHE to a folder that you can write to", again=_GOES_ON):
         return _Pull(plan, plan.model, observer).run(began)
 
 
@@ -81,12 +81,12 @@ def _confirm(plan: PullPlan, observer: Observer, began: float) -> PullResult | N
         known = verified.recorded(path)
         promised = _promised(plan, path)
         if known is None:
-            observer.phase("verifying what is there")
+            observer.phase("verifying existing files")
             actual = sha256_of(path, on_bytes=lambda done, total: observer.progress(done, total, done))
         else:
             actual = known.sha256
         if promised is not None and actual != promised:
-            observer.notice(f"{path.name} is damaged (sha256 {actual}, promised {promised}); downloading it again")
+            observer.notice(f"{path.name} is damaged (sha256 {actual}, expected {promised}); downloading it again")
             verified.forget(path)
             return None
         if known is None:
@@ -169,7 +169,7 @@ class _Pull:
             return None
         known = verified.recorded(blob)
         if known is None:
-            self.observer.phase("verifying what is there")
+            self.observer.phase("verifying existing files")
         actual = sha256_of(blob) if known is None else known.sha256
         if file.sha256 not in (None, actual):
             self.observer.notice(f"{file.name} in the cache is damaged; downloading it again")
@@ -205,10 +205,10 @@ class _Pull:
                 return fetched
             partial.unlink(missing_ok=True)
             if rounds < _ROUNDS:
-                self.observer.notice(f"{file.name} arrived damaged; downloading it once more")
+                self.observer.notice(f"{file.name} arrived damaged; downloading it again")
         raise IntegrityError(
-            f"{file.name} arrived damaged twice: its hash is {fetched.digest}, and {file.etag} was promised",
-            "nothing of it was kept; another network or mirror (HF_ENDPOINT) may help",
+            f"{file.name} arrived damaged twice: its hash is {fetched.digest}, expected {file.etag}",
+            "it was deleted; another network or mirror (HF_ENDPOINT) may help",
             data={"expected": file.etag, "actual": fetched.digest},
         )
 
@@ -222,7 +222,7 @@ class _Pull:
             header = read_header(partial)
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
-            hint = "nothing of it was kept; the repository itself has it like that"
+            hint = "it was deleted; the file in the repository is itself damaged"
             reason = error.message.replace(str(partial), file.name)
             raise IntegrityError(f"{file.name} is not a usable GGUF file: {reason}", hint) from error
         expected = self.plan.architectures
@@ -230,7 +230,7 @@ class _Pull:
             partial.unlink(missing_ok=True)
             raise IntegrityError(
                 f"{file.name} is a model of architecture {header.architecture!r}, not {' or '.join(expected)}",
-                "nothing of it was kept; it is not the model that its name says",
+                "it was deleted; it is not the model that its name says",
             )
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ def fetcher(observer: Observer) -> FetchAgain:
     def ask(model: CachedModel) -> Callable[[], None]:
         request = pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0])
         if request.offline:
-            raise NetworkError("phi is to stay offline", "unset HF_HUB_OFFLINE to download")
+            raise NetworkError("phi is in offline mode", "unset HF_HUB_OFFLINE to download")
         plan = prepare(request, observer)
 
         def download() -> None:

@@ -94,7 +94,7 @@ def _patiently(ask: Callable[[], _T], repo: str, revision: str | None, on_wait: 
         except TransientError as error:
             wait_s = 2.0 ** (attempt - 1) if error.wait_s is None else error.wait_s
             if on_wait is not None:
-                on_wait(f"{error.message}; asking again in {wait_s:.0f} s")
+                on_wait(f"{error.message}; trying again in {wait_s:.0f} s")
             time.sleep(wait_s)
     with translated(repo, revision):
         return ask()
@@ -147,6 +147,6 @@ def _library_errors() -> tuple[type[Exception], ...]:
 
 def _no_answer() -> NetworkError:
     return NetworkError(
-        f"{endpoint()} answered with something that is not a repository's listing, maybe a page to log in on",
+        f"{endpoint()} answered with something other than a list of files, perhaps a login page",
         "check the network and HF_ENDPOINT",
     )

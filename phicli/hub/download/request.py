@@ -55,16 +55,16 @@ def pull_request(
     """
     model, colon, quant = name.strip().partition(":")
     if colon and not quant:
-        raise UsageError(f"{name!r} has no quantization behind the colon", f"leave it out: phi pull {model}")
+        raise UsageError(f"{name!r} has no quantization after the colon", f"leave out the colon: phi pull {model}")
     if not model or (not is_repo_name(model) and is_there(name)) or model.lower().endswith(".gguf"):
         raise UsageError(
-            f"{name!r} is not the name of a model to download", "a file is used as it is: phi chat FILE.gguf"
+            f"{name!r} is not the name of a model to download", "use a local file directly: phi chat FILE.gguf"
         )
     variant, sources = sources_of(model)
     if variant is not None and variant.packaged_file:
         resolve(name.strip())
     if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
-        raise UsageError(f"{revision!r} is no revision", "give a branch, a tag or a commit")
+        raise UsageError(f"{revision!r} is not a valid revision", "give a branch, a tag or a commit")
     return PullRequest(
         name=f"{variant.id if variant else model}{colon}{quant}",
         sources=sources,

@@ -85,13 +85,13 @@ def _offset(response: Response, file: RemoteFile, start: int) -> int:
     headers = response.headers
     if headers.get("content-type", "").startswith("text/html"):
         raise NetworkError(
-            f"{endpoint()} sent a web page in place of {file.name}, maybe a page to log in on",
+            f"{endpoint()} sent a web page instead of {file.name}, perhaps a login page",
             "check the network and HF_ENDPOINT",
         )
     if response.status_code == 206:
         given = headers.get("content-range", "")
         if not given.startswith(f"bytes {start}-") or given.rpartition("/")[2] not in (str(file.size_bytes), "*"):
-            raise TransientError(f"the hub sent {given or 'an unknown part'} in place of bytes {start}-", "try again")
+            raise TransientError(f"the hub sent {given or 'an unknown part'} instead of bytes {start}-", "try again")
         return 0
     length = headers.get("content-length")
     if length is not None and length != str(file.size_bytes):
@@ -177,6 +177,6 @@ def _until_end(source: IO[bytes]) -> Iterator[bytes]:
         while chunk := arrived.get(timeout=stall_s()):
             yield chunk
     except queue.Empty:
-        raise TransientError("Xet storage sends nothing", stalled=True) from None
+        raise TransientError("Xet storage sends no data", stalled=True) from None
     finally:
         left.set()

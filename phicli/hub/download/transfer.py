@@ -92,7 +92,7 @@ class _Growing:
             self._target.truncate(0)
             return 0
         if there:
-            observer.phase("reading what is there already")
+            observer.phase("reading the part already downloaded")
         while chunk := self._target.read(_READ_BYTES):
             self._hash(chunk)
         return self.size
@@ -142,7 +142,7 @@ def _complete(
             failures = 1 if growing.size - began >= _MOVED_ON_BYTES else failures + 1
             if stream is xet_stream and (xet_failures := xet_failures + 1) >= _XET_FAILURES:
                 stream = http_stream
-                observer.notice(f"{error.message}; going on over plain HTTP")
+                observer.notice(f"{error.message}; continuing over plain HTTP")
                 continue
             if failures >= _FAILURES:
                 raise NetworkError(f"{error.message}, {failures} times in a row", _kept(growing)) from error
@@ -159,4 +159,4 @@ def _wait(error: NetworkError, failures: int, observer: Observer, pause: Callabl
 def _kept(growing: _Growing) -> str:
     if not growing.size:
         return "check the network, then run it again"
-    return f"{format_bytes(growing.size)} are kept; run it again to go on there"
+    return f"{format_bytes(growing.size)} are saved; run the command again to continue"

@@ -42,7 +42,7 @@ def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
             size_bytes = whole_size(path)
             real = os.path.realpath(path)
             if size_bytes is None:
-                why = "the link leads nowhere" if not path.exists() else "parts of it are missing"
+                why = "the link is broken" if not path.exists() else "some of its parts are missing"
                 skipped.setdefault(real, Skipped(ORIGIN, label, why))
             else:
                 found.setdefault(real, FoundFile(path, ORIGIN, label, None, size_bytes))

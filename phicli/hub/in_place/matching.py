@@ -107,5 +107,5 @@ def _note(path: Path, same_size: list[tuple[Variant, GgufFile]]) -> str | None:
     """A file with name and size of a published one but another hash: perhaps damaged, perhaps another revision."""
     for _, file in same_size:
         if file.filename.rpartition("/")[2] == path.name:
-            return f"it has the name and size of the published {path.name}, but not its hash: it may be damaged"
+            return f"it has the same name and size as the published {path.name}, but another hash: it may be damaged"
     return None

@@ -83,7 +83,7 @@ def _model_of(manifest: Path, blobs: Path, label: str) -> FoundFile:
     if len(models) > 1:
         raise _UnusableError("it is in several parts")
     if any(layer.get("mediaType") == _ADAPTER for layer in layers):
-        raise _UnusableError("it is a base model with an adapter, which only Ollama puts together")
+        raise _UnusableError("it is a base model with an adapter, which only Ollama can combine")
     digest = _DIGEST.fullmatch(str(models[0].get("digest")))
     if digest is None:
         raise _UnusableError("its manifest names no SHA-256")
@@ -96,7 +96,7 @@ def _model_of(manifest: Path, blobs: Path, label: str) -> FoundFile:
     if not isinstance(promised, int):
         raise _UnusableError("its manifest is damaged")
     if promised != size_bytes:
-        raise _UnusableError(f"its file {path} has {size_bytes:,} bytes, not the {promised:,} of the manifest")
+        raise _UnusableError(f"its file {path} has {size_bytes:,} bytes, but its manifest says {promised:,}")
     return FoundFile(path, ORIGIN, label, digest[1], size_bytes)
 
 

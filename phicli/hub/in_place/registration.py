@@ -60,12 +60,15 @@ def register(
     identity = identity or identify(path, on_progress=on_progress)
     size_bytes = whole_size(path)
     if size_bytes is None:
-        raise IntegrityError(f"{path} is one part of a model whose other parts are not beside it", "bring all parts")
+        raise IntegrityError(
+            f"{path} is one part of a model, and the other parts are not in the same folder",
+            "put all parts into one folder",
+        )
     before = _same_file(path)
     chosen = name or (before.name if before else _free_name(path, label, origin))
     holder = find(chosen)
     if holder is not None and not _same(holder.path, path) and is_current(holder):
-        raise UsageError(f"the name {chosen} belongs to {holder.path}", CHOOSE)
+        raise UsageError(f"the name {chosen} is already used for {holder.path}", CHOOSE)
     kept_origin = holder.origin if holder is not None and _same(holder.path, path) else origin
     model = _model(chosen, path, size_bytes, identity, kept_origin)
     already = holder is not None and replace(holder, path=path, sha256=model.sha256) == model
@@ -74,7 +77,7 @@ def register(
 
 
 def _keep(model: RegisteredModel, *, instead_of: RegisteredModel | None) -> None:
-    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you may write"):
+    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you can write to"):
         if instead_of is not None and instead_of.name != model.name:
             unregister(instead_of.name)
         remember(model)

@@ -116,11 +116,11 @@ def check_name(name: str) -> None:
         UsageError: it reads like a path or a quantization, has odd signs, or belongs to the catalog.
     """
     if not _NAME.fullmatch(name) or name.lower().endswith((".gguf", ".tar")):
-        what = "a name has letters, digits, dots, dashes and underscores, and does not end in .gguf"
-        raise UsageError(f"{name[:80]!r} cannot be a name: {what}", CHOOSE)
+        what = "a name consists of letters, digits, dots, dashes and underscores, and does not end in .gguf"
+        raise UsageError(f"{name[:80]!r} is not a valid name: {what}", CHOOSE)
     owner = _owner(name)
     if owner is not None:
-        raise UsageError(f"the name {name} belongs to the catalog: it is {owner}", CHOOSE)
+        raise UsageError(f"the name {name} is already used in the catalog for {owner}", CHOOSE)
 
 
 def free_name(wanted: str, suffix: str = "local", *, taken: Iterable[str] = ()) -> str:

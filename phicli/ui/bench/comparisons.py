@@ -10,16 +10,16 @@ from phicli.bench.runs.conditions import workload_text
 from phicli.records.run import Workload
 
 _VERBS: Final = {
-    "decode_tps": "decodes",
-    "prompt_tps": "reads the prompt",
+    "decode_tps": "generates",
+    "prompt_tps": "processes the prompt",
     "ttft_ms": "starts to answer",
 }
 _FILE: Final = ".gguf"
-_LEVEL: Final = "in brackets: 95 % intervals"
+_LEVEL: Final = "in parentheses: 95 % confidence intervals"
 
 
 def ratio_lines(ratios: Sequence[Ratio]) -> Iterator[str]:
-    """A sentence for each pair that was compared: ``a decodes 0.61 times as fast as b (0.59 to 0.63)``.
+    """A sentence for each pair that was compared: ``a generates 0.61 times as fast as b (0.59 to 0.63)``.
 
     Times are told as speeds too. The work is said where there are several.
     """
@@ -35,16 +35,16 @@ def ratio_lines(ratios: Sequence[Ratio]) -> Iterator[str]:
 
 def baseline_lines(baseline: BaselineResult) -> Iterator[str]:
     """What came of the comparison with a baseline, in sentences."""
-    yield f"against the baseline {baseline.name}:"
+    yield f"compared with baseline {baseline.name}:"
     yield from ratio_lines(baseline.ratios)
     if baseline.differences:
-        yield f"it was made otherwise: {'; '.join(baseline.differences)}"
+        yield f"recorded under different conditions: {'; '.join(baseline.differences)}"
     yield from baseline.notes
     yield from baseline.warnings
     if baseline.fail_below is not None:
-        limit = f"{baseline.fail_below:g} times as fast"
+        limit = f"below --fail-below {baseline.fail_below:g}"
         found = "; ".join(baseline.failed)
-        yield f"slower than {limit}: {found}" if found else f"nothing is slower than {limit}"
+        yield f"{limit}: {found}" if found else f"nothing is {limit}"
 
 
 def _named(label: str, work: str = "") -> str:

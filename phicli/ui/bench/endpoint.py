@@ -14,8 +14,8 @@ from phicli.ui.envelope import json_line, print_result
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 
-_LENGTHS, _AT_A_TIME = Column("tokens"), Column("at a time", right=True)
-_DONE, _TOGETHER = Column("answered", right=True), Column("t/s together", right=True)
+_LENGTHS, _AT_A_TIME = Column("tokens"), Column("concurrency", right=True)
+_DONE, _TOGETHER = Column("answered", right=True), Column("total t/s", right=True)
 _FIRST, _GAP = Column("first token", right=True), Column("between", right=True)
 _EACH, _BAR = Column("t/s each", right=True), Column("", key="bar")
 _PLAIN: Final = (_LENGTHS, _AT_A_TIME, _DONE, _FIRST, _GAP, _EACH, _TOGETHER)
@@ -88,12 +88,12 @@ def _rows(report: EndpointReport, signs: Signs) -> Iterator[dict[str, str]]:
         load, together = level.load, level.throughput_tps
         yield {
             "tokens": f"{load.prompt_tokens} + {load.generated_tokens}",
-            "at a time": str(load.concurrency),
+            "concurrency": str(load.concurrency),
             "answered": f"{len(level.answers)} of {load.requests}",
             "first token": _pair(level.ttft_ms),
             "between": _pair(level.gap_ms),
             "t/s each": with_spread(level.decode_tps, signs),
-            "t/s together": rate(together) if together else "",
+            "total t/s": rate(together) if together else "",
             "bar": bar(together / most, _BAR_WIDTH, fine=signs.fine) if together else "",
         }
 
@@ -109,16 +109,16 @@ def _pair(found: Mapping[str, float] | None) -> str:
 
 def _notes(report: EndpointReport) -> Iterator[str]:
     """What the numbers are, in words."""
-    yield "first token and between tokens: median / 95th percentile, seen from here, network included"
+    yield "time to first token and between tokens: median / 95th percentile, measured here, including the network"
     told = [prompt for prompt in (_told_prompt(level) for level in report.levels) if prompt]
     if told:
         yield f"prompts had {' to '.join(sorted({f'{min(told):.0f}', f'{max(told):.0f}'}, key=float))} tokens"
     if report.first_ms is not None:
-        yield f"the very first answer, which may have loaded the model, took {duration(report.first_ms)}"
+        yield f"the first answer, which may include loading the model, took {duration(report.first_ms)}"
     if report.settings.get("on_this_machine"):
         yield "the endpoint is on this machine: it shares the processors with phi"
     if not report.complete:
-        yield "not complete: it ended early"
+        yield "incomplete: the measurement ended early"
 
 
 def _told_prompt(level: Level) -> float | None:

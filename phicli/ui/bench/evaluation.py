@@ -16,7 +16,7 @@ from phicli.ui.terminal import Terminal, one_line
 from phicli.units import counted
 
 _SHOWN: Final = 5
-_SEE_ALL: Final = "all replies, with what was wrong with them: the same command with --jsonl"
+_SEE_ALL: Final = "to see all replies and errors: the same command with --jsonl"
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
@@ -74,7 +74,7 @@ def report_data(found: Sequence[Evaluation], comparisons: Sequence[Paired] = ())
 def comparison_line(pair: Paired) -> str:
     """One comparison in a sentence; which of them is better is left open where the exact test does."""
     points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
-    doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not tell which of them is better"
+    doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not show which of them is better"
     return (
         f"{pair.second} against {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
         f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
@@ -125,14 +125,14 @@ def _about(one: Evaluation) -> str:
     how = "greedy" if not settings.get("temperature") else f"temperature {settings['temperature']}"
     return one_line(
         f"{one.set_name}: {counted(one.total, 'question')}, {how}, seed {settings.get('seed')}, "
-        f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} at a time"
+        f"at most {settings.get('max_tokens')} tokens each, {settings.get('slots')} in parallel"
     )
 
 
 def _notes(found: Sequence[Evaluation], comparisons: Sequence[Paired]) -> Iterator[str]:
     for one in found:
         if not one.complete:
-            yield f"{one.label}: not all was asked, {len(one.results)} of {one.total} questions"
+            yield f"{one.label}: incomplete, {len(one.results)} of {one.total} questions were asked"
     yield from map(comparison_line, comparisons)
     yield from _failures(found)
 
@@ -143,7 +143,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
         failed = [result for result in one.results if result.failed]
         if failed:
             more = f"; the first {_SHOWN}" if len(failed) > _SHOWN else ""
-            yield f"failed with {one.label}, so neither right nor wrong: {len(failed)}{more}"
+            yield f"failed with {one.label}, counted neither right nor wrong: {len(failed)}{more}"
         for result in failed[:_SHOWN]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
@@ -156,7 +156,7 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
             more = f"; the first {_SHOWN}" if len(wrong) > _SHOWN else ""
             yield f"wrong with {one.label}: {len(wrong)}{more}"
         for result in wrong[:_SHOWN]:
-            cut = " (cut at its most tokens)" if result.reply.finish_reason == "length" else ""
+            cut = " (cut at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
         yield _SEE_ALL

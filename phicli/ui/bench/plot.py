@@ -26,7 +26,7 @@ _COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4
 _MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 _DASHES: Final = ("-", "--", ":", "-.")
 _BAR: Final = "#56B4E9"
-_AXES: Final = {"depth": "tokens in the context before", "threads": "threads"}
+_AXES: Final = {"depth": "tokens already in the context", "threads": "threads"}
 _STYLE: Final[dict[str, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "phi bench",
@@ -63,7 +63,9 @@ def check_plot(path: Path) -> None:
         target = output_target(path)
     except (FileNotFoundError, NotADirectoryError):
         folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
-        raise UsageError(f"there is no folder {folder} for the plot", "make it, or name another") from None
+        raise UsageError(
+            f"the folder {folder} for the plot does not exist", "create it, or choose another folder"
+        ) from None
     except (OSError, ValueError) as error:
         raise _refused(path, error) from None
     try:
@@ -86,24 +88,28 @@ def draw(runs: Sequence[Run], path: Path) -> None:
     _require_suffix(path)
     plot = plot_of(runs) if runs else None
     if plot is None or not plot.panels:
-        raise UsageError("nothing was measured that could be drawn", "measure again: phi bench")
+        raise UsageError("no measurement can be plotted", "measure again: phi bench")
     _require_matplotlib()
     page = _rendered(plot, path.suffix.lower().removeprefix("."))
     try:
         write_output(path, page)
     except OSError as error:
         if is_disk_full(error):
-            raise disk_full(path, "free some space, or name another folder", before="there is no plot: ") from error
+            raise disk_full(
+                path, "free some space, or choose another folder", before="the plot was not written: "
+            ) from error
         raise _refused(path, error) from error
 
 
 def _require_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"a plot cannot be written as {path.name or path}", "name a file that ends in .svg or .png")
+        raise UsageError(
+            f"a plot cannot be written as {path.name or path}", "use a file name that ends in .svg or .png"
+        )
 
 
 def _refused(path: Path, error: OSError | ValueError) -> UsageError:
-    return UsageError(f"a plot cannot be written to {path}: {reason_of(error)}", "name another file for --plot")
+    return UsageError(f"a plot cannot be written to {path}: {reason_of(error)}", "use another file for --plot")
 
 
 def _try_writing(target: Path) -> None:

@@ -13,7 +13,7 @@ from phicli.ui.bench.run_facts import Fact, shape_of
 Kind = Literal["depth", "threads", "model"]
 _NOT_IN_NAMES: Final = {"context", "repeats"}
 _MEASURES: Final[tuple[tuple[str, Callable[[Run], Summary | None], frozenset[str]], ...]] = (
-    ("Reading the prompt", lambda run: run.prompt_tps, frozenset({"tokens"})),
+    ("Prompt processing", lambda run: run.prompt_tps, frozenset({"tokens"})),
     ("Generating", lambda run: run.decode_tps, frozenset({"prompt"})),
 )
 """Title of a panel, what it shows, and what has nothing to do with that: the length of the other part."""

@@ -39,7 +39,7 @@ def quality_sentences(qualities: Sequence[Quality], signs: Signs = _SIGNS) -> It
         else:
             ratio, kl = with_error(found.perplexity_ratio, signs), with_error(found.kl_divergence, signs)
             against = f"{ratio} times that of {name_of(found.reference)}"
-            yield f"{words}, {against}; the same likeliest token at {_share(found)}; KL divergence {kl} nats"
+            yield f"{words}, {against}; the same likeliest token in {_share(found)}; KL divergence {kl} nats"
 
 
 def with_error(found: Estimate, signs: Signs = _SIGNS) -> str:

@@ -188,7 +188,7 @@ def draw_plot(terminal: Terminal, runs: Sequence[Run], path: Path) -> None:
     from phicli.ui.bench.plot import draw
 
     if not any(run.prompt_tps or run.decode_tps for run in runs):
-        terminal.say("nothing was measured that could be drawn: there is no plot")
+        terminal.say("no measurement can be plotted: the plot was not written")
         return
     draw(runs, path)
     terminal.say(f"plot: {path}")

@@ -62,7 +62,7 @@ def repetitions(run: Run) -> str:
 def processor(run: Run) -> str:
     """The processor, its cores, and the GPUs where there are any."""
     cores = run.hardware.get("physical_cores")
-    words = [str(run.hardware.get("cpu") or "processor unknown")]
+    words = [str(run.hardware.get("cpu") or "unknown processor")]
     if cores:
         words.append(counted(cores, "core"))
     return ", ".join([*words, *map(str, run.hardware.get("gpus") or ())])

@@ -35,7 +35,7 @@ _LAYOUTS: Final = (
     (_RUN, _KIND, _FOLDED, _NARROW_RESULT),
     (_RUN, _KIND, _FOLDED),
 )
-NOTHING_KEPT: Final = "no run was saved yet; make one: phi bench"
+NOTHING_KEPT: Final = "no run has been saved yet; to save one: phi bench"
 _SPEEDS: Final = {
     "prompt_tps": ("prompt", "tokens/s"),
     "decode_tps": ("generation", "tokens/s"),
@@ -56,13 +56,13 @@ def print_list(
         print_result(terminal, "runs list", {"runs": [listed_data(entry) for entry in entries], "more": more})
         return
     if not entries:
-        terminal.say("there is no such run; see all: phi runs list" if narrowed else NOTHING_KEPT)
+        terminal.say("no saved run matches; see all: phi runs list" if narrowed else NOTHING_KEPT)
         return
     read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
     rows = [cells_of(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]
     print_rows(terminal, _LAYOUTS, rows)
     if more:
-        terminal.say("there are older ones: phi runs list --limit 1000")
+        terminal.say("older runs exist; see them: phi runs list --limit 1000")
 
 
 def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
@@ -89,7 +89,7 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
     ]
     print_page(terminal, f"{entry.run_id}: {name_of(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
-        terminal.say(f"no room in a table for {', '.join(left_out)}; all of it: phi runs show {entry.run_id} --json")
+        terminal.say(f"not shown here: {', '.join(left_out)}; to see everything: phi runs show {entry.run_id} --json")
 
 
 def listed_data(entry: Entry) -> dict[str, Any]:
@@ -180,6 +180,6 @@ def _facts(part: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         elif isinstance(value, (int, float)) and name.endswith("_ms"):
             yield words.removesuffix(" ms"), duration(value)
         elif name == "gpu_layers" and value == -1:
-            yield words, "as the engine decides"
+            yield words, "chosen by the engine"
         else:
             yield words, text_of(value)

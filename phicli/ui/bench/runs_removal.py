@@ -44,7 +44,7 @@ def print_removal(terminal: Terminal, entries: Sequence[Entry], *, done: bool, d
 def _show(terminal: Terminal, entries: Sequence[Entry], *, dry_run: bool) -> None:
     """A line for each of ``entries``; of many that are not data only the first."""
     if not entries:
-        terminal.say("there is nothing to remove")
+        terminal.say("nothing to remove")
         return
     rows = [[cells[name] for name in _COLUMNS] for cells in (cells_of(entry, entry.made_at) for entry in entries)]
     lines = aligned(rows)

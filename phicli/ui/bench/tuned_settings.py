@@ -33,8 +33,9 @@ def faster_words(ratio: float, low: float | None, high: float | None, *, default
 def stale_says(tuned: Tuned, model: str) -> str:
     """The notice for settings of another processor or engine build."""
     return (
-        f"the settings tuned for {tuned.model} are of {tuned.cpu} ({tuned.cores} cores) with {tuned.build}, which is "
-        f"not what is here now; the defaults are used (find them again: phi autotune {model})"
+        f"the settings tuned for {tuned.model} were found on {tuned.cpu} ({tuned.cores} cores) with "
+        f"{tuned.build}, which is "
+        f"not this machine and engine; the defaults are used (to tune again: phi autotune {model})"
     )
 
 

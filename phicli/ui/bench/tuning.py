@@ -34,11 +34,11 @@ _GAP = 2
 _LEAST_FOR_INTERVAL = 3
 """With two rounds the interval is right and says nothing: t is 12.7."""
 
-_VERDICTS = {"won": "taken", "lost": "not taken", "undecided": "undecided", "noted": "faster, not taken"}
+_VERDICTS = {"won": "used", "lost": "not used", "undecided": "undecided", "noted": "faster, not used"}
 _COSTS = {
-    "one_answer": "loading, a prompt of 64 tokens and the answer",
-    "conversation": "a turn of 128 tokens and 200 of answer",
-    "batch": "128 tokens and 64 of answer, with 4 requests at a time",
+    "one_answer": "loading, a prompt of 64 tokens, and the answer",
+    "conversation": "a turn with a prompt of 128 tokens and an answer of 200",
+    "batch": "a prompt of 128 tokens and an answer of 64, with 4 concurrent requests",
 }
 
 
@@ -52,9 +52,9 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
     title = f"{name_of(subject)} on this machine, with {engine}"
     print_page(terminal, title, list(_sections(outcome, _width(terminal))))
     if kept and outcome.changes:
-        terminal.say(f"phi chat uses this from now on; to forget it: phi autotune --reset {subject.model}")
+        terminal.say(f"phi chat now uses these settings; to delete them: phi autotune --reset {subject.model}")
     elif kept:
-        terminal.say("nothing beat the defaults, so phi chat keeps them")
+        terminal.say("nothing was faster than the defaults, so phi chat still uses them")
 
 
 def _width(terminal: Terminal) -> int | None:
@@ -100,10 +100,10 @@ def print_forgotten(terminal: Terminal, forgotten: Forgotten, *, as_json: bool) 
     if as_json:
         print_result(terminal, "autotune", {"forgotten": list(forgotten.models), "files": count})
     elif not count:
-        terminal.say("nothing was tuned")
+        terminal.say("no tuned settings are saved")
     else:
         models = ", ".join(forgotten.models) or counted(count, "file")
-        terminal.say(f"the tuned settings of {models} are forgotten; the defaults are used")
+        terminal.say(f"deleted the tuned settings of {models}; the defaults are used")
 
 
 def _sections(outcome: SearchOutcome, width: int | None) -> Iterator[Section]:
@@ -112,7 +112,7 @@ def _sections(outcome: SearchOutcome, width: int | None) -> Iterator[Section]:
     points = [f"{USE_WORDS[one.use]}: {_COSTS[one.use]}" for one in results]
     yield Section("Before and after", table=(_HEADS, *rows), right=(1, 2), points=tuple(points))
     facts = tuple((USE_WORDS[one.use], settings_words(one.winner)) for one in results)
-    yield Section("Settings" if outcome.complete else "Settings that were best when it was interrupted", facts=facts)
+    yield Section("Settings" if outcome.complete else "Best settings at the time of the interruption", facts=facts)
     table, right = _table_of_steps(outcome, width)
     yield Section("Tried", table=table, right=right, points=tuple(_notes(outcome)))
     yield Section("Not tried", points=outcome.skipped)
@@ -162,11 +162,12 @@ def _against(step: SearchStep) -> str:
 def _notes(outcome: SearchOutcome) -> Iterator[str]:
     won = [one for step in outcome.steps for one in step.compared if one.verdict == WON]
     if any(len(one.rounds) >= _LEAST_FOR_INTERVAL and one.low is not None and one.low <= 1 for one in won):
-        yield "what is taken with an interval that includes 1 was faster in each of its rounds"
+        yield "a setting used although its interval includes 1 was faster in every round"
     for step in outcome.steps:
         if any(one.verdict == NOTED for one in step.compared):
             kv_type = step.challenger.kv_type
             yield (
-                f"a context kept as {kv_type} is faster, but changes answers a little, so it is not chosen for you: "
+                f"the KV cache type {kv_type} is faster, but changes answers slightly, so it is not used by "
+                "default; to use it: "
                 f"phi chat --kv-type {kv_type}"
             )

@@ -66,8 +66,8 @@ def print_imported(terminal: Terminal, new: NewModel, *, as_json: bool) -> None:
     if note:
         terminal.say(note)
     if isinstance(done, Registration) and new.model_id is None:
-        terminal.say("it is not a model of the catalog; its own header says how it is prompted")
-    state = "was here already" if done.already else "is ready"
+        terminal.say("the model is not in the catalog; phi uses the prompt format in its header")
+    state = "was already registered" if done.already else "is ready"
     terminal.say(f"{new.command_name} {state}: phi chat {shlex.quote(new.command_name)}")
 
 
@@ -91,13 +91,13 @@ def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
     for skipped in seen.findings.skipped:
         terminal.say(f"skipped: {skipped.label} ({skipped.origin}): {skipped.reason}")
     if not seen.findings.folders:
-        terminal.say("neither Ollama nor LM Studio keeps models here (OLLAMA_MODELS says where Ollama's are)")
+        terminal.say("no folder of Ollama or LM Studio was found (set OLLAMA_MODELS to the folder of Ollama's models)")
     elif not seen.models:
         terminal.say(f"no models in {', '.join(map(str, seen.findings.folders))}")
     strangers = [one for one in seen.models if one.identity.match is None and one.model is None]
     if strangers:
         example = f"phi cache import {shlex.quote(str(strangers[0].file.path))} --as NAME"
-        terminal.say(f"{_count(len(strangers))} not in the catalog of Phi; to use one anyway: {example}")
+        terminal.say(f"{_count(len(strangers))} not in the catalog; to use one anyway: {example}")
     new = sum(one.is_new for one in seen.models)
     if new > len(seen.failed) and not terminal.can_ask:
         terminal.say(f"{_count(new - len(seen.failed))} not registered yet: phi cache scan --register")
@@ -109,7 +109,7 @@ def agrees_to_register(terminal: Terminal, seen: Scan) -> bool:
     new = [one for one in seen.models if one.is_new]
     if not new or not terminal.can_ask:
         return False
-    what = "the new one" if len(new) == 1 else f"the {len(new)} new ones"
+    what = "the new model" if len(new) == 1 else f"the {len(new)} new models"
     return confirm(terminal, f"Register {what}, without copying anything?", default=True)
 
 

@@ -57,7 +57,7 @@ def agrees_to_prune(terminal: Terminal, plan: PrunePlan, *, yes: bool, dry_run: 
         for one in plan.kept:
             terminal.say(f"kept: {one.partial.repo} {one.partial.path.name}: {one.reason}")
         if plan.is_empty:
-            terminal.say("there is nothing to remove")
+            terminal.say("nothing to remove")
     return not dry_run and not plan.is_empty and confirm(terminal, "Remove all of that?", assume_yes=yes)
 
 
@@ -103,14 +103,14 @@ def _removal_lines(plan: RemovalPlan) -> list[str]:
     lines = aligned(rows, right=(1,)) if rows else []
     for registered in plan.registrations:
         inside = any(registered.path.is_relative_to(root) for root in plan.imported)
-        stays = "" if inside or plan.models else f"; its file stays: {registered.path}"
-        lines.append(f"the name {registered.name} is forgotten{stays}")
-    lines += [f"the imported files go: {root}" for root in plan.imported]
+        stays = "" if inside or plan.models else f"; its file is not deleted: {registered.path}"
+        lines.append(f"the name {registered.name} is unregistered{stays}")
+    lines += [f"the imported files are deleted: {root}" for root in plan.imported]
     parts = [part for model in plan.models for part in model.parts]
     linked = sum(part.size_bytes for part in parts if part.linked)
     shared = sum(part.size_bytes for part in parts) - linked - plan.freed_bytes
-    more = f"; {format_bytes(linked)} stay, because only links to them are in the cache" if linked else ""
-    more += f"; {format_bytes(shared)} stay, because others use the same content" if shared > 0 else ""
+    more = f"; {format_bytes(linked)} stay, because the cache has only links to them" if linked else ""
+    more += f"; {format_bytes(shared)} stay, because other models use the same files" if shared > 0 else ""
     return [*lines, f"frees {format_bytes(plan.freed_bytes)}{more}"]
 
 
@@ -127,4 +127,4 @@ def _prune_lines(plan: PrunePlan) -> list[str]:
 
 
 def _say_end(terminal: Terminal, freed_bytes: int, *, done: bool) -> None:
-    terminal.say(f"removed; {format_bytes(freed_bytes)} are free again" if done else "nothing was removed")
+    terminal.say(f"removed; freed {format_bytes(freed_bytes)}" if done else "nothing was removed")

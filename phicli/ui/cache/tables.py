@@ -29,8 +29,8 @@ _LIST: Final = (  # names are kept whole as long as anything else can go
     (_FOLDED, _SIZE, _USED, _VERIFIED, _STATE),
     (_FOLDED, _SIZE, _STATE),
 )
-_RESULT, _SHA256, _PROMISED = Column("result"), Column("sha256"), Column("promised")
-_SHORT_SHA256, _SHORT_PROMISED = Column("sha256", key="short sha256"), Column("promised", key="short promised")
+_RESULT, _SHA256, _PROMISED = Column("result"), Column("sha256"), Column("expected")
+_SHORT_SHA256, _SHORT_PROMISED = Column("sha256", key="short sha256"), Column("expected", key="short expected")
 _VERIFY: Final = (
     (_MODEL, _SIZE, _RESULT, _SHA256, _PROMISED, _FILE),
     (_MODEL, _SIZE, _RESULT, _SHORT_SHA256, _SHORT_PROMISED, _FILE),
@@ -40,7 +40,7 @@ _VERIFY: Final = (
     (_FOLDED, _SIZE, _RESULT),
 )
 _SHORT: Final = 12
-_GONE: Final = "the file is gone"
+_GONE: Final = "the file is missing"
 _RESULTS: Final = {"unknown": "recorded"}
 
 
@@ -60,12 +60,15 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     terminal.say(f"{len(found.models)} {noun}, {format_bytes(found.models_bytes)}, in {found.folder}")
     if found.partials:
         size = format_bytes(sum(partial.size_bytes for partial in found.partials))
-        terminal.say(f"partial downloads: {len(found.partials)}, {size}; remove what is abandoned: phi cache prune")
+        terminal.say(f"partial downloads: {len(found.partials)}, {size}; to remove abandoned ones: phi cache prune")
     for problem in found.problems:
         terminal.say(problem)
     if damaged := found.damaged_records:
         more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
-        terminal.say(f"left out, because it is damaged (register the file again, or remove this): {damaged[0]}{more}")
+        terminal.say(
+            "not listed, because the record is damaged (register the file again, or delete the record): "
+            f"{damaged[0]}{more}"
+        )
 
 
 def hashing(screen: PullScreen) -> Progress:
@@ -101,9 +104,9 @@ def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
     if rows:
         print_rows(terminal, _VERIFY, rows)
     else:
-        terminal.say("there is nothing to verify; get a model: phi pull phi-4-mini")
+        terminal.say("nothing to verify; to download a model: phi pull phi-4-mini")
     if any(one.status == "unknown" for one in verdicts):
-        terminal.say("recorded: nobody promised a hash; the next time it is compared with this one")
+        terminal.say("recorded: no published hash is known; the next check compares with this one")
 
 
 def _model_row(model: CachedModel) -> dict[str, str]:
@@ -145,8 +148,8 @@ def _verdict_row(one: FileVerdict) -> dict[str, str]:
         "result": _RESULTS.get(one.status, one.status),
         "sha256": actual,
         "short sha256": actual[:_SHORT],
-        "promised": promised,
-        "short promised": promised[:_SHORT],
+        "expected": promised,
+        "short expected": promised[:_SHORT],
         "file": one.path.name,
     }
 

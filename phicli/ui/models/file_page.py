@@ -27,7 +27,7 @@ _MOST_SPECIALS: Final = 16
 
 def file_title(shown: FileDescription) -> str:
     """The first line of the page."""
-    return f"{shown.path.name}: {shown.general_name or 'a file without a name of its own'}"
+    return f"{shown.path.name}: {shown.general_name or 'a file without a name'}"
 
 
 def file_sections(
@@ -44,7 +44,7 @@ def file_sections(
     yield Section("Dimensions", facts=tuple(_dimensions(shown)))
     if shown.vocabulary:
         yield Section("Vocabulary", facts=tuple(_vocabulary(shown.vocabulary, example)))
-    yield Section("The file says", facts=tuple((_SAID[key], value) for key, value in _said(shown)))
+    yield Section("Header", facts=tuple((_SAID[key], value) for key, value in _said(shown)))
 
 
 def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
@@ -100,7 +100,7 @@ def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None
     yield from ((label, f"{literals.get(one, '')} ({one})".lstrip()) for label, one in ids.items() if one is not None)
     if example:
         there = [token for token in example.stop_tokens if token in literals.values()]
-        yield "stop tokens", " ".join(there) or "none of the format's"
+        yield "stop tokens", " ".join(there) or "none of the prompt format's"
     shown = " ".join(list(literals.values())[:_MOST_SPECIALS])
     more = len(literals) - _MOST_SPECIALS
     yield "special tokens", (shown + (f" and {more:,} more (--json has all)" if more > 0 else "")) or "none"

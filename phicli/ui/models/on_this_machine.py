@@ -40,7 +40,7 @@ def star_says(shown: VariantDescription) -> str:
     """
     short = not shown.quant and all(model.quant == shown.takes for model in shown.installed)
     name = shown.variant.id if short or shown.takes is None else f"{shown.variant.id}:{shown.takes.lower()}"
-    return f"the star marks what this takes: phi pull {name}"
+    return f"the star marks the file that this downloads: phi pull {name}"
 
 
 def here_data(here: OnThisMachine) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def _row_data(row: QuantHere) -> dict[str, Any]:
 def _usable(here: OnThisMachine) -> str:
     memory = here.machine.memory
     if memory is None or here.usable_bytes is None:
-        text = "this machine does not tell what it has, so what fits is not known"
+        text = "the memory size of this machine is unknown, so phi cannot tell what fits"
     else:
         text = f"{format_bytes(here.usable_bytes)} of {format_bytes(memory.total_bytes)} can be used"
     return text + (f"; on the GPU {format_bytes(here.gpu_usable_bytes)}" if here.gpu_usable_bytes else "")
@@ -129,6 +129,6 @@ def _points(here: OnThisMachine, shown: VariantDescription | None, left_out: int
     if shown is not None and any(row.takes for row in here.rows):
         yield star_says(shown)
     if all(row.rejection is not None for row in here.rows):
-        yield "nothing of it fits as it is; what does: phi recommend"
+        yield "no file of this model fits; see what fits: phi recommend"
     if left_out and shown is not None:
         yield f"{left_out} more: phi show {shown.variant.id} --json"

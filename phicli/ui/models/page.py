@@ -98,7 +98,7 @@ def variant_sections(
 def prompt_section(example: PromptExample | None, name: str) -> Section:
     """A prompt format shown on an example, its special tokens marked."""
     if example is None:
-        return Section("Prompt format", points=("the chat template that the file carries",))
+        return Section("Prompt format", points=("the chat template in the file",))
     marked = [(spelled(segment), isinstance(segment, Special)) for segment in example.segments]
     while marked and not marked[-1][0].strip("\n"):
         marked.pop()
@@ -112,7 +112,7 @@ def prompt_section(example: PromptExample | None, name: str) -> Section:
 def _facts(variant: Variant) -> Iterator[tuple[str, str]]:
     active = f", {format_count(variant.active_parameters)} active" if variant.active_parameters else ""
     original = variant.original_context_tokens
-    longer = f"; LongRoPE: other factors beyond {original:,} tokens" if original else ""
+    longer = f"; LongRoPE: other factors above {original:,} tokens" if original else ""
     yield "family", variant.family + (f", released {variant.release}" if variant.release else "")
     yield "parameters", f"{format_count(variant.parameters)}{active}"
     yield "context", f"{format_tokens(variant.context_tokens)} ({variant.context_tokens:,} tokens{longer})"
@@ -169,9 +169,9 @@ def _downloads(shown: VariantDescription) -> Iterator[Section]:
         how = f": phi pull {name} --dry-run" if name and not asked else ""
         asked = asked or name is not None
         if not files:
-            points.append(f"the hub has the list of its files{how}")
+            points.append(f"its files are listed on the hub{how}")
         elif how:
-            points.append(f"the hub knows the sizes left open{how}")
+            points.append(f"the missing sizes are on the hub{how}")
         rows = tuple((_marked(file, shown.best), _size(file), file.filename) for file in files)
         yield Section(
             f"To download from {source.repo}",
@@ -180,7 +180,7 @@ def _downloads(shown: VariantDescription) -> Iterator[Section]:
             points=tuple(points),
         )
     if variant.runs_here and not variant.sources and variant.packaged_file is None:
-        own = "no GGUF file of it is known for sure; with one of your own: phi chat FILE.gguf"
+        own = "no verified GGUF file is known; to use your own: phi chat FILE.gguf"
         yield Section("To download", points=(own,))
 
 
@@ -246,7 +246,7 @@ def _dimensions(size: Dimensions) -> Iterator[tuple[str, str]]:
 
 def _context_memory(size: Dimensions) -> Iterator[tuple[str, str]]:
     token_bytes = 2 * size.layers * size.kv_heads * size.head_size * _F16_BYTES
-    yield "context memory", f"{format_bytes(1000 * token_bytes)} for 1,000 tokens (keys and values in f16)"
+    yield "KV cache", f"{format_bytes(1000 * token_bytes)} for 1,000 tokens (keys and values in f16)"
 
 
 def _scores(variant: Variant, numbers: Mapping[str, str]) -> Section:
@@ -256,7 +256,7 @@ def _scores(variant: Variant, numbers: Mapping[str, str]) -> Section:
     rows = [("benchmark", "score", "source", "note")]
     rows += [(s.benchmark, str(s.value), numbers[s.source], s.note or "") for s in variant.scores]
     columns = 4 if any(score.note for score in variant.scores) else 3
-    warning = "Sources measure in different ways: only scores of the same source can be compared."
+    warning = "Sources measure in different ways: compare only scores from the same source."
     return Section("Scores", table=tuple(row[:columns] for row in rows), right=(1,), points=(warning,))
 
 

@@ -38,10 +38,12 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
             plain=lambda: aligned([PIPE_COLUMNS, *map(_pipe_row, found.rows)], right=(1, 2, 3, 5)),
         )
     if only_installed and not found.rows:
-        terminal.say("nothing is installed; one model comes with phi: phi chat tiny-phi; get one: phi pull phi-4-mini")
+        terminal.say(
+            "no models are installed; download one: phi pull phi-4-mini; or use the built-in one: phi chat tiny-phi"
+        )
     elif found.hidden:
         family = f" --family {found.family}" if found.family else ""
-        terminal.say(f"{found.hidden} more cannot run here; with what can run them: phi list --all{family}")
+        terminal.say(f"{found.hidden} more models cannot run on this machine; see them: phi list --all{family}")
 
 
 _NAME = Column("name", least=26)
@@ -79,7 +81,7 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
     if here:
         yield _table(canvas, here, _LAYOUTS)
     if elsewhere:
-        heading = "Not with llama.cpp, so not with phi:"
+        heading = "Not supported by llama.cpp, and so not by phi:"
         yield safe_text(f"\n{heading}" if here else heading)
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)
 

@@ -153,7 +153,7 @@ def test_an_answer_that_ends_early_is_timed_by_the_tokens_it_has(tmp_path: Path)
 
 
 def test_an_answer_of_one_token_cannot_be_timed(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="before there was anything to time"):
+    with pytest.raises(EngineError, match="before there was anything to measure"):
         calibrate(tiny(), CPU, TWO, folder=tmp_path, start=Starter(ends_after=1))
     assert list(tmp_path.iterdir()) == []
 
@@ -183,7 +183,7 @@ def test_what_a_killed_run_left_is_removed_a_day_later(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(UsageError, match="is none: Not a directory"):
+    with pytest.raises(UsageError, match="Not a directory"):
         calibrate(tiny(), CPU, TWO, folder=tmp_path / "file" / "cache", start=Starter())
 
 

@@ -73,22 +73,22 @@ def test_a_set_of_the_package_is_meant_unless_it_looks_like_a_file(
     ("line", "said"),
     [
         ("{", "it is not JSON"),
-        ("[]", "it is no JSON object"),
+        ("[]", "it is not a JSON object"),
         ('{"question": NaN}', "NaN is not JSON"),
         ("[" * 100_000, "nested too deeply"),
         ('{"question": "q", "answer": "a"}', '"compare" is missing'),
         ('{"question": "q", "answer": "a", "compare": "like"}', "one of exact, number, regex, choice, json, checks"),
         ('{"question": "q", "answer": "a", "compare": ["exact"]}', '"compare" must be one of'),
         ('{"answer": "a", "compare": "exact"}', '"question" is missing'),
-        ('{"question": " ", "answer": "a", "compare": "exact"}', "text that is not empty"),
-        ('{"question": "\\ud800", "answer": "a", "compare": "exact"}', "half a character"),
+        ('{"question": " ", "answer": "a", "compare": "exact"}', "non-empty string"),
+        ('{"question": "\\ud800", "answer": "a", "compare": "exact"}', "half of a character"),
         ('{"question": "q", "compare": "exact"}', '"answer" is missing'),
-        ('{"question": "q", "answer": 4, "compare": "exact"}', '"answer" must be a text'),
+        ('{"question": "q", "answer": 4, "compare": "exact"}', '"answer" must be a non-empty string'),
         ('{"question": "q", "answer": "4", "compare": "number"}', '"answer" must be a number'),
         ('{"question": "q", "answer": true, "compare": "number"}', '"answer" must be a number'),
-        ('{"question": "q", "answer": 4, "compare": "number", "tolerence": 1}', 'no field "tolerence"'),
+        ('{"question": "q", "answer": 4, "compare": "number", "tolerence": 1}', 'unknown field "tolerence"'),
         ('{"question": "q", "answer": 4, "compare": "number", "tolerance": -1}', "must not be negative"),
-        ('{"question": "q", "answer": "(", "compare": "regex"}', "the pattern makes no sense"),
+        ('{"question": "q", "answer": "(", "compare": "regex"}', "the pattern is not valid"),
         (json.dumps({"question": "q", "answer": "a" * 1001, "compare": "regex"}), "more than 1,000 characters"),
         ('{"question": "q", "answer": "a", "compare": "choice"}', '"choices" is missing'),
         ('{"question": "q", "answer": "C", "compare": "choice", "choices": ["a1", "b1"]}', "the letter or the text"),
@@ -103,7 +103,7 @@ def test_a_set_of_the_package_is_meant_unless_it_looks_like_a_file(
         ('{"question": "q", "answer": "a", "compare": "exact", "max_tokens": 0}', "whole number from 1"),
         ('{"question": "q", "answer": "a", "compare": "exact", "id": ""}', '"id" must be'),
         ('{"question": "q", "answer": "a", "compare": "exact", "id": "a\\nb"}', '"id" must be one line'),
-        ('{"question": "q", "answer": "a", "compare": "exact", "example": "b"}', 'the "example" is not right'),
+        ('{"question": "q", "answer": "a", "compare": "exact", "example": "b"}', 'the "example" does not pass'),
     ],
 )
 def test_a_bad_line_is_named_with_its_number_and_what_is_wrong(line: str, said: str) -> None:
@@ -119,7 +119,7 @@ def test_a_number_that_python_refuses_is_told_in_words() -> None:
 
 def test_an_id_that_comes_twice_is_refused() -> None:
     same = '{"id": "x", "question": "q", "compare": "exact", "answer": "a"}'
-    assert refused(f"{same}\n{same}") == "mine.jsonl, line 2: the id 'x' is that of line 1 already"
+    assert refused(f"{same}\n{same}") == "mine.jsonl, line 2: the id 'x' is already used in line 1"
     assert "line 2" in refused(same.replace('"x"', '"line-2"') + "\n" + GOOD)
 
 
@@ -148,7 +148,7 @@ def test_all_bad_lines_are_named_at_once() -> None:
 
 @pytest.mark.parametrize("content", [f"[{GOOD}, {GOOD}]", f"[\n{GOOD},\n{GOOD}\n]"])
 def test_a_file_that_is_one_list_says_how_to_make_lines_of_it(content: str) -> None:
-    with pytest.raises(UsageError, match="one object a line is needed, not a list") as caught:
+    with pytest.raises(UsageError, match="each line must be one object, not a list") as caught:
         read_items(content.encode(), "mine.json")
     assert "jq -c '.[]' mine.json" in caught.value.hint
 

@@ -73,7 +73,7 @@ def test_an_interruption_leaves_what_was_finished() -> None:
     laboratory = Laboratory(interrupts_at=WARM_UP + 3 + 1 + 2)
     outcome = measured(BenchPlan((load(),), USUAL, 3), laboratory)
     assert isinstance(outcome.failure, UserInterruptError)
-    assert outcome.failure.hint == "what was measured until then is shown"
+    assert outcome.failure.hint == "the measurements made so far are shown"
     (run,) = outcome.runs
     assert not run.complete
     assert [sample.prompt_ms is None for sample in run.samples] == [False] * 3
@@ -122,8 +122,8 @@ def test_steps_say_how_long_the_rest_takes() -> None:
     assert [step.text for step in steps] == [
         "loading phi-4-mini:q4_k_m",
         "warming up phi-4-mini:q4_k_m",
-        "reading 100 tokens, 1 of 2: phi-4-mini:q4_k_m",
-        "reading 100 tokens, 2 of 2: phi-4-mini:q4_k_m",
+        "processing 100 tokens, 1 of 2: phi-4-mini:q4_k_m",
+        "processing 100 tokens, 2 of 2: phi-4-mini:q4_k_m",
         "generating 16 tokens after 50, 1 of 2: phi-4-mini:q4_k_m",
         "generating 16 tokens after 50, 2 of 2: phi-4-mini:q4_k_m",
     ]

@@ -39,7 +39,7 @@ def test_the_first_token_is_not_the_reading_of_the_prompt() -> None:
 @pytest.mark.parametrize("events", [(), (Prefill(1, 3, 0),), (Chunk("a", (1,)),)], ids=["nothing", "prompt", "text"])
 def test_an_engine_that_just_stops_has_failed(events: tuple[GenerationEvent, ...]) -> None:
     engine = Playing(*events)
-    with pytest.raises(EngineError, match="without a last event"):
+    with pytest.raises(EngineError, match="without a final event"):
         generate(engine, (1,), Sampling(max_tokens=1))  # type: ignore[arg-type]
 
 
@@ -49,7 +49,7 @@ def test_the_first_token_is_not_timed() -> None:
     assert token_ms(last) == pytest.approx(2.5)
     assert token_ms(done(5, 10.0)) == pytest.approx(2.5)
     for early in (0, 1):
-        with pytest.raises(EngineError, match="before there was anything to time"):
+        with pytest.raises(EngineError, match="before there was anything to measure"):
             token_ms(done(early, 0.0))
 
 

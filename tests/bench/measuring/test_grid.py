@@ -53,7 +53,7 @@ def test_what_a_run_needs_is_measured_again_by_its_own_numbers() -> None:
 def test_nothing_to_measure() -> None:
     with pytest.raises(UsageError, match="nothing to measure"):
         workloads((0,), (0,), (0,))
-    with pytest.raises(UsageError, match="--depth is where generating begins"):
+    with pytest.raises(UsageError, match="--depth requires generation"):
         workloads((512,), (0,), (0, 64))
 
 

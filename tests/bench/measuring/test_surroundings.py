@@ -76,7 +76,9 @@ def test_what_others_used_is_what_we_did_not() -> None:
 def test_what_others_may_use_before_a_result_is_worth_nothing(cores: int, used: float | None, said: bool) -> None:
     words = spoilt(Surroundings(Cpu("Some CPU", cores, cores), None, (), "Linux", 99.0), used)
     assert (words is not None) == said
-    assert words is None or words.endswith(f"other programs used {used:.1f} of {cores} processors meanwhile")
+    assert words is None or words.endswith(
+        f"other programs used {used:.1f} of {cores} processors during the measurement"
+    )
 
 
 def wait_until_used(pid: int, seconds: float) -> None:

@@ -86,7 +86,7 @@ def test_it_tells_what_it_does_and_for_how_long() -> None:
     found = tuple(each_quality([bench_run("Q4_K_M"), bench_run("Q8_0")], OPTIONS, told.append, launch=launcher()))
     assert [one.subject.quant for one in found] == ["Q8_0", "Q4_K_M"]
     assert told == [
-        f"quality of phi-4-mini:{quant}: it predicts 256 tokens of a text, about 26 s" for quant in ("q8_0", "q4_k_m")
+        f"quality of phi-4-mini:{quant}: predicting 256 tokens of a text, about 26 s" for quant in ("q8_0", "q4_k_m")
     ]
 
 

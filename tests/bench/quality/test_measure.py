@@ -110,7 +110,7 @@ def test_progress_names_the_file_and_counts_its_tokens() -> None:
 
 def test_other_tokens_are_refused() -> None:
     launcher = Launcher({"Q8_0": rule(0.5), "Q4_0": rule(0.5)}, shifts={"Q4_0": 1})
-    with pytest.raises(UsageError, match="phi-4-mini:q8_0 and phi-4-mini:q4_0 cut the same text") as caught:
+    with pytest.raises(UsageError, match="phi-4-mini:q8_0 and phi-4-mini:q4_0 split the same text") as caught:
         list(measure_quality([SMALL, LARGE], SETTINGS, launch=launcher))
     assert "--no-quality" in caught.value.hint
     assert launcher.running == 0
@@ -135,7 +135,7 @@ def test_an_engine_that_tells_no_probabilities_is_refused() -> None:
     def launch(subject: Subject, settings: EngineSettings, context_tokens: int, **_: object) -> Iterator[object]:
         yield object()
 
-    with pytest.raises(EngineError, match="tells no probabilities"):
+    with pytest.raises(EngineError, match="does not report token probabilities"):
         list(measure_quality([SMALL, LARGE], SETTINGS, launch=launch))  # type: ignore[arg-type]
 
 

@@ -44,8 +44,8 @@ def compared(now: list[Run], name: str, *, fail_below: float | None, force: bool
     [
         ({"quant": "Q8_0", "subject": replace(subject(quant="Q8_0"), **OTHER)}, "quant: Q8_0, now Q4_K_M"),
         ({"subject": replace(subject("phi-4"), **OTHER)}, "model: phi-4, now phi-4-mini"),
-        ({"subject": replace(subject(), **OTHER)}, f"content of the file: SHA-256 {'cd' * 6}, now {'ab' * 6}"),
-        ({"subject": replace(subject(size_bytes=5), sha256=None)}, "content of the file: 5 bytes, now 2491874272"),
+        ({"subject": replace(subject(), **OTHER)}, f"file content: SHA-256 {'cd' * 6}, now {'ab' * 6}"),
+        ({"subject": replace(subject(size_bytes=5), sha256=None)}, "file content: 5 bytes, now 2491874272"),
         ({"subject": replace(subject(), engine="llama-server")}, "engine: llama-server, now xllamacpp"),
         (
             {"subject": replace(subject(), build="xllamacpp 1")},
@@ -56,7 +56,7 @@ def compared(now: list[Run], name: str, *, fail_below: float | None, force: bool
         ({"hardware": {**run().hardware, "physical_cores": 4}}, "cores: 4, now 2"),
         ({"threads": 1}, "threads: 1, now 2"),
         ({"repack": True}, "repacking: on, now off"),
-        ({"kv_type": "q8_0"}, "KV type: q8_0, now f16"),
+        ({"kv_type": "q8_0"}, "KV cache type: q8_0, now f16"),
         ({"workload": Workload(512, 128, 9)}, "workload: 512 + 128 tokens after 9, now 512 + 128 tokens"),
     ],
     ids=str,
@@ -66,7 +66,7 @@ def test_another_baseline_is_refused_and_forced(kept: History, change: dict[str,
     now = [made("now", 1)]
     with pytest.raises(UsageError) as refused:
         compared(now, "before", fail_below=0.9, force=False, history=kept)
-    assert refused.value.message == f"the baseline before was made otherwise: {said}"
+    assert refused.value.message == f"baseline before was recorded under different conditions: {said}"
     assert "--force" in refused.value.hint
     result = compared(now, "before", fail_below=0.9, force=True, history=kept)
     assert result.differences == (said,)
@@ -92,11 +92,12 @@ def test_a_regression_fails_with_its_interval(kept: History) -> None:
     result = compared([made("now", 1, decode_tps=7.1)], "before", fail_below=0.95, force=False, history=kept)
     assert len(result.failed) == 1
     assert result.failed[0].startswith(
-        "generation of phi-4-mini:q4_k_m, 512 + 128 tokens: 0.71 (0.70 to 0.72), limit 0.95"
+        "generation speed of phi-4-mini:q4_k_m, 512 + 128 tokens: 0.71 (0.70 to 0.72) times the baseline, "
+        "below --fail-below 0.95"
     )
     assert "chance" not in result.failed[0]
     assert {ratio.method for ratio in result.ratios} == {"Welch's t of the logs"}, "then and now are no pairs"
-    with pytest.raises(CheckFailedError, match=r"0\.71 .*limit 0\.95") as failed:
+    with pytest.raises(CheckFailedError, match=r"0\.71 .*below --fail-below 0\.95") as failed:
         result.require_passed()
     assert failed.value.exit_code == 9
     assert result.to_data()["failed"] == list(result.failed)
@@ -106,7 +107,7 @@ def test_a_slower_first_token_is_a_regression_too(kept: History) -> None:
     keep(kept, made("before"))
     late = [replace(one, ttft_ms=2 * (one.ttft_ms or 0)) for one in run().samples]
     result = compared([made("now", 1, samples=tuple(late))], "before", fail_below=0.9, force=False, history=kept)
-    assert [text.split(" of ")[0] for text in result.failed] == ["first token"]
+    assert [text.split(" of ")[0] for text in result.failed] == ["speed to first token"]
     assert ": 0.50 (" in result.failed[0]
 
 
@@ -129,7 +130,7 @@ def test_doubt_is_said(kept: History) -> None:
     assert "may be chance" in wide.failed[0]
     once = made("once", 1, decode_tps=5.0, repeat=1)
     alone = compared([once], "before", fail_below=0.95, force=False, history=kept)
-    assert ": 0.50, limit 0.95 (one repetition" in alone.failed[0]
+    assert ": 0.50 times the baseline, below --fail-below 0.95 (one repetition" in alone.failed[0]
 
 
 def test_last_is_the_newest_of_the_same(kept: History) -> None:
@@ -180,7 +181,11 @@ def test_one_thread_fewer_is_caught(kept: History) -> None:
     keep(kept, made("before", threads=2, decode_tps=9.8, prompt_tps=34.0))
     slow = made("now", 1, threads=1, decode_tps=5.1, prompt_tps=17.5)
     result = compared([slow], "last", fail_below=0.95, force=True, history=kept)
-    assert [text.split(" of ")[0] for text in result.failed] == ["prompt", "generation", "first token"]
+    assert [text.split(" of ")[0] for text in result.failed] == [
+        "prompt speed",
+        "generation speed",
+        "speed to first token",
+    ]
 
 
 def test_what_the_baseline_lacks_is_said_not_compared_with_other_work(kept: History) -> None:
@@ -196,7 +201,7 @@ def test_what_the_baseline_lacks_is_said_not_compared_with_other_work(kept: Hist
 def test_nothing_in_common(kept: History) -> None:
     keep(kept, made("before", workload=Workload(512, 0, 0), decode_tps=None))
     reading = replace(made("now", workload=Workload(0, 128, 0), prompt_tps=None), complete=True)
-    with pytest.raises(UsageError, match="nothing that was measured now"):
+    with pytest.raises(UsageError, match="none of the measurements made now"):
         compared([reading], "before", fail_below=0.9, force=True, history=kept)
 
 
@@ -210,16 +215,16 @@ def test_what_is_wrong_is_found_before_anything_is_measured(kept: History, tmp_p
     open_baseline(None, None, kept)
     with pytest.raises(UsageError, match="requires --baseline"):
         open_baseline(None, 0.95, kept)
-    with pytest.raises(NotFoundError, match="no run was saved yet"):
+    with pytest.raises(NotFoundError, match="no run has been saved yet"):
         open_baseline("last", 0.95, kept)
     kept.add(Entry("aaa", "2026", "eval", "m", None, "e", "b", "c", {}))
     with pytest.raises(UsageError, match="its kind is eval"):
         open_baseline("aaa", None, kept)
     with pytest.raises(NotFoundError, match="zzz"):
         open_baseline("zzz", None, kept)
-    with pytest.raises(NotFoundError, match="does not exist"):
+    with pytest.raises(NotFoundError, match="not found"):
         open_baseline(str(tmp_path / "no.json"), None, kept)
-    with pytest.raises(NotFoundError, match=r"no\.json does not exist"):
+    with pytest.raises(NotFoundError, match=r"no\.json not found"):
         open_baseline("no.json", None, kept)
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(UsageError, match="no run of phi bench"):

@@ -32,7 +32,7 @@ def before(*kept: Run, force: bool = False, name: str = "file") -> Baseline:
     ("change", "said"),
     [
         ({"subject": replace(subject("phi-4"), sha256="cd" * 32)}, "model: phi-4, now phi-4-mini"),
-        ({"subject": replace(subject(), sha256="cd" * 32)}, "content of the file"),
+        ({"subject": replace(subject(), sha256="cd" * 32)}, "file content"),
         ({"subject": replace(subject(), engine="llama-server")}, "engine: llama-server, now xllamacpp"),
         ({"hardware": {"cpu": "Z80"}}, "processor: Z80, now"),
         ({"threads": 1}, "threads: 1, now 2"),
@@ -59,9 +59,9 @@ def test_another_build_is_refused_where_it_is_known() -> None:
 def test_nothing_in_common_is_known_before() -> None:
     reading = run(workload=Workload(512, 0, 0), decode_tps=None)
     generating = planned(run(workload=Workload(0, 128, 0), prompt_tps=None))
-    with pytest.raises(UsageError, match="nothing of what is asked for"):
+    with pytest.raises(UsageError, match="none of the requested measurements"):
         before(reading, force=True).check([generating])
-    with pytest.raises(UsageError, match="nothing of what is asked for"):
+    with pytest.raises(UsageError, match="none of the requested measurements"):
         before(replace(run(), samples=())).check([planned(run())])
 
 
@@ -135,6 +135,6 @@ def test_a_baseline_of_a_busy_machine_is_pointed_out(record: dict[str, Any], sai
         assert (busy_words(kept), found.warnings) == (None, ())
         return
     (line,) = found.warnings
-    assert line.startswith("when the baseline kept was measured, the machine was busy: ")
+    assert line.startswith("baseline kept: the machine was busy: ")
     assert said in line
     assert found.to_data()["warnings"] == [line]

@@ -17,39 +17,39 @@ from tests.support.runs import depths, quants, run, threads
 
 HUGE = 10**40
 DAMAGED: list[tuple[dict[str, Any], str]] = [
-    ({"complete": "false"}, 'complete is "false"; it has to be true or false'),
-    ({"complete": None}, "complete is null; it has to be true or false"),
-    ({"load_ms": float("inf")}, "load_ms is Infinity; it has to be a number of milliseconds from 0 on"),
-    ({"load_ms": float("nan")}, "load_ms is NaN; it has to be a number of milliseconds"),
-    ({"load_ms": -1}, "load_ms is -1; it has to be a number of milliseconds"),
-    ({"load_ms": None}, "load_ms is null; it has to be a number of milliseconds"),
-    ({"size_bytes": HUGE}, "it has to be a whole number of bytes, from 0 to one exbibyte"),
-    ({"size_bytes": -5}, "size_bytes is -5; it has to be a whole number of bytes"),
-    ({"size_bytes": True}, "size_bytes is true; it has to be a whole number of bytes"),
-    ({"context_tokens": 2.5}, "context_tokens is 2.5; it has to be a whole number from 0 to"),
-    ({"generated_tokens": HUGE}, "it has to be a whole number from 0 to 2,147,483,648"),
+    ({"complete": "false"}, 'complete is "false"; it must be true or false'),
+    ({"complete": None}, "complete is null; it must be true or false"),
+    ({"load_ms": float("inf")}, "load_ms is Infinity; it must be a number of milliseconds, at least 0"),
+    ({"load_ms": float("nan")}, "load_ms is NaN; it must be a number of milliseconds"),
+    ({"load_ms": -1}, "load_ms is -1; it must be a number of milliseconds"),
+    ({"load_ms": None}, "load_ms is null; it must be a number of milliseconds"),
+    ({"size_bytes": HUGE}, "it must be a whole number of bytes, from 0 to one exbibyte"),
+    ({"size_bytes": -5}, "size_bytes is -5; it must be a whole number of bytes"),
+    ({"size_bytes": True}, "size_bytes is true; it must be a whole number of bytes"),
+    ({"context_tokens": 2.5}, "context_tokens is 2.5; it must be a whole number from 0 to"),
+    ({"generated_tokens": HUGE}, "it must be a whole number from 0 to 2,147,483,648"),
     ({"prompt_tokens": 0, "generated_tokens": 0}, "prompt_tokens and generated_tokens are both 0"),
-    ({"cold_ttft_ms": float("inf")}, "cold_ttft_ms is Infinity; it has to be"),
-    ({"peak_rss_bytes": -1}, "peak_rss_bytes is -1; it has to be"),
-    ({"load_average": float("nan")}, "load_average is NaN; it has to be a number from 0 on, or null"),
-    ({"others_busy_cores": float("-inf")}, "others_busy_cores is -Infinity; it has to be"),
-    ({"repeat": "five"}, 'repeat is "five"; it has to be a whole number from 1 to'),
-    ({"model": 5}, "model is 5; it has to be a text that is not empty"),
-    ({"model": {"a": 1}}, "model is an object with 1 values; it has to be a text"),
-    ({"path": None}, "path is null; it has to be a text"),
-    ({"sha256": "abc"}, 'sha256 is "abc"; it has to be 64 hexadecimal digits'),
-    ({"warnings": "busy"}, 'warnings is "busy"; it has to be a list of texts'),
-    ({"samples": {}}, "samples is an object with 0 values; it has to be a list of objects"),
-    ({"samples": [None]}, "samples is a list with 1 values; it has to be a list of objects"),
-    ({"samples": [{}, {"decode_ms": -3}]}, "sample 2: decode_ms is -3; it has to be a number of milliseconds above 0"),
-    ({"samples": [{"energy_j": float("nan")}]}, "sample 1: energy_j is NaN; it has to be a number from 0 on"),
-    ({"settings": None}, "settings is null; it has to be an object"),
-    ({"settings": {}}, "settings.threads is missing; it has to be a whole number from 1 to"),
-    ({"settings": {"threads": 2, "kv_type": "f17"}}, 'settings.kv_type is "f17"; it has to be one of f16, q8_0, q4_0'),
-    ({"settings": {"threads": 2, "repack": "off"}}, 'settings.repack is "off"; it has to be true or false'),
-    ({"hardware": []}, "hardware is a list with 0 values; it has to be an object"),
-    ({"hardware": {"gpus": "none"}}, 'hardware.gpus is "none"; it has to be a list of texts, or null'),
-    ({"hardware": {"threads": float("nan")}}, "hardware.threads is NaN; it has to be a whole number"),
+    ({"cold_ttft_ms": float("inf")}, "cold_ttft_ms is Infinity; it must be"),
+    ({"peak_rss_bytes": -1}, "peak_rss_bytes is -1; it must be"),
+    ({"load_average": float("nan")}, "load_average is NaN; it must be a number of at least 0, or null"),
+    ({"others_busy_cores": float("-inf")}, "others_busy_cores is -Infinity; it must be"),
+    ({"repeat": "five"}, 'repeat is "five"; it must be a whole number from 1 to'),
+    ({"model": 5}, "model is 5; it must be a non-empty string"),
+    ({"model": {"a": 1}}, "model is an object with 1 values; it must be a non-empty string"),
+    ({"path": None}, "path is null; it must be a non-empty string"),
+    ({"sha256": "abc"}, 'sha256 is "abc"; it must be 64 lower-case hexadecimal digits'),
+    ({"warnings": "busy"}, 'warnings is "busy"; it must be a list of strings'),
+    ({"samples": {}}, "samples is an object with 0 values; it must be a list of objects"),
+    ({"samples": [None]}, "samples is a list with 1 values; it must be a list of objects"),
+    ({"samples": [{}, {"decode_ms": -3}]}, "sample 2: decode_ms is -3; it must be a number of milliseconds above 0"),
+    ({"samples": [{"energy_j": float("nan")}]}, "sample 1: energy_j is NaN; it must be a number of at least 0"),
+    ({"settings": None}, "settings is null; it must be an object"),
+    ({"settings": {}}, "settings.threads is missing; it must be a whole number from 1 to"),
+    ({"settings": {"threads": 2, "kv_type": "f17"}}, 'settings.kv_type is "f17"; it must be one of f16, q8_0, q4_0'),
+    ({"settings": {"threads": 2, "repack": "off"}}, 'settings.repack is "off"; it must be true or false'),
+    ({"hardware": []}, "hardware is a list with 0 values; it must be an object"),
+    ({"hardware": {"gpus": "none"}}, 'hardware.gpus is "none"; it must be a list of strings, or null'),
+    ({"hardware": {"threads": float("nan")}}, "hardware.threads is NaN; it must be a whole number"),
 ]
 
 
@@ -71,7 +71,7 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
     data = {**run().to_data(), "load_average": -1}
     del data[name]
     entry = Entry("abc", "2026", "run", "m", None, "e", "b", "c", data)
-    message = rf"the saved run abc: .*{name} is missing; it has to be .* \(and 1 more\)"
+    message = rf"the saved run abc: .*{name} is missing; it must be .* \(and 1 more\)"
     with pytest.raises(IntegrityError, match=message):
         run_of(entry)
 

@@ -64,10 +64,10 @@ def test_a_file_is_a_baseline(tmp_path: Path) -> None:
         (b"", "no run of phi bench"),
         (b"null", "no run of phi bench"),
         (b'{"data": {"runs": []}}', "no run of phi bench"),
-        (b"run_id,made_at\nx,y\n", "line 1 of .* is no JSON"),
-        (json.dumps(RUNS[0]).encode() + b"\n\n{oops\n", "line 3 of .* is no JSON"),
-        (b"\xff\xfe\xfd\x80\x81", "is no text"),
-        (b"[" * 100_000, "is no JSON"),
+        (b"run_id,made_at\nx,y\n", "line 1 of .* is not JSON"),
+        (json.dumps(RUNS[0]).encode() + b"\n\n{oops\n", "line 3 of .* is not JSON"),
+        (b"\xff\xfe\xfd\x80\x81", "is not a text file"),
+        (b"[" * 100_000, "is not JSON"),
         (json.dumps(QUALITY).encode(), "no run of phi bench"),
     ],
     ids=range(8),
@@ -120,7 +120,7 @@ def test_a_file_is_written_whole(tmp_path: Path) -> None:
     path = tmp_path / "runs.jsonl"
     write_export(path, "é\n")
     assert path.read_bytes() == "é\n".encode()
-    with pytest.raises(UsageError, match="there already") as there:
+    with pytest.raises(UsageError, match="already exists") as there:
         write_export(path, "other")
     assert "--force" in there.value.hint
     write_export(path, "other", force=True)
@@ -135,7 +135,7 @@ def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
         (tmp_path, "is a folder"),
         (tmp_path / "no" / "runs", "does not exist"),
         (tmp_path / "file" / "runs", "does not exist"),
-        (tmp_path / "nowhere", "there already"),
+        (tmp_path / "nowhere", "already exists"),
         (tmp_path / ("x" * 250), "cannot be written"),
         (Path(os.devnull), "a device or a pipe"),
     ):

@@ -166,7 +166,7 @@ def test_the_budget_is_kept_and_what_was_left_out_is_said() -> None:
     found = searched(machine, budget_s=60)
     assert machine.now_s <= 60
     assert found.complete
-    assert [words for words in found.skipped if words.endswith("the time was up")][-1].startswith("kv type")
+    assert [words for words in found.skipped if words.endswith("out of time")][-1].startswith("KV cache type")
     plenty = TunableMachine(start=slow_start)
     assert searched(plenty, budget_s=180).skipped == ()
     assert plenty.now_s <= 180
