@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 import phicli
@@ -159,9 +160,14 @@ def test_ctrl_c_keeps_what_was_printed(environment: dict[str, str], as_json: boo
     if as_json:
         wait_for_child(process.pid)
         time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
     else:
         first = process.stdout.read1(1)  # type: ignore[attr-defined]
-    process.send_signal(signal.SIGINT)
+        (engine,) = psutil.Process(process.pid).children()
+        engine.suspend()  # the answer must not be complete before the signal is there
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        engine.resume()
     rest = process.stdout.read()
     assert process.wait(30) in ((130,) if not as_json else (130, 0))
     assert process.stderr is not None

@@ -59,7 +59,7 @@ def test_a_file_cut_in_its_tensors_says_both_sizes(tmp_path: Path) -> None:
     assert isinstance(error, IntegrityError)
     assert "truncated" in error.message
     assert f"{len(whole) - 100:,} bytes" in error.message
-    assert f"promises {len(whole):,}" in error.message
+    assert f"announces {len(whole):,}" in error.message
     assert error.data == {"file_size_bytes": len(whole) - 100, "promised_bytes": len(whole)}
 
 

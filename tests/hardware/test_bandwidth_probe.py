@@ -92,6 +92,7 @@ def test_without_memory_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
         probe_bandwidth(1)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
 def test_after_ctrl_c_nobody_reads_the_memory_that_was_given_back() -> None:
     code = (

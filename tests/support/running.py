@@ -20,7 +20,7 @@ class Run:
         self.code = done.returncode
         self.out = done.stdout.decode()
         self.err = done.stderr.decode()
-        assert "Traceback" not in self.err
+        assert "Traceback" not in self.err, self.err
 
     @property
     def json(self) -> Any:

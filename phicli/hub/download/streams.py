@@ -158,15 +158,19 @@ def _until_end(source: IO[bytes]) -> Iterator[bytes]:
     """
     arrived: queue.Queue[bytes] = queue.Queue(maxsize=4)
     left = threading.Event()
+    end = os.dup(source.fileno())  # the thread's own: whoever listens may close ``source`` while it reads
 
     def read() -> None:
         chunk = b"?"
-        while chunk and not left.is_set():
-            chunk = os.read(source.fileno(), _CHUNK_BYTES)
-            while not left.is_set():
-                with contextlib.suppress(queue.Full):
-                    arrived.put(chunk, timeout=0.2)
-                    break
+        try:
+            while chunk and not left.is_set():
+                chunk = os.read(end, _CHUNK_BYTES)
+                while not left.is_set():
+                    with contextlib.suppress(queue.Full):
+                        arrived.put(chunk, timeout=0.2)
+                        break
+        finally:
+            os.close(end)
 
     threading.Thread(target=read, daemon=True).start()
     try:
