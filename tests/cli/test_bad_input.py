@@ -32,8 +32,8 @@ CASES = {
     "directory": (["{files}", "hi"], 2, "directory", "cut.gguf"),
     "empty file": (["{files}/empty.gguf", "hi"], 8, "empty", ""),
     "text file": (["{files}/text.gguf", "hi"], 8, "text file", ""),
-    "cut in the middle": (["{files}/cut.gguf", "hi"], 8, "cut in the middle", ""),
-    "cut header": (["{files}/beheaded.gguf", "hi"], 8, "cut in the middle of its header", ""),
+    "cut in the middle": (["{files}/cut.gguf", "hi"], 8, "the file is truncated", ""),
+    "cut header": (["{files}/beheaded.gguf", "hi"], 8, "truncated in the middle of its header", ""),
     "unknown architecture": (["{files}/other.gguf", "hi"], 6, "unknown model architecture: 'phi9'", "xllamacpp"),
     "phi-3-small": (["phi-3-small", "hi"], 6, "ONNX Runtime", "phi-4-mini"),
     "phi-silica": (["phi-silica", "hi"], 6, "Copilot+", "phi-4-mini"),
@@ -52,8 +52,8 @@ CASES = {
     "a question for a name": (["What is it?"], 3, "What is it?", "phi chat tiny-phi"),
     "an endless name": (["a" * 5000, "hi"], 3, "5000 characters", "phi chat tiny-phi"),
     "no name": (["", "hi"], 2, "empty", "phi chat tiny-phi"),
-    "a prompt like an option": (["tiny-phi", "- one"], 2, "no such option", "goes after --"),
-    "two wishes": (["tiny-phi", "-", "--no-stdin"], 2, "--no-stdin", "leave one"),
+    "a prompt like an option": (["tiny-phi", "- one"], 2, "no such option", "put -- before"),
+    "two wishes": (["tiny-phi", "-", "--no-stdin"], 2, "--no-stdin", "leave out one"),
     "unknown option": (["tiny-phi", "hi", "--wrong"], 2, "--wrong", "--help"),
 }
 

@@ -46,7 +46,7 @@ def kept(phi: Phi) -> int:
         ({}, ("-p", "16", "-n", "4"), 2, "workload: 32 + 4 tokens, now 16 + 4 tokens"),
         ({"complete": False}, SHORT, 2, "interrupted"),
         ({"complete": "false"}, SHORT, 8, 'complete is "false"; it must be true or false'),
-        ({"samples": []}, SHORT, 2, "has none of the requested measurements"),
+        ({"samples": []}, SHORT, 2, "contains none of the requested measurements"),
     ],
     ids=str,
 )
@@ -65,7 +65,7 @@ def test_what_cannot_be_compared_is_refused_before_anything_is_measured(
 def test_a_last_run_of_something_else_is_refused_before_anything_is_measured(phi: Phi, baseline: Write) -> None:
     done = phi("bench", "tiny-phi", *SHORT, "--kv-type", "q8_0", "--baseline", "last", "--json")
     assert done.code == 3
-    assert "KV type: f16, now q8_0" in done.json["error"]["message"]
+    assert "KV cache type: f16, now q8_0" in done.json["error"]["message"]
     assert "data" not in done.json
     assert kept(phi) == 1
 

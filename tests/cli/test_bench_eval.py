@@ -118,7 +118,7 @@ def test_two_models_are_compared_on_the_same_questions(phi: Phi, known: str, tmp
     (pair,) = run.json["data"]["comparisons"]
     assert (pair["only_first"], pair["only_second"], pair["p_value"], pair["items"]) == (0, 0, 1.0, 8)
     text = phi("eval", "tiny-phi", str(other), "--set", known).out
-    assert "this does not tell which of them is better" in text
+    assert "this does not show which of them is better" in text
 
 
 def test_what_was_asked_is_not_asked_again(phi: Phi, known: str, tmp_path: Path) -> None:
@@ -251,7 +251,7 @@ def test_progress_is_told_on_a_terminal(environment: dict[str, str], tmp_path: P
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--set", "missing.jsonl"], 3, "there is not a file of questions missing.jsonl"),
+        (["--set", "missing.jsonl"], 3, "question file missing.jsonl not found"),
         (["--set", "no-set"], 3, "arithmetic or instructions"),
         (["--set", "arithmetic", "--plot"], 2, "no such option: --plot"),
         (["--set", "arithmetic", "--baseline"], 2, "no such option: --baseline"),

@@ -79,7 +79,7 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(
     assert "3006 tokens" in by_id["long"]["reason"]
 
     again = fragile_phi(environment, "eval", "tiny-phi", "--set", hard)
-    assert "2 of 4 replies are there from earlier" in again.err
+    assert "2 of 4 replies were saved earlier" in again.err
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "1", "of", "2", "50.0%"]
@@ -144,8 +144,8 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
         assert "run the same command to continue from there" in err.decode()
     again = phi(*arguments)
     assert again.code == 0
-    assert "tiny-phi: 60 of 60 replies are there" in again.err
-    assert f"other.gguf: {before} of 60 replies are there" in again.err
+    assert "tiny-phi: 60 of 60 replies were saved" in again.err
+    assert f"other.gguf: {before} of 60 replies were saved" in again.err
 
 
 def test_a_model_that_another_phi_is_asking_takes_nothing_of_the_first_with_it(
@@ -162,7 +162,7 @@ def test_a_model_that_another_phi_is_asking_takes_nothing_of_the_first_with_it(
     with FileLock(lock):
         run = phi("eval", "tiny-phi", str(other), "--set", questions)
     assert run.code == 2
-    assert "another phi is asking" in run.err
+    assert "another phi process is asking" in run.err
     assert "1 of 2" in run.out
 
 

@@ -53,7 +53,7 @@ def test_an_interruption_while_another_process_has_the_history_loses_no_result(
             out, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
     envelope = json.loads(out)
-    assert "maybe not all of it is saved" in envelope["error"]["hint"]
+    assert "some may not be saved" in envelope["error"]["hint"]
     (run,) = envelope["data"]["runs"]
     assert run["complete"]
 

@@ -126,7 +126,7 @@ def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, enviro
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ((), 2, "which model"),
+        ((), 2, "no model was given"),
         (("tiny-phi", "--engine", "llama-server"), 2, "--engine"),
         (("tiny-phi", "--csv"), 2, "--csv"),
         (("tiny-phi", "--gpu-layers", "3"), 2, "--gpu-layers"),
@@ -144,7 +144,7 @@ def test_a_home_that_cannot_be_written_is_told(environment: dict[str, str]) -> N
     threads = str(describe_cpu()[0].physical_cores)  # those of the default: nothing is left to try
     run = tune(environment, QUIET, *FEW, "--threads", threads, "--json", home="/dev/null/nowhere")
     assert run.code == 0
-    assert "phi chat will not know of it" in run.err
+    assert "phi chat cannot use these settings" in run.err
     [tuning] = run.json["data"]["tunings"]
     assert (tuning["complete"], tuning["kept"]) == (True, False)
 

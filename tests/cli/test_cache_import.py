@@ -162,13 +162,13 @@ def test_import_says_what_it_is_and_chat_answers(phi: Phi, home: Path) -> None:
 
 
 BAD = {
-    "a name of the catalogue": (["{home}/good.gguf", "--as", "phi-4-mini"], 2, "belongs to the catalog"),
-    "a name like a path": (["{home}/good.gguf", "--as", "a/b"], 2, "cannot be a name"),
+    "a name of the catalogue": (["{home}/good.gguf", "--as", "phi-4-mini"], 2, "is already used in the catalog"),
+    "a name like a path": (["{home}/good.gguf", "--as", "a/b"], 2, "is not a valid name"),
     "no such file": (["{home}/none.gguf"], 3, "does not exist"),
     "no such archive": (["{home}/none.tar"], 3, "does not exist"),
     "a directory": (["{home}"], 2, "is a folder"),
     "a text": (["{home}/text.gguf"], 8, "not a GGUF file"),
-    "an archive that is none": (["{home}/text.tar"], 8, "no sound archive"),
+    "an archive that is none": (["{home}/text.tar"], 8, "not a valid phi archive"),
 }
 
 

@@ -23,7 +23,7 @@ def test_hints_name_the_command_and_what_is_a_file(phi: Phi, home: Path) -> None
     missing = phi("cache", "import", str(folder / "mine.gguf"))
     assert (missing.code, "check the name: phi cache import FILE" in missing.err) == (3, True)
     shutil.copy(TINY_PHI, folder / "mein.gguf")
-    example = f"there is: mein.gguf; for example: phi cache import '{folder / 'mein.gguf'}'"
+    example = f"contains mein.gguf; for example: phi cache import '{folder / 'mein.gguf'}'"
     for path in (folder / "mine.gguf", folder, folder / "none.tar"):
         run = phi("cache", "import", str(path))
         assert example in run.err

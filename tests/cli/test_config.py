@@ -145,7 +145,7 @@ def test_an_error_of_a_command_names_the_setting(phi: Phi, file: Path) -> None:
 
 
 def test_set_get_list_unset(phi: Phi, file: Path) -> None:
-    assert "nothing is set" in phi("config", "list").err
+    assert "no settings in" in phi("config", "list").err
     done = phi("config", "set", "chat.max_tokens", "12")
     assert (done.code, done.out) == (0, "")
     assert str(file) in done.err
@@ -207,7 +207,7 @@ def test_as_json(phi: Phi, file: Path) -> None:
     [
         (["set", "chat.max_tokens", "abc"], 2, "is not a whole number"),
         (["set", "chat.max_tokens", "0"], 2, "between 1 and"),
-        (["set", "chat.seed", "-1"], 2, "goes after --"),
+        (["set", "chat.seed", "-1"], 2, "put -- before"),
         (["set", "chat.quiet", "maybe"], 2, "is not true or false"),
         (["set", "chat.system", "be", "brief"], 2, "'be brief'"),
         (["set", "json", "true"], 3, "--json can be given only on the command line"),
@@ -292,7 +292,7 @@ def test_edit(environment: dict[str, str], file: Path, phi: Phi) -> None:
     code, screen = edited(environment, editor=editor_that_writes("sede = 1\ntop_p = 7\n"))
     assert code == 2
     assert f"{file}, line 8: chat.sede is not a setting" in screen
-    assert "chat.top_p = 7 is not possible" in screen
+    assert "chat.top_p = 7 is not valid" in screen
     assert file.read_text().endswith("seed = 3\nsede = 1\ntop_p = 7\n")
     code, screen = edited(environment, "--json", editor="no-such-editor", VISUAL=editor_that_writes("= 1\n"))
     assert code == 2

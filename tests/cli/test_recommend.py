@@ -108,12 +108,12 @@ def test_all_and_explain(phi: Phi) -> None:
         (["--machine", "laptop-8g"], "laptop-8g", "laptop-8gb"),
         (["--task", "cooking"], "unknown task: 'cooking'", "multilingual"),
         (["--ram", "64G", "--context", "1000000"], "the longest is 131,072", "--context 131072"),
-        (["--ram", "64G", "--quant", "F16", "--max-size", "1G"], "excludes everything", ""),
+        (["--ram", "64G", "--quant", "F16", "--max-size", "1G"], "no model matches", ""),
         (["--ram", "64G", "--license", "GPL"], "no model matches --license GPL", "MIT"),
-        (["--ram", "64G", "--installed"], "no model matches --installed", "phi recommend"),
-        (["--ram", "64G", "--kv-type", "f32"], "no cache type called 'f32'", "q8_0"),
+        (["--ram", "64G", "--installed"], "no model for general use is installed", "phi recommend"),
+        (["--ram", "64G", "--kv-type", "f32"], "unknown KV cache type: 'f32'", "q8_0"),
         (["--ram", "64G", "--min-tps", "nan"], "--min-tps must be more than 0", "--help"),
-        (["--ram", "64G", "--calibrate"], "--calibrate needs the machine at hand", "leave"),
+        (["--ram", "64G", "--calibrate"], "--calibrate measures the real machine", "leave"),
         (["--context", "3"], "--context", "--help"),
     ],
 )
@@ -135,7 +135,7 @@ def test_nothing_fits(phi: Phi) -> None:
     run = phi("recommend", "--ram", "1G", "--json")
     assert run.code == 5
     assert run.json["error"]["code"] == "does_not_fit"
-    assert "nothing fits: 512.0 MiB can be used" in run.json["error"]["message"]
+    assert "no model fits: 512.0 MiB can be used" in run.json["error"]["message"]
     assert run.json["data"]["missing_bytes"] > 0
     assert {"model", "quant", "reason"} <= set(run.json["data"]["rejected"][0])
 

@@ -93,9 +93,9 @@ def test_on_a_terminal_it_asks(repo: Repo, environment: dict[str, str], answer: 
 CASES = {
     "nothing there": (["phi-4"], 3, "phi-4 is not on this machine", "phi-4-mini:q4_k_m"),
     "another quant": (["phi-4-mini:q6_k"], 3, "q6_k is not on this machine", "phi-4-mini:q8_0"),
-    "unknown": (["phi-nine"], 3, "no model called 'phi-nine'", "phi-4-mini:q4_k_m"),
+    "unknown": (["phi-nine"], 3, "model 'phi-nine' not found", "phi-4-mini:q4_k_m"),
     "a path": (["./model.gguf"], 2, "path of a file", "phi cache list"),
-    "the packaged one": (["tiny-phi"], 2, "a part of phi", "phi cache list"),
+    "the packaged one": (["tiny-phi"], 2, "part of phi", "phi cache list"),
     "no model": ([], 2, "missing argument", "phi rm --help"),
 }
 

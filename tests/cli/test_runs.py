@@ -75,7 +75,7 @@ def test_list_only_some(phi: Phi, kept: History) -> None:
     assert none.err == "no saved run matches; see all: phi runs list\n"
     cut = phi("runs", "list", "--limit", "2")
     assert len(cut.out.splitlines()) == 3
-    assert "older ones" in cut.err
+    assert "older runs" in cut.err
     assert "older" not in phi("runs", "list", "--limit", "3").err
     data = phi("runs", "list", "--limit", "1", "--json").json["data"]
     assert data["more"] is True

@@ -71,8 +71,8 @@ def test_several_and_last_each_once(phi: Phi, kept: History) -> None:
     [
         (["aaa", "nothing"], 3, "'nothing'", "phi runs list"),
         (["aaa", "aa"], 2, "2 runs have ids beginning with 'aa'", "more characters"),
-        ([], 2, "which runs", "--older-than 90d"),
-        (["aaa", "--older-than", "1d"], 2, "cannot be used together", "leave one"),
+        ([], 2, "no runs were given", "--older-than 90d"),
+        (["aaa", "--older-than", "1d"], 2, "cannot be used together", "leave out one"),
         (["--older-than", "90"], 2, "90 has no unit", "for example 90d"),
         (["--older-than", ""], 2, "not an age", "for example 90d"),
         (["--older-than", "-1d"], 2, "not an age", "for example 90d"),
@@ -240,6 +240,6 @@ def test_what_earlier_versions_kept_is_shown_as_it_is(phi: Phi, history: History
     page = [line.strip() for line in phi("runs", "show", "last").out.splitlines()]
     assert "prompt      34.0 tokens/s" in page
     assert "generation  11.5 ± 0.2 tokens/s" in page
-    assert [line for line in page if line.startswith("note") and "no samples" in line]
+    assert [line for line in page if line.startswith("note") and "did not save samples" in line]
     (entry,) = phi("runs", "export", "--json").json["data"]["runs"]
     assert (entry["kind"], entry["data"]["weights_bytes"]) == ("speed", 2_489_000_000)

@@ -87,7 +87,7 @@ def test_a_path(phi: Phi) -> None:
         ("phi-4-mini:q9", 3, "q9", "Q4_K_M"),
         ("{files}/none.gguf", 3, "none.gguf", ""),
         ("{files}/text.gguf", 8, "text file", ""),
-        ("{files}", 2, "directory", "text.gguf"),
+        ("{files}", 2, "is a folder", "text.gguf"),
         ("", 2, "empty", "phi chat tiny-phi"),
     ],
 )

@@ -181,7 +181,7 @@ def test_a_program_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="nowhere") as caught:
         native_build(tmp_path / "nowhere")
     assert "--llama-server PATH" in caught.value.hint
-    with pytest.raises(EngineError, match="does not tell a version"):
+    with pytest.raises(EngineError, match="does not report a version"):
         native_build(Path(sys.executable))
     text = tmp_path / "text"
     text.write_text("hello")

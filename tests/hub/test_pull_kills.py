@@ -106,7 +106,7 @@ def test_an_interrupted_pull_says_what_is_kept(
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "are kept" in errors.decode()
+    assert "are saved" in errors.decode()
 
 
 @pytest.mark.parametrize("xet", [False, True], ids=["http", "xet"])
@@ -193,7 +193,7 @@ def test_a_disk_that_fills_up_on_the_way_loses_nothing(
     )  # fmt: skip
     full = online("pull", "some/big", "--json", HF_HUB_CACHE=str(cache))
     assert full.code == 5
-    assert "goes on where it stopped" in full.json["error"]["hint"]
+    assert "continues where it stopped" in full.json["error"]["hint"]
     assert final_files(cache) == {}
     kept = sum(file.stat().st_size for file in partial_files(cache))
     assert kept > 2 * MIB

@@ -172,7 +172,7 @@ def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | No
         return NetworkError(f"{repo} is gated: its owner requires you to agree to terms first", terms)
     if isinstance(error, RepositoryNotFoundError):
         private = f"check the name; if the repository is private: {LOGIN}, or --token"
-        return NotFoundError(f"repository {repo} not found on {endpoint()}, or it is private", private)
+        return NotFoundError(f"repository {repo} not found on {endpoint()} (or it is private)", private)
     if isinstance(error, RevisionNotFoundError):
         return NotFoundError(f"{repo} has no revision {revision!r}", "leave out --revision to use the default one")
     if isinstance(error, EntryNotFoundError):

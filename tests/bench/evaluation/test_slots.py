@@ -134,7 +134,7 @@ def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() ->
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
     assert reply.prompt_tokens > 1024
-    assert "the context ends at 1024" in reply.error
+    assert "the context has only 1024" in reply.error
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 3, 4])
