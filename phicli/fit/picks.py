@@ -5,29 +5,30 @@ from __future__ import annotations
 import shlex
 
 from phicli.fit.quality import quantisation_loss, thinking_ratio
-from phicli.fit.ranking import NEARLY, useful_tps
+from phicli.fit.ranking import Ranking
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Pick, Request, Role
 from phicli.hardware.types import Machine
+from phicli.units import format_bytes
 
 _NOTICEABLE_POINTS = 2.5
 
 
 def make_pick(
-    role: Role, one: Assessment, best: Assessment, request: Request, task: Task, floor_tps: float, machine: Machine
+    role: Role, one: Assessment, best: Assessment, request: Request, ranking: Ranking, machine: Machine
 ) -> Pick:
     """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command on ``machine``."""
-    tps, gpu = useful_tps(one, task), any(card.usable for card in machine.gpus)
+    task, tps = ranking.task, ranking.tps(one)
+    points = f"{one.quality:.0f} against {best.quality:.0f} points for {task.purpose}"
     if role == "best":
-        reasons = [_why_best(one, task, tps, floor_tps, "" if machine.memory is None else " that fits")]
+        reason = _why_best(one, ranking, "" if machine.memory is None else " that fits")
     elif role == "faster":
-        times = tps / useful_tps(best, task)
-        reasons = [f"{times:.1f} times the speed of the best; {_against(one, best, task)}"]
-    elif thinking_ratio(one.candidate.variant, task):
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} answer tokens/s"]
+        reason = f"{tps / ranking.tps(best):.1f} times the speed of the best; {points}"
     else:
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s, below the target of {floor_tps:g}"]
-    return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task, gpu=gpu))
+        what = "answer tokens/s" if thinking_ratio(one.candidate.variant, task) else "tokens/s"
+        reason = f"better: {points}; but {_its_price(one, best, ranking, f'{tps:.1f} {what}')}"
+    gpu = any(card.usable for card in machine.gpus)
+    return Pick(role, one, (reason, *_remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 
 def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = False) -> str:
@@ -46,20 +47,28 @@ def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = Fal
     return shlex.join(words)
 
 
-def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: str) -> str:
-    if NEARLY * floor_tps <= tps < floor_tps:
-        return f"the best for {task.purpose}{fits}; it nearly reaches the target of {floor_tps:g} tokens/s"
-    if tps < floor_tps:
+def _why_best(one: Assessment, ranking: Ranking, fits: str) -> str:
+    task, tps, target = ranking.task, ranking.tps(one), ranking.target_tps
+    if tps < target:
         return (
-            f"no good model{fits} reaches the target of {floor_tps:g} tokens/s for {task.label}; this one comes nearest"
+            f"the best balance of quality and speed for {task.purpose}{fits}; its {tps:.1f} tokens/s are below the "
+            f"{target:g} that people like for it"
         )
     strength = one.candidate.variant.strength
     what = f" ({strength})" if strength else ""
-    return f"the best for {task.purpose}{' that fits and' if fits else ', as it'} reaches {floor_tps:g} tokens/s{what}"
+    return f"the best balance of quality and speed for {task.purpose}{fits}{what}"
 
 
-def _against(one: Assessment, best: Assessment, task: Task) -> str:
-    return f"{one.quality:.0f} against {best.quality:.0f} points for {task.purpose}"
+def _its_price(one: Assessment, best: Assessment, ranking: Ranking, speed: str) -> str:
+    """What the smarter one costs most, against the best: waiting, a large file, or memory that it fills."""
+    mine, other = ranking.worth(one), ranking.worth(best)
+    size = format_bytes(one.candidate.shape.weights_bytes)
+    prices = [
+        (mine.wait - other.wait, speed),
+        (mine.size - other.size, f"a file of {size}"),
+        (mine.tight - other.tight, f"it fills {one.memory_share:.0%} of the usable memory"),
+    ]
+    return max(prices)[1]
 
 
 def _remarks(one: Assessment, task: Task) -> list[str]:
@@ -75,6 +84,11 @@ def _remarks(one: Assessment, task: Task) -> list[str]:
         ratio = thinking_ratio(one.candidate.variant, task)
         longer = f": about {ratio:.0f} tokens of reasoning for each token of the answer" if ratio else ""
         found.append(f"it thinks before it answers{longer}")
+    if one.memory.repack_bytes:
+        size = format_bytes(one.memory.repack_bytes)
+        found.append(
+            f"{size} of the memory is a repacked copy of weights, for speed; phi goes without where it is short"
+        )
     if 0 < one.gpu_layers <= one.candidate.shape.layers:
         found.append(
             f"{one.gpu_layers} of {one.candidate.shape.layers + 1} layers run on the GPU, the rest on the processor"

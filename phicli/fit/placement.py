@@ -23,7 +23,8 @@ class Placement:
     """A load that was planned: ``gpu_layers`` counts the output matrix as one layer, as llama.cpp does.
 
     ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. Weights are repacked where that
-    still fits, and only on the processor.
+    still fits, and only on the processor. ``memory_share`` is the part of the usable main memory that it fills, 0 where
+    nobody tells how much there is.
     """
 
     context_tokens: int
@@ -31,6 +32,7 @@ class Placement:
     memory: MemorySum
     gpu_layers: int = 0
     missing_bytes: int = 0
+    memory_share: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -51,11 +53,15 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     layers = _layers_on_gpu(shape, machine, usable, lambda number: planned(gpu_layers=number))
     if layers:
-        return Placement(context_tokens, kv_type, planned(gpu_layers=layers), gpu_layers=layers)
+        memory = planned(gpu_layers=layers)
+        shared = any(gpu.usable and gpu.unified for gpu in machine.gpus)
+        share = (memory.total_bytes if shared else memory.resident_bytes) / usable if usable else 0.0
+        return Placement(context_tokens, kv_type, memory, gpu_layers=layers, memory_share=share)
     needed, repacked = planned(), planned(repack=True)
     missing = 0 if usable is None else max(needed.resident_bytes - usable, 0)
     chosen = repacked if usable is None or repacked.resident_bytes <= usable else needed
-    return Placement(context_tokens, kv_type, chosen, missing_bytes=missing)
+    share = chosen.resident_bytes / usable if usable else 0.0
+    return Placement(context_tokens, kv_type, chosen, missing_bytes=missing, memory_share=share)
 
 
 def gpu_budget_bytes(gpus: tuple[Gpu, ...]) -> int:

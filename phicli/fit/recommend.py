@@ -1,4 +1,4 @@
-"""The recommendation: gates first, then speed, then quality. A pure function of what it is given."""
+"""The recommendation: gates first, then what is worth most. A pure function of what it is given."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phicli.fit.memory import USUAL, largest_context_that_fits, takes_kv_type
 from phicli.fit.picks import make_pick
 from phicli.fit.placement import Placement, place
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
+from phicli.fit.ranking import SPOILT_POINTS, Ranking
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.requirements import (
     SHORTEST_USEFUL_CONTEXT,
@@ -24,6 +24,7 @@ from phicli.fit.requirements import (
 )
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
+from phicli.fit.worth import step_of
 from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
@@ -63,7 +64,8 @@ def recommend(
     if not fitting:
         raise nothing_fits(machine, request, too_large, out + excluded)
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
-    found = _choose(assessed, machine, request, task, out + excluded + too_large)
+    ranking = ranking_for(request, task, book)
+    found = _choose(assessed, machine, request, ranking, out + excluded + too_large)
     remark = _with_less_context(found.picks[0].assessment, able, machine)
     if remark is None:
         return found
@@ -100,7 +102,14 @@ def assess(candidate: Candidate, placed: Placement, book: Catalog, task: Task, s
         speed=speed_of(candidate, placed),
         quality=quality,
         gpu_layers=placed.gpu_layers,
+        memory_share=placed.memory_share,
     )
+
+
+def ranking_for(request: Request, task: Task, book: Catalog) -> Ranking:
+    """How candidates are compared for ``request``; the speed that was asked for is the target."""
+    target = task.floor_tps if request.min_tps is None else request.min_tps
+    return Ranking(task, target, step_of(task, book.variants))
 
 
 def best_quant_for(
@@ -126,8 +135,7 @@ def best_quant_for(
     own = [candidate for candidate in candidates if candidate.variant.id == variant.id]
     fitting, _ = _fit(own, machine, request, task)
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
-    floor = task.floor_tps if request.min_tps is None else request.min_tps
-    return choose(assessed, task, floor)
+    return ranking_for(request, task, book).best(assessed)
 
 
 def every_quant_of(
@@ -196,23 +204,19 @@ def _fit(
 
 
 def _choose(
-    assessed: Sequence[Assessment], machine: Machine, request: Request, task: Task, out: list[Rejection]
+    assessed: Sequence[Assessment], machine: Machine, request: Request, ranking: Ranking, out: list[Rejection]
 ) -> Recommendation:
-    floor = task.floor_tps if request.min_tps is None else request.min_tps
-    passing = [one for one in assessed if useful_tps(one, task) >= floor]
-    slow = [one for one in assessed if useful_tps(one, task) < floor]
-    if not passing and request.min_tps is not None:
-        raise nothing_is_fast_enough(slow, request, task, floor, out)
-    best = choose(assessed, task, floor, strict=request.min_tps is not None)
-    assert best is not None  # noqa: S101 (at least one was assessed)
-    faster = faster_than(best, passing or slow, task, floor)
-    smarter = None if request.min_tps is not None else smarter_than(best, slow, task, floor)
+    slow = [one for one in assessed if request.min_tps is not None and ranking.tps(one) < request.min_tps]
+    passing = [one for one in assessed if one not in slow]
+    best = ranking.best(passing)
+    if best is None:
+        raise nothing_is_fast_enough(slow, request, ranking.task, ranking.target_tps, out)
+    faster, smarter = ranking.faster(best, passing), ranking.smarter(best, passing)
     chosen: list[tuple[Role, Assessment | None]] = [("best", best), ("faster", faster), ("smarter", smarter)]
-    picks = [make_pick(role, one, best, request, task, floor, machine) for role, one in chosen if one is not None]
+    picks = [make_pick(role, one, best, request, ranking, machine) for role, one in chosen if one is not None]
     taken = {id(pick.assessment) for pick in picks}
-    others = ordered((one for one in (passing or slow) if id(one) not in taken), task)
-    too_slow = [_slow(one, task, floor) for one in slow if passing and id(one) not in taken]
-    return Recommendation(tuple(picks), others, tuple(out + too_slow))
+    others = ranking.ordered(one for one in passing if id(one) not in taken)
+    return Recommendation(tuple(picks), others, tuple(out + [_slow(one, ranking) for one in slow]))
 
 
 def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Machine) -> str | None:
@@ -230,11 +234,8 @@ def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Mac
     return f"better: {_USUAL_QUANT} with a context of {tokens:,} tokens, which would fit: --context {tokens}"
 
 
-def _slow(one: Assessment, task: Task, floor: float) -> Rejection:
-    tps = useful_tps(one, task)
-    reason = f"{tps:.1f} tokens/s, below the target for {task.label}: {floor:g}"
-    if thinking_ratio(one.candidate.variant, task):
-        reason = (
-            f"{tps:.1f} answer tokens per second, because it reasons first; the target for {task.label} is {floor:g}"
-        )
+def _slow(one: Assessment, ranking: Ranking) -> Rejection:
+    tps, thinks = ranking.tps(one), thinking_ratio(one.candidate.variant, ranking.task)
+    what = "answer tokens per second, because it reasons first" if thinks else "tokens/s"
+    reason = f"{tps:.1f} {what}; --min-tps asks for {ranking.target_tps:g}"
     return Rejection(one.candidate.variant.id, one.candidate.quant, "speed", reason)

@@ -10,10 +10,10 @@ from phicli.catalog.types import Catalog
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError, UsageError
 from phicli.fit.memory import usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
-from phicli.fit.ranking import useful_tps
 from phicli.fit.requirements import Filter, filtered
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Rejection, Request
+from phicli.fit.worth import useful_tps
 from phicli.hardware.types import Machine
 from phicli.units import format_bytes
 

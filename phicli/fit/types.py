@@ -75,7 +75,10 @@ class Speed:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100)."""
+    """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100).
+
+    ``memory_share`` is the part of the usable main memory that it fills; 0 where nobody tells how much there is.
+    """
 
     candidate: Candidate
     context_tokens: int
@@ -84,6 +87,7 @@ class Assessment:
     speed: Speed
     quality: float
     gpu_layers: int = 0
+    memory_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from phicli.catalog.types import Catalog, Variant
 from phicli.fit.memory import padded_context, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
 from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import useful_tps
 from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
 from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
+from phicli.fit.worth import useful_tps
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
