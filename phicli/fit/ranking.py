@@ -27,7 +27,7 @@ _LOSSY_POINTS: Final = 2.5
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """How candidates are compared: for ``task``, with a target speed, and ``step`` as :func:`worth.step_of` gives it."""
+    """How candidates are compared: for ``task``, with a target speed, and ``step`` as ``step_of`` gives it."""
 
     task: Task
     target_tps: float
@@ -63,7 +63,7 @@ class Ranking:
         )
 
     def smarter(self, best: Assessment, candidates: Iterable[Assessment]) -> Assessment | None:
-        """Another that is better by more than anyone would call equal, at a quarter of the target or faster; else None."""
+        """Another that is clearly better, at a quarter of the target speed or faster; None when there is none."""
         return self.best(
             [
                 one

@@ -93,7 +93,7 @@ def assess(candidate: Candidate, placed: Placement, book: Catalog, task: Task, s
     """All that is known of ``candidate`` where it was ``placed``."""
     graded = grade(candidate.variant, task, book.variants)
     points = graded.points if graded else 0.0
-    quality = max(points - quantisation_loss(candidate.quant) - kv_loss(placed.kv_type), 0.0)
+    quality = points - quantisation_loss(candidate.quant) - kv_loss(placed.kv_type)
     return Assessment(
         candidate=candidate,
         context_tokens=placed.context_tokens,

@@ -32,11 +32,11 @@ _COMFORT: Final = 2.5
 """Times the target: beyond that nobody waits."""
 
 _WAIT_POINTS: Final = 3.5
-_SIZE_POINTS: Final = 1.25
+_SIZE_POINTS: Final = 0.9
 _SMALL_FILE_BYTES: Final = 2e9
-_TIGHT_POINTS: Final = 8.0
-_TIGHT_SHARE: Final = 0.75
-_UNUSUAL_POINTS: Final = 2.0
+_TIGHT_POINTS: Final = 6.0
+_TIGHT_SHARE: Final = 0.8
+_UNUSUAL_POINTS: Final = 3.0
 _HERE_POINTS: Final = 1.0
 
 
@@ -44,8 +44,8 @@ _HERE_POINTS: Final = 1.0
 class Worth:
     """The worth of a candidate in points, and what it is made of: ``quality`` less the five costs.
 
-    ``quality`` is that of the model, ``loss`` what its quantizations cost. ``here`` is what counts for a file that is on
-    this machine already.
+    ``quality`` is that of the model, ``loss`` what its quantizations cost. ``here`` is what counts for a file that is
+    on this machine already.
     """
 
     quality: float
