@@ -61,7 +61,13 @@ def recommend(
     ram: Annotated[
         str | None, typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.")
     ] = None,
-    vram: Annotated[str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.")] = None,
+    free: Annotated[
+        str | None,
+        typer.Option("--free", help="Simulate this much free memory, e.g. 6G [default: as on a usual laptop]."),
+    ] = None,
+    vram: Annotated[
+        str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G, or none.")
+    ] = None,
     cores: Annotated[
         int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")
     ] = None,
@@ -86,5 +92,5 @@ def recommend(
     typed = Request(task, context, prompt_tokens, min_tps, None, license_, quant, kv_type, installed)
     request = complete_request(typed, max_size)
     make_report = calibrated_report if calibrate else report_for
-    report = make_report(request, MachineOptions(ram, vram, cores, bandwidth, machine), terminal.say)
+    report = make_report(request, MachineOptions(ram, free, vram, cores, bandwidth, machine), terminal.say)
     print_report(terminal, report, everything=everything, explain=explain, as_json=as_json)

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from phicli.catalog.names import squash
 from phicli.errors import UsageError
 
 
@@ -140,14 +141,20 @@ TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in
 
 
 def task_named(name: str) -> Task:
-    """The task called ``name``, whatever the case.
+    """The task called ``name``; case and separators do not matter.
 
     Raises:
         UsageError: there is no such task; the hint lists them.
     """
-    task = TASKS.get(name.strip().lower())
+    squashed = {squash(known): known for known in TASKS}
+    task = TASKS.get(squashed.get(squash(name), ""))
     if task is None:
+        from difflib import get_close_matches
+
+        near = get_close_matches(squash(name), squashed, 1)
+        meant = f"did you mean --task {squashed[near[0]]}? " if near else ""
         raise UsageError(
-            f"unknown task: {name!r}", f"the tasks are {', '.join(TASKS)}; for example: phi recommend --task chat"
+            f"unknown task: {name!r}",
+            f"{meant}the tasks are {', '.join(TASKS)}; for example: phi recommend --task chat",
         )
     return task

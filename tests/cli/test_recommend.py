@@ -135,7 +135,7 @@ def test_nothing_fits(phi: Phi) -> None:
     run = phi("recommend", "--ram", "1G", "--json")
     assert run.code == 5
     assert run.json["error"]["code"] == "does_not_fit"
-    assert "no model fits: 512.0 MiB can be used" in run.json["error"]["message"]
+    assert "no model fits: 288.0 MiB can be used" in run.json["error"]["message"]
     assert run.json["data"]["missing_bytes"] > 0
     assert {"model", "quant", "reason"} <= set(run.json["data"]["rejected"][0])
 
