@@ -129,7 +129,7 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, int, bool, Outcome]
                 )
             least = least_memory(needed.resident_bytes)
             yield (
-                f"{what} | the least that `phi` asks for",
+                f"{what} | the minimum that `phi` asks for",
                 needed.resident_bytes,
                 True,
                 run_below(path, context, _charged(needed, least), repack=repack),
@@ -166,7 +166,7 @@ def main() -> None:
     options = parser.parse_args()
     options.cases = [case for case in CASES[: 1 if options.quick else None] if case[0] in options.models]
     print(f"load average {os.getloadavg()[0]:.1f} at the start\n")
-    print("| | limit | needed by the sums | `phi` says | what happened | charged at most | tokens/s |")
+    print("| | limit | needed according to the sums | `phi` says | result | charged at most | tokens/s |")
     print("|---|---|---|---|---|---|---|")
     wrong, said = 0, 0
     for what, needed, fits, outcome in rows(options):

@@ -147,7 +147,7 @@ def is_disk_full(error: OSError) -> bool:
 
 
 def disk_full(
-    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+    of: object = "", hint: str = "free some space and run the command again", *, before: str = "", after: str = ""
 ) -> DoesNotFitError:
     """The error for a disk without space: ``the disk of FILE is full``.
 

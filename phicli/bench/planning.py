@@ -18,7 +18,7 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
 
-_IN_BLOCKS = "not all models fit into memory together: each is loaded twice, in turn, for half of its repetitions"
+_IN_BLOCKS = "the models do not all fit into memory together: they take turns, and each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
 
 

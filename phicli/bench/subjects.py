@@ -44,7 +44,7 @@ def subjects(
     for one in found:
         first = chosen.setdefault((one.path.resolve(), one.quant), one)
         if first is not one:
-            say(f"{one.model} is the same file as {first.model}: it is measured once")
+            say(f"{one.model} is the same file as {first.model}: it is measured only once")
     return tuple(chosen.values())
 
 

@@ -44,7 +44,7 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = f"more about it: phi show {variant.id}; a model that runs here: {THIS_COMMAND} {_instead(variant)}"
+        hint = f"see what can run it: phi show {variant.id}; or use a model that runs here: {THIS_COMMAND} {_instead(variant)}"
         raise UnsupportedModelError(message, hint)
 
 
@@ -72,7 +72,7 @@ def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
     if not variant.sources and not variant.packaged_file:
         raise NotFoundError(
             f"no repository with GGUF files of {variant.id} is known",
-            "give a repository of the hub: phi pull OWNER/REPO:QUANT",
+            "name a repository of the hub: phi pull OWNER/REPO:QUANT",
         )
     return variant, variant.sources
 

@@ -35,7 +35,7 @@ CACHE_SUMMARIES: Final = {
     "dir": "Print the path of the cache folder.",
     "import": "Register a GGUF file in place, or import an archive made by phi cache export.",
     "scan": "Find the models of Ollama and LM Studio and register them in place.",
-    "export": "Write a model to an archive, to import it on a machine without a network.",
+    "export": "Write a model to an archive, to import it on a machine without network access.",
 }
 """The same for ``phi cache``."""
 

@@ -28,7 +28,7 @@ def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[
         yield
     except OSError as error:
         if is_disk_full(error):
-            free = "free some space (phi cache list, phi cache prune) and run it again"
+            free = "free some space (phi cache list, phi cache prune) and run the command again"
             raise disk_full(folder, free + (f": {again}" if again else "")) from error
         raise UnwritableError(f"{what} {folder} cannot be written: {error.strerror or error}", hint) from error
 

@@ -145,7 +145,7 @@ class History:
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")
             raise UsageError(
-                f"{len(found)} runs have ids beginning with {prefix!r}: {some}", "give more characters of the id"
+                f"{len(found)} runs have ids beginning with {prefix!r}: {some}", "type more characters of the id"
             )
         return found[0]
 
@@ -212,7 +212,7 @@ class History:
         except (ValueError, TypeError, RecursionError):
             data = None
         if not isinstance(data, dict) or not all(isinstance(one, str) for one in row if one is not None):
-            raise damaged(self.path, f"its data of run {row[0]} cannot be read")
+            raise damaged(self.path, f"the data of run {row[0]} cannot be read")
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 

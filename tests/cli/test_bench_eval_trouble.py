@@ -141,7 +141,7 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
         assert lines[4].split()[:4] == ["other.gguf", str(before), "of", str(before)]
         assert f"other.gguf: incomplete, {before} of 60 questions were asked" in lines
         assert f"{before} of 60 questions were asked" in err.decode()
-        assert "run the same command to continue from there" in err.decode()
+        assert "to continue, run the same command again" in err.decode()
     again = phi(*arguments)
     assert again.code == 0
     assert "tiny-phi: 60 of 60 replies were saved" in again.err

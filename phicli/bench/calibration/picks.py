@@ -41,7 +41,7 @@ def calibrated_report(
     """
     if options.simulated:
         raise UsageError(
-            "--calibrate measures the real machine, and cannot be used with a simulated one", "leave out one of them"
+            "--calibrate measures the real machine, so it cannot be used with a simulated one", "leave out one of them"
         )
     machine = machine_of(options)
     report = report_on(machine, request, tell)

@@ -144,7 +144,7 @@ def busy_warning(around: Surroundings, used_by_others: float | None) -> str | No
             return None
         return _busy_words(used_by_others, cores)
     if around.load_average is not None and around.load_average > _LOAD_SHARE * cores:
-        return f"the machine was busy: its load average was {around.load_average:.1f} when this began"
+        return f"the machine was busy: its load average was {around.load_average:.1f} when the measurement began"
     return None
 
 
@@ -156,9 +156,9 @@ def _busy_words(used_by_others: float, cores: int) -> str:
 
 def spread_warnings(run: Run) -> tuple[str, ...]:
     """Words for each rate whose standard deviation is more than a tenth of its mean."""
-    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "decode": run.decode_tps}
+    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "generation": run.decode_tps}
     return tuple(
-        f"{name} speed varied by {found.stdev / found.mean:.0%} (standard deviation): close other programs, or --repeat"
+        f"{name} speed varied by {found.stdev / found.mean:.0%} (standard deviation): close other programs, or use a larger --repeat"
         for name, found in rates.items()
         if found is not None and found.mean > 0 and found.stdev > _MOST_SPREAD * found.mean
     )

@@ -197,7 +197,7 @@ def _failed(ratios: Sequence[Ratio], fail_below: float) -> Iterator[str]:
         if high is None:
             text += " (one repetition: no confidence interval)"
         elif high >= fail_below:
-            text += " (the interval includes the limit: this may be chance)"
+            text += " (the interval includes the limit: this may be due to chance)"
         yield text
 
 

@@ -78,7 +78,7 @@ class BaselineResult:
             CheckFailedError: with the reasons.
         """
         if self.failed:
-            message = f"too slow against baseline {self.name}: {'; '.join(self.failed)}"
+            message = f"too slow compared with baseline {self.name}: {'; '.join(self.failed)}"
             raise CheckFailedError(message, "to be sure, measure again on an idle machine with a larger --repeat")
 
 

@@ -43,7 +43,7 @@ def flaws(data: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(sample, dict):
             yield from _flaws(sample, _SAMPLE, f"sample {place}: ")
     if data.get("prompt_tokens") == data.get("generated_tokens") == 0:
-        yield "prompt_tokens and generated_tokens are both 0; one of them must be more"
+        yield "prompt_tokens and generated_tokens are both 0; one of them must be above 0"
 
 
 def _flaws(data: Mapping[str, Any], kinds: Mapping[str, ValueKind], before: str) -> Iterator[str]:

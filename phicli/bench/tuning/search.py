@@ -238,7 +238,7 @@ class Search:
         for (default, winner), uses in pairs.items():
             changed = [name for name in ORDER if getattr(default, name) != getattr(winner, name)]
             setting = changed[0] if len(changed) == 1 else CONFIRM
-            what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all winners"
+            what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all faster settings"
             self._duels[frozenset((default, winner))] = _Duel(default, winner)
             try:
                 self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
@@ -286,6 +286,6 @@ class Search:
 
 def _against(setting: str, incumbent: EngineSettings, challenger: EngineSettings) -> str:
     if setting == CONFIRM:
-        return "the winners against the defaults"
+        return "the faster settings against the defaults"
     old, new = getattr(incumbent, setting), getattr(challenger, setting)
     return f"{in_words(setting, new)} against {in_words(setting, old).rpartition(' ')[2]}"

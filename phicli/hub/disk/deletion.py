@@ -87,7 +87,7 @@ def delete(deletion: Deletion, *, keep_folders: bool = False) -> None:
         raise unchangeable(deletion.folder, error.strerror or str(error)) from error
     left = [path for path in paths if os.path.lexists(path)]
     if left:
-        raise unchangeable(deletion.folder, f"{left[0].name} is still there")
+        raise unchangeable(deletion.folder, f"{left[0].name} still exists")
     for content in contents:
         if not os.path.lexists(content):
             verified.forget(Path(content))

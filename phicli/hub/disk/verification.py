@@ -99,7 +99,7 @@ def require_sound(verdicts: tuple[FileVerdict, ...], data: dict[str, object]) ->
     if first.not_fixed:
         what += f"; it could not be downloaded again: {first.not_fixed}"
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    again = "solve that first, then download it again" if first.not_fixed else "download it again"
+    again = "fix that first, then download it again" if first.not_fixed else "download it again"
     hint = f"{again}: phi cache verify {first.name} --fix"
     if not first.fixable:
         hint = "it was not downloaded by phi: get the file again from its source, or unregister it: "

@@ -79,7 +79,7 @@ def _model_of(manifest: Path, blobs: Path, label: str) -> FoundFile:
     layers = _layers(manifest)
     models = [layer for layer in layers if layer.get("mediaType") == _MODEL]
     if not models:
-        raise _UnusableError("it has no GGUF file here (a model in the cloud, or in another format)")
+        raise _UnusableError("it has no GGUF file here (a cloud model, or one in another format)")
     if len(models) > 1:
         raise _UnusableError("it is in several parts")
     if any(layer.get("mediaType") == _ADAPTER for layer in layers):

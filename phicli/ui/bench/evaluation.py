@@ -156,7 +156,7 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
             more = f"; the first {_SHOWN}" if len(wrong) > _SHOWN else ""
             yield f"wrong with {one.label}: {len(wrong)}{more}"
         for result in wrong[:_SHOWN]:
-            cut = " (cut at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
+            cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
         yield _SEE_ALL

@@ -162,7 +162,7 @@ def _against(step: SearchStep) -> str:
 def _notes(outcome: SearchOutcome) -> Iterator[str]:
     won = [one for step in outcome.steps for one in step.compared if one.verdict == WON]
     if any(len(one.rounds) >= _LEAST_FOR_INTERVAL and one.low is not None and one.low <= 1 for one in won):
-        yield "a setting used although its interval includes 1 was faster in every round"
+        yield "a setting whose interval includes 1 is used only where it was faster in every round"
     for step in outcome.steps:
         if any(one.verdict == NOTED for one in step.compared):
             kv_type = step.challenger.kv_type

@@ -81,7 +81,7 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
     if here:
         yield _table(canvas, here, _LAYOUTS)
     if elsewhere:
-        heading = "Not supported by llama.cpp, and so not by phi:"
+        heading = "Not supported by llama.cpp, and therefore not by phi:"
         yield safe_text(f"\n{heading}" if here else heading)
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)
 
