@@ -40,7 +40,7 @@ CASES = (("phi-4-mini", 2, 2048), ("phi-4-mini", 2, 8192), ("phi-4-mini", 8, 102
          ("phi-3-mini", 8, 1024))  # fmt: skip
 _TOKENS = 8
 _FEW_BYTES = 4 * MIB
-"""Code that is run for the first time has to be read once; the weights are hundreds of MiB a token."""
+"""Code that is run for the first time has to be read once; the weights are hundreds of MiB per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Outcome:
         """The outcome in a few words."""
         if self.killed:
             return "killed"
-        return "fits" if self.fitted else f"read again: {self.read_bytes / _TOKENS / MIB:,.0f} MiB a token"
+        return "fits" if self.fitted else f"read again: {self.read_bytes / _TOKENS / MIB:,.0f} MiB per token"
 
 
 def run_below(path: Path, context_tokens: int, limit_bytes: int, *, repack: bool) -> Outcome:

@@ -160,7 +160,7 @@ def encode(
             yes for SentencePiece, no for byte pair encoding), unless the prompt starts with it anyway.
 
     Raises:
-        IntegrityError: the format needs a special token that the vocabulary has not.
+        IntegrityError: the format needs a special token that the vocabulary lacks.
     """
     ids: list[int] = []
     previous: _Run | None = None

@@ -25,7 +25,7 @@ def subjects(
 
     Args:
         models: names as for ``phi chat``.
-        engine: what shall run them.
+        engine: what will run them.
         tell: is told in words what was chosen where nothing was named, and which names mean
             a file that was there before.
 

@@ -44,7 +44,7 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = f"see what can run it: phi show {variant.id}; or use a model that runs here: {THIS_COMMAND} {_instead(variant)}"
+        hint = f"use a model that runs here: {THIS_COMMAND} {_instead(variant)}; or see: phi show {variant.id}"
         raise UnsupportedModelError(message, hint)
 
 

@@ -1,4 +1,4 @@
-"""The loop of a conversation in a terminal; what it looks like is the screen's business."""
+"""The loop of a conversation in a terminal; its looks are up to the screen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: one file a command, a signature that calls the layers below and hands the result to ``ui``.
+"""The command line: one file per command, a signature that calls the layers below and hands the result to ``ui``.
 
 A command is the function of its own name in the module of its own name. The tables below are all that ``phi --help``
 needs; a module is imported, and its options are built, when its command runs.

@@ -13,7 +13,7 @@ from phicli.errors import UsageError
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Model names that begin with ``incomplete``; files are the shell's own business."""
+    """Model names that begin with ``incomplete``; the shell completes files itself."""
     from phicli.catalog.resolve import names
 
     return [name for name in names() if name.startswith(incomplete.lower())]
@@ -100,9 +100,7 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
     if program is None or any(ENGINES[name].program is not None for name in names):
         return names, program
     if was_typed(ctx, "llama_server"):
-        raise UsageError(
-            f"--llama-server requires --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
-        )
+        raise UsageError(f"--llama-server requires --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}")
     return names, None
 
 

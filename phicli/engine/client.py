@@ -234,4 +234,6 @@ def _json_or_text(data: bytes) -> dict[str, Any]:
 def _server_error(reply: Mapping[str, Any]) -> RefusedError:
     error = reply.get("error", reply)
     message = error.get("message", "") if isinstance(error, Mapping) else str(error)
-    return RefusedError(f"the engine refused: {message}", "run the command again; if it fails again, the file may be damaged")
+    return RefusedError(
+        f"the engine refused: {message}", "run the command again; if it fails again, the file may be damaged"
+    )

@@ -157,7 +157,7 @@ def check_fits(
     needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0,
     fitting_kv_type: str | None = None,
 ) -> None:  # fmt: skip
-    """Return if ``needed`` fits into ``memory``, or if the machine does not tell its memory (None).
+    """Return if ``needed`` fits into ``memory``, or if the machine does not report its memory (None).
 
     Args:
         needed: the sums of the model.

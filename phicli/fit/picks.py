@@ -26,7 +26,9 @@ def make_pick(
     elif thinking_ratio(one.candidate.variant, task):
         reasons = [f"better: {_against(one, best, task)}; but only {tps:.1f} answer tokens/s"]
     else:
-        reasons = [f"better: {_against(one, best, task)}; but only {tps:.1f} tokens/s, below the target of {floor_tps:g}"]
+        reasons = [
+            f"better: {_against(one, best, task)}; but only {tps:.1f} tokens/s, below the target of {floor_tps:g}"
+        ]
     return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 

@@ -1,4 +1,4 @@
-"""Says what a path is when it is not the GGUF file it should be."""
+"""Describes a path that is not the GGUF file it should be."""
 
 from __future__ import annotations
 

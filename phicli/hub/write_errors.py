@@ -10,7 +10,7 @@ from phicli.errors import UsageError, disk_full, is_disk_full
 
 
 class UnwritableError(UsageError):
-    """A folder that cannot be written, for reasons that lie in the environment."""
+    """A folder that cannot be written, for reasons in the environment."""
 
 
 @contextlib.contextmanager

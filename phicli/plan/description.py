@@ -94,7 +94,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
 def look_here(
     shown: VariantDescription | FileDescription, tell: Callable[[str], None]
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
-    """:func:`on_machine` for the machine at hand, with all that was measured on it.
+    """:func:`on_machine` for this machine, with all that was measured on it.
 
     Nothing is looked at for what cannot run here. ``tell`` is as for :func:`phicli.plan.known_speed.known_speed`.
     """

@@ -42,7 +42,7 @@ def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
     In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
-    was registered where it lies, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
+    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
     Raises:
         NotInstalledError: it is not on this machine; the hint says how to get it.

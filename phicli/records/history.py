@@ -46,7 +46,7 @@ class Entry:
     data: Mapping[str, Any]
 
     def to_data(self) -> dict[str, Any]:
-        """As ``phi runs export`` has it."""
+        """Its form in ``phi runs export``."""
         return {
             "run_id": self.run_id, "made_at": self.made_at, "kind": self.kind, "model": self.model,
             "quant": self.quant, "engine": self.engine, "build": self.build, "cpu": self.cpu, "data": dict(self.data),
@@ -253,7 +253,7 @@ def entry_about(
     subject: Subject, kind: str, data: Mapping[str, Any], *, cpu: str, run_id: str | None = None,
     made_at: str | None = None,
 ) -> Entry:  # fmt: skip
-    """What was measured of ``subject`` as the history saves it; by default with a new id and the time at hand."""
+    """What was measured of ``subject`` as the history saves it; by default with a new id and the current time."""
     return Entry(
         run_id or new_run_id(), made_at or now(), kind, subject.model, subject.quant, subject.engine, subject.build,
         cpu, data,

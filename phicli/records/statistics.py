@@ -27,7 +27,7 @@ class Summary:
 class Interval:
     """An estimate and the range of the true value with the ``confidence`` that was asked for.
 
-    ``low`` and ``high`` are None where the values do not tell: there are too few of them. ``method`` names how it was
+    ``low`` and ``high`` are None if there are too few values. ``method`` names how it was
     found, in words.
     """
 

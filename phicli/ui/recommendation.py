@@ -38,7 +38,7 @@ def print_report(
     """The recommendation to standard output, and what to type for more to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))

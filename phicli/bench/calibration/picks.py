@@ -31,7 +31,7 @@ def calibrated_report(
 
     Args:
         request: what is required.
-        options: the machine, which has to be the one at hand.
+        options: the machine, which has to be this one.
         tell: is told in words what takes long.
         start: starts the engine that is timed; tests give a scripted one.
 

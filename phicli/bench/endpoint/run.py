@@ -44,7 +44,7 @@ class EndpointBench:
     watch: Watch
 
     def run(self) -> None:
-        """Measure all loads, until one is not answered any more.
+        """Measure all loads, until one is no longer answered.
 
         Raises:
             NetworkError: the endpoint refuses, cannot be reached, or fails again and again.

@@ -224,10 +224,12 @@ class _Run:
         """Say once that replies cannot be saved, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
-            self.watch.warn(f"from now on replies cannot be saved, so an interruption would lose them: {journal.problem}")
+            self.watch.warn(
+                f"from now on replies cannot be saved, so an interruption would lose them: {journal.problem}"
+            )
 
     def _sha256(self, subject: Subject) -> str:
-        """The hash of a file that was never hashed; it is read once more for that, and then remembered."""
+        """The hash of a file that was never hashed; it is read again for that, and then remembered."""
         from phicli.hub.verified import hash_once
 
         return hash_once(subject.path, lambda what, done, total: self.watch.show(how_far(what, done, total)))

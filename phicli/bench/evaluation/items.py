@@ -1,4 +1,4 @@
-"""Files of questions: the shipped ones and those of people."""
+"""Files of questions: the built-in ones and a person's own."""
 
 from __future__ import annotations
 

@@ -104,7 +104,9 @@ def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -
     if needed > limit:
         deepest = max(loads, key=lambda one: max(one.prompt_tokens, decode_span(one)))
         where = f"--context {asked}" if asked is not None else f"the {trained} tokens that this model was trained for"
-        raise UsageError(f"{_what(deepest)} needs {needed} tokens, which is more than {where}", _hint(deepest, asked, needed))
+        raise UsageError(
+            f"{_what(deepest)} needs {needed} tokens, which is more than {where}", _hint(deepest, asked, needed)
+        )
     return asked if asked is not None else min(padded_context(needed), max(longest, needed))
 
 

@@ -37,7 +37,7 @@ class PromptTime:
 
 @dataclass(frozen=True, slots=True)
 class DecodeTime:
-    """Milliseconds of generating by the engine's clock, and the joules it took; None where the machine does not tell.
+    """Milliseconds of generating by the engine's clock, and the joules it took; None if the machine does not report it.
 
     ``took_s`` is by our clock without what had to be read before.
     """

@@ -60,7 +60,7 @@ class Baseline:
 
         Raises:
             NotFoundError: there is no earlier run like one of ``planned``.
-            UsageError: it was made otherwise, or has nothing of what is planned.
+            UsageError: its conditions differ, or it has nothing that is planned.
         """
         pairs, _ = self._pairs(planned)
         if not any(values_of(pair.theirs, what) for pair in pairs for what in asked_of(pair.ours.workload)):

@@ -15,7 +15,7 @@ _MOST_BYTES: Final = 1 << 60
 _MOST_COUNT: Final = 1 << 20
 _SHORTEST_MS: Final = 1e-6
 _LONGEST_MS: Final = 1e12
-"""A nanosecond and three decades: with times beyond, rates and their ratios are no numbers any more."""
+"""A nanosecond and three decades: with times beyond, rates and their ratios are no longer numbers."""
 
 _MOST_NUMBER: Final = 1e15
 _SHOWN: Final = 60

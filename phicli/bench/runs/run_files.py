@@ -22,7 +22,7 @@ _MAKE: Final = "create one: phi bench --json > FILE, or phi runs export RUN --ou
 
 
 def read_runs(path: Path) -> tuple[Run, ...]:
-    """The speed runs in ``path``: one JSON object or list, or one object a line; entries of other kinds are left out.
+    """The speed runs in ``path``: one JSON object or list, or one object per line; entries of other kinds are left out.
 
     Raises:
         NotFoundError: there is no such file.

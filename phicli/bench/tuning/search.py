@@ -226,7 +226,7 @@ class Search:
         )
 
     def _confirm(self) -> None:
-        """Measure winners against the default itself once more; who does not win there is none.
+        """Measure winners against the default itself again; one that does not win there is dropped.
 
         Of many values that make no difference one wins by chance now and then, and what won looks better than it is.
         New rounds know nothing of that: they decide, and their ratio is the one that is told.

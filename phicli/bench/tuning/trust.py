@@ -36,7 +36,7 @@ def judged(
     Args:
         outcome: of the search.
         around: the machine.
-        used_by_others: processors that others kept busy meanwhile, on the average; None where nobody can tell.
+        used_by_others: processors that others kept busy meanwhile, on average; None if it is unknown.
         earlier: whether there are winners of an earlier search, which then stay.
     """
     why = spoilt(around, used_by_others)

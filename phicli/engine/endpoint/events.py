@@ -29,7 +29,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last event. Token counts are None where the endpoint does not tell them."""
+    """The last event. Token counts are None if the endpoint does not report them."""
 
     finish_reason: str | None
     prompt_tokens: int | None

@@ -1,4 +1,4 @@
-"""What goes wrong between us and an endpoint, in the words a person gets to read."""
+"""Failures between us and an endpoint, in words for people."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class EndpointError(NetworkError):
 
 
 def of_status(address: Address, status: int, headers: Mapping[str, str], body: bytes) -> EndpointError:
-    """The error for an answer that is none; quotes what the endpoint says.
+    """The error for a failed answer; quotes what the endpoint says.
 
     ``headers`` are those of the answer, found whatever the case of their names.
     """
@@ -72,7 +72,7 @@ def _busy(what: str, status: int, wait: str) -> EndpointError:
 
 
 def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
-    """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for a path that it has not."""
+    """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for an unknown path."""
     message = f"{address.shown} answered with an error: {clean(address, error_text(reply)) or 'without a reason'}"
     if ends := ends_in_v1(address):
         return EndpointError("not_found", message, f"check the address{ends}")
@@ -114,11 +114,11 @@ _REACH: Final = (
 
 
 def silent(address: Address, silence_s: float) -> EndpointError:
-    """The error for an endpoint that says nothing any more."""
+    """The error for an endpoint that no longer sends anything."""
     return EndpointError(
         "silent",
         f"{address.shown} sent nothing for {silence_s:.0f} s",
-        "check whether the endpoint is still running; to wait longer, set a number of seconds: PHI_ENDPOINT_TIMEOUT=600",
+        "check whether the endpoint is running; to wait longer, set a number of seconds: PHI_ENDPOINT_TIMEOUT=600",
     )
 
 
@@ -166,7 +166,9 @@ def _wait(address: Address, retry_after: str) -> str:
     asked = clean(address, retry_after)[:_LONGEST_WAIT]
     if not asked:
         return ""
-    return f"wait {asked} s, as the endpoint asks; " if asked.isdigit() else f"wait until {asked}, as the endpoint asks; "
+    return (
+        f"wait {asked} s, as the endpoint asks; " if asked.isdigit() else f"wait until {asked}, as the endpoint asks; "
+    )
 
 
 def _phrase(status: int) -> str:

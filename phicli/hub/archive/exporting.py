@@ -119,7 +119,7 @@ def _sources(model_path: Path) -> dict[str, Path]:
 
 
 def _about(snapshot: Path) -> list[Path]:
-    """The license and the description that lie in a snapshot; of names that differ in case only the first."""
+    """The license and the description in a snapshot; of names that differ in case only the first."""
     found: dict[str, Path] = {}
     for path in sorted(snapshot.iterdir()):
         if not path.name.lower().startswith(_ABOUT) or not is_plain_name(path.name):

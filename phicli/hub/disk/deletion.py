@@ -57,7 +57,7 @@ def plan_deletion(folder: Path, entries: Collection[Path]) -> Deletion:
     """What it takes to delete ``entries`` (files in snapshots) of the cache ``folder``; nothing is changed.
 
     Raises:
-        UsageError: an entry lies elsewhere, because a folder of the cache is a link.
+        UsageError: an entry is elsewhere, because a folder of the cache is a link.
     """
     real = Path(os.path.realpath(folder))
     wanted = _places(entries, real, folder)
@@ -109,7 +109,7 @@ def require_writable(paths: Iterable[Path], folder: Path) -> None:
 
 
 def unchangeable(folder: Path, reason: str) -> UsageError:
-    """The error for a cache that does not let itself be changed."""
+    """The error for a cache that cannot be changed."""
     return UsageError(
         f"the cache {folder} cannot be changed: {reason}", "check the permissions of the folder: phi cache dir"
     )
@@ -191,7 +191,7 @@ def _salvaged(root: Path) -> CachedRepoInfo:
 
 
 def _tidy(root: Path) -> None:
-    """Remove empty snapshots with the branches that mean them, and a repository that has nothing any more.
+    """Remove empty snapshots with the branches that mean them, and a repository that has nothing left.
 
     While something is being downloaded nothing is touched: the download counts on its folders.
     """

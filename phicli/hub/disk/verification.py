@@ -64,10 +64,10 @@ def verify_cache(
 def verify(
     picked: Picked, folder: Path, *, on_progress: Progress, fetch_again: FetchAgain | None = None
 ) -> tuple[FileVerdict, ...]:
-    """One verdict a file, in the order of ``picked``.
+    """One verdict per file, in the order of ``picked``.
 
     With ``fetch_again`` what is damaged in the cache ``folder`` is deleted, once the hub was asked, and downloaded
-    again; then it is hashed once more. Where that fails the verdict tells why: an ask that fails leaves the files as
+    again; then it is hashed again. Where that fails the verdict tells why: an ask that fails leaves the files as
     they were.
     """
     verdicts: list[FileVerdict] = []

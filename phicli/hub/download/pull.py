@@ -159,7 +159,7 @@ class _Pull:
 
     @property
     def _ref(self) -> str | None:
-        """The branch or tag that was asked for; a pinned commit is none."""
+        """The branch or tag that was asked for; a pinned commit is not one."""
         repo = self.model.repo
         return None if repo.revision == repo.commit else repo.revision
 

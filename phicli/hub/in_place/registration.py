@@ -46,7 +46,7 @@ def register(
 ) -> Registration:
     """Remember the GGUF file at ``path`` under ``name``, or under a name made of ``label`` or of the file's own.
 
-    Any part of a split model stands for all of it. ``identity`` saves looking at the file once more.
+    Any part of a split model stands for all of it. ``identity`` saves looking at the file again.
 
     Raises:
         UsageError: the name cannot be one, belongs to the catalog or to another file that is still there.

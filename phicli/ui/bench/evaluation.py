@@ -43,7 +43,7 @@ def print_evaluations(
     """Show ``found`` (at least one) as ``output`` says: ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if output == "json":
@@ -172,7 +172,7 @@ def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
 
 
 def _print_csv(terminal: Terminal, found: Sequence[Evaluation]) -> None:
-    """RFC 4180: a header, then one record a model; shares are between 0 and 1."""
+    """RFC 4180: a header, then one record per model; shares are between 0 and 1."""
     records = [_record(one) for one in found]
     cells.print_csv(terminal, records[0], (record.values() for record in records))
 

@@ -1,4 +1,4 @@
-"""Settings that tuning found, in words: in ``phi show``, and where they do not hold any more."""
+"""Settings that tuning found, in words: in ``phi show``, and where they no longer apply."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
     """What was found to standard output, and what becomes of it to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     engine = subject.build or subject.engine  # the build is known when an engine has been ready
     title = f"{name_of(subject)} on this machine, with {engine}"
@@ -58,7 +58,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
 
 
 def _width(terminal: Terminal) -> int | None:
-    """Columns of standard output, None where it is none."""
+    """Columns of standard output, None where it has no width."""
     if not terminal.stdout.isatty():
         return None
     from phicli.ui.canvas import Canvas
@@ -71,7 +71,7 @@ def print_tunings(terminal: Terminal, line: MeasuringLine, tunings: Iterator[Tun
 
     Raises:
         PhiError: what ended the tunings early.
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     done: list[Tuning] = []
     try:

@@ -46,7 +46,7 @@ def star_says(shown: VariantDescription) -> str:
 def here_data(here: OnThisMachine) -> dict[str, Any]:
     """The field ``on_this_machine`` of ``show --json``: every quantization, the most useful first.
 
-    ``fits`` and ``missing_bytes`` are null where the machine does not tell its memory. ``speed`` is null for what does
+    ``fits`` and ``missing_bytes`` are null if the machine does not report its memory. ``speed`` is null for what does
     not fit; ``remedy`` says then what would make it fit, if anything.
     """
     return {

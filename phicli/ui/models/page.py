@@ -56,7 +56,7 @@ def print_description(
     ``tuned`` is what tuning found here, for each quantization.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     example = example_of(shown)
     if isinstance(shown, FileDescription):

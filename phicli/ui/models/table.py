@@ -29,7 +29,7 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
     """The rows to standard output, and what to type next to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if found.rows:
         show(
