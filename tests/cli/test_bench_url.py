@@ -169,7 +169,7 @@ def test_failures_are_shown_beside_what_worked(phi: Phi, endpoint: Endpoint) -> 
     run = bench(phi, endpoint, "m")
     assert run.code == 0
     assert "3 of 4" in run.out
-    assert "1 of 4 failed (1 were rejected as too many)" in run.err
+    assert "1 of 4 failed (1 exceeded the rate limit)" in run.err
     assert "\x1b" not in run.out + run.err
 
 

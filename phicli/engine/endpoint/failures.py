@@ -56,9 +56,9 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"set the API key that the endpoint requires: {KEY}"
-    given = "user and password in the address" if address.authorization.startswith("Basic ") else KEY
-    return f"check {given}: the endpoint did not accept the key"
+        return f"set {KEY}: the endpoint requires an API key"
+    given = "the user and the password in the address" if address.authorization.startswith("Basic ") else KEY
+    return f"check {given}: the endpoint did not accept the credentials"
 
 
 def _busy(what: str, status: int, wait: str) -> EndpointError:

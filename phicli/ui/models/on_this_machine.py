@@ -40,7 +40,7 @@ def star_says(shown: VariantDescription) -> str:
     """
     short = not shown.quant and all(model.quant == shown.takes for model in shown.installed)
     name = shown.variant.id if short or shown.takes is None else f"{shown.variant.id}:{shown.takes.lower()}"
-    return f"the file with the star is downloaded by: phi pull {name}"
+    return f"to download the file with the star: phi pull {name}"
 
 
 def here_data(here: OnThisMachine) -> dict[str, Any]:
