@@ -27,7 +27,7 @@ class ModelFile:
     """The prompt format of the model in a file.
 
     ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
-    format of a file that is no Phi asks it for the file's own template.
+    format of a file that is not a Phi asks it for the file's own template.
     """
 
     name: str

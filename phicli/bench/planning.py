@@ -63,7 +63,7 @@ def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) ->
     """Return if what ``plan`` measures can be compared with ``baseline``, as far as is known before.
 
     Raises:
-        UsageError: the baseline was made otherwise, or of something else.
+        UsageError: the conditions of the baseline differ, or its subject does.
         NotFoundError: there is no last run of the same, or no such llama-server.
         EngineError: the program does not report a version as llama-server does.
     """

@@ -44,7 +44,7 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = f"use a model that runs here: {THIS_COMMAND} {_instead(variant)}; or see: phi show {variant.id}"
+        hint = f"see: phi show {variant.id}; or use a model that runs here: {THIS_COMMAND} {_instead(variant)}"
         raise UnsupportedModelError(message, hint)
 
 
@@ -117,7 +117,8 @@ def _quant(variant: Variant, quant: str) -> str:
         raise NotFoundError(message, f"it has no GGUF files; see what can run it: phi show {variant.id}")
     if not by_squashed:
         there = f"the only one is {PACKAGED_QUANT}; " if variant.packaged_file else ""
-        raise NotFoundError(message, f"{there}leave it out: {THIS_COMMAND} {variant.id}, or see: phi show {variant.id}")
+        alone = f"name only the model: {THIS_COMMAND} {variant.id}; or see: phi show {variant.id}"
+        raise NotFoundError(message, there + alone)
     command = f"{THIS_COMMAND} {variant.id}:{_closest(quant, variant.quants).lower()}"
     hint = f"it has {', '.join(variant.quants)}; try: {command}, or see all files: phi show {variant.id}"
     raise NotFoundError(message, hint)

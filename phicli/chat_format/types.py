@@ -99,7 +99,7 @@ class PromptFormat(Protocol):
 
     @property
     def stop_tokens(self) -> tuple[str, ...]:
-        """Literals of special tokens that end an answer; those the file has not are to be left out."""
+        """Literals of special tokens that end an answer; those that the file lacks are to be left out."""
 
     @property
     def stop_strings(self) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _logarithm(value: Any) -> float:
     """A log-probability of the server.
 
     Raises:
-        TypeError, ValueError: it is no number.
+        TypeError, ValueError: it is not a number.
     """
     number = float(value)
     if math.isnan(number):

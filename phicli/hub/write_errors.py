@@ -18,7 +18,7 @@ def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[
     """Turn what the system says while ``folder`` (``what`` it is: ``the cache``) is written to into words.
 
     Only what writes belongs inside: an error of reading would be put down to the folder. ``again`` says what running it
-    once more will do, when the disk was full.
+    again will do, when the disk was full.
 
     Raises:
         DoesNotFitError: the disk is full.

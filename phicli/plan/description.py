@@ -70,7 +70,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
     Raises:
         NotFoundError: no such model or file; the hint has close names.
         UsageError: the path is a directory or a device, or the name is empty.
-        IntegrityError: the file is no GGUF file, or a damaged one.
+        IntegrityError: the file is not a GGUF file, or it is damaged.
     """
     if _is_path(name):
         return describe_file(locate(name))
@@ -109,7 +109,7 @@ def on_machine(
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
     """What is shown, with the quantization that is recommended for ``machine``, and what all of them take there.
 
-    The latter is None for what cannot run there: no engine does, it is no language model, or parts of it are missing.
+    The latter is None if it cannot run there: no engine does, it is not a language model, or parts of it are missing.
     """
     if shown.variant is not None and not shown.variant.runs_here:
         return shown, None

@@ -233,7 +233,7 @@ def test_what_is_refused(phi: Phi, file: Path, arguments: list[str], code: int, 
 def test_a_value_that_some_commands_do_not_take_is_pointed_out(phi: Phi, file: Path) -> None:
     done = phi("config", "set", "threads", "1,2")
     assert done.code == 0
-    assert 'phi chat does not take it: "1,2" is not a whole number' in done.err
+    assert 'phi chat does not accept it: "1,2" is not a whole number' in done.err
     assert file.read_text() == 'threads = "1,2"\n'
     assert phi("config", "list").code == 0
 

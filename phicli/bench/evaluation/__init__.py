@@ -1,6 +1,6 @@
 """Questions with answers that a program can judge, asked and counted.
 
-A file of questions has one JSON object a line. What every line has:
+A file of questions has one JSON object per line. What every line has:
 
 - ``question``: what is asked; required.
 - ``compare``: how the reply is judged, one of the words below; required.
@@ -13,7 +13,7 @@ Each question is a conversation of its own, asked as ``phi chat`` would ask it, 
 (temperature 0). Batches of other sizes add up in another order, so with another number of slots a reply may, seldom,
 differ in a word.
 
-Reasoning (``<think>…</think>``) is no part of the reply, nor is white space around it. What else a line has depends on
+Reasoning (``<think>…</think>``) is not part of the reply, nor is white space around it. What else a line has depends on
 ``compare``:
 
 - ``exact``: the reply is ``answer``, a text or a list of texts of which one will do. Both are compared after Unicode

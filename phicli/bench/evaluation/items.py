@@ -59,7 +59,7 @@ def load_items(name: str) -> ItemSet:
 
 
 def read_items(content: bytes, name: str) -> tuple[Item, ...]:
-    """The questions in ``content``, one JSON object a line; empty lines are left out.
+    """The questions in ``content``, one JSON object per line; empty lines are left out.
 
     Raises:
         UsageError: it is not UTF-8, has no questions, or a line is wrong.

@@ -145,7 +145,7 @@ def open_baseline(
     """
     for option, given in (("--fail-below", fail_below is not None), ("--force", force)):
         if given and name is None:
-            raise UsageError(f"{option} requires --baseline", "add --baseline FILE, or leave it out")
+            raise UsageError(f"{option} requires --baseline", f"add --baseline FILE, or leave out {option}")
     if fail_below is not None and not 0 < fail_below <= _MOST:
         raise UsageError(f"--fail-below {fail_below:g} is not between 0 and {_MOST:g}", "for example: 0.95")
     if name is None:

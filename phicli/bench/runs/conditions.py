@@ -98,7 +98,7 @@ def busy_words(run: Run) -> str | None:
 def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
     """A name for each run: its model, and what distinguishes it from the others, as ``phi-4-mini:q8_0, 2 threads``.
 
-    Work is no part of it: runs that differ in that alone have the same label.
+    Work is not part of it: runs that differ in that alone have the same label.
     """
     facts = [_facts(run) for run in runs]
     varying = [name for name in (facts[0] if facts else {}) if len({one[name] for one in facts}) > 1]

@@ -26,7 +26,7 @@ def read_runs(path: Path) -> tuple[Run, ...]:
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: it is no file, cannot be read, is not JSON, or no speed run is in it.
+        UsageError: it is not a file, cannot be read, is not JSON, or no speed run is in it.
         IntegrityError: a field of a run in it is missing or is not what it has to be.
     """
     try:

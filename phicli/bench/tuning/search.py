@@ -99,7 +99,7 @@ class Search:
 
         Raises:
             EngineError: the engine failed with the current settings; with others it only rules them out.
-            KeyboardInterrupt: then :meth:`outcome` tells what was found so far.
+            KeyboardInterrupt: then :meth:`outcome` says what was found so far.
         """
         for setting in ORDER:
             for value in self._space.values.get(setting, ()):

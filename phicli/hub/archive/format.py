@@ -139,7 +139,7 @@ def read_manifest(archive: OpenArchive) -> Manifest:
     """The manifest that ``archive`` begins with; leaves it at the header of the first member behind.
 
     Raises:
-        IntegrityError: the file is no archive of ``phi``, or its manifest makes no sense.
+        IntegrityError: the file is not an archive of ``phi``, or its manifest makes no sense.
     """
     info = read_member_header(archive, MANIFEST)
     if not 0 < info.size <= _LARGEST_MANIFEST_BYTES:

@@ -94,7 +94,7 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
         NotFoundError: no such repository, revision or file.
         TransientError: another attempt may help.
         UnreachableError: nobody answers.
-        NetworkError: the hub refuses, or answers with what is no answer.
+        NetworkError: the hub refuses, or sends an invalid answer.
     """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled

@@ -104,7 +104,7 @@ def _repo(repo: str, revision: str | None, info: Any) -> RemoteRepo:
     """What the library read, as our own type.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     if not isinstance(info.sha, str) or not info.siblings:
         raise ValueError

@@ -163,7 +163,7 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
-    """One JSON object a line, a question and a model: the reply, the verdict, and how it was made."""
+    """One JSON object per line, question and model: the reply, the verdict, and how it was made."""
     for one in found:
         about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}

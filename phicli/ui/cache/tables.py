@@ -95,7 +95,7 @@ def verdict_data(verdicts: Sequence[FileVerdict]) -> dict[str, Any]:
 
 
 def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
-    """One line a file.
+    """One line per file.
 
     Raises:
         OutputClosedError: the reader has closed it.
