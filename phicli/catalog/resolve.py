@@ -145,7 +145,8 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     ids = list(dict.fromkeys(known[name].id for name in close))[:3]
     if not ids:
         return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
+    names = " or ".join(filter(None, (", ".join(ids[:-1]), ids[-1])))
+    return f"did you mean {names}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
 
 
 def _instead(variant: Variant) -> str:

@@ -61,7 +61,7 @@ def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: s
 
 
 def _against(one: Assessment, best: Assessment, task: Task) -> str:
-    return f"{one.quality:.0f} against {best.quality:.0f} points for {task.purpose}"
+    return f"{one.quality:.0f} vs. {best.quality:.0f} points for {task.purpose}"
 
 
 def _remarks(one: Assessment, task: Task) -> list[str]:

@@ -141,7 +141,7 @@ class History:
             what = (
                 "no run has been saved yet" if wanted == LAST else f"no saved run has an id beginning with {prefix!r}"
             )
-            raise NotFoundError(what, "to save one: phi bench" if wanted == LAST else "see their ids: phi runs list")
+            raise NotFoundError(what, "to save one: phi bench" if wanted == LAST else "see the ids: phi runs list")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")
             raise UsageError(

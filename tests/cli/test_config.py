@@ -390,7 +390,7 @@ def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> 
     assert (run.code, run.err) == (
         3,
         f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run has been saved yet\n'
-        "  → measure it once without --baseline; fix it: phi config edit; "
+        "  → measure once without --baseline; fix it: phi config edit; "
         "or remove it: phi config unset bench.baseline\n",
     )
     assert f'{file}, line 4: eval.set = "nowhere": ' in phi("eval", "tiny-phi").err

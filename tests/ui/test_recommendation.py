@@ -64,7 +64,7 @@ def test_the_answer_is_one_screen_without_a_line_that_is_too_long(monkeypatch: p
     assert len(lines) <= 24
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)
-    assert "Take for general use: phi-4-mini:q4_k_m (installed)" in text
+    assert "Best for general use: phi-4-mini:q4_k_m (installed)" in text
     assert "Smarter: phi-4:q4_k_m" in text
     assert "tokens/s" in text
     assert "estimated" in text

@@ -37,7 +37,7 @@ from phicli.records.run import Run
 
 _MOST: Final = 10.0
 _FORCE: Final = "compare anyway with --force"
-_FIRST: Final = "measure it once without --baseline"
+_FIRST: Final = "measure once without --baseline"
 _NAMES: Final = "use a file, a run id (phi runs list), or last"
 
 

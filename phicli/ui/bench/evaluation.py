@@ -76,7 +76,7 @@ def comparison_line(pair: Paired) -> str:
     points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
     doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not show which of them is better"
     return (
-        f"{pair.second} against {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
+        f"{pair.second} compared with {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
         f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
         f"(McNemar's exact p {pair.p_value:.2g}){doubt}"
     )
