@@ -122,7 +122,7 @@ def faster_than(best: Assessment, passing: Iterable[Assessment], task: Task, flo
     Where the best is fast enough for anybody, another quantization of it is not worth a mention.
     """
     least = _FASTER * useful_tps(best, task)
-    passing = _usual(list(passing))  # an odd quantization that is just faster enough is no advice
+    passing = _usual(list(passing))  # an odd quantization that is only just faster is not worth a pick
     at_ease = useful_tps(best, task) >= _COMFORT * floor_tps
     quick = [
         one

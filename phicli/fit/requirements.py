@@ -69,7 +69,7 @@ def engine_rejection(variant: Variant, *, has_files: bool) -> Rejection | None:
         reason = f"no engine on this machine supports it: {variant.why_not}"
         return Rejection(variant.id, None, "engine", reason, remedy=f"it runs on {variant.runs_on}")
     if not has_files:
-        remedy = f"convert {variant.repo} and give the path: phi chat FILE.gguf" if variant.repo else None
+        remedy = f"convert {variant.repo} to GGUF, then: phi chat FILE.gguf" if variant.repo else None
         return Rejection(variant.id, None, "files", "no GGUF file is known", remedy=remedy)
     return None
 

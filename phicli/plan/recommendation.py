@@ -152,7 +152,7 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
     copied = memory.weights_bytes - shape.weights_bytes
     parts += [f"+ copy of the output matrix on the GPU {copied:,}"] if copied else []
     parts += [
-        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
+        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens of {memory.kv_bytes / tokens:,.0f} bytes as {one.kv_type},"
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]

@@ -83,7 +83,7 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "1", "of", "2", "50.0%"]
-    place = lines.index("failed with tiny-phi:f16, counted neither right nor wrong: 2")
+    place = lines.index("questions that failed with tiny-phi:f16, counted neither right nor wrong: 2")
     assert lines[place + 1].startswith("  fault: ")
     assert lines[place + 2] == "  long: the conversation has 3006 tokens, but the context has only 1024"
     assert "  peru: the pattern is not found in the reply" in lines

@@ -242,7 +242,7 @@ class Search:
             self._duels[frozenset((default, winner))] = _Duel(default, winner)
             try:
                 self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
-            except EngineError as error:  # what fails now and then is no winner
+            except EngineError as error:  # settings that fail now and then do not win
                 self._skipped.append(f"{what}, again: {error.message}")
                 self._best |= dict.fromkeys(uses, default)
                 continue

@@ -42,7 +42,7 @@ def find_ollama(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: list[Skipped] = []
     looked: list[Path] = []
     for folder in ollama_folders() if folders is None else folders:
-        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (what cannot be a path is no folder)
+        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (false for what cannot be a path)
             continue
         looked.append(folder)
         for manifest in _manifests(folder / "manifests"):

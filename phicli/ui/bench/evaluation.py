@@ -16,7 +16,7 @@ from phicli.ui.terminal import Terminal, one_line
 from phicli.units import counted
 
 _SHOWN: Final = 5
-_SEE_ALL: Final = "to see all replies and errors: the same command with --jsonl"
+_SEE_ALL: Final = "to see all replies and errors, add --jsonl"
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
@@ -143,7 +143,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
         failed = [result for result in one.results if result.failed]
         if failed:
             more = f"; the first {_SHOWN}" if len(failed) > _SHOWN else ""
-            yield f"failed with {one.label}, counted neither right nor wrong: {len(failed)}{more}"
+            yield f"questions that failed with {one.label}, counted neither right nor wrong: {len(failed)}{more}"
         for result in failed[:_SHOWN]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
@@ -154,7 +154,7 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
         wrong = [result for result in one.results if result.wrong]
         if wrong:
             more = f"; the first {_SHOWN}" if len(wrong) > _SHOWN else ""
-            yield f"wrong with {one.label}: {len(wrong)}{more}"
+            yield f"wrong answers of {one.label}: {len(wrong)}{more}"
         for result in wrong[:_SHOWN]:
             cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
