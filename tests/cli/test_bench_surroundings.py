@@ -159,7 +159,7 @@ def test_a_disk_that_is_full_when_the_plot_is_drawn_loses_no_result(phi: Phi, tm
         text = phi(*SHORT, "--plot", plot)
         assert text.code == 5
         assert "tiny-phi:f16" in text.out
-        assert f"the plot was not written: the disk that holds {plot} is full" in text.err
+        assert f"the plot was not written: the disk of {plot} is full" in text.err
         done = phi(*SHORT, "--plot", plot, "--json")
         assert done.code == 5
         assert done.json["error"]["code"] == "does_not_fit"

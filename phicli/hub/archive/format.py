@@ -215,9 +215,7 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     if there_is < needed_bytes:
         sums = f"{format_bytes(needed_bytes)} are needed, but only {format_bytes(there_is)} are free"
         data = {"needed_bytes": needed_bytes, "free_bytes": there_is, "folder": str(folder)}
-        raise DoesNotFitError(
-            f"the disk that holds {folder} is too full: {sums}", "free some space: phi cache list", data=data
-        )
+        raise DoesNotFitError(f"the disk of {folder} is too full: {sums}", "free some space: phi cache list", data=data)
 
 
 class _WrongError(Exception):
