@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         assert "40 of 40" in run.out
         (line,) = [line for line in run.err.splitlines() if "replies" in line]
         assert line.startswith(
-            "warning: from now on replies cannot be saved, so an interruption would lose them: no space left on device: "
+            "warning: from now on replies cannot be saved, so an interruption would lose them: no space left on device"
         )
         (small / "filler").unlink()
         again = phi("eval", "tiny-phi", "--set", questions, PHI_HOME=str(home))
