@@ -184,5 +184,5 @@ def _bug(error: Exception) -> PhiError:
         raise error
     return PhiError(
         f"unexpected {type(error).__name__}: {error}",
-        "this is a bug in phi; run it again with PHI_DEBUG=1 and report what it shows",
+        "this is a bug in phi; run the command again with PHI_DEBUG=1 and report the output",
     )

@@ -1,4 +1,4 @@
-"""What can go wrong, in the words a person gets to read.
+"""Everything that can go wrong, in words for people.
 
 Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message`` says what is wrong, its
 ``hint`` names the next command to type, its ``code`` is the stable name in ``--json`` output and its
@@ -86,7 +86,7 @@ class EngineError(PhiError):
 
 
 class EngineDiedError(EngineError):
-    """The engine's process ended or does not answer any more: everything that was asked of it is lost."""
+    """The engine's process ended or no longer answers: all requests to it are lost."""
 
     @property
     def crashed(self) -> bool:
@@ -122,7 +122,7 @@ class CheckFailedError(PhiError):
 
 
 class OutputClosedError(PhiError):
-    """Whoever read standard output has left (``| head``): there is nothing more to say, and nobody to say it to."""
+    """The reader of standard output has left (``| head``): no more output is possible."""
 
     code = "output_closed"
     exit_code = 141
@@ -147,7 +147,7 @@ def is_disk_full(error: OSError) -> bool:
 
 
 def disk_full(
-    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+    of: object = "", hint: str = "free some space and run the command again", *, before: str = "", after: str = ""
 ) -> DoesNotFitError:
     """The error for a disk without space: ``the disk of FILE is full``.
 
@@ -162,7 +162,7 @@ def disk_full(
 
 
 def install_hint(extra: str = "") -> str:
-    """How to install this ``phi`` once more, or newer, or with an ``extra`` such as ``plot``.
+    """How to install this ``phi`` again, or a newer one, or with an ``extra`` such as ``plot``.
 
     ``phicli`` on the package index is another project, so the hint names the checkout and no distribution.
     """

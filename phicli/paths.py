@@ -25,7 +25,7 @@ def expand(path: str) -> Path:
 
 
 def is_there(path: str) -> bool:
-    """Whether something is at ``path``; what cannot be a path is nowhere."""
+    """Whether something is at ``path``; False for a text that cannot be a path."""
     try:
         return expand(path).exists()
     except (OSError, ValueError):
@@ -164,7 +164,7 @@ def _at_home(folder: Callable[..., Path]) -> Path:
 
 @contextlib.contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Errors name ``path``: the one of a temporary file says nobody anything, and that of a full disk names none."""
+    """Errors name ``path``: the name of a temporary file helps nobody, and an error of a full disk has no name."""
     try:
         yield
     except OSError as error:

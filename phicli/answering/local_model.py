@@ -180,7 +180,7 @@ class _Work:
     def _grown(self, engine: Engine, needed_tokens: int) -> Generator[Notice, None, Engine]:
         """An engine with a context for ``needed_tokens`` and a share more."""
         size = self.model.context.grown(needed_tokens)
-        yield Notice(f"the conversation has outgrown {engine.context_tokens} tokens; continuing with {size}")
+        yield Notice(f"the conversation no longer fits into {engine.context_tokens} tokens; continuing with {size}")
         self.model.grows_for(self.request.messages)
         return self.model.engines.with_context(size, self.closing)
 
@@ -209,7 +209,7 @@ class _Work:
                     draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
                     yield event
         self.closing.check()
-        raise EngineError("the engine stopped before the answer was complete", "run it again")
+        raise EngineError("the engine stopped before the answer was complete", "run the command again")
 
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:

@@ -73,7 +73,7 @@ class Answering(Protocol):
     def close(self) -> None:
         """Cancel the answer; safe to call twice, after the end, and from any thread.
 
-        No event comes any more: an iteration that waits in another thread ends soon, without an ``Answer``.
+        No more events come: an iteration that waits in another thread ends soon, without an ``Answer``.
         """
 
     def so_far(self) -> Answer:

@@ -18,7 +18,7 @@ from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
 
-_IN_BLOCKS = "not all models fit into memory together: each is loaded twice, in turn, for half of its repetitions"
+_IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
 
 
@@ -31,7 +31,7 @@ def plan_for(
         chosen: the files.
         options: what is measured.
         around: the machine.
-        tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they shall.
+        tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they should.
 
     Raises:
         UsageError: the context is too short, or a setting makes no sense for a model.
@@ -63,9 +63,9 @@ def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) ->
     """Return if what ``plan`` measures can be compared with ``baseline``, as far as is known before.
 
     Raises:
-        UsageError: the baseline was made otherwise, or of something else.
+        UsageError: the conditions of the baseline differ, or its subject does.
         NotFoundError: there is no last run of the same, or no such llama-server.
-        EngineError: what shall run does not tell a version as llama-server does.
+        EngineError: the program does not report a version as llama-server does.
     """
     runs = planned_runs(plan, around)
     builds = {engine: build_of(engine, plan.llama_server) for engine in {run.subject.engine for run in runs}}

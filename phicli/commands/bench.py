@@ -71,7 +71,9 @@ def bench(
     ] = None,
     fail_below: Annotated[
         float | None,
-        typer.Option("--fail-below", help="Exit with code 9 below this share of the baseline's speed, e.g. 0.95."),
+        typer.Option(
+            "--fail-below", help="Exit with code 9 if the speed is below this share of the baseline's, e.g. 0.95."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare with a baseline recorded under different conditions.")

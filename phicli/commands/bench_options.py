@@ -96,7 +96,7 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
         )
     if len(names) > 1:
         raise UsageError(
-            "an endpoint can be measured with only one model", f"measure {names[1]} with a separate command"
+            "only one model of an endpoint can be measured at a time", f"measure {names[1]} with a separate command"
         )
     return addresses[0], names[0] if names else ""
 
@@ -110,7 +110,7 @@ def refuse(context: Any, options: Iterable[str], why: str) -> None:
     for parameter in context.command.params:
         if parameter.name in options and was_typed(context, parameter.name):
             option = (parameter.secondary_opts or parameter.opts)[0]
-            raise UsageError(f"{option} {why}", f"leave {option} out")
+            raise UsageError(f"{option} {why}", f"leave out {option}")
 
 
 def numbers(text: str | None, option: str, *, least: int = 0, most: int = _MOST_TOKENS) -> tuple[int, ...]:

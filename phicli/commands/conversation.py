@@ -102,7 +102,7 @@ def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conv
 
     screen = TerminalScreen(terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet)
     if not wanted.quiet:
-        screen.tell(f"{opened.plan.model.name}; /help lists the commands, Ctrl-D leaves")
+        screen.tell(f"{opened.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
     screen.prepare()
     run_repl(opened.session, screen)
 

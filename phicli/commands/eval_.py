@@ -22,7 +22,7 @@ from phicli.commands.options import (
 
 
 def complete_set(incomplete: str) -> list[str]:
-    """Sets of questions that ship, beginning with ``incomplete``; files are the shell's own business."""
+    """Built-in sets of questions, beginning with ``incomplete``; the shell completes files itself."""
     from phicli.bench.evaluation.items import SHIPPED
 
     return [name for name in SHIPPED if name.startswith(incomplete.lower())]

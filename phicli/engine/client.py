@@ -107,7 +107,7 @@ class ServerClient:
         if response.status != http.client.OK:
             raise _server_error(_json_or_text(response.read()))
         for line in response:
-            closing.check()  # what was read of a line that was cut is no message
+            closing.check()  # the beginning of a line that was cut is not a message
             name, _, data = line.decode("utf-8", errors="replace").partition(":")
             if name not in ("data", "error") or not data.strip():
                 continue
@@ -234,4 +234,6 @@ def _json_or_text(data: bytes) -> dict[str, Any]:
 def _server_error(reply: Mapping[str, Any]) -> RefusedError:
     error = reply.get("error", reply)
     message = error.get("message", "") if isinstance(error, Mapping) else str(error)
-    return RefusedError(f"the engine refused: {message}", "run it again; if it fails again, the file may be damaged")
+    return RefusedError(
+        f"the engine refused: {message}", "run the command again; if it fails again, the file may be damaged"
+    )

@@ -29,7 +29,7 @@ class LoadSettings:
     slots: int = 1
 
     def to_data(self) -> dict[str, Any]:
-        """All of it on one level, as JSON has it."""
+        """Its JSON form, with all of it on one level."""
         mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
         return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
@@ -169,7 +169,7 @@ class Engine(Generator, Protocol):
 
 
 class LocalEngine(Engine, Protocol):
-    """A token-level engine in a process of its own on this machine; it loads the model in the background."""
+    """A token-level engine in a separate process on this machine; it loads the model in the background."""
 
     @property
     def pid(self) -> int:

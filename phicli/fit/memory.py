@@ -157,7 +157,7 @@ def check_fits(
     needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0,
     fitting_kv_type: str | None = None,
 ) -> None:  # fmt: skip
-    """Return if ``needed`` fits into ``memory``, or if the machine does not tell its memory (None).
+    """Return if ``needed`` fits into ``memory``, or if the machine does not report its memory (None).
 
     Args:
         needed: the sums of the model.
@@ -177,9 +177,9 @@ def check_fits(
         return
     message = (
         f"{model} does not fit into memory: it needs {format_bytes(needed.resident_bytes)} "
-        f"({_parts(needed, context_tokens)}), and {format_bytes(usable)} can be used "
-        f"({format_bytes(memory.available_bytes)} available by {memory.source}, "
-        f"less {format_bytes(memory.available_bytes - usable)} reserved for the system)"
+        f"({_parts(needed, context_tokens)}), but only {format_bytes(usable)} can be used "
+        f"({format_bytes(memory.available_bytes)} available according to {memory.source}, "
+        f"minus {format_bytes(memory.available_bytes - usable)} reserved for the system)"
     )
     data = asdict(needed) | {
         "total_bytes": needed.total_bytes,

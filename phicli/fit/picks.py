@@ -19,7 +19,7 @@ def make_pick(
 ) -> Pick:
     """The pick ``one`` in the ``role`` beside ``best``, with its reasons and its command on ``machine``."""
     task, tps = ranking.task, ranking.tps(one)
-    points = f"{one.quality:.0f} against {best.quality:.0f} points for {task.purpose}"
+    points = f"{one.quality:.0f} vs. {best.quality:.0f} points for {task.purpose}"
     if role == "best":
         reason = _why_best(one, ranking, "" if machine.memory is None else " that fits")
     elif role == "faster":
@@ -64,7 +64,7 @@ def _its_price(one: Assessment, best: Assessment, ranking: Ranking, speed: str) 
     mine, other = ranking.worth(one), ranking.worth(best)
     size = format_bytes(one.candidate.shape.weights_bytes)
     prices = [
-        (mine.wait - other.wait, speed),
+        (mine.wait - other.wait, f"only {speed}"),
         (mine.size - other.size, f"a file of {size}"),
         (mine.tight - other.tight, f"it fills {one.memory_share:.0%} of the usable memory"),
     ]
@@ -83,7 +83,7 @@ def _remarks(one: Assessment, task: Task) -> list[str]:
     if one.candidate.variant.reasoning:
         ratio = thinking_ratio(one.candidate.variant, task)
         longer = f": about {ratio:.0f} tokens of reasoning for each token of the answer" if ratio else ""
-        found.append(f"it thinks before it answers{longer}")
+        found.append(f"it reasons before it answers{longer}")
     if one.memory.repack_bytes:
         size = format_bytes(one.memory.repack_bytes)
         found.append(

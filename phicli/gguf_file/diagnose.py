@@ -1,4 +1,4 @@
-"""Says what a path is when it is not the GGUF file it should be."""
+"""Describes a path that is not the GGUF file it should be."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def check_is_file(path: Path) -> int:
         raise _directory(path)
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(
-            f"{path} is not a file but a device or a pipe", f"give a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
+            f"{path} is not a file but a device or a pipe", f"name a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
         )
     if info.st_size == 0:
         raise IntegrityError(f"{path} is empty (0 bytes)", GET_AGAIN)
@@ -131,7 +131,7 @@ def _directory(path: Path) -> UsageError:
     files = sorted(name for name in _names(path) or () if name.lower().endswith(".gguf"))
     if not files:
         return UsageError(
-            f"{path} is a folder without GGUF files", f"give a .gguf file, or try: {THIS_COMMAND} tiny-phi"
+            f"{path} is a folder without GGUF files", f"name a .gguf file, or try: {THIS_COMMAND} tiny-phi"
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])

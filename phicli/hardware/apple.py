@@ -21,7 +21,7 @@ _SETS: Final = {
     "hw.optional.arm.FEAT_BF16": "BF16", "hw.optional.arm.FEAT_SME": "SME",
 }  # fmt: skip
 _INTEL_SETS: Final = {"SSE4.2": "SSE4_2", "AVX1.0": "AVX", "AVX2": "AVX2", "AVX512F": "AVX512F"}
-# Highest clock (Hz) of the performance cores, which macOS does not tell. Source: Apple's developer tools, public tests.
+# Highest clock (Hz) of the performance cores, which macOS does not report. Sources: Apple's tools, public tests.
 _CLOCKS: Final = {"Apple M1": 3.2e9, "Apple M2": 3.5e9, "Apple M3": 4.05e9, "Apple M4": 4.4e9}
 _MIB: Final = 1 << 20
 _WIRED_SMALL: Final = (36 << 30, 2 / 3)
@@ -54,7 +54,7 @@ def describe_cpu(values: Mapping[str, str], cores: int, processors: int) -> tupl
 
 
 def number(values: Mapping[str, str], key: str) -> int | None:
-    """A positive whole number among the values; None when it is none."""
+    """A positive whole number among the values; None if it is not one."""
     text = values.get(key, "")
     return int(text) if text.isdecimal() and len(text) < 19 and int(text) > 0 else None
 

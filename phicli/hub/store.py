@@ -79,7 +79,7 @@ def check_names(folder: Path, repo: str, commit: str, file: RemoteFile) -> None:
     """Return if ``file`` can have its place in the cache.
 
     Raises:
-        IntegrityError: a name that the hub gives would lead elsewhere, or is none.
+        IntegrityError: a name that the hub gives would lead elsewhere, or is not valid.
     """
     snapshot_path(folder, repo, commit, file.name)
     blob_path(folder, repo, file.etag)

@@ -78,5 +78,5 @@ def check_number(option: str, value: float | None) -> None:
     least, most = _LIMITS[option]
     if value is not None and (math.isnan(value) or not least <= value <= most):
         raise UsageError(
-            f"{option} {value} is not between {least} and {most}", f"{THIS_COMMAND} --help explains {option}"
+            f"{option} {value} is not between {least} and {most}", f"see the help of {option}: {THIS_COMMAND} --help"
         )

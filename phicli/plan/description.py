@@ -70,7 +70,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
     Raises:
         NotFoundError: no such model or file; the hint has close names.
         UsageError: the path is a directory or a device, or the name is empty.
-        IntegrityError: the file is no GGUF file, or a damaged one.
+        IntegrityError: the file is not a GGUF file, or it is damaged.
     """
     if _is_path(name):
         return describe_file(locate(name))
@@ -94,7 +94,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
 def look_here(
     shown: VariantDescription | FileDescription, tell: Callable[[str], None]
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
-    """:func:`on_machine` for the machine at hand, with all that was measured on it.
+    """:func:`on_machine` for this machine, with all that was measured on it.
 
     Nothing is looked at for what cannot run here. ``tell`` is as for :func:`phicli.plan.known_speed.known_speed`.
     """
@@ -109,7 +109,7 @@ def on_machine(
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
     """What is shown, with the quantization that is recommended for ``machine``, and what all of them take there.
 
-    The latter is None for what cannot run there: no engine does, it is no language model, or parts of it are missing.
+    The latter is None if it cannot run there: no engine does, it is not a language model, or parts of it are missing.
     """
     if shown.variant is not None and not shown.variant.runs_here:
         return shown, None

@@ -40,7 +40,7 @@ class FileDescription:
     """A file by its header; what the header does not say is None.
 
     ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
-    its first part has not all of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    its first part lacks some of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
     catalog's entry for the file, ``prompt_format`` what ``phi chat`` would use.
     """
@@ -76,7 +76,7 @@ def describe_file(model: LocatedModel) -> FileDescription:
     Raises:
         NotFoundError: there is no such file.
         UsageError: it is a directory or a device.
-        IntegrityError: it is no GGUF file, or a damaged one.
+        IntegrityError: it is not a GGUF file, or it is damaged.
     """
     header = read_header(model.path)
     variant = model.variant or known_by_name(header.name)

@@ -29,7 +29,7 @@ _Number = TypeVar("_Number", int, float)
 class Use(enum.Enum):
     """What a model is loaded for.
 
-    For one answer the first word counts: the weights are used as they lie in the file, mapped, and nothing is
+    For one answer the first word counts: the weights are used as they are in the file, mapped, and nothing is
     evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
     and memory and decodes faster: it pays off for long answers, that is in conversations and for reasoning, where it
     is done if the memory is there. In a conversation loading and warming up happen while
@@ -105,7 +105,7 @@ def plan_load(
         header: its header.
         options: what was asked for.
         use: one answer or a conversation.
-        memory: what the machine has; None when it does not tell, then nothing is refused.
+        memory: what the machine has; None if it is unknown, then nothing is refused.
         cores: physical cores that may be used.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
 

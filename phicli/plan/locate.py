@@ -18,7 +18,7 @@ from phicli.paths import expand, is_there
 
 _LONGEST_PART = 255
 _NAME_FIRST = (
-    f"give a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
+    f"name a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
     "set a default: phi config set model phi-4-mini"
 )
 
@@ -42,7 +42,7 @@ def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
     In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
-    was registered where it lies, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
+    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
     Raises:
         NotInstalledError: it is not on this machine; the hint says how to get it.
@@ -109,7 +109,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if variant.sources:
         raise _not_installed(name)
     raise NotFoundError(
-        f"{name} is not on this machine, and phi knows no repository with its GGUF files",
+        f"{name} is not on this machine, and no repository with its GGUF files is known",
         f"give the path of a file: {THIS_COMMAND} FILE.gguf",
     )
 
@@ -117,7 +117,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
 def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
     if not registry.is_current(model):
         raise NotFoundError(
-            f"{model.name} was registered, but {model.path} was deleted or has changed",
+            f"{model.name} was registered, but {model.path} has been deleted or changed",
             f"register it again: phi cache import FILE --as {model.name}; or unregister it: phi rm {model.name}",
         )
     variant = catalog().variant(model.variant_id)

@@ -35,7 +35,7 @@ class Sum:
 class Report:
     """A recommendation and what it was made for.
 
-    ``usable_bytes`` of main memory may be planned with, None when the machine does not tell; ``gpu_usable_bytes`` are
+    ``usable_bytes`` of main memory may be planned with, None if it is not reported; ``gpu_usable_bytes`` are
     those of the graphics processors that the engine can use. ``notes`` are what else there is to know of the machine.
     """
 
@@ -52,7 +52,7 @@ class Report:
 class QuantHere:
     """One quantization of a model on a machine: ``rejection`` says why it does not fit.
 
-    ``fits`` is None where the machine does not tell. ``takes`` marks what ``phi pull`` takes.
+    ``fits`` is None if the memory is unknown. ``takes`` marks what ``phi pull`` takes.
     """
 
     assessment: Assessment
@@ -152,7 +152,7 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
     copied = memory.weights_bytes - shape.weights_bytes
     parts += [f"+ copy of the output matrix on the GPU {copied:,}"] if copied else []
     parts += [
-        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
+        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens of {memory.kv_bytes / tokens:,.0f} bytes as {one.kv_type},"
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]

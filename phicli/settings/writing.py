@@ -141,7 +141,7 @@ def _alone(path: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout:
             raise PhiError(
-                "another phi process is changing the settings", "wait for it to end, then run this again"
+                "another phi process is changing the settings", "wait for it to end, then run the command again"
             ) from None
     try:
         yield

@@ -84,7 +84,7 @@ class AnswerPrinter:
         if answer.finish_reason == "length":
             size = answer.context_tokens
             why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
-            self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens{why}"))
+            self._notice(Notice(f"the answer was cut off after {answer.usage.completion_tokens} tokens{why}"))
 
     def _end_reasoning(self) -> None:
         if self._reasoning and not self._reasoning.endswith("\n"):

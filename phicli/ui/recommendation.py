@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-_ROLES: Final = {"best": "Take", "faster": "Faster", "smarter": "Smarter"}
+_ROLES: Final = {"best": "Best", "faster": "Faster", "smarter": "Smarter"}
 _HEADS: Final = ("MODEL", "MEMORY", "TOKENS/S", "QUALITY", "REASON")
 _NUMBERS: Final = (1, 2, 3)
 """Columns of numbers."""
@@ -38,7 +38,7 @@ def print_report(
     """The recommendation to standard output, and what to type for more to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))

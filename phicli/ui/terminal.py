@@ -54,7 +54,7 @@ class Terminal:
         """Write to standard output at once; a terminal gets no control characters from a model's answer.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         self.paint(text.translate(_CONTROL) if _isatty(self.stdout) else text)
@@ -63,7 +63,7 @@ class Terminal:
         """Write a line of data to standard output; on a terminal a name in it cannot make it look like another line.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         self.paint((one_line(text) if _isatty(self.stdout) else text) + "\n")
@@ -72,7 +72,7 @@ class Terminal:
         """Write to standard output at once, as it is: colors and all.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         try:
@@ -117,7 +117,7 @@ def one_line(text: str) -> str:
 
 
 def settle() -> None:
-    """Write what waits in the standard streams; one that takes nothing any more becomes the null device.
+    """Write what waits in the standard streams; one that no longer accepts data becomes the null device.
 
     Otherwise the interpreter tries again when it ends, complains, and changes the exit code.
     """

@@ -45,9 +45,9 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
     ("typed", "hint"),
     [
         ("phi-4-minni", "did you mean phi-4-mini"),
-        ("phi-3", "did you mean phi-3-mini-4k or"),
+        ("phi-3", "did you mean phi-3-mini-4k, "),
         ("phi3", "Try: phi chat phi-3-mini-4k,"),
-        ("phi-3.1", "did you mean phi-3-mini-4k or"),
+        ("phi-3.1", "did you mean phi-3-mini-4k, "),
         ("phi-4-mini:q8", "phi chat phi-4-mini:q8_0"),
         ("ph-4-reasonin", "phi chat phi-4-reasoning"),
         ("llama-3-8b", "phi chat tiny-phi"),

@@ -64,7 +64,7 @@ def test_json_has_the_fields_of_the_contract(phi: Phi) -> None:
 def test_a_cut_answer_says_so(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", FRANCE, "--max-tokens", "2")
     assert run.code == 0
-    assert "cut after 2 tokens" in run.err
+    assert "cut off after 2 tokens" in run.err
     assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--quiet").err == ""
     assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--json").json["data"]["finish_reason"] == "length"
 

@@ -60,7 +60,7 @@ def test_an_authority_of_ones_own_is_trusted_for_its_name_alone(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert models(f"https://localhost:{endpoint.port}/v1") == ("first-model", "second-model")
-    with pytest.raises(EndpointError, match="no secure connection") as caught:
+    with pytest.raises(EndpointError, match="cannot be reached securely") as caught:
         models(f"https://127.0.0.1:{endpoint.port}/v1")
     assert caught.value.kind == "tls"
 

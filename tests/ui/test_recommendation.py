@@ -64,7 +64,7 @@ def test_the_answer_is_one_screen_without_a_line_that_is_too_long(monkeypatch: p
     assert len(lines) <= 24
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)
-    assert "Take for general use: phi-4-mini:q4_k_m (installed)" in text
+    assert "Best for general use: phi-4-mini:q4_k_m (installed)" in text
     assert "Smarter: phi-4:q4_k_m" in text
     assert "tokens/s" in text
     assert "estimated" in text
@@ -237,7 +237,7 @@ def test_the_sum_on_a_gpu_adds_up() -> None:
 def test_a_context_that_the_engine_rounds_up_is_told_as_it_is() -> None:
     found = report(request=Request(context_tokens=1000, prompt_tokens=100))
     text = next(line.text for line in sums_of(found.found.picks[0].assessment, found) if line.label == "memory")
-    assert "(1,024 tokens at 131,072 as f16, 32 layers)" in text
+    assert "(1,024 tokens of 131,072 bytes as f16, 32 layers)" in text
 
 
 def test_what_one_has_to_know_of_the_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,9 +68,9 @@ def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
     again = (
-        "replies that could not be saved are asked again"
+        "the questions whose replies could not be saved are asked again"
         if journal.problem
-        else "run the same command to continue from there"
+        else "to continue, run the same command again"
     )
     if isinstance(failure, UserInterruptError):
         failure.message, failure.hint = f"{failure.message}: {asked}", again
@@ -86,7 +86,7 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
         if one.failed == len(one.results):
             first = one.results[0].reply
             kind = ContextExceededError if first.finish_reason == "context" else EngineError
-            message = f"{one.label}: none of {one.failed} questions could be answered; the first one: {first.error}"
+            message = f"{one.label}: none of {one.failed} questions could be answered; the first error: {first.error}"
             return kind(message, "try one question: phi chat MODEL QUESTION")
     return None
 
@@ -224,10 +224,12 @@ class _Run:
         """Say once that replies cannot be saved, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
-            self.watch.warn(f"replies cannot be saved from here on, so an interruption loses them: {journal.problem}")
+            self.watch.warn(
+                f"from now on replies cannot be saved, so an interruption would lose them: {journal.problem}"
+            )
 
     def _sha256(self, subject: Subject) -> str:
-        """The hash of a file that was never hashed; it is read once more for that, and then remembered."""
+        """The hash of a file that was never hashed; it is read again for that, and then remembered."""
         from phicli.hub.verified import hash_once
 
         return hash_once(subject.path, lambda what, done, total: self.watch.show(how_far(what, done, total)))

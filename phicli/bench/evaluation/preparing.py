@@ -39,7 +39,7 @@ _SYSTEM: Final[str | None] = None
 
 @dataclass(frozen=True, slots=True)
 class EvalOptions:
-    """What is asked, and how: a file of questions or the name of a set that ships.
+    """What is asked, and how: a file of questions or the name of a built-in set.
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
     engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.

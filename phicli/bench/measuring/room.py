@@ -44,7 +44,7 @@ def layers_on_gpu(settings: EngineSettings, shape: ModelShape, gpus: Sequence[Gp
 
 
 def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> None:
-    """Return if ``load`` can be loaded, or if the machine does not tell its memory.
+    """Return if ``load`` can be loaded, or if the machine does not report its memory.
 
     Raises:
         UsageError: the engine cannot keep the context of this model in the type that was asked for.
@@ -57,7 +57,7 @@ def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (
 
 
 def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
-    """Whether ``load`` fits into memory, or the machine does not tell its memory."""
+    """Whether ``load`` fits into memory, or the machine does not report its memory."""
     return memory is None or needed(load, gpus).resident_bytes <= usable_bytes(memory)
 
 

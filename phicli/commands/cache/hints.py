@@ -42,7 +42,7 @@ def export_hints() -> Iterator[None]:
         yield
     except PhiError as error:
         if THIS_COMMAND in error.hint:
-            error.hint = "see what is here: phi cache list; then: phi cache export MODEL FILE.tar"
+            error.hint = "see the models on this machine: phi cache list; then: phi cache export MODEL FILE.tar"
         raise
 
 
@@ -59,7 +59,7 @@ def _check_length(path: Path) -> None:
 def _import_hint(path: Path) -> str:
     if _exists(path) and not path.is_file():
         files = _files_in(path)
-        return _one_of(path, files) if files else "give a GGUF file or an archive: phi cache import FILE"
+        return _one_of(path, files) if files else "name a GGUF file or an archive: phi cache import FILE"
     if _exists(path):
         return f"copy or download the file again, then: phi cache import {shlex.quote(str(path))}"
     names = _files_in(path.parent)

@@ -69,7 +69,7 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
     ``OPENAI_API_KEY`` is sent to OpenAI's own endpoint, encrypted, and nowhere else.
 
     Raises:
-        UsageError: it is no URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
+        UsageError: it is not the URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
     """
     if len(text) > _LONGEST or not text.isprintable() or " " in text:
         raise UsageError(

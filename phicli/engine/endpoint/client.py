@@ -67,7 +67,7 @@ class EndpointClient:
             )
         except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
             raise UsageError(
-                f"a proxy or certificate file of the environment cannot be used: {clean(address, str(error))}",
+                f"a proxy or certificate file set in the environment cannot be used: {clean(address, str(error))}",
                 "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
             ) from error
 
@@ -95,7 +95,7 @@ class EndpointClient:
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
             hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench {url} MODEL"
-            raise EndpointError("garbage", f"{url}/models is not a list of models{said}", hint) from None
+            raise EndpointError("garbage", f"{url}/models did not return a list of models{said}", hint) from None
         return names
 
     def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:

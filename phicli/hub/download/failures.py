@@ -57,7 +57,7 @@ def check_environment(token: str | None = None) -> None:
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
         value = os.environ.get(name)
         if value is not None and not value.strip().isdecimal():
-            hint = f"set it to a whole number, or: unset {name}"
+            hint = f"set it to a whole number, or unset it: unset {name}"
             raise UsageError(f"{name}={value!r} is not a number of seconds", hint)
     _check_proxies()
 
@@ -83,7 +83,7 @@ def _check_proxies() -> None:
         get_session()
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         hint = "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
-        raise UsageError(f"a proxy of the environment cannot be used: {_reason(error)}", hint) from error
+        raise UsageError(f"a proxy set in the environment cannot be used: {_reason(error)}", hint) from error
 
 
 @contextlib.contextmanager
@@ -94,7 +94,7 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
         NotFoundError: no such repository, revision or file.
         TransientError: another attempt may help.
         UnreachableError: nobody answers.
-        NetworkError: the hub refuses, or answers with what is no answer.
+        NetworkError: the hub refuses, or sends an invalid answer.
     """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -128,7 +128,7 @@ def _of_connection(error: Exception) -> PhiError:
     if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
         return UsageError(f"{hub} is not a valid address of a hub: {_reason(error)}", "check HF_ENDPOINT")
     if isinstance(error, httpx2.TooManyRedirects):
-        return NetworkError(f"{hub} redirects without end", _ONLINE)
+        return NetworkError(f"{hub} redirects endlessly", _ONLINE)
     return TransientError(f"the connection failed: {_reason(error)}", _ONLINE)
 
 
@@ -139,7 +139,7 @@ def of_answer(status: int, retry_after: str | None) -> TransientError | None:
     """The error for an HTTP status that another attempt may cure, None for the others."""
     if status not in _TRANSIENT:
         return None
-    words = "asks for fewer requests" if status == 429 else "has a problem"
+    words = "is limiting requests" if status == 429 else "has a problem"
     return TransientError(f"the hub {words} (status {status})", "try again later", wait_s=_seconds(retry_after))
 
 

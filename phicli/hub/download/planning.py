@@ -85,7 +85,7 @@ def check_disk(plan: PullPlan) -> None:
     """Return if what is missing has room.
 
     Raises:
-        DoesNotFitError: it has not; the message has the sums.
+        DoesNotFitError: the disk is too small; the message has the sums.
     """
     if plan.missing_bytes <= plan.free_bytes:
         return

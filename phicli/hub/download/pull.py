@@ -159,7 +159,7 @@ class _Pull:
 
     @property
     def _ref(self) -> str | None:
-        """The branch or tag that was asked for; a pinned commit is none."""
+        """The branch or tag that was asked for; a pinned commit is not one."""
         repo = self.model.repo
         return None if repo.revision == repo.commit else repo.revision
 
@@ -208,7 +208,7 @@ class _Pull:
                 self.observer.notice(f"{file.name} arrived damaged; downloading it again")
         raise IntegrityError(
             f"{file.name} arrived damaged twice: its hash is {fetched.digest}, expected {file.etag}",
-            "it was deleted; another network or mirror (HF_ENDPOINT) may help",
+            "it was deleted; try another network or mirror (HF_ENDPOINT)",
             data={"expected": file.etag, "actual": fetched.digest},
         )
 
@@ -222,7 +222,7 @@ class _Pull:
             header = read_header(partial)
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
-            hint = "it was deleted; the file in the repository is itself damaged"
+            hint = "it was deleted; choose another file, as the one in the repository is itself damaged"
             reason = error.message.replace(str(partial), file.name)
             raise IntegrityError(f"{file.name} is not a usable GGUF file: {reason}", hint) from error
         expected = self.plan.architectures
@@ -230,7 +230,7 @@ class _Pull:
             partial.unlink(missing_ok=True)
             raise IntegrityError(
                 f"{file.name} is a model of architecture {header.architecture!r}, not {' or '.join(expected)}",
-                "it was deleted; it is not the model that its name says",
+                "it was deleted; choose another file, as its name does not match its contents",
             )
 
     @contextlib.contextmanager

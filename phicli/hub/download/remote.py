@@ -86,7 +86,7 @@ def locate_file(
 
 
 def _patiently(ask: Callable[[], _T], repo: str, revision: str | None, on_wait: Callable[[str], None] | None) -> _T:
-    """The answer, asked for again where the hub stumbles."""
+    """The answer, asked for again where the hub fails."""
     for attempt in range(1, _ATTEMPTS):
         try:
             with translated(repo, revision):
@@ -104,7 +104,7 @@ def _repo(repo: str, revision: str | None, info: Any) -> RemoteRepo:
     """What the library read, as our own type.
 
     Raises:
-        ValueError: it is no listing.
+        ValueError: it is not a listing.
     """
     if not isinstance(info.sha, str) or not info.siblings:
         raise ValueError

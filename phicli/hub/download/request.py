@@ -64,7 +64,7 @@ def pull_request(
     if variant is not None and variant.packaged_file:
         resolve(name.strip())
     if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
-        raise UsageError(f"{revision!r} is not a valid revision", "give a branch, a tag or a commit")
+        raise UsageError(f"{revision!r} is not a valid revision", "use a branch, a tag or a commit")
     return PullRequest(
         name=f"{variant.id if variant else model}{colon}{quant}",
         sources=sources,

@@ -1,4 +1,4 @@
-"""Reads a file of the hub from any byte on: over HTTP, or from Xet storage in a process of its own."""
+"""Reads a file of the hub from any byte on: over HTTP, or from Xet storage in a separate process."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _offset(response: Response, file: RemoteFile, start: int) -> int:
 def xet_stream(_repo: RemoteRepo, file: RemoteFile, location: Location, start: int) -> Iterator[bytes]:
     """The bytes of ``file`` from ``start`` on, from Xet storage.
 
-    The library runs in a process of its own (:mod:`phicli.hub.download.xet_worker`): when it hangs, that can be ended.
+    The library runs in a separate process (:mod:`phicli.hub.download.xet_worker`): when it hangs, that can be ended.
 
     Raises:
         TransientError: it failed or stalled.

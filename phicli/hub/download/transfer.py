@@ -158,5 +158,5 @@ def _wait(error: NetworkError, failures: int, observer: Observer, pause: Callabl
 
 def _kept(growing: _Growing) -> str:
     if not growing.size:
-        return "check the network, then run it again"
+        return "check the network, then run the command again"
     return f"{format_bytes(growing.size)} are saved; run the command again to continue"

@@ -48,7 +48,7 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     """The files on standard output, the sums on standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
@@ -95,10 +95,10 @@ def verdict_data(verdicts: Sequence[FileVerdict]) -> dict[str, Any]:
 
 
 def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
-    """One line a file.
+    """One line per file.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     rows = [_verdict_row(one) for one in verdicts]
     if rows:

@@ -56,7 +56,7 @@ def print_description(
     ``tuned`` is what tuning found here, for each quantization.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     example = example_of(shown)
     if isinstance(shown, FileDescription):
@@ -241,7 +241,7 @@ def _dimensions(size: Dimensions) -> Iterator[tuple[str, str]]:
     yield "hidden", f"{size.hidden:,}" + (f", feed-forward {size.feed_forward:,}" if size.feed_forward else "")
     yield "vocabulary", f"{size.vocabulary:,}, {'tied' if size.tied else 'not tied'} to the output"
     if size.experts:
-        yield "experts", f"{size.experts}, {size.experts_used} used for a token"
+        yield "experts", f"{size.experts}, {size.experts_used} used per token"
 
 
 def _context_memory(size: Dimensions) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
     """The rows to standard output, and what to type next to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if found.rows:
         show(
@@ -81,7 +81,7 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
     if here:
         yield _table(canvas, here, _LAYOUTS)
     if elsewhere:
-        heading = "Not supported by llama.cpp, and so not by phi:"
+        heading = "Not supported by llama.cpp, and therefore not by phi:"
         yield safe_text(f"\n{heading}" if here else heading)
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)
 
