@@ -21,7 +21,7 @@ from typing import Any
 from phicli.catalog.types import Dimensions, Variant
 from phicli.fit import estimate
 from phicli.fit.costs import Costs
-from phicli.fit.gpu_kinds import READ_SHARE, kind_of
+from phicli.fit.gpu_kinds import kind_of
 from phicli.fit.memory_sum import MemorySum
 from phicli.fit.placement import Placement
 from phicli.fit.shape import ModelShape
@@ -61,9 +61,7 @@ class Figure:
     def costs(self) -> Costs:
         """What the estimate says. On a processor weights of four bits are repacked, as llama-bench does."""
         repacked = 1 if not self.on_gpu and self.candidate.quant.startswith("Q4") else 0
-        placement = Placement(
-            4096, "f16", MemorySum(0, 0, 0, repacked, 0), gpu_layers=-1 if self.on_gpu else 0
-        )
+        placement = Placement(4096, "f16", MemorySum(0, 0, 0, repacked, 0), gpu_layers=-1 if self.on_gpu else 0)
         return estimate.estimated_costs(self.candidate, self.machine, placement)
 
     def decode_ms(self) -> float:
@@ -129,7 +127,7 @@ def decode_errors(group: Sequence[Figure]) -> Errors:
     """Of the figures of one class."""
     known = [one for one in group if one.decode_tps]
     if not known[0].on_gpu:
-        return _proportional(known, lambda one: one.decode_tps or 0.0, Figure.decode_ms, lambda one: "")
+        return _proportional(known, lambda one: one.decode_tps or 0.0, Figure.decode_ms, lambda one: one.group)
     shipped = [1000 / one.decode_ms() / (one.decode_tps or 1) - 1 for one in known]
     left_out = []
     for one in known:
@@ -184,7 +182,7 @@ def implied_layer_ms(figure: Figure) -> float:
 
 def constants(all_figures: Sequence[Figure]) -> Iterator[tuple[str, float, float]]:
     """Name, what the figures imply, and the value in the code."""
-    for name in CLASSES:
+    for name, title in CLASSES.items():
         group = [one for one in all_figures if one.group == name]
         read = [one for one in group if one.decode_tps]
         if name == "cpu":
@@ -192,7 +190,7 @@ def constants(all_figures: Sequence[Figure]) -> Iterator[tuple[str, float, float
             yield "READ_SHARE of a processor", estimate.READ_SHARE * ratio, estimate.READ_SHARE
         else:
             kind = kind_of(read[0].machine.gpus[0])
-            yield f"layer_ms, {CLASSES[name]}", statistics.median(map(implied_layer_ms, read)), kind.layer_ms
+            yield f"layer_ms, {title}", statistics.median(map(implied_layer_ms, read)), kind.layer_ms
         prompts = [one for one in group if one.prefill_tps]
         for label in dict.fromkeys(map(kind_label, prompts)):
             own = [one for one in prompts if kind_label(one) == label]
@@ -235,7 +233,9 @@ def line(figure: Figure) -> str:
     cells = [figure.chip, f"{figure.candidate.variant.id} {figure.candidate.quant}"]
     for measured, time in ((figure.decode_tps, figure.decode_ms()), (figure.prefill_tps, figure.prefill_ms())):
         predicted = 1000 / time
-        cells += [f"{measured:.5g}", f"{predicted:.3g}", f"{predicted / measured - 1:+.0%}"] if measured else ["", "", ""]
+        cells += (
+            [f"{measured:.5g}", f"{predicted:.3g}", f"{predicted / measured - 1:+.0%}"] if measured else ["", "", ""]
+        )
     return f"| {' | '.join([*cells, figure.source])} |"
 
 

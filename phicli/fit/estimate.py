@@ -7,7 +7,7 @@ a parameter. Prefill is arithmetic alone. The cache goes through far slower than
 
 ``python -m benchmarks.fit_speed`` prints what the constants are on a machine. These are from two idle cores of an EPYC
 of 2.6 GHz, Phi-4-mini and Phi-3-mini in Q4_K_M, Q8_0 and F16; Q5_K_M and Q6_K take no part in it. Two cores do not use
-up what memory gives, so ``READ_SHARE`` is not from there, but from figures that others have published for 18
+up what memory gives, so ``READ_SHARE`` is not from there, but from figures that others have published for 21
 processors, as are ``SUSTAINED_SHARE`` and all that is known of GPUs (:mod:`phicli.fit.gpu_kinds`).
 """
 

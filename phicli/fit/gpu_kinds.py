@@ -41,7 +41,9 @@ _AMD_MS: Final = 0.10
 
 APPLE_M5: Final = GpuKind("Apple M5 and later", r"\bapple m(5|6|7|8|9)\b", _APPLE_MS, 68.0)
 APPLE: Final = GpuKind("Apple M1 to M4", r"\bapple\b", _APPLE_MS, 20.5)
-ADA: Final = GpuKind("NVIDIA Ada and later", r"\brtx [45]0\d\d\b|\b(ada|blackwell)\b|\bnvidia (l4|l40s?|h[12]00)\b", _NVIDIA_MS, 112.0)
+ADA: Final = GpuKind(
+    "NVIDIA Ada and later", r"\brtx [45]0\d\d\b|\b(ada|blackwell)\b|\bnvidia (l4|l40s?|h[12]00)\b", _NVIDIA_MS, 112.0
+)
 AMPERE: Final = GpuKind("NVIDIA Ampere", r"\brtx (30\d\d|a\d{4})\b|\bnvidia a\d{1,3}g?\b", _NVIDIA_MS, 70.0)
 NVIDIA: Final = GpuKind("NVIDIA before Ampere", r"\b(nvidia|geforce|quadro|tesla)\b", _NVIDIA_MS, 40.0)
 RDNA3: Final = GpuKind(

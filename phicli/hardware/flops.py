@@ -10,7 +10,15 @@ USUAL_CLOCK_HZ: Final = 2.5e9
 """Where the system does not tell."""
 
 _WIDE_ARM: Final = ("Apple", "Neoverse-V", "Oryon")
-_NARROW_INTEL: Final = ("Intel N", "N100", "N150", "N200", "Atom", "Celeron", "Pentium Silver")  # efficiency cores alone
+_NARROW_INTEL: Final = (
+    "Intel N",
+    "N100",
+    "N150",
+    "N200",
+    "Atom",
+    "Celeron",
+    "Pentium Silver",
+)  # efficiency cores alone
 
 
 def estimated_flops(cpu: Cpu) -> tuple[float, str]:
