@@ -202,14 +202,14 @@ def constants(all_figures: Sequence[Figure]) -> Iterator[tuple[str, float, float
             yield what, value * ratio, value
 
 
-def covered(group: Sequence[Figure]) -> float:
-    """The share of the published decode speeds of ``group`` that lie in the predicted range."""
+def covered(group: Sequence[Figure], *, prefill: bool = False) -> float:
+    """The share of the published speeds of ``group`` that lie in the predicted range, which is that of decoding."""
     inside = []
     for one in group:
-        if one.decode_tps:
-            costs = one.costs
-            time = costs.decode_ms(one.tg_tokens // 2)
-            inside.append(1000 / (time * (1 + costs.error)) <= one.decode_tps <= 1000 / (time * (1 - costs.error)))
+        measured = one.prefill_tps if prefill else one.decode_tps
+        if measured:
+            time, error = one.prefill_ms() if prefill else one.decode_ms(), one.costs.error
+            inside.append(1000 / (time * (1 + error)) <= measured <= 1000 / (time * (1 - error)))
     return statistics.fmean(inside)
 
 
@@ -224,8 +224,8 @@ def summary(name: str, group: Sequence[Figure]) -> Iterator[str]:
     for what, errors in (("decode", decode_errors(group)), ("prefill", prefill_errors(group))):
         cells = [f"{statistics.median(map(abs, each)):.0%} | {percentile_90(each):.0%}" for each in
                  (errors.shipped, errors.left_out)]  # fmt: skip
-        inside = f"{covered(group):.0%}" if what == "decode" else ""
-        yield f"| {CLASSES[name]}, {what} | {len(errors.shipped)} | {' | '.join(cells)} | {inside} |"
+        inside = covered(group, prefill=what == "prefill")
+        yield f"| {CLASSES[name]}, {what} | {len(errors.shipped)} | {' | '.join(cells)} | {inside:.0%} |"
 
 
 def line(figure: Figure) -> str:

@@ -65,7 +65,7 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
     work = work_of(candidate, placement.kv_type)
     gpus = [gpu for gpu in machine.gpus if gpu.usable]
     layers, head = _on_gpu(placement.gpu_layers, work.layers) if gpus else (0.0, 0.0)
-    there = _slowest(work, gpus, machine, layers, head) if layers else None
+    there = _slowest(work, gpus, machine, layers, head) if head else None
     if there is not None and layers == head == 1:
         return there
     name = "repacked" if placement.memory.repack_bytes > 0 else candidate.quant.upper()
@@ -100,13 +100,14 @@ def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: s
     probe, cpu = machine.bandwidth, machine.cpu
     cycles = cpu.physical_cores * (cpu.clock_hz or USUAL_CLOCK_HZ)
     memory = (probe.bytes_per_s if probe else _ASSUMED_BANDWIDTH) * READ_SHARE
-    machine_flops = ((probe.flops if probe else None) or estimated_flops(cpu)[0]) * sustained_share(cpu)
+    sustained = sustained_share(cpu)
+    machine_flops = ((probe.flops if probe else None) or estimated_flops(cpu)[0]) * sustained
     flops = machine_flops * share_of(PREFILL_SHARE, name)
     rate = min(memory, cycles * share_of(CORE_BYTES_PER_CYCLE, name))
     read = (layers * work.layer_bytes + head * work.head_bytes) / rate
     arithmetic = 2 * (layers * work.layer_parameters + head * work.head_parameters) / flops
     attention = work.kv_elements_per_token * 2 / min(memory, cycles * CACHE_BYTES_PER_CYCLE)
-    published = "NEON" in cpu.instruction_sets
+    published = sustained != 1 or "NEON" in cpu.instruction_sets
     known = PUBLISHED_ERROR if published else ESTIMATED_ERROR
     return Costs(
         token=1000 * max(read, arithmetic) + _FIXED_MS,
@@ -150,7 +151,7 @@ def gpu_costs(work: Work, kind: GpuKind, bandwidth: float | None, *, layers: flo
 
 
 def _on_gpu(gpu_layers: int, layers: int) -> tuple[float, float]:
-    """The share of the layers, and of the output matrix, on the GPU: llama.cpp counts it as the last layer."""
+    """The share of the layers, and of the output matrix, on the GPU: llama.cpp counts it as a layer, which goes first."""
     if gpu_layers < 0 or gpu_layers > layers:
         return 1.0, 1.0
-    return gpu_layers / max(layers, 1), 0.0
+    return max(gpu_layers - 1, 0) / max(layers, 1), float(gpu_layers > 0)

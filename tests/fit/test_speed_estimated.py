@@ -152,11 +152,10 @@ def test_layers_on_the_gpu_run_at_its_bandwidth() -> None:
 
 
 def test_half_of_the_layers_on_the_gpu() -> None:
-    """16 of 32 on the GPU; the other half and the output matrix on the processor."""
+    """The output matrix, which the engine puts there first, and 16 of 32."""
     half = (4.08e9 - MINI_HEAD) / 2
-    here = (half + MINI_HEAD) / (40e9 * READ_SHARE)
-    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=16))
-    expected = here + half / (900e9 * GPU_READ_SHARE)
+    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=17))
+    expected = half / (40e9 * READ_SHARE) + (half + MINI_HEAD) / (900e9 * GPU_READ_SHARE)
     assert costs.decode_ms(0) == pytest.approx(1000 * expected + 16 * OTHER.layer_ms + 1.0)
 
 
@@ -186,7 +185,7 @@ def test_with_all_cores_busy_a_processor_is_below_its_highest_clock(
     assert costs.prompt_token == pytest.approx(
         1000 * 2 * MINI_LAYER_PARAMETERS / (200e9 * share * share_of(PREFILL_SHARE, "Q8_0"))
     )
-    assert costs.published == ("NEON" in sets)
+    assert costs.published == (share != 1)
 
 
 def test_a_gpu_that_the_engine_cannot_use_is_none() -> None:
