@@ -151,7 +151,7 @@ def gpu_costs(work: Work, kind: GpuKind, bandwidth: float | None, *, layers: flo
 
 
 def _on_gpu(gpu_layers: int, layers: int) -> tuple[float, float]:
-    """The share of the layers, and of the output matrix, on the GPU: llama.cpp counts it as a layer, which goes first."""
+    """The share of the layers, and of the output matrix, on the GPU: it is counted as a layer, and goes first."""
     if gpu_layers < 0 or gpu_layers > layers:
         return 1.0, 1.0
     return max(gpu_layers - 1, 0) / max(layers, 1), float(gpu_layers > 0)
