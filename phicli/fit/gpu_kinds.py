@@ -17,7 +17,7 @@ READ_SHARE: Final = 0.88
 """Of the bandwidth that the maker promises, reached while weights are read; the same for all kinds."""
 
 PUBLISHED_ERROR: Final = 0.40
-"""Relative half-width of the range of a speed that rests on published figures: of each class 86 % or more lie within."""
+"""Relative half-width of the range of a speed from published figures: of each class at least 86 % lie within."""
 
 
 @dataclass(frozen=True, slots=True)
