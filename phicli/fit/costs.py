@@ -13,7 +13,8 @@ class Costs:
 
     A token takes ``token + depth · depth_token``, with ``depth`` tokens before it. Each token of a prompt takes
     ``prompt_token + depth · prompt_depth_token``, and a prompt ``prompt`` once. ``error`` is the relative half-width of
-    the range of the time of a token.
+    the range of the time of a token. ``published`` when it rests on figures that others have published: we have not
+    measured a machine of this kind.
     """
 
     token: float
@@ -23,6 +24,7 @@ class Costs:
     prompt_depth_token: float
     method: Method
     error: float
+    published: bool = False
 
     def decode_ms(self, depth_tokens: int) -> float:
         """One token after ``depth_tokens``."""
@@ -46,4 +48,5 @@ class Costs:
             prefill_tps=1000 * prompt_tokens / prompt,
             ttft_s=prompt / 1000,
             method=self.method,
+            published=self.published,
         )

@@ -155,6 +155,7 @@ def measured_costs(candidate: Candidate, measurements: Sequence[Measurement], be
         prompt_token=below.prompt_token * ratio,
         prompt_depth_token=below.prompt_depth_token * ratio,
         method="measured",
+        published=False,
         error=min(max(MEASURED_ERROR, 2 * first.decode_stdev_tps / first.decode_tps), _MOST_ERROR),
     )
 

@@ -62,6 +62,7 @@ class Speed:
 
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.
+    ``published`` when the estimate rests on figures that others have published for machines of this kind.
     """
 
     decode_tps: float
@@ -71,6 +72,12 @@ class Speed:
     prefill_tps: float
     ttft_s: float
     method: Method
+    published: bool = False
+
+    @property
+    def grade(self) -> str:
+        """The method in words: ``estimated from published figures`` where there is no measurement of ours."""
+        return f"{self.method} from published figures" if self.published else self.method
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,15 @@ USUAL_CLOCK_HZ: Final = 2.5e9
 """Where the system does not report it."""
 
 _WIDE_ARM: Final = ("Apple", "Neoverse-V", "Oryon")
+_NARROW_INTEL: Final = (
+    "Intel N",
+    "N100",
+    "N150",
+    "N200",
+    "Atom",
+    "Celeron",
+    "Pentium Silver",
+)  # efficiency cores alone
 
 
 def estimated_flops(cpu: Cpu) -> tuple[float, str]:
@@ -18,7 +27,8 @@ def estimated_flops(cpu: Cpu) -> tuple[float, str]:
     cores x clock x operations per cycle. An operation count follows from the vector units: AVX2 has two of eight lanes
     (32), AVX two of eight lanes that multiply or add (16), ARM from Cortex-A76 on two of four lanes (16), Apple's
     and the widest ARM cores four (32), older ones one (8). AVX-512 counts as AVX2: the engine's published packages
-    do not use it (xllamacpp's page: "AVX-512 or AMX are not used"), and client cores split it in two anyway.
+    do not use it (xllamacpp's page: "AVX-512 or AMX are not used"), and client cores split it in two anyway. Intel's
+    efficiency cores have half of the vector units.
     """
     clock = cpu.clock_hz or USUAL_CLOCK_HZ
     per_cycle = _per_cycle(cpu)
@@ -33,4 +43,6 @@ def _per_cycle(cpu: Cpu) -> int:
         if any(word in cpu.name for word in _WIDE_ARM):
             return 32
         return 16 if "DOTPROD" in sets else 8
+    if "AVX2" in sets and any(word in cpu.name for word in _NARROW_INTEL):
+        return 16
     return 32 if "AVX2" in sets else 16 if "AVX" in sets else 8

@@ -12,6 +12,7 @@ from phicli.hardware.cards import NVIDIA_LIMIT_S, Card, Cards, find_cards
 from phicli.hardware.cgroup import ROOT
 from phicli.hardware.commands import Commands
 from phicli.hardware.engine_answer import EngineAnswer, EngineDevice
+from phicli.hardware.gpu_bandwidth import maker_bandwidth
 from phicli.hardware.types import Gpu
 
 # The start of the engine's name of a device → what drives it.
@@ -80,6 +81,7 @@ def _usable(device: EngineDevice, card: Card | None, answer: EngineAnswer) -> Gp
         source=f"the engine ({device.name})" + (f", {card.source}" if card else ""),
         why_not=_SECOND if second else None,
         unified=device.integrated or api == "Metal" or (card is not None and card.unified),
+        bandwidth_bytes_per_s=maker_bandwidth(device.description) or (maker_bandwidth(card.name) if card else None),
     )
 
 

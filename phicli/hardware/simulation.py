@@ -23,7 +23,7 @@ _SYSTEM_BYTES: Final = 4 * _GIB
 _SYSTEM_SHARE: Final = 7 / 16
 """What a system and a browser take of a laptop, and the most of a small one: as in the profiles of 8 and 16 GB."""
 _NO_CARD: Final = ("0", "none", "no")
-_GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB reach 18 to 42 GB/s for each of them (RTX 4060 Ti to 4090)
+_GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB have 18 to 42 GB/s for each of them (RTX 4060 Ti to 4090)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -180,6 +180,7 @@ def _machine(name: str, facts: Mapping[str, Any]) -> Machine:
             instruction_sets=tuple(cpu["instruction_sets"]),
             last_level_cache_bytes=int(cpu["cache_mib"] * _MIB),
             clock_hz=cpu["clock_ghz"] * 1e9,
+            nominal_clock=cpu.get("nominal_clock", False),
         ),
         gpus=tuple(_gpu(gpu, name) for gpu in facts.get("gpu", ())),
         bandwidth=Bandwidth(rate, None, "profile"),
@@ -199,5 +200,5 @@ def _gpu(facts: Mapping[str, Any], profile: str) -> Gpu:
         usable=True,
         source=f"profile {profile}",
         unified=facts.get("unified", False),
-        bandwidth_bytes_per_s=facts["theoretical_gb_per_s"] * facts["fraction"] * 1e9,
+        bandwidth_bytes_per_s=facts["gb_per_s"] * 1e9,
     )

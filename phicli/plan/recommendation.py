@@ -174,7 +174,7 @@ def _speed_sum(one: Assessment, task: Task) -> Sum:
     ratio = thinking_ratio(one.candidate.variant, task)
     if ratio:
         text += f"; {useful_tps(one, task):.1f} for the answer, at {ratio:g} reasoning tokens per answer token"
-    return Sum("speed", f"{text}; {speed.method}; the target for {task.label} is {task.floor_tps:g}")
+    return Sum("speed", f"{text}; {speed.grade}; the target for {task.label} is {task.floor_tps:g}")
 
 
 def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:

@@ -145,7 +145,7 @@ def _speed(one: Assessment, report: Report) -> str:
     deep = ""
     if report.task.context_required or report.request.context_tokens is not None:
         deep = f", {format_rate(speed.decode_at_context_tps)} with a full context"
-    return f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
+    return f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.grade}; {start}"
 
 
 def _passing(report: Report) -> Iterator[tuple[str, ...]]:

@@ -67,7 +67,7 @@ def test_numbers_of_ones_own() -> None:
     machine = simulate(ram="16G", vram="8G", cores=8, bandwidth="60GB/s")
     assert machine.memory == Memory(16 * GIB, 12 * GIB, "given")
     assert (machine.cpu.physical_cores, machine.cpu.logical_cores) == (8, 16)
-    assert machine.bandwidth == Bandwidth(60e9, 8 * 3.3e9 * 32, "given")
+    assert machine.bandwidth == Bandwidth(60e9, 8 * 4.0e9 * 32, "given")
     (gpu,) = machine.gpus
     assert (gpu.total_bytes, gpu.free_bytes, gpu.usable, gpu.unified) == (8 * GIB, 8 * GIB, True, False)
     assert gpu.bandwidth_bytes_per_s == 200e9
@@ -151,11 +151,15 @@ def test_a_profile_with_other_numbers() -> None:
     machine = simulate(profile="desktop-32gb-rtx3060-12gb", ram="64G", vram="8G")
     assert machine.memory == Memory(64 * GIB, 60 * GIB, "given")
     assert [gpu.total_bytes for gpu in machine.gpus] == [8 * GIB]
-    assert machine.gpus[0].bandwidth_bytes_per_s == pytest.approx(324e9)
+    assert machine.gpus[0].bandwidth_bytes_per_s == 360e9
     assert machine.gpus[0].api == "CUDA"
     assert machine.sources["cpu"] == "the profile desktop-32gb-rtx3060-12gb"
     small = simulate(profile="laptop-8gb", ram="4G").memory
     assert small == Memory(4 * GIB, 2 * GIB, "given")
+
+
+def test_the_clock_of_a_virtual_machine_is_nominal() -> None:
+    assert {name for name in profile_names() if simulate(profile=name).cpu.nominal_clock} == {"container-4gb"}
 
 
 def test_unified_graphics_follow_the_memory() -> None:
