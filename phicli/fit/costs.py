@@ -47,6 +47,7 @@ class Costs:
             decode_at_context_tps=1000 / self.decode_ms(context_tokens),
             prefill_tps=1000 * prompt_tokens / prompt,
             ttft_s=prompt / 1000,
+            context_s=self.prompt_ms(context_tokens) / 1000,
             method=self.method,
             published=self.published,
         )

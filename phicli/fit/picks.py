@@ -28,7 +28,8 @@ def make_pick(
         what = "answer tokens/s" if thinking_ratio(one.candidate.variant, task) else "tokens/s"
         reason = f"better: {points}; but {_its_price(one, best, ranking, f'{tps:.1f} {what}')}"
     gpu = any(card.usable for card in machine.gpus)
-    return Pick(role, one, (reason, *_remarks(one, task)), command_of(one, request, task, gpu=gpu))
+    context = _about_context(one, request, task)
+    return Pick(role, one, (reason, *context, *_remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 
 def command_of(one: Assessment, request: Request, task: Task, *, gpu: bool = False) -> str:
@@ -69,6 +70,21 @@ def _its_price(one: Assessment, best: Assessment, ranking: Ranking, speed: str) 
         (mine.tight - other.tight, f"it fills {one.memory_share:.0%} of the usable memory"),
     ]
     return max(prices)[1]
+
+
+def _about_context(one: Assessment, request: Request, task: Task) -> list[str]:
+    """How long a document takes to read, and that the context is shorter than usual for the task."""
+    found = []
+    usual = min(task.context_tokens, one.candidate.variant.context_tokens)
+    if request.context_tokens is None and one.context_tokens < usual:
+        found.append(f"{usual:,} tokens would fit only with a quantization that ruins it; this context is shorter")
+    if task.context_required:
+        found.append(f"a document of {one.context_tokens:,} tokens takes {_minutes(one.speed.context_s)} to read")
+    return found
+
+
+def _minutes(seconds: float) -> str:
+    return f"about {seconds / 60:.0f} minutes" if seconds >= 90 else f"about {max(seconds, 1):.0f} seconds"
 
 
 def _remarks(one: Assessment, task: Task) -> list[str]:

@@ -56,6 +56,8 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
         memory = planned(gpu_layers=layers)
         shared = any(gpu.usable and gpu.unified for gpu in machine.gpus)
         share = (memory.total_bytes if shared else memory.resident_bytes) / usable if usable else 0.0
+        if shared:  # the system gives graphics a part of the memory only
+            share = max(share, memory.gpu_bytes / gpu_budget_bytes(machine.gpus))
         return Placement(context_tokens, kv_type, memory, gpu_layers=layers, memory_share=share)
     needed, repacked = planned(), planned(repack=True)
     missing = 0 if usable is None else max(needed.resident_bytes - usable, 0)

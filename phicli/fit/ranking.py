@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.fit.quality import quantisation_loss
@@ -22,6 +22,9 @@ _FASTER: Final = 1.5
 _FASTER_MAY_COST_POINTS: Final = 25.0
 _SMARTER_POINTS: Final = 2.0
 _SMARTER_SPEED_SHARE: Final = 0.25
+_PATIENCE: Final = 0.5
+"""Of the target speed: what people who want the smarter one are content with."""
+
 _LOSSY_POINTS: Final = 2.5
 
 
@@ -51,11 +54,13 @@ class Ranking:
         Where ``best`` is fast enough for anybody, another quantization of it is not worth a mention.
         """
         at_ease = self.tps(best) >= _EASE * self.target_tps
-        return self.best(
+        least = _FASTER * self.tps(best)
+        in_a_hurry = replace(self, target_tps=max(self.target_tps, least))
+        return in_a_hurry.best(
             [
                 one
                 for one in _usual(candidates)
-                if self.tps(one) >= _FASTER * self.tps(best)
+                if self.tps(one) >= least
                 and one.quality >= best.quality - _FASTER_MAY_COST_POINTS
                 and quantisation_loss(one.candidate.quant) < _LOSSY_POINTS
                 and not (at_ease and one.candidate.variant.id == best.candidate.variant.id)
@@ -64,7 +69,8 @@ class Ranking:
 
     def smarter(self, best: Assessment, candidates: Iterable[Assessment]) -> Assessment | None:
         """Another that is clearly better, at a quarter of the target speed or faster; None when there is none."""
-        return self.best(
+        patient = replace(self, target_tps=self.target_tps * _PATIENCE)
+        return patient.best(
             [
                 one
                 for one in _usual(candidates)

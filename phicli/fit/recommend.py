@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
@@ -15,7 +14,6 @@ from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import SPOILT_POINTS, Ranking
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.requirements import (
-    SHORTEST_USEFUL_CONTEXT,
     check_request,
     engine_rejection,
     filtered,
@@ -29,8 +27,6 @@ from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
 """How fast a candidate is where it was placed."""
-
-_USUAL_QUANT: Final = "Q4_K_M"
 
 
 def recommend(
@@ -65,12 +61,11 @@ def recommend(
         raise nothing_fits(machine, request, too_large, out + excluded)
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
     ranking = ranking_for(request, task, book)
-    found = _choose(assessed, machine, request, ranking, out + excluded + too_large)
-    remark = _with_less_context(found.picks[0].assessment, able, machine)
-    if remark is None:
-        return found
-    best = replace(found.picks[0], reasons=(*found.picks[0].reasons, remark))
-    return replace(found, picks=(best, *found.picks[1:]))
+    if request.context_tokens is None and _all_spoilt(assessed):
+        assessed += _with_less_context(
+            able, machine, request, task, lambda one, placed: assess(one, placed, book, task, speed_of)
+        )
+    return _choose(assessed, machine, request, ranking, out + excluded + too_large)
 
 
 def placements(candidate: Candidate, machine: Machine, request: Request, task: Task) -> tuple[Placement, ...]:
@@ -219,19 +214,33 @@ def _choose(
     return Recommendation(tuple(picks), others, tuple(out + [_slow(one, ranking) for one in slow]))
 
 
-def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Machine) -> str | None:
-    """The context with which the usual file of a model would fit, where only a poor one fits; None where none does."""
-    if quantisation_loss(best.candidate.quant) < SPOILT_POINTS or machine.memory is None or machine.gpus:
-        return None
-    own = (one for one in able if one.variant.id == best.candidate.variant.id)
-    usual = next((one for one in own if one.quant == _USUAL_QUANT), None)
-    if usual is None:
-        return None
-    settings = replace(USUAL, kv_type=best.kv_type)
-    tokens = largest_context_that_fits(usual.shape, machine.memory, settings, at_most=best.context_tokens)
-    if not SHORTEST_USEFUL_CONTEXT <= tokens < best.context_tokens:
-        return None
-    return f"better: {_USUAL_QUANT} with a context of {tokens:,} tokens, which would fit: --context {tokens}"
+def _all_spoilt(assessed: Sequence[Assessment]) -> bool:
+    return all(quantisation_loss(one.candidate.quant) >= SPOILT_POINTS for one in assessed)
+
+
+def _with_less_context(
+    able: Sequence[Candidate],
+    machine: Machine,
+    request: Request,
+    task: Task,
+    assess_at: Callable[[Candidate, Placement], Assessment],
+) -> list[Assessment]:
+    """Sound files with the longest context that fits, where with the usual one of the task only spoilt files do.
+
+    Half of that context and more is of use; a pick with less than the usual one says so.
+    """
+    found = []
+    for candidate in able:
+        if quantisation_loss(candidate.quant) >= SPOILT_POINTS or machine.memory is None:
+            continue
+        wanted = planned_context(candidate.variant, request, task)
+        kv_type = placements(candidate, machine, request, task)[-1].kv_type
+        settings = replace(USUAL, kv_type=kv_type)
+        tokens = largest_context_that_fits(candidate.shape, machine.memory, settings, at_most=wanted - 1)
+        placed = place(candidate.shape, machine, tokens, kv_type) if tokens >= wanted / 2 else None
+        if placed is not None and placed.fits:
+            found.append(assess_at(candidate, placed))
+    return found
 
 
 def _slow(one: Assessment, ranking: Ranking) -> Rejection:

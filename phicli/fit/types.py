@@ -60,6 +60,8 @@ class Candidate:
 class Speed:
     """Tokens per second with a range, and the seconds until the first token of the request's prompt.
 
+    ``context_s`` are the seconds that a prompt takes which fills the context.
+
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.
     ``published`` when the estimate rests on figures that others have published for machines of this kind.
@@ -71,6 +73,7 @@ class Speed:
     decode_at_context_tps: float
     prefill_tps: float
     ttft_s: float
+    context_s: float
     method: Method
     published: bool = False
 

@@ -31,7 +31,13 @@ USUAL: Final = frozenset({"Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0"})
 _COMFORT: Final = 2.5
 """Times the target: beyond that nobody waits."""
 
-_WAIT_POINTS: Final = 3.5
+_WAIT_POINTS: Final = 4.0
+_READ_S: Final = 60.0
+"""Seconds that a document may take to be read before it counts as waiting."""
+
+_SPLIT_POINTS: Final = 1.5
+"""For a model that is shared between a GPU and the processor: transfers, and a memory of two that is full."""
+
 _SIZE_POINTS: Final = 0.9
 _SMALL_FILE_BYTES: Final = 2e9
 _TIGHT_POINTS: Final = 6.0
@@ -42,7 +48,7 @@ _HERE_POINTS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """The worth of a candidate in points, and what it is made of: ``quality`` less the five costs.
+    """The worth of a candidate in points, and what it is made of: ``quality`` less the costs.
 
     ``quality`` is that of the model, ``loss`` what its quantizations cost. ``here`` is what counts for a file that is
     on this machine already.
@@ -53,13 +59,14 @@ class Worth:
     wait: float
     size: float
     tight: float
+    split: float
     unusual: float
     here: float
 
     @property
     def points(self) -> float:
         """The sum."""
-        return self.quality - self.loss - self.wait - self.size - self.tight - self.unusual + self.here
+        return self.quality - self.loss - self.wait - self.size - self.tight - self.split - self.unusual + self.here
 
 
 def useful_tps(assessment: Assessment, task: Task) -> float:
@@ -79,14 +86,18 @@ def worth(one: Assessment, task: Task, *, target_tps: float, step: float) -> Wor
         step: as :func:`step_of` gives it.
     """
     weights = one.candidate.shape.weights_bytes
+    waiting = _waiting(_COMFORT * target_tps / max(useful_tps(one, task), 1e-3))
+    if task.context_required:
+        waiting += _waiting(one.speed.context_s / _READ_S)
     over = max(one.memory_share - _TIGHT_SHARE, 0.0) / (1 - _TIGHT_SHARE)
     loss = quantisation_loss(one.candidate.quant) + kv_loss(one.kv_type)
     return Worth(
         quality=(one.quality + loss) * STEP_POINTS / step,
         loss=loss,
-        wait=_waiting(_COMFORT * target_tps / max(useful_tps(one, task), 1e-3)),
+        wait=waiting,
         size=_SIZE_POINTS * max(math.log2(weights / _SMALL_FILE_BYTES), 0.0),
         tight=_TIGHT_POINTS * over**2,
+        split=_SPLIT_POINTS if 0 < one.gpu_layers <= one.candidate.shape.layers else 0.0,
         unusual=0.0 if one.candidate.quant in USUAL else _UNUSUAL_POINTS,
         here=_HERE_POINTS if one.candidate.installed else 0.0,
     )

@@ -75,7 +75,7 @@ def speed_on(here: Machine) -> SpeedOf:
         weights, cache = shape.weights_bytes * active, placed.memory.kv_bytes
         tps = rate / (weights * weighs)
         deep = rate / ((weights + cache) * weighs)
-        return Speed(tps, tps * 0.8, tps * 1.2, deep, tps * 5, 100 / tps, "estimated")
+        return Speed(tps, tps * 0.8, tps * 1.2, deep, tps * 5, 100 / tps, placed.context_tokens / tps / 5, "estimated")
 
     return speed_of
 
