@@ -53,7 +53,7 @@ def _why_best(one: Assessment, ranking: Ranking, fits: str) -> str:
     if tps < target:
         return (
             f"the best balance of quality and speed for {task.purpose}{fits}; its {tps:.1f} tokens/s are below the "
-            f"{target:g} that people like for it"
+            f"target of {target:g}"
         )
     strength = one.candidate.variant.strength
     what = f" ({strength})" if strength else ""
@@ -102,9 +102,7 @@ def _remarks(one: Assessment, task: Task) -> list[str]:
         found.append(f"it reasons before it answers{longer}")
     if one.memory.repack_bytes:
         size = format_bytes(one.memory.repack_bytes)
-        found.append(
-            f"{size} of the memory is a repacked copy of weights, for speed; phi goes without where it is short"
-        )
+        found.append(f"{size} of the memory is repacked weights, for speed")
     if 0 < one.gpu_layers <= one.candidate.shape.layers:
         found.append(
             f"{one.gpu_layers} of {one.candidate.shape.layers + 1} layers run on the GPU, the rest on the processor"

@@ -86,7 +86,7 @@ class Ranking:
 
 
 def _usual(candidates: Iterable[Assessment]) -> list[Assessment]:
-    """Of each variant the usual quantizations, or all where it has none of those: an odd one is no advice."""
+    """Of each variant the usual quantizations, or all where it has none of those: nobody is advised an odd one."""
     listed = list(candidates)
     with_usual = {one.candidate.variant.id for one in listed if one.candidate.quant in USUAL}
     return [one for one in listed if one.candidate.quant in USUAL or one.candidate.variant.id not in with_usual]

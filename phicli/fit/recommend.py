@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
@@ -24,6 +25,8 @@ from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
 from phicli.fit.worth import step_of
 from phicli.hardware.types import Machine
+
+_USUAL_QUANT: Final = "Q4_K_M"
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
 """How fast a candidate is where it was placed."""
@@ -62,9 +65,8 @@ def recommend(
     assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
     ranking = ranking_for(request, task, book)
     if request.context_tokens is None and _all_spoilt(assessed):
-        assessed += _with_less_context(
-            able, machine, request, task, lambda one, placed: assess(one, placed, book, task, speed_of)
-        )
+        shorter = _with_less_context(able, machine, request, task)
+        assessed += [assess(candidate, placed, book, task, speed_of) for candidate, placed in shorter]
     return _choose(assessed, machine, request, ranking, out + excluded + too_large)
 
 
@@ -219,19 +221,15 @@ def _all_spoilt(assessed: Sequence[Assessment]) -> bool:
 
 
 def _with_less_context(
-    able: Sequence[Candidate],
-    machine: Machine,
-    request: Request,
-    task: Task,
-    assess_at: Callable[[Candidate, Placement], Assessment],
-) -> list[Assessment]:
-    """Sound files with the longest context that fits, where with the usual one of the task only spoilt files do.
+    able: Sequence[Candidate], machine: Machine, request: Request, task: Task
+) -> list[tuple[Candidate, Placement]]:
+    """The usual file of each model with the longest context that fits, where with that of the task only spoilt ones do.
 
     Half of that context and more is of use; a pick with less than the usual one says so.
     """
     found = []
     for candidate in able:
-        if quantisation_loss(candidate.quant) >= SPOILT_POINTS or machine.memory is None:
+        if candidate.quant != _USUAL_QUANT or machine.memory is None:
             continue
         wanted = planned_context(candidate.variant, request, task)
         kv_type = placements(candidate, machine, request, task)[-1].kv_type
@@ -239,7 +237,7 @@ def _with_less_context(
         tokens = largest_context_that_fits(candidate.shape, machine.memory, settings, at_most=wanted - 1)
         placed = place(candidate.shape, machine, tokens, kv_type) if tokens >= wanted / 2 else None
         if placed is not None and placed.fits:
-            found.append(assess_at(candidate, placed))
+            found.append((candidate, placed))
     return found
 
 

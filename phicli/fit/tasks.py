@@ -1,6 +1,6 @@
 """What people want a model for, and what each of these asks of it.
 
-**Floors** (tokens per second). People read about 238 words a minute (Brysbaert 2019), some 5 tokens a second at 1.3
+**Floors** (tokens per second). People read about 238 words per minute (Brysbaert 2019), about 5 tokens per second at 1.3
 tokens a word. Chat at 8 stays ahead of the reader. Code is skimmed, not read, and a function is longer than a
 remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tokens or more: at 12 that is under three
 minutes. A long document is waited for while it is read in; its answer is short: 5. These are first guesses.
@@ -36,7 +36,7 @@ class Task:
         needs: capabilities of the catalog, one of which a model must have.
         context_tokens: the usual context.
         context_required: whether a shorter one would miss the point.
-        floor_tps: tokens per second below which it is no pleasure.
+        floor_tps: tokens per second that people want; slower is worth less, without a limit below which it is refused.
         benchmark: whose scores are the scale of quality.
         source: the key in ``Catalog.references`` that the scores must come from.
         order: ids of variants, weakest first.
