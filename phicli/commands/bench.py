@@ -16,6 +16,7 @@ from phicli.commands.options import (
     LlamaServer,
     Markdown,
     Models,
+    NoMemoryCheck,
     Quiet,
     engines_of,
     limit_of_baseline,
@@ -28,6 +29,7 @@ _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
 _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
+    "no_memory_check",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
 
@@ -60,6 +62,7 @@ def bench(
     ] = None,
     *,
     settings: Any,
+    no_memory_check: NoMemoryCheck = False,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
@@ -117,5 +120,6 @@ def bench(
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,
         baseline=baseline, fail_below=limit_of_baseline(ctx, baseline, fail_below), force=force,
+        memory_check=not no_memory_check,
     )  # fmt: skip
     return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)
