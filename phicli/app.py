@@ -24,6 +24,7 @@ from phicli.errors import (
     is_disk_full,
     reason_of,
 )
+from phicli.settings.environment import drop_empty
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
 
@@ -86,6 +87,7 @@ def _root(
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (the table is in ``docs/scripting.md``)."""
+    drop_empty(os.environ)
     try:
         return _run(Terminal.current(), list(argv) or ["--help"])
     finally:

@@ -30,14 +30,14 @@ class InstalledFile:
 
 
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the cache is, by huggingface_hub's own rules: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home."""
+    """Where the cache is: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home.
+
+    These are huggingface_hub's own rules, but for variables that are empty, which it takes for the current folder.
+    """
     env = os.environ if environ is None else environ
-    folder = env.get("HF_HUB_CACHE", env.get("HUGGINGFACE_HUB_CACHE"))
-    if folder is not None:
+    if folder := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
         return _expand(folder)
-    home = env.get("HF_HOME")
-    if home is None:
-        home = str(Path(env.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface")
+    home = env.get("HF_HOME") or str(Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
     return _expand(home) / "hub"
 
 
