@@ -15,6 +15,8 @@ _APP = "phicli"
 NOWHERE: Final = Path(os.devnull).absolute() / _APP
 """Stands for a folder of ours where neither the environment nor the system names a home: nothing can be made in it."""
 
+NO_HOME_HINT: Final = "set HOME, or PHI_HOME to a folder"
+
 
 def expand(path: str) -> Path:
     """``path`` with ``~`` replaced; one of a user that does not exist stays as it is."""
@@ -76,6 +78,11 @@ def cache_dir() -> Path:
     import platformdirs
 
     return _at_home(platformdirs.user_cache_path)
+
+
+def own_folders() -> tuple[Path, ...]:
+    """All folders of ``phi``; ``PHI_HOME`` moves them."""
+    return config_dir(), data_dir(), state_dir(), cache_dir()
 
 
 def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:

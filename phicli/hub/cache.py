@@ -12,6 +12,7 @@ from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
 from phicli.hub.layout import repo_root, snapshots_of
+from phicli.paths import NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
 
 
 def _expand(text: str) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    """With ``~`` and variables replaced; below :data:`NOWHERE` where there is no home, not below a folder called ~."""
+    path = Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    return NOWHERE.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
 
 
 def _size(path: Path) -> int | None:
