@@ -15,8 +15,8 @@ from phicli.commands.options import (
     Jsonl,
     LlamaServer,
     Markdown,
+    MemoryCheck,
     Models,
-    NoMemoryCheck,
     Quiet,
     engines_of,
     limit_of_baseline,
@@ -29,7 +29,7 @@ _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
 _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
-    "no_memory_check",
+    "memory_check",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
 
@@ -62,7 +62,7 @@ def bench(
     ] = None,
     *,
     settings: Any,
-    no_memory_check: NoMemoryCheck = False,
+    memory_check: MemoryCheck = True,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
@@ -120,6 +120,6 @@ def bench(
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,
         baseline=baseline, fail_below=limit_of_baseline(ctx, baseline, fail_below), force=force,
-        memory_check=not no_memory_check,
+        memory_check=memory_check,
     )  # fmt: skip
     return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)

@@ -14,8 +14,8 @@ from phicli.commands.options import (
     Jsonl,
     LlamaServer,
     Markdown,
+    MemoryCheck,
     Models,
-    NoMemoryCheck,
     Quiet,
     engines_of,
     output_format,
@@ -51,7 +51,7 @@ def eval_(
     context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
     *,
     settings: Any,
-    no_memory_check: NoMemoryCheck = False,
+    memory_check: MemoryCheck = True,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only this many questions.")] = None,
@@ -77,7 +77,7 @@ def eval_(
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     options = EvalOptions(
         question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
-        limit, restart, seed, memory_check=not no_memory_check,
+        limit, restart, seed, memory_check=memory_check,
     )  # fmt: skip
     with measuring(quiet=quiet) as (terminal, line):
         findings = evaluate_models(models or (), options, line)
