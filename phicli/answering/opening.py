@@ -16,7 +16,7 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
 
@@ -38,6 +38,7 @@ def open_model(
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
     on_tick: OnTick | None = None,
+    on_too_large: OnTooLarge = refuse,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
 
@@ -50,6 +51,7 @@ def open_model(
         early: an engine process that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
+        on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
         PhiError: the file cannot be read, run, or fitted into memory.
@@ -59,7 +61,9 @@ def open_model(
             stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
         memory, cores = available_memory(), physical_cores()
-        plan = plan_load(located, header, options, use, memory=memory, cores=cores, tuned=tuned)
+        plan = plan_load(
+            located, header, options, use, memory=memory, cores=cores, tuned=tuned, on_too_large=on_too_large
+        )
         processes = iter([early])
 
         def start(context_tokens: int) -> Engine:

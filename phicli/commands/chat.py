@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_options
-from phicli.commands.options import Context, Json, Model, Quiet
+from phicli.commands.options import Context, Json, MemoryCheck, Model, Quiet
 
 
 def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -85,6 +85,7 @@ def chat(
     context: Context = None,
     *,
     settings: Any,
+    memory_check: MemoryCheck = True,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
@@ -101,4 +102,9 @@ def chat(
         engine=settings,
     )  # fmt: skip
     name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
-    hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))
+    hold(
+        Conversation(
+            name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
+            memory_check=memory_check,
+        )
+    )  # fmt: skip

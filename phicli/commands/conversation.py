@@ -35,6 +35,7 @@ class Conversation:
     stream: bool
     no_stdin: bool
     quiet: bool
+    memory_check: bool = True
 
 
 def hold(wanted: Conversation) -> None:
@@ -63,6 +64,7 @@ def _hold(
 ) -> None:
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
+    from phicli.fit.too_large import on_too_large
     from phicli.plan.load import Use
     from phicli.plan.tuned_here import tuned_for
 
@@ -77,7 +79,10 @@ def _hold(
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_model(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as loaded:
+        too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
+        with open_model(
+            model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
+        ) as loaded:
             opened = open_chat(loaded)
             if prompt is None:
                 _talk(opened, terminal, status, wanted)

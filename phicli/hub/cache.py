@@ -12,6 +12,7 @@ from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
 from phicli.hub.layout import repo_root, snapshots_of
+from phicli.paths import NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,14 @@ class InstalledFile:
 
 
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the cache is, by huggingface_hub's own rules: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home."""
+    """Where the cache is: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home.
+
+    These are huggingface_hub's own rules, but for variables that are empty, which it takes for the current folder.
+    """
     env = os.environ if environ is None else environ
-    folder = env.get("HF_HUB_CACHE", env.get("HUGGINGFACE_HUB_CACHE"))
-    if folder is not None:
+    if folder := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
         return _expand(folder)
-    home = env.get("HF_HOME")
-    if home is None:
-        home = str(Path(env.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface")
+    home = env.get("HF_HOME") or str(Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
     return _expand(home) / "hub"
 
 
@@ -75,7 +76,9 @@ def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
 
 
 def _expand(text: str) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    """With ``~`` and variables replaced; below :data:`NOWHERE` where there is no home, not below a folder called ~."""
+    path = Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    return NOWHERE.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
 
 
 def _size(path: Path) -> int | None:

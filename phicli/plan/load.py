@@ -14,6 +14,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.loading import fit_load, fitting
 from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
@@ -22,6 +23,8 @@ from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
+
+__all__ = ["LoadPlan", "OnTooLarge", "Use", "plan_load", "refuse"]
 
 _Number = TypeVar("_Number", int, float)
 
@@ -97,6 +100,7 @@ def plan_load(
     memory: Memory | None,
     cores: int,
     tuned: Tuned | None = None,
+    on_too_large: OnTooLarge = refuse,
 ) -> LoadPlan:
     """Decide how ``model`` is loaded.
 
@@ -108,6 +112,7 @@ def plan_load(
         memory: what the machine has; None if it is unknown, then nothing is refused.
         cores: physical cores that may be used.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
+        on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
         UsageError: the context is larger than the model was trained for.
@@ -118,7 +123,7 @@ def plan_load(
     repack = use is Use.CONVERSATION or (variant is not None and variant.reasoning)  # long answers
     choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
     wish = wish_context(header, options.context_tokens)
-    fitted = fit_load(shape, memory, choices, wish, model=model.name)
+    fitted = fit_load(shape, memory, choices, wish, model=model.name, on_too_large=on_too_large)
     return LoadPlan(
         model=model,
         format=choose_format(header, variant),

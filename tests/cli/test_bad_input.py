@@ -114,6 +114,10 @@ def test_memory_is_checked_before_loading(phi: Phi, tmp_path: Path) -> None:
     assert run.json["data"]["kv_bytes"] > run.json["data"]["usable_bytes"]
     assert "--context" in run.json["error"]["hint"]
     assert phi("chat", str(huge), "What is the capital of France?").out == "The capital of France is Paris.\n"
+    unchecked = phi("chat", str(huge), "What is the capital of France?", "--context", str(2**30), "--no-memory-check")
+    assert (unchecked.code, unchecked.out) == (0, "The capital of France is Paris.\n")
+    assert unchecked.err.startswith("note: ")
+    assert "because of --no-memory-check" in unchecked.err
 
 
 def test_a_very_long_text_is_read(phi: Phi) -> None:
