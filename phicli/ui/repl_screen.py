@@ -14,6 +14,7 @@ from phicli.ui.answer import AnswerPrinter
 from phicli.ui.envelope import print_error
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.wrapping import columns_of, wrapped
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -56,8 +57,10 @@ class TerminalScreen:
         AnswerPrinter(self._terminal, self._status, quiet=self._quiet).show(events)
 
     def tell(self, text: str) -> None:
-        """Show a line that is not the model's."""
-        self._terminal.whisper(text + "\n")
+        """Show lines that are not the model's, wrapped at words."""
+        width = columns_of(self._terminal.stderr)
+        lines = [line if width is None else wrapped(line, width) for line in text.splitlines()]
+        self._terminal.whisper("\n".join(lines) + "\n")
 
     def fail(self, error: PhiError) -> None:
         """Show an error."""
