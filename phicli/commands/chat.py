@@ -101,6 +101,12 @@ def chat(
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
     quiet: Quiet = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the settings that the engine is started with.")
+    ] = False,
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     from phicli.commands.configured import value_set
@@ -113,4 +119,9 @@ def chat(
         engine=settings,
     )  # fmt: skip
     name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
-    hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))
+    hold(
+        Conversation(
+            name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet, stats=stats,
+            verbose=verbose,
+        )
+    )  # fmt: skip

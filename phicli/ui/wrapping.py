@@ -10,14 +10,15 @@ from typing import Final, TextIO
 from phicli.chat_format.code_blocks import CodeBlocks
 
 COMMANDS: Final = (
-    "autotune", "bench", "cache", "chat", "config", "eval", "list", "pull", "recommend", "rm", "run", "runs", "show",
+    "autotune", "bench", "cache", "chat", "config", "eval", "info", "list", "ls", "pull", "recommend", "rm", "run",
+    "runs", "show",
 )  # fmt: skip
 """What stands behind ``phi`` in a command; elsewhere ``phi`` is a word like any other."""
 
 _PIECE: Final = r"(?:'[^']*'|\"[^\"]*\"|(?!; |, | \(|\)|'|\").|['\"])"
 _COMMAND: Final = rf"(?:[A-Z_]+=\S+ )?(?:phi (?:{'|'.join(COMMANDS)})|(?:pip|pipx|hf|unset|ollama) [a-zA-Z])\b{_PIECE}*"
-_PATH: Final = r"(?:~?/|\.\.?/|[A-Za-z]:\\)\S*(?:(?: [^\s;]+){0,3} [^\s;]*(?:[/\\][^\s;]*|\.gguf\b))*"
-_UNIT: Final = re.compile(rf"(\s*)(?:(?<![\w-])({_COMMAND})|(?<![\w/])({_PATH})|(\S+?(?=[\s\"'(]|$)|\S))")
+_PATH: Final = r"(?:~?/|\.\.?/|[A-Za-z]:\\)\S*(?:(?: [^\s;]+){0,3} [^\s;]*(?:[/\\][^\s;]*|\.gguf\b))*(?<![,;:.)'\"])"
+_UNIT: Final = re.compile(rf"(\s*)(?:(?<![\w-])({_COMMAND})|(?<![\w/])({_PATH})|([(\"']|\S+?(?=[\s\"'(]|$)))")
 _INDENT: Final = 2
 _HOLD: Final = 24
 """Columns at the right edge in which a word waits for its end, so that it can begin in the next line."""
@@ -52,15 +53,15 @@ def wrapped(text: str, width: int, *, first: int = 0, indent: int = _INDENT) -> 
         indent: columns in front of the other lines.
     """
     lines, column, alone = [""], first, False
-    for gap, unit, is_span in _units(text):
+    for gap, unit, is_long in _units(text, width - indent):
         taken = cells(unit)
         if alone and unit in (";", ","):  # the end of the line stands for it
             continue
-        if not alone and (column + len(gap) + taken <= width or not (gap and lines[-1].strip())):
+        if not (alone or is_long) and (column + len(gap) + taken <= width or not lines[-1].strip()):
             lines[-1] += gap + unit
             column += len(gap) + taken
             continue
-        alone = is_span and indent + taken > width
+        alone = is_long
         lines.append(unit if alone else " " * indent + unit)
         column = taken + (0 if alone else indent)
     return "\n".join(lines)
@@ -75,11 +76,23 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
-def _units(text: str) -> Iterator[tuple[str, str, bool]]:
-    """White space, what follows it, and whether that must stay whole."""
+def _units(text: str, most: int) -> Iterator[tuple[str, str, bool]]:
+    """White space, what follows it without a place to break, and whether that is a path or command above ``most``."""
+    gap = unit = ""
     for match in _UNIT.finditer(text):
-        command, path, word = match.group(2, 3, 4)
-        yield match[1], command or path or word, word is None
+        whole, word = match[2] or match[3], match[4]
+        is_long = whole is not None and cells(whole) > most
+        if match[1] or is_long:
+            if unit:
+                yield gap, unit, False
+            gap, unit = match[1], ""
+        if is_long:
+            yield gap, whole, True
+            gap = ""
+        else:
+            unit += whole or word
+    if unit:
+        yield gap, unit, False
 
 
 class StreamWrap:

@@ -33,7 +33,8 @@ def description_data(
     """The fields of ``show --json``: ``model`` (an id of the catalog, or null) and all about it.
 
     ``file`` is there for a file that was named by its path or by a name that the catalog does not have.
-    ``on_this_machine`` and ``chat_sampling`` are null for what cannot run here. ``tuned`` has the settings that tuning found for its files.
+    ``on_this_machine`` and ``chat_sampling`` (how ``phi chat`` samples) are null for what cannot run here. ``tuned``
+    has the settings that tuning found for its files.
     """
     on_this_machine = None if here is None else here_data(here)
     if isinstance(shown, FileDescription):
