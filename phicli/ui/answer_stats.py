@@ -52,7 +52,7 @@ def _start(plan: LoadPlan) -> Iterator[tuple[str, str]]:
     yield "engine", build_of()
     yield "model", str(plan.settings.model_path)
     settings = {name: value for name, value in plan.settings.to_data().items() if name not in _NOT_SETTINGS}
-    yield "settings", ", ".join(f"{name} {_word(value)}" for name, value in settings.items())
+    yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
     yield "longest context", f"{plan.context.limit_tokens} tokens"
     yield "prompt format", plan.format.name
     yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
