@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from phicli.answering.engines import OneEngine
@@ -11,7 +11,7 @@ from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.engine.process import EngineProcess
 from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
-from phicli.engine.types import Engine
+from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
@@ -23,10 +23,14 @@ from phicli.plan.tuned import Tuned
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A model that answers one conversation at a time, and the plan it was opened by."""
+    """A model that answers one conversation at a time, and the plan it was opened by.
+
+    ``engines`` are the engines that were started for it so far; the last one is the one that runs.
+    """
 
     model: LocalModel
     plan: LoadPlan
+    engines: Sequence[LocalEngine]
 
 
 @contextlib.contextmanager
@@ -64,14 +68,15 @@ def open_model(
         plan = plan_load(
             located, header, options, use, memory=memory, cores=cores, tuned=tuned, on_too_large=on_too_large
         )
-        processes = iter([early])
+        processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
             settings = plan.settings_for(context_tokens)
-            return start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick)
+            engines.append(start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick))
+            return engines[-1]
 
         engine = OneEngine(start, plan.context.first_tokens)
         model = LocalModel(model_file(plan, header), engine, plan.context)
         stack.callback(model.close)
         engine.load()
-        yield OpenModel(model, plan)
+        yield OpenModel(model, plan, engines)

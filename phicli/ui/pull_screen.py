@@ -109,7 +109,10 @@ class PullScreen:
         if self._progress is not None:
             from rich.text import Text
 
-            self._progress.console.print(Text(one_line(text)), soft_wrap=True)
+            from phicli.ui.wrapping import wrapped
+
+            console = self._progress.console
+            console.print(Text(wrapped(one_line(text), console.width)), soft_wrap=True)
         else:
             self._status.clear()
             self._terminal.say(text)
