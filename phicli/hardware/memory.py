@@ -103,7 +103,7 @@ def _meminfo(text: str) -> Memory | None:
 
 
 def _with_arc(memory: Memory, arc: Mapping[str, int]) -> Memory:
-    """With what the cache of ZFS gives back: it is no page cache, so that MemAvailable takes it for used."""
+    """With what the cache of ZFS gives back: it is not page cache, so MemAvailable takes it for used."""
     evictable = min(sum(arc.get(key, 0) for key in _ARC_EVICTABLE), arc.get("size", 0) - arc.get("c_min", 0))
     if evictable <= 0:
         return memory
