@@ -14,8 +14,7 @@ def offline_error(what: str) -> NetworkError:
     """The error for ``what`` (``phi-4 is not on this machine``) where offline mode forbids the download."""
     name = offline_variable()
     mode = f"phi is in offline mode{f' ({name})' if name else ''}"
-    allow = f"; to download, unset {name}" if name else ""
-    return NetworkError(f"{what}, and {mode}" if what else mode, f"{without_network()}{allow}")
+    return NetworkError(f"{what}, and {mode}" if what else mode, without_network())
 
 
 def how_to_get(name: str, it: str = "it") -> str:
@@ -32,7 +31,9 @@ def without_network() -> str:
     here += [one.model.name for one in found.in_place if one.is_there]
     names = list(dict.fromkeys([*here, "tiny-phi"]))
     more = f" and {len(names) - _MOST_NAMES} more (phi list --installed)" if len(names) > _MOST_NAMES else ""
+    variable = offline_variable()
+    allow = f"; to download, unset {variable}" if variable else ""
     return (
         f"on this machine: {', '.join(names[:_MOST_NAMES])}{more}; to bring a model from another machine: "
-        "phi cache export MODEL FILE.tar there, phi cache import FILE.tar here"
+        f"phi cache export MODEL FILE.tar there, phi cache import FILE.tar here{allow}"
     )

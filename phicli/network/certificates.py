@@ -64,8 +64,7 @@ def untrusted_hint() -> str:
     if found is None:
         return f"if your network has a certificate authority of its own: export {CERTIFICATE_FILE}=FILE.pem"
     name, value = found
-    without = f"add it, or unset {name}; phi reads {', '.join(_VARIABLES)} in this order"
-    return f"the authority that signed it is not in {name}={value}: {without}"
+    return f"add the authority that signed it to {name}={value}; phi uses the first of {', '.join(_VARIABLES)}"
 
 
 def _check_file(name: str, value: str) -> None:
@@ -84,12 +83,10 @@ def _check_file(name: str, value: str) -> None:
 
 
 def _check_folders(name: str, value: str) -> None:
-    problem = "is not a folder"
-    for folder in filter(None, value.split(os.pathsep)):
-        try:
-            if any(_HASHED.fullmatch(path.name) for path in Path(folder).iterdir()):
-                return
-            problem = "has no certificates with hashed names"
-        except OSError:
-            continue
-    raise NetworkError(f"{name}={value} {problem}", f"make the names: openssl rehash FOLDER; or: unset {name}")
+    folders = [Path(folder) for folder in value.split(os.pathsep) if Path(folder).is_dir()]
+    if not folders:
+        raise NetworkError(f"{name}={value} is not a folder", f"name a folder with certificates; or: unset {name}")
+    names = (path.name for folder in folders for path in folder.iterdir())
+    if not any(map(_HASHED.fullmatch, names)):
+        hint = f"make the names: openssl rehash {folders[0]}; or: unset {name}"
+        raise NetworkError(f"{name}={value} contains no certificates with hashed names", hint)

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""What a test has to empty before it sets one of them: the machine may trust others."""
 _DAYS = ("-days", "2")
 _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
 
