@@ -19,7 +19,7 @@ def fetcher(observer: Observer) -> FetchAgain:
     def ask(model: CachedModel) -> Callable[[], None]:
         request = pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0])
         if request.offline:
-            raise offline_error(f"{model.name} is to be downloaded again")
+            raise offline_error("")
         plan = prepare(request, observer)
 
         def download() -> None:
