@@ -11,7 +11,7 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
-from phicli.hub.layout import repo_root, snapshots_of
+from phicli.hub.layout import commit_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
 
 
@@ -42,8 +42,12 @@ def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
     return _expand(home) / "hub"
 
 
-def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
+def installed_in(
+    source: GgufSource, *, folder: Path | None = None, revision: str | None = None
+) -> tuple[InstalledFile, ...]:
     """The models of one repository that are on disk: those the source lists, in its order, then others by name.
+
+    ``revision`` (a branch, tag or commit that the cache remembers) leaves only those that belong to it.
 
     A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors
     for pictures (``mmproj``) do not count.
@@ -52,7 +56,11 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
         return ()
     found: dict[str, InstalledFile] = {}
     listed = {file.filename: file.quant for file in source.files}
-    for snapshot in snapshots_of(repo_root(folder or cache_folder(), source.repo)):
+    root = repo_root(folder or cache_folder(), source.repo)
+    commit = (commit_of(root, revision) or revision) if revision else None
+    for snapshot in snapshots_of(root):
+        if commit not in (None, snapshot.name):
+            continue
         for name in _model_names(snapshot):
             if name in found:
                 continue

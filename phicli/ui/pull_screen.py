@@ -138,12 +138,12 @@ class PullScreen:
 def result_lines(result: PullResult) -> str:
     """What came of it, for people."""
     size = format_bytes(result.size_bytes)
+    sure = f"sha256 {result.sha256} verified" if result.verified else "no published hash is known"
     if result.was_there:
-        sure = f"sha256 {result.sha256} verified" if result.verified else "no published hash is known"
         return f"{result.name} is already downloaded: {size}, {sure}"
     took = f"{format_bytes(result.downloaded_bytes)} in {result.elapsed_s:.1f} s"
     resumed = f", {format_bytes(result.resumed_from_bytes)} were downloaded before" if result.resumed_from_bytes else ""
-    return f"{result.name} is ready: {took}{resumed}; sha256 {result.sha256} verified"
+    return f"{result.name} is ready: {took}{resumed}; {sure}"
 
 
 def result_data(result: PullResult) -> dict[str, Any]:

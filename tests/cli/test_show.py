@@ -102,7 +102,7 @@ def test_a_path(phi: Phi) -> None:
         ("{files}/none.gguf", 3, "none.gguf", ""),
         ("{files}/text.gguf", 8, "text file", ""),
         ("{files}", 2, "is a folder", "text.gguf"),
-        ("", 2, "empty", "phi chat tiny-phi"),
+        ("", 2, "empty", "phi show tiny-phi"),
     ],
 )
 def test_mistakes(phi: Phi, tmp_path: Path, name: str, code: int, message: str, hint: str) -> None:
