@@ -14,7 +14,11 @@ from typing import Any, ClassVar, Final
 THIS_COMMAND: Final = "phi <command>"
 """In a hint, the command that was typed: a layer below does not know which command it works for."""
 
+TYPED_COMMAND: Final = "phi <typed command>"
+"""In a hint, the same where the command need not run the model but has to take its name: ``phi show``, ``phi pull``."""
+
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
+_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull")
 _NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -24,7 +28,7 @@ class PhiError(Exception):
     Args:
         message: one sentence, no trailing newline.
         hint: what to do next, ideally a command; empty when there is nothing to propose. It can name the command that
-            was typed as :data:`THIS_COMMAND`.
+            was typed as :data:`THIS_COMMAND` or :data:`TYPED_COMMAND`.
         data: what there is to show beside the error in ``--json`` output (a partial answer, the sums).
     """
 
@@ -38,8 +42,9 @@ class PhiError(Exception):
         self.data = data
 
     def hint_for(self, command: str) -> str:
-        """The hint as ``command`` shows it; a command that does not run models proposes ``phi chat``."""
-        return self.hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
+        """The hint as ``command`` shows it; a command that cannot stand in it proposes ``phi chat``."""
+        hint = self.hint.replace(TYPED_COMMAND, f"phi {command if command in _TAKE_MODELS else 'chat'}")
+        return hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
 
 
 class UsageError(PhiError):

@@ -64,6 +64,10 @@ Engine = Annotated[
 LlamaServer = Annotated[
     Path | None, typer.Option("--llama-server", help=f"Path to the {LLAMA_SERVER} program [default: the one on PATH].")
 ]
+MemoryCheck = Annotated[
+    bool,
+    typer.Option("--memory-check/--no-memory-check", help="Refuse a model that does not seem to fit into memory."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]

@@ -38,6 +38,7 @@ def request(prompt: Sequence[int], token_id: int, *, likeliest: int) -> dict[str
         "n_predict": 1,
         "temperature": 0,
         "samplers": [],
+        "mirostat": 0,
         "logit_bias": [[token_id, _FORCE]],
         "n_probs": likeliest,
         "post_sampling_probs": False,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 
 GET_AGAIN: Final = f"download the file again. `{THIS_COMMAND} tiny-phi` shows whether the installation itself works"
 
@@ -137,7 +137,7 @@ def _directory(path: Path) -> UsageError:
     listed = ", ".join(files[:_LISTED])
     return UsageError(
         f"{path} is a folder",
-        f"choose one of its files: {listed}{more}. For example: {THIS_COMMAND} {path / files[0]}",
+        f"choose one of its files: {listed}{more}. For example: {TYPED_COMMAND} {path / files[0]}",
     )
 
 

@@ -84,7 +84,7 @@ def probe(
 def _memory(root: Path, platform: str, run: Commands) -> tuple[Memory | None, str]:
     memory = available_memory(root)
     if memory is None and platform == "darwin":
-        memory = apple.memory(run)
+        memory = apple.memory(run, guess=True)
     if memory is not None:
         return memory, memory.source
     if platform != "linux":

@@ -12,13 +12,15 @@ class RemoteFile:
     """One file of a repository.
 
     ``size_bytes`` and ``sha256`` (64 hexadecimal digits) are the hub's own; a small file kept in Git has no hash.
-    ``etag`` is the name of its blob in the cache: the hash of a large file, Git's object id of a small one.
+    ``etag`` is the name of its blob in the cache: the hash of a large file, Git's object id of a small one. Without
+    ``can_verify`` it is neither, but whatever a mirror calls the content.
     """
 
     name: str
     size_bytes: int
     etag: str
     sha256: str | None = None
+    can_verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)

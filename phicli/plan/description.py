@@ -26,6 +26,7 @@ from phicli.plan.locate import locate
 from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
 from phicli.plan.recommendation import OnThisMachine, quants_here, recommended_quant
+from phicli.plan.sampling import ChatSampling, sampling_of_variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class VariantDescription:
         """
         recommended = tuple(file for file in self.published if file.quant == self.recommended)
         return best_file(self.variant, recommended) or best_file(self.variant, self.published)
+
+    @property
+    def sampling(self) -> ChatSampling:
+        """How ``phi chat`` samples its answers."""
+        return sampling_of_variant(self.variant)
 
     @property
     def takes(self) -> str | None:

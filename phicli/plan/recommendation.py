@@ -20,6 +20,7 @@ from phicli.hardware.types import Machine
 
 __all__ = [
     "Machine", "OnThisMachine", "QuantHere", "Report", "make_report", "quants_here", "recommended_quant", "sums_of",
+    "usable_sum",
 ]  # fmt: skip
 
 
@@ -138,6 +139,17 @@ def quants_here(
 def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> tuple[Sum, ...]:
     """How the numbers of ``one`` came about."""
     return (_memory_sum(one, report), _speed_sum(one, report.task), _quality_sum(one, report.task, book or catalog()))
+
+
+def usable_sum(report: Report) -> Sum | None:
+    """How the memory that is planned with came about; None where the machine does not tell its memory."""
+    memory = report.machine.memory
+    if memory is None or report.usable_bytes is None:
+        return None
+    reserved = memory.available_bytes - report.usable_bytes
+    source = report.machine.sources.get("memory", memory.source)
+    text = f"{memory.available_bytes:,} available ({source}) - {reserved:,} reserved for the system"
+    return Sum("usable", f"{text} = {report.usable_bytes:,} bytes; file cache that the system gives back is available")
 
 
 def _memory_sum(one: Assessment, report: Report) -> Sum:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.fit.types import Assessment, Pick, Rejection
-from phicli.plan.recommendation import Machine, Report, sums_of
+from phicli.plan.recommendation import Machine, Report, sums_of, usable_sum
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
@@ -100,6 +100,8 @@ def _plain(report: Report, separator: str, *, everything: bool, explain: bool) -
     lines = machine_lines(report.machine, report.usable_bytes, separator)
     for label, line in zip(("machine", ""), lines, strict=True):
         yield f"{label:{_LABEL}} {line}"
+    if explain and (usable := usable_sum(report)):
+        yield f"{usable.label:{_LABEL}} {usable.text}"
     for note in report.notes:
         yield f"{'note':{_LABEL}} {note}"
     for pick in report.found.picks:
@@ -181,6 +183,8 @@ def _screen(
 ) -> Iterator[RenderableType]:
     for line in machine_lines(report.machine, report.usable_bytes, separator):
         yield safe_text(line, "dim")
+    if explain and (usable := usable_sum(report)):
+        yield safe_text(f"{usable.label}: {usable.text}", "dim")
     for note in report.notes:
         yield safe_text(f"Note: {note}", "yellow")
     for pick in report.found.picks:

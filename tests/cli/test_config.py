@@ -276,7 +276,7 @@ def edited(environment: dict[str, str], *arguments: str, editor: str, **more: st
                 break
             seen += chunk
     os.close(ours)
-    return process.returncode, seen.decode().replace("\r\n", "\n")
+    return process.returncode, seen.decode().replace("\r\n", "\n").replace("\n  ", " ")  # as before it was wrapped
 
 
 def editor_that_writes(text: str) -> str:

@@ -156,7 +156,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
 
 def test_the_data_has_the_fields_of_the_contract_and_is_json() -> None:
     data = json.loads(json.dumps(report_data(report(), everything=True, explain=True)))
-    assert set(data) == {"hardware", "request", "notes", "picks", "rejected", "others"}
+    assert set(data) == {"hardware", "usable_bytes", "request", "notes", "picks", "rejected", "others"}
     (best, smarter) = data["picks"]
     assert (best["role"], smarter["role"]) == ("best", "smarter")
     contract = {"role", "model", "quant", "context_tokens", "kv_type", "memory", "speed", "reasons", "command"}

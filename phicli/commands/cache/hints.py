@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, PhiError, UsageError
 
 _LISTED: Final = 6
 _ENDINGS: Final = (".gguf", ".tar")
@@ -30,7 +30,7 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if THIS_COMMAND in error.hint or not _exists(path):
+        if _names_a_command(error) or not _exists(path):
             error.hint = _import_hint(path)
         raise
 
@@ -41,9 +41,13 @@ def export_hints() -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if THIS_COMMAND in error.hint:
+        if _names_a_command(error):
             error.hint = "see the models on this machine: phi cache list; then: phi cache export MODEL FILE.tar"
         raise
+
+
+def _names_a_command(error: PhiError) -> bool:
+    return THIS_COMMAND in error.hint or TYPED_COMMAND in error.hint
 
 
 def _check_length(path: Path) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import urljoin, urlsplit
 
 from phicli.engine.endpoint.address import KEY, Address
 from phicli.errors import NetworkError
+from phicli.network.proxies import proxy_for
+from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
 
 _LONGEST: Final = 300
 _LONGEST_WAIT: Final = 40
@@ -40,6 +42,9 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
     """
     said = said_in(address, body)
     what = f"{address.shown} answered with status {status}{_phrase(status)}{f': {said}' if said else ''}"
+    proxy = None if address.is_loopback else proxy_for(address.shown)
+    if status == 407 and proxy is not None:
+        return _of_trouble(address, proxy_refuses("407 Proxy Authentication Required", proxy))
     if status in (401, 403):
         return EndpointError("key", what, _key_hint(address))
     if status == 404:
@@ -87,30 +92,25 @@ def ends_in_v1(address: Address) -> str:
 
 def of_exception(address: Address, error: Exception, silence_s: float) -> EndpointError:
     """The error for what the HTTP library raised."""
-    import ssl
-
     import httpx2
 
-    reason = clean(address, _reason(error))
-    if isinstance(error, httpx2.ConnectTimeout):
-        return EndpointError("unreachable", f"{address.shown} cannot be reached: no answer in time", _REACH)
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
+        return _of_trouble(address, trouble_of(error, address.shown, proxies=not address.is_loopback))
     if isinstance(error, httpx2.TimeoutException):
         return silent(address, silence_s)
-    if any(isinstance(one, ssl.SSLError) for one in _chain(error)):
-        hint = "check the address (http or https?); to use your own certificate authority, set SSL_CERT_FILE"
-        return EndpointError("tls", f"{address.shown} cannot be reached securely: {reason}", hint)
-    if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
-        return EndpointError("unreachable", f"{address.shown} cannot be reached: {reason}", _REACH)
-    if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in reason and "closed" not in reason:
-        return EndpointError("garbage", f"{address.shown} does not speak HTTP: {reason}", _REACH)
+    why = clean(address, reason(error, address.host))
+    if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in why and "closed" not in why:
+        return EndpointError("garbage", f"{address.shown} does not speak HTTP: {why}", _REACH)
     hint = "see the endpoint's own log" + ("" if address.encrypted else "; it may require https")
-    return EndpointError("cut", f"{address.shown} closed the connection: {reason}", hint)
+    return EndpointError("cut", f"{address.shown} closed the connection: {why}", hint)
 
 
-_REACH: Final = (
-    "check that the endpoint is running and that its address is right (http or https?); "
-    "also check HTTPS_PROXY and HTTP_PROXY"
-)
+def _of_trouble(address: Address, trouble: Trouble) -> EndpointError:
+    kind = "tls" if trouble.kind == "tls" else "unreachable"
+    return EndpointError(kind, clean(address, trouble.message), trouble.hint or _REACH)
+
+
+_REACH: Final = "check that the endpoint is running and that its address is right (http or https?)"
 
 
 def silent(address: Address, silence_s: float) -> EndpointError:
@@ -176,16 +176,3 @@ def _phrase(status: int) -> str:
         return f" ({HTTPStatus(status).phrase})"
     except ValueError:
         return ""
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _reason(error: Exception) -> str:
-    """What the innermost library says: that names the cause."""
-    return next((str(one) for one in _chain(error) if str(one)), type(error).__name__)

@@ -20,6 +20,7 @@ from phicli.hub.hashing import sha256_of
 from phicli.hub.in_place.registry import RegisteredModel
 from phicli.hub.layout import content_of, repo_root, snapshot_folder
 from phicli.hub.types import Progress
+from phicli.network.offline import offline_variable
 
 Status = Literal["ok", "bad", "missing", "unknown", "fixed"]
 FetchAgain = Callable[[CachedModel], Callable[[], None]]
@@ -101,6 +102,10 @@ def require_sound(verdicts: tuple[FileVerdict, ...], data: dict[str, object]) ->
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
     again = "fix that first, then download it again" if first.not_fixed else "download it again"
     hint = f"{again}: phi cache verify {first.name} --fix"
+    if first.fixable and offline_variable() is not None:
+        hint = (
+            f"get it from another machine: phi cache export {first.name} FILE.tar there, phi cache import FILE.tar here"
+        )
     if not first.fixable:
         hint = "it was not downloaded by phi: get the file again from its source, or unregister it: "
         hint += f"phi rm {first.name}"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
 from phicli.hub.disk.verification import FileVerdict
+from phicli.hub.offline import how_to_get
 from phicli.hub.types import Progress
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen
@@ -104,7 +105,7 @@ def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
     if rows:
         print_rows(terminal, _VERIFY, rows)
     else:
-        terminal.say("nothing to verify; to download a model: phi pull phi-4-mini")
+        terminal.say(f"nothing to verify; {how_to_get('phi-4-mini', 'a model')}")
     if any(one.status == "unknown" for one in verdicts):
         terminal.say("recorded: no published hash is known; the next check compares with this one")
 

@@ -11,6 +11,7 @@ from phicli.plan.recommendation import OnThisMachine
 from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.on_this_machine import here_section
+from phicli.ui.models.sampling import sampling_text
 from phicli.ui.sections import Section
 from phicli.units import format_bytes, format_count, format_day, format_tokens
 
@@ -63,6 +64,7 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
     if shown.parameters is not None:
         yield "parameters", f"{format_count(shown.parameters)} ({shown.parameters:,})"
     yield "chat template", "yes" if shown.has_chat_template else "no"
+    yield "sampling", sampling_text(shown.sampling)
     if shown.context_tokens is not None:
         yield "context", _context(shown.context_tokens, shown.original_context_tokens)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from phicli.hub.offline import how_to_get
 from phicli.plan.overview import ModelRow, Overview, best_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
@@ -38,9 +39,8 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
             plain=lambda: aligned([PIPE_COLUMNS, *map(_pipe_row, found.rows)], right=(1, 2, 3, 5)),
         )
     if only_installed and not found.rows:
-        terminal.say(
-            "no models are installed; download one: phi pull phi-4-mini; or use the built-in one: phi chat tiny-phi"
-        )
+        get = how_to_get("phi-4-mini", "one")
+        terminal.say(f"no models are installed; {get}; or use the built-in one: phi chat tiny-phi")
     elif found.hidden:
         family = f" --family {found.family}" if found.family else ""
         terminal.say(f"{found.hidden} more models cannot run on this machine; see them: phi list --all{family}")
