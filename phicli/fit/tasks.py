@@ -6,13 +6,16 @@ remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tok
 minutes. A long document is waited for while it is read in; its answer is short: 5. These are first guesses.
 
 **Contexts** are what the task usually needs: 4096 for talk; 8192 where files are pasted or thoughts are written down;
-32,768 for long documents, which is the point of that task, so it is required there and never shortened in silence.
+32,768 for long documents, which is the point of that task, so it is required there and never shortened in silence
+(:mod:`phicli.fit.contexts`).
 
 **Ladders.** Published scores are comparable when benchmark and source are the same, and no benchmark covers the whole
 family. So each task names one benchmark of one source (``benchmark``, ``source``) as its scale, and an order of the
 family, weakest first, after the selection guide. A variant with a score on the scale has that score; one without
 stands between its neighbors in the order that have one (:mod:`phicli.fit.quality`). Tests hold the order to the
-scores.
+scores. ``also`` names further benchmarks that count as the same scale: the GPQA of the card of Phi-4 is its Diamond
+part (simple-evals asks nothing else), which the reasoning models report by that name. MATH-500 is a part of MATH that
+is easier, and HumanEval+ is stricter than HumanEval: they are not the same scale.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ class Task:
         floor_tps: tokens per second that people want; slower is worth less, without a limit below which it is refused.
         benchmark: whose scores are the scale of quality.
         source: the key in ``Catalog.references`` that the scores must come from.
+        also: benchmark and source of further scores on the same scale, the first that a variant has counts.
+        strengths: words of a variant's strength that belong to the task.
         order: ids of variants, weakest first.
         thinking_is_wanted: whether the thoughts of a reasoning model are what is asked for; else they are waiting.
     """
@@ -51,6 +56,8 @@ class Task:
     benchmark: str
     order: tuple[str, ...]
     source: str = "azureml"
+    also: tuple[tuple[str, str], ...] = ()
+    strengths: tuple[str, ...] = ()
     context_required: bool = False
     thinking_is_wanted: bool = False
 
@@ -120,20 +127,29 @@ _LONG: Final = (
     "phi-3-mini-128k", "phi-3-medium-128k", "phi-3.5-mini", "phi-4-mini", "phi-3.5-moe",
 )  # fmt: skip
 
+_EVERYDAY: Final = ("general", "knowledge")
+_DIAMOND: Final = (("GPQA Diamond", "card-reasoning"), ("GPQA Diamond", "whatmodel"))
+
 _ALL: Final = (
-    Task("chat", "everyday questions and conversation", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
+    Task("chat", "everyday questions and conversation", ("chat",), 4096, 8.0, "MMLU", _GENERAL, strengths=_EVERYDAY),
     # The catalog's tag "code" marks a strength; every chat model writes code, and base models only continue it.
-    Task("code", "programming", ("chat",), 8192, 10.0, "HumanEval", _CODE),
-    Task("math", "mathematics", ("math",), 8192, 12.0, "MATH", _MATH, thinking_is_wanted=True),
+    Task("code", "programming", ("chat",), 8192, 10.0, "HumanEval", _CODE, strengths=("code",)),
     Task(
-        "reasoning", "problems with many steps", ("reasoning", "math"), 8192, 12.0, "GPQA", _REASONING,
+        "math", "mathematics", ("math",), 8192, 12.0, "MATH", _MATH, strengths=("math", "reasoning"),
         thinking_is_wanted=True,
     ),
-    Task("multilingual", "languages other than English", ("multilingual",), 4096, 8.0, "MGSM", _MULTILINGUAL),
-    Task("tools", "tool calls", ("tools",), 4096, 8.0, "MMLU", _GENERAL),
+    Task(
+        "reasoning", "problems with many steps", ("reasoning", "math"), 8192, 12.0, "GPQA", _REASONING, also=_DIAMOND,
+        strengths=("reasoning",), thinking_is_wanted=True,
+    ),
+    Task(
+        "multilingual", "languages other than English", ("multilingual",), 4096, 8.0, "MGSM", _MULTILINGUAL,
+        strengths=("multilingual",),
+    ),
+    Task("tools", "tool calls", ("tools",), 4096, 8.0, "MMLU", _GENERAL, strengths=("tool calls",)),
     Task("long-context", "long documents", ("chat",), 32_768, 5.0, "RULER", _LONG, context_required=True),
     Task("vision", "pictures", ("vision",), 4096, 8.0, "MMMU", (), source="card-reasoning-vision"),
-    Task("any", "general use", ("chat",), 4096, 8.0, "MMLU", _GENERAL),
+    Task("any", "general use", ("chat",), 4096, 8.0, "MMLU", _GENERAL, strengths=_EVERYDAY),
 )  # fmt: skip
 
 TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in _ALL})

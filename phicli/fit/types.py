@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal
 
 from phicli.catalog.display_name import with_quant
@@ -21,7 +22,7 @@ class Request:
     """What a person wants.
 
     ``context_tokens`` None takes what is usual for the task. ``prompt_tokens`` is the prompt for which the time to the
-    first token is told. ``min_tps`` None takes the floor of the task. ``max_size_bytes`` limits the file.
+    first token is told. ``min_tps`` excludes what is slower. ``max_size_bytes`` limits the file.
     ``license`` is compared without case. ``kv_type`` None means f16, and q8_0 where that does not fit.
     """
 
@@ -88,6 +89,9 @@ class Assessment:
     """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100).
 
     ``memory_share`` is the part of the usable main memory that it fills; 0 where nobody tells how much there is.
+    ``published`` when the quality rests on a score, and not on a place between scores. ``wanted_tokens`` is the context
+    that one would like to have, ``wanted_speed`` the speed with it; None where it is the one that is planned.
+    ``split_gain`` is how many points it is better, shared by a GPU and the processor, than on the processor alone.
     """
 
     candidate: Candidate
@@ -98,6 +102,15 @@ class Assessment:
     quality: float
     gpu_layers: int = 0
     memory_share: float = 0.0
+    published: bool = False
+    wanted_tokens: int = 0
+    wanted_speed: Speed | None = None
+    split_gain: float = inf
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a GPU has a part of it only."""
+        return 0 < self.gpu_layers <= self.candidate.shape.layers
 
 
 @dataclass(frozen=True, slots=True)

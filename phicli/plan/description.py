@@ -11,7 +11,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
-from phicli.fit.recommend import SpeedOf
+from phicli.fit.assessing import SpeedOf
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
