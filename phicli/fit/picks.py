@@ -10,8 +10,8 @@ from typing import Final
 from phicli.catalog.types import Variant
 from phicli.fit.contexts import format_wait, why_shorter
 from phicli.fit.placement import places
-from phicli.fit.quality import quantisation_loss, score_of, thinking_ratio, thoughts_length
-from phicli.fit.ranking import SPOILT_POINTS, Ranking
+from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio, thoughts_length
+from phicli.fit.ranking import Ranking
 from phicli.fit.types import Assessment, Pick, Request, Role, Speed
 from phicli.hardware.types import Machine
 from phicli.units import format_bytes
@@ -111,14 +111,13 @@ class Wording:
         return [prices[0][1], *(words for points, words in prices[1:2] if points >= _HEAVY_POINTS)]
 
     def _higher_scores(self, one: Assessment) -> list[str]:
-        """That a model which is not made for the task has a higher score all the same."""
+        """That a model which is not made for the task has a higher score all the same: the one with the highest."""
         task = self.ranking.task
-        scores = [(variant, score_of(variant, task)) for variant in self.unlisted]
-        return [
-            f"{variant.id} scores higher ({score.benchmark} {score.value:g}), but is not listed for {task.purpose}"
-            for variant, score in scores
-            if score is not None and score.value > one.quality
-        ]
+        scores = [(score.value, variant.id) for variant in self.unlisted if (score := score_of(variant, task))]
+        value, name = max(scores, default=(0.0, ""))
+        if value <= one.quality:
+            return []
+        return [f"{name} scores higher ({task.benchmark} {value:g}), but is not listed for {task.purpose}"]
 
     def _about_context(self, role: Role, one: Assessment) -> list[str]:
         """How long a document takes to read, and what another context would take."""

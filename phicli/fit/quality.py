@@ -54,6 +54,9 @@ _LIKE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Quantizations without a published number there, and the one of about the same size that stands in for them."""
+SPOILT_POINTS: Final = 5.0
+"""A quantization that costs as much ruins the model: it is the last resort."""
+
 LADDER_STEP: Final = 2.0
 """Points that a place above the best score of a ladder, or below the least one, counts. Declared: nobody knows."""
 

@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.fit.quality import quantisation_loss
+from phicli.fit.quality import SPOILT_POINTS, quantisation_loss
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment
 from phicli.fit.worth import USUAL, Worth, pace, useful_tps, worth
 
 TIE_POINTS: Final = 1.0
 """Less than this nobody notices: it is what Q4_K_M costs."""
-
-SPOILT_POINTS: Final = 5.0
-"""A quantization that costs as much is the last resort."""
 
 _EASE: Final = 2.5
 _FASTER: Final = 1.5

@@ -10,8 +10,8 @@ from phicli.catalog.types import Catalog, Variant
 from phicli.fit.assessing import Assessing, SpeedOf
 from phicli.fit.contexts import is_long_wait, planned_context
 from phicli.fit.picks import Wording
-from phicli.fit.quality import quantisation_loss, score_of, thinking_ratio
-from phicli.fit.ranking import SPOILT_POINTS, Ranking, sound
+from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio
+from phicli.fit.ranking import Ranking, sound
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.requirements import check_request, engine_rejection, filtered, filters_of, memory_rejection
 from phicli.fit.tasks import Task

@@ -13,7 +13,7 @@ from phicli.fit.assessing import SpeedOf
 from phicli.fit.contexts import planned_context
 from phicli.fit.memory import padded_context, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
-from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.quality import SPOILT_POINTS, grade, kv_loss, quantisation_loss, thinking_ratio
 from phicli.fit.ranking import Ranking
 from phicli.fit.recommend import best_quant_for, every_quant_of, ranking_for, recommend
 from phicli.fit.requirements import check_request
@@ -58,7 +58,8 @@ class Report:
     """A recommendation and what it was made for.
 
     ``usable_bytes`` of main memory may be planned with, None if it is not reported; ``gpu_usable_bytes`` are
-    those of the graphics processors that the engine can use. ``ranking`` is how candidates were compared, ``notes`` are what else there is to know of the machine.
+    those of the graphics processors that the engine can use. ``ranking`` is how candidates were compared, ``notes`` are
+    what else there is to know of the machine.
     """
 
     machine: Machine
@@ -172,6 +173,8 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
 
 def disadvantage(one: Assessment, report: Report) -> str:
     """In a word what ``one``, which is not picked, costs most against the best pick."""
+    if quantisation_loss(one.candidate.quant) >= SPOILT_POINTS:
+        return "ruined by its quantization"
     mine, best = report.ranking.worth(one), report.ranking.worth(report.found.picks[0].assessment)
     losses = {name: cost - best.costs[name] for name, cost in mine.costs.items()}
     losses["quality"] = best.quality - mine.quality
