@@ -40,14 +40,14 @@ def recommend(
         int, typer.Option("--prompt-tokens", min=1, help="Prompt length in tokens, for the time to first token.")
     ] = 512,
     min_tps: Annotated[
-        float | None, typer.Option("--min-tps", help="Minimum tokens per second [default: depends on the task].")
+        float | None, typer.Option("--min-tps", help="Leave out what is slower than this many tokens per second.")
     ] = None,
     max_size: Annotated[str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.")] = None,
     license_: Annotated[str | None, typer.Option("--license", help="Only models with this license, e.g. MIT.")] = None,
     quant: Annotated[str | None, typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.")] = None,
     kv_type: Annotated[
         str | None,
-        typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit]."),
+        typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if memory is short]."),
     ] = None,
     installed: Annotated[bool, typer.Option("--installed", help="Only models on this machine.")] = False,
     everything: Annotated[

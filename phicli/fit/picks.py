@@ -81,7 +81,8 @@ class Wording:
         if tps < target:
             return f"{reason}; its {tps:.1f} {self._rate(one)} are below the target of {target:g}"
         said = (one.candidate.variant.strength or "").split(", ")
-        strengths = [part for part in said if any(word in part for word in task.strengths)]
+        own = [part for part in said if any(word in part for word in task.strengths)]
+        strengths = [part for part in own if part != task.purpose]
         return reason + (f" ({', '.join(strengths)})" if strengths else "")
 
     def _points(self, one: Assessment, best: Assessment) -> str:
@@ -101,8 +102,11 @@ class Wording:
         All that are heavy, or the heaviest.
         """
         mine, other = self.ranking.worth(one), self.ranking.worth(best)
+        task = self.ranking.task
+        longer = thoughts_length(one.candidate.variant, task) > thoughts_length(best.candidate.variant, task)
+        slow = f"{self.ranking.tps(one):.1f} {self._rate(one)}" + (" and longer thoughts" if longer else "")
         prices = [
-            (mine.wait - other.wait, f"{self.ranking.tps(one):.1f} {self._rate(one)}"),
+            (mine.wait - other.wait, slow),
             (mine.size - other.size, f"a download of {one.candidate.shape.weights_bytes / 1e9:.1f} GB"),
             (mine.tight - other.tight, f"it fills {one.memory_share:.0%} of the usable memory"),
             (mine.split - other.split, "it is shared between the GPU and the processor"),

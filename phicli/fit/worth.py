@@ -57,7 +57,7 @@ _THOUGHTS_POINTS: Final = 1.0
 _TIGHT_POINTS: Final = 6.0
 _TIGHT_SHARE: Final = 0.8
 _UNUSUAL_POINTS: Final = 3.0
-_UNUSUAL_CACHE_POINTS: Final = 0.8
+_UNUSUAL_CACHE_POINTS: Final = 0.85
 _RUINED_POINTS: Final = 50.0
 """For a quantization that ruins the model: more than models differ by."""
 
