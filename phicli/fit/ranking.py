@@ -61,7 +61,7 @@ class Ranking:
         )
 
     def faster(self, best: Assessment, candidates: Iterable[Assessment]) -> Assessment | None:
-        """One that answers at least half as fast again, is no larger and still of use; None when there is none.
+        """One that answers at least half as fast again, has no larger file and is still of use; None when there is none.
 
         Where ``best`` is fast enough for anybody there is none.
         """
