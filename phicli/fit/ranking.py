@@ -61,9 +61,9 @@ class Ranking:
         )
 
     def faster(self, best: Assessment, candidates: Iterable[Assessment]) -> Assessment | None:
-        """One that answers at least half as fast again, has no larger file and is still of use; None when there is none.
+        """One that answers at least half as fast again, has no larger file and is still of use.
 
-        Where ``best`` is fast enough for anybody there is none.
+        None when there is none, and where ``best`` is fast enough for anybody.
         """
         if self.pace(best) >= _EASE * self.target_tps:
             return None
