@@ -172,6 +172,15 @@ def test_on_a_gpu_its_memory_is_the_measure() -> None:
     assert "of 26.40 GiB in main memory: rest" in lines[place + 1]
 
 
+def test_a_time_that_is_hardly_one_is_not_zero() -> None:
+    quick = report(machine(128, bandwidth=40_000 * GB))
+    lines, _ = piped(quick)
+    assert quick.found.picks[0].assessment.speed.ttft_s < 0.1
+    assert lines[next(n for n, line in enumerate(lines) if line.startswith("speed"))].endswith(
+        "tokens take under 0.1 s"
+    )
+
+
 def test_a_machine_in_two_lines_says_what_it_cannot_use() -> None:
     card = Gpu("Radeon", "ROCm", 8 << 30, None, False, "sysfs", "install the Vulkan build")
     first, second = machine_lines(replace(LAPTOP, gpus=(card,), container="docker"), 1 << 30)
