@@ -142,6 +142,15 @@ def assert_role(pick: dict[str, Any], best: dict[str, Any]) -> None:
         assert pick["quality"] >= best["quality"] + 2
 
 
+def test_the_commands_of_picks_have_options_that_phi_chat_knows(phi: Phi) -> None:
+    asked = [(profile, task) for profile in profile_names() for task in ("chat", "reasoning", "long-context")]
+    commands = [pick["command"] for profile, task in asked for pick in advice(profile, task)["picks"]]
+    options = {word for command in commands for word in command.split() if word.startswith("--")}
+    assert {"--context", "--kv-type", "--repack"} <= options
+    shown = phi("chat", "--help").out
+    assert not [option for option in options if f"{option} " not in shown]
+
+
 def test_a_document_that_does_not_fit_has_a_shorter_context_and_the_pick_says_so() -> None:
     best = advice("laptop-8gb", "long-context")["picks"][0]
     assert best["context_tokens"] == 16_384
