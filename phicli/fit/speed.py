@@ -156,6 +156,7 @@ def measured_costs(candidate: Candidate, measurements: Sequence[Measurement], be
         prompt_depth_token=below.prompt_depth_token * ratio,
         method="measured",
         published=False,
+        least=0.0,
         error=min(max(MEASURED_ERROR, 2 * first.decode_stdev_tps / first.decode_tps), _MOST_ERROR),
     )
 

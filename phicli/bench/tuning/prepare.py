@@ -15,6 +15,7 @@ from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import smaller_kv_types, takes_kv_type
+from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.records.run import Subject
 from phicli.records.run_ids import now
@@ -105,8 +106,9 @@ class Prepared:
 
     def _repacked(self, use: str) -> bool:
         """Whether ``phi chat`` repacks for ``use`` as long as nothing was tuned."""
+        load = self._load(replace(self._default, repack=True), use)
         long_answers = use != ONE_ANSWER or self.reasoning
-        return long_answers and self.fits(use, replace(self._default, repack=True))
+        return long_answers and fits(load, self.around.memory, self.around.gpus, share=REPACK_SHARE)
 
 
 def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:
