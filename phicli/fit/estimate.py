@@ -38,8 +38,10 @@ PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
 """The same → of the processor's 32-bit operations per second (``phicli.hardware.flops``), reached in prefill: much of
 it is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
-CACHE_BYTES_PER_CYCLE: Final = 0.8
-"""Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster."""
+CACHE_BYTES_PER_CYCLE: Final = 1.1
+"""Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster. The
+cost of a token falls with the depth: layers and whole models at a depth of 1k say 0.8 to 0.9, whole models at 4k 1.1 to
+1.4 (docs/accuracy.md). This is between them."""
 
 PREFILL_ATTENTION_SHARE: Final = 0.25
 """Of the processor's 32-bit operations per second, reached by attention when a prompt is read."""

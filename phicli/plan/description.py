@@ -147,7 +147,8 @@ def _candidate(shown: FileDescription, machine: Machine) -> Candidate | None:
         )
     variant = shown.variant or _stranger(shown, shape)
     trained = shape.trained_context_tokens or variant.context_tokens
-    return Candidate(replace(variant, context_tokens=trained), shown.quant or "", shape, "header", installed=True)
+    variant, path = replace(variant, context_tokens=trained), str(shown.path.resolve())
+    return Candidate(variant, shown.quant or "", shape, "header", installed=True, path=path)
 
 
 def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -140,11 +141,10 @@ def _winner(result: UseResult) -> Winner:
 def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> tuple[Measurement, ...]:
     """The speeds that were measured in the usual settings, one for each number of threads and layout.
 
-    Only what was measured at least twice counts. There are none where nobody could use them: of a file that the
-    catalog does not know, or whose layers are shared by two devices.
+    Only what was measured at least twice counts. There are none of a file whose layers are shared by two devices.
     """
     subject, device = prepared.subject, prepared.device
-    if subject.variant_id is None or subject.quant is None or device is None:
+    if device is None:
         return ()
     found = []
     for settings in dict.fromkeys(trial.settings for trial in outcome.trials):
@@ -156,8 +156,8 @@ def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> t
         conditions = Conditions(prepared.around.cpu.name, build, settings.threads, settings.repack, device)
         measured = Measurement(
             conditions=conditions,
-            variant_id=subject.variant_id,
-            quant=subject.quant,
+            variant_id=subject.variant_id or os.path.realpath(subject.path),
+            quant=subject.quant or "",
             weights_bytes=prepared.shape.weights_bytes,
             depth_tokens=0,
             decode_tps=statistics.fmean(decode),
