@@ -32,7 +32,7 @@ ENGINE_OPTIONS: Final = (
     EngineOption("flash_attention", "Flash attention: auto, on or off [default: auto]."),
     EngineOption("repack", "Repack the weights for the processor: on or off [default: depends on the command]."),
     EngineOption(
-        "gpu_layers", "Number of layers on the GPU [default: chosen by the engine].", ("chat", "bench", "eval")
+        "gpu_layers", "Number of layers on the GPU [default: depends on the command].", ("chat", "bench", "eval")
     ),
 )
 
