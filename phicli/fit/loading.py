@@ -59,12 +59,12 @@ class Room:
         return place(shape, machine, context_tokens, settings.kv_type).gpu_layers
 
     def needed(self, shape: ModelShape, settings: EngineSettings, context_tokens: int) -> MemorySum:
-        """What a load takes; on a GPU that shares main memory all of it is there too."""
+        """What a load takes, with its layers where :meth:`layers` puts them."""
         layers = self.layers(shape, settings, context_tokens)
         return plan_memory(shape, settings, context_tokens=context_tokens, gpu_layers=layers)
 
     def main(self, needed: MemorySum) -> MemorySum:
-        """The part of ``needed`` that main memory has to hold."""
+        """The part of ``needed`` that main memory has to hold: all of it where a GPU shares main memory."""
         if any(gpu.unified for gpu in self.gpus):
             return replace(needed, gpu_weights_bytes=0, gpu_kv_bytes=0, gpu_compute_bytes=0)
         return needed.beside_gpu

@@ -150,7 +150,10 @@ def largest_context_that_fits(
 
 
 def longest_context(fits: Callable[[int], bool], *, at_most: int) -> int:
-    """The same for any idea of what ``fits``: a context that does not, no longer one does."""
+    """The longest context in tokens, ``at_most`` or a multiple of 256 below it, of those that ``fits`` takes; else 0.
+
+    Where one does not fit, no longer one may.
+    """
     if at_most > 0 and fits(at_most):
         return at_most
     low, high = 0, max(at_most, 0) // CONTEXT_STEP + 1  # low fits (or is nothing), high does not
