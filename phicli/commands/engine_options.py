@@ -36,7 +36,7 @@ ENGINE_OPTIONS: Final = (
         ("chat", *_MEASURING),
     ),
     EngineOption(
-        "gpu_layers", "Number of layers on the GPU [default: chosen by the engine].", ("chat", "bench", "eval")
+        "gpu_layers", "Number of layers on the GPU [default: depends on the command].", ("chat", "bench", "eval")
     ),
 )
 

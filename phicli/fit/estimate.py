@@ -38,8 +38,10 @@ PREFILL_SHARE: Final[Mapping[str, float]] = MappingProxyType(
 """The same → of the processor's 32-bit operations per second (``phicli.hardware.flops``), reached in prefill: much of
 it is done on 8-bit numbers, of which more go into a register, and some time is lost elsewhere."""
 
-CACHE_BYTES_PER_CYCLE: Final = 0.8
-"""Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster."""
+CACHE_BYTES_PER_CYCLE: Final = 1.1
+"""Bytes of an f16 cache that one core attends to per cycle when a token is decoded; a smaller type is no faster. The
+cost of a token falls with the depth: layers and whole models at a depth of 1k say 0.8 to 0.9, whole models at 4k 1.1 to
+1.4 (docs/accuracy.md). This is between them."""
 
 PREFILL_ATTENTION_SHARE: Final = 0.25
 """Of the processor's 32-bit operations per second, reached by attention when a prompt is read."""
@@ -81,6 +83,7 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
         method="estimated",
         error=max(here.error, there.error),
         published=True,
+        least=here.least + there.least,
     )
 
 
@@ -104,13 +107,13 @@ def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: s
     machine_flops = ((probe.flops if probe else None) or estimated_flops(cpu)[0]) * sustained
     flops = machine_flops * share_of(PREFILL_SHARE, name)
     rate = min(memory, cycles * share_of(CORE_BYTES_PER_CYCLE, name))
-    read = (layers * work.layer_bytes + head * work.head_bytes) / rate
+    weights = layers * work.layer_bytes + head * work.head_bytes
     arithmetic = 2 * (layers * work.layer_parameters + head * work.head_parameters) / flops
     attention = work.kv_elements_per_token * 2 / min(memory, cycles * CACHE_BYTES_PER_CYCLE)
     published = sustained != 1 or "NEON" in cpu.instruction_sets
     known = PUBLISHED_ERROR if published else ESTIMATED_ERROR
     return Costs(
-        token=1000 * max(read, arithmetic) + _FIXED_MS,
+        token=1000 * max(weights / rate, arithmetic) + _FIXED_MS,
         depth_token=1000 * layers * attention,
         prompt=_PROMPT_MS,
         prompt_token=1000 * layers * 2 * work.layer_parameters / flops,
@@ -118,6 +121,7 @@ def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: s
         method="estimated",
         error=known if probe else ASSUMED_ERROR,
         published=published,
+        least=1000 * weights / probe.bytes_per_s if probe else 0.0,
     )
 
 
@@ -137,9 +141,9 @@ def gpu_costs(work: Work, kind: GpuKind, bandwidth: float | None, *, layers: flo
     """What shares of the layers and of the output matrix cost on a GPU of ``kind`` and ``bandwidth`` (bytes/s)."""
     promised = bandwidth or _ASSUMED_GPU_BANDWIDTH
     rate, flops = promised * GPU_READ_SHARE, promised * kind.flops_per_byte
-    read = (layers * work.layer_bytes + head * work.head_bytes) / rate
+    weights = layers * work.layer_bytes + head * work.head_bytes
     return Costs(
-        token=1000 * read + layers * work.layers * kind.layer_ms,
+        token=1000 * weights / rate + layers * work.layers * kind.layer_ms,
         depth_token=1000 * layers * work.kv_bytes_per_token / rate,
         prompt=0.0,
         prompt_token=1000 * layers * 2 * work.layer_parameters / flops,
@@ -147,6 +151,7 @@ def gpu_costs(work: Work, kind: GpuKind, bandwidth: float | None, *, layers: flo
         method="estimated",
         error=PUBLISHED_ERROR if bandwidth else ASSUMED_ERROR,
         published=True,
+        least=1000 * weights / bandwidth if bandwidth else 0.0,
     )
 
 

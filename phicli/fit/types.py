@@ -42,7 +42,8 @@ class Candidate:
     """One file of one variant that could run.
 
     ``shape.weights_bytes`` come from a file's header (``size_source`` ``header``), from the published size
-    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine.
+    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine;
+    ``path``, without links, where it is a file that was named.
     """
 
     variant: Variant
@@ -50,6 +51,7 @@ class Candidate:
     shape: ModelShape
     size_source: Literal["header", "published", "recipe"]
     installed: bool = False
+    path: str | None = None
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from phicli.hardware import apple, windows
 from phicli.hardware.arm_cores import core_of
 from phicli.hardware.cgroup import ROOT, read_number, read_text
 from phicli.hardware.commands import SYSTEM, Commands
-from phicli.hardware.cpu import physical_cores, usable_processors
+from phicli.hardware.cpu import numbers_in, physical_cores, usable_processors
 from phicli.hardware.types import Cpu
 
 # /proc/cpuinfo's word → ours. Sources: the kernel's arch/x86/include/asm/cpufeatures.h, arch/arm64/kernel/cpuinfo.c.
@@ -22,6 +22,7 @@ _SETS: Final = {
     "asimd": "NEON", "neon": "NEON", "asimdhp": "FP16", "asimddp": "DOTPROD", "i8mm": "I8MM", "bf16": "BF16",
     "sve": "SVE", "sve2": "SVE2", "sme": "SME",
 }  # fmt: skip
+_EFFICIENCY_CORES: Final = "sys/devices/cpu_atom/cpus"  # where the kernel lists those of hybrid Intel processors
 _UNITS: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
 
 
@@ -66,8 +67,16 @@ def _linux(root: Path, usable: list[int], cores: int) -> tuple[Cpu, str]:
         last_level_cache_bytes=_last_level_cache(root, usable),
         clock_hz=clock or (core.clock_hz if core else None),
         nominal_clock=nominal,
+        efficiency_cores=_efficiency_cores(root, usable, cores),
     )
     return cpu, source
+
+
+def _efficiency_cores(root: Path, usable: list[int], cores: int) -> int:
+    """How many of ``cores`` have to be efficiency cores: those that the performance cores do not make up for."""
+    slow = numbers_in(read_text(root / _EFFICIENCY_CORES))
+    fast = [number for number in usable if number not in slow]
+    return cores - physical_cores(root, fast) if fast else cores
 
 
 def cpuinfo(text: str) -> dict[str, str]:

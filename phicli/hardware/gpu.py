@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from phicli.hardware.cards import NVIDIA_LIMIT_S, Card, Cards, find_cards
@@ -27,7 +28,11 @@ _MAKER_WORDS: Final = {
 }
 _API_FOR: Final = {"NVIDIA": "CUDA", "AMD": "Vulkan", "Intel": "Vulkan", "Apple": "Metal"}
 _INSTALL: Final = "pip install xllamacpp --force-reinstall --index-url https://xorbitsai.github.io/xllamacpp/whl/"
-_PACKAGE: Final = {"CUDA": _INSTALL + "cu128", "Vulkan": _INSTALL + "vulkan", "Metal": "pip install -U xllamacpp"}
+INSTALL_COMMANDS: Final = MappingProxyType(
+    {"CUDA": _INSTALL + "cu128", "Vulkan": _INSTALL + "vulkan", "Metal": "pip install -U xllamacpp"}
+)
+"""What drives a GPU → how to install the build of the engine that uses it. The usual build has Metal on a Mac."""
+
 _SECOND: Final = "the engine uses integrated graphics only where there is no other GPU"
 
 
@@ -93,7 +98,7 @@ def _unusable(card: Card, answer: EngineAnswer) -> Gpu:
         where = "CUDA_VISIBLE_DEVICES and the driver" if api == "CUDA" else "its driver"
         why = f"the engine has {api} but does not detect this card: check {where}"
     else:
-        why = f"this build of the engine has no {api}, or no driver for it is installed: {_PACKAGE[api]}"
+        why = f"this build of the engine has no {api}, or no driver for it is installed: {INSTALL_COMMANDS[api]}"
     return Gpu(card.name, api, card.total_bytes, card.free_bytes, False, card.source, why, card.unified)
 
 

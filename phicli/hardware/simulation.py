@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.hardware.apple import usual_graphics_bytes
 from phicli.hardware.flops import estimated_flops
 from phicli.hardware.sizes import parse_rate, parse_size
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine, Memory
@@ -23,6 +24,9 @@ _SYSTEM_BYTES: Final = 4 * _GIB
 _SYSTEM_SHARE: Final = 7 / 16
 """What a system and a browser take of a laptop, and the most of a small one: as in the profiles of 8 and 16 GB."""
 _NO_CARD: Final = ("0", "none", "no")
+_DESKTOP_BYTES: Final = int(0.8 * _GIB)
+_DESKTOP_SHARE: Final = 0.1
+"""What a desktop takes of a graphics card, as in the profile with an RTX 3060, and the most of a small one."""
 _GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB have 18 to 42 GB/s for each of them (RTX 4060 Ti to 4090)
 
 
@@ -97,19 +101,14 @@ def _with_memory(machine: Machine, ram: str | None, free: str | None, profile: s
     if left is not None and left > size:
         hint = "give what is free of it, for example --ram 16G --free 6G"
         raise UsageError(f"--free {free} is more than the memory of the machine", hint)
-    scale = size / before.total_bytes  # graphics that share main memory hold the same share of another amount
-    gpus = tuple(_scaled(gpu, scale) if gpu.unified else gpu for gpu in machine.gpus)
+    shared = usual_graphics_bytes(size)  # the profiles with graphics that share main memory are those of Macs
+    gpus = tuple(replace(gpu, total_bytes=shared, free_bytes=shared) if gpu.unified else gpu for gpu in machine.gpus)
     if left is not None:
         return replace(machine, memory=Memory(size, left, "given"), gpus=gpus), "--free"
     used = before.total_bytes - before.available_bytes if profile else _SYSTEM_BYTES
     memory = Memory(size, size - min(used, int(size * (1 / 2 if profile else _SYSTEM_SHARE))), "given")
     used_as = f"the profile {profile}" if profile else "a usual laptop"
     return replace(machine, memory=memory, gpus=gpus), f"--ram, used as in {used_as}; --free says what is free"
-
-
-def _scaled(gpu: Gpu, scale: float) -> Gpu:
-    size = int((gpu.total_bytes or 0) * scale)
-    return replace(gpu, total_bytes=size, free_bytes=size)
 
 
 def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
@@ -121,8 +120,9 @@ def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
     if first is not None and first.bandwidth_bytes_per_s is not None:
         rate = first.bandwidth_bytes_per_s
     name = f"{first.name}, other memory" if first else "simulated GPU"
-    card = Gpu(name, first.api if first else None, size, size, True, "given", bandwidth_bytes_per_s=rate)
-    return replace(machine, gpus=(card,)), "--vram, its bandwidth assumed"
+    free = size - min(_DESKTOP_BYTES, int(size * _DESKTOP_SHARE))
+    card = Gpu(name, first.api if first else None, size, free, True, "given", bandwidth_bytes_per_s=rate)
+    return replace(machine, gpus=(card,)), "--vram, of which a desktop takes its part; its bandwidth assumed"
 
 
 def _with_cores(machine: Machine, cores: int) -> Machine:
@@ -131,7 +131,8 @@ def _with_cores(machine: Machine, cores: int) -> Machine:
             f"--cores {cores} is not a valid number of cores", "give a whole number from 1, for example --cores 8"
         )
     per_core = max(1, machine.cpu.logical_cores // machine.cpu.physical_cores)
-    return replace(machine, cpu=replace(machine.cpu, physical_cores=cores, logical_cores=cores * per_core))
+    cpu = replace(machine.cpu, physical_cores=cores, logical_cores=cores * per_core, efficiency_cores=0)
+    return replace(machine, cpu=cpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ def _machine(name: str, facts: Mapping[str, Any]) -> Machine:
             last_level_cache_bytes=int(cpu["cache_mib"] * _MIB),
             clock_hz=cpu["clock_ghz"] * 1e9,
             nominal_clock=cpu.get("nominal_clock", False),
+            efficiency_cores=cpu.get("efficiency_cores", 0),
         ),
         gpus=tuple(_gpu(gpu, name) for gpu in facts.get("gpu", ())),
         bandwidth=Bandwidth(rate, None, "profile"),

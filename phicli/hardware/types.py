@@ -19,7 +19,8 @@ class Cpu:
     in capitals (``SSE4_2``, ``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
     ``last_level_cache_bytes`` is the sum over the caches of all usable cores. ``clock_hz`` is the highest clock of one
     core that the system tells, not a measured one; ``nominal_clock`` when it is the one that a virtual machine tells,
-    which hides the highest.
+    which hides the highest. ``efficiency_cores`` are the slower ones among the ``physical_cores`` of a hybrid Intel
+    processor.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Cpu:
     last_level_cache_bytes: int | None = None
     clock_hz: float | None = None
     nominal_clock: bool = False
+    efficiency_cores: int = 0
 
 
 @dataclass(frozen=True, slots=True)

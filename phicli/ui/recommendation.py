@@ -75,10 +75,15 @@ def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _
     else:
         first.append(f"{format_bytes(usable_bytes)} of {format_bytes(memory.total_bytes)} usable")
     second = [_gpu(machine)]
+    rate = next((gpu.bandwidth_bytes_per_s for gpu in machine.gpus if gpu.usable and gpu.bandwidth_bytes_per_s), None)
+    rates = [] if rate is None else [f"GPU {format_rate(rate / 1e9)} GB/s"]
     if machine.bandwidth is not None:
         said = machine.bandwidth.source
         source = {"probe": "measured", "profile": "from the profile"}.get(said, said)
-        second.append(f"memory bandwidth {format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
+        processor = f"{format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})"
+        rates.insert(0, f"processor {processor}" if rates else processor)
+    if rates:
+        second.append(f"memory bandwidth {', '.join(rates)}")
     if machine.container:
         second.append(f"in a container ({machine.container})")
     if machine.simulated:

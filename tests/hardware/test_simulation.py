@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phicli.errors import UsageError
+from phicli.hardware.apple import usual_graphics_bytes
 from phicli.hardware.simulation import DEFAULT_PROFILE, profile_names, simulate
 from phicli.hardware.sizes import parse_rate, parse_size
 from phicli.hardware.types import Bandwidth, Memory
@@ -69,7 +70,7 @@ def test_numbers_of_ones_own() -> None:
     assert (machine.cpu.physical_cores, machine.cpu.logical_cores) == (8, 16)
     assert machine.bandwidth == Bandwidth(60e9, 8 * 4.0e9 * 32, "given")
     (gpu,) = machine.gpus
-    assert (gpu.total_bytes, gpu.free_bytes, gpu.usable, gpu.unified) == (8 * GIB, 8 * GIB, True, False)
+    assert (gpu.total_bytes, gpu.usable, gpu.unified) == (8 * GIB, True, False)
     assert gpu.bandwidth_bytes_per_s == 200e9
     assert machine.simulated == "values on the command line"
     assert machine.sources["memory"] == "--ram, used as in a usual laptop; --free says what is free"
@@ -164,8 +165,27 @@ def test_the_clock_of_a_virtual_machine_is_nominal() -> None:
 
 def test_unified_graphics_follow_the_memory() -> None:
     before, after = simulate(profile="macbook-pro-36gb"), simulate(profile="macbook-pro-36gb", ram="18G")
-    assert before.gpus[0].total_bytes == 24 * GIB
+    assert before.gpus[0].total_bytes == 27 * GIB
     assert after.gpus[0].total_bytes == after.gpus[0].free_bytes == 12 * GIB
+    assert usual_graphics_bytes(36 * GIB) == 28_991_029_248  # a log of an M3 Pro: recommendedMaxWorkingSetSize
+
+
+@pytest.mark.parametrize(("vram", "free"), [("24G", 23.2), ("8G", 7.2), ("4G", 3.6)])
+def test_a_desktop_takes_its_part_of_a_card(vram: str, free: float) -> None:
+    """0.8 GiB, as in the profile with an RTX 3060; a tenth of a small card."""
+    for machine in (simulate(vram=vram), simulate(profile="desktop-64gb-rtx4090-24gb", vram=vram)):
+        (gpu,) = machine.gpus
+        assert gpu.free_bytes == pytest.approx(free * GIB, abs=2)
+        assert "desktop" in machine.sources["gpus"]
+
+
+def test_a_processor_with_two_kinds_of_cores() -> None:
+    """Eight efficiency cores compute as much as 3.2 of the others."""
+    machine = simulate(profile="workstation-64gb")
+    assert machine.bandwidth is not None
+    assert machine.bandwidth.flops == pytest.approx((8 + 8 * 0.4) * 5.1e9 * 32)
+    assert machine.sources["flops"] == "(8 + 8 x 0.4) cores x 5.1 GHz x 32 operations per cycle"
+    assert simulate(profile="workstation-64gb", cores=4).cpu.efficiency_cores == 0
 
 
 def test_a_profile_that_does_not_exist() -> None:
