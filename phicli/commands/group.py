@@ -58,7 +58,7 @@ def build(within: str, name: str) -> Command:
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name, cls=Command, context_settings=context_settings())(function_of(within, name))
     command = cast("Command", typer.main.get_command(alone))
-    if within not in WITHOUT_SETTINGS:
+    if (within or name) not in WITHOUT_SETTINGS:
         command.setting = f"{within}.{name}".lstrip(".")
     return command
 
@@ -67,7 +67,7 @@ def every_command() -> Iterator[Command]:
     """All commands that take settings, in the order of the tables. This imports all of them."""
     for name in SUMMARIES:
         for within, command in [(name, inner) for inner in GROUPS[name]] if name in GROUPS else [("", name)]:
-            if within not in WITHOUT_SETTINGS:
+            if name not in WITHOUT_SETTINGS:
                 yield build(within, command)
 
 
