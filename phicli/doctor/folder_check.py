@@ -47,7 +47,8 @@ def cache_problems(facts: CacheFacts) -> Iterator[Problem]:
         yield Problem("cache_read_only", f"the cache {facts.path}: {why_not_writable(facts.path)}", hint)
     name, needed = smallest_download()
     if facts.free_bytes is not None and facts.free_bytes < needed:
-        message = f"the disk of the cache has {format_bytes(facts.free_bytes)} free; {name} needs {format_bytes(needed)}"
+        free = format_bytes(facts.free_bytes)
+        message = f"the disk of the cache has {free} free; {name} needs {format_bytes(needed)}"
         hint = "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a larger disk"
         yield Problem("disk_full", message, hint)
 

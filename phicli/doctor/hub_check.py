@@ -27,6 +27,6 @@ def check_hub(*, offline: bool) -> tuple[HubFacts, Problem | None]:
 
 
 def certificates() -> str | None:
-    """What the environment names in place of the usual certificates: ``SSL_CERT_FILE=/etc/ca.pem``; None for nothing."""
+    """What the environment names in place of the usual certificates, e.g. ``SSL_CERT_FILE=/etc/ca.pem``; else None."""
     named = ((name, os.environ.get(name)) for name in _CERTIFICATES)
     return next((f"{name}={value}" for name, value in named if value), None)
