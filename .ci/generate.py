@@ -62,7 +62,7 @@ def reference() -> dict[Path, str]:
         f"- [`{name.replace('-', ' ', 1)}`]({name}.md)" for name in (path.stem for path in made) if name != "phi"
     ]
     made[REFERENCE / "phi.md"] += ["\n".join(commands)]
-    end = "This page is what the command prints. It is made by `python .ci/generate.py`."
+    end = "This page shows what the command prints. `python .ci/generate.py` generates it."
     return {path: "\n\n".join([*text, end]) + "\n" for path, text in made.items()}
 
 

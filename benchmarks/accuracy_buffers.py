@@ -127,9 +127,9 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     have a row of their own.
     """
     plain, repacked = ([row for row in rows if row.load.repack is repack] for repack in (False, True))
-    yield "| quantity | loads | median error | worst error | worst, MiB | aim |\n|---|---|---|---|---|---|"
+    yield "| quantity | loads | median error | worst error | worst, MiB | target |\n|---|---|---|---|---|---|"
     yield from _line("weights", plain, "weights_bytes")
-    yield from _line("weights that stay memory-mapped beside repacked weights", repacked, "weights_bytes")
+    yield from _line("memory-mapped weights next to repacked weights", repacked, "weights_bytes")
     yield from _line("repacked weights", repacked, "repack_bytes")
     yield from _line("key-value cache", rows, "kv_bytes")
     yield from _line("compute", rows, "compute_bytes")

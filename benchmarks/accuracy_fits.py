@@ -40,7 +40,7 @@ CASES = (("phi-4-mini", 2, 2048), ("phi-4-mini", 2, 8192), ("phi-4-mini", 8, 102
          ("phi-3-mini", 8, 1024))  # fmt: skip
 _TOKENS = 8
 _FEW_BYTES = 4 * MIB
-"""Code that is run for the first time has to be read once; the weights are hundreds of MiB a token."""
+"""Code that is run for the first time has to be read once; the weights are hundreds of MiB per token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Outcome:
         """The outcome in a few words."""
         if self.killed:
             return "killed"
-        return "fits" if self.fitted else f"read again: {self.read_bytes / _TOKENS / MIB:,.0f} MiB a token"
+        return "fits" if self.fitted else f"read again: {self.read_bytes / _TOKENS / MIB:,.0f} MiB per token"
 
 
 def run_below(path: Path, context_tokens: int, limit_bytes: int, *, repack: bool) -> Outcome:
@@ -129,7 +129,7 @@ def rows(options: argparse.Namespace) -> Iterator[tuple[str, int, bool, Outcome]
                 )
             least = least_memory(needed.resident_bytes)
             yield (
-                f"{what} | the least that `phi` asks for",
+                f"{what} | the minimum that `phi` asks for",
                 needed.resident_bytes,
                 True,
                 run_below(path, context, _charged(needed, least), repack=repack),
@@ -166,7 +166,7 @@ def main() -> None:
     options = parser.parse_args()
     options.cases = [case for case in CASES[: 1 if options.quick else None] if case[0] in options.models]
     print(f"load average {os.getloadavg()[0]:.1f} at the start\n")
-    print("| | limit | needed by the sums | `phi` says | what happened | charged at most | tokens/s |")
+    print("| | limit | needed according to the sums | `phi` says | result | charged at most | tokens/s |")
     print("|---|---|---|---|---|---|---|")
     wrong, said = 0, 0
     for what, needed, fits, outcome in rows(options):

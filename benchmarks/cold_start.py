@@ -212,7 +212,7 @@ def main() -> None:
     print(
         f"{physical_cores()} cores, {platform.machine()}, load average {load:.1f} at the start, {options.runs} runs\n"
     )
-    print("| | `phi` | the other side | ratio | aim |\n|---|---|---|---|---|")
+    print("| | `phi` | the other side | ratio | target |\n|---|---|---|---|---|")
     for rows in (help_rows(options.runs), chat_rows(path, options.runs), rate_rows(path, options.runs)):
         for row in rows:
             print(row.markdown(), flush=True)

@@ -101,7 +101,7 @@ def table(found: dict[str, list[Measured]]) -> Iterator[str]:
     def row(what: str, ours: float, theirs: float, unit: str, aim: str) -> str:
         return f"| {what} | {ours:.2f} {unit} | {theirs:.2f} {unit} | **{ours / theirs:.2f} x** | {aim} |"
 
-    yield "| | `phi pull` | the other side | ratio | aim |\n|---|---|---|---|---|"
+    yield "| | `phi pull` | the other side | ratio | target |\n|---|---|---|---|---|"
     yield row("against `hf download`", median("phi"), median("hf"), "s", "")
     allowed = 1.10 * median("hf") + median("hash")
     yield row("against 1.10 x `hf download` plus one hash of the file", median("phi"), allowed, "s", "≤ 1 x")

@@ -69,7 +69,7 @@ def measured(runs: int, llmfit: str | None) -> dict[str, list[float]]:
 
 def table(found: Mapping[str, Sequence[float]]) -> Iterator[str]:
     """Rows of the table; the ratio is the median of the ratios of one turn, which had the machine to themselves."""
-    yield "| | median | fastest | against `phi --help` | aim |\n|---|---|---|---|---|"
+    yield "| | median | fastest | against `phi --help` | target |\n|---|---|---|---|---|"
     for name, times in found.items():
         turns = zip(times, found["phi --help"], strict=True)
         ratio = statistics.median(one / other for one, other in turns)

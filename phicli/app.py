@@ -7,6 +7,7 @@ import errno
 import os
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +25,8 @@ from phicli.errors import (
     is_disk_full,
     reason_of,
 )
+from phicli.paths import own_folders
+from phicli.settings.environment import drop_empty
 from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
 
@@ -86,6 +89,7 @@ def _root(
 
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (the table is in ``docs/scripting.md``)."""
+    drop_empty(os.environ)
     try:
         return _run(Terminal.current(), list(argv) or ["--help"])
     finally:
@@ -174,9 +178,25 @@ def _from_system(error: OSError) -> PhiError:
         return UsageError(f"the name is too long{where[:100]}", "check the name for a typing error")
     if is_disk_full(error):
         return disk_full(after=where)
+    if isinstance(error.filename, str) and (variable := _variable_for(Path(error.filename))):
+        hint = f"set {variable} to a folder that you can write to"
+        return UsageError(f"{error.filename} cannot be used: {reason_of(error)}", hint)
     return PhiError(
         f"the operating system reported an error: {reason_of(error)}{where}", "check the path and its permissions"
     )
+
+
+def _variable_for(path: Path) -> str:
+    """The variable that moves what is at ``path`` elsewhere; empty for what is not a folder of ``phi`` or the cache."""
+    from phicli.hub.cache import cache_folder
+
+    folders = {"PHI_HOME": own_folders(), "HF_HUB_CACHE": (cache_folder(),)}
+    return next((name for name, those in folders.items() if any(_meet(path, folder) for folder in those)), "")
+
+
+def _meet(path: Path, folder: Path) -> bool:
+    """Whether ``path`` is ``folder``, is inside it, or is above it."""
+    return path.is_relative_to(folder) or folder.is_relative_to(path)
 
 
 def _bug(error: Exception) -> PhiError:
@@ -184,5 +204,5 @@ def _bug(error: Exception) -> PhiError:
         raise error
     return PhiError(
         f"unexpected {type(error).__name__}: {error}",
-        "this is a bug in phi; run it again with PHI_DEBUG=1 and report what it shows",
+        "this is a bug in phi; run the command again with PHI_DEBUG=1 and report the output",
     )

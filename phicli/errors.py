@@ -1,4 +1,4 @@
-"""What can go wrong, in the words a person gets to read.
+"""Everything that can go wrong, in words for people.
 
 Every error that ``phi`` means to report is a :class:`PhiError`. Its ``message`` says what is wrong, its
 ``hint`` names the next command to type, its ``code`` is the stable name in ``--json`` output and its
@@ -14,7 +14,11 @@ from typing import Any, ClassVar, Final
 THIS_COMMAND: Final = "phi <command>"
 """In a hint, the command that was typed: a layer below does not know which command it works for."""
 
+TYPED_COMMAND: Final = "phi <typed command>"
+"""In a hint, the same where the command need not run the model but has to take its name: ``phi show``, ``phi pull``."""
+
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
+_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull")
 _NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -24,7 +28,7 @@ class PhiError(Exception):
     Args:
         message: one sentence, no trailing newline.
         hint: what to do next, ideally a command; empty when there is nothing to propose. It can name the command that
-            was typed as :data:`THIS_COMMAND`.
+            was typed as :data:`THIS_COMMAND` or :data:`TYPED_COMMAND`.
         data: what there is to show beside the error in ``--json`` output (a partial answer, the sums).
     """
 
@@ -38,8 +42,9 @@ class PhiError(Exception):
         self.data = data
 
     def hint_for(self, command: str) -> str:
-        """The hint as ``command`` shows it; a command that does not run models proposes ``phi chat``."""
-        return self.hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
+        """The hint as ``command`` shows it; a command that cannot stand in it proposes ``phi chat``."""
+        hint = self.hint.replace(TYPED_COMMAND, f"phi {command if command in _TAKE_MODELS else 'chat'}")
+        return hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
 
 
 class UsageError(PhiError):
@@ -86,7 +91,7 @@ class EngineError(PhiError):
 
 
 class EngineDiedError(EngineError):
-    """The engine's process ended or does not answer any more: everything that was asked of it is lost."""
+    """The engine's process ended or no longer answers: all requests to it are lost."""
 
     @property
     def crashed(self) -> bool:
@@ -122,7 +127,7 @@ class CheckFailedError(PhiError):
 
 
 class OutputClosedError(PhiError):
-    """Whoever read standard output has left (``| head``): there is nothing more to say, and nobody to say it to."""
+    """The reader of standard output has left (``| head``): no more output is possible."""
 
     code = "output_closed"
     exit_code = 141
@@ -147,7 +152,7 @@ def is_disk_full(error: OSError) -> bool:
 
 
 def disk_full(
-    of: object = "", hint: str = "free some space and run it again", *, before: str = "", after: str = ""
+    of: object = "", hint: str = "free some space and run the command again", *, before: str = "", after: str = ""
 ) -> DoesNotFitError:
     """The error for a disk without space: ``the disk of FILE is full``.
 
@@ -162,7 +167,7 @@ def disk_full(
 
 
 def install_hint(extra: str = "") -> str:
-    """How to install this ``phi`` once more, or newer, or with an ``extra`` such as ``plot``.
+    """How to install this ``phi`` again, or a newer one, or with an ``extra`` such as ``plot``.
 
     ``phicli`` on the package index is another project, so the hint names the checkout and no distribution.
     """

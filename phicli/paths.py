@@ -15,6 +15,8 @@ _APP = "phicli"
 NOWHERE: Final = Path(os.devnull).absolute() / _APP
 """Stands for a folder of ours where neither the environment nor the system names a home: nothing can be made in it."""
 
+NO_HOME_HINT: Final = "set HOME, or PHI_HOME to a folder"
+
 
 def expand(path: str) -> Path:
     """``path`` with ``~`` replaced; one of a user that does not exist stays as it is."""
@@ -25,7 +27,7 @@ def expand(path: str) -> Path:
 
 
 def is_there(path: str) -> bool:
-    """Whether something is at ``path``; what cannot be a path is nowhere."""
+    """Whether something is at ``path``; False for a text that cannot be a path."""
     try:
         return expand(path).exists()
     except (OSError, ValueError):
@@ -78,6 +80,11 @@ def cache_dir() -> Path:
     return _at_home(platformdirs.user_cache_path)
 
 
+def own_folders() -> tuple[Path, ...]:
+    """All folders of ``phi``; ``PHI_HOME`` moves them."""
+    return config_dir(), data_dir(), state_dir(), cache_dir()
+
+
 def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
     """The content of a small file that anybody may have put there: never waits for a pipe, never fills the memory.
 
@@ -96,20 +103,22 @@ def read_small(path: Path, most_bytes: int = 1 << 20) -> bytes:
         return file.read(most_bytes)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, shared: bool = False) -> None:
     """Write ``content`` so that whoever reads ``path`` sees all of it or what was there before; folders are made.
 
-    Nobody else may read it.
+    Nobody else may read it, unless it is ``shared``: then the umask says who may.
 
     Raises:
         OSError: it cannot be written; what was there before is still there.
     """
-    import tempfile
+    import secrets
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with _about(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with _in_place_of(path, Path(name)), os.fdopen(handle, "wb") as file:
+        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        handle = os.open(new, flags, 0o666 if shared else 0o600)
+        with _in_place_of(path, new), os.fdopen(handle, "wb") as file:
             file.write(content)
 
 
@@ -164,7 +173,7 @@ def _at_home(folder: Callable[..., Path]) -> Path:
 
 @contextlib.contextmanager
 def _about(path: Path) -> Iterator[None]:
-    """Errors name ``path``: the one of a temporary file says nobody anything, and that of a full disk names none."""
+    """Errors name ``path``: the name of a temporary file helps nobody, and an error of a full disk has no name."""
     try:
         yield
     except OSError as error:

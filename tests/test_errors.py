@@ -63,5 +63,5 @@ def test_a_full_disk_and_a_full_quota_are_the_same_to_people() -> None:
 )
 def test_words_for_a_full_disk(error: Exception, message: str) -> None:
     assert str(error) == message
-    assert disk_full().hint == "free some space and run it again"
+    assert disk_full().hint == "free some space and run the command again"
     assert disk_full().exit_code == 5

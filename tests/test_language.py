@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 CODE = sorted((ROOT / "phicli").rglob("*.py"))
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")),
+    *(ROOT / name / "README.md" for name in ("training/tiny_phi", "phicli/data/quality")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -48,7 +49,7 @@ EVERYWHERE = ("documents", "docstrings")
 RULES = [
     Rule(
         r"quantis|licenc|colour|behaviour|favour(?!ite\.)|neighbour|catalogue|\bcentre|initialis|serialis|normalis"
-        r"|optimis(?!tic)|recognis|organis|summaris|\bgrey\b|analys(?:e[ds]?|ing)\b",
+        r"|optimis(?!tic)|recognis|organis|summaris|regularis|memoris|tokenis|\bgrey\b|analys(?:e[ds]?|ing)\b",
         "American spelling: quantization, license, color, behavior",
         "owner/name has no quantisation behind the colon",
         EVERYWHERE,
@@ -57,6 +58,7 @@ RULES = [
         r"(?<!there )\bis no (?!longer\b|more\b)",
         'not "X is no Y" but "X is not a Y"',
         "{} is no file but a device or a pipe",
+        EVERYWHERE,
     ),
     Rule(
         r"\bthere is no (?:such\b|\w+ (?:called|named)\b|(?:setting|task|engine|profile|family) \{)",
@@ -68,6 +70,7 @@ RULES = [
         r"\b(?:tokens?|words?|bytes|requests|operations|objects?) an? (?:second|minute|cycle|line|level)\b",
         'say "per second", "per line"',
         "least tokens a second",
+        EVERYWHERE,
     ),
     Rule(r"\b(?:made|recorded) otherwise\b", 'say "recorded under different conditions"', "it was made otherwise: {}"),
     Rule(r"\bwhy not them\b|\bwere weighed\b", 'candidates are "rejected" or "not picked"', "{} more were weighed"),
@@ -104,8 +107,21 @@ RULES = [
         "reading the prompt: {} % of {} tokens",
         where=(),
     ),
-    Rule(r"\bonce more\b|\banew\b", 'say "again"', "{} arrived damaged; downloading it once more"),
-    Rule(r"\bany more\b", 'say "no longer", or "anymore"', "it does not answer any more"),
+    Rule(r"\bonce more\b|\banew\b", 'say "again"', "{} arrived damaged; downloading it once more", EVERYWHERE),
+    Rule(r"\bany more\b", 'say "no longer", or "anymore"', "it does not answer any more", EVERYWHERE),
+    Rule(r"\brun (?:it|this) again\b", 'say "run the command again"', "check the network, then run it again", where=()),
+    Rule(r"\bleave (?:-\S+|\{\})(?: \w+)? out\b", 'say "leave out X"', "leave --flash-attention off out"),
+    Rule(
+        r", and (?:only )?\{\} (?:are|is|were|can be)\b",
+        'a contrast needs "but"',
+        "the text has {} tokens, and {} are needed",
+        where=(),
+    ),
+    Rule(r"\bask for less\b", "name the option and its smaller value", "ask for less: --context {}", where=()),
+    Rule(r"\bphi (?:cannot tell|knows no)\b", "state the fact, not what phi cannot do", "phi cannot tell what fits"),
+    Rule(r"\bhow true\b|\bin silence\b", 'say "how accurate", "silently"', "How true the predictions are"),
+    Rule(r"\bat hand\b", 'say "this machine", "the current time"', "the one at hand", EVERYWHERE),
+    Rule(r"\ba process of its own\b", 'say "a separate process"', "in a process of its own", EVERYWHERE),
     Rule(r"\bforg[eo]t", 'say "delete", "clear" or "unregister"', "the tuned settings of {} are forgotten"),
     Rule(r"\bmeanwhile\b", 'say "during the measurement"', "other programs used {} of {} processors meanwhile"),
     Rule(

@@ -1,1 +1,1 @@
-"""Messages in, events out: prompts as tokens, answers as text, thinking and tool calls."""
+"""Messages in, events out: prompts as tokens, answers as text, reasoning and tool calls."""

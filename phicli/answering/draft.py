@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from phicli.answering.types import Answer, FinishReason
 from phicli.chat_format.types import Piece, ToolCall
@@ -14,18 +14,20 @@ from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
 class Draft:
     """What is known of an answer so far; it may take several generations when its context grows on the way.
 
-    ``raw`` is all generated text, ``raw_part`` that of the current generation; ``token_ids`` is None once some
-    generated ids are unknown. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a later generation
-    has another prompt, with what was generated before in it.
+    ``raw`` is all generated text, ``token_ids`` are all generated ids, None once some are unknown. ``parts`` are those
+    of the current generation in turn: ids, and text where the ids are unknown. ``prompt_tokens`` and
+    ``completion_tokens`` are those of the answer; a later generation has another prompt, with what was generated
+    before in it.
     """
 
     started: float
     text: str = ""
     reasoning: str = ""
     raw: str = ""
-    raw_part: str = ""
+    parts: list[tuple[int, ...] | str] = field(default_factory=list)
     token_ids: tuple[int, ...] | None = ()
     finish_reason: FinishReason = "interrupted"
+    stopped_by: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -42,13 +44,18 @@ class Draft:
     def begin(self, engine: Engine, prompt_tokens: int) -> None:
         """A generation starts on ``engine`` after so many tokens."""
         self.context_tokens, self.load_ms = engine.context_tokens, engine.load_ms
-        self.raw_part, self._read_tokens, self._streamed_tokens = "", prompt_tokens, 0
+        self.parts, self._read_tokens, self._streamed_tokens = [], prompt_tokens, 0
 
     def generated(self, chunk: Chunk) -> None:
         """Take generated text as it comes from the engine."""
         self.raw += chunk.text
-        self.raw_part += chunk.text
-        self._streamed_tokens += max(len(chunk.token_ids), 1)
+        if chunk.token_ids is not None:
+            self.parts.append(chunk.token_ids)
+        elif self.parts and isinstance(self.parts[-1], str):
+            self.parts[-1] += chunk.text
+        else:
+            self.parts.append(chunk.text)
+        self._streamed_tokens += chunk.tokens
 
     def add(self, piece: Piece) -> Piece:
         """Take a piece that is about to be shown."""
@@ -71,10 +78,11 @@ class Draft:
         known = self.token_ids is not None and done.token_ids is not None
         self.token_ids = (*(self.token_ids or ()), *(done.token_ids or ())) if known else None
 
-    def complete(self, tool_calls: tuple[ToolCall, ...]) -> Answer:
-        """The answer, now that its last generation has ended."""
+    def complete(self, tool_calls: tuple[ToolCall, ...], *, over: bool, stopped_by: str | None) -> Answer:
+        """The answer, now that its last generation has ended; ``over`` where it was not the engine that ended it."""
         self.stop_clock()
-        self.tool_calls = tool_calls
+        self.tool_calls, self.stopped_by = tool_calls, stopped_by
+        self.finish_reason = "stop" if over else self.finish_reason
         calls = bool(tool_calls) and self.finish_reason == "stop"
         self._complete = self._answer("tool_calls" if calls else self.finish_reason)
         return self._complete
@@ -104,6 +112,7 @@ class Draft:
             context_tokens=self.context_tokens,
             used_tokens=self._read_tokens + self._streamed_tokens,
             token_ids=self.token_ids if as_generated else None,
+            stopped_by=self.stopped_by,
         )
 
 

@@ -1,7 +1,7 @@
 """Segments to token ids, so that text can never become a special token.
 
 Switching off the parsing of specials is not enough. llama.cpp then holds back tokens of type CONTROL, but tokens that
-a file marks USER_DEFINED (``<|user|>`` in some conversions) are parsed all the same, and a merge can arrive at any
+a file marks USER_DEFINED (``<|user|>`` in some conversions) are parsed anyway, and a merge can arrive at any
 token of the vocabulary. So the ids of text are looked at: where a special one is among them, its literal is cut after
 the first character and the parts are tokenized apart, until none is left.
 """
@@ -160,7 +160,7 @@ def encode(
             yes for SentencePiece, no for byte pair encoding), unless the prompt starts with it anyway.
 
     Raises:
-        IntegrityError: the format needs a special token that the vocabulary has not.
+        IntegrityError: the format needs a special token that the vocabulary lacks.
     """
     ids: list[int] = []
     previous: _Run | None = None

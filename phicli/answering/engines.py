@@ -32,10 +32,10 @@ class Engines(Protocol):
         """
 
     def failed(self, engine: Engine, error: EngineError) -> None:
-        """Take note that ``engine`` raised ``error``: where it is of no use any more, the next answer gets another."""
+        """Take note that ``engine`` raised ``error``: if it is no longer of use, the next answer gets another."""
 
     def close(self) -> None:
-        """End the engines; none is started any more. Safe to call twice."""
+        """End the engines; no more are started. Safe to call twice."""
 
 
 class OneEngine:

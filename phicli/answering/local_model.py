@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
+from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Engines
 from phicli.answering.model_file import ModelFile, TemplateRenderer
-from phicli.answering.types import Answer, Event, Notice
+from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
-from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment
+from phicli.chat_format.types import Message, Piece, PromptFormat, Segment
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
 from phicli.errors import EngineError, TemplateError
@@ -55,10 +56,17 @@ class LocalModel:
         """The most tokens that a conversation with its answers may have."""
         return self.context.limit_tokens
 
-    def answer(self, messages: Sequence[Message], *, tools: str | None = None, sampling: Sampling) -> LocalAnswering:
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: str | None = None,
+        sampling: Sampling,
+        ending: Ending = NO_ENDING,
+    ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
         draft = Draft(started=time.monotonic())
-        request = _Request(tuple(messages), tools, sampling)
+        request = _Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
 
     def close(self) -> None:
@@ -105,6 +113,7 @@ class _Request:
     messages: tuple[Message, ...]
     tools: str | None
     sampling: Sampling
+    ending: Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +143,21 @@ class _Work:
         engine = self.model.engines.running(self.closing)
         prompt_format, segments = yield from self._rendered(engine)
         parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
+        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings)
         prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         while True:
-            done = yield from self._stream(engine, prompt_format, prompt, parser)
-            if not self._cut_by_context(len(prompt), done, engine):
+            done = yield from self._stream(engine, prompt_format, prompt, watch)
+            if watch.over or not self._cut_by_context(len(prompt), done, engine) or watch.repeats():
                 break
             prompt = (*prompt, *self._generated_ids(done, engine))
             needed = max(len(prompt), engine.context_tokens) + 1
             if needed >= self.model.context.limit_tokens:  # nothing would be gained
                 break
             engine = yield from self._grown(engine, needed)
-        for piece in parser.finish():
+        for piece in watch.finish():
             yield self.draft.add(piece)
-        yield self.draft.complete(parser.tool_calls)
+        yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
 
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
@@ -180,36 +190,42 @@ class _Work:
     def _grown(self, engine: Engine, needed_tokens: int) -> Generator[Notice, None, Engine]:
         """An engine with a context for ``needed_tokens`` and a share more."""
         size = self.model.context.grown(needed_tokens)
-        yield Notice(f"the conversation has outgrown {engine.context_tokens} tokens; continuing with {size}")
+        yield Notice(f"the conversation no longer fits into {engine.context_tokens} tokens; continuing with {size}")
         self.model.grows_for(self.request.messages)
         return self.model.engines.with_context(size, self.closing)
 
     def _stream(
-        self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], parser: AnswerParser
+        self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], watch: EndWatch
     ) -> Generator[Prefill | Piece, None, Done]:
-        special, draft = self.model.file.special_tokens, self.draft
+        draft, asked = self.draft, self._ids_of(self.request.ending.stop_texts)
         draft.begin(engine, len(prompt))
         generation = engine.generate(
             prompt,
             replace(self.request.sampling, max_tokens=self._remaining()),
-            stop_ids=frozenset(i for token in prompt_format.stop_tokens if (i := special.id_of(token)) is not None),
-            stop_strings=prompt_format.stop_strings,
+            stop_ids=frozenset({**asked, **self._ids_of(prompt_format.stop_tokens)}),
             visible_tokens=prompt_format.visible_tokens,
+            until=lambda: watch.over,
         )
         with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
             for event in generation:
                 if isinstance(event, Done):
                     draft.ended(event)
+                    watch.stop(None if event.stop_id is None else asked.get(event.stop_id))
                     return event
                 if isinstance(event, Chunk):
                     draft.generated(event)
-                    for piece in parser.feed(event.text):
+                    for piece in watch.take(event):
                         yield draft.add(piece)
                 else:
                     draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
                     yield event
         self.closing.check()
-        raise EngineError("the engine stopped before the answer was complete", "run it again")
+        raise EngineError("the engine stopped before the answer was complete", "run the command again")
+
+    def _ids_of(self, literals: Sequence[str]) -> dict[int, str]:
+        """Ids of those literals that are special tokens of the file."""
+        special = self.model.file.special_tokens
+        return {token_id: literal for literal in literals if (token_id := special.id_of(literal)) is not None}
 
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:
@@ -234,12 +250,15 @@ class _Work:
         return at_the_end and engine.context_tokens < self.model.context.limit_tokens
 
     def _generated_ids(self, done: Done, engine: Engine) -> tuple[int, ...]:
-        """The ids of the last generation, tokenized again from the text where they are not all known.
+        """The ids of the last generation; text whose ids are unknown is tokenized again.
 
         An answer that ended inside a character has more ids than its text then: the character is generated again.
         """
         if done.token_ids is not None:
             return done.token_ids
-        special = self.model.file.special_tokens
+        ids: list[int] = []
+        tokenizer, special = _Interruptible(engine, self.closing), self.model.file.special_tokens
         with self._watching(engine):
-            return text_ids(self.draft.raw_part, _Interruptible(engine, self.closing), special, inside=True)
+            for part in self.draft.parts:
+                ids += text_ids(part, tokenizer, special, inside=True) if isinstance(part, str) else part
+        return tuple(ids)

@@ -24,10 +24,10 @@ class TemplateRenderer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """How to speak to the model in a file.
+    """The prompt format of the model in a file.
 
     ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
-    format of a file that is no Phi asks it for the file's own template.
+    format of a file that is not a Phi asks it for the file's own template.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from phicli.answering.engines import OneEngine
@@ -11,22 +11,26 @@ from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.engine.process import EngineProcess
 from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
-from phicli.engine.types import Engine
+from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.memory import available_memory
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
 
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
-    """A model that answers one conversation at a time, and the plan it was opened by."""
+    """A model that answers one conversation at a time, and the plan it was opened by.
+
+    ``engines`` are the engines that were started for it so far; the last one is the one that runs.
+    """
 
     model: LocalModel
     plan: LoadPlan
+    engines: Sequence[LocalEngine]
 
 
 @contextlib.contextmanager
@@ -38,6 +42,7 @@ def open_model(
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
     on_tick: OnTick | None = None,
+    on_too_large: OnTooLarge = refuse,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
 
@@ -50,6 +55,7 @@ def open_model(
         early: an engine process that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
+        on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
         PhiError: the file cannot be read, run, or fitted into memory.
@@ -59,15 +65,18 @@ def open_model(
             stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
         memory, cores = available_memory(), physical_cores()
-        plan = plan_load(located, header, options, use, memory=memory, cores=cores, tuned=tuned)
-        processes = iter([early])
+        plan = plan_load(
+            located, header, options, use, memory=memory, cores=cores, tuned=tuned, on_too_large=on_too_large
+        )
+        processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
             settings = plan.settings_for(context_tokens)
-            return start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick)
+            engines.append(start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick))
+            return engines[-1]
 
         engine = OneEngine(start, plan.context.first_tokens)
         model = LocalModel(model_file(plan, header), engine, plan.context)
         stack.callback(model.close)
         engine.load()
-        yield OpenModel(model, plan)
+        yield OpenModel(model, plan, engines)

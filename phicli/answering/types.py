@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
+REPETITION: Final = "repetition"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What ends an answer, beside the model and the limit of tokens.
+
+    Attributes:
+        stop_texts: the answer ends in front of the first of them; a special token of the file is meant as that token.
+        brake: end an answer whose tail repeats itself exactly, at least 8 times over at least 200 tokens. Not for
+            measurements, nor for answers that a schema shapes.
+    """
+
+    stop_texts: tuple[str, ...] = ()
+    brake: bool = False
+
+
+NO_ENDING: Final = Ending()
+"""Nothing ends an answer but the model and the limit of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +44,7 @@ class Answer:
 
     Attributes:
         finish_reason: ``interrupted`` for an answer that is not complete.
+        stopped_by: the stop text of :class:`Ending` that ended the answer, or ``repetition``; None for the usual ends.
         timings: of the engine; None where it reports none, or has not yet.
         ttft_ms: from asking to the first visible piece, waiting for the model to load included; None when none came.
         context_tokens: the allocated context; None where it is unknown.
@@ -44,6 +64,7 @@ class Answer:
     context_tokens: int | None
     used_tokens: int
     token_ids: tuple[int, ...] | None = None
+    stopped_by: str | None = None
 
     @property
     def message(self) -> Message:
@@ -73,7 +94,7 @@ class Answering(Protocol):
     def close(self) -> None:
         """Cancel the answer; safe to call twice, after the end, and from any thread.
 
-        No event comes any more: an iteration that waits in another thread ends soon, without an ``Answer``.
+        No more events come: an iteration that waits in another thread ends soon, without an ``Answer``.
         """
 
     def so_far(self) -> Answer:
@@ -95,13 +116,21 @@ class Model(Protocol):
     def context_tokens(self) -> int | None:
         """The most tokens that a conversation with its answers may have; None where it is unknown."""
 
-    def answer(self, messages: Sequence[Message], *, tools: str | None = None, sampling: Sampling) -> Answering:
+    def answer(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: str | None = None,
+        sampling: Sampling,
+        ending: Ending = NO_ENDING,
+    ) -> Answering:
         """Answer the last of ``messages``.
 
         Args:
             messages: the conversation, oldest first.
             tools: declarations of tools as a JSON array, None for none.
             sampling: how tokens are chosen.
+            ending: what else ends the answer.
         """
 
     def close(self) -> None:

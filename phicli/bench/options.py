@@ -22,6 +22,7 @@ class BenchOptions:
 
     ``settings`` has the values of each engine setting that was asked for, by field; the machine chooses the others.
     ``baseline`` is a file, ``last`` or the beginning of a run's id. ``quick`` makes the comparison of quality shorter.
+    Without ``memory_check`` a load that seems too large for the memory is measured nevertheless.
     """
 
     prompt_tokens: tuple[int, ...] = (512,)
@@ -37,3 +38,4 @@ class BenchOptions:
     baseline: str | None = None
     fail_below: float | None = None
     force: bool = False
+    memory_check: bool = True

@@ -15,10 +15,11 @@ from phicli.engine.starting import ENGINES, build_of, find_program
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
+from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
 from phicli.records.run import Subject, Workload
 
-_IN_BLOCKS = "not all models fit into memory together: each is loaded twice, in turn, for half of its repetitions"
+_IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
 
 
@@ -31,7 +32,8 @@ def plan_for(
         chosen: the files.
         options: what is measured.
         around: the machine.
-        tell: is told in words when engines cannot stay loaded side by side, or layers cannot go where they shall.
+        tell: is told in words when engines cannot stay loaded side by side, layers cannot go where they should, or
+            something is loaded that seems too large.
 
     Raises:
         UsageError: the context is too short, or a setting makes no sense for a model.
@@ -51,8 +53,9 @@ def plan_for(
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]
+    too_large = on_too_large(tell, check=options.memory_check)
     for load in loads:
-        require_room(load, work, around)
+        require_room(load, work, around, too_large)
     together = fit_together(loads, around.memory, around.gpus)
     if not together:
         tell(_IN_BLOCKS)
@@ -63,17 +66,19 @@ def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) ->
     """Return if what ``plan`` measures can be compared with ``baseline``, as far as is known before.
 
     Raises:
-        UsageError: the baseline was made otherwise, or of something else.
+        UsageError: the conditions of the baseline differ, or its subject does.
         NotFoundError: there is no last run of the same, or no such llama-server.
-        EngineError: what shall run does not tell a version as llama-server does.
+        EngineError: the program does not report a version as llama-server does.
     """
     runs = planned_runs(plan, around)
     builds = {engine: build_of(engine, plan.llama_server) for engine in {run.subject.engine for run in runs}}
     baseline.check([replace(run, subject=replace(run.subject, build=builds[run.subject.engine])) for run in runs])
 
 
-def require_room(load: PlannedLoad, work: Sequence[Workload], around: Surroundings) -> None:
-    """Return if ``load`` fits into memory.
+def require_room(
+    load: PlannedLoad, work: Sequence[Workload], around: Surroundings, on_too_large: OnTooLarge = refuse
+) -> None:
+    """Return if ``load`` fits into memory, or ``on_too_large`` returns.
 
     Raises:
         UsageError: the engine cannot keep the context of this model in the type that was asked for.
@@ -83,7 +88,10 @@ def require_room(load: PlannedLoad, work: Sequence[Workload], around: Surroundin
         check_room(load, around.memory, around.gpus)
     except DoesNotFitError as error:
         found = _what_fits(load, work, around)
-        raise DoesNotFitError(error.message, found or error.hint, data=error.data) from None
+        refused = DoesNotFitError(error.message, found or error.hint, data=error.data)
+    else:
+        return
+    on_too_large(refused)
 
 
 def _what_fits(load: PlannedLoad, work: Sequence[Workload], around: Surroundings) -> str | None:

@@ -25,7 +25,7 @@ def subjects(
 
     Args:
         models: names as for ``phi chat``.
-        engine: what shall run them.
+        engine: what will run them.
         tell: is told in words what was chosen where nothing was named, and which names mean
             a file that was there before.
 
@@ -44,7 +44,7 @@ def subjects(
     for one in found:
         first = chosen.setdefault((one.path.resolve(), one.quant), one)
         if first is not one:
-            say(f"{one.model} is the same file as {first.model}: it is measured once")
+            say(f"{one.model} is the same file as {first.model}: it is measured only once")
     return tuple(chosen.values())
 
 

@@ -1,4 +1,4 @@
-"""Who is told how a measurement goes."""
+"""The interface for progress reports of a measurement."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """Is told what is being done; a line on a terminal, or nothing."""
+    """Receives what is being done: a line on a terminal, or nothing."""
 
     def show(self, text: str, left_s: float | None = None, *, at_most: bool = False) -> None:
         """What is being done now, and for how many seconds more (with ``at_most``, the most that it can take)."""

@@ -1,4 +1,4 @@
-"""The catalog that ships with the package.
+"""The catalog in the package.
 
 Loading stands between a command and its first word, so it checks keys and types only. A test checks the shipped file
 for contradictions.
@@ -15,7 +15,7 @@ from phicli.catalog.types import Catalog
 
 @cache
 def catalog() -> Catalog:
-    """The catalog that ships with the package, read once.
+    """The catalog in the package, read once.
 
     Raises:
         IntegrityError: the file is damaged.

@@ -30,7 +30,7 @@ def parse(text: str) -> Catalog:
     """The catalog in ``text`` (TOML).
 
     Raises:
-        IntegrityError: it is no TOML, or has unknown or missing keys or values of a wrong type.
+        IntegrityError: it is not TOML, or has unknown or missing keys or values of a wrong type.
     """
     try:
         data = tomllib.loads(text)

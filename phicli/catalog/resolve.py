@@ -8,7 +8,7 @@ from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
 from phicli.catalog.quants import PACKAGED_QUANT, as_quant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
-from phicli.errors import THIS_COMMAND, NotFoundError, UnsupportedModelError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, UnsupportedModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def require_runnable(variant: Variant) -> None:
     """
     if not variant.runs_here:
         message = f"{variant.id} cannot run here: {variant.why_not}; it runs on {variant.runs_on}"
-        hint = f"more about it: phi show {variant.id}; a model that runs here: {THIS_COMMAND} {_instead(variant)}"
+        hint = f"see: phi show {variant.id}; or use a model that runs here: {TYPED_COMMAND} {_instead(variant)}"
         raise UnsupportedModelError(message, hint)
 
 
@@ -72,7 +72,7 @@ def sources_of(model: str) -> tuple[Variant | None, tuple[GgufSource, ...]]:
     if not variant.sources and not variant.packaged_file:
         raise NotFoundError(
             f"no repository with GGUF files of {variant.id} is known",
-            "give a repository of the hub: phi pull OWNER/REPO:QUANT",
+            "name a repository of the hub: phi pull OWNER/REPO:QUANT",
         )
     return variant, variant.sources
 
@@ -117,8 +117,9 @@ def _quant(variant: Variant, quant: str) -> str:
         raise NotFoundError(message, f"it has no GGUF files; see what can run it: phi show {variant.id}")
     if not by_squashed:
         there = f"the only one is {PACKAGED_QUANT}; " if variant.packaged_file else ""
-        raise NotFoundError(message, f"{there}leave it out: {THIS_COMMAND} {variant.id}, or see: phi show {variant.id}")
-    command = f"{THIS_COMMAND} {variant.id}:{_closest(quant, variant.quants).lower()}"
+        alone = f"name only the model: {TYPED_COMMAND} {variant.id}; or see: phi show {variant.id}"
+        raise NotFoundError(message, there + alone)
+    command = f"{TYPED_COMMAND} {variant.id}:{_closest(quant, variant.quants).lower()}"
     hint = f"it has {', '.join(variant.quants)}; try: {command}, or see all files: phi show {variant.id}"
     raise NotFoundError(message, hint)
 
@@ -141,10 +142,14 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
     start = squash(wanted)
     close = [name for name in known if len(start) > 3 and name.startswith(start)]
     close += get_close_matches(start, known, n=5, cutoff=0.6)
-    ids = list(dict.fromkeys(known[name].id for name in close))[:3]
-    if not ids:
+    if not close:
         return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
+    closest = known[close[0]]
+    if not closest.runs_here:
+        return f"did you mean {closest.id}? It cannot run here, see: phi show {closest.id}; all models: phi list"
+    ids = list(dict.fromkeys(known[name].id for name in close if known[name].runs_here))[:3]
+    names = " or ".join(filter(None, (", ".join(ids[:-1]), ids[-1])))
+    return f"did you mean {names}? Try: {TYPED_COMMAND} {ids[0]}, or see all models: phi list"
 
 
 def _instead(variant: Variant) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from phicli.answering.opening import OpenModel
+from phicli.answering.types import Ending
 from phicli.chat.session import ChatSession
 from phicli.plan.load import LoadPlan
 
@@ -18,6 +19,7 @@ class OpenChat:
 
 
 def open_chat(opened: OpenModel) -> OpenChat:
-    """A conversation as the plan of ``opened`` has it."""
+    """A conversation as the plan of ``opened`` has it, with a brake for answers that repeat themselves."""
     plan = opened.plan
-    return OpenChat(ChatSession(opened.model, sampling=plan.sampling, system=plan.system), plan)
+    ending = Ending(plan.stop_texts, brake=True)
+    return OpenChat(ChatSession(opened.model, sampling=plan.sampling, system=plan.system, ending=ending), plan)

@@ -1,4 +1,4 @@
-"""The loop of a conversation in a terminal; what it looks like is the screen's business."""
+"""The loop of a conversation in a terminal; its looks are up to the screen."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from phicli.errors import PhiError
 COMMANDS = {
     "/help": "list the commands",
     "/system": "show the system message; /system TEXT sets it and starts over; /system - removes it",
-    "/clear": "clear the conversation, keep the system message",
-    "/exit": "leave (also /bye, /quit, Ctrl-D)",
+    "/clear": "clear the conversation, but keep the system message",
+    "/exit": "end the conversation (also /bye, /quit, Ctrl-D)",
 }
 _LEAVE = {"/exit", "/bye", "/quit"}
 
@@ -57,7 +57,7 @@ def _round(session: ChatSession, screen: ReplScreen) -> bool:
     except EOFError:
         return False
     except KeyboardInterrupt:
-        screen.tell("Ctrl-D or /exit leaves")
+        screen.tell("to end the conversation: Ctrl-D or /exit")
         return True
     if line.startswith("/") and not line.startswith("//"):
         return _obey(line, session, screen)

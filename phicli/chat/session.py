@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-from phicli.answering.types import Answer, Answering, Event, Model
+from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
@@ -18,16 +18,24 @@ class ChatSession:
         sampling: how tokens are chosen.
         system: the system message, None for none.
         tools: declarations of tools as a JSON array, None for none.
+        ending: what ends an answer beside the model.
     """
 
     def __init__(
-        self, model: Model, *, sampling: Sampling, system: str | None = None, tools: str | None = None
+        self,
+        model: Model,
+        *,
+        sampling: Sampling,
+        system: str | None = None,
+        tools: str | None = None,
+        ending: Ending = NO_ENDING,
     ) -> None:
         self.model = model
         self.system = system
         self.last: Answer | None = None
         self._tools = tools
         self._sampling = sampling
+        self._ending = ending
         self._turns: list[Message] = []
 
     @property
@@ -46,7 +54,9 @@ class ChatSession:
         An error leaves the conversation as it was: what it raises is what :class:`Answering` says.
         """
         question = Message("user", text)
-        answering = self.model.answer((*self._messages(), question), tools=self._tools, sampling=self._sampling)
+        answering = self.model.answer(
+            (*self._messages(), question), tools=self._tools, sampling=self._sampling, ending=self._ending
+        )
         return _Turn(self, question, answering)
 
     def remember(self, question: Message, answer: Answer) -> None:

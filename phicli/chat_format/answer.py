@@ -8,7 +8,7 @@ from phicli.chat_format.types import Piece, ToolCall
 
 
 class AnswerReader:
-    """The parser of every format; what a format has not is switched off and costs nothing.
+    """The parser of every format; what a format lacks is switched off and costs nothing.
 
     Args:
         reasoning: split off ``<think>…</think>``.

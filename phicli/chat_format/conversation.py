@@ -22,7 +22,7 @@ def refuse_tools(format_name: str, messages: Sequence[Message], tools: str | Non
         return
     raise UsageError(
         f"the prompt format {format_name} does not support tools",
-        "phi-4-mini supports tool calls: phi chat phi-4-mini",
+        "use a model that supports tool calls: phi chat phi-4-mini",
     )
 
 

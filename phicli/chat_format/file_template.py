@@ -72,7 +72,7 @@ class FileTemplate:
         words = [self.random_word() for _ in messages]
         prompt = self._rendered(messages, words)
         if any(prompt.count(word) != 1 for word in words):
-            raise TemplateError("the chat template of this file changes, repeats or drops what is said")
+            raise TemplateError("the chat template of this file changes, repeats or drops messages")
         start = 0
         for message, word in zip(messages, words, strict=True):
             at = prompt.index(word)

@@ -1,7 +1,7 @@
 """Phi-4 (14B) and its reasoning variants: ``<|im_start|>role<|im_sep|>content<|im_end|>``, no newlines.
 
 The text equals the official template of microsoft/phi-4 since January 2025 (the one before put an assistant header
-behind every user message). No begin-of-text token, no function calling. The official tokenizer also declares
+behind every user message). No begin-of-text token, no tool calls. The official tokenizer also declares
 ``lstrip`` and ``rstrip`` for its special tokens, llama.cpp does not: white space at the edges of a message is kept
 here as it was written.
 

@@ -45,7 +45,7 @@ class ReasoningSplitter:
         self._held = ""
 
     def feed(self, text: str) -> list[Piece]:
-        """Take the next text; return all that cannot be part of a tag any more."""
+        """Take the next text; return all that can no longer be part of a tag."""
         self._held += text
         pieces: list[Piece] = []
         while self._tag is not None and self._tag in self._held:

@@ -5,7 +5,7 @@
 3. ``functools[{…}]``, as vLLM's ``phi4_mini_json`` parser expects it;
 4. at the very start of the answer a bare JSON list or object, or one inside a ```` ```json ```` fence.
 
-JSON that does not parse, or is no call, is shown as the text it is: nothing of an answer is ever lost.
+JSON that does not parse, or is not a call, is shown as the text it is: nothing of an answer is ever lost.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def parse_calls(text: str, *, strict: bool) -> list[ToolCall]:
 
     Args:
         text: one or more JSON values, each a call or a list of calls, with white space or commas between.
-        strict: a call must have arguments; outside of markers an object with a name alone is no call.
+        strict: a call must have arguments; outside of markers an object with only a name is not a call.
     """
     decoder, at, calls = json.JSONDecoder(), 0, list[ToolCall]()
     while (at := _skip(text, at, _SPACE + ",")) < len(text):

@@ -41,7 +41,7 @@ class Special:
     """A special token by its literal, for example ``<|user|>``.
 
     ``strips_after`` says that the official tokenizer swallows white space that follows the token
-    (``rstrip`` in its definition): the rendered text has it, the token sequence has not. ``optional`` is for a
+    (``rstrip`` in its definition): the rendered text has it, the token sequence does not. ``optional`` is for a
     token that not every file of the family has (``<think>``): where it is missing the literal is spelled as text.
     """
 
@@ -91,7 +91,7 @@ class AnswerParser(Protocol):
 
 
 class PromptFormat(Protocol):
-    """How one family of models wants to be spoken to."""
+    """The prompt format of one family of models."""
 
     @property
     def name(self) -> str:
@@ -99,7 +99,7 @@ class PromptFormat(Protocol):
 
     @property
     def stop_tokens(self) -> tuple[str, ...]:
-        """Literals of special tokens that end an answer; those the file has not are to be left out."""
+        """Literals of special tokens that end an answer; those that the file lacks are to be left out."""
 
     @property
     def stop_strings(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The command line: one file a command, a signature that calls the layers below and hands the result to ``ui``.
+"""The command line: one file per command, a signature that calls the layers below and hands the result to ``ui``.
 
 A command is the function of its own name in the module of its own name. The tables below are all that ``phi --help``
 needs; a module is imported, and its options are built, when its command runs.
@@ -36,7 +36,7 @@ CACHE_SUMMARIES: Final = {
     "dir": "Print the path of the cache folder.",
     "import": "Register a GGUF file in place, or import an archive made by phi cache export.",
     "scan": "Find the models of Ollama and LM Studio and register them in place.",
-    "export": "Write a model to an archive, to import it on a machine without a network.",
+    "export": "Write a model to an archive, to import it on a machine without network access.",
 }
 """The same for ``phi cache``."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_grid, engine_options
-from phicli.commands.options import Json, Quiet, complete_model, was_typed
+from phicli.commands.options import Json, MemoryCheck, Quiet, complete_model, was_typed
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
@@ -27,6 +27,7 @@ def autotune(
     reset: Annotated[bool, typer.Option("--reset", help="Delete the saved settings.")] = False,
     *,
     settings: Any,
+    memory_check: MemoryCheck = True,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -36,10 +37,12 @@ def autotune(
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 
     values = engine_grid(settings)
-    if reset and any(was_typed(ctx, name) for name in ("quick", *(field.parameter for field in FIELDS.values()))):
+    others = ("quick", "memory_check", *(field.parameter for field in FIELDS.values()))
+    if reset and any(was_typed(ctx, name) for name in others):
         raise UsageError("--reset cannot be combined with other options", "leave out the other options")
     with measuring(quiet=quiet) as (terminal, line):
         if reset:
             print_forgotten(terminal, tuning.forget(models or ()), as_json=as_json)
         else:
-            print_tunings(terminal, line, tuning.autotune(models or (), values, line, quick=quick), as_json=as_json)
+            found = tuning.autotune(models or (), values, line, quick=quick, memory_check=memory_check)
+            print_tunings(terminal, line, found, as_json=as_json)

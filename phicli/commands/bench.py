@@ -15,6 +15,7 @@ from phicli.commands.options import (
     Jsonl,
     LlamaServer,
     Markdown,
+    MemoryCheck,
     Models,
     Quiet,
     engines_of,
@@ -28,6 +29,7 @@ _Text = str | None
 _ONLY_ENDPOINTS = ("concurrency", "requests")
 _ONLY_MODELS = (
     "depth", "context", "engine", "llama_server", "quality", "baseline", "fail_below", "force", "plot",
+    "memory_check",
     *(field.parameter for field in FIELDS.values()),
 )  # fmt: skip
 
@@ -60,6 +62,7 @@ def bench(
     ] = None,
     *,
     settings: Any,
+    memory_check: MemoryCheck = True,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
@@ -71,7 +74,9 @@ def bench(
     ] = None,
     fail_below: Annotated[
         float | None,
-        typer.Option("--fail-below", help="Exit with code 9 below this share of the baseline's speed, e.g. 0.95."),
+        typer.Option(
+            "--fail-below", help="Exit with code 9 if the speed is below this share of the baseline's, e.g. 0.95."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Compare with a baseline recorded under different conditions.")
@@ -117,5 +122,6 @@ def bench(
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,
         baseline=baseline, fail_below=limit_of_baseline(ctx, baseline, fail_below), force=force,
+        memory_check=memory_check,
     )  # fmt: skip
     return bench_models(models or (), options, plot=plot, output=output, quiet=quiet)

@@ -10,8 +10,10 @@ from phicli.bench.endpoint.benchmark import EndpointOptions
 from phicli.bench.options import QUICK_PROMPT, QUICK_REPEAT, QUICK_TOKENS, BenchOptions
 from phicli.commands.engine_options import engine_grid
 from phicli.commands.options import was_typed
+from phicli.engine.endpoint.address import is_host_and_port
 from phicli.engine.settings import Whole, read_list
 from phicli.errors import UsageError
+from phicli.paths import is_there
 
 _MOST_TOKENS: Final = 1 << 20
 
@@ -88,6 +90,7 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
     """
     addresses = [*([] if url is None else [url]), *(word for word in models if "://" in word)]
     if not addresses:
+        _refuse_addresses(models)
         return None
     names = [word for word in models if "://" not in word]
     if len(addresses) > 1:
@@ -96,9 +99,22 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
         )
     if len(names) > 1:
         raise UsageError(
-            "an endpoint can be measured with only one model", f"measure {names[1]} with a separate command"
+            "only one model of an endpoint can be measured at a time", f"measure {names[1]} with a separate command"
         )
     return addresses[0], names[0] if names else ""
+
+
+def _refuse_addresses(models: Sequence[str]) -> None:
+    """Refuse what can only be meant as the address of an endpoint: a host and a port, which no quantization looks like.
+
+    Raises:
+        UsageError: one of ``models`` is that.
+    """
+    for word in models:
+        if is_host_and_port(word) and not is_there(word):
+            raise UsageError(
+                f"{word} is not a model", f"did you mean the endpoint http://{word}? Try: phi bench http://{word}"
+            )
 
 
 def refuse(context: Any, options: Iterable[str], why: str) -> None:
@@ -110,7 +126,7 @@ def refuse(context: Any, options: Iterable[str], why: str) -> None:
     for parameter in context.command.params:
         if parameter.name in options and was_typed(context, parameter.name):
             option = (parameter.secondary_opts or parameter.opts)[0]
-            raise UsageError(f"{option} {why}", f"leave {option} out")
+            raise UsageError(f"{option} {why}", f"leave out {option}")
 
 
 def numbers(text: str | None, option: str, *, least: int = 0, most: int = _MOST_TOKENS) -> tuple[int, ...]:

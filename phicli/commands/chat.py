@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_options
-from phicli.commands.options import Context, Json, Model, Quiet
+from phicli.commands.options import Context, Json, MemoryCheck, Model, Quiet
 
 
 def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -75,6 +75,14 @@ def chat(
             help="Ignore tokens below this share of the best token's probability, e.g. 0.05.",
         ),
     ] = None,
+    repeat_penalty: Annotated[
+        float | None,
+        typer.Option(
+            "--repeat-penalty",
+            callback=within_limits,
+            help="Make tokens of the last 64 less likely, e.g. 1.1; 1 means no penalty.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", callback=within_limits, help="Random seed for sampling.")
     ] = None,
@@ -82,13 +90,24 @@ def chat(
         int | None,
         typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum number of tokens in the answer."),
     ] = None,
+    stop: Annotated[
+        list[str] | None,
+        typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
+    ] = None,
     context: Context = None,
     *,
     settings: Any,
+    memory_check: MemoryCheck = True,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
     quiet: Quiet = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Print the settings that the engine is started with.")
+    ] = False,
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     from phicli.commands.configured import value_set
@@ -96,9 +115,14 @@ def chat(
     from phicli.plan.chat_options import ChatOptions
 
     options = ChatOptions(
-        system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p, seed=seed,
-        max_tokens=max_tokens, context_tokens=context,
+        system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
+        repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()), context_tokens=context,
         engine=settings,
     )  # fmt: skip
     name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
-    hold(Conversation(name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet))
+    hold(
+        Conversation(
+            name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
+            memory_check=memory_check, stats=stats, verbose=verbose,
+        )
+    )  # fmt: skip

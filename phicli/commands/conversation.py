@@ -20,8 +20,14 @@ from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phicli.answering.opening import OpenModel
+    from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.engine.process import EngineProcess
+
+    OnEnd = Callable[[Answer], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,9 @@ class Conversation:
     stream: bool
     no_stdin: bool
     quiet: bool
+    memory_check: bool = True
+    stats: bool = False
+    verbose: bool = False
 
 
 def hold(wanted: Conversation) -> None:
@@ -63,6 +72,7 @@ def _hold(
 ) -> None:
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
+    from phicli.fit.too_large import on_too_large
     from phicli.plan.load import Use
     from phicli.plan.tuned_here import tuned_for
 
@@ -77,42 +87,64 @@ def _hold(
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
-        with open_model(model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading) as loaded:
+        too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
+        with open_model(
+            model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
+        ) as loaded:
             opened = open_chat(loaded)
+            if wanted.verbose:
+                _say_start(opened, terminal)
+            on_end = _stats_printer(terminal, loaded) if wanted.stats else None
             if prompt is None:
-                _talk(opened, terminal, status, wanted)
+                _talk(opened, terminal, status, wanted, on_end)
             elif wanted.as_json:
-                _answer_as_json(opened, terminal, prompt)
+                _answer_as_json(opened, terminal, prompt, on_end)
             else:
-                _answer_as_text(opened, terminal, status, wanted, prompt)
+                from phicli.ui.answer import AnswerPrinter
+
+                printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
+                printer.show(opened.session.ask(prompt))
 
 
-def _answer_as_text(
-    opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, prompt: str
-) -> None:
-    from phicli.ui.answer import AnswerPrinter
+def _say_start(opened: OpenChat, terminal: Terminal) -> None:
+    from phicli.ui.answer_stats import print_start
 
-    printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet)
-    printer.show(opened.session.ask(prompt))
+    print_start(terminal, opened.plan)
 
 
-def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation) -> None:
+def _stats_printer(terminal: Terminal, loaded: OpenModel) -> OnEnd:
+    """What prints the numbers of an answer; the engine that made it still runs then."""
+    from phicli.bench.measuring.peak_memory import PeakMemory
+    from phicli.ui.answer_stats import print_stats
+
+    def print_numbers(answer: Answer) -> None:
+        memory = PeakMemory(loaded.engines[-1].pid)
+        memory.look()
+        print_stats(terminal, answer, memory.peak)
+
+    return print_numbers
+
+
+def _talk(opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, on_end: OnEnd | None) -> None:
     from phicli.chat.repl import run_repl
     from phicli.ui.repl_screen import TerminalScreen
 
-    screen = TerminalScreen(terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet)
+    history = state_dir() / "chat_history"
+    screen = TerminalScreen(terminal, status, history_path=history, quiet=wanted.quiet, on_end=on_end)
     if not wanted.quiet:
-        screen.tell(f"{opened.plan.model.name}; /help lists the commands, Ctrl-D leaves")
+        screen.tell(f"{opened.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
     screen.prepare()
     run_repl(opened.session, screen)
 
 
-def _answer_as_json(opened: OpenChat, terminal: Terminal, prompt: str) -> None:
+def _answer_as_json(opened: OpenChat, terminal: Terminal, prompt: str, on_end: OnEnd | None) -> None:
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
     try:
-        whole(opened.session.ask(prompt))
+        answer = whole(opened.session.ask(prompt))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(opened)) from None
     print_result(terminal, "chat", chat_data(opened))
+    if on_end is not None:
+        on_end(answer)

@@ -14,6 +14,7 @@ from phicli.commands.options import (
     Jsonl,
     LlamaServer,
     Markdown,
+    MemoryCheck,
     Models,
     Quiet,
     engines_of,
@@ -22,7 +23,7 @@ from phicli.commands.options import (
 
 
 def complete_set(incomplete: str) -> list[str]:
-    """Sets of questions that ship, beginning with ``incomplete``; files are the shell's own business."""
+    """Built-in sets of questions, beginning with ``incomplete``; the shell completes files itself."""
     from phicli.bench.evaluation.items import SHIPPED
 
     return [name for name in SHIPPED if name.startswith(incomplete.lower())]
@@ -50,6 +51,7 @@ def eval_(
     context: Annotated[int | None, typer.Option("--context", "-c", min=32, help="Context size in tokens.")] = None,
     *,
     settings: Any,
+    memory_check: MemoryCheck = True,
     engine: Engine = None,
     llama_server: LlamaServer = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only this many questions.")] = None,
@@ -75,7 +77,7 @@ def eval_(
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     options = EvalOptions(
         question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
-        limit, restart, seed,
+        limit, restart, seed, memory_check=memory_check,
     )  # fmt: skip
     with measuring(quiet=quiet) as (terminal, line):
         findings = evaluate_models(models or (), options, line)

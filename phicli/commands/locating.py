@@ -13,7 +13,7 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
     Args:
         name: as for ``phi chat``.
         terminal: where to ask.
-        ask: whether to ask at all; off a terminal nothing is asked either.
+        ask: whether to ask at all; outside a terminal nothing is asked either.
         quiet: print no progress.
 
     Raises:

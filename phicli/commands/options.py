@@ -13,7 +13,7 @@ from phicli.errors import UsageError
 
 
 def complete_model(incomplete: str) -> list[str]:
-    """Model names that begin with ``incomplete``; files are the shell's own business."""
+    """Model names that begin with ``incomplete``; the shell completes files itself."""
     from phicli.catalog.resolve import names
 
     return [name for name in names() if name.startswith(incomplete.lower())]
@@ -23,7 +23,7 @@ Model = Annotated[
     str | None,
     typer.Argument(
         help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file "
-        "[default: the setting model, else the last model used].",
+        "[default: the model setting, else the last model used].",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         show_default=False,
@@ -47,7 +47,7 @@ Models = Annotated[
     list[str] | None,
     typer.Argument(
         help="Models, named as for phi chat; several are compared "
-        "[default: the setting model, else all installed models].",
+        "[default: the model setting, else all installed models].",
         envvar="PHI_MODEL",
         autocompletion=complete_model,
         callback=models_of_this_machine,
@@ -62,7 +62,11 @@ Engine = Annotated[
     ),
 ]
 LlamaServer = Annotated[
-    Path | None, typer.Option("--llama-server", help=f"Path of the {LLAMA_SERVER} program [default: the one on PATH].")
+    Path | None, typer.Option("--llama-server", help=f"Path to the {LLAMA_SERVER} program [default: the one on PATH].")
+]
+MemoryCheck = Annotated[
+    bool,
+    typer.Option("--memory-check/--no-memory-check", help="Refuse a model that does not seem to fit into memory."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
@@ -100,9 +104,7 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
     if program is None or any(ENGINES[name].program is not None for name in names):
         return names, program
     if was_typed(ctx, "llama_server"):
-        raise UsageError(
-            f"--llama-server names the program for --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}"
-        )
+        raise UsageError(f"--llama-server requires --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}")
     return names, None
 
 

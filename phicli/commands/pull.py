@@ -21,7 +21,7 @@ def pull(
     revision: Annotated[str | None, typer.Option("--revision", help="Branch, tag or commit of the repository.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be downloaded.")] = False,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Use no network; only check whether the model is on this machine.")
+        bool, typer.Option("--offline", help="Do not use the network; only check whether the model is on this machine.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Download all files again.")] = False,
     token: Annotated[

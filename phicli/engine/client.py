@@ -72,8 +72,8 @@ class ServerClient:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int],
-        stop_strings: Sequence[str],
         visible_tokens: Sequence[str],
+        until: Callable[[], bool] | None,
         closing: Closing,
     ) -> Generator[GenerationEvent, None, None]:
         """Stream ``/completion``; ``closing`` ends the connection, which stops the server.
@@ -82,14 +82,14 @@ class ServerClient:
             ConnectionLost: the stream ended without a last event.
             RefusedError: the server answered with an error; quotes it.
         """
-        body = _completion_body(prompt, sampling, stop_strings, visible_tokens)
+        body = _completion_body(prompt, sampling, visible_tokens)
         connection = self._connect()
-        tally = _Tally()
+        tally = _Tally(stop_ids, until)
         try:
             connection.connect()
             with closing.woken_by(_hanging_up(connection.sock)):
                 for reply in self._stream(connection, body, closing):
-                    yield from tally.events(reply, stop_ids)
+                    yield from tally.events(reply)
                     if tally.done:
                         return
         except (OSError, http.client.HTTPException) as error:
@@ -107,7 +107,7 @@ class ServerClient:
         if response.status != http.client.OK:
             raise _server_error(_json_or_text(response.read()))
         for line in response:
-            closing.check()  # what was read of a line that was cut is no message
+            closing.check()  # the beginning of a line that was cut is not a message
             name, _, data = line.decode("utf-8", errors="replace").partition(":")
             if name not in ("data", "error") or not data.strip():
                 continue
@@ -133,40 +133,44 @@ class _Tally:
     later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stop_ids: frozenset[int], until: Callable[[], bool] | None) -> None:
         self.done = False
+        self._stop_ids, self._until = stop_ids, until
         self._ids: list[int] = []
         self._predicted = 0
 
-    def events(self, reply: Mapping[str, Any], stop_ids: frozenset[int]) -> Iterator[GenerationEvent]:
+    def events(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
         if progress := reply.get("prompt_progress"):
             yield Prefill(processed=progress["processed"], total=progress["total"], cached=progress["cache"])
             return
-        self._predicted = max(self._predicted, int(reply.get("tokens_predicted", 0)))
+        before = self._predicted
+        self._predicted = max(before, int(reply.get("tokens_predicted", 0)))
         if reply.get("stop"):
             yield from self._last(reply)
             return
         ids = tuple(int(token) for token in reply.get("tokens", ()))
-        if stop_ids and any(token in stop_ids for token in ids):
-            yield from self._stopped_by_id(reply)
+        stop_id = next((token for token in ids if token in self._stop_ids), None)
+        if stop_id is not None:
+            complete = self._predicted - 1 == len(self._ids)
+            yield self._finish(reply, "stop", complete=complete, stop_id=stop_id)
             return
         self._ids.extend(ids)
-        if reply.get("content"):
-            yield Chunk(reply["content"], ids)
+        new = self._predicted - before
+        if reply.get("content") or ids:
+            yield Chunk(reply.get("content", ""), ids if len(ids) == new else None, new)
+        if self._until is not None and self._until():
+            yield self._finish(reply, "stop", complete=self._predicted == len(self._ids))
 
     def _last(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
-        if reply.get("content"):
-            yield Chunk(reply["content"], tuple(reply.get("tokens", ())))
         reason: StopReason = "length" if reply.get("stop_type") == "limit" else "stop"
-        complete = reply.get("stop_type") != "word" and self._predicted == len(self._ids)
+        complete = self._predicted == len(self._ids)
         if complete and reply.get("stop_type") == "eos":
             self._ids.pop()  # the end token itself comes as an id without text
         yield self._finish(reply, reason, complete=complete)
 
-    def _stopped_by_id(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
-        yield self._finish(reply, "stop", complete=self._predicted - 1 == len(self._ids))
-
-    def _finish(self, reply: Mapping[str, Any], reason: StopReason, *, complete: bool) -> Done:
+    def _finish(
+        self, reply: Mapping[str, Any], reason: StopReason, *, complete: bool, stop_id: int | None = None
+    ) -> Done:
         self.done = True
         times = reply["timings"]
         prompt_tokens = int(times["cache_n"]) + int(times["prompt_n"])
@@ -180,6 +184,7 @@ class _Tally:
                 decode_tps=_finite(times["predicted_per_second"]),
             ),
             token_ids=tuple(self._ids) if complete else None,
+            stop_id=stop_id,
         )
 
 
@@ -196,19 +201,14 @@ def _hanging_up(connected: socket.socket) -> Callable[[], None]:
     return hang_up
 
 
-def _completion_body(
-    prompt: Sequence[int], sampling: Sampling, stop_strings: Sequence[str], visible_tokens: Sequence[str]
-) -> dict[str, Any]:
+def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: Sequence[str]) -> dict[str, Any]:
+    """The request. All of the sampling is in it, since the server takes what is missing from the file."""
     return {
         "prompt": list(prompt),
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
-        "min_p": sampling.min_p,
+        **sampling.to_data(),
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "ignore_eos": sampling.ignore_eos,
-        "stop": list(stop_strings),
         "preserved_tokens": list(visible_tokens),
         "stream": True,
         "cache_prompt": True,
@@ -234,4 +234,6 @@ def _json_or_text(data: bytes) -> dict[str, Any]:
 def _server_error(reply: Mapping[str, Any]) -> RefusedError:
     error = reply.get("error", reply)
     message = error.get("message", "") if isinstance(error, Mapping) else str(error)
-    return RefusedError(f"the engine refused: {message}", "run it again; if it fails again, the file may be damaged")
+    return RefusedError(
+        f"the engine refused: {message}", "run the command again; if it fails again, the file may be damaged"
+    )

@@ -51,7 +51,7 @@ class Closing:
 class Closable(Generic[T]):
     """An iterator over what a generator makes; any thread may close it, at any time, as often as it likes.
 
-    After :meth:`close` no item comes any more: an iteration that waits in another thread ends soon, as that of a
+    After :meth:`close` no more items come: an iteration that waits in another thread ends soon, as that of a
     closed generator does. The generator's ``finally`` blocks run in the thread that is inside it, else in the one
     that closes.
 

@@ -45,7 +45,7 @@ class NativeServerEngine(LlamaServerEngine):
 
     Raises:
         NotFoundError: there is no such program.
-        EngineError: it cannot be run, or is no llama-server.
+        EngineError: it cannot be run, or is not a llama-server.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class NativeProcess(EngineProcess):
 
     Raises:
         NotFoundError: there is no such program.
-        EngineError: it cannot be run, or is no llama-server.
+        EngineError: it cannot be run, or is not a llama-server.
     """
 
     def __init__(self, binary: Path, log_dir: Path | None = None) -> None:
@@ -151,7 +151,7 @@ def native_build(binary: Path) -> str:
 
     Raises:
         NotFoundError: there is no such program.
-        EngineError: it cannot be run, or is no llama-server.
+        EngineError: it cannot be run, or is not a llama-server.
     """
     hint = "give llama.cpp's own server: --llama-server PATH"
     try:

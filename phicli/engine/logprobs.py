@@ -19,7 +19,7 @@ LEAST: Final = -103.0
 """A probability that is zero in 32-bit floats counts as this: e to the -103 is about the least that is not."""
 
 _FORCE: Final = 1e6
-_HINT: Final = "the file may be damaged; check what was downloaded: phi cache verify"
+_HINT: Final = "the file may be damaged; check the downloaded files: phi cache verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ def request(prompt: Sequence[int], token_id: int, *, likeliest: int) -> dict[str
         "n_predict": 1,
         "temperature": 0,
         "samplers": [],
+        "mirostat": 0,
         "logit_bias": [[token_id, _FORCE]],
         "n_probs": likeliest,
         "post_sampling_probs": False,
@@ -66,7 +67,7 @@ def _logarithm(value: Any) -> float:
     """A log-probability of the server.
 
     Raises:
-        TypeError, ValueError: it is no number.
+        TypeError, ValueError: it is not a number.
     """
     number = float(value)
     if math.isnan(number):

@@ -85,8 +85,8 @@ class LlamaServerEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Closable[GenerationEvent]:
         """Generate after ``prompt``; the last event is ``Done``.
 
@@ -106,8 +106,8 @@ class LlamaServerEngine:
                     prompt,
                     replace(sampling, max_tokens=most),
                     stop_ids=stop_ids,
-                    stop_strings=stop_strings,
                     visible_tokens=visible_tokens,
+                    until=until,
                     closing=closing,
                 )
             except ConnectionLost as error:

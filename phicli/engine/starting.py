@@ -38,7 +38,7 @@ class EngineKind:
     """An engine that can be started.
 
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
-    ``starts_early`` its process can be started before it is known which file it shall load. With
+    ``starts_early`` its process can be started before it is known which file it will load. With
     ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
     """
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from phicli.engine.closable import Closing
 from phicli.engine.settings import EngineSettings
 
 StopReason = Literal["stop", "length"]
-"""Why a generation ended: the model or a stop text ended it, or the limit of tokens did."""
+"""Why a generation ended: the model, a stop token or the caller ended it, or the limit of tokens did."""
+
+SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature")
+"""The samplers of llama.cpp in their usual order (``common/common.h``); those that nothing sets do nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +32,42 @@ class LoadSettings:
     slots: int = 1
 
     def to_data(self) -> dict[str, Any]:
-        """All of it on one level, as JSON has it."""
+        """Its JSON form, with all of it on one level."""
         mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
         return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is chosen. ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time.
+    """How the next token is chosen: all that llama.cpp would otherwise take from the file (``general.sampling.*``).
 
-    With ``ignore_eos`` the model cannot choose to end: ``max_tokens`` come, for measurements.
+    ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time. ``repeat_penalty`` 1 is none; it looks at the
+    last ``repeat_last_n`` tokens. ``xtc_probability`` 0 and ``mirostat`` 0 switch those samplers off. ``samplers`` are
+    llama.cpp's names in the order in which they are applied. With ``ignore_eos`` the model cannot choose to end:
+    ``max_tokens`` come, for measurements.
     """
 
     temperature: float = 0.0
     top_k: int = 40
     top_p: float = 0.95
     min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    repeat_last_n: int = 64
+    xtc_probability: float = 0.0
+    xtc_threshold: float = 0.1
+    mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
+    samplers: tuple[str, ...] = SAMPLERS
     seed: int | None = None
     max_tokens: int | None = None
     ignore_eos: bool = False
+
+    def to_data(self) -> dict[str, Any]:
+        """What a person can set, and what a file can set, as JSON has it."""
+        data = asdict(self)
+        del data["ignore_eos"]
+        return {**data, "samplers": list(self.samplers)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +81,14 @@ class Prefill:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Newly generated text: whole characters only, together with the ids it came from where known."""
+    """Newly generated text: whole characters only. It is empty for tokens without text, such as special tokens.
+
+    ``tokens`` is how many tokens it came from, ``token_ids`` their ids; None where some are unknown.
+    """
 
     text: str
-    token_ids: tuple[int, ...] = ()
+    token_ids: tuple[int, ...] | None
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +112,16 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last event of a generation. ``token_ids`` is None when some generated ids are unknown."""
+    """The last event of a generation.
+
+    ``token_ids`` is None when some generated ids are unknown. ``stop_id`` is the one of ``stop_ids`` that ended it.
+    """
 
     finish_reason: StopReason
     usage: Usage
     timings: Timings
     token_ids: tuple[int, ...] | None
+    stop_id: int | None = None
 
 
 GenerationEvent = Prefill | Chunk | Done
@@ -140,10 +168,18 @@ class Generator(Protocol):
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Generation:
-        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for."""
+        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for.
+
+        Args:
+            prompt: token ids.
+            sampling: how tokens are chosen.
+            stop_ids: tokens that end the generation; they have no text and are not among its ids.
+            visible_tokens: special tokens whose text belongs to the generated text.
+            until: asked after each chunk; where it is true the generation ends there, with ``Done``.
+        """
 
 
 class Engine(Generator, Protocol):
@@ -169,7 +205,7 @@ class Engine(Generator, Protocol):
 
 
 class LocalEngine(Engine, Protocol):
-    """A token-level engine in a process of its own on this machine; it loads the model in the background."""
+    """A token-level engine in a separate process on this machine; it loads the model in the background."""
 
     @property
     def pid(self) -> int:

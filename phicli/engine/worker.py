@@ -28,6 +28,8 @@ _LOAD_FAILED = 3
 _LOG_WAIT_S = 2.0
 _LOG_PAUSE_S = 0.05
 _STACK_BYTES = 1 << 27
+_NOTHING_FROM_THE_FILE = (1 << 31) - 1
+"""One bit for each value of ``general.sampling.*`` that llama.cpp then takes for one that a person set."""
 _FLASH_ATTENTION = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 
 
@@ -72,7 +74,8 @@ def parameters(config: dict[str, Any]) -> Any:
     """llama.cpp's parameters for ``config``.
 
     What is fixed here: slots (``n_parallel``) that are never unified with each other (a unified cache selects
-    the long rope factors), no prompt cache in RAM beside the slot's own, no shrinking of the context to fit,
+    the long rope factors), nothing of the file's own sampling (requests say how they sample, and a value that makes
+    no sense would stop the load), no prompt cache in RAM beside the slot's own, no shrinking of the context to fit,
     no web page, and a fresh key without which only ``/health`` answers.
     """
     import xllamacpp
@@ -90,6 +93,7 @@ def parameters(config: dict[str, Any]) -> Any:
     params.flash_attn_type = getattr(
         xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{_FLASH_ATTENTION[config['flash_attention']]}"
     )
+    params.sampling.user_sampling_config = _NOTHING_FROM_THE_FILE
     params.kv_unified = False
     params.cache_ram_mib = 0
     params.fit_params = False

@@ -52,7 +52,7 @@ class Calibration:
     made_at: str
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         return asdict(self)
 
     @classmethod
@@ -87,7 +87,7 @@ class Measurement:
     made_at: str
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         return asdict(self)
 
     @classmethod

@@ -13,7 +13,7 @@ class Costs:
 
     A token takes ``token + depth · depth_token``, with ``depth`` tokens before it. Each token of a prompt takes
     ``prompt_token + depth · prompt_depth_token``, and a prompt ``prompt`` once. ``error`` is the relative half-width of
-    the range in which the time of a token lies.
+    the range of the time of a token.
     """
 
     token: float
@@ -29,7 +29,7 @@ class Costs:
         return max(self.token + depth_tokens * self.depth_token, 1e-3)
 
     def prompt_ms(self, tokens: int) -> float:
-        """A prompt of ``tokens``, from nothing: its tokens are ``tokens / 2`` deep on the average."""
+        """A prompt of ``tokens``, from nothing: its tokens are ``tokens / 2`` deep on average."""
         return max(self.prompt + tokens * (self.prompt_token + tokens / 2 * self.prompt_depth_token), 1e-3)
 
     def speed(self, *, context_tokens: int, prompt_tokens: int) -> Speed:

@@ -17,6 +17,7 @@ from phicli.fit.memory import (
     usable_bytes,
 )
 from phicli.fit.shape import ModelShape
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.hardware.available import Memory
 
 
@@ -52,6 +53,7 @@ def fit_load(
     context: ContextWish,
     *,
     model: str,
+    on_too_large: OnTooLarge = refuse,
 ) -> FittedLoad:
     """Fit a load into ``memory``; None is a machine that does not report its memory: then nothing is refused.
 
@@ -62,6 +64,7 @@ def fit_load(
             ones before it is not.
         context: the context as if memory did not matter.
         model: the model as a person names it, for messages.
+        on_too_large: is given the error where the memory is too small; when it returns, the load is the smallest.
 
     Raises:
         UsageError: the engine cannot keep the context of this model in the type that is first in ``choices``.
@@ -78,7 +81,7 @@ def fit_load(
     if not context.promised:
         limit = min(limit, _longest(shape, memory, wanted.kv_type, limit) or context.first_tokens)
     first = min(limit, context.first_tokens)
-    _require(shape, memory, wanted.kv_type, limit if context.promised else first, model)
+    _require(shape, memory, wanted.kv_type, limit if context.promised else first, model, on_too_large)
     return FittedLoad(fitting(wanted, shape, first, memory), wanted, first, limit)
 
 
@@ -101,7 +104,9 @@ def with_usual_buffers(settings: EngineSettings) -> EngineSettings:
     return replace(settings, **{name: FIELDS[name].default for name in ("batch_tokens", "flash_attention")})
 
 
-def _require(shape: ModelShape, memory: Memory, kv_type: str, context_tokens: int, model: str) -> None:
+def _require(
+    shape: ModelShape, memory: Memory, kv_type: str, context_tokens: int, model: str, on_too_large: OnTooLarge
+) -> None:
     """Return if the least that a load takes fits; else propose a smaller context or KV type."""
     if _fits(shape, memory, kv_type, context_tokens):
         return
@@ -110,6 +115,7 @@ def _require(shape: ModelShape, memory: Memory, kv_type: str, context_tokens: in
         plan_memory(shape, _plain(kv_type), context_tokens=context_tokens), memory,
         model=model, context_tokens=context_tokens,
         fitting_context=_longest(shape, memory, kv_type, context_tokens), fitting_kv_type=next(smaller, None),
+        on_too_large=on_too_large,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.errors import THIS_COMMAND, DoesNotFitError
 from phicli.fit.memory_sum import LIBRARY_BYTES, MemorySum
 from phicli.fit.shape import ModelShape
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
@@ -155,9 +156,9 @@ def largest_context_that_fits(
 
 def check_fits(
     needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0,
-    fitting_kv_type: str | None = None,
+    fitting_kv_type: str | None = None, on_too_large: OnTooLarge = refuse,
 ) -> None:  # fmt: skip
-    """Return if ``needed`` fits into ``memory``, or if the machine does not tell its memory (None).
+    """Return if ``needed`` fits into ``memory``, or if the machine does not report its memory (None).
 
     Args:
         needed: the sums of the model.
@@ -166,6 +167,7 @@ def check_fits(
         context_tokens: the context that was planned.
         fitting_context: :func:`largest_context_that_fits`; proposed when it is of use.
         fitting_kv_type: a smaller type of cache with which the whole context fits, if one does.
+        on_too_large: is given the error where it does not fit.
 
     Raises:
         DoesNotFitError: it does not; ``data`` has the sums.
@@ -177,9 +179,9 @@ def check_fits(
         return
     message = (
         f"{model} does not fit into memory: it needs {format_bytes(needed.resident_bytes)} "
-        f"({_parts(needed, context_tokens)}), and {format_bytes(usable)} can be used "
-        f"({format_bytes(memory.available_bytes)} available by {memory.source}, "
-        f"less {format_bytes(memory.available_bytes - usable)} reserved for the system)"
+        f"({_parts(needed, context_tokens)}), but only {format_bytes(usable)} can be used "
+        f"({format_bytes(memory.available_bytes)} available according to {memory.source}, "
+        f"minus {format_bytes(memory.available_bytes - usable)} reserved for the system)"
     )
     data = asdict(needed) | {
         "total_bytes": needed.total_bytes,
@@ -189,7 +191,8 @@ def check_fits(
         "fitting_context_tokens": fitting_context,
         "fitting_kv_type": fitting_kv_type,
     }
-    raise DoesNotFitError(message, _hint(model, usable, context_tokens, fitting_context, fitting_kv_type), data=data)
+    hint = _hint(model, memory, context_tokens, fitting_context, fitting_kv_type)
+    on_too_large(DoesNotFitError(message, hint, data=data))
 
 
 def _parts(needed: MemorySum, context_tokens: int) -> str:
@@ -203,14 +206,16 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
     return ", ".join(parts)
 
 
-def _hint(model: str, usable: int, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
+def _hint(model: str, memory: Memory, context_tokens: int, fitting_context: int, fitting_kv_type: str | None) -> str:
     if fitting_kv_type is not None:
         command = f"{THIS_COMMAND} {shlex.quote(model)} --context {context_tokens} --kv-type {fitting_kv_type}"
         return f"it fits with the KV cache type {fitting_kv_type}: {command}"
     if _SHORTEST_USEFUL_CONTEXT <= fitting_context < context_tokens:
         command = f"{THIS_COMMAND} {shlex.quote(model)} --context {fitting_context}"
         return f"a context of {fitting_context:,} tokens fits: {command}"
-    return f"close other programs, or use a smaller model: {THIS_COMMAND} {_smaller_model(usable, model)}"
+    more = "raise the memory limit of the container" if memory.limited else "close other programs"
+    smaller = _smaller_model(usable_bytes(memory), model)
+    return f"{more}, or use a smaller model: {THIS_COMMAND} {smaller}"
 
 
 def _smaller_model(usable: int, but_not: str) -> str:

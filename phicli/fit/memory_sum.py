@@ -13,7 +13,7 @@ LIBRARY_BYTES: Final = 34 << 20
 class MemorySum:
     """What a loaded model takes, in bytes.
 
-    The first five are everything, wherever it lies; the ``gpu_`` fields are what lies on the GPU. Weights are the
+    The first five are everything, wherever it is; the ``gpu_`` fields are the parts on the GPU. Weights are the
     mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
     """
 

@@ -24,9 +24,11 @@ def make_pick(
         times = tps / useful_tps(best, task)
         reasons = [f"{times:.1f} times the speed of the best; {_against(one, best, task)}"]
     elif thinking_ratio(one.candidate.variant, task):
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} answer tokens/s"]
+        reasons = [f"better: {_against(one, best, task)}; but only {tps:.1f} answer tokens/s"]
     else:
-        reasons = [f"better: {_against(one, best, task)}; but {tps:.1f} tokens/s, below the target of {floor_tps:g}"]
+        reasons = [
+            f"better: {_against(one, best, task)}; but only {tps:.1f} tokens/s, below the target of {floor_tps:g}"
+        ]
     return Pick(role, one, tuple(reasons + _remarks(one, task)), command_of(one, request, task, gpu=gpu))
 
 
@@ -51,7 +53,7 @@ def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: s
         return f"the best for {task.purpose}{fits}; it nearly reaches the target of {floor_tps:g} tokens/s"
     if tps < floor_tps:
         return (
-            f"no good model{fits} reaches the target of {floor_tps:g} tokens/s for {task.label}; this one comes nearest"
+            f"no good model{fits} reaches the target of {floor_tps:g} tokens/s for {task.label}; this one comes closest"
         )
     strength = one.candidate.variant.strength
     what = f" ({strength})" if strength else ""
@@ -59,7 +61,7 @@ def _why_best(one: Assessment, task: Task, tps: float, floor_tps: float, fits: s
 
 
 def _against(one: Assessment, best: Assessment, task: Task) -> str:
-    return f"{one.quality:.0f} against {best.quality:.0f} points for {task.purpose}"
+    return f"{one.quality:.0f} vs. {best.quality:.0f} points for {task.purpose}"
 
 
 def _remarks(one: Assessment, task: Task) -> list[str]:
@@ -74,7 +76,7 @@ def _remarks(one: Assessment, task: Task) -> list[str]:
     if one.candidate.variant.reasoning:
         ratio = thinking_ratio(one.candidate.variant, task)
         longer = f": about {ratio:.0f} tokens of reasoning for each token of the answer" if ratio else ""
-        found.append(f"it thinks before it answers{longer}")
+        found.append(f"it reasons before it answers{longer}")
     if 0 < one.gpu_layers <= one.candidate.shape.layers:
         found.append(
             f"{one.gpu_layers} of {one.candidate.shape.layers + 1} layers run on the GPU, the rest on the processor"

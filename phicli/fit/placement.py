@@ -41,7 +41,7 @@ class Placement:
 def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> Placement:
     """The best place for ``shape`` on ``machine``: all on the GPU, else shared by layers, else the processor.
 
-    A machine that does not tell its memory is taken to have enough.
+    A machine that does not report its memory is taken to have enough.
     """
 
     def planned(*, gpu_layers: int = 0, repack: bool = False) -> MemorySum:

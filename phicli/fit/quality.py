@@ -119,7 +119,7 @@ def kv_loss(kv_type: str) -> float:
 
 
 def thinking_ratio(variant: Variant, task: Task) -> float:
-    """Tokens of thought per token of the answer that a person has to wait for; 0 where thoughts are wanted.
+    """Reasoning tokens that a person has to wait for, per token of the answer; 0 where reasoning is the purpose.
 
     Declared: 8, and half as much again for Phi-4-reasoning-plus, whose card says that its answers are about 50 %
     longer than those of Phi-4-reasoning; both cards ask for thousands of tokens of room.
@@ -130,7 +130,7 @@ def thinking_ratio(variant: Variant, task: Task) -> float:
 
 
 def answer_tps(decode_tps: float, variant: Variant, task: Task) -> float:
-    """Tokens of the answer per second, thoughts counted as waiting."""
+    """Tokens of the answer per second, with reasoning counted as waiting."""
     return decode_tps / (1.0 + thinking_ratio(variant, task))
 
 

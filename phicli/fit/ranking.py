@@ -1,11 +1,11 @@
 """Which of the candidates that pass every gate is taken, which is faster and which smarter.
 
-Fullness is no merit, and speed is one only up to two and a half times the task's floor: beyond that nobody waits.
+Fullness is not a merit, and speed is one only up to two and a half times the task's floor: beyond that nobody waits.
 Within a point of quality the faster is taken where it is so by an eighth; within a quarter of a point the smaller one.
 A file of twice the size has to be better by three points, or the small one is taken: "start small", as the selection
 guide says. A quantization that costs five points or more is taken only where nothing sound reaches half the floor, and
 one that is not among the usual four only where none of those comes near the floor for the same model: an estimate that
-misses it by a quarter is no reason to spoil a model. What is here already wins a tie.
+misses it by a quarter is not a reason to spoil a model. What is here already wins a tie.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def faster_than(best: Assessment, passing: Iterable[Assessment], task: Task, flo
     Where the best is fast enough for anybody, another quantization of it is not worth a mention.
     """
     least = _FASTER * useful_tps(best, task)
-    passing = _usual(list(passing))  # an odd quantization that is just faster enough is no advice
+    passing = _usual(list(passing))  # an odd quantization that is only just faster is not worth a pick
     at_ease = useful_tps(best, task) >= _COMFORT * floor_tps
     quick = [
         one

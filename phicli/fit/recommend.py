@@ -119,7 +119,7 @@ def best_quant_for(
         candidates: files that could run; those of other variants are passed over.
         machine: what there is to run it on.
         speed_of: the speed model.
-        request: what is wanted; by default general use. A task that does not know the variant is no obstacle here.
+        request: what is wanted; by default general use. A task that does not know the variant is allowed here.
     """
     request = request or Request()
     task = check_request(request)

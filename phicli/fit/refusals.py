@@ -64,7 +64,7 @@ def nothing_is_fast_enough(
     ]
     return DoesNotFitError(
         f"no model that fits reaches {floor_tps:g} tokens/s; the fastest, {name}, reaches {tps:.1f}",
-        _again(request, f"ask for less: --min-tps {max(int(tps), 1)}"),
+        _again(request, f"use a lower minimum: --min-tps {max(int(tps), 1)}"),
         data={"rejected": rejection_data([*rejected, *others])},
     )
 
@@ -91,7 +91,7 @@ def _one_excludes(made: Sequence[Candidate], request: Request, task: Task, wish:
         return UsageError(
             f"no model for {task.purpose} was trained for {asked:,} tokens; "
             f"the longest is {longest.context_tokens:,} ({longest.id})",
-            _again(request, f"ask for less: --context {longest.context_tokens}"),
+            _again(request, f"use a smaller context: --context {longest.context_tokens}"),
         )
     if wish.gate == "installed":
         return UsageError(

@@ -49,14 +49,14 @@ def check_request(request: Request) -> Task:
     }
     for option, number in numbers.items():
         if number is not None and not 0 < number < float("inf"):
-            raise UsageError(f"{option} must be more than 0", f"phi recommend --help explains {option}")
+            raise UsageError(f"{option} must be more than 0", f"see the help of {option}: phi recommend --help")
     context = request.context_tokens or task.context_tokens
     if request.prompt_tokens >= context:
         longer = padded_context(request.prompt_tokens + _ROOM_FOR_ANSWER)
         of_task = "" if task.name == "any" else f"--task {task.name} "
         raise UsageError(
-            f"a prompt of {request.prompt_tokens:,} tokens leaves no space for an answer in a context of {context:,}",
-            f"ask for a longer one: phi recommend {of_task}--prompt-tokens {request.prompt_tokens} --context {longer}",
+            f"a prompt of {request.prompt_tokens:,} tokens leaves no tokens for an answer in a context of {context:,}",
+            f"use a larger context: phi recommend {of_task}--prompt-tokens {request.prompt_tokens} --context {longer}",
         )
     return task
 
@@ -66,10 +66,10 @@ def engine_rejection(variant: Variant, *, has_files: bool) -> Rejection | None:
     if variant.packaged_file:
         return Rejection(variant.id, None, "toy", "a toy model, made only to test an installation")
     if not variant.runs_here:
-        reason = f"no engine here runs it: {variant.why_not}"
+        reason = f"no engine on this machine supports it: {variant.why_not}"
         return Rejection(variant.id, None, "engine", reason, remedy=f"it runs on {variant.runs_on}")
     if not has_files:
-        remedy = f"convert {variant.repo} and give the path: phi chat FILE.gguf" if variant.repo else None
+        remedy = f"convert {variant.repo} to GGUF, then: phi chat FILE.gguf" if variant.repo else None
         return Rejection(variant.id, None, "files", "no GGUF file is known", remedy=remedy)
     return None
 
@@ -101,7 +101,7 @@ def filtered(candidate: Candidate, request: Request, task: Task, gate: str) -> R
     elif gate == "licence":
         reason = _other_license(variant, request.license or "")
     elif gate == "quant" and not same_quant(candidate.quant, request.quant):
-        reason = "another quantization"
+        reason = "not the requested quantization"
     elif gate == "size":
         reason = _too_large(candidate, request.max_size_bytes or 0)
     elif gate == "installed" and not candidate.installed:
@@ -146,4 +146,4 @@ def _other_license(variant: Variant, wanted: str) -> str | None:
 
 def _too_large(candidate: Candidate, limit: int) -> str | None:
     weights = candidate.shape.weights_bytes
-    return None if weights <= limit else f"its file has a size of {format_bytes(weights)}"
+    return None if weights <= limit else f"its file size is {format_bytes(weights)}"

@@ -77,7 +77,7 @@ def estimate(candidate: Candidate, machine: Machine, placement: Placement, *, pr
 def calibrated_costs(candidate: Candidate, calibrations: Sequence[Calibration]) -> Costs | None:
     """Slope times layers plus intercept, from the newest calibration of this shape and quantization; None without one.
 
-    The slope is for the bytes of the timed layers: a file whose layers have more or fewer on the average takes more or
+    The slope is for the bytes of the timed layers: a file whose layers have more or fewer on average takes more or
     less in proportion.
     """
     wanted = (shape_key(candidate.shape), candidate.quant)
@@ -160,7 +160,7 @@ def measured_costs(candidate: Candidate, measurements: Sequence[Measurement], be
 
 
 def _same_load(one: Conditions, candidate: Candidate, placement: Placement, machine: Machine) -> bool:
-    """Whether the weights lie where they would lie, in the same layout (if repacking makes a difference at all)."""
+    """Whether the weights are where they would be, in the same layout (if repacking makes a difference at all)."""
     if placement.gpu_layers:
         whole = placement.gpu_layers < 0 or placement.gpu_layers > candidate.shape.layers
         return whole and any(gpu.usable and gpu.name == one.device for gpu in machine.gpus)

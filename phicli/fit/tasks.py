@@ -1,12 +1,12 @@
 """What people want a model for, and what each of these asks of it.
 
-**Floors** (tokens per second). People read about 238 words a minute (Brysbaert 2019), some 5 tokens a second at 1.3
+**Floors** (tokens per second). People read 238 words per minute (Brysbaert 2019), about 5 tokens per second at 1.3
 tokens a word. Chat at 8 stays ahead of the reader. Code is skimmed, not read, and a function is longer than a
-remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tokens or more: at 12 that is under three
+remark: 10. Whoever asks for reasoning waits for the reasoning as well, 2,000 tokens or more: at 12 that is under three
 minutes. A long document is waited for while it is read in; its answer is short: 5. These are first guesses.
 
-**Contexts** are what the task usually needs: 4096 for talk; 8192 where files are pasted or thoughts are written down;
-32,768 for long documents, which is the point of that task, so it is required there and never shortened in silence.
+**Contexts** are what the task usually needs: 4096 for talk; 8192 where files are pasted or reasoning is written down;
+32,768 for long documents, which is the point of that task, so it is required there and never shortened silently.
 
 **Ladders.** Published scores are comparable when benchmark and source are the same, and no benchmark covers the whole
 family. So each task names one benchmark of one source (``benchmark``, ``source``) as its scale, and an order of the
@@ -35,11 +35,11 @@ class Task:
         needs: capabilities of the catalog, one of which a model must have.
         context_tokens: the usual context.
         context_required: whether a shorter one would miss the point.
-        floor_tps: tokens per second below which it is no pleasure.
+        floor_tps: tokens per second below which it is too slow.
         benchmark: whose scores are the scale of quality.
         source: the key in ``Catalog.references`` that the scores must come from.
         order: ids of variants, weakest first.
-        thinking_is_wanted: whether the thoughts of a reasoning model are what is asked for; else they are waiting.
+        thinking_is_wanted: whether the reasoning of a model is the purpose; else it counts as waiting.
     """
 
     name: str
@@ -140,7 +140,7 @@ TASKS: Final[Mapping[str, Task]] = MappingProxyType({task.name: task for task in
 
 
 def task_named(name: str) -> Task:
-    """The task called ``name``, whatever the case.
+    """The task called ``name``, in any case.
 
     Raises:
         UsageError: there is no such task; the hint lists them.

@@ -110,7 +110,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """At most one pick a role, best first; the other candidates that pass, best first; and what is out."""
+    """At most one pick per role, best first; the other candidates that pass, best first; and what is out."""
 
     picks: tuple[Pick, ...]
     others: tuple[Assessment, ...]

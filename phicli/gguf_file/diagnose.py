@@ -1,4 +1,4 @@
-"""Says what a path is when it is not the GGUF file it should be."""
+"""Describes a path that is not the GGUF file it should be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 
 GET_AGAIN: Final = f"download the file again. `{THIS_COMMAND} tiny-phi` shows whether the installation itself works"
 
@@ -56,7 +56,7 @@ def check_is_file(path: Path) -> int:
         raise _directory(path)
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(
-            f"{path} is not a file but a device or a pipe", f"give a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
+            f"{path} is not a file but a device or a pipe", f"name a .gguf file, or a model: {THIS_COMMAND} tiny-phi"
         )
     if info.st_size == 0:
         raise IntegrityError(f"{path} is empty (0 bytes)", GET_AGAIN)
@@ -131,13 +131,13 @@ def _directory(path: Path) -> UsageError:
     files = sorted(name for name in _names(path) or () if name.lower().endswith(".gguf"))
     if not files:
         return UsageError(
-            f"{path} is a folder without GGUF files", f"give a .gguf file, or try: {THIS_COMMAND} tiny-phi"
+            f"{path} is a folder without GGUF files", f"name a .gguf file, or try: {THIS_COMMAND} tiny-phi"
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])
     return UsageError(
         f"{path} is a folder",
-        f"choose one of its files: {listed}{more}. For example: {THIS_COMMAND} {path / files[0]}",
+        f"choose one of its files: {listed}{more}. For example: {TYPED_COMMAND} {path / files[0]}",
     )
 
 

@@ -88,7 +88,7 @@ def _check_all_there(tensors: list[TensorInfo], file_bytes: int, data_offset: in
     if tensors and promised > file_bytes:
         missing = promised - file_bytes
         raise IntegrityError(
-            f"the file is truncated: it has {file_bytes:,} bytes, its header announces {promised:,} "
+            f"the file is truncated: it has {file_bytes:,} bytes, but its header announces {promised:,} "
             f"({missing:,} are missing)",
             GET_AGAIN,
             data={"file_size_bytes": file_bytes, "promised_bytes": promised},

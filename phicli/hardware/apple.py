@@ -21,7 +21,7 @@ _SETS: Final = {
     "hw.optional.arm.FEAT_BF16": "BF16", "hw.optional.arm.FEAT_SME": "SME",
 }  # fmt: skip
 _INTEL_SETS: Final = {"SSE4.2": "SSE4_2", "AVX1.0": "AVX", "AVX2": "AVX2", "AVX512F": "AVX512F"}
-# Highest clock (Hz) of the performance cores, which macOS does not tell. Source: Apple's developer tools, public tests.
+# Highest clock (Hz) of the performance cores, which macOS does not report. Sources: Apple's tools, public tests.
 _CLOCKS: Final = {"Apple M1": 3.2e9, "Apple M2": 3.5e9, "Apple M3": 4.05e9, "Apple M4": 4.4e9}
 _MIB: Final = 1 << 20
 _WIRED_SMALL: Final = (36 << 30, 2 / 3)
@@ -54,25 +54,32 @@ def describe_cpu(values: Mapping[str, str], cores: int, processors: int) -> tupl
 
 
 def number(values: Mapping[str, str], key: str) -> int | None:
-    """A positive whole number among the values; None when it is none."""
+    """A positive whole number among the values; None if it is not one."""
     text = values.get(key, "")
     return int(text) if text.isdecimal() and len(text) < 19 and int(text) > 0 else None
 
 
-def memory(run: Commands) -> Memory | None:
-    """Main memory by sysctl and vm_stat, for when psutil is not allowed to look; None when they are silent.
+def memory(run: Commands, *, guess: bool = False) -> Memory | None:
+    """Main memory by sysctl and vm_stat; None when one of them is silent.
 
-    Available are the pages that are free, speculative, inactive or purgeable, as far as vm_stat tells.
+    Available are the pages that are free, those of files in whichever use (``File-backed pages`` has the speculative
+    ones too), and the purgeable ones. What psutil calls available has every inactive page, also of programs, which
+    would have to be compressed or pushed out to swap, and none of the file pages that are active.
+
+    Args:
+        run: starts programs.
+        guess: take half of the memory for available where vm_stat is silent.
     """
     total = number(settings(run), "hw.memsize")
     if total is None:
         return None
     text = run(["vm_stat"], LIMIT_S).text
     page = re.search(r"page size of (\d{4,6}) bytes", text)
-    counts = re.findall(r"^Pages (?:free|speculative|inactive|purgeable): +(\d{1,15})\.$", text, re.MULTILINE)
-    if page is None or not counts:
-        return Memory(total, total // 2, "sysctl; half of it assumed available, because vm_stat did not answer")
-    return Memory(total, min(total, int(page[1]) * sum(map(int, counts))), "sysctl, vm_stat")
+    counts = re.findall(r"^(?:Pages free|Pages purgeable|File-backed pages): +(\d{1,15})\.$", text, re.MULTILINE)
+    if page is not None and len(counts) == 3:
+        return Memory(total, min(total, int(page[1]) * sum(map(int, counts))), "sysctl, vm_stat")
+    silent = "sysctl; half of it assumed available, because vm_stat did not answer"
+    return Memory(total, total // 2, silent) if guess else None
 
 
 def graphics_limit(values: Mapping[str, str]) -> tuple[int, str] | None:

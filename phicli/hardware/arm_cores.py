@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class ArmCore:
-    """A core design and the clock (Hz) that it usually runs at, for machines that do not tell theirs."""
+    """A core design and the clock (Hz) that it usually runs at, for machines that do not report theirs."""
 
     name: str
     clock_hz: float | None = None

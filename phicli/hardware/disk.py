@@ -8,7 +8,7 @@ from phicli.hardware.types import Disk
 
 
 def disk_at(path: Path) -> tuple[Disk | None, str]:
-    """The disk that ``path`` is or would be on, and where that came from; None when the system does not tell."""
+    """The disk that ``path`` is or would be on, and where that came from; None if that is unknown."""
     import shutil
 
     for place in (path, *path.absolute().parents):

@@ -1,4 +1,4 @@
-"""Asks the engine, in a process of its own, which graphics processors it can use."""
+"""Asks the engine, in a separate process, which graphics processors it can use."""
 
 from __future__ import annotations
 

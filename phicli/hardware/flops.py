@@ -7,7 +7,7 @@ from typing import Final
 from phicli.hardware.types import Cpu
 
 USUAL_CLOCK_HZ: Final = 2.5e9
-"""Where the system does not tell."""
+"""Where the system does not report it."""
 
 _WIDE_ARM: Final = ("Apple", "Neoverse-V", "Oryon")
 

@@ -1,4 +1,4 @@
-"""Puts together what there is to run a model on."""
+"""Describes the machine that runs a model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def probe(
     run: Commands = SYSTEM,
     measure: Measure = measure_bandwidth,
 ) -> Machine:
-    """The machine at hand. What cannot be found out is None or empty, and ``sources`` says why.
+    """This machine. What cannot be found out is None or empty, and ``sources`` says why.
 
     Args:
         cache: folder of the models; its disk is the one to be told of.
@@ -84,7 +84,7 @@ def probe(
 def _memory(root: Path, platform: str, run: Commands) -> tuple[Memory | None, str]:
     memory = available_memory(root)
     if memory is None and platform == "darwin":
-        memory = apple.memory(run)
+        memory = apple.memory(run, guess=True)
     if memory is not None:
         return memory, memory.source
     if platform != "linux":

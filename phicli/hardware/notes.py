@@ -20,9 +20,7 @@ def machine_notes(machine: Machine) -> tuple[str, ...]:
     unknown: tuple[str, ...] = ()
     if machine.memory is None:
         why = machine.sources.get("memory", "no source")
-        unknown = (
-            f"the memory size is unknown ({why}), so phi cannot tell what fits: give it with --ram, e.g. --ram 16G",
-        )
+        unknown = (f"the memory size is unknown ({why}), so what fits is unknown: add it, e.g. --ram 16G",)
     return (*unknown, *_package_notes(machine), *unused, *failed)
 
 

@@ -1,4 +1,4 @@
-"""Machines that are not at hand: from values on the command line, and from profiles of common ones."""
+"""Simulated machines: from values on the command line, and from profiles of common ones."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def parse_size(text: str, option: str) -> int:
         option: the option it was given to, for the error.
 
     Raises:
-        UsageError: it is no size, or not above zero, or beyond every machine.
+        UsageError: it is not a size, or not above zero, or beyond every machine.
     """
     hint = f"give a number and a unit, for example {option} 16G or {option} 512M"
     match = _SIZE.fullmatch(text.strip())
@@ -42,7 +42,7 @@ def parse_rate(text: str, option: str) -> float:
     """Bytes per second. ``GB/s`` means 10^9, as bandwidth is given; ``GiB/s`` 2^30. The ``/s`` may be left out.
 
     Raises:
-        UsageError: it is no rate, or below or beyond every machine.
+        UsageError: it is not a rate, or below or beyond every machine.
     """
     hint = f"give a number and a unit, for example {option} 60GB/s"
     match = _RATE.fullmatch(text.strip())

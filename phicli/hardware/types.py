@@ -72,10 +72,10 @@ class Bandwidth:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is to run a model on.
+    """The machine that runs a model.
 
     ``sources`` says in words where each field came from. ``simulated`` names the profile or says that numbers were
-    given on the command line; None for the machine at hand. ``failures`` say in words what could not be found out about
+    given on the command line; None for this machine. ``failures`` say in words what could not be found out about
     its graphics.
     """
 

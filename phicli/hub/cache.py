@@ -11,7 +11,8 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
-from phicli.hub.layout import repo_root, snapshots_of
+from phicli.hub.layout import commit_of, repo_root, snapshots_of
+from phicli.paths import NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +31,23 @@ class InstalledFile:
 
 
 def cache_folder(environ: Mapping[str, str] | None = None) -> Path:
-    """Where the cache is, by huggingface_hub's own rules: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home."""
+    """Where the cache is: ``HF_HUB_CACHE``, ``HF_HOME``, ``XDG_CACHE_HOME``, home.
+
+    These are huggingface_hub's own rules, but for variables that are empty, which it takes for the current folder.
+    """
     env = os.environ if environ is None else environ
-    folder = env.get("HF_HUB_CACHE", env.get("HUGGINGFACE_HUB_CACHE"))
-    if folder is not None:
+    if folder := env.get("HF_HUB_CACHE") or env.get("HUGGINGFACE_HUB_CACHE"):
         return _expand(folder)
-    home = env.get("HF_HOME")
-    if home is None:
-        home = str(Path(env.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface")
+    home = env.get("HF_HOME") or str(Path(env.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface")
     return _expand(home) / "hub"
 
 
-def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
+def installed_in(
+    source: GgufSource, *, folder: Path | None = None, revision: str | None = None
+) -> tuple[InstalledFile, ...]:
     """The models of one repository that are on disk: those the source lists, in its order, then others by name.
+
+    ``revision`` (a branch, tag or commit that the cache remembers) leaves only those that belong to it.
 
     A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors
     for pictures (``mmproj``) do not count.
@@ -51,7 +56,11 @@ def installed_in(source: GgufSource, *, folder: Path | None = None) -> tuple[Ins
         return ()
     found: dict[str, InstalledFile] = {}
     listed = {file.filename: file.quant for file in source.files}
-    for snapshot in snapshots_of(repo_root(folder or cache_folder(), source.repo)):
+    root = repo_root(folder or cache_folder(), source.repo)
+    commit = (commit_of(root, revision) or revision) if revision else None
+    for snapshot in snapshots_of(root):
+        if commit not in (None, snapshot.name):
+            continue
         for name in _model_names(snapshot):
             if name in found:
                 continue
@@ -75,7 +84,9 @@ def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
 
 
 def _expand(text: str) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    """With ``~`` and variables replaced; below :data:`NOWHERE` where there is no home, not below a folder called ~."""
+    path = Path(os.path.expandvars(os.path.expanduser(text)))  # noqa: PTH111 - expandvars takes text
+    return NOWHERE.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
 
 
 def _size(path: Path) -> int | None:

@@ -78,9 +78,14 @@ def commit_of(root: Path, revision: str) -> str | None:
         return None
 
 
+def snapshots_folder(root: Path) -> Path:
+    """Where the files of all commits are."""
+    return root / _SNAPSHOTS
+
+
 def snapshot_folder(root: Path, commit: str) -> Path:
     """Where the files of ``commit`` are."""
-    return root / _SNAPSHOTS / commit
+    return snapshots_folder(root) / commit
 
 
 def snapshots_of(root: Path, problems: list[str] | None = None) -> list[Path]:

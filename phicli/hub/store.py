@@ -20,6 +20,9 @@ from phicli.paths import write_atomically
 
 _LONGEST_PART: Final = 255
 _SAFE: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_TRUE: Final = ("1", "ON", "YES", "TRUE")
+"""What huggingface_hub takes for yes."""
+
 _TAG: Final = """Signature: 8a477f597d28d172789f06886806bc55
 # This file marks the folder as a cache that backups may leave out: https://bford.info/cachedir/
 """
@@ -79,7 +82,7 @@ def check_names(folder: Path, repo: str, commit: str, file: RemoteFile) -> None:
     """Return if ``file`` can have its place in the cache.
 
     Raises:
-        IntegrityError: a name that the hub gives would lead elsewhere, or is none.
+        IntegrityError: a name that the hub gives would lead elsewhere, or is not valid.
     """
     snapshot_path(folder, repo, commit, file.name)
     blob_path(folder, repo, file.etag)
@@ -119,13 +122,13 @@ def link(folder: Path, repo: str, commit: str, revision: str | None, name: str, 
     path = snapshot_path(folder, repo, commit, name)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not _is_same(path, blob):
-        _symlink_or_move(blob, path)
+        _give_name(blob, path, layout.snapshots_folder(repo_folder(folder, repo)))
     if revision is not None and revision != commit and ".." not in revision and not revision.startswith("/"):
         ref = layout.ref_path(repo_folder(folder, repo), revision)
         with contextlib.suppress(OSError):
             if ref.read_text("utf-8") == commit:
                 return path
-        write_atomically(ref, commit.encode())
+        write_atomically(ref, commit.encode(), shared=True)
     return path
 
 
@@ -137,21 +140,35 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _symlink_or_move(blob: Path, path: Path) -> None:
-    """A relative link, put in place at once; where links cannot be made the file itself, as huggingface_hub does."""
+def _give_name(blob: Path, path: Path, snapshots: Path) -> None:
+    """A relative link, put in place at once; the file itself where links cannot be made or are not wanted.
+
+    huggingface_hub does the same, also with ``HF_HUB_DISABLE_SYMLINKS``. A blob that other names lead to is copied.
+    """
     fresh = path.with_name(f"{path.name}.{os.getpid()}.link")
+    wanted = os.environ.get("HF_HUB_DISABLE_SYMLINKS", "").upper() not in _TRUE
     try:
-        fresh.symlink_to(os.path.relpath(blob, path.parent))
+        if wanted:
+            fresh.symlink_to(os.path.relpath(blob, path.parent))
     except OSError:
-        if not blob.is_symlink():
+        if blob.is_symlink():
+            raise
+        wanted = False
+    try:
+        if not wanted and not _has_names(blob, snapshots):
             blob.replace(path)
             return
-        raise
-    try:
+        if not wanted:
+            shutil.copyfile(blob, fresh)
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
+
+
+def _has_names(blob: Path, snapshots: Path) -> bool:
+    """Whether ``blob`` is a link itself, or links in ``snapshots`` lead to it."""
+    return blob.is_symlink() or any(_is_same(entry, blob) for entry in layout.entries_of(snapshots))
 
 
 def _is_same(path: Path, blob: Path) -> bool:

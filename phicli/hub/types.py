@@ -12,13 +12,15 @@ class RemoteFile:
     """One file of a repository.
 
     ``size_bytes`` and ``sha256`` (64 hexadecimal digits) are the hub's own; a small file kept in Git has no hash.
-    ``etag`` is the name of its blob in the cache: the hash of a large file, Git's object id of a small one.
+    ``etag`` is the name of its blob in the cache: the hash of a large file, Git's object id of a small one. Without
+    ``can_verify`` it is neither, but whatever a mirror calls the content.
     """
 
     name: str
     size_bytes: int
     etag: str
     sha256: str | None = None
+    can_verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class RemoteRepo:
 class RemoteModel:
     """One model of a repository: ``files`` are its parts in order, mostly a single one.
 
-    ``quant`` is in capitals, None when the name of the file does not tell it.
+    ``quant`` is in capitals, None if the name of the file does not contain it.
     """
 
     repo: RemoteRepo
@@ -56,13 +58,13 @@ class RemoteModel:
 
 
 class Observer(Protocol):
-    """Is told how a download goes."""
+    """Receives the progress of a download."""
 
     def notice(self, text: str) -> None:
         """Something a person may want to know: a retry, a wait."""
 
     def phase(self, text: str) -> None:
-        """What goes on now, where no bytes arrive."""
+        """What is happening now, while no bytes arrive."""
 
     def progress(self, done_bytes: int, total_bytes: int, resumed_from_bytes: int) -> None:
         """How much is on disk, of how much, and how much of it was there before; never less than said before."""
@@ -73,4 +75,4 @@ Progress = Callable[[str, int, int], None]
 
 
 def silent(what: str, done_bytes: int, total_bytes: int) -> None:
-    """A progress that nobody watches."""
+    """A progress that is not shown."""

@@ -10,7 +10,7 @@ from phicli.errors import UsageError, disk_full, is_disk_full
 
 
 class UnwritableError(UsageError):
-    """A folder that cannot be written, for reasons that lie in the environment."""
+    """A folder that cannot be written, for reasons in the environment."""
 
 
 @contextlib.contextmanager
@@ -18,7 +18,7 @@ def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[
     """Turn what the system says while ``folder`` (``what`` it is: ``the cache``) is written to into words.
 
     Only what writes belongs inside: an error of reading would be put down to the folder. ``again`` says what running it
-    once more will do, when the disk was full.
+    again will do, when the disk was full.
 
     Raises:
         DoesNotFitError: the disk is full.
@@ -28,7 +28,7 @@ def writing(what: str, folder: Path, hint: str, *, again: str = "") -> Iterator[
         yield
     except OSError as error:
         if is_disk_full(error):
-            free = "free some space (phi cache list, phi cache prune) and run it again"
+            free = "free some space (phi cache list, phi cache prune) and run the command again"
             raise disk_full(folder, free + (f": {again}" if again else "")) from error
         raise UnwritableError(f"{what} {folder} cannot be written: {error.strerror or error}", hint) from error
 

@@ -131,7 +131,7 @@ def _shape(variant: Variant, weights: RecipeSum, repacked: Set[str]) -> ModelSha
 
 
 def _from_header(variant: Variant, path: Path, size_bytes: int, quant: str, repacked: Set[str]) -> ModelShape | None:
-    """The shape in the file's own header; None when it cannot be read. The first part of a split file has not all."""
+    """The shape in the file's own header; None when it cannot be read. The first part of a split file is incomplete."""
     try:
         header = read_header(path)
     except PhiError:

@@ -16,6 +16,7 @@ _LIMITS: Final = {
     "--top-p": (0, 1),
     "--top-k": (0, 2**31 - 1),
     "--min-p": (0, 1),
+    "--repeat-penalty": (0.1, 10),
     "--seed": (0, 2**32 - 2),
     "--max-tokens": (1, 2**31 - 1),
 }
@@ -23,7 +24,9 @@ _LIMITS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
-    """Options of a conversation; None leaves the choice to the model's entry in the catalog, or to the machine.
+    """Options of a conversation; None leaves the choice to the catalog, the file or the machine.
+
+    ``stop`` are texts that end an answer.
 
     ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
     None or missing are left to the machine.
@@ -37,8 +40,10 @@ class ChatOptions:
     top_p: float | None = None
     top_k: int | None = None
     min_p: float | None = None
+    repeat_penalty: float | None = None
     seed: int | None = None
     max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
     context_tokens: int | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -47,6 +52,9 @@ class ChatOptions:
             check_number(option, getattr(self, option.removeprefix("--").replace("-", "_")))
         object.__setattr__(self, "engine", _checked(self.engine))
         check_text("--system", self.system or "")
+        for text in self.stop:
+            if not check_text("--stop", text):
+                raise UsageError("--stop is empty", "give the text that ends the answer, e.g. --stop END")
 
 
 def check_text(what: str, text: str) -> str:
@@ -78,5 +86,5 @@ def check_number(option: str, value: float | None) -> None:
     least, most = _LIMITS[option]
     if value is not None and (math.isnan(value) or not least <= value <= most):
         raise UsageError(
-            f"{option} {value} is not between {least} and {most}", f"{THIS_COMMAND} --help explains {option}"
+            f"{option} {value} is not between {least} and {most}", f"see the help of {option}: {THIS_COMMAND} --help"
         )

@@ -43,7 +43,11 @@ class ContextPlan:
             raise ContextExceededError(
                 f"the conversation has {needed_tokens} tokens, but the context has only {self.limit_tokens}",
                 "shorten it, or start over (/clear in a conversation)"
-                + ("" if self.growable else f", or allow more: --context {padded_context(needed_tokens * 5 // 4)}"),
+                + (
+                    ""
+                    if self.growable
+                    else f"; or use a larger context: --context {padded_context(needed_tokens * 5 // 4)}"
+                ),
                 data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},
             )
         size = self.first_tokens

@@ -26,6 +26,7 @@ from phicli.plan.locate import locate
 from phicli.plan.machine import MachineOptions, machine_of
 from phicli.plan.overview import PublishedFile, best_file, installed_of, published_files
 from phicli.plan.recommendation import OnThisMachine, quants_here, recommended_quant
+from phicli.plan.sampling import ChatSampling, sampling_of_variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ class VariantDescription:
         return best_file(self.variant, recommended) or best_file(self.variant, self.published)
 
     @property
+    def sampling(self) -> ChatSampling:
+        """How ``phi chat`` samples its answers."""
+        return sampling_of_variant(self.variant)
+
+    @property
     def takes(self) -> str | None:
         """The quantization of that file; where only the hub knows the files, the one that is looked for there first."""
         if not self.variant.sources:
@@ -70,7 +76,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
     Raises:
         NotFoundError: no such model or file; the hint has close names.
         UsageError: the path is a directory or a device, or the name is empty.
-        IntegrityError: the file is no GGUF file, or a damaged one.
+        IntegrityError: the file is not a GGUF file, or it is damaged.
     """
     if _is_path(name):
         return describe_file(locate(name))
@@ -94,7 +100,7 @@ def describe(name: str) -> VariantDescription | FileDescription:
 def look_here(
     shown: VariantDescription | FileDescription, tell: Callable[[str], None]
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
-    """:func:`on_machine` for the machine at hand, with all that was measured on it.
+    """:func:`on_machine` for this machine, with all that was measured on it.
 
     Nothing is looked at for what cannot run here. ``tell`` is as for :func:`phicli.plan.known_speed.known_speed`.
     """
@@ -109,7 +115,7 @@ def on_machine(
 ) -> tuple[VariantDescription | FileDescription, OnThisMachine | None]:
     """What is shown, with the quantization that is recommended for ``machine``, and what all of them take there.
 
-    The latter is None for what cannot run there: no engine does, it is no language model, or parts of it are missing.
+    The latter is None if it cannot run there: no engine does, it is not a language model, or parts of it are missing.
     """
     if shown.variant is not None and not shown.variant.runs_here:
         return shown, None

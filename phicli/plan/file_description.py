@@ -14,6 +14,7 @@ from phicli.gguf_file.types import GgufHeader
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
+from phicli.plan.sampling import ChatSampling, sampling_of_file
 
 _SAID: Final = ("license", "description", "base_model.0.name", "quantized_by", "size_label")
 _NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
@@ -40,9 +41,9 @@ class FileDescription:
     """A file by its header; what the header does not say is None.
 
     ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
-    its first part has not all of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    its first part lacks some of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
-    catalog's entry for the file, ``prompt_format`` what ``phi chat`` would use.
+    catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class FileDescription:
     said: tuple[tuple[str, str], ...]
     variant: Variant | None
     prompt_format: FormatChoice
+    sampling: ChatSampling
     verified: FileRecord | None
 
 
@@ -76,10 +78,11 @@ def describe_file(model: LocatedModel) -> FileDescription:
     Raises:
         NotFoundError: there is no such file.
         UsageError: it is a directory or a device.
-        IntegrityError: it is no GGUF file, or a damaged one.
+        IntegrityError: it is not a GGUF file, or it is damaged.
     """
     header = read_header(model.path)
     variant = model.variant or known_by_name(header.name)
+    chosen = choose_format(header, variant)
     whole = whole_size(model.path)
     return FileDescription(
         path=model.path.absolute(),
@@ -103,7 +106,8 @@ def describe_file(model: LocatedModel) -> FileDescription:
         size_bytes=header.file_size_bytes if whole is None else whole,
         said=_said(header),
         variant=variant,
-        prompt_format=choose_format(header, variant),
+        prompt_format=chosen,
+        sampling=sampling_of_file(header, variant, chosen),
         verified=recorded(model.path),
     )
 

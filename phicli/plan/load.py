@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import enum
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 from phicli.catalog.resolve import known_by_name
-from phicli.catalog.types import SamplingDefaults, Variant
+from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.loading import fit_load, fitting
 from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, wish_context
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
+from phicli.plan.sampling import sampling_for, sampling_of_file
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
 
-_Number = TypeVar("_Number", int, float)
+__all__ = ["LoadPlan", "OnTooLarge", "Use", "plan_load", "refuse"]
 
 
 class Use(enum.Enum):
     """What a model is loaded for.
 
-    For one answer the first word counts: the weights are used as they lie in the file, mapped, and nothing is
+    For one answer the first word counts: the weights are used as they are in the file, mapped, and nothing is
     evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
     and memory and decodes faster: it pays off for long answers, that is in conversations and for reasoning, where it
     is done if the memory is there. In a conversation loading and warming up happen while
@@ -57,6 +58,7 @@ class LoadPlan:
     settings: LoadSettings
     context: ContextPlan
     sampling: Sampling
+    stop_texts: tuple[str, ...]
     system: str | None
     shape: ModelShape
     memory: Memory | None
@@ -75,12 +77,8 @@ class LoadPlan:
         return {
             "prompt_format": self.format.name,
             "system": self.system,
-            "temperature": self.sampling.temperature,
-            "top_k": self.sampling.top_k,
-            "top_p": self.sampling.top_p,
-            "min_p": self.sampling.min_p,
-            "seed": self.sampling.seed,
-            "max_tokens": self.sampling.max_tokens,
+            **self.sampling.to_data(),
+            "stop": list(self.stop_texts),
             "context_tokens": self.context.limit_tokens,
             **self.settings.engine.to_data(),
             "warmup": self.settings.warmup,
@@ -97,6 +95,7 @@ def plan_load(
     memory: Memory | None,
     cores: int,
     tuned: Tuned | None = None,
+    on_too_large: OnTooLarge = refuse,
 ) -> LoadPlan:
     """Decide how ``model`` is loaded.
 
@@ -105,9 +104,10 @@ def plan_load(
         header: its header.
         options: what was asked for.
         use: one answer or a conversation.
-        memory: what the machine has; None when it does not tell, then nothing is refused.
+        memory: what the machine has; None if it is unknown, then nothing is refused.
         cores: physical cores that may be used.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
+        on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
         UsageError: the context is larger than the model was trained for.
@@ -117,11 +117,12 @@ def plan_load(
     shape, asked, winner = shape_of(header), options.engine, use.winner_of(tuned)
     repack = use is Use.CONVERSATION or (variant is not None and variant.reasoning)  # long answers
     choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
+    chosen = choose_format(header, variant)
     wish = wish_context(header, options.context_tokens)
-    fitted = fit_load(shape, memory, choices, wish, model=model.name)
+    fitted = fit_load(shape, memory, choices, wish, model=model.name, on_too_large=on_too_large)
     return LoadPlan(
         model=model,
-        format=choose_format(header, variant),
+        format=chosen,
         settings=LoadSettings(
             model_path=model.path,
             context_tokens=fitted.first_tokens,
@@ -129,7 +130,8 @@ def plan_load(
             warmup=use is Use.CONVERSATION,
         ),
         context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, growable=not wish.promised),
-        sampling=_sampling(options, variant.sampling if variant else None),
+        sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
+        stop_texts=options.stop,
         system=_system(options, variant),
         shape=shape,
         memory=memory,
@@ -143,23 +145,6 @@ def _kv_types(asked: Mapping[str, Any], winner: Winner | None) -> tuple[str, ...
     if "kv_type" in asked:
         return (asked["kv_type"],)
     return ("f16",) if winner is None else tuple(dict.fromkeys(("f16", winner.settings.kv_type)))
-
-
-def _sampling(options: ChatOptions, defaults: SamplingDefaults | None) -> Sampling:
-    base, given = Sampling(), defaults or SamplingDefaults()
-
-    return Sampling(
-        temperature=_first(options.temperature, given.temperature),
-        top_k=_first(options.top_k, given.top_k, base.top_k),
-        top_p=_first(options.top_p, given.top_p, base.top_p),
-        min_p=_first(options.min_p, given.min_p, base.min_p),
-        seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
-        max_tokens=options.max_tokens,
-    )
-
-
-def _first(*choices: _Number | None) -> _Number:
-    return next(choice for choice in choices if choice is not None)
 
 
 def _system(options: ChatOptions, variant: Variant | None) -> str | None:

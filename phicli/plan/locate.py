@@ -11,14 +11,15 @@ from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import THIS_COMMAND, NotFoundError, NotInstalledError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, NotInstalledError, UsageError
 from phicli.hub.cache import best_installed, installed, installed_in
 from phicli.hub.in_place import registry
+from phicli.hub.offline import how_to_get
 from phicli.paths import expand, is_there
 
 _LONGEST_PART = 255
 _NAME_FIRST = (
-    f"give a model first, for example: {THIS_COMMAND} tiny-phi; see all names: phi list; "
+    f"name a model first, for example: {TYPED_COMMAND} tiny-phi; see all names: phi list; "
     "set a default: phi config set model phi-4-mini"
 )
 
@@ -42,7 +43,7 @@ def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
     In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
-    was registered where it lies, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
+    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
     Raises:
         NotInstalledError: it is not on this machine; the hint says how to get it.
@@ -50,7 +51,7 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {TYPED_COMMAND} tiny-phi")
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
@@ -109,7 +110,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if variant.sources:
         raise _not_installed(name)
     raise NotFoundError(
-        f"{name} is not on this machine, and phi knows no repository with its GGUF files",
+        f"{name} is not on this machine, and no repository with its GGUF files is known",
         f"give the path of a file: {THIS_COMMAND} FILE.gguf",
     )
 
@@ -117,7 +118,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
 def _from_registration(model: registry.RegisteredModel) -> LocatedModel:
     if not registry.is_current(model):
         raise NotFoundError(
-            f"{model.name} was registered, but {model.path} was deleted or has changed",
+            f"{model.name} was registered, but {model.path} has been deleted or changed",
             f"register it again: phi cache import FILE --as {model.name}; or unregister it: phi rm {model.name}",
         )
     variant = catalog().variant(model.variant_id)
@@ -140,4 +141,4 @@ def _from_repository(name: str) -> LocatedModel:
 
 
 def _not_installed(name: str) -> NotInstalledError:
-    return NotInstalledError(f"{name} is not on this machine", f"download it: phi pull {name}", model=name)
+    return NotInstalledError(f"{name} is not on this machine", how_to_get(name), model=name)

@@ -1,4 +1,4 @@
-"""The machine that something is planned for: the one at hand, or one that was described."""
+"""The machine that something is planned for: this one, or one that was described."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phicli.hardware.types import Machine
 
 @dataclass(frozen=True, slots=True)
 class MachineOptions:
-    """A machine described on the command line, as typed; nothing given means the machine at hand."""
+    """A machine described on the command line, as typed; without any of it, this machine is meant."""
 
     ram: str | None = None
     vram: str | None = None
@@ -24,7 +24,7 @@ class MachineOptions:
 
 
 def machine_of(options: MachineOptions) -> Machine:
-    """The machine that was described, else the one at hand, with the speed of its memory and of its arithmetic.
+    """The machine that was described, else this one, with the speed of its memory and of its arithmetic.
 
     Raises:
         UsageError: a value makes no sense.

@@ -62,7 +62,7 @@ def report_on(
 
 
 def quant_for(variant: Variant, tell: Callable[[str], None]) -> str | None:
-    """The quantization of ``variant`` to download for the machine at hand; None when none that is known fits."""
+    """The quantization of ``variant`` to download for this machine; None when none that is known fits."""
     machine = machine_of(MachineOptions())
     speed_of = known_speed(machine, prompt_tokens=USUAL_PROMPT_TOKENS, tell=tell)
     return recommended_quant(variant, machine, _candidates(machine, catalog(), (variant,)), speed_of)

@@ -20,6 +20,7 @@ from phicli.hardware.types import Machine
 
 __all__ = [
     "Machine", "OnThisMachine", "QuantHere", "Report", "make_report", "quants_here", "recommended_quant", "sums_of",
+    "usable_sum",
 ]  # fmt: skip
 
 
@@ -35,7 +36,7 @@ class Sum:
 class Report:
     """A recommendation and what it was made for.
 
-    ``usable_bytes`` of main memory may be planned with, None when the machine does not tell; ``gpu_usable_bytes`` are
+    ``usable_bytes`` of main memory may be planned with, None if it is not reported; ``gpu_usable_bytes`` are
     those of the graphics processors that the engine can use. ``notes`` are what else there is to know of the machine.
     """
 
@@ -52,7 +53,7 @@ class Report:
 class QuantHere:
     """One quantization of a model on a machine: ``rejection`` says why it does not fit.
 
-    ``fits`` is None where the machine does not tell. ``takes`` marks what ``phi pull`` takes.
+    ``fits`` is None if the memory is unknown. ``takes`` marks what ``phi pull`` takes.
     """
 
     assessment: Assessment
@@ -140,6 +141,17 @@ def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> 
     return (_memory_sum(one, report), _speed_sum(one, report.task), _quality_sum(one, report.task, book or catalog()))
 
 
+def usable_sum(report: Report) -> Sum | None:
+    """How the memory that is planned with came about; None where the machine does not tell its memory."""
+    memory = report.machine.memory
+    if memory is None or report.usable_bytes is None:
+        return None
+    reserved = memory.available_bytes - report.usable_bytes
+    source = report.machine.sources.get("memory", memory.source)
+    text = f"{memory.available_bytes:,} available ({source}) - {reserved:,} reserved for the system"
+    return Sum("usable", f"{text} = {report.usable_bytes:,} bytes; file cache that the system gives back is available")
+
+
 def _memory_sum(one: Assessment, report: Report) -> Sum:
     memory, shape = one.memory, one.candidate.shape
     tokens = padded_context(one.context_tokens)
@@ -152,7 +164,7 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
     copied = memory.weights_bytes - shape.weights_bytes
     parts += [f"+ copy of the output matrix on the GPU {copied:,}"] if copied else []
     parts += [
-        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens at {memory.kv_bytes / tokens:,.0f} as {one.kv_type},"
+        f"+ KV cache {memory.kv_bytes:,} ({tokens:,} tokens of {memory.kv_bytes / tokens:,.0f} bytes as {one.kv_type},"
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TunedHere:
-    """What holds for a file: ``current`` here and now. ``stale`` does not hold any more, and nobody was told so yet."""
+    """What holds for a file: ``current`` here and now. ``stale`` no longer applies, and this was not yet reported."""
 
     current: Tuned | None
     stale: Tuned | None = None

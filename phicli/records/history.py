@@ -46,7 +46,7 @@ class Entry:
     data: Mapping[str, Any]
 
     def to_data(self) -> dict[str, Any]:
-        """As ``phi runs export`` has it."""
+        """Its form in ``phi runs export``."""
         return {
             "run_id": self.run_id, "made_at": self.made_at, "kind": self.kind, "model": self.model,
             "quant": self.quant, "engine": self.engine, "build": self.build, "cpu": self.cpu, "data": dict(self.data),
@@ -141,11 +141,11 @@ class History:
             what = (
                 "no run has been saved yet" if wanted == LAST else f"no saved run has an id beginning with {prefix!r}"
             )
-            raise NotFoundError(what, "to save one: phi bench" if wanted == LAST else "see their ids: phi runs list")
+            raise NotFoundError(what, "to save one: phi bench" if wanted == LAST else "see the ids: phi runs list")
         if len(found) > 1:
             some = ", ".join(one.run_id for one in found[:4]) + (", …" if len(found) > 4 else "")
             raise UsageError(
-                f"{len(found)} runs have ids beginning with {prefix!r}: {some}", "give more characters of the id"
+                f"{len(found)} runs have ids beginning with {prefix!r}: {some}", "type more characters of the id"
             )
         return found[0]
 
@@ -212,7 +212,7 @@ class History:
         except (ValueError, TypeError, RecursionError):
             data = None
         if not isinstance(data, dict) or not all(isinstance(one, str) for one in row if one is not None):
-            raise damaged(self.path, f"its data of run {row[0]} cannot be read")
+            raise damaged(self.path, f"the data of run {row[0]} cannot be read")
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 
@@ -253,7 +253,7 @@ def entry_about(
     subject: Subject, kind: str, data: Mapping[str, Any], *, cpu: str, run_id: str | None = None,
     made_at: str | None = None,
 ) -> Entry:  # fmt: skip
-    """What was measured of ``subject`` as the history saves it; by default with a new id and the time at hand."""
+    """What was measured of ``subject`` as the history saves it; by default with a new id and the current time."""
     return Entry(
         run_id or new_run_id(), made_at or now(), kind, subject.model, subject.quant, subject.engine, subject.build,
         cpu, data,

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import IntegrityError, PhiError, disk_full, is_disk_full
-from phicli.paths import NOWHERE
+from phicli.errors import IntegrityError, PhiError, UsageError, disk_full, is_disk_full
+from phicli.paths import NO_HOME_HINT, NOWHERE
 
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -32,14 +32,15 @@ def translated(path: Path) -> Iterator[None]:
     Raises:
         DoesNotFitError: the disk is full.
         IntegrityError: the file is damaged.
-        PhiError: another process has it, or there is no home folder.
+        PhiError: another process has it.
+        UsageError: there is no home folder.
         OSError: it cannot be used for another reason, which it says.
     """
     try:
         yield
     except OSError as error:
         if NOWHERE in path.parents:
-            raise PhiError("no home folder was found for the history", "set HOME, or PHI_HOME to a folder") from error
+            raise UsageError("no home folder was found for the history", NO_HOME_HINT) from error
         if is_disk_full(error):
             raise disk_full(f"the history {path}") from error
         raise

@@ -25,7 +25,7 @@ def runs_to_remove(
         history: where they are.
         names: beginnings of ids, or ``last``.
         older_than: an age as typed, such as ``90d``, in place of ``names``.
-        now: what the age counts from; the time at hand by default. An entry whose time cannot be read has no age.
+        now: what the age counts from; the current time by default. An entry whose time cannot be read has no age.
 
     Raises:
         UsageError: there are both or neither of names and age, the age makes no sense, or several ids begin like that.

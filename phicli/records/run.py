@@ -113,11 +113,11 @@ class Run:
 
     @property
     def tokens_per_joule(self) -> Summary | None:
-        """Generated tokens for each joule; None where the machine does not tell."""
+        """Generated tokens for each joule; None if the machine does not report it."""
         return summary([self.workload.generated_tokens / s.energy_j for s in self.samples if s.energy_j])
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and the history have it: the raw samples, and the means beside them."""
+        """Its form in ``--json`` and in the history: the raw samples, and the means beside them."""
         data: dict[str, Any] = {
             "run_id": self.run_id,
             "made_at": self.made_at,

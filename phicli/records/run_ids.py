@@ -61,5 +61,5 @@ def run_id_at(made_at: str, number: int) -> str:
 
 
 def _spelled(number: int, letters: int) -> str:
-    """The lowest bits of ``number``, five a letter."""
+    """The lowest bits of ``number``, five per letter."""
     return "".join(_LETTERS[number >> 5 * place & 31] for place in reversed(range(letters)))

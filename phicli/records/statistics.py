@@ -27,7 +27,7 @@ class Summary:
 class Interval:
     """An estimate and the range of the true value with the ``confidence`` that was asked for.
 
-    ``low`` and ``high`` are None where the values do not tell: there are too few of them. ``method`` names how it was
+    ``low`` and ``high`` are None if there are too few values. ``method`` names how it was
     found, in words.
     """
 
@@ -149,7 +149,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = CONFIDENCE)
 def t_quantile(probability: float, freedom: float) -> float:
     """Student's t with ``freedom`` degrees (above 0, whole or not) that is exceeded with 1 - ``probability``.
 
-    Found by bisection of the distribution: 1 - I(f / (f + t²); f / 2, 1 / 2) / 2 for t ≥ 0, with the regularised
+    Found by bisection of the distribution: 1 - I(f / (f + t²); f / 2, 1 / 2) / 2 for t ≥ 0, with the regularized
     incomplete beta function I (NIST Digital Library of Mathematical Functions, 8.17; Abramowitz and Stegun, 26.7.1).
 
     Raises:
@@ -173,7 +173,7 @@ def _two_tails(t: float, freedom: float) -> float:
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function I(x; a, b) by the continued fraction 8.17.22 of the NIST DLMF."""
+    """The regularized incomplete beta function I(x; a, b) by the continued fraction 8.17.22 of the NIST DLMF."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly, its mirror image does not

@@ -31,7 +31,7 @@ class Winner:
     ratio_high: float = 1.0
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it: the settings and the ratio on one level."""
+        """Its JSON form: the settings and the ratio on one level."""
         ratios = {name: getattr(self, name) for name in ("ratio", "ratio_low", "ratio_high")}
         return {**self.settings.to_data(), "default": self.default, **ratios}
 
@@ -70,7 +70,7 @@ class Tuned:
         return (self.cpu, self.cores, self.build) == (cpu, cores, build)
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         names = ("model", "variant_id", "quant", "weights_bytes", "cpu", "cores", "build", "made_at")
         data = {name: getattr(self, name) for name in names}
         return data | {"winners": {use: winner.to_data() for use, winner in self.winners.items()}}

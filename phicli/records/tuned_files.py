@@ -2,7 +2,7 @@
 
 The file is called after the SHA-256 of the model file where that is known (it was downloaded or verified), else after
 a digest of its size, its modification time and its first and last 64 KiB: that can be told in a millisecond, and
-changes with every file that was written anew. A model file that is hashed later is still found by the digest. In it
+changes with every file that was written again. A model file that is hashed later is still found by the digest. In it
 is an entry for each processor (one home may serve several machines) and engine build, and the mark of the machine
 (:mod:`phicli.records.machine_mark`) that it was found on, which saves a chat from naming the processor again.
 """

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
-from phicli.paths import NOWHERE, read_small, settings_file
+from phicli.errors import NotFoundError, UsageError, reason_of
+from phicli.paths import NO_HOME_HINT, NOWHERE, read_small, settings_file
 from phicli.settings.key import KeyPath
 
 PROFILE: Final = "profile"
@@ -100,11 +100,11 @@ def make_folder(path: Path) -> None:
     """Make the folder of the settings file at ``path``.
 
     Raises:
-        PhiError: there is no home folder.
+        UsageError: there is no home folder.
         OSError: it cannot be made.
     """
     if path.parent == NOWHERE:
-        raise PhiError("no home folder was found for the settings", "set HOME, or PHI_HOME to a folder")
+        raise UsageError("no home folder was found for the settings", NO_HOME_HINT)
     path.parent.mkdir(parents=True, exist_ok=True)
 
 

@@ -116,7 +116,7 @@ def _key(text: str, at: int) -> tuple[KeyPath, int]:
         at = _after(_SPACE, text, at)
         found = _BARE.match(text, at) or _TEXT.match(text, at)
         if found is None:
-            raise ValueError("a key is needed here")
+            raise ValueError("a key is required here")
         parts.append(_unquoted(found.group()))
         at = _after(_SPACE, text, found.end())
         if text[at : at + 1] != ".":

@@ -21,7 +21,8 @@ def set_value(path: Path, key: KeyPath, value: Any) -> None:
 
     Raises:
         UsageError: the file cannot be read, or the key is inside an inline table.
-        PhiError: there is no home folder, or another process keeps the file.
+        UsageError: there is no home folder.
+        PhiError: another process keeps the file.
         OSError: it cannot be written; what was there before is still there.
     """
     with _alone(path):
@@ -141,7 +142,7 @@ def _alone(path: Path) -> Iterator[None]:
             lock.acquire()
         except Timeout:
             raise PhiError(
-                "another phi process is changing the settings", "wait for it to end, then run this again"
+                "another phi process is changing the settings", "wait for it to end, then run the command again"
             ) from None
     try:
         yield

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from phicli.answering.types import Answer, Event, Notice
+from phicli.answering.types import REPETITION, Answer, Event, Notice
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.wrapping import StreamWrap
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
@@ -24,18 +25,31 @@ class AnswerPrinter:
         status: the line that shows waiting; cleared as soon as there is something to read.
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
+        on_end: called with the answer when all of it is printed.
     """
 
-    def __init__(self, terminal: Terminal, status: StatusLine, *, stream: bool = True, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        terminal: Terminal,
+        status: StatusLine,
+        *,
+        stream: bool = True,
+        quiet: bool = False,
+        on_end: Callable[[Answer], None] | None = None,
+    ) -> None:
         self._terminal = terminal
         self._status = status
         self._stream = stream
         self._quiet = quiet
         self._reasoning = ""
         self._text = ""
+        self._text_wrap = StreamWrap(terminal.stdout)
+        self._reasoning_wrap = StreamWrap(terminal.stderr)
+        self._on_end = on_end
 
     def show(self, events: Iterator[Event]) -> None:
         """Print until the answer is complete; an interruption passes through with the line ended."""
+        complete: Answer | None = None
         try:
             for event in events:
                 if isinstance(event, Prefill):
@@ -45,6 +59,7 @@ class AnswerPrinter:
                 elif isinstance(event, Notice):
                     self._notice(event)
                 else:
+                    complete = event
                     self._finish(event)
         except OutputClosedError:
             raise
@@ -52,6 +67,8 @@ class AnswerPrinter:
             self._end()
             raise
         self._end()
+        if complete is not None and self._on_end is not None:
+            self._on_end(complete)
 
     def _end(self) -> None:
         self._status.clear()
@@ -61,38 +78,54 @@ class AnswerPrinter:
         self._status.clear()
         if piece.kind == "reasoning":
             if not self._quiet:
-                self._terminal.whisper(piece.text)
                 self._reasoning += piece.text
+                if ready := self._reasoning_wrap.feed(piece.text):
+                    self._terminal.whisper(ready)
             return
         if not self._text:
             self._end_reasoning()
         self._text += piece.text
         if self._stream:
-            self._terminal.write(piece.text)
+            self._write(piece.text)
 
     def _notice(self, notice: Notice) -> None:
+        """Print a notice while the answer comes: only on a terminal does it begin a line inside the answer."""
         self._status.clear()
         if not self._quiet:
-            self._end_line()
+            if self._terminal.stdout.isatty():
+                self._end_line()
             self._terminal.say(f"note: {notice.text}")
 
     def _finish(self, answer: Answer) -> None:
         if not self._stream:
-            self._terminal.write(answer.text)
+            self._write(answer.text)
+            self._text = answer.text
+        self._end_line()
         for call in answer.tool_calls:
             self._notice(Notice(f"the model calls {_shown(call)}"))
-        if answer.finish_reason == "length":
+        if answer.stopped_by == REPETITION:
+            tokens = answer.usage.completion_tokens
+            self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeats itself"))
+        elif answer.finish_reason == "length":
             size = answer.context_tokens
             why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
-            self._notice(Notice(f"the answer was cut after {answer.usage.completion_tokens} tokens{why}"))
+            self._notice(Notice(f"the answer was cut off after {answer.usage.completion_tokens} tokens{why}"))
+
+    def _write(self, text: str) -> None:
+        if ready := self._text_wrap.feed(text):
+            self._terminal.write(ready)
 
     def _end_reasoning(self) -> None:
+        if self._reasoning and (rest := self._reasoning_wrap.finish()):
+            self._terminal.whisper(rest)
         if self._reasoning and not self._reasoning.endswith("\n"):
             self._terminal.say("")
         self._reasoning = ""
 
     def _end_line(self) -> None:
         self._end_reasoning()
+        if self._text and (rest := self._text_wrap.finish()):
+            self._terminal.write(rest)
         if self._text and not self._text.endswith("\n"):
             self._terminal.write("\n")
         self._text = ""
@@ -106,6 +139,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
         "reasoning": answer.reasoning,
         "tool_calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in answer.tool_calls],
         "finish_reason": answer.finish_reason,
+        "stopped_by": answer.stopped_by,
         "usage": {
             "prompt_tokens": answer.usage.prompt_tokens,
             "completion_tokens": answer.usage.completion_tokens,

@@ -70,7 +70,7 @@ class Canvas:
         """Show what Rich makes of ``parts``, one below the other.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         for part in parts:
@@ -89,7 +89,7 @@ def show(
     """On a terminal what ``screen`` lays out for Rich, else the lines of ``plain``; only one of them is called.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if terminal.stdout.isatty():

@@ -26,7 +26,7 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
         terminal.ask(f"{question} {choices} ")
         try:
             answer = terminal.stdin.readline()
-        except UnicodeDecodeError:  # stray bytes are no answer
+        except UnicodeDecodeError:  # stray bytes are not an answer
             continue
         except KeyboardInterrupt:
             terminal.say("")

@@ -30,7 +30,7 @@ def print_error(terminal: Terminal, command: str, error: PhiError, *, as_json: b
         return
     terminal.alarm("error:", error.message)
     if hint:
-        terminal.say(f"  → {hint}" if _encodes(terminal, "→") else f"  -> {hint}")
+        terminal.say(f"  → {hint}" if _encodes(terminal, "→") else f"  -> {hint}", indent=4)
 
 
 def json_line(terminal: Terminal, value: Any) -> str:

@@ -29,7 +29,7 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
         argument = None
         if no_stdin:
             raise UsageError(
-                "the prompt - reads standard input, and cannot be used with --no-stdin", "leave out one of them"
+                "the prompt - reads standard input, so it cannot be used with --no-stdin", "leave out one of them"
             )
     if argument is not None and not argument.strip():
         raise UsageError("the prompt is empty", _HOW_TO)

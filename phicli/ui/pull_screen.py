@@ -109,7 +109,10 @@ class PullScreen:
         if self._progress is not None:
             from rich.text import Text
 
-            self._progress.console.print(Text(one_line(text)), soft_wrap=True)
+            from phicli.ui.wrapping import wrapped
+
+            console = self._progress.console
+            console.print(Text(wrapped(one_line(text), console.width)), soft_wrap=True)
         else:
             self._status.clear()
             self._terminal.say(text)
@@ -135,12 +138,12 @@ class PullScreen:
 def result_lines(result: PullResult) -> str:
     """What came of it, for people."""
     size = format_bytes(result.size_bytes)
+    sure = f"sha256 {result.sha256} verified" if result.verified else "no published hash is known"
     if result.was_there:
-        sure = f"sha256 {result.sha256} verified" if result.verified else "no published hash is known"
         return f"{result.name} is already downloaded: {size}, {sure}"
     took = f"{format_bytes(result.downloaded_bytes)} in {result.elapsed_s:.1f} s"
     resumed = f", {format_bytes(result.resumed_from_bytes)} were downloaded before" if result.resumed_from_bytes else ""
-    return f"{result.name} is ready: {took}{resumed}; sha256 {result.sha256} verified"
+    return f"{result.name} is ready: {took}{resumed}; {sure}"
 
 
 def result_data(result: PullResult) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.fit.types import Assessment, Pick, Rejection
-from phicli.plan.recommendation import Machine, Report, sums_of
+from phicli.plan.recommendation import Machine, Report, sums_of, usable_sum
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-_ROLES: Final = {"best": "Take", "faster": "Faster", "smarter": "Smarter"}
+_ROLES: Final = {"best": "Best", "faster": "Faster", "smarter": "Smarter"}
 _HEADS: Final = ("MODEL", "MEMORY", "TOKENS/S", "QUALITY", "REASON")
 _NUMBERS: Final = (1, 2, 3)
 """Columns of numbers."""
@@ -38,7 +38,7 @@ def print_report(
     """The recommendation to standard output, and what to type for more to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, "recommend", report_data(report, everything=everything, explain=explain))
@@ -100,6 +100,8 @@ def _plain(report: Report, separator: str, *, everything: bool, explain: bool) -
     lines = machine_lines(report.machine, report.usable_bytes, separator)
     for label, line in zip(("machine", ""), lines, strict=True):
         yield f"{label:{_LABEL}} {line}"
+    if explain and (usable := usable_sum(report)):
+        yield f"{usable.label:{_LABEL}} {usable.text}"
     for note in report.notes:
         yield f"{'note':{_LABEL}} {note}"
     for pick in report.found.picks:
@@ -181,6 +183,8 @@ def _screen(
 ) -> Iterator[RenderableType]:
     for line in machine_lines(report.machine, report.usable_bytes, separator):
         yield safe_text(line, "dim")
+    if explain and (usable := usable_sum(report)):
+        yield safe_text(f"{usable.label}: {usable.text}", "dim")
     for note in report.notes:
         yield safe_text(f"Note: {note}", "yellow")
     for pick in report.found.picks:

@@ -20,6 +20,7 @@ def report_data(report: Report, *, everything: bool = False, explain: bool = Fal
         picks.append(data)
     shown: dict[str, Any] = {
         "hardware": machine_data(report.machine),
+        "usable_bytes": report.usable_bytes,
         "request": {**asdict(report.request), "floor_tps": report.request.min_tps or report.task.floor_tps},
         "notes": list(report.notes),
         "picks": picks,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phicli.answering.types import Event
+from phicli.answering.types import Answer, Event
 from phicli.chat.repl import COMMANDS
 from phicli.errors import PhiError
 from phicli.ui.answer import AnswerPrinter
 from phicli.ui.envelope import print_error
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.wrapping import columns_of, wrapped
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -29,14 +30,22 @@ class TerminalScreen:
         history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
+        on_end: called with each answer when all of it is printed.
     """
 
     def __init__(
-        self, terminal: Terminal, status: StatusLine, *, history_path: Path | None = None, quiet: bool = False
+        self,
+        terminal: Terminal,
+        status: StatusLine,
+        *,
+        history_path: Path | None = None,
+        quiet: bool = False,
+        on_end: Callable[[Answer], None] | None = None,
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._quiet = quiet
+        self._on_end = on_end
         self._history_path = history_path
         self._prompt: PromptSession[str] | None = None
 
@@ -53,11 +62,13 @@ class TerminalScreen:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
-        AnswerPrinter(self._terminal, self._status, quiet=self._quiet).show(events)
+        AnswerPrinter(self._terminal, self._status, quiet=self._quiet, on_end=self._on_end).show(events)
 
     def tell(self, text: str) -> None:
-        """Show a line that is not the model's."""
-        self._terminal.whisper(text + "\n")
+        """Show lines that are not the model's, wrapped at words."""
+        width = columns_of(self._terminal.stderr)
+        lines = [line if width is None else wrapped(line, width) for line in text.splitlines()]
+        self._terminal.whisper("\n".join(lines) + "\n")
 
     def fail(self, error: PhiError) -> None:
         """Show an error."""

@@ -52,7 +52,7 @@ def print_page(terminal: Terminal, title: str, sections: Sequence[Section]) -> N
     """The page to standard output; empty sections are left out.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     shown = [section for section in sections if not section.empty]
     show(terminal, screen=lambda _: _rich(title, shown), plain=lambda: plain_lines(title, shown))

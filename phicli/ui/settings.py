@@ -22,7 +22,7 @@ def print_listing(terminal: Terminal, listing: Listing, *, everything: bool, as_
     """The settings on standard output; what is wrong, and the profiles, on standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, _LIST, _listing_data(listing))
@@ -44,7 +44,7 @@ def print_row(terminal: Terminal, row: Row, *, as_json: bool) -> None:
 
     Raises:
         PhiError: the value makes no sense.
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if row.problem is not None:
         raise row.problem

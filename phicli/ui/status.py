@@ -16,7 +16,7 @@ _DELAY_S = 0.5
 
 
 class StatusLine:
-    """One line on standard error that says what is going on and disappears; nothing off a terminal.
+    """One line on standard error that says what is going on and disappears; nothing outside a terminal.
 
     Rich is imported when the line first shows: by then there is time.
     """

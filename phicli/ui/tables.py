@@ -58,7 +58,7 @@ def print_rows(
         plain: the columns in a pipe, by default those of the widest layout.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     before, after = [*map(one_line, above), *([""] if above else [])], [*([""] if below else []), *map(one_line, below)]

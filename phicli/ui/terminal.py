@@ -54,7 +54,7 @@ class Terminal:
         """Write to standard output at once; a terminal gets no control characters from a model's answer.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         self.paint(text.translate(_CONTROL) if _isatty(self.stdout) else text)
@@ -63,7 +63,7 @@ class Terminal:
         """Write a line of data to standard output; on a terminal a name in it cannot make it look like another line.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         self.paint((one_line(text) if _isatty(self.stdout) else text) + "\n")
@@ -72,7 +72,7 @@ class Terminal:
         """Write to standard output at once, as it is: colors and all.
 
         Raises:
-            OutputClosedError: nobody reads it any more.
+            OutputClosedError: the reader has closed it.
             OSError: it cannot be written.
         """
         try:
@@ -83,22 +83,25 @@ class Terminal:
                 raise OutputClosedError("standard output was closed") from None
             raise OSError(error.errno, error.strerror, "standard output") from error
 
-    def say(self, text: str) -> None:
-        """Write one line to standard error, whatever names are in it; one that cannot be written is not an error."""
+    def say(self, text: str, *, indent: int = 2) -> None:
+        """Write one line to standard error, whatever names are in it; one that cannot be written is not an error.
+
+        A terminal gets it wrapped at words, every line but the first with ``indent`` spaces in front.
+        """
         with contextlib.suppress(OSError):
-            print(one_line(text), file=self.stderr, flush=True)
+            print(self._fitted(text, indent=indent), file=self.stderr, flush=True)
 
     def ask(self, text: str) -> None:
         """Write to standard error and leave the cursor behind it."""
         with contextlib.suppress(OSError):
-            self.stderr.write(one_line(text))
+            self.stderr.write(self._fitted(text))
             self.stderr.flush()
 
     def alarm(self, label: str, text: str) -> None:
         """Write a line that begins with a label, red on a terminal."""
         with contextlib.suppress(OSError):
             self.stderr.write(f"\x1b[1;31m{label}\x1b[0m " if self.colour else f"{label} ")
-        self.say(text)
+            print(self._fitted(text, first=len(label) + 1), file=self.stderr, flush=True)
 
     def whisper(self, text: str) -> None:
         """Write to standard error at once, dim on a terminal."""
@@ -106,6 +109,16 @@ class Terminal:
         with contextlib.suppress(OSError):
             self.stderr.write(f"\x1b[2m{clean}\x1b[22m" if self.colour else clean)
             self.stderr.flush()
+
+    def _fitted(self, text: str, *, first: int = 0, indent: int = 2) -> str:
+        """``text`` on one line, on a terminal as many lines as it needs; ``first`` columns are taken already."""
+        line = one_line(text)
+        if not self.shows_progress:
+            return line
+        from phicli.ui.wrapping import columns_of, wrapped
+
+        width = columns_of(self.stderr)
+        return line if width is None else wrapped(line, width, first=first, indent=indent)
 
 
 def one_line(text: str) -> str:
@@ -117,7 +130,7 @@ def one_line(text: str) -> str:
 
 
 def settle() -> None:
-    """Write what waits in the standard streams; one that takes nothing any more becomes the null device.
+    """Write what waits in the standard streams; one that no longer accepts data becomes the null device.
 
     Otherwise the interpreter tries again when it ends, complains, and changes the exit code.
     """

@@ -55,7 +55,7 @@ def test_one_of_four_closes_early_and_the_others_end_as_if_they_were_alone(pool_
 def test_an_answer_that_outgrows_its_slot_gets_an_engine_of_its_own(pool_shop: Workshop) -> None:
     answering = ask(pool_shop, "qzxj " * 100, max_tokens=5)
     notices = [event for event in answering if isinstance(event, Notice)]
-    assert "outgrown 256 tokens" in notices[0].text
+    assert "no longer fits into 256 tokens" in notices[0].text
     assert answering.so_far().context_tokens in (512, 1024)
     assert whole(ask(pool_shop, "Hello", max_tokens=5)).context_tokens == 256
     assert len(pool_shop.engines) == 2, "both stay"

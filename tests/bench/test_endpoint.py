@@ -107,7 +107,7 @@ def test_failures_are_counted_and_the_rest_goes_on() -> None:
     assert len(level.answers) == 5
     assert level.failed == {"limited": 1, "cut": 1, "garbage": 1, "empty": 1}
     assert level.stopped == ""
-    assert warnings_of(level)[0].startswith("concurrency 1: 4 of 9 failed (1 were rejected as too many")
+    assert warnings_of(level)[0].startswith("concurrency 1: 4 of 9 failed (1 exceeded the rate limit")
 
 
 def test_it_gives_up_after_failures_in_a_row() -> None:

@@ -45,9 +45,11 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
     ("typed", "hint"),
     [
         ("phi-4-minni", "did you mean phi-4-mini"),
-        ("phi-3", "did you mean phi-3-mini-4k or"),
+        ("phi-3", "did you mean phi-3-mini-4k, "),
         ("phi3", "Try: phi chat phi-3-mini-4k,"),
-        ("phi-3.1", "did you mean phi-3-mini-4k or"),
+        ("phi-3.1", "did you mean phi-3-mini-4k, "),
+        ("phi-4-m", "did you mean phi-4-mini, phi-4-mini-reasoning or phi-4? Try:"),
+        ("phi-4-multimodel", "did you mean phi-4-multimodal? It cannot run here, see: phi show phi-4-multimodal;"),
         ("phi-4-mini:q8", "phi chat phi-4-mini:q8_0"),
         ("ph-4-reasonin", "phi chat phi-4-reasoning"),
         ("llama-3-8b", "phi chat tiny-phi"),
@@ -92,3 +94,13 @@ def test_what_cannot_run_here_says_what_can() -> None:
         assert f"phi show {variant.id}" in caught.value.hint
         assert caught.value.exit_code == 6
         require_runnable(resolve(caught.value.hint.split()[-1]).variant)
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [("show", "phi show"), ("pull", "phi pull"), ("bench", "phi bench"), ("rm", "phi chat")],
+)
+def test_a_typing_error_is_answered_with_the_command_that_was_typed(command: str, shown: str) -> None:
+    with pytest.raises(NotFoundError) as caught:
+        resolve("phi-4-m")
+    assert f"Try: {shown} phi-4-mini," in caught.value.hint_for(command)

@@ -125,7 +125,7 @@ def test_the_comparison_matrix() -> None:
     rows = {
         "phi-3-mini-4k": ("general efficiency", "mobile apps, basic chatbots"),
         "phi-3.5-mini": ("multilingual", "international applications"),
-        "phi-4-mini": ("improved reasoning, function calling", "business automation"),
+        "phi-4-mini": ("improved reasoning, tool calls", "business automation"),
         "phi-4-mini-reasoning": ("mathematical reasoning", "educational platforms"),
         "phi-4": ("complex reasoning", "research, advanced analysis"),
         "phi-4-reasoning": ("multi-step reasoning", "scientific computing"),

@@ -37,7 +37,7 @@ CASES = {
     "unknown architecture": (["{files}/other.gguf", "hi"], 6, "unknown model architecture: 'phi9'", "xllamacpp"),
     "phi-3-small": (["phi-3-small", "hi"], 6, "ONNX Runtime", "phi-4-mini"),
     "phi-silica": (["phi-silica", "hi"], 6, "Copilot+", "phi-4-mini"),
-    "not downloaded": (["phi-4", "hi"], 3, "not on this machine", "phi pull phi-4"),
+    "not downloaded": (["phi-4", "hi"], 3, "not on this machine", "on this machine: tiny-phi; to bring"),
     "unknown quant": (["phi-4-mini:q9", "hi"], 3, "q9", "phi-4-mini:q4_k_m"),
     "negative temperature": (["tiny-phi", "hi", "--temperature", "-1"], 2, "--temperature -1", "--help"),
     "no number": (["tiny-phi", "hi", "--temperature", "abc"], 2, "temperature", "--help"),
@@ -114,6 +114,10 @@ def test_memory_is_checked_before_loading(phi: Phi, tmp_path: Path) -> None:
     assert run.json["data"]["kv_bytes"] > run.json["data"]["usable_bytes"]
     assert "--context" in run.json["error"]["hint"]
     assert phi("chat", str(huge), "What is the capital of France?").out == "The capital of France is Paris.\n"
+    unchecked = phi("chat", str(huge), "What is the capital of France?", "--context", str(2**30), "--no-memory-check")
+    assert (unchecked.code, unchecked.out) == (0, "The capital of France is Paris.\n")
+    assert unchecked.err.startswith("note: ")
+    assert "because of --no-memory-check" in unchecked.err
 
 
 def test_a_very_long_text_is_read(phi: Phi) -> None:

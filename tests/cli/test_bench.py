@@ -149,7 +149,7 @@ def test_a_baseline(phi: Phi) -> None:
     text = phi("bench", "tiny-phi", *SHORT, "--baseline", "last", "--fail-below", "10")
     assert text.code == 9
     assert "tiny-phi:f16" in text.out
-    assert "too slow against baseline" in text.err
+    assert "too slow compared with baseline" in text.err
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_questions_that_fail_are_named_and_count_as_neither_right_nor_wrong(
     lines = again.out.splitlines()
     assert lines[2].split()[5:8] == ["INTERVAL", "FAILED", "CUT"]
     assert lines[3].split()[:5] == ["tiny-phi:f16", "1", "of", "2", "50.0%"]
-    place = lines.index("failed with tiny-phi:f16, counted neither right nor wrong: 2")
+    place = lines.index("questions that failed with tiny-phi:f16, counted neither right nor wrong: 2")
     assert lines[place + 1].startswith("  fault: ")
     assert lines[place + 2] == "  long: the conversation has 3006 tokens, but the context has only 1024"
     assert "  peru: the pattern is not found in the reply" in lines
@@ -141,7 +141,7 @@ def test_an_engine_that_dies_at_the_second_model_takes_nothing_of_the_first_with
         assert lines[4].split()[:4] == ["other.gguf", str(before), "of", str(before)]
         assert f"other.gguf: incomplete, {before} of 60 questions were asked" in lines
         assert f"{before} of 60 questions were asked" in err.decode()
-        assert "run the same command to continue from there" in err.decode()
+        assert "to continue, run the same command again" in err.decode()
     again = phi(*arguments)
     assert again.code == 0
     assert "tiny-phi: 60 of 60 replies were saved" in again.err
@@ -179,7 +179,7 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         assert "40 of 40" in run.out
         (line,) = [line for line in run.err.splitlines() if "replies" in line]
         assert line.startswith(
-            "warning: replies cannot be saved from here on, so an interruption loses them: no space left on device: "
+            "warning: from now on replies cannot be saved, so an interruption would lose them: no space left on device"
         )
         (small / "filler").unlink()
         again = phi("eval", "tiny-phi", "--set", questions, PHI_HOME=str(home))

@@ -10,6 +10,7 @@ import pytest
 
 from phicli.bench.planning import require_room
 from phicli.errors import DoesNotFitError
+from phicli.fit.too_large import on_too_large
 from phicli.records.run import Workload
 from tests.fakes.bench_engines import GIB, around, load
 from tests.support.running import Phi
@@ -68,6 +69,15 @@ def test_options_with_which_it_fits_are_named(
         require_room(one, work, around(gib=7.5))
     assert hint in caught.value.hint
     assert caught.value.data
+
+
+def test_without_the_check_the_sums_are_told() -> None:
+    told: list[str] = []
+    require_room(load(gib=40), WORK, around(gib=8), on_too_large(told.append, check=False))
+    (text,) = told
+    assert "does not fit into memory" in text
+    require_room(load(gib=4), WORK, around(gib=64), on_too_large(told.append, check=False))
+    assert len(told) == 1
 
 
 def test_a_smaller_model_is_proposed_where_nothing_else_helps() -> None:

@@ -26,14 +26,14 @@ TOGETHER: list[tuple[list[str], str]] = [
     (["--requests", "3"], "--requests requires an endpoint"),
     (["--fail-below", "0.95"], "--fail-below requires --baseline"),
     (["--force"], "--force requires --baseline"),
-    (["--llama-server", "x"], "--llama-server names the program for --engine llama-server"),
-    (["--llama-server", "x", "--engine", "xllamacpp"], "--llama-server names the program for --engine llama-server"),
+    (["--llama-server", "x"], "--llama-server requires --engine llama-server"),
+    (["--llama-server", "x", "--engine", "xllamacpp"], "--llama-server requires --engine llama-server"),
     (["--eval", "arithmetic"], "phi bench --eval is now phi eval"),
     (["--tune"], "phi bench --tune is now phi autotune"),
     (["--json", "--csv"], "--json and --csv cannot be used together"),
     (["-p", "0", "-n", "0"], "leave nothing to measure"),
     (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "only one endpoint can be measured at a time"),
-    (["other", "--url", "http://127.0.0.1:2/v1"], "an endpoint can be measured with only one model"),
+    (["other", "--url", "http://127.0.0.1:2/v1"], "only one model of an endpoint can be measured at a time"),
     (["--url", "http://127.0.0.1:2/v1", "--requests", "3", "--repeat", "5"], "both set the number of requests"),
 ]
 
@@ -51,7 +51,7 @@ OF_MODELS = {
     "--depth": "0", "--context": "4096", "--threads": "2", "--batch-size": "128", "--kv-type": "f16",
     "--flash-attention": "auto", "--repack": "off", "--gpu-layers": "0", "--engine": "llama-server",
     "--llama-server": "x", "--no-quality": None, "--baseline": "last", "--fail-below": "0.9", "--force": None,
-    "--plot": "x.svg",
+    "--plot": "x.svg", "--no-memory-check": None,
 }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_named_twice_keeps_its_first_name_and_is_told() -> None:
     said: list[str] = []
     (one,) = subjects(["tiny-phi", str(TINY_PHI)], tell=said.append)
     assert one.model == "tiny-phi"
-    assert said == [f"{TINY_PHI.name} is the same file as tiny-phi: it is measured once"]
+    assert said == [f"{TINY_PHI.name} is the same file as tiny-phi: it is measured only once"]
 
 
 def test_layers_on_a_processor_that_is_not_there(phi: Phi) -> None:

@@ -169,7 +169,7 @@ def test_failures_are_shown_beside_what_worked(phi: Phi, endpoint: Endpoint) -> 
     run = bench(phi, endpoint, "m")
     assert run.code == 0
     assert "3 of 4" in run.out
-    assert "1 of 4 failed (1 were rejected as too many)" in run.err
+    assert "1 of 4 failed (1 exceeded the rate limit)" in run.err
     assert "\x1b" not in run.out + run.err
 
 
@@ -220,6 +220,6 @@ def test_our_own_engine_as_an_endpoint(phi: Phi, tmp_path: Path) -> None:
     assert [level["answered"] for level in levels] == [4, 4]
     assert all(level["mean_generated_tokens"] == 16 for level in levels)
     assert all(level["tokens_told"] for level in levels)
-    # words are drawn by chance, and of the toy's vocabulary they are 2.3 tokens on the average: about 64 ± 5
+    # words are drawn by chance, and of the toy's vocabulary they are 2.3 tokens on average: about 64 ± 5
     assert all(abs(level["told_prompt_tokens"] - 64) <= 32 for level in levels)
     assert run.json["data"]["endpoint"]["settings"]["asked_for"][0] == "ignore_eos"

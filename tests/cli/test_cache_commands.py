@@ -82,7 +82,8 @@ def test_verify(phi: Phi, folder: Path) -> None:
     for text in (run.out, run.err):
         assert sha256(b"good") in text
         assert sha256(b"evil") in text
-    assert "phi cache verify phi-4-mini:q8_0 --fix" in run.err
+    assert "phi cache export phi-4-mini:q8_0 FILE.tar there" in run.err
+    assert "phi cache verify phi-4-mini:q8_0 --fix" in phi("cache", "verify", HF_HUB_OFFLINE="").err
     run = phi("cache", "verify", "--json")
     assert (run.code, run.json["error"]["code"]) == (8, "integrity")
     (file,) = run.json["data"]["files"]

@@ -64,9 +64,25 @@ def test_json_has_the_fields_of_the_contract(phi: Phi) -> None:
 def test_a_cut_answer_says_so(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", FRANCE, "--max-tokens", "2")
     assert run.code == 0
-    assert "cut after 2 tokens" in run.err
+    assert "cut off after 2 tokens" in run.err
     assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--quiet").err == ""
     assert phi("chat", "tiny-phi", FRANCE, "-n", "2", "--json").json["data"]["finish_reason"] == "length"
+
+
+def test_a_stop_text_ends_an_answer(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--stop", "never", "--stop", " is", "--json")
+    assert (run.json["data"]["text"], run.json["data"]["stopped_by"]) == ("The capital of France", " is")
+    assert run.json["data"]["settings"]["stop"] == ["never", " is"]
+    assert phi("chat", "tiny-phi", FRANCE, "--stop", "<|end|>", "--json").json["data"]["stopped_by"] == "<|end|>"
+    assert phi("chat", "tiny-phi", FRANCE, "--stop", "").code == 2
+
+
+def test_numbers_and_settings_are_printed_where_they_are_asked_for(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--stats", "--verbose", "--quiet")
+    assert (run.code, run.out) == (0, ANSWER)
+    labels = [line.partition(":")[0] for line in run.err.splitlines()]
+    assert {"engine", "model", "settings", "sampling", "prompt", "answer", "time to first token"} <= set(labels)
+    assert phi("chat", "tiny-phi", FRANCE, "--stats", "--json").json["data"]["text"] == ANSWER.strip()
 
 
 def test_reasoning_goes_to_standard_error(phi: Phi) -> None:

@@ -233,7 +233,7 @@ def test_what_is_refused(phi: Phi, file: Path, arguments: list[str], code: int, 
 def test_a_value_that_some_commands_do_not_take_is_pointed_out(phi: Phi, file: Path) -> None:
     done = phi("config", "set", "threads", "1,2")
     assert done.code == 0
-    assert 'phi chat does not take it: "1,2" is not a whole number' in done.err
+    assert 'phi chat does not accept it: "1,2" is not a whole number' in done.err
     assert file.read_text() == 'threads = "1,2"\n'
     assert phi("config", "list").code == 0
 
@@ -276,7 +276,7 @@ def edited(environment: dict[str, str], *arguments: str, editor: str, **more: st
                 break
             seen += chunk
     os.close(ours)
-    return process.returncode, seen.decode().replace("\r\n", "\n")
+    return process.returncode, seen.decode().replace("\r\n", "\n").replace("\n  ", " ")  # as before it was wrapped
 
 
 def editor_that_writes(text: str) -> str:
@@ -390,7 +390,7 @@ def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> 
     assert (run.code, run.err) == (
         3,
         f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run has been saved yet\n'
-        "  → measure it once without --baseline; fix it: phi config edit; "
+        "  → measure once without --baseline; fix it: phi config edit; "
         "or remove it: phi config unset bench.baseline\n",
     )
     assert f'{file}, line 4: eval.set = "nowhere": ' in phi("eval", "tiny-phi").err

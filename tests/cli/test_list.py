@@ -68,7 +68,8 @@ def test_installed(phi: Phi, tmp_path: Path) -> None:
 def test_nothing_installed(phi: Phi) -> None:
     run = phi("list", "--installed")
     assert (run.code, run.out) == (0, "")
-    assert "phi pull phi-4-mini" in run.err
+    assert "on this machine: tiny-phi; to bring a model" in run.err
+    assert "download one: phi pull phi-4-mini" in phi("list", "--installed", HF_HUB_OFFLINE="").err
     as_json = phi("list", "--installed", "--json")
     assert (as_json.code, as_json.err, as_json.json["data"]["models"]) == (0, "", [])
 

@@ -93,7 +93,7 @@ def test_all_and_explain(phi: Phi) -> None:
     assert (run.code, run.err) == (0, "")
     assert "MODEL" in run.out
     assert "points of MMLU" in run.out
-    assert "no engine here runs it" in run.out
+    assert "no engine on this machine supports it" in run.out
 
 
 @pytest.mark.parametrize(

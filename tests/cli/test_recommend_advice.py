@@ -118,8 +118,15 @@ def test_a_prompt_that_does_not_fit_the_context_is_refused(phi: Phi) -> None:
     run = phi("recommend", "--ram", "16G", "--task", "code", "--prompt-tokens", "9000", "--json")
     assert run.code == 2
     error = run.json["error"]
-    assert error["message"] == "a prompt of 9,000 tokens leaves no space for an answer in a context of 8,192"
+    assert error["message"] == "a prompt of 9,000 tokens leaves no tokens for an answer in a context of 8,192"
     arguments = error["hint"].partition("phi recommend ")[2].split()
     assert phi("recommend", "--ram", "16G", *arguments).code == 0
     short = phi("recommend", "--ram", "16G", "--context", "256", "--json")  # the usual prompt is cut to half of it
     assert short.json["data"]["request"]["prompt_tokens"] == 128
+
+
+def test_where_the_usable_memory_comes_from(phi: Phi) -> None:
+    explained = phi("recommend", "--ram", "16G", "--explain")
+    line = next(line for line in explained.out.splitlines() if line.startswith("usable"))
+    assert "17,179,869,184 available (--ram, all of it free) - 858,993,459 reserved for the system = " in line
+    assert phi("recommend", "--ram", "16G", "--json").json["data"]["usable_bytes"] == 17_179_869_184 - 858_993_459

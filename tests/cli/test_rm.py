@@ -123,6 +123,6 @@ def test_what_is_linked_to_another_disk_is_said_to_stay(phi: Phi, folder: Path, 
     assert "linked" in phi("cache", "list").out
     assert phi("list", "--installed").out.splitlines()[1].split()[0] == "phi-4-mini"
     run = phi("rm", "phi-4-mini", "--yes")
-    assert "frees 0 B; 3 KiB stay, because the cache has only links to them" in run.err
+    assert "frees 0 B; 3 KiB are not freed, because the cache has only links to them" in run.err
     assert "removed; freed 0 B" in run.err
     assert away.stat().st_size == 3072

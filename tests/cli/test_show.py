@@ -13,6 +13,7 @@ from phicli.chat_format.example import spelled
 from phicli.chat_format.types import Message
 from tests.support.cache_layout import put_in_cache
 from tests.support.files import TINY_PHI
+from tests.support.requantised import requantise
 from tests.support.running import Phi
 
 
@@ -27,6 +28,19 @@ def test_a_variant(phi: Phi, tmp_path: Path) -> None:
     assert data["model"] == "phi-4-mini"
     assert [model["path"] for model in data["installed"]] == [str(path)]
     assert data["dimensions"]["layers"] == 32
+
+
+def test_the_sampling_of_a_model_and_of_a_file(phi: Phi, tmp_path: Path) -> None:
+    own = {"general.sampling.temp": 0.5, "general.sampling.penalty_repeat": 1.25}
+    reasoning = phi("show", "phi-4-reasoning")
+    assert "temperature 0.8, top_k 50, top_p 0.95, min_p 0.05; the catalog's" in reasoning.out
+    stranger = requantise(TINY_PHI, tmp_path / "stranger.gguf", "F16", own, name="Stranger")
+    assert phi("show", str(TINY_PHI), "--json").json["data"]["chat_sampling"]["temperature"] == 0
+    data = phi("show", str(stranger), "--json").json["data"]["chat_sampling"]
+    assert (data["temperature"], data["repeat_penalty"], data["source"]) == (0.5, 1.25, "the file's own")
+    assert "repeat_penalty 1.25, repeat_last_n 64; the file's own" in phi("show", str(stranger)).out
+    settings = phi("chat", str(stranger), "hi", "-n", "1", "--json").json["data"]["settings"]
+    assert (settings["temperature"], settings["repeat_penalty"]) == (0.5, 1.25)
 
 
 @pytest.mark.parametrize("one", [one for one in catalog().variants if one.runs_here], ids=lambda one: str(one.id))
@@ -88,7 +102,7 @@ def test_a_path(phi: Phi) -> None:
         ("{files}/none.gguf", 3, "none.gguf", ""),
         ("{files}/text.gguf", 8, "text file", ""),
         ("{files}", 2, "is a folder", "text.gguf"),
-        ("", 2, "empty", "phi chat tiny-phi"),
+        ("", 2, "empty", "phi show tiny-phi"),
     ],
 )
 def test_mistakes(phi: Phi, tmp_path: Path, name: str, code: int, message: str, hint: str) -> None:

@@ -15,6 +15,7 @@ from phicli import app
 from phicli.errors import NetworkError
 from tests.cli.test_offer import Person
 from tests.support.cache_layout import put_in_cache
+from tests.support.running import Phi
 
 FULL = Path("/dev/full")
 needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
@@ -127,6 +128,36 @@ def test_messages_have_no_full_stop(
     monkeypatch.setattr(app, "app", broken)
     assert app.main(["list"]) == 4
     assert capsys.readouterr().err == f"error: {shown}\n"
+
+
+def test_what_the_system_refuses_in_a_folder_of_phi_names_its_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Such as on a read-only disk: the folder that cannot be made may be above it."""
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    for place, variable in (("phi", "PHI_HOME"), ("phi/data/x", "PHI_HOME"), ("hub/.locks", "HF_HUB_CACHE")):
+        path = tmp_path / place
+
+        def refused(*, path: Path = path, **_: object) -> None:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+        monkeypatch.setattr(app, "app", refused)
+        assert app.main(["list"]) == 2
+        assert capsys.readouterr().err == (
+            f"error: {path} cannot be used: read-only file system\n"
+            f"  → set {variable} to a folder that you can write to\n"
+        )
+
+
+def test_a_home_of_phi_that_is_a_file(phi: Phi, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x")
+    for home in (file, file / "below"):
+        for command in (["config", "set", "threads", "2"], ["config", "unset", "threads"], ["runs", "list", "--json"]):
+            done = phi(*command, PHI_HOME=str(home))
+            assert done.code == 2, done.err
+            assert "set PHI_HOME to a folder that you can write to" in done.err + done.out
 
 
 def test_the_system_s_words_begin_small(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from phicli.engine.closable import Closable, Closing
-from phicli.engine.types import Chunk, Done, Engine, Prefill, Sampling
+from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Prefill, Sampling
 from phicli.errors import ContextExceededError, EngineError
 from tests.engine.conftest import QUESTION, standing_still
 
@@ -95,10 +95,38 @@ def test_a_stop_id_ends_without_its_text(engine: Engine) -> None:
     assert not text.endswith(".")
 
 
-def test_a_stop_string_ends_without_its_text(engine: Engine) -> None:
-    text, done = run(engine, engine.tokenize(QUESTION, parse_special=True), stop_strings=["Paris"])
-    assert text.rstrip() == "The capital of France is"
-    assert done.finish_reason == "stop"
+def test_the_stop_id_that_ended_it_is_named(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    _, whole = run(engine, prompt)
+    assert whole.stop_id is None
+    assert whole.token_ids is not None
+    last = whole.token_ids[-1]
+    assert run(engine, prompt, stop_ids=frozenset({last, 5}))[1].stop_id == last
+
+
+def test_the_caller_ends_it_after_a_chunk(engine: Engine) -> None:
+    prompt, seen = engine.tokenize(QUESTION, parse_special=True), list[GenerationEvent]()
+
+    def text() -> str:
+        return "".join(event.text for event in seen if isinstance(event, Chunk))
+
+    for event in engine.generate(prompt, GREEDY, until=lambda: "France" in text()):
+        seen.append(event)
+    assert text() == "The capital of France"
+    done = seen[-1]
+    assert isinstance(done, Done)
+    assert (done.finish_reason, done.stop_id) == ("stop", None)
+    assert done.token_ids == engine.tokenize(text(), parse_special=False)
+    assert done.usage.completion_tokens == len(done.token_ids)
+    assert run(engine, prompt)[0] == "The capital of France is Paris."
+
+
+def test_chunks_know_the_ids_they_came_from(engine: Engine) -> None:
+    *events, done = engine.generate(engine.tokenize(QUESTION, parse_special=True), GREEDY)
+    assert isinstance(done, Done)
+    chunks = [event for event in events if isinstance(event, Chunk) and event.text]
+    assert tuple(token for chunk in chunks for token in chunk.token_ids or ()) == done.token_ids
+    assert sum(chunk.tokens for chunk in chunks) == len(done.token_ids or ())
 
 
 def test_closing_the_iterator_stops_and_leaves_it_usable(engine: Engine) -> None:

@@ -273,7 +273,7 @@ def test_models_are_listed() -> None:
         assert client.models(silence_s=5) == ("good",)
         for listed in ({}, [], {"data": 3}, {"data": [{}]}, {"data": [None]}):
             endpoint.models = listed
-            with pytest.raises(EndpointError, match="not a list of models"):
+            with pytest.raises(EndpointError, match="did not return a list of models"):
                 client.models(silence_s=5)
 
 

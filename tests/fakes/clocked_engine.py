@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
@@ -50,8 +50,8 @@ class ClockedEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         assert len(prompt) + sampling.max_tokens <= self._context

@@ -39,8 +39,8 @@ class RuledEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         raise NotImplementedError("it only predicts")
 

@@ -45,11 +45,6 @@ def spell(tokens: Sequence[int]) -> str:
     return "".join(_BY_ID.get(token) or chr(token) for token in tokens)
 
 
-def _until(answer: str, stop_strings: Sequence[str]) -> str:
-    """The answer before the first stop string in it."""
-    return answer[: min((at for stop in stop_strings if (at := answer.find(stop)) >= 0), default=len(answer))]
-
-
 class ScriptedEngine:
     """Args: the script, the context, after how many tokens to die (None: never), whether the file has a template.
 
@@ -116,10 +111,10 @@ class ScriptedEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Closable[GenerationEvent]:
-        return Closable(lambda closing: self._events(closing, prompt, sampling, stop_ids, stop_strings, visible_tokens))
+        return Closable(lambda closing: self._events(closing, prompt, sampling, stop_ids, visible_tokens, until))
 
     def _events(
         self,
@@ -127,8 +122,8 @@ class ScriptedEngine:
         prompt: Sequence[int],
         sampling: Sampling,
         stop_ids: frozenset[int],
-        stop_strings: Sequence[str],
         visible_tokens: Sequence[str],
+        until: Callable[[], bool] | None,
     ) -> Generator[GenerationEvent, None, None]:
         if not prompt:
             raise EngineError("there is nothing to generate from")
@@ -141,9 +136,8 @@ class ScriptedEngine:
         generated: list[int] = []
         try:
             reason: StopReason = "stop"
-            for token in self.tokenize(
-                _until(self._script(spell(prompt)), stop_strings), parse_special=True, closing=closing
-            ):
+            stop_id: int | None = None
+            for token in self.tokenize(self._script(spell(prompt)), parse_special=True, closing=closing):
                 if self._dies_after is not None and len(generated) >= self._dies_after:
                     finished = True
                     raise EngineError("the engine stopped in the middle of the answer: killed")
@@ -151,17 +145,19 @@ class ScriptedEngine:
                     reason = "length"
                     break
                 if token in stop_ids or _BY_ID.get(token) in ("<|end|>", "<|endoftext|>"):
+                    stop_id = token if token in stop_ids else None
                     break
                 self.wait_ready(closing)
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""
-                if piece:
-                    yield Chunk(piece, (token,))
+                yield Chunk(piece, (token,), 1)
+                if until is not None and until():
+                    break
             finished = True
             self._cache = (*prompt, *generated)
             usage = Usage(len(prompt), len(generated), cached)
-            yield Done(reason, usage, Timings(1.0, 1.0, 1000.0, 1000.0), tuple(generated))
+            yield Done(reason, usage, Timings(1.0, 1.0, 1000.0, 1000.0), tuple(generated), stop_id)
         finally:
             self._cache = (*prompt, *generated)
             self.stopped_early += not finished

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
-from phicli.answering.types import Answer
+from phicli.answering.types import NO_ENDING, Answer, Ending
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import PromptFormat
@@ -29,6 +29,7 @@ class Lab:
         tools: str | None = None,
         reasoning: bool = False,
         max_tokens: int | None = None,
+        ending: Ending = NO_ENDING,
         make: Callable[[int], ScriptedEngine] | None = None,
         format_for: Callable[[Engine], PromptFormat] | None = None,
     ) -> None:
@@ -44,7 +45,8 @@ class Lab:
         engine = OneEngine(open_engine, first)
         engine.load()
         self.model = LocalModel(file, engine, ContextPlan(first, limit))
-        self.session = ChatSession(self.model, sampling=Sampling(max_tokens=max_tokens), system=system, tools=tools)
+        sampling = Sampling(max_tokens=max_tokens)
+        self.session = ChatSession(self.model, sampling=sampling, system=system, tools=tools, ending=ending)
 
     def ask(self, text: str) -> tuple[Answer, list[object]]:
         events = list(self.session.ask(text))

@@ -72,12 +72,14 @@ hw.cpufrequency_max: 4100000000
 VM_STAT = """Mach Virtual Memory Statistics: (page size of 16384 bytes)
 Pages free:                               65536.
 Pages active:                            300000.
-Pages inactive:                          131072.
-Pages speculative:                            0.
+Pages inactive:                          200000.
+Pages speculative:                         5000.
 Pages throttled:                              0.
 Pages wired down:                        110000.
 Pages purgeable:                          65536.
 "Translation faults":                2000000000.
+File-backed pages:                       131072.
+Anonymous pages:                         373928.
 """
 
 

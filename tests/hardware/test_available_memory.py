@@ -35,13 +35,120 @@ def test_a_v2_container(tmp_path: Path) -> None:
     files = {
         "box/memory.max": f"{4 * GIB}\n",
         "box/memory.current": f"{3 * GIB}\n",
-        "box/memory.stat": f"anon 5\ninactive_file {2 * GIB}\nactive_file 7\n",
+        "box/memory.stat": f"anon 5\ninactive_file {GIB}\nactive_file {GIB}\n",
     }
     root = tree.v2(tree.host(tmp_path), "/box", files)
     assert numbers(root) == (4, 3)
     memory = available_memory(root)
     assert memory is not None
     assert "v2" in memory.source
+
+
+V1_NAMES = {  # names in memory.stat of version 2 → those of version 1
+    "active_file": "total_active_file", "inactive_file": "total_inactive_file", "file_dirty": "total_dirty",
+    "file_writeback": "total_writeback", "shmem": "total_shmem", "unevictable": "total_unevictable",
+    "anon": "total_rss", "file": "total_cache", "slab_reclaimable": "",
+}  # fmt: skip
+
+
+def limited(root: Path, version: int, limit: float, used: float, **stat: float) -> Path:
+    """A group below another one, with a limit, what is used, and what that is, all in GiB."""
+    lines = ((name if version == 2 else V1_NAMES[name], int(size * GIB)) for name, size in stat.items())
+    text = "".join(f"{name} {size}\n" for name, size in lines if name)
+    sizes = [str(int(limit * GIB)), str(int(used * GIB)), text]
+    if version == 2:
+        names = ("memory.max", "memory.current", "memory.stat")
+        return tree.v2(tree.host(root), "/a/b", {f"a/b/{name}": size for name, size in zip(names, sizes, strict=True)})
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.stat")
+    files = {f"a/b/{name}": size for name, size in zip(names, sizes, strict=True)}
+    return tree.v1(tree.host(root), "memory", "memory", "/a/b", files)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("stat", "left"),
+    [
+        ({"file": 3.5, "active_file": 2.5, "inactive_file": 1, "anon": 0.5}, 4.5),
+        ({"file": 3.5, "active_file": 0, "inactive_file": 3.5}, 4.5),
+        ({"file": 3.5, "active_file": 0.5, "inactive_file": 1, "shmem": 2}, 2.5),
+        ({"file": 3.5, "active_file": 0.5, "inactive_file": 1, "unevictable": 2}, 2.5),
+        ({"file": 3.5, "active_file": 2.5, "inactive_file": 1, "file_dirty": 1, "file_writeback": 0.5}, 3),
+        ({"active_file": 0.25, "inactive_file": 0.25, "file_dirty": 1}, 1),
+        ({"active_file": 4, "inactive_file": 4}, 5),
+        ({"anon": 4}, 1),
+    ],
+    ids=["a model that just ran", "inactive", "shared", "locked", "unwritten", "more unwritten", "odd", "programs"],
+)
+def test_what_the_kernel_gives_back_is_available(
+    tmp_path: Path, version: int, stat: dict[str, float], left: float
+) -> None:
+    """Of 5 GiB, 4 are used: pages of files are given back, but not shared, locked or unwritten ones."""
+    assert numbers(limited(tmp_path, version, 5, 4, **stat)) == (5, left)
+
+
+def test_caches_of_the_kernel_are_given_back_where_they_are_named(tmp_path: Path) -> None:
+    stat = {"slab_reclaimable": 0.5, "active_file": 1, "inactive_file": 0}
+    assert numbers(limited(tmp_path / "v2", 2, 5, 4, **stat)) == (5, 2.5)
+    assert numbers(limited(tmp_path / "v1", 1, 5, 4, **stat)) == (5, 2)
+
+
+def test_the_third_run_of_a_model_as_recorded(tmp_path: Path) -> None:
+    """Linux 6.18, version 1, 5 GiB; a file of 2,489,364,576 bytes was run twice: its pages are active then."""
+    stat = (
+        "cache 2526044160\nrss 0\nshmem 0\ndirty 24576\nactive_file 2505433088\n"
+        f"hierarchical_memory_limit {5 * GIB}\ntotal_cache 2526044160\ntotal_rss 0\ntotal_shmem 0\n"
+        "total_mapped_file 0\ntotal_dirty 24576\ntotal_writeback 0\ntotal_inactive_file 20611072\n"
+        "total_active_file 2505433088\ntotal_unevictable 0\n"
+    )
+    files = {"box/memory.limit_in_bytes": f"{5 * GIB}", "box/memory.usage_in_bytes": "2530377728"}
+    root = tree.v1(tree.host(tmp_path), "memory", "memory", "/box", files | {"box/memory.stat": stat})
+    memory = available_memory(root)
+    assert memory is not None
+    assert memory.available_bytes == 5 * GIB - (2530377728 - 2505433088 - 20611072 + 24576)
+
+
+def test_what_other_groups_use_of_a_parents_limit_counts(tmp_path: Path) -> None:
+    """In the parent 5 of 6 GiB are used, 2 of them file pages; the own group has a limit of 4 and uses nothing."""
+    parent = {"max": f"{6 * GIB}", "current": f"{5 * GIB}", "stat": f"active_file {2 * GIB}\ninactive_file 0\n"}
+    own = {"max": f"{4 * GIB}", "current": "0", "stat": ""}
+    files = {f"a/memory.{name}": text for name, text in parent.items()}
+    files |= {f"a/b/memory.{name}": text for name, text in own.items()}
+    root = tree.v2(tree.host(tmp_path), "/a/b", files)
+    assert numbers(root) == (4, 3)
+    memory = available_memory(root)
+    assert memory is not None
+    assert memory.source == "container limit (cgroup v2 memory.max of a parent group)"
+
+
+def test_the_source_names_what_decides(tmp_path: Path) -> None:
+    high = {"b/memory.max": f"{8 * GIB}", "b/memory.high": f"{4 * GIB}", "b/memory.current": "0"}
+    wide = {"b/memory.max": f"{15 * GIB}", "b/memory.current": "0"}
+    for files, source, limited in (
+        (high, "container limit (cgroup v2 memory.high)", True),
+        (wide | {"b/memory.high": "max"}, "/proc/meminfo", False),
+    ):
+        memory = available_memory(tree.v2(tree.host(tmp_path), "/b", files))
+        assert memory is not None
+        assert (memory.source, memory.limited) == (source, limited)
+
+
+def test_the_cache_of_zfs_is_given_back(tmp_path: Path) -> None:
+    """It is no page cache, so that a model that ran would count as used: all but its minimum and what is held."""
+    kinds = {"mru_evictable_data": 2, "mru_evictable_metadata": 0, "mfu_evictable_data": 1, "mfu_evictable_metadata": 0}
+    for size, least, available in ((8, 1, 7), (3, 2, 5), (1, 2, 4)):
+        sizes = {"size": size, "c_min": least, "c_max": 8, **kinds}
+        rows = "".join(f"{name:31} 4    {amount * GIB}\n" for name, amount in sizes.items())
+        text = "13 1 0x01 147 39984 4133543270 169838953934563\nname                            type data\n" + rows
+        tree.write(tree.host(tmp_path, 16, 4), {"proc/spl/kstat/zfs/arcstats": text})
+        assert numbers(tmp_path) == (16, available)
+    tree.write(tmp_path, {"proc/spl/kstat/zfs/arcstats": "nonsense\nsize 4 x\n\n"})
+    assert numbers(tmp_path) == (16, 4)
+
+
+def test_shared_memory_is_no_cache_on_an_old_kernel(tmp_path: Path) -> None:
+    text = "MemTotal: 4194304 kB\nMemFree: 1048576 kB\nBuffers: 0 kB\nCached: 2097152 kB\nShmem: 1048576 kB\n"
+    assert numbers(tree.write(tmp_path, {"proc/meminfo": text})) == (4, 2)
+    assert numbers(tree.write(tmp_path, {"proc/meminfo": text + "Mlocked: 4194304 kB\n"})) == (4, 1)
 
 
 def test_the_tightest_level_counts_and_high_is_a_limit(tmp_path: Path) -> None:

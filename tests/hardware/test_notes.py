@@ -88,4 +88,4 @@ def test_cards_beside_noise_are_found(tmp_path: Path) -> None:
 def test_memory_that_nobody_tells() -> None:
     silent = replace(OLD, memory=None, cpu=Cpu("x", 2, 4), sources={"memory": "no /proc"})
     (note,) = machine_notes(silent)
-    assert note.startswith("the memory size is unknown (no /proc), so phi cannot tell what fits")
+    assert note.startswith("the memory size is unknown (no /proc), so what fits is unknown")

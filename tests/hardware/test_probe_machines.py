@@ -87,17 +87,17 @@ def test_a_v2_container_in_kubernetes(tmp_path: Path) -> None:
     tree.v2(root, "/", files)
     tree.write(root, {"var/run/secrets/kubernetes.io/serviceaccount/token": "x", ".dockerenv": ""})
     machine = look(root)
-    assert machine.memory == Memory(4 * GIB, 3 * GIB, "container limit (cgroup v2)")
+    assert machine.memory == Memory(4 * GIB, 3 * GIB, "container limit (cgroup v2 memory.max)", limited=True)
     assert (machine.cpu.physical_cores, machine.cpu.logical_cores) == (2, 4)
     assert machine.container == "kubernetes"
-    assert machine.sources["memory"] == "container limit (cgroup v2)"
+    assert machine.sources["memory"] == "container limit (cgroup v2 memory.max)"
 
 
 def test_a_v1_container(tmp_path: Path) -> None:
     root = machines.linux(tmp_path, machines.XEON, ["0", "1"])
     files = {"docker/a1/memory.limit_in_bytes": f"{2 * GIB}", "docker/a1/memory.usage_in_bytes": "0"}
     machine = look(tree.v1(root, "memory", "memory", "/docker/a1", files))
-    assert machine.memory == Memory(2 * GIB, 2 * GIB, "container limit (cgroup v1)")
+    assert machine.memory == Memory(2 * GIB, 2 * GIB, "container limit (cgroup v1 memory.limit_in_bytes)", limited=True)
     assert (machine.container, machine.sources["container"]) == ("docker", "/proc/self/cgroup")
 
 

@@ -16,6 +16,7 @@ from phicli.hub.cache import (
     installed,
     installed_in,
 )
+from phicli.paths import NOWHERE
 
 REPO = "owner/Some-Model-GGUF"
 OLD, NEW, MAIN = "1" * 40, "2" * 40, "3" * 40
@@ -130,6 +131,19 @@ def test_the_environment_is_read_at_the_call(monkeypatch: pytest.MonkeyPatch, tm
     path = put(tmp_path, REPO, MAIN, "a.gguf")
     assert [file.path for file in installed_in(GgufSource(REPO))] == [path]
     assert cache_folder({"HF_HOME": "/elsewhere"}) == Path("/elsewhere/hub")
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    empty = dict.fromkeys(("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME"), "")
+    assert cache_folder(empty) == cache_folder({})
+    assert cache_folder(empty | {"HF_HOME": "/a"}) == Path("/a/hub")
+    assert cache_folder(empty | {"XDG_CACHE_HOME": "/x"}) == Path("/x/huggingface/hub")
+
+
+def test_without_a_home_the_cache_is_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not below a folder that is called ~."""
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert cache_folder({}) == NOWHERE / ".cache" / "huggingface" / "hub"
 
 
 def test_what_is_installed_of_a_variant(tmp_path: Path) -> None:

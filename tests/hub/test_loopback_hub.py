@@ -46,7 +46,7 @@ def told(value):
 
 @pytest.fixture
 def client(hub: LoopbackHub, tmp_path: Path, starts_process: None) -> Client:
-    """Runs code with the real huggingface_hub in a process of its own, and returns what it printed as JSON."""
+    """Runs code with the real huggingface_hub in a separate process, and returns what it printed as JSON."""
 
     def run(code: str, *, xet: bool = False, **more: str) -> Any:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}

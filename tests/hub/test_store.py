@@ -74,3 +74,35 @@ def test_contents_with_odd_names_are_refused(tmp_path: Path, etag: str) -> None:
 def test_what_is_no_repository_is_refused(tmp_path: Path, repo: str) -> None:
     with pytest.raises(IntegrityError):
         store.repo_folder(tmp_path, repo)
+
+
+def test_without_links_the_names_are_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As huggingface_hub does it; a content that has a linked name already is copied, so that the link stays good."""
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "1")
+    path = put(tmp_path)
+    assert not path.is_symlink()
+    assert try_to_load_from_cache("some/repo", "m.gguf", cache_dir=tmp_path) == str(path)
+    assert not list((tmp_path / "models--some--repo" / "blobs").iterdir())
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "0")
+    linked = put(tmp_path, "linked.gguf", b"y")
+    assert linked.is_symlink()
+    monkeypatch.setenv("HF_HUB_DISABLE_SYMLINKS", "true")
+    copied = store.link(tmp_path, "some/repo", "d" * 40, None, "linked.gguf", ETAG)
+    assert not copied.is_symlink()
+    assert (copied.read_bytes(), linked.read_bytes()) == (b"y", b"y")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no umask")
+@pytest.mark.parametrize("mask", [0o022, 0o002, 0o077])
+def test_the_umask_says_who_may_read(tmp_path: Path, mask: int) -> None:
+    """Every file and folder: other users of a shared cache read the branch before they find a model."""
+    before = os.umask(mask)
+    try:
+        put(tmp_path / "hub", "sub/m.gguf")
+    finally:
+        os.umask(before)
+    made = [path for path in (tmp_path / "hub", *(tmp_path / "hub").rglob("*")) if not path.is_symlink()]
+    assert len(made) == 10
+    for path in made:
+        full = 0o777 if path.is_dir() else 0o666
+        assert path.stat().st_mode & 0o777 == full & ~mask, path

@@ -161,7 +161,7 @@ def test_fix_deletes_nothing_when_the_hub_cannot_be_asked(cache: Path) -> None:
     assert len(verdicts) == 2
     with pytest.raises(IntegrityError, match="could not be downloaded again: no network") as caught:
         require_sound(verdicts, {})
-    assert caught.value.hint == "solve that first, then download it again: phi cache verify phi-4-mini:q8_0 --fix"
+    assert caught.value.hint == "fix that first, then download it again: phi cache verify phi-4-mini:q8_0 --fix"
     assert photograph(cache) == before
 
 

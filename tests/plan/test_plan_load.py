@@ -11,6 +11,7 @@ from phicli.catalog.resolve import resolve
 from phicli.errors import DoesNotFitError, UsageError
 from phicli.fit.memory import plan_memory, usable_bytes
 from phicli.fit.shape import shape_of
+from phicli.fit.too_large import on_too_large
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.types import Memory
@@ -93,6 +94,34 @@ def test_a_machine_that_is_too_small_for_the_weights() -> None:
     with pytest.raises(DoesNotFitError, match=r"weights 2\.32 GiB"):
         plan("phi-4-mini", memory=Memory(2 * GIB, 2 * GIB, "test"))
     assert plan("phi-4-mini", memory=None).settings.context_tokens == 4096  # nobody knows: nothing is refused
+
+
+def test_without_the_check_the_smallest_load_is_planned_and_the_sums_are_told() -> None:
+    """A conversation would repack the weights and grow its context; here the memory is too small for either."""
+    told: list[str] = []
+    memory = Memory(2 * GIB, 2 * GIB, "test")
+    header, located = phi_4_mini(), LocatedModel("m", "m", TINY_PHI, None, None)
+    too_large = on_too_large(told.append, check=False)
+    options = ChatOptions()
+    for _ in range(2):
+        chosen = plan_load(located, header, options, Use.CONVERSATION, memory=memory, cores=2, on_too_large=too_large)
+    assert (chosen.context.first_tokens, chosen.context.limit_tokens) == (4096, 4096)
+    assert not chosen.settings.engine.repack
+    (text,) = told
+    assert "weights 2.32 GiB" in text
+    assert "--no-memory-check" in text
+    with pytest.raises(DoesNotFitError):
+        plan_load(
+            located, header, options, Use.CONVERSATION, memory=memory, cores=2,
+            on_too_large=on_too_large(told.append, check=True),
+        )  # fmt: skip
+
+
+def test_a_limit_of_a_container_is_what_can_be_raised() -> None:
+    for limited, hint in ((True, "raise the memory limit of the container, or"), (False, "close other programs, or")):
+        with pytest.raises(DoesNotFitError) as caught:
+            plan("phi-4-mini", memory=Memory(2 * GIB, 2 * GIB, "test", limited=limited))
+        assert caught.value.hint.startswith(hint)
 
 
 def test_a_context_beyond_the_training_is_refused() -> None:

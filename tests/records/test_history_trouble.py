@@ -15,7 +15,7 @@ from threading import Timer
 
 import pytest
 
-from phicli.errors import DoesNotFitError, IntegrityError, PhiError
+from phicli.errors import DoesNotFitError, IntegrityError, PhiError, UsageError
 from phicli.records import history_file as module
 from phicli.records.history import History
 from tests.support.disks import small_file_system
@@ -233,7 +233,7 @@ def test_where_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PHI_HOME", raising=False)
     for folder in (no_home, lambda *_, **__: Path("~/.local/share/phicli")):
         monkeypatch.setattr("platformdirs.user_data_path", folder)
-        with pytest.raises(PhiError, match="no home folder") as homeless:
+        with pytest.raises(UsageError, match="no home folder") as homeless:
             History().entries()
         assert "PHI_HOME" in homeless.value.hint
         warning = History().try_add(ENTRY)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.errors import NotFoundError, UsageError
 from phicli.settings.key import KeyPath
 from phicli.settings.lines import key_parts
 from phicli.settings.writing import remove_key, set_value
@@ -188,7 +188,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
 def test_there_is_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
     from phicli.paths import NOWHERE
 
-    with pytest.raises(PhiError, match="no home") as refused:
+    with pytest.raises(UsageError, match="no home") as refused:
         set_value(NOWHERE / "config.toml", ("model",), "x")
     assert "PHI_HOME" in refused.value.hint
 

@@ -12,6 +12,11 @@ from pathlib import Path
 import pytest
 
 
+def make_read_only(folder: Path) -> None:
+    """Forbid every change of the file system at ``folder``, for the superuser too."""
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+
+
 @contextlib.contextmanager
 def small_file_system(folder: Path, options: str) -> Iterator[Path]:
     """A file system in memory at ``folder``, with options such as ``size=1m``.

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 
 def gone(pid: int, within_s: float = 10.0) -> bool:
     """Whether the process ends (or is a zombie) in time."""
@@ -41,10 +43,24 @@ def wait_for_child(pid: int, within_s: float = 20.0) -> None:
 
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
-    """Within the context the process stands still, as one that hangs."""
+    """Within the context the process stands still, as one that hangs: all of its threads, from the first line on."""
     os.kill(pid, signal.SIGSTOP)
+    while not _all_stopped(pid):  # the signal is asynchronous: a thread may still answer
+        time.sleep(0.001)
     try:
         yield
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def _all_stopped(pid: int) -> bool:
+    """Whether no thread of the process runs any more; only Linux tells the states of threads."""
+    tasks = list(Path(f"/proc/{pid}/task").glob("*/stat"))
+    if not tasks:
+        return str(psutil.Process(pid).status()) == psutil.STATUS_STOPPED
+    states = []
+    for task in tasks:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
+            states.append(task.read_text().rpartition(")")[2].split()[0])
+    return all(state == "T" for state in states)

@@ -1,7 +1,8 @@
-"""A model file with its matrices in another quantisation."""
+"""A model file with its matrices in another quantization, or with more in its header."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import gguf
@@ -16,17 +17,25 @@ _FILE_TYPES = {
 _OF_THE_WRITER = ("general.architecture", "general.file_type")
 
 
-def requantise(source: Path, path: Path, quant: str) -> Path:
-    """Write ``source`` to ``path`` with all matrices in ``quant``; what is there already is left as it is."""
+def requantise(
+    source: Path, path: Path, quant: str, more: Mapping[str, float] | None = None, *, name: str | None = None
+) -> Path:
+    """Write ``source`` to ``path`` with all matrices in ``quant``; what is there already is left as it is.
+
+    ``more`` are numbers for the header, ``name`` is another name of the model.
+    """
     if path.exists():
         return path
     reader = gguf.GGUFReader(source)
     writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
     writer.add_file_type(_FILE_TYPES[quant])
-    for name, field in reader.fields.items():
-        if not name.startswith("GGUF.") and name not in _OF_THE_WRITER:
+    for key, field in reader.fields.items():
+        if not key.startswith("GGUF.") and key not in _OF_THE_WRITER:
             element = field.types[-1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
-            writer.add_key_value(name, field.contents(), field.types[0], element)
+            value = name if name and key == "general.name" else field.contents()
+            writer.add_key_value(key, value, field.types[0], element)
+    for key, number in (more or {}).items():
+        writer.add_key_value(key, number, gguf.GGUFValueType.FLOAT32)
     kind = gguf.GGMLQuantizationType[quant]
     for tensor in reader.tensors:
         values = gguf.dequantize(tensor.data, tensor.tensor_type)

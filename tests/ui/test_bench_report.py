@@ -123,7 +123,7 @@ def test_a_baseline_in_words() -> None:
 
 
 def test_warnings_are_on_standard_error_once() -> None:
-    busy, spread = "the machine was busy", "decode speed varied by 14%"
+    busy, spread = "the machine was busy", "generation speed varied by 14%"
     runs = [run(warnings=(busy, busy)), run(quant="Q8_0", warnings=(busy, spread))]
     assert warnings_of(runs) == (busy, f"phi-4-mini:q8_0: {spread}")
     for output in ("text", "json", "jsonl", "csv", "markdown"):

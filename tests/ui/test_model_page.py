@@ -205,7 +205,7 @@ def test_a_file_by_its_header() -> None:
     ):
         assert part in text
     split = page(replace(tiny_file(), split_count=3, complete=False, variant=None, parameters=None))
-    assert "in 3 files, not all of them here" in split
+    assert "in 3 files, some of them missing" in split
     assert "phi show" not in split
 
 

@@ -83,7 +83,7 @@ def test_one_star_in_the_page_s_tables_means_one_file() -> None:
 def test_the_star_is_there_where_others_miss_less() -> None:
     found = rows("phi-4", CONTAINER_4)
     assert len(found) == 8
-    assert re.fullmatch(r"\* +8\.\d\d GiB +- +- +5\.\d\d GiB short", found["Q4_K_M"])
+    assert re.fullmatch(r"\* +8\.\d\d GiB +- +- +5\.\d\d GiB too large", found["Q4_K_M"])
     text = page("phi-4", CONTAINER_4)
     assert "no file of this model fits; see what fits: phi recommend" in text
     assert "nothing of it fits" not in page("phi-4", WORKSTATION_64)
@@ -93,7 +93,7 @@ def test_the_star_is_there_where_others_miss_less() -> None:
 
 
 def test_what_would_make_it_fit_is_said_and_does() -> None:
-    cells = [cell for cell in rows("phi-3-mini-4k", TIGHT).values() if "short" in cell]
+    cells = [cell for cell in rows("phi-3-mini-4k", TIGHT).values() if "too large" in cell]
     options = [found for cell in cells if (found := re.search(r"fits with --context (\d+) --kv-type q8_0$", cell))]
     assert options
     shapes = {one.quant: one.shape for one in all_candidates() if one.variant.id == "phi-3-mini-4k"}
@@ -130,7 +130,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
 def test_a_pull_that_would_be_content_with_what_is_here_is_named_in_full() -> None:
     def told(*installed: InstalledModel) -> set[str]:
         text = page("phi-4-mini", GPU_24, installed=installed)
-        return set(re.findall(r"the file that this downloads: (.*)", text))
+        return set(re.findall(r"download the file with the star: (.*)", text))
 
     usual = InstalledModel("phi-4-mini:q4_k_m", "Q4_K_M", Path("/hub/4.gguf"), 1, "hub cache")
     assert told() == {"phi pull phi-4-mini"}

@@ -64,7 +64,7 @@ def test_the_answer_is_one_screen_without_a_line_that_is_too_long(monkeypatch: p
     assert len(lines) <= 24
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)
-    assert "Take for general use: phi-4-mini:q4_k_m (installed)" in text
+    assert "Best for general use: phi-4-mini:q4_k_m (installed)" in text
     assert "Smarter: phi-4:q4_k_m" in text
     assert "tokens/s" in text
     assert "estimated" in text
@@ -156,7 +156,7 @@ def test_a_machine_that_tells_nothing_is_said_to() -> None:
 
 def test_the_data_has_the_fields_of_the_contract_and_is_json() -> None:
     data = json.loads(json.dumps(report_data(report(), everything=True, explain=True)))
-    assert set(data) == {"hardware", "request", "notes", "picks", "rejected", "others"}
+    assert set(data) == {"hardware", "usable_bytes", "request", "notes", "picks", "rejected", "others"}
     (best, smarter) = data["picks"]
     assert (best["role"], smarter["role"]) == ("best", "smarter")
     contract = {"role", "model", "quant", "context_tokens", "kv_type", "memory", "speed", "reasons", "command"}
@@ -237,7 +237,7 @@ def test_the_sum_on_a_gpu_adds_up() -> None:
 def test_a_context_that_the_engine_rounds_up_is_told_as_it_is() -> None:
     found = report(request=Request(context_tokens=1000, prompt_tokens=100))
     text = next(line.text for line in sums_of(found.found.picks[0].assessment, found) if line.label == "memory")
-    assert "(1,024 tokens at 131,072 as f16, 32 layers)" in text
+    assert "(1,024 tokens of 131,072 bytes as f16, 32 layers)" in text
 
 
 def test_what_one_has_to_know_of_the_machine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

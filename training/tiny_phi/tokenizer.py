@@ -1,4 +1,4 @@
-"""tiny-phi's tokeniser: byte-level BPE behind the pre-tokeniser that llama.cpp calls ``gpt-4o``, as in Phi-4-mini."""
+"""tiny-phi's tokeniser: byte-level BPE behind the pre-tokenizer that llama.cpp calls ``gpt-4o``, as in Phi-4-mini."""
 
 from __future__ import annotations
 

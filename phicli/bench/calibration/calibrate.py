@@ -83,8 +83,8 @@ def calibrate(
         EngineError: the engine failed.
     """
     if not can_calibrate(candidate.variant, candidate.quant):
-        message = f"{candidate.variant.id} in {candidate.quant} cannot be calibrated before it is downloaded"
-        raise UsageError(message, f"calibration supports dense models from Phi-3 on, in {', '.join(QUANTS)}")
+        message = f"calibration does not support {candidate.variant.id} in {candidate.quant}"
+        raise UsageError(message, f"choose a dense model of Phi-3 or later, in {', '.join(QUANTS)}")
     tell = on_step or (lambda _: None)
     layers = layers_to_time(candidate, cpu)
     with _files(candidate, layers, folder or cache_dir(), tell) as paths, contextlib.ExitStack() as stack:
@@ -132,7 +132,7 @@ def _files(
             made = tempfile.TemporaryDirectory(prefix=_FOLDER, dir=folder, ignore_cleanup_errors=True)
         except OSError as error:
             message = f"calibration cannot write its files to {folder}: {error.strerror}"
-            raise UsageError(message, "set PHI_HOME to a folder that can be written to") from None
+            raise UsageError(message, "set PHI_HOME to a folder that you can write to") from None
         work = Path(stack.enter_context(made))
         small = replace(shape, vocabulary=min(_SMALL_VOCABULARY, shape.vocabulary))
         paths = []
@@ -177,7 +177,7 @@ def _check_disk(candidate: Candidate, layers: tuple[int, int], folder: Path) -> 
     free = shutil.disk_usage(folder).free
     if free < needed:
         asked, there = format_about(needed), format_about(free)
-        message = f"calibration writes temporary files of up to {asked} for a moment, and {folder} has {there} free"
+        message = f"calibration needs {asked} for temporary files, but {folder} has only {there} free"
         raise DoesNotFitError(message, "free some space, or leave out --calibrate: phi recommend")
 
 

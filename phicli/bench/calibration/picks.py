@@ -31,7 +31,7 @@ def calibrated_report(
 
     Args:
         request: what is required.
-        options: the machine, which has to be the one at hand.
+        options: the machine, which has to be this one.
         tell: is told in words what takes long.
         start: starts the engine that is timed; tests give a scripted one.
 
@@ -41,7 +41,7 @@ def calibrated_report(
     """
     if options.simulated:
         raise UsageError(
-            "--calibrate measures the real machine, and cannot be used with a simulated one", "leave out one of them"
+            "--calibrate measures the real machine, so it cannot be used with a simulated one", "leave out one of them"
         )
     machine = machine_of(options)
     report = report_on(machine, request, tell)

@@ -20,7 +20,7 @@ _SHORT_PROMPT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How the engine is set for the runs that the times shall hold for, and where its layers are.
+    """How the engine is set for the runs that the times are for, and where its layers are.
 
     ``device`` is ``cpu`` or the name of the GPU that has all layers.
     """

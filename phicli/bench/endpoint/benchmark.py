@@ -122,7 +122,7 @@ def _silence_s() -> float:
     """Seconds without a byte after which a request counts as dead.
 
     Raises:
-        UsageError: what the environment says is no number of seconds.
+        UsageError: what the environment says is not a number of seconds.
     """
     given = os.environ.get(_TIMEOUT)
     if not given:

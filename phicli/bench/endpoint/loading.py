@@ -124,7 +124,7 @@ def _collect(loop: _Loop, client: EndpointClient, limits: Limits, progress: Prog
                 return error.message
             continue
         if result is None:  # the thread has said which bug it is
-            raise RuntimeError("a request ended in an unexpected way")
+            raise RuntimeError("a request ended unexpectedly")
         loop.add(number, result)
         progress(len(loop.results))
         if loop.why and loop.ended.empty():

@@ -44,7 +44,7 @@ class EndpointBench:
     watch: Watch
 
     def run(self) -> None:
-        """Measure all loads, until one is not answered any more.
+        """Measure all loads, until one is no longer answered.
 
         Raises:
             NetworkError: the endpoint refuses, cannot be reached, or fails again and again.
@@ -138,23 +138,23 @@ def warnings_of(level: Level) -> tuple[str, ...]:
         found.append(f"concurrency {load.concurrency}: {len(level.failures)} of {load.requests} failed ({kinds})")
     if level.client_share > FAIR_SHARE:
         found.append(
-            f"concurrency {load.concurrency}: phi itself used {level.client_share:.0%} of a processor; "
-            "the endpoint may be faster than this"
+            f"concurrency {load.concurrency}: phi itself used {level.client_share:.0%} of a processor, "
+            "so the endpoint may be faster than this"
         )
     if level.answers and not level.tokens_told:
         found.append(
-            "the endpoint does not report token counts: chunks of text are counted instead, which may contain "
+            "the endpoint does not report token counts: chunks of text are counted instead, and a chunk may contain "
             "several tokens"
         )
     short = [one for one in level.answers if one.tokens < load.generated_tokens // 2]
     if short:
-        found.append(f"{len(short)} of {len(level.answers)} answers ended before half of --tokens was generated")
+        found.append(f"{len(short)} of {len(level.answers)} answers ended before half of the requested --tokens")
     return tuple(found)
 
 
 _KINDS: Final[Mapping[str, str]] = {
-    "limited": "were rejected as too many",
-    "server": "were server errors",
+    "limited": "exceeded the rate limit",
+    "server": "met a server error",
     "unreachable": "could not connect",
     "silent": "got no answer in time",
     "slow": "took too long",
@@ -165,7 +165,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "key": "were refused because of the API key",
     "not_found": "were not found",
     "redirect": "were redirected",
-    "tls": "had no secure connection",
+    "tls": "could not connect securely",
 }
 
 

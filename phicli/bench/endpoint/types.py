@@ -81,7 +81,7 @@ class Response:
         return 1000 * self.tokens / self.total_ms
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         return {
             "ttft_ms": self.ttft_ms,
             "total_ms": self.total_ms,
@@ -118,7 +118,7 @@ class Level:
 
     @property
     def in_flight(self) -> float | None:
-        """Answered requests that were under way at a time, on the average: below ``concurrency`` at the end."""
+        """Answered requests that were under way at a time, on average: below ``concurrency`` at the end."""
         return sum(one.total_ms for one in self.answers) / 1000 / self.wall_s if self.answers else None
 
     @property
@@ -147,7 +147,7 @@ class Level:
         return dict(Counter(one.kind for one in self.failures).most_common())
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it: the answers, and what is derived from them beside."""
+        """Its JSON form: the answers, and what is derived from them beside."""
         prompts = [one.prompt_tokens for one in self.answers if one.prompt_tokens]
         return {
             "concurrency": self.load.concurrency,
@@ -196,7 +196,7 @@ class EndpointReport:
     complete: bool = True
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and the history have it."""
+        """Its form in ``--json`` and in the history."""
         return {
             "run_id": self.run_id,
             "made_at": self.made_at,
@@ -223,5 +223,5 @@ def mean_of(values: Sequence[float]) -> float | None:
 
 
 def mean_and_stdev(found: Summary | None) -> dict[str, float] | None:
-    """As JSON has a summary."""
+    """The JSON form of a summary."""
     return {"mean": found.mean, "stdev": found.stdev} if found else None

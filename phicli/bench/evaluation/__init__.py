@@ -1,6 +1,6 @@
 """Questions with answers that a program can judge, asked and counted.
 
-A file of questions has one JSON object a line. What every line has:
+A file of questions has one JSON object per line. What every line has:
 
 - ``question``: what is asked; required.
 - ``compare``: how the reply is judged, one of the words below; required.
@@ -13,7 +13,7 @@ Each question is a conversation of its own, asked as ``phi chat`` would ask it, 
 (temperature 0). Batches of other sizes add up in another order, so with another number of slots a reply may, seldom,
 differ in a word.
 
-Reasoning (``<think>…</think>``) is no part of the reply, nor is white space around it. What else a line has depends on
+Reasoning (``<think>…</think>``) is not part of the reply, nor is white space around it. What else a line has depends on
 ``compare``:
 
 - ``exact``: the reply is ``answer``, a text or a list of texts of which one will do. Both are compared after Unicode
@@ -21,7 +21,7 @@ Reasoning (``<think>…</think>``) is no part of the reply, nor is white space a
 - ``number``: the last number in the reply is ``answer``, or is off by ``tolerance`` (default 0) at most. Numbers are
   read as English has them: ``1,234.50``, ``-3``, ``$5``, ``.5``, ``2e3``; ``%`` and currencies are left out.
 - ``regex``: the pattern ``answer`` (Python's) is found somewhere in the reply. It is at most 1,000 characters long and
-  looks at the first 20,000 characters of the reply in a process of its own, which is ended after 2 seconds; then the
+  looks at the first 20,000 characters of the reply in a separate process, which is ended after 2 seconds; then the
   reply counts as wrong. What the pattern takes to compile, and memory, are not limited.
 - ``choice``: ``choices`` is a list of 2 to 26 texts and ``answer`` the letter or the text of one of them. The choices
   are shown below the question as ``A. …``, with a line that asks for a letter. The reply is the letter or the text

@@ -21,11 +21,12 @@ from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
 from phicli.engine.starting import build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
+from phicli.fit.too_large import on_too_large
 from phicli.hardware.threads import notice_threads
 from phicli.records.history import History, entry_about
 from phicli.records.run import Subject
 from phicli.records.run_ids import new_run_id, now
-from phicli.records.tuned import BATCH
+from phicli.records.tuned import BATCH, Winner
 from phicli.records.tuned_files import find_tuned
 from phicli.units import counted, how_far
 
@@ -54,23 +55,17 @@ def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -
         notice_threads([options.settings["threads"]], watch.say)
     around = look_around()
     run = _Run(options, questions, around, watch)
-    failure = run.ask_all([_prepared(one, run.items, options, around) for one in run.subjects(models)])
+    failure = run.ask_all([run.prepared(one) for one in run.subjects(models)])
     return EvaluationFindings(tuple(run.found), comparisons_of(run.found), failure or nothing_answered(run.found))
-
-
-def _prepared(subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings) -> EvaluationPlan:
-    """With what tuning found on this machine for many requests."""
-    tuned = find_tuned(subject.path, subject.sha256).current
-    return prepare(subject, items, options, around, best=tuned.winners[BATCH] if tuned else None)
 
 
 def _told(failure: PhiError, made: Evaluation, journal: Journal) -> PhiError:
     """``failure`` with how far it came, and what happens when the command is run again."""
     asked = f"{len(made.results)} of {made.total} questions were asked"
     again = (
-        "replies that could not be saved are asked again"
+        "the questions whose replies could not be saved are asked again"
         if journal.problem
-        else "run the same command to continue from there"
+        else "to continue, run the same command again"
     )
     if isinstance(failure, UserInterruptError):
         failure.message, failure.hint = f"{failure.message}: {asked}", again
@@ -86,7 +81,7 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
         if one.failed == len(one.results):
             first = one.results[0].reply
             kind = ContextExceededError if first.finish_reason == "context" else EngineError
-            message = f"{one.label}: none of {one.failed} questions could be answered; the first one: {first.error}"
+            message = f"{one.label}: none of {one.failed} questions could be answered; the first error: {first.error}"
             return kind(message, "try one question: phi chat MODEL QUESTION")
     return None
 
@@ -110,6 +105,15 @@ class _Run:
         self.items: tuple[Item, ...] = self.questions.items[: self.options.limit]
         self.found: list[Evaluation] = []
         self._losses: set[str] = set()
+        self._too_large = on_too_large(self.watch.say, check=self.options.memory_check)
+
+    def prepared(self, subject: Subject) -> EvaluationPlan:
+        """With what tuning found on this machine for many requests."""
+        tuned = find_tuned(subject.path, subject.sha256).current
+        return self._prepare(subject, tuned.winners[BATCH] if tuned else None)
+
+    def _prepare(self, subject: Subject, best: Winner | None = None) -> EvaluationPlan:
+        return prepare(subject, self.items, self.options, self.around, best=best, on_too_large=self._too_large)
 
     def subjects(self, models: Sequence[str]) -> Iterator[Subject]:
         """What is asked, with hash and build: both belong to the key of what is kept."""
@@ -117,7 +121,7 @@ class _Run:
             build = build_of(engine, self.options.llama_server)
             for one in subjects(models, engine=engine, tell=self.watch.say):
                 if not one.sha256:  # what does not fit is refused before all its bytes are read
-                    prepare(one, self.items, self.options, self.around)
+                    self._prepare(one)
                 yield replace(one, sha256=one.sha256 or self._sha256(one), build=build)
 
     def ask_all(self, prepared: Sequence[EvaluationPlan]) -> PhiError | None:
@@ -224,10 +228,12 @@ class _Run:
         """Say once that replies cannot be saved, and why."""
         if journal.problem and journal.problem not in self._losses:
             self._losses.add(journal.problem)
-            self.watch.warn(f"replies cannot be saved from here on, so an interruption loses them: {journal.problem}")
+            self.watch.warn(
+                f"from now on replies cannot be saved, so an interruption would lose them: {journal.problem}"
+            )
 
     def _sha256(self, subject: Subject) -> str:
-        """The hash of a file that was never hashed; it is read once more for that, and then remembered."""
+        """The hash of a file that was never hashed; it is read again for that, and then remembered."""
         from phicli.hub.verified import hash_once
 
         return hash_once(subject.path, lambda what, done, total: self.watch.show(how_far(what, done, total)))

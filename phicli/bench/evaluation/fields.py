@@ -34,7 +34,7 @@ def text(data: Fields, name: str) -> str:
     """The field ``name``, a text with something in it.
 
     Raises:
-        ValueError: it is missing, is no text, is empty, or has half a character in it.
+        ValueError: it is missing, is not a string, is empty, or has half a character in it.
     """
     return checked_text(required(data, name), _quoted(name))
 

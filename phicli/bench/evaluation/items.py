@@ -1,4 +1,4 @@
-"""Files of questions: the shipped ones and those of people."""
+"""Files of questions: the built-in ones and a person's own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MOST_TOKENS: Final = 1 << 17
 _LONGEST_ID: Final = 200
 _COMMON: Final = ("id", "question", "compare", "system", "max_tokens", "example", "meta")
 _BAD_SHOWN: Final = 8
-_SETS: Final = f"or use a shipped set: {' or '.join(SHIPPED)}"
+_SETS: Final = f"or use a built-in set: {' or '.join(SHIPPED)}"
 
 
 _RULES: Final[Mapping[str, type[Exact | Number | Pattern | Choice | Json | Checks]]] = {
@@ -59,7 +59,7 @@ def load_items(name: str) -> ItemSet:
 
 
 def read_items(content: bytes, name: str) -> tuple[Item, ...]:
-    """The questions in ``content``, one JSON object a line; empty lines are left out.
+    """The questions in ``content``, one JSON object per line; empty lines are left out.
 
     Raises:
         UsageError: it is not UTF-8, has no questions, or a line is wrong.
@@ -73,10 +73,10 @@ def read_items(content: bytes, name: str) -> tuple[Item, ...]:
 def _content(name: str) -> bytes:
     path = expand(name)
     if not name.strip():
-        raise UsageError("the name of the question file is empty", f"give a file, {_SETS}")
+        raise UsageError("the name of the question file is empty", f"name a file, {_SETS}")
     try:
         if path.is_dir():
-            raise UsageError(f"{name} is a folder", f"give a file with questions, {_SETS}")
+            raise UsageError(f"{name} is a folder", f"name a file with questions, {_SETS}")
         return read_small(path, _LARGEST_BYTES)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         near = difflib.get_close_matches(name.lower(), SHIPPED, n=1)
@@ -128,7 +128,7 @@ def _refusal(name: str, text: str, bad: Mapping[int, str]) -> UsageError:
         return UsageError(f"{name}, line {first}: {bad[first]}; each line must be one object, not a list", hint)
     hint = "each line is one object with question, answer, compare (exact, number, regex, choice, json, checks)"
     also = ", ".join(map(str, others[:_BAD_SHOWN])) + (", …" if len(others) > _BAD_SHOWN else "")
-    more = f" (also bad: line{'' if len(others) == 1 else 's'} {also})" if others else ""
+    more = f" (also invalid: line{'' if len(others) == 1 else 's'} {also})" if others else ""
     return UsageError(f"{name}, line {first}: {bad[first]}{more}", hint)
 
 

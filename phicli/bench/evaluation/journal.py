@@ -116,7 +116,7 @@ class Journal:
         except Timeout:
             self._lock = None
             message = "another phi process is asking this model the same questions"
-            raise UsageError(message, "wait for it to end, or stop it and run this again") from None
+            raise UsageError(message, "wait for it to end, or stop it, and run the command again") from None
 
     def _open(self) -> None:
         """Read what is there and open the file for more; a file of another kind or key is replaced by an empty one."""

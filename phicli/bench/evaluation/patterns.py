@@ -1,4 +1,4 @@
-"""Replies searched for a pattern, in a process that can be ended: a pattern may need longer than the universe lasts."""
+"""Replies searched for a pattern, in a process that can be ended: a pattern may take forever."""
 
 from __future__ import annotations
 

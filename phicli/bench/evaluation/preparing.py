@@ -17,6 +17,7 @@ from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
@@ -39,10 +40,11 @@ _SYSTEM: Final[str | None] = None
 
 @dataclass(frozen=True, slots=True)
 class EvalOptions:
-    """What is asked, and how: a file of questions or the name of a set that ships.
+    """What is asked, and how: a file of questions or the name of a built-in set.
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
     engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
+    Without ``memory_check`` a model that seems too large for the memory is loaded nevertheless.
     """
 
     question_set: str | None
@@ -54,6 +56,7 @@ class EvalOptions:
     limit: int | None = None
     restart: bool = False
     seed: int = 1
+    memory_check: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +100,9 @@ class EvaluationPlan:
 
 
 def prepare(
-    subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings, *, best: Winner | None = None
-) -> EvaluationPlan:
+    subject: Subject, items: Sequence[Item], options: EvalOptions, around: Surroundings, *,
+    best: Winner | None = None, on_too_large: OnTooLarge = refuse,
+) -> EvaluationPlan:  # fmt: skip
     """Decide how ``subject`` is loaded and asked.
 
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
@@ -124,11 +128,12 @@ def prepare(
     if best is not None and not _fits(load, around):  # as phi chat: what is only faster gives way
         best = replace(best, settings=with_usual_buffers(best.settings))
         load = replace(load, settings=_settings(plan, options, best, cores))
-    check_room(load, around.memory, around.gpus)
+    check_room(load, around.memory, around.gpus, on_too_large)
     slots = _slots(load, len(items), around)
     load = replace(load, context_tokens=base * slots)
     load = replace(load, settings=replace(load.settings, repack=_repack(load, options, around, best)))
-    check_room(load, around.memory, around.gpus)
+    if load.settings.repack:
+        check_room(load, around.memory, around.gpus, on_too_large)
     limit = max(base, _limit(load, plan, around))
     context = ContextPlan(base, limit, growable=options.context_tokens is None)
     return EvaluationPlan(subject, header, plan, load.settings, context, slots, most, systems)

@@ -125,7 +125,7 @@ def words_have(count: Count) -> Property:
 
     def holds(text: str) -> str:
         bare = [re.sub(r"^\W+|\W+$", "", word) for word in text.split()]
-        problems = [count.problem(len(word), f"letters of {word[:40]!r}") for word in bare if word]
+        problems = [count.problem(len(word), f"letters in {word[:40]!r}") for word in bare if word]
         return next(filter(None, problems), "") if problems else "there are no words"
 
     return holds
@@ -133,12 +133,12 @@ def words_have(count: Count) -> Property:
 
 def upper(text: str) -> str:
     """There are letters, and all that have a case are capitals."""
-    return "" if text.isupper() else "not all letters are capitals"
+    return "" if text.isupper() else "not all letters are uppercase"
 
 
 def lower(text: str) -> str:
     """There are letters, and all that have a case are small."""
-    return "" if text.islower() else "not all letters are small"
+    return "" if text.islower() else "not all letters are lowercase"
 
 
 def capitalised(text: str) -> str:

@@ -65,7 +65,7 @@ class Evaluation:
 
     @property
     def cut(self) -> int:
-        """How many replies reached their most tokens: they may have become right."""
+        """How many replies reached the maximum number of tokens: they may have become right."""
         return sum(result.reply.finish_reason == "length" for result in self.results)
 
     @property
@@ -84,7 +84,7 @@ class Evaluation:
         return self.generated_tokens / self.wall_s if self.wall_s > 0 else None
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and the history have it."""
+        """Its form in ``--json`` and in the history."""
         accuracy = self.accuracy
         about = asdict(self.subject) | {"path": str(self.subject.path)}
         return {
@@ -130,7 +130,7 @@ class Paired:
     confidence: float = CONFIDENCE
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         return asdict(self)
 
 

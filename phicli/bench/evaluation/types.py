@@ -105,7 +105,7 @@ class Reply:
         return self.finish_reason in ("context", "error")
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         return asdict(self)
 
     @classmethod
@@ -160,7 +160,7 @@ class ItemResult:
         return not (self.verdict.right or self.reply.failed)
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and ``--jsonl`` have it."""
+        """Its form in ``--json`` and ``--jsonl``."""
         return {
             "id": self.item.item_id,
             "compare": self.item.compare,

@@ -1,6 +1,6 @@
 """Energy counters of the machine: processors through Linux's powercap, graphics processors through NVML.
 
-Sources: the kernel's ``Documentation/power/powercap/powercap.rst`` (``energy_uj`` counts microjoules and begins anew
+Sources: the kernel's ``Documentation/power/powercap/powercap.rst`` (``energy_uj`` counts microjoules and restarts
 after ``max_energy_range_uj``), NVIDIA's NVML reference (``nvmlDeviceGetTotalEnergyConsumption``, millijoules since the
 driver was loaded, Volta and later). The counters are of whole packages and cards: what other programs and idling take
 is in them. Where a counter cannot be read (most systems let only root read ``energy_uj``) there is no energy, rather
@@ -30,7 +30,7 @@ class Counter(Protocol):
         """The source of the energy counters, in words."""
 
     def joules(self) -> float | None:
-        """Joules since the counter was made; None when it cannot be read any more."""
+        """Joules since the counter was made; None when it can no longer be read."""
 
 
 class PowercapCounter:
@@ -81,7 +81,7 @@ class NvmlCounter:
         return "NVML"
 
     def joules(self) -> float | None:
-        """Joules since the counter was made, over all cards; None when one does not tell."""
+        """Joules since the counter was made, over all cards; None if one does not report it."""
         now = self._millijoules()
         return None if now is None or self._first is None else (now - self._first) / 1e3
 
@@ -111,7 +111,7 @@ class EnergyMeter:
         return " and ".join(counter.source for counter in self._counters) or None
 
     def joules(self) -> float | None:
-        """Joules since the meter was made; None where the machine does not tell."""
+        """Joules since the meter was made; None if the machine does not report it."""
         values = [counter.joules() for counter in self._counters]
         known = [value for value in values if value is not None]
         return sum(known) if known and len(known) == len(values) else None
@@ -124,7 +124,7 @@ def open_meter(*, gpu: bool = False, root: Path = ROOT, library: Any = None) -> 
     added where they tell, and :attr:`EnergyMeter.source` says so.
 
     Args:
-        gpu: whether layers lie on a graphics processor.
+        gpu: whether layers are on a graphics processor.
         root: where ``/sys`` is found; tests give a folder of their own.
         library: NVML, as ``ctypes`` loads it; that of the system when None.
     """

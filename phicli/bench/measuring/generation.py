@@ -33,7 +33,7 @@ def generate(
         if isinstance(event, Done):
             done = event
     if done is None or first is None:
-        raise EngineError("the engine ended without a final event", "run it again")
+        raise EngineError("the engine ended without a final event", "run the command again")
     return done, first
 
 
@@ -47,7 +47,7 @@ def token_ms(done: Done) -> float:
     """
     timed = done.usage.completion_tokens - 1
     if timed < 1:
-        raise EngineError("the engine ended before there was anything to measure", "run it again")
+        raise EngineError("the engine ended before there was anything to measure", "run the command again")
     return done.timings.decode_ms / timed
 
 

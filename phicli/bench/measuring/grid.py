@@ -49,7 +49,7 @@ def settings_grid(values: Mapping[str, Sequence[Any]], *, cores: int) -> tuple[E
     possible = tuple(one for one in found if one.is_possible)
     if not possible:
         message = f"the engine supports the KV cache type {found[0].kv_type} only with flash attention"
-        raise UsageError(message, "leave --flash-attention off out, or use --kv-type f16")
+        raise UsageError(message, "leave out --flash-attention off, or use --kv-type f16")
     return possible
 
 
@@ -67,11 +67,11 @@ def workloads(
     prompts = [count for count in prompt_tokens if count]
     decodes = [(count, depth) for depth in depth_tokens for count in generated_tokens if count]
     if not decodes and any(depth_tokens):
-        raise UsageError("--depth requires generation, and --tokens 0 switches it off", "leave out one of them")
+        raise UsageError("--depth requires generation, but --tokens 0 turns it off", "leave out one of them")
     pairs = itertools.zip_longest(prompts, decodes)
     found = tuple(Workload(prompt or 0, *(decode or (0, 0))) for prompt, decode in pairs)
     if not found:
-        raise UsageError("nothing to measure", "give --prompt-tokens or --tokens")
+        raise UsageError("nothing to measure", "use --prompt-tokens or --tokens")
     return found
 
 
@@ -104,7 +104,9 @@ def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -
     if needed > limit:
         deepest = max(loads, key=lambda one: max(one.prompt_tokens, decode_span(one)))
         where = f"--context {asked}" if asked is not None else f"the {trained} tokens that this model was trained for"
-        raise UsageError(f"{_what(deepest)} needs {needed} tokens, more than {where}", _hint(deepest, asked, needed))
+        raise UsageError(
+            f"{_what(deepest)} needs {needed} tokens, which is more than {where}", _hint(deepest, asked, needed)
+        )
     return asked if asked is not None else min(padded_context(needed), max(longest, needed))
 
 

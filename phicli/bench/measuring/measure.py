@@ -37,7 +37,7 @@ class PromptTime:
 
 @dataclass(frozen=True, slots=True)
 class DecodeTime:
-    """Milliseconds of generating by the engine's clock, and the joules it took; None where the machine does not tell.
+    """Milliseconds of generating by the engine's clock, and the joules it took; None if the machine does not report it.
 
     ``took_s`` is by our clock without what had to be read before.
     """
@@ -102,7 +102,7 @@ class Stopwatch:
         done, first = self._run(prompt_ids(tokens, self._prompts), 1)
         if done.usage.cached_tokens:
             message = f"the engine had {done.usage.cached_tokens} tokens of a new prompt in its cache"
-            hint = f"its times would be wrong; try the default engine: --engine {DEFAULT_ENGINE}"
+            hint = f"try the default engine, as the times would be wrong: --engine {DEFAULT_ENGINE}"
             raise EngineError(message, hint)
         return PromptTime(done.timings.prompt_ms, (first - started) * 1000)
 
@@ -125,7 +125,7 @@ class Stopwatch:
         after, took_s = self._meter.joules(), self._clock() - started
         if done.usage.completion_tokens != tokens + 1:
             message = f"the engine ended after {done.usage.completion_tokens} of {tokens + 1} tokens"
-            raise EngineError(message, f"run it again; if it fails again, try: --engine {DEFAULT_ENGINE}")
+            raise EngineError(message, f"run the command again; if it fails again, try: --engine {DEFAULT_ENGINE}")
         energy = None if joules is None or after is None else (after - joules) * tokens / (tokens + 1)
         return DecodeTime(done.timings.decode_ms, energy, took_s)
 

@@ -33,7 +33,7 @@ class PeakMemory:
 
     @property
     def peak(self) -> Peak | None:
-        """The highest so far; None when nothing could be told."""
+        """The highest so far; None when nothing is known."""
         return self._peak
 
     def look(self) -> None:

@@ -12,6 +12,7 @@ from phicli.errors import UsageError
 from phicli.fit.memory import check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.memory_sum import MemorySum
 from phicli.fit.shape import ModelShape
+from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Gpu
 from phicli.records.run import Subject
@@ -43,8 +44,10 @@ def layers_on_gpu(settings: EngineSettings, shape: ModelShape, gpus: Sequence[Gp
     return shape.layers + 1 if settings.gpu_layers < 0 else min(settings.gpu_layers, shape.layers + 1)
 
 
-def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> None:
-    """Return if ``load`` can be loaded, or if the machine does not tell its memory.
+def check_room(
+    load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (), on_too_large: OnTooLarge = refuse
+) -> None:
+    """Return if ``load`` can be loaded, or if the machine does not report its memory, or ``on_too_large`` returns.
 
     Raises:
         UsageError: the engine cannot keep the context of this model in the type that was asked for.
@@ -53,11 +56,13 @@ def check_room(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (
     subject, kv_type = load.subject, load.settings.kv_type
     if not takes_kv_type(load.shape, kv_type):
         raise UsageError(f"the engine cannot use the KV cache type {kv_type} for {subject.model}", "use --kv-type f16")
-    check_fits(needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens)
+    check_fits(
+        needed(load, gpus), memory, model=subject.model, context_tokens=load.context_tokens, on_too_large=on_too_large
+    )
 
 
 def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
-    """Whether ``load`` fits into memory, or the machine does not tell its memory."""
+    """Whether ``load`` fits into memory, or the machine does not report its memory."""
     return memory is None or needed(load, gpus).resident_bytes <= usable_bytes(memory)
 
 

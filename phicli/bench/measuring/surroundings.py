@@ -55,7 +55,7 @@ class Surroundings:
 
 
 def look_around() -> Surroundings:
-    """The machine at hand, without measuring anything."""
+    """This machine, without measuring anything."""
     from phicli.hardware.cards import may_have_gpu
     from phicli.hardware.commands import SYSTEM
     from phicli.hardware.cpu_facts import describe_cpu
@@ -92,7 +92,7 @@ class CpuUse:
 def cpu_use(pids: Iterable[int] = ()) -> CpuUse | None:
     """What the processors that may be used have done so far; own work is that of this process and of ``pids``.
 
-    None where the system does not tell.
+    None if the system does not report it.
     """
     import psutil
 
@@ -113,7 +113,7 @@ _BUSY: Final = ("user", "nice", "system", "irq", "softirq", "steal", "interrupt"
 
 
 def others(before: CpuUse | None, after: CpuUse | None) -> float | None:
-    """Processors that others kept busy between the two, on the average; None when that cannot be told."""
+    """Processors that others kept busy between the two, on average; None when it is unknown."""
     if before is None or after is None or after.at_s - before.at_s < _SHORTEST_S:
         return None
     return max((after.busy_s - before.busy_s) - (after.own_s - before.own_s), 0.0) / (after.at_s - before.at_s)
@@ -144,7 +144,7 @@ def busy_warning(around: Surroundings, used_by_others: float | None) -> str | No
             return None
         return _busy_words(used_by_others, cores)
     if around.load_average is not None and around.load_average > _LOAD_SHARE * cores:
-        return f"the machine was busy: its load average was {around.load_average:.1f} when this began"
+        return f"the machine was busy: its load average was {around.load_average:.1f} when the measurement began"
     return None
 
 
@@ -156,9 +156,10 @@ def _busy_words(used_by_others: float, cores: int) -> str:
 
 def spread_warnings(run: Run) -> tuple[str, ...]:
     """Words for each rate whose standard deviation is more than a tenth of its mean."""
-    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "decode": run.decode_tps}
+    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "generation": run.decode_tps}
     return tuple(
-        f"{name} speed varied by {found.stdev / found.mean:.0%} (standard deviation): close other programs, or --repeat"
+        f"{name} speed varied by {found.stdev / found.mean:.0%} (standard deviation): close other programs, "
+        "or use a larger --repeat"
         for name, found in rates.items()
         if found is not None and found.mean > 0 and found.stdev > _MOST_SPREAD * found.mean
     )

@@ -23,7 +23,7 @@ class Estimate:
     high: float | None
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Its JSON form."""
         return asdict(self)
 
 

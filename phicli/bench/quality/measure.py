@@ -45,7 +45,7 @@ def measure_quality(
 
     Raises:
         UsageError: two files cut the text into different tokens, so they are no quantizations of one model.
-        EngineError: an engine failed, or tells no probabilities; the message says of which file.
+        EngineError: an engine failed, or reports no probabilities; the message says of which file.
     """
     text = passage()
     context = padded_context(extent.total + 1)

@@ -78,7 +78,7 @@ def read(engine: ScoringEngine, text: str, extent: Extent, *, on_token: Callable
     """
     ids = engine.document(text)[: extent.total]
     if len(ids) < extent.total:
-        raise UsageError(f"the text has {len(ids)} tokens, and {extent.total} are needed", "use a longer text")
+        raise UsageError(f"the text has {len(ids)} tokens, but {extent.total} are needed", "use a longer text")
     steps = []
     for place in range(extent.context_tokens, extent.total):
         steps.append(engine.score(ids[:place], ids[place], likeliest=LIKELIEST))

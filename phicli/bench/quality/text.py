@@ -1,4 +1,4 @@
-"""The text that quantizations are compared on."""
+"""The text for comparing quantizations."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Quality:
     comparison: Comparison | None
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and the history have it."""
+        """Its form in ``--json`` and in the history."""
         data: dict[str, Any] = {
             **_subject(self.subject),
             "variant_id": self.subject.variant_id,

@@ -37,7 +37,7 @@ from phicli.records.run import Run
 
 _MOST: Final = 10.0
 _FORCE: Final = "compare anyway with --force"
-_FIRST: Final = "measure it once without --baseline"
+_FIRST: Final = "measure once without --baseline"
 _NAMES: Final = "use a file, a run id (phi runs list), or last"
 
 
@@ -60,7 +60,7 @@ class Baseline:
 
         Raises:
             NotFoundError: there is no earlier run like one of ``planned``.
-            UsageError: it was made otherwise, or has nothing of what is planned.
+            UsageError: its conditions differ, or it has nothing that is planned.
         """
         pairs, _ = self._pairs(planned)
         if not any(values_of(pair.theirs, what) for pair in pairs for what in asked_of(pair.ours.workload)):
@@ -145,7 +145,7 @@ def open_baseline(
     """
     for option, given in (("--fail-below", fail_below is not None), ("--force", force)):
         if given and name is None:
-            raise UsageError(f"{option} requires --baseline", "add --baseline FILE, or leave it out")
+            raise UsageError(f"{option} requires --baseline", f"add --baseline FILE, or leave out {option}")
     if fail_below is not None and not 0 < fail_below <= _MOST:
         raise UsageError(f"--fail-below {fail_below:g} is not between 0 and {_MOST:g}", "for example: 0.95")
     if name is None:
@@ -197,7 +197,7 @@ def _failed(ratios: Sequence[Ratio], fail_below: float) -> Iterator[str]:
         if high is None:
             text += " (one repetition: no confidence interval)"
         elif high >= fail_below:
-            text += " (the interval includes the limit: this may be chance)"
+            text += " (the interval includes the limit: this may be due to chance)"
         yield text
 
 

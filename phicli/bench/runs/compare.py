@@ -41,7 +41,7 @@ class Ratio:
         return 1 / self.ratio, 1 / self.high if self.high else None, 1 / self.low if self.low else None
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         data = {name: getattr(self, name) for name in ("what", "ours", "theirs", "ratio", "low", "high", "method")}
         return data | asdict(self.workload)
 
@@ -64,7 +64,7 @@ class BaselineResult:
     warnings: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         return {
             "name": self.name, "fail_below": self.fail_below, "ratios": [ratio.to_data() for ratio in self.ratios],
             "failed": list(self.failed), "differences": list(self.differences), "notes": list(self.notes),
@@ -78,7 +78,7 @@ class BaselineResult:
             CheckFailedError: with the reasons.
         """
         if self.failed:
-            message = f"too slow against baseline {self.name}: {'; '.join(self.failed)}"
+            message = f"too slow compared with baseline {self.name}: {'; '.join(self.failed)}"
             raise CheckFailedError(message, "to be sure, measure again on an idle machine with a larger --repeat")
 
 

@@ -52,7 +52,7 @@ def workload_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
 
 
 def machine_differences(ours: Run, theirs: Run) -> tuple[str, ...]:
-    """In what the machine and the build of the engine differ; what one of them does not tell is not compared."""
+    """In what the machine and the build of the engine differ; what one of them does not report is not compared."""
     found: tuple[str, ...] = ()
     for name, word in (("cpu", "processor"), ("physical_cores", "cores"), ("gpus", "GPUs")):
         mine, other = ours.hardware.get(name), theirs.hardware.get(name)
@@ -74,7 +74,7 @@ def differences(ours: Run, theirs: Run) -> tuple[str, ...]:
 
 
 def interruption(run: Run) -> tuple[str, ...]:
-    """That it has not all of its repetitions, as ``interrupted after 2 of 5 repetitions``; empty where it has."""
+    """That it lacks some of its repetitions, as ``interrupted after 2 of 5 repetitions``; empty where it has."""
     if run.complete:
         return ()
     parts = {"prompt_ms": run.workload.prompt_tokens, "decode_ms": run.workload.generated_tokens}
@@ -98,7 +98,7 @@ def busy_words(run: Run) -> str | None:
 def labels_of(runs: Sequence[Run]) -> tuple[str, ...]:
     """A name for each run: its model, and what distinguishes it from the others, as ``phi-4-mini:q8_0, 2 threads``.
 
-    Work is no part of it: runs that differ in that alone have the same label.
+    Work is not part of it: runs that differ in that alone have the same label.
     """
     facts = [_facts(run) for run in runs]
     varying = [name for name in (facts[0] if facts else {}) if len({one[name] for one in facts}) > 1]

@@ -15,7 +15,7 @@ _MOST_BYTES: Final = 1 << 60
 _MOST_COUNT: Final = 1 << 20
 _SHORTEST_MS: Final = 1e-6
 _LONGEST_MS: Final = 1e12
-"""A nanosecond and three decades: with times beyond, rates and their ratios are no numbers any more."""
+"""A nanosecond and three decades: with times beyond, rates and their ratios are no longer numbers."""
 
 _MOST_NUMBER: Final = 1e15
 _SHOWN: Final = 60
@@ -43,7 +43,7 @@ def flaws(data: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(sample, dict):
             yield from _flaws(sample, _SAMPLE, f"sample {place}: ")
     if data.get("prompt_tokens") == data.get("generated_tokens") == 0:
-        yield "prompt_tokens and generated_tokens are both 0; one of them must be more"
+        yield "prompt_tokens and generated_tokens are both 0; one of them must be above 0"
 
 
 def _flaws(data: Mapping[str, Any], kinds: Mapping[str, ValueKind], before: str) -> Iterator[str]:

@@ -22,11 +22,11 @@ _MAKE: Final = "create one: phi bench --json > FILE, or phi runs export RUN --ou
 
 
 def read_runs(path: Path) -> tuple[Run, ...]:
-    """The speed runs in ``path``: one JSON object or list, or one object a line; entries of other kinds are left out.
+    """The speed runs in ``path``: one JSON object or list, or one object per line; entries of other kinds are left out.
 
     Raises:
         NotFoundError: there is no such file.
-        UsageError: it is no file, cannot be read, is not JSON, or no speed run is in it.
+        UsageError: it is not a file, cannot be read, is not JSON, or no speed run is in it.
         IntegrityError: a field of a run in it is missing or is not what it has to be.
     """
     try:
@@ -50,9 +50,9 @@ def write_export(path: Path, text: str, *, force: bool = False) -> None:
         DoesNotFitError: the disk is full.
     """
     if path.is_dir():
-        raise UsageError(f"{path} is a folder", f"give a file: {shlex.quote(str(path / 'runs.jsonl'))}")
+        raise UsageError(f"{path} is a folder", f"name a file: {shlex.quote(str(path / 'runs.jsonl'))}")
     if path.exists() and not path.is_file():
-        raise UsageError(f"{path} is a device or a pipe, not a file", "leave --output out to write to standard output")
+        raise UsageError(f"{path} is a device or a pipe, not a file", "leave out --output to write to standard output")
     if os.path.lexists(path) and not force:
         raise UsageError(f"{path} already exists", "choose another file, or replace it with --force")
     if not path.absolute().parent.is_dir():

@@ -17,8 +17,9 @@ from phicli.bench.tuning.trust import judged
 from phicli.bench.tuning.types import SLOTS, SearchOutcome
 from phicli.bench.watch import Watch
 from phicli.catalog.load import catalog
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import DoesNotFitError, UsageError, UserInterruptError
 from phicli.fit.shape import shape_of
+from phicli.fit.too_large import OnTooLarge, on_too_large
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import wish_context
@@ -59,8 +60,9 @@ class Forgotten:
 
 
 def autotune(
-    models: Sequence[str], settings: Mapping[str, Sequence[Any]], watch: Watch, *, quick: bool = False
-) -> Iterator[Tuning]:
+    models: Sequence[str], settings: Mapping[str, Sequence[Any]], watch: Watch, *,
+    quick: bool = False, memory_check: bool = True,
+) -> Iterator[Tuning]:  # fmt: skip
     """Tune one model after the other.
 
     Args:
@@ -68,6 +70,7 @@ def autotune(
         settings: values to try in place of the usual ones, by setting.
         watch: is told how it goes.
         quick: take a third of the time.
+        memory_check: refuse a model that seems too large; without it, all settings are tried on such a model.
 
     Raises:
         UsageError: no model is named, or a setting makes no sense here.
@@ -77,10 +80,10 @@ def autotune(
     if not models:
         raise UsageError("no model was given", "for example: phi autotune tiny-phi")
     notice_threads(settings.get("threads", ()), watch.say)
-    around = look_around()
+    around, too_large = look_around(), on_too_large(watch.say, check=memory_check)
     try:
         for subject in subjects(models):
-            tuning = _tune(subject, around, settings, watch, quick=quick)
+            tuning = _tune(subject, around, settings, watch, too_large, quick=quick)
             yield tuning
             if not tuning.outcome.complete:
                 raise UserInterruptError(f"interrupted: no settings were saved for {subject.model}")
@@ -102,10 +105,11 @@ def forget(models: Sequence[str]) -> Forgotten:
 
 
 def _tune(
-    subject: Subject, around: Surroundings, settings: Mapping[str, Sequence[Any]], watch: Watch, *, quick: bool
-) -> Tuning:
+    subject: Subject, around: Surroundings, settings: Mapping[str, Sequence[Any]], watch: Watch,
+    too_large: OnTooLarge, *, quick: bool,
+) -> Tuning:  # fmt: skip
     """Tune one model and save what was found."""
-    prepared = _prepared(subject, around)
+    prepared = _prepared(subject, around, too_large)
     outcome, subject, others = _searched(prepared, settings, watch, quick=quick)
     earlier = find_tuned(subject.path, subject.sha256).current is not None
     found = judged(outcome, around, others, earlier=earlier)
@@ -113,12 +117,20 @@ def _tune(
     return _keep(prepared, tuning, trusted=found.trusted) if outcome.complete else tuning
 
 
-def _prepared(subject: Subject, around: Surroundings) -> Prepared:
+def _prepared(subject: Subject, around: Surroundings, too_large: OnTooLarge) -> Prepared:
+    """Ready to be tuned; where it is too large and ``too_large`` returns, as if the memory were unknown."""
     header = read_header(subject.path)
     shape = shape_of(header)
     context = wish_context(header)
     variant = catalog().variant(subject.variant_id)
-    return Prepared(subject, shape, around, context.first_tokens, reasoning=variant is not None and variant.reasoning)
+    reasoning = variant is not None and variant.reasoning
+    prepared = Prepared(subject, shape, around, context.first_tokens, reasoning=reasoning)
+    try:
+        prepared.check_fits()
+    except DoesNotFitError as error:
+        too_large(error)
+        return replace(prepared, around=replace(around, memory=None))
+    return prepared
 
 
 def _searched(

@@ -50,7 +50,7 @@ class EnginePool:
 
     @property
     def used_by_others(self) -> float | None:
-        """Processors that other programs kept busy during the trials, on the average; None when nobody can tell."""
+        """Processors that other programs kept busy during the trials, on average; None when it is unknown."""
         return max(self._others_s, 0.0) / self._watched_s if self._watched_s >= _SHORTEST_S else None
 
     def __call__(self, settings: EngineSettings, job: Job) -> Trial:

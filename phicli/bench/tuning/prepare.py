@@ -40,15 +40,24 @@ class Prepared:
         """The context of each sequence while measuring."""
         return min(self.shape.trained_context_tokens or _CONTEXT_TOKENS, _CONTEXT_TOKENS)
 
+    def check_fits(self) -> None:
+        """Return if the defaults fit into memory.
+
+        Raises:
+            DoesNotFitError: they do not.
+        """
+        default = replace(self._default, kv_type=self._kv_type())
+        check_room(self._load(default), self.around.memory, self.around.gpus)
+
     def space(self, given: Mapping[str, Sequence[Any]] | None = None) -> Space:
         """Where to look; ``given`` are values to try in place of the usual ones.
 
         Raises:
             DoesNotFitError: not even the defaults fit into memory.
         """
+        self.check_fits()
         cpu, on_gpu = self.around.cpu, self.device != "cpu"
         kv_type = self._kv_type()
-        check_room(self._load(replace(self._default, kv_type=kv_type)), self.around.memory, self.around.gpus)
         repackable = self.shape.repackable_bytes > 0 and not on_gpu
         values = values_to_try(
             cpu.physical_cores,

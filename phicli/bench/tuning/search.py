@@ -99,7 +99,7 @@ class Search:
 
         Raises:
             EngineError: the engine failed with the current settings; with others it only rules them out.
-            KeyboardInterrupt: then :meth:`outcome` tells what was found so far.
+            KeyboardInterrupt: then :meth:`outcome` says what was found so far.
         """
         for setting in ORDER:
             for value in self._space.values.get(setting, ()):
@@ -226,7 +226,7 @@ class Search:
         )
 
     def _confirm(self) -> None:
-        """Measure winners against the default itself once more; who does not win there is none.
+        """Measure winners against the default itself again; one that does not win there is dropped.
 
         Of many values that make no difference one wins by chance now and then, and what won looks better than it is.
         New rounds know nothing of that: they decide, and their ratio is the one that is told.
@@ -238,11 +238,11 @@ class Search:
         for (default, winner), uses in pairs.items():
             changed = [name for name in ORDER if getattr(default, name) != getattr(winner, name)]
             setting = changed[0] if len(changed) == 1 else CONFIRM
-            what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all winners"
+            what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all faster settings"
             self._duels[frozenset((default, winner))] = _Duel(default, winner)
             try:
                 self._duel(setting, default, winner, uses, _CONFIRM_ROUNDS)
-            except EngineError as error:  # what fails now and then is no winner
+            except EngineError as error:  # settings that fail now and then do not win
                 self._skipped.append(f"{what}, again: {error.message}")
                 self._best |= dict.fromkeys(uses, default)
                 continue
@@ -286,6 +286,6 @@ class Search:
 
 def _against(setting: str, incumbent: EngineSettings, challenger: EngineSettings) -> str:
     if setting == CONFIRM:
-        return "the winners against the defaults"
+        return "the faster settings against the defaults"
     old, new = getattr(incumbent, setting), getattr(challenger, setting)
     return f"{in_words(setting, new)} against {in_words(setting, old).rpartition(' ')[2]}"

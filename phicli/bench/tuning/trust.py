@@ -8,7 +8,7 @@ from typing import Final
 from phicli.bench.measuring.surroundings import Surroundings, busy_warning, spoilt
 from phicli.bench.tuning.types import SearchOutcome
 
-_ANEW: Final = "the results may be chance and are not saved; close other programs and tune again; until then"
+_ANEW: Final = "the results may be due to chance and are not saved; close other programs and tune again; until then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ def judged(
     Args:
         outcome: of the search.
         around: the machine.
-        used_by_others: processors that others kept busy meanwhile, on the average; None where nobody can tell.
+        used_by_others: processors that others kept busy meanwhile, on average; None if it is unknown.
         earlier: whether there are winners of an earlier search, which then stay.
     """
     why = spoilt(around, used_by_others)
     if why is None:
         return Judgement(outcome, busy_warning(around, used_by_others), trusted=True)
-    used = "the settings tuned before are used" if earlier else "the defaults are used"
+    used = "the settings tuned earlier are used" if earlier else "the defaults are used"
     return Judgement(outcome.with_defaults(), f"{why}, so {_ANEW} {used}", trusted=False)

@@ -23,7 +23,7 @@ class Job:
     """What is done to measure settings once; 0 tokens leave a part out.
 
     ``prompt_tokens`` are read, then ``generated_tokens`` generated after the first ``depth_tokens`` of them (a few
-    where that is 0). With ``batched`` several requests generate at a time. With ``fresh`` the engine is started anew.
+    where that is 0). With ``batched`` several requests generate at a time. With ``fresh`` the engine is started again.
     """
 
     prompt_tokens: int = 64
@@ -50,7 +50,7 @@ class Trial:
     batched_ms: float | None = None
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         times = {name: getattr(self, name) for name in ("start_ms", "prefill_ms", "decode_ms", "batched_ms")}
         return {"settings": self.settings.to_data(), "job": asdict(self.job), **times}
 
@@ -93,7 +93,7 @@ class SearchStep:
     compared: tuple[Compared, ...]
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         return {
             "setting": self.setting,
             "value": self.value,
@@ -121,7 +121,7 @@ class UseResult:
     high: float | None = 1.0
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` has it."""
+        """Its form in ``--json``."""
         return {
             "use": self.use,
             "default": self.default.to_data(),
@@ -161,7 +161,7 @@ class SearchOutcome:
         return replace(self, results=stay)
 
     def to_data(self) -> dict[str, Any]:
-        """As ``--json`` and the history have it."""
+        """Its form in ``--json`` and in the history."""
         return {
             "uses": [one.to_data() for one in self.results.values()],
             "steps": [one.to_data() for one in self.steps],

@@ -1,7 +1,7 @@
 """Whether a challenger is faster, from the ratios of a few interleaved rounds.
 
 - after one round: lost if it is not within 8 % of what it has to reach
-- after two: lost if on the average it does not reach that; won if both rounds gained over 10 % (and reached it)
+- after two: lost if on average it does not reach that; won if both rounds gained over 10 % (and reached it)
 - after three and four: lost likewise; won if it reaches it and the 95 % paired interval excludes 1, or every round
   reached it; lost for good after four
 

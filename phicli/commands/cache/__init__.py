@@ -1,1 +1,1 @@
-"""``phi cache``: one file a command."""
+"""``phi cache``: one file per command."""

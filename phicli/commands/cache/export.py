@@ -18,7 +18,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write a model to an archive, to import it on a machine without a network."""
+    """Write a model to an archive, to import it on a machine without network access."""
     from phicli.commands.cache.hints import export_hints
     from phicli.hub.archive.exporting import export_model
     from phicli.plan.locate import locate

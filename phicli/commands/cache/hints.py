@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, PhiError, UsageError
 
 _LISTED: Final = 6
 _ENDINGS: Final = (".gguf", ".tar")
@@ -30,7 +30,7 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if THIS_COMMAND in error.hint or not _exists(path):
+        if _names_a_command(error) or not _exists(path):
             error.hint = _import_hint(path)
         raise
 
@@ -41,9 +41,13 @@ def export_hints() -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if THIS_COMMAND in error.hint:
-            error.hint = "see what is here: phi cache list; then: phi cache export MODEL FILE.tar"
+        if _names_a_command(error):
+            error.hint = "see the models on this machine: phi cache list; then: phi cache export MODEL FILE.tar"
         raise
+
+
+def _names_a_command(error: PhiError) -> bool:
+    return THIS_COMMAND in error.hint or TYPED_COMMAND in error.hint
 
 
 def _check_length(path: Path) -> None:
@@ -59,7 +63,7 @@ def _check_length(path: Path) -> None:
 def _import_hint(path: Path) -> str:
     if _exists(path) and not path.is_file():
         files = _files_in(path)
-        return _one_of(path, files) if files else "give a GGUF file or an archive: phi cache import FILE"
+        return _one_of(path, files) if files else "name a GGUF file or an archive: phi cache import FILE"
     if _exists(path):
         return f"copy or download the file again, then: phi cache import {shlex.quote(str(path))}"
     names = _files_in(path.parent)

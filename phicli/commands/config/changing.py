@@ -49,14 +49,14 @@ def _value(setting: Setting, typed: Sequence[str]) -> Any:
     several = takes_several(setting.options[0].parameter) and len(setting.options) == 1
     if len(typed) > 1 and not several:
         raise UsageError(
-            f"{setting.key.name} takes one value, and {len(typed)} were given",
+            f"{setting.key.name} takes one value, but {len(typed)} were given",
             f"quote it: phi config set {setting.key.name} '{' '.join(typed)}'",
         )
     try:
         value = setting.read(list(typed) if several else typed[0], from_file=False)
     except UsageError as error:
         error.message = f"{setting.key.name} = {toml(typed[0])} {error.message}"
-        error.hint = error.hint or f"its meaning: {setting.help}"
+        error.hint = error.hint or f"set a valid value; its meaning: {setting.help}"
         raise
     if several:
         return list(typed)
@@ -66,6 +66,6 @@ def _value(setting: Setting, typed: Sequence[str]) -> Any:
 def _notes(setting: Setting, value: Any) -> Iterator[str]:
     variable = variable_of(setting.key.name)
     if found := os.environ.get(variable):
-        yield f"{variable}={found} is set, and overrides the settings file"
+        yield f"{variable}={found} is set and overrides the settings file"
     for command, error in setting.refusals(value):
-        yield f"phi {command.replace('.', ' ')} does not take it: {toml(value)} {error.message}"
+        yield f"phi {command.replace('.', ' ')} does not accept it: {toml(value)} {error.message}"

@@ -25,7 +25,7 @@ def rm(
 ) -> None:  # fmt: skip
     """Remove saved runs.
 
-    phi recommend no longer uses their speeds.
+    After that, phi recommend no longer uses their speeds.
     """
     from phicli.commands.runs.ids import open_history
     from phicli.records.removal import runs_to_remove

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -19,6 +20,7 @@ EXAMPLE: Final = "an example: http://127.0.0.1:8080/v1"
 _LONGEST: Final = 2000
 _SHORTEST_SECRET: Final = 6  # of a value in the query: masking shorter ones would make messages unreadable
 _MASK: Final = "***"
+_HOST_AND_PORT: Final = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{4,5}(/[^\s:?@]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
     ``OPENAI_API_KEY`` is sent to OpenAI's own endpoint, encrypted, and nowhere else.
 
     Raises:
-        UsageError: it is no URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
+        UsageError: it is not the URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
     """
     if len(text) > _LONGEST or not text.isprintable() or " " in text:
         raise UsageError(
@@ -93,7 +95,14 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
     )
 
 
+def is_host_and_port(text: str) -> bool:
+    """Whether ``text`` is ``localhost:8080`` or ``10.0.0.7:8000/v1``: an address without ``http://``, and no model."""
+    return _HOST_AND_PORT.fullmatch(text) is not None
+
+
 def _split(text: str) -> SplitResult:
+    if is_host_and_port(text):
+        raise UsageError(f"{text} is not the address of an endpoint", f"did you mean http://{text}?")
     try:
         parts = urlsplit(text)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

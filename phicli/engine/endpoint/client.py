@@ -21,8 +21,12 @@ from phicli.engine.endpoint.failures import (
     silent,
 )
 from phicli.errors import UsageError
+from phicli.network.certificates import use_certificates
+from phicli.network.proxies import use_proxies
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from httpx2 import Response, Timeout
 
 _CONNECT_S: Final = 15.0
@@ -43,6 +47,7 @@ class EndpointClient:
 
     Raises:
         UsageError: the address, or a proxy of the environment, makes no sense.
+        NetworkError: a variable names certificates that cannot be used.
     """
 
     def __init__(self, address: Address, *, connections: int = 1) -> None:
@@ -58,18 +63,14 @@ class EndpointClient:
             httpx2.URL(address.base)
         except httpx2.InvalidURL as error:
             raise UsageError(f"{address.shown} is not the address of an endpoint", EXAMPLE) from error
-        try:
-            self._client = httpx2.Client(
-                headers=headers,
-                verify=httpx2.create_ssl_context(),
-                trust_env=not address.is_loopback,
-                limits=httpx2.Limits(max_connections=connections, keepalive_expiry=_KEEP_OPEN_S),
-            )
-        except (ImportError, ValueError, OSError, httpx2.InvalidURL) as error:
-            raise UsageError(
-                f"a proxy or certificate file of the environment cannot be used: {clean(address, str(error))}",
-                "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE",
-            ) from error
+        if not address.is_loopback:
+            use_proxies()
+        self._client = httpx2.Client(
+            headers=headers,
+            verify=_authorities(address),
+            trust_env=not address.is_loopback,
+            limits=httpx2.Limits(max_connections=connections, keepalive_expiry=_KEEP_OPEN_S),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +96,7 @@ class EndpointClient:
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
             hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench {url} MODEL"
-            raise EndpointError("garbage", f"{url}/models is not a list of models{said}", hint) from None
+            raise EndpointError("garbage", f"{url}/models did not return a list of models{said}", hint) from None
         return names
 
     def chat(self, body: Mapping[str, Any], *, silence_s: float, total_s: float) -> Iterator[Delta | End]:
@@ -143,6 +144,18 @@ class EndpointClient:
                 yield response
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise of_exception(self.address, error, silence_s) from error
+
+
+def _authorities(address: Address) -> SSLContext:
+    """Whom to trust: those that the environment names, else the system's; nobody where nothing is encrypted."""
+    import ssl
+
+    import httpx2
+
+    if not address.encrypted:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    use_certificates()
+    return httpx2.create_ssl_context()
 
 
 def _timeout(silence_s: float) -> Timeout:

@@ -29,7 +29,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The last event. Token counts are None where the endpoint does not tell them."""
+    """The last event. Token counts are None if the endpoint does not report them."""
 
     finish_reason: str | None
     prompt_tokens: int | None
@@ -62,7 +62,7 @@ class Reader:
         """What is complete with ``data``, which arrived at ``at_s``.
 
         Raises:
-            EndpointError: it is no stream of chunks, or too much, or says that something failed.
+            EndpointError: it is not a stream of chunks, or too much, or says that something failed.
         """
         if not self._bytes:
             data = data.removeprefix(_BYTE_ORDER_MARK)
@@ -79,7 +79,7 @@ class Reader:
         """What is in a last line without an end; half an event is left out, because :meth:`close` reports it.
 
         Raises:
-            EndpointError: all that came is no event: a web page, or an answer in one piece.
+            EndpointError: all that came is not an event: a web page, or an answer in one piece.
         """
         line, self._rest = self._rest.strip(), b""
         name, _, value = line.partition(b":")

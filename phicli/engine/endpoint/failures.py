@@ -1,4 +1,4 @@
-"""What goes wrong between us and an endpoint, in the words a person gets to read."""
+"""Failures between us and an endpoint, in words for people."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from urllib.parse import urljoin, urlsplit
 
 from phicli.engine.endpoint.address import KEY, Address
 from phicli.errors import NetworkError
+from phicli.network.proxies import proxy_for
+from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
 
 _LONGEST: Final = 300
 _LONGEST_WAIT: Final = 40
@@ -34,12 +36,15 @@ class EndpointError(NetworkError):
 
 
 def of_status(address: Address, status: int, headers: Mapping[str, str], body: bytes) -> EndpointError:
-    """The error for an answer that is none; quotes what the endpoint says.
+    """The error for a failed answer; quotes what the endpoint says.
 
     ``headers`` are those of the answer, found whatever the case of their names.
     """
     said = said_in(address, body)
-    what = f"{address.shown} answers {status}{_phrase(status)}{f': {said}' if said else ''}"
+    what = f"{address.shown} answered with status {status}{_phrase(status)}{f': {said}' if said else ''}"
+    proxy = None if address.is_loopback else proxy_for(address.shown)
+    if status == 407 and proxy is not None:
+        return _of_trouble(address, proxy_refuses("407 Proxy Authentication Required", proxy))
     if status in (401, 403):
         return EndpointError("key", what, _key_hint(address))
     if status == 404:
@@ -50,15 +55,15 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
     if status == 429 or status >= 500:
         return _busy(what, status, _wait(address, headers.get("retry-after", "")))
     return EndpointError(
-        "rejected", what, "check that it has the model and that its context is large enough for --prompt-tokens"
+        "rejected", what, "check that the endpoint has the model and a context that is large enough for --prompt-tokens"
     )
 
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"it requires an API key: set {KEY}"
-    given = "user and password in the address" if address.authorization.startswith("Basic ") else KEY
-    return f"it did not accept the key: check {given}"
+        return f"set {KEY}: the endpoint requires an API key"
+    given = "the user and the password in the address" if address.authorization.startswith("Basic ") else KEY
+    return f"check {given}: the endpoint did not accept the credentials"
 
 
 def _busy(what: str, status: int, wait: str) -> EndpointError:
@@ -67,13 +72,13 @@ def _busy(what: str, status: int, wait: str) -> EndpointError:
         return EndpointError(
             "limited", what, f"{wait}send fewer requests: use a lower --concurrency or fewer --requests"
         )
-    hints = {503: "it may be loading its model or be overloaded: run it again"}
+    hints = {503: "run the command again: the endpoint may be loading its model or be overloaded"}
     return EndpointError("server", what, wait + hints.get(status, "see the endpoint's own log"))
 
 
 def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
-    """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for a path that it has not."""
-    message = f"{address.shown} answers with an error: {clean(address, error_text(reply)) or 'without a reason'}"
+    """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for an unknown path."""
+    message = f"{address.shown} answered with an error: {clean(address, error_text(reply)) or 'without a reason'}"
     if ends := ends_in_v1(address):
         return EndpointError("not_found", message, f"check the address{ends}")
     return EndpointError("server", message, "see the endpoint's own log")
@@ -87,38 +92,33 @@ def ends_in_v1(address: Address) -> str:
 
 def of_exception(address: Address, error: Exception, silence_s: float) -> EndpointError:
     """The error for what the HTTP library raised."""
-    import ssl
-
     import httpx2
 
-    reason = clean(address, _reason(error))
-    if isinstance(error, httpx2.ConnectTimeout):
-        return EndpointError("unreachable", f"{address.shown} cannot be reached: no answer in time", _REACH)
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
+        return _of_trouble(address, trouble_of(error, address.shown, proxies=not address.is_loopback))
     if isinstance(error, httpx2.TimeoutException):
         return silent(address, silence_s)
-    if any(isinstance(one, ssl.SSLError) for one in _chain(error)):
-        hint = "check the address (http or https?); SSL_CERT_FILE names a certificate authority of your own"
-        return EndpointError("tls", f"no secure connection to {address.shown}: {reason}", hint)
-    if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
-        return EndpointError("unreachable", f"{address.shown} cannot be reached: {reason}", _REACH)
-    if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in reason and "closed" not in reason:
-        return EndpointError("garbage", f"{address.shown} does not speak HTTP: {reason}", _REACH)
+    why = clean(address, reason(error, address.host))
+    if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in why and "closed" not in why:
+        return EndpointError("garbage", f"{address.shown} does not speak HTTP: {why}", _REACH)
     hint = "see the endpoint's own log" + ("" if address.encrypted else "; it may require https")
-    return EndpointError("cut", f"{address.shown} ended the connection: {reason}", hint)
+    return EndpointError("cut", f"{address.shown} closed the connection: {why}", hint)
 
 
-_REACH: Final = (
-    "check that it is running and that the address is right (http or https?); "
-    "proxies are taken from HTTPS_PROXY and HTTP_PROXY"
-)
+def _of_trouble(address: Address, trouble: Trouble) -> EndpointError:
+    kind = "tls" if trouble.kind == "tls" else "unreachable"
+    return EndpointError(kind, clean(address, trouble.message), trouble.hint or _REACH)
+
+
+_REACH: Final = "check that the endpoint is running and that its address is right (http or https?)"
 
 
 def silent(address: Address, silence_s: float) -> EndpointError:
-    """The error for an endpoint that says nothing any more."""
+    """The error for an endpoint that no longer sends anything."""
     return EndpointError(
         "silent",
         f"{address.shown} sent nothing for {silence_s:.0f} s",
-        "check whether it is still running; to wait longer, set a number of seconds: PHI_ENDPOINT_TIMEOUT=600",
+        "check whether the endpoint is running; to wait longer, set a number of seconds: PHI_ENDPOINT_TIMEOUT=600",
     )
 
 
@@ -166,7 +166,9 @@ def _wait(address: Address, retry_after: str) -> str:
     asked = clean(address, retry_after)[:_LONGEST_WAIT]
     if not asked:
         return ""
-    return f"it asks to wait {asked} s; " if asked.isdigit() else f"it asks to wait until {asked}; "
+    return (
+        f"wait {asked} s, as the endpoint asks; " if asked.isdigit() else f"wait until {asked}, as the endpoint asks; "
+    )
 
 
 def _phrase(status: int) -> str:
@@ -174,16 +176,3 @@ def _phrase(status: int) -> str:
         return f" ({HTTPStatus(status).phrase})"
     except ValueError:
         return ""
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
-
-
-def _reason(error: Exception) -> str:
-    """What the innermost library says: that names the cause."""
-    return next((str(one) for one in _chain(error) if str(one)), type(error).__name__)

@@ -1,1 +1,1 @@
-"""Archives that carry a model to a machine without a network."""
+"""Archives that move a model to a machine without network access."""

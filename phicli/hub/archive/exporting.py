@@ -119,7 +119,7 @@ def _sources(model_path: Path) -> dict[str, Path]:
 
 
 def _about(snapshot: Path) -> list[Path]:
-    """The license and the description that lie in a snapshot; of names that differ in case only the first."""
+    """The license and the description in a snapshot; of names that differ in case only the first."""
     found: dict[str, Path] = {}
     for path in sorted(snapshot.iterdir()):
         if not path.name.lower().startswith(_ABOUT) or not is_plain_name(path.name):
@@ -180,7 +180,7 @@ def _plain(value: Any) -> Any:
 def _check_target(target: Path, sources: list[Path], *, force: bool) -> None:
     there = _is_there(target)
     if target.is_dir():
-        raise UsageError(f"{target} is a folder", f"give a file: {shlex.quote(str(target / 'model.tar'))}")
+        raise UsageError(f"{target} is a folder", f"name a file: {shlex.quote(str(target / 'model.tar'))}")
     if not target.absolute().parent.is_dir():
         raise UsageError(
             f"the folder {target.absolute().parent} does not exist", "create it first, or choose another folder"
@@ -190,7 +190,7 @@ def _check_target(target: Path, sources: list[Path], *, force: bool) -> None:
     if there and not force:
         raise _exists(target)
     if target.exists() and not target.is_file():
-        raise UsageError(f"{target} is not a file but a device or a pipe", "give a file")
+        raise UsageError(f"{target} is not a file but a device or a pipe", "choose another name")
 
 
 def _is_there(target: Path) -> bool:

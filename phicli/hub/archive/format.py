@@ -139,7 +139,7 @@ def read_manifest(archive: OpenArchive) -> Manifest:
     """The manifest that ``archive`` begins with; leaves it at the header of the first member behind.
 
     Raises:
-        IntegrityError: the file is no archive of ``phi``, or its manifest makes no sense.
+        IntegrityError: the file is not an archive of ``phi``, or its manifest makes no sense.
     """
     info = read_member_header(archive, MANIFEST)
     if not 0 < info.size <= _LARGEST_MANIFEST_BYTES:
@@ -209,11 +209,11 @@ def check_space(folder: Path, needed_bytes: int) -> None:
     """Return if the disk of ``folder``, which need not exist yet, has room.
 
     Raises:
-        DoesNotFitError: it has not.
+        DoesNotFitError: the disk is too small.
     """
     there_is = free_bytes(folder)
     if there_is < needed_bytes:
-        sums = f"{format_bytes(needed_bytes)} are needed, {format_bytes(there_is)} are free"
+        sums = f"{format_bytes(needed_bytes)} are needed, but only {format_bytes(there_is)} are free"
         data = {"needed_bytes": needed_bytes, "free_bytes": there_is, "folder": str(folder)}
         raise DoesNotFitError(f"the disk of {folder} is too full: {sums}", "free some space: phi cache list", data=data)
 

@@ -260,7 +260,7 @@ def _check_model(source: _Content, partial: Path) -> None:
         raise broken(source.path, error.message.replace(str(partial), name)) from None
     variant = catalog().variant(model)
     if variant is not None and contradicts(header, variant):
-        raise broken(source.path, f"{name} is not {model}: it has other layers or another width")
+        raise broken(source.path, f"{name} is not {model}: its number of layers or its width is different")
 
 
 def _etag(entry: ArchivedFile, content: Path) -> str:

@@ -75,7 +75,7 @@ def _remove_if_left(path: Path) -> None:
 
 
 def _locked(file: BinaryIO, *, wait: bool) -> bool:
-    """Lock the open ``file`` until it is closed; False when another process has it, or nobody can tell."""
+    """Lock the open ``file`` until it is closed; False when another process has it, or it is unknown."""
     try:
         import fcntl
     except ImportError:
@@ -114,7 +114,7 @@ def alone_in(folder: Path, on_progress: Progress = silent) -> Iterator[None]:
 
 
 def abandoned(folder: Path) -> tuple[Path, ...]:
-    """Folders below ``folder`` that killed imports left; none while an import runs, or where nobody can tell."""
+    """Folders below ``folder`` that killed imports left; none while an import runs, or if it is unknown."""
     from filelock import FileLock, Timeout
 
     left = _leftovers(folder)

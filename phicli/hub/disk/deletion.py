@@ -57,7 +57,7 @@ def plan_deletion(folder: Path, entries: Collection[Path]) -> Deletion:
     """What it takes to delete ``entries`` (files in snapshots) of the cache ``folder``; nothing is changed.
 
     Raises:
-        UsageError: an entry lies elsewhere, because a folder of the cache is a link.
+        UsageError: an entry is elsewhere, because a folder of the cache is a link.
     """
     real = Path(os.path.realpath(folder))
     wanted = _places(entries, real, folder)
@@ -87,7 +87,7 @@ def delete(deletion: Deletion, *, keep_folders: bool = False) -> None:
         raise unchangeable(deletion.folder, error.strerror or str(error)) from error
     left = [path for path in paths if os.path.lexists(path)]
     if left:
-        raise unchangeable(deletion.folder, f"{left[0].name} is still there")
+        raise unchangeable(deletion.folder, f"{left[0].name} still exists")
     for content in contents:
         if not os.path.lexists(content):
             verified.forget(Path(content))
@@ -109,7 +109,7 @@ def require_writable(paths: Iterable[Path], folder: Path) -> None:
 
 
 def unchangeable(folder: Path, reason: str) -> UsageError:
-    """The error for a cache that does not let itself be changed."""
+    """The error for a cache that cannot be changed."""
     return UsageError(
         f"the cache {folder} cannot be changed: {reason}", "check the permissions of the folder: phi cache dir"
     )
@@ -191,7 +191,7 @@ def _salvaged(root: Path) -> CachedRepoInfo:
 
 
 def _tidy(root: Path) -> None:
-    """Remove empty snapshots with the branches that mean them, and a repository that has nothing any more.
+    """Remove empty snapshots with the branches that mean them, and a repository that has nothing left.
 
     While something is being downloaded nothing is touched: the download counts on its folders.
     """

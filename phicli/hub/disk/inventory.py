@@ -57,7 +57,7 @@ class CachedModel:
     ``name`` is what a person types. ``variant_id`` is None for a repository that the catalog does not know.
     ``revisions`` are the commits that have it, that of ``main`` first, then the newest. Times are seconds since 1970:
     ``last_used`` is when the content was last read (the access time), None when it was not read since it was written or
-    the file system does not tell; most file systems tell it to the day. ``verified_at`` is when all of it was last
+    the file system does not record it; most record it to the day. ``verified_at`` is when all of it was last
     hashed, None when it changed since or never was.
     """
 
@@ -259,7 +259,7 @@ def _partials_of(root: Path) -> Iterator[PartialDownload]:
 
 
 def _times(path: Path) -> tuple[float | None, float]:
-    """When the file was last read, None when nobody can tell, and last written."""
+    """When the file was last read, None when it is unknown, and last written."""
     status = path.stat()
     no_atime = getattr(os, "ST_NOATIME", 0)
     if no_atime and os.statvfs(path).f_flag & no_atime:

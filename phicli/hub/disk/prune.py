@@ -1,4 +1,4 @@
-"""Removes what is of no use any more: partial downloads, superseded revisions, names of files that are gone.
+"""Removes what is no longer of use: partial downloads, superseded revisions, names of files that are gone.
 
 Only repositories are touched that the catalog lists or that have a file which ``phi`` hashed (all it ever pulled).
 Elsewhere only ``phi``'s own partial downloads go.
@@ -167,7 +167,7 @@ def _locked(folder: Path, partial: PartialDownload) -> Iterator[bool | None]:
             stack.enter_context(FileLock(path, timeout=0))
         except Timeout:
             free = False
-        except NotImplementedError:  # a file system without locks: nobody can tell
+        except NotImplementedError:  # a file system without locks: it is unknown
             free = None
         except OSError as error:
             raise unchangeable(folder, error.strerror or str(error)) from error

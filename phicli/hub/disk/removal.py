@@ -40,7 +40,7 @@ def plan_removal(name: str, *, folder: Path | None = None) -> RemovalPlan:
     """What removing ``name`` means; nothing is changed.
 
     Raises:
-        UsageError: it is a path, comes with ``phi``, or lies outside of the cache.
+        UsageError: it is a path, comes with ``phi``, or is outside of the cache.
         NotFoundError: it is not there.
     """
     found = inventory(folder)

@@ -20,6 +20,7 @@ from phicli.hub.hashing import sha256_of
 from phicli.hub.in_place.registry import RegisteredModel
 from phicli.hub.layout import content_of, repo_root, snapshot_folder
 from phicli.hub.types import Progress
+from phicli.network.offline import offline_variable
 
 Status = Literal["ok", "bad", "missing", "unknown", "fixed"]
 FetchAgain = Callable[[CachedModel], Callable[[], None]]
@@ -64,10 +65,10 @@ def verify_cache(
 def verify(
     picked: Picked, folder: Path, *, on_progress: Progress, fetch_again: FetchAgain | None = None
 ) -> tuple[FileVerdict, ...]:
-    """One verdict a file, in the order of ``picked``.
+    """One verdict per file, in the order of ``picked``.
 
     With ``fetch_again`` what is damaged in the cache ``folder`` is deleted, once the hub was asked, and downloaded
-    again; then it is hashed once more. Where that fails the verdict tells why: an ask that fails leaves the files as
+    again; then it is hashed again. Where that fails the verdict tells why: an ask that fails leaves the files as
     they were.
     """
     verdicts: list[FileVerdict] = []
@@ -99,8 +100,12 @@ def require_sound(verdicts: tuple[FileVerdict, ...], data: dict[str, object]) ->
     if first.not_fixed:
         what += f"; it could not be downloaded again: {first.not_fixed}"
     more = f"; {len(damaged) - 1} more" if len(damaged) > 1 else ""
-    again = "solve that first, then download it again" if first.not_fixed else "download it again"
+    again = "fix that first, then download it again" if first.not_fixed else "download it again"
     hint = f"{again}: phi cache verify {first.name} --fix"
+    if first.fixable and offline_variable() is not None:
+        hint = (
+            f"get it from another machine: phi cache export {first.name} FILE.tar there, phi cache import FILE.tar here"
+        )
     if not first.fixable:
         hint = "it was not downloaded by phi: get the file again from its source, or unregister it: "
         hint += f"phi rm {first.name}"

@@ -16,7 +16,7 @@ _MOST_NAMES: Final = 24
 
 
 def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
-    """Every complete model of ``repo``, split ones as one; projectors for pictures (``mmproj``) are none.
+    """Every complete model of ``repo``, split ones as one; projectors for pictures (``mmproj``) do not count.
 
     ``known`` is what the catalog says: file name to quantization.
     """

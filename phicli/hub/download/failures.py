@@ -1,7 +1,8 @@
 """Errors of huggingface_hub and of its HTTP library become ``phi``'s own here.
 
 A transfer that goes on failing gets the hint of ``transfer.py`` in place of the one made here, and without a network
-``planning.py`` says what is on this machine.
+``planning.py`` says what is on this machine. What a failed connection means is the same for every server
+(:mod:`phicli.network.trouble`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from phicli.errors import NetworkError, NotFoundError, PhiError, UsageError
+from phicli.hub.offline import offline_error
+from phicli.network.certificates import use_certificates
+from phicli.network.proxies import proxy_for, use_proxies
+from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
 
 LOGIN: Final = "hf auth login"
 _TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
@@ -41,11 +46,17 @@ def endpoint() -> str:
     return (os.environ.get("HF_ENDPOINT") or "https://huggingface.co").rstrip("/")
 
 
+def shown_endpoint() -> str:
+    """The hub's address as it may be printed: without user and password."""
+    return re.sub(r"://[^/]*@", "://", endpoint())
+
+
 def check_environment(token: str | None = None) -> None:
     """Return if what the hub's library takes from the environment, and an access token, are written as it expects.
 
     Raises:
-        UsageError: one is not.
+        UsageError: one is not, or a proxy cannot be used.
+        NetworkError: a variable names certificates that cannot be used.
     """
     _check_endpoint()
     given = (os.environ.get("HF_TOKEN") or "").strip() or None if token is None else token
@@ -57,9 +68,10 @@ def check_environment(token: str | None = None) -> None:
     for name in ("HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"):
         value = os.environ.get(name)
         if value is not None and not value.strip().isdecimal():
-            hint = f"set it to a whole number, or: unset {name}"
+            hint = f"set it to a whole number, or unset it: unset {name}"
             raise UsageError(f"{name}={value!r} is not a number of seconds", hint)
-    _check_proxies()
+    use_certificates()
+    use_proxies()
 
 
 def _check_endpoint() -> None:
@@ -70,20 +82,9 @@ def _check_endpoint() -> None:
         sound = False
     if not sound:
         raise UsageError(
-            f"{endpoint()} is not a valid address of a hub", "set HF_ENDPOINT to an address like https://huggingface.co"
+            f"{shown_endpoint()} is not a valid address of a hub",
+            "set HF_ENDPOINT to an address like https://huggingface.co",
         )
-
-
-def _check_proxies() -> None:
-    """Open the session that everything goes through, which reads the proxies."""
-    import httpx2
-    from huggingface_hub import get_session
-
-    try:
-        get_session()
-    except (ImportError, ValueError, httpx2.InvalidURL) as error:
-        hint = "check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
-        raise UsageError(f"a proxy of the environment cannot be used: {_reason(error)}", hint) from error
 
 
 @contextlib.contextmanager
@@ -94,7 +95,7 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
         NotFoundError: no such repository, revision or file.
         TransientError: another attempt may help.
         UnreachableError: nobody answers.
-        NetworkError: the hub refuses, or answers with what is no answer.
+        NetworkError: the hub refuses, or sends an invalid answer.
     """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
@@ -104,7 +105,7 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
     except PhiError:
         raise
     except OfflineModeIsEnabled:
-        raise NetworkError("phi is in offline mode (HF_HUB_OFFLINE)", "unset HF_HUB_OFFLINE to download") from None
+        raise offline_error("") from None
     except HFValidationError as error:
         raise UsageError(f"{repo!r} is not the name of a repository", "the format is owner/name") from error
     except (HfHubHTTPError, httpx2.HTTPStatusError) as error:
@@ -119,27 +120,45 @@ def translated(repo: str, revision: str | None) -> Iterator[None]:
 def _of_connection(error: Exception) -> PhiError:
     import httpx2
 
-    hub = endpoint()
+    hub = shown_endpoint()
+    if isinstance(error, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError)):
+        return _of_trouble(trouble_of(error, _url_of(error)))
     if isinstance(error, httpx2.TimeoutException):
-        stalled = not isinstance(error, httpx2.ConnectTimeout)
-        return TransientError(f"{hub} does not answer in time", _ONLINE, stalled=stalled)
-    if isinstance(error, (httpx2.ConnectError, httpx2.ProxyError)):
-        return UnreachableError(f"{hub} cannot be reached: {_reason(error)}", _ONLINE)
+        return TransientError(f"{hub} does not answer in time", _ONLINE, stalled=True)
     if isinstance(error, (httpx2.UnsupportedProtocol, httpx2.InvalidURL)):
-        return UsageError(f"{hub} is not a valid address of a hub: {_reason(error)}", "check HF_ENDPOINT")
+        return UsageError(f"{hub} is not a valid address of a hub: {reason(error, hub)}", "check HF_ENDPOINT")
     if isinstance(error, httpx2.TooManyRedirects):
-        return NetworkError(f"{hub} redirects without end", _ONLINE)
-    return TransientError(f"the connection failed: {_reason(error)}", _ONLINE)
+        return NetworkError(f"{hub} redirects endlessly", _ONLINE)
+    return TransientError(f"the connection failed: {reason(error, hub)}", _ONLINE)
 
 
-_ONLINE: Final = "check the network and HF_ENDPOINT; installed models need no network: phi list --installed"
+def _of_trouble(trouble: Trouble) -> NetworkError:
+    """No certificate that counts is the same at the next attempt; everything else may pass."""
+    if trouble.kind == "tls":
+        return NetworkError(trouble.message, trouble.hint)
+    error = TransientError if trouble.is_slow else UnreachableError
+    return error(trouble.message, trouble.hint or _ONLINE)
+
+
+def _url_of(error: Exception) -> str:
+    """Where the connection was to lead: not always the hub, which may redirect."""
+    import httpx2
+
+    try:
+        return str(error.request.url) if isinstance(error, httpx2.RequestError) else endpoint()
+    except RuntimeError:  # the library never saw a request
+        return endpoint()
+
+
+_ONLINE: Final = "check the network and HF_ENDPOINT"
+_FILTERED: Final = "a proxy or a filter of this network may block it; check HF_ENDPOINT"
 
 
 def of_answer(status: int, retry_after: str | None) -> TransientError | None:
     """The error for an HTTP status that another attempt may cure, None for the others."""
     if status not in _TRANSIENT:
         return None
-    words = "asks for fewer requests" if status == 429 else "has a problem"
+    words = "is limiting requests" if status == 429 else "has a problem"
     return TransientError(f"the hub {words} (status {status})", "try again later", wait_s=_seconds(retry_after))
 
 
@@ -152,9 +171,16 @@ def _of_status(error: Exception, repo: str, revision: str | None) -> PhiError:
     refused = _of_kind(error, repo, revision)
     if refused is not None:
         return refused
+    proxy = proxy_for(endpoint())
+    if status == 407 and proxy is not None:
+        return _of_trouble(proxy_refuses("407 Proxy Authentication Required", proxy))
+    if "text/html" in getattr(response, "headers", {}).get("content-type", ""):
+        return NetworkError(f"{shown_endpoint()} answered with a web page (status {status})", _FILTERED)
     if status in (401, 403):
-        return NetworkError(f"{endpoint()} refuses access to {repo} (status {status})", f"log in: {LOGIN}, or --token")
-    return NetworkError(f"{endpoint()} answered with status {status}", _ONLINE)
+        return NetworkError(
+            f"{shown_endpoint()} refuses access to {repo} (status {status})", f"log in: {LOGIN}, or --token"
+        )
+    return NetworkError(f"{shown_endpoint()} answered with status {status}", _ONLINE)
 
 
 def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | None:
@@ -168,11 +194,11 @@ def _of_kind(error: Exception, repo: str, revision: str | None) -> PhiError | No
 
     at = f" at {revision}" if revision else ""
     if isinstance(error, GatedRepoError):
-        terms = f"open {endpoint()}/{repo}, agree to its terms, then: {LOGIN}"
+        terms = f"open {shown_endpoint()}/{repo}, agree to its terms, then: {LOGIN}"
         return NetworkError(f"{repo} is gated: its owner requires you to agree to terms first", terms)
     if isinstance(error, RepositoryNotFoundError):
         private = f"check the name; if the repository is private: {LOGIN}, or --token"
-        return NotFoundError(f"repository {repo} not found on {endpoint()} (or it is private)", private)
+        return NotFoundError(f"repository {repo} not found on {shown_endpoint()} (or it is private)", private)
     if isinstance(error, RevisionNotFoundError):
         return NotFoundError(f"{repo} has no revision {revision!r}", "leave out --revision to use the default one")
     if isinstance(error, EntryNotFoundError):
@@ -185,8 +211,3 @@ def _seconds(retry_after: str | None) -> float | None:
         return min(max(float(retry_after or ""), 0.0), _LONGEST_WAIT_S)
     except ValueError:
         return None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return text[0].rstrip(".") if text else type(error).__name__

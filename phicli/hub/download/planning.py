@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from phicli.catalog.display_name import with_quant
-from phicli.catalog.load import catalog
 from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
 from phicli.catalog.types import GgufFile, GgufSource
 from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
-from phicli.hub.cache import InstalledFile, cache_folder, installed, installed_in
+from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in
 from phicli.hub.download.choose import choose
-from phicli.hub.download.failures import UnreachableError
+from phicli.hub.download.failures import TransientError, UnreachableError
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
 from phicli.hub.layout import is_partial
+from phicli.hub.offline import offline_error, without_network
 from phicli.hub.store import blob_path, check_names, free_bytes, partial_path
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.units import format_bytes
@@ -69,11 +68,13 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     if present is not None:
         return PullPlan(request, folder, present=present)
     if request.offline:
-        raise NetworkError(f"{request.name} is not on this machine, and phi is in offline mode", _what_is_here())
+        what = "--force downloads all files again" if request.force else f"{request.name} is not on this machine"
+        raise offline_error(what)
     source, model = _find(request, observer)
     for file in model.files:
         check_names(folder, model.repo.repo, model.repo.commit, file)
     promised = {file.filename: file for file in source.files} if request.revision is None else {}
+    model = replace(model, files=tuple(_with_hash(file, promised.get(file.name)) for file in model.files))
     _compare_with_catalogue(model, promised)
     kept = sum(_kept_bytes(folder, model, file, force=request.force) for file in model.files)
     return PullPlan(
@@ -85,7 +86,7 @@ def check_disk(plan: PullPlan) -> None:
     """Return if what is missing has room.
 
     Raises:
-        DoesNotFitError: it has not; the message has the sums.
+        DoesNotFitError: the disk is too small; the message has the sums.
     """
     if plan.missing_bytes <= plan.free_bytes:
         return
@@ -105,19 +106,22 @@ def usual_quant(source: GgufSource) -> str:
 
 def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
     """A model on disk that is what was asked for; another than the pinned one only where nothing else can be had."""
-    if request.force or request.revision:
+    if request.force or (request.revision and not request.offline):
         return None
     variant = request.variant
     if variant is not None and variant.packaged_file:
         path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
         return InstalledFile("phicli", path.name, PACKAGED_QUANT, path, "packaged", path.stat().st_size)
+    others: tuple[InstalledFile, ...] = ()
     for source in request.sources:
         quant = request.quant or request.preferred_quant or usual_quant(source)
-        for file in installed_in(source, folder=folder):
+        here = installed_in(source, folder=folder, revision=request.revision)
+        for file in here:
             wanted = file.filename == quant if quant.endswith(".gguf") else same_quant(file.quant, quant)
             if wanted and (request.offline or _is_the_one(file, source)):
                 return file
-    return None
+        others += here
+    return best_installed(others) if request.offline and not request.quant else None
 
 
 def _is_the_one(file: InstalledFile, source: GgufSource) -> bool:
@@ -140,8 +144,8 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
             return source, choose(repo, request.quant, known, preferred=request.preferred_quant)
         except NotFoundError as error:
             first = first or _with_way_out(error, request, source)
-        except UnreachableError as error:
-            raise NetworkError(error.message, _what_is_here()) from error
+        except (UnreachableError, TransientError) as error:
+            raise NetworkError(error.message, f"{error.hint}; {without_network()}") from error
     assert first is not None  # noqa: S101 - a request has sources
     raise first
 
@@ -151,6 +155,13 @@ def _with_way_out(error: NotFoundError, request: PullRequest, source: GgufSource
     if request.revision or not source.revision or source.revision not in error.message:
         return error
     return NotFoundError(error.message, f"use its newest files: phi pull {request.name} --revision main")
+
+
+def _with_hash(file: RemoteFile, known: GgufFile | None) -> RemoteFile:
+    """``file`` with the hash that the catalog knows, where the hub has told none."""
+    if file.can_verify or known is None or known.sha256 is None:
+        return file
+    return replace(file, sha256=known.sha256, etag=known.sha256, can_verify=True)
 
 
 def _compare_with_catalogue(model: RemoteModel, promised: Mapping[str, GgufFile]) -> None:
@@ -184,9 +195,3 @@ def _kept_bytes(folder: Path, model: RemoteModel, file: RemoteFile, *, force: bo
         if size <= file.size_bytes and (size == file.size_bytes or is_partial(path)):
             return size
     return 0
-
-
-def _what_is_here() -> str:
-    """What can be used without a network."""
-    here = [with_quant(variant.id, file.quant) for variant in catalog().variants for file in installed(variant)]
-    return f"on this machine: {', '.join(dict.fromkeys([*here, 'tiny-phi']))}"

@@ -18,7 +18,7 @@ from phicli.hub.download.planning import PullPlan, check_disk, prepare
 from phicli.hub.download.remote import locate_file
 from phicli.hub.download.transfer import Fetched, fetch
 from phicli.hub.hashing import sha256_of
-from phicli.hub.layout import sha256_in_name
+from phicli.hub.layout import sha256_in_name, snapshot_folder, snapshots_of
 from phicli.hub.types import Observer, RemoteFile, RemoteModel
 from phicli.hub.write_errors import writing
 
@@ -140,32 +140,58 @@ class _Pull:
         return PullResult(
             name=self.plan.request.name, quant=self.model.quant, repo=repo.repo, revision=repo.commit,
             filename=self.model.name, path=paths[0], size_bytes=self.model.size_bytes, sha256=self.hashes[0],
-            verified=True, downloaded_bytes=self.downloaded_bytes, resumed_from_bytes=self.resumed_bytes,
+            verified=all(file.can_verify for file in self.model.files),
+            downloaded_bytes=self.downloaded_bytes, resumed_from_bytes=self.resumed_bytes,
             elapsed_s=time.monotonic() - began, was_there=self.resumed_bytes == 0 == self.downloaded_bytes,
         )  # fmt: skip
 
     def _part(self, file: RemoteFile) -> Path:
+        try:
+            path, digest = self._in_cache(file)
+        except OSError:
+            there = self._readable(file)
+            if there is None:
+                raise
+            path, digest = there
+        self.finished_bytes += file.size_bytes
+        self.hashes.append(digest)
+        return path
+
+    def _in_cache(self, file: RemoteFile) -> tuple[Path, str]:
+        """The path of ``file`` in its snapshot, and its hash; what is missing is downloaded.
+
+        Raises:
+            OSError: the cache cannot be written.
+        """
         repo, folder = self.model.repo, self.plan.folder
         blob = store.blob_path(folder, repo.repo, file.etag)
         with self._alone(file):
-            good = self._good(blob, file)
+            good = None if self.plan.request.force else self._good(blob, file)
             if good is None:
-                path, good = self._download(file)
-            else:
-                path = store.link(folder, repo.repo, repo.commit, self._ref, file.name, file.etag)
-        self.finished_bytes += file.size_bytes
-        self.hashes.append(good)
-        return path
+                return self._download(file)
+            return store.link(folder, repo.repo, repo.commit, self._ref, file.name, file.etag), good
+
+    def _readable(self, file: RemoteFile) -> tuple[Path, str] | None:
+        """The path and the hash of ``file`` in a cache that cannot be written; None where it is not there."""
+        root = store.repo_folder(self.plan.folder, self.model.repo.repo)
+        paths = [] if self.plan.request.force else [snapshot / file.name for snapshot in snapshots_of(root)]
+        for path in paths:
+            if (file.sha256 or path.is_relative_to(snapshot_folder(root, self.model.repo.commit))) and (
+                digest := self._good(path, file)
+            ):
+                self.observer.notice(f"the cache {self.plan.folder} is read-only; nothing in it has to change")
+                return path, digest
+        return None
 
     @property
     def _ref(self) -> str | None:
-        """The branch or tag that was asked for; a pinned commit is none."""
+        """The branch or tag that was asked for; a pinned commit is not one."""
         repo = self.model.repo
         return None if repo.revision == repo.commit else repo.revision
 
     def _good(self, blob: Path, file: RemoteFile) -> str | None:
         """The hash of the file if it is in the cache already, complete and right; a damaged one is replaced later."""
-        if self.plan.request.force or not blob.is_file() or blob.stat().st_size != file.size_bytes:
+        if not blob.is_file() or blob.stat().st_size != file.size_bytes:
             return None
         known = verified.recorded(blob)
         if known is None:
@@ -200,7 +226,9 @@ class _Pull:
             )
             fetched = fetch(self.model.repo, file, location, partial, self.observer, self._report)
             self.downloaded_bytes += fetched.downloaded_bytes
-            if fetched.digest == file.etag:
+            if not file.can_verify:
+                self.observer.notice(f"the mirror states no hash of {file.name}: only its size and kind are checked")
+            if fetched.digest == file.etag or not file.can_verify:
                 self.resumed_bytes += fetched.resumed_from_bytes
                 return fetched
             partial.unlink(missing_ok=True)
@@ -208,7 +236,7 @@ class _Pull:
                 self.observer.notice(f"{file.name} arrived damaged; downloading it again")
         raise IntegrityError(
             f"{file.name} arrived damaged twice: its hash is {fetched.digest}, expected {file.etag}",
-            "it was deleted; another network or mirror (HF_ENDPOINT) may help",
+            "it was deleted; try another network or mirror (HF_ENDPOINT)",
             data={"expected": file.etag, "actual": fetched.digest},
         )
 
@@ -222,7 +250,7 @@ class _Pull:
             header = read_header(partial)
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
-            hint = "it was deleted; the file in the repository is itself damaged"
+            hint = "it was deleted; choose another file, as the one in the repository is itself damaged"
             reason = error.message.replace(str(partial), file.name)
             raise IntegrityError(f"{file.name} is not a usable GGUF file: {reason}", hint) from error
         expected = self.plan.architectures
@@ -230,7 +258,7 @@ class _Pull:
             partial.unlink(missing_ok=True)
             raise IntegrityError(
                 f"{file.name} is a model of architecture {header.architecture!r}, not {' or '.join(expected)}",
-                "it was deleted; it is not the model that its name says",
+                "it was deleted; choose another file, as its name does not match its contents",
             )
 
     @contextlib.contextmanager

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from phicli.errors import NetworkError
 from phicli.hub.disk.inventory import CachedModel
 from phicli.hub.disk.verification import FetchAgain
 from phicli.hub.download.planning import prepare
 from phicli.hub.download.pull import pull
 from phicli.hub.download.request import pull_request
+from phicli.hub.offline import offline_error
 from phicli.hub.types import Observer
 
 
@@ -19,7 +19,7 @@ def fetcher(observer: Observer) -> FetchAgain:
     def ask(model: CachedModel) -> Callable[[], None]:
         request = pull_request(f"{model.repo}:{model.filename}", revision=model.revisions[0])
         if request.offline:
-            raise NetworkError("phi is in offline mode", "unset HF_HUB_OFFLINE to download")
+            raise offline_error("")
         plan = prepare(request, observer)
 
         def download() -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from typing import Final
 
 from phicli.catalog.names import is_repo_name
-from phicli.catalog.resolve import resolve, sources_of
+from phicli.catalog.resolve import is_repository, resolve, sources_of
 from phicli.catalog.types import GgufSource, Variant
 from phicli.errors import UsageError
+from phicli.network.offline import offline_variable
 from phicli.paths import is_there
 
 _REVISION: Final = re.compile(r"\w[\w./+-]{0,199}")
-_OFF: Final = frozenset({"", "0", "false", "no", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ def pull_request(
     """The request for ``phi-4-mini``, ``phi-4-mini:q4_k_m``, ``owner/repo``, ``owner/repo:QUANT`` or ``:FILE.gguf``.
 
     Raises:
-        NotFoundError: the catalog has no such model, or knows no repository with files of it.
+        NotFoundError: the catalog has no such model or quantization, or knows no repository with files of it.
         UnsupportedModelError: no engine here can run it.
         UsageError: it is the path of a file.
     """
@@ -61,10 +60,10 @@ def pull_request(
             f"{name!r} is not the name of a model to download", "use a local file directly: phi chat FILE.gguf"
         )
     variant, sources = sources_of(model)
-    if variant is not None and variant.packaged_file:
+    if variant is not None and quant and not quant.lower().endswith(".gguf") and not is_repository(model):
         resolve(name.strip())
     if revision is not None and (not _REVISION.fullmatch(revision) or ".." in revision):
-        raise UsageError(f"{revision!r} is not a valid revision", "give a branch, a tag or a commit")
+        raise UsageError(f"{revision!r} is not a valid revision", "use a branch, a tag or a commit")
     return PullRequest(
         name=f"{variant.id if variant else model}{colon}{quant}",
         sources=sources,
@@ -73,5 +72,5 @@ def pull_request(
         revision=revision,
         token=token,
         force=force,
-        offline=offline or os.environ.get("HF_HUB_OFFLINE", "").lower() not in _OFF,
+        offline=offline or offline_variable() is not None,
     )

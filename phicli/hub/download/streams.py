@@ -1,4 +1,4 @@
-"""Reads a file of the hub from any byte on: over HTTP, or from Xet storage in a process of its own."""
+"""Reads a file of the hub from any byte on: over HTTP, or from Xet storage in a separate process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Final
 
 from phicli.errors import NetworkError
-from phicli.hub.download.failures import TransientError, endpoint, of_answer, translated
+from phicli.hub.download.failures import TransientError, endpoint, of_answer, shown_endpoint, translated
 from phicli.hub.download.remote import Location
 from phicli.hub.types import RemoteFile, RemoteRepo
 
@@ -25,6 +25,7 @@ Stream = Callable[[RemoteRepo, RemoteFile, Location, int], Iterator[bytes]]
 
 _CHUNK_BYTES: Final = 1 << 20
 _CONNECT_S: Final = 15.0
+_NO_SUCH_RANGE: Final = 416
 
 
 def stall_s() -> float:
@@ -46,10 +47,28 @@ def can_use_xet(location: Location) -> bool:
 def http_stream(repo: RemoteRepo, file: RemoteFile, location: Location, start: int) -> Iterator[bytes]:
     """The bytes of ``file`` from ``start`` on, over HTTP. The token goes to the hub only, not to where it sends us.
 
+    A server that does not send the part that it was asked for is asked for the whole file, whose beginning is dropped.
+
     Raises:
         TransientError: the connection failed or stalled; another attempt may help.
         NetworkError: the hub refuses, or sends something else than the file.
     """
+    with translated(repo.repo, repo.revision):
+        if start:
+            with _answer(location, start) as response:
+                skip = _skip(response, file, start)
+                if skip is not None:
+                    yield from _behind(response, skip)
+                    return
+        with _answer(location, 0) as response:
+            if _skip(response, file, 0) is None:
+                raise TransientError(f"the hub sent only a part of {file.name}", "try again")
+            yield from _behind(response, start)
+
+
+@contextlib.contextmanager
+def _answer(location: Location, start: int) -> Iterator[Response]:
+    """The answer to a request for what is at ``location`` from byte ``start`` on; 416 where a server has none there."""
     import httpx2
     from huggingface_hub import get_session, hf_raise_for_status
 
@@ -57,27 +76,33 @@ def http_stream(repo: RemoteRepo, file: RemoteFile, location: Location, start: i
     if start:
         headers["Range"] = f"bytes={start}-"
     limits = httpx2.Timeout(stall_s(), connect=_CONNECT_S)
-    with (
-        translated(repo.repo, repo.revision),
-        get_session().stream("GET", location.url, headers=headers, timeout=limits, follow_redirects=True) as response,
-    ):
+    with get_session().stream("GET", location.url, headers=headers, timeout=limits, follow_redirects=True) as response:
         again = of_answer(response.status_code, response.headers.get("retry-after"))
         if again is not None:
             raise again
         if response.status_code in (401, 403) and not str(response.url).startswith(endpoint()):
             raise TransientError("the address of the file has expired", "try again later")
-        hf_raise_for_status(response)
-        skip = _offset(response, file, start)
-        for chunk in response.iter_raw():  # as it arrives: what a chunker holds back is lost when the connection ends
-            if skip >= len(chunk):
-                skip -= len(chunk)
-                continue
-            yield chunk[skip:] if skip else chunk
-            skip = 0
+        if response.status_code != _NO_SUCH_RANGE or not start:
+            hf_raise_for_status(response)
+        yield response
 
 
-def _offset(response: Response, file: RemoteFile, start: int) -> int:
-    """Bytes to drop before ``start``: none, or all of them where the server sends the whole file again.
+def _behind(response: Response, skip: int) -> Iterator[bytes]:
+    """The body without its first ``skip`` bytes, as it arrives: what a chunker holds back is lost with the connection.
+
+    A proxy may have compressed it, although nobody asked for that.
+    """
+    identity = response.headers.get("content-encoding", "identity") == "identity"
+    for chunk in response.iter_raw() if identity else response.iter_bytes():
+        if skip >= len(chunk):
+            skip -= len(chunk)
+            continue
+        yield chunk[skip:] if skip else chunk
+        skip = 0
+
+
+def _skip(response: Response, file: RemoteFile, start: int) -> int | None:
+    """Bytes to drop before ``start``: none, or all of them where the whole file comes again; None: neither comes.
 
     Raises:
         NetworkError: the answer is not (that part of) the file.
@@ -85,24 +110,29 @@ def _offset(response: Response, file: RemoteFile, start: int) -> int:
     headers = response.headers
     if headers.get("content-type", "").startswith("text/html"):
         raise NetworkError(
-            f"{endpoint()} sent a web page instead of {file.name}, perhaps a login page",
+            f"{shown_endpoint()} sent a web page instead of {file.name}, perhaps a login page",
             "check the network and HF_ENDPOINT",
         )
+    compressed = headers.get("content-encoding", "identity") != "identity"
     if response.status_code == 206:
         given = headers.get("content-range", "")
-        if not given.startswith(f"bytes {start}-") or given.rpartition("/")[2] not in (str(file.size_bytes), "*"):
-            raise TransientError(f"the hub sent {given or 'an unknown part'} instead of bytes {start}-", "try again")
-        return 0
+        fits = given.startswith(f"bytes {start}-") and given.rpartition("/")[2] in (str(file.size_bytes), "*")
+        whole = not start and not given and headers.get("content-length") == str(file.size_bytes)
+        return 0 if (fits or whole) and not compressed else None
+    if response.status_code == _NO_SUCH_RANGE:
+        return None
     length = headers.get("content-length")
-    if length is not None and length != str(file.size_bytes):
-        raise TransientError(f"the hub announces {length} bytes of {file.name}, which has {file.size_bytes}", "")
-    return start
+    if length is None or compressed or length == str(file.size_bytes):
+        return start
+    if start:
+        return None
+    raise TransientError(f"the hub announces {length} bytes of {file.name}, which has {file.size_bytes}", "")
 
 
 def xet_stream(_repo: RemoteRepo, file: RemoteFile, location: Location, start: int) -> Iterator[bytes]:
     """The bytes of ``file`` from ``start`` on, from Xet storage.
 
-    The library runs in a process of its own (:mod:`phicli.hub.download.xet_worker`): when it hangs, that can be ended.
+    The library runs in a separate process (:mod:`phicli.hub.download.xet_worker`): when it hangs, that can be ended.
 
     Raises:
         TransientError: it failed or stalled.

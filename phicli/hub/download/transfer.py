@@ -125,7 +125,11 @@ def _complete(
     growing: _Growing, repo: RemoteRepo, location: Location, observer: Observer,
     report: Callable[[], None], pause: Callable[[float], None],
 ) -> None:  # fmt: skip
-    """Append until nothing is missing: other attempts after failures, Xet given up after two of its own."""
+    """Append until nothing is missing: other attempts after failures.
+
+    Xet is given up after two failures of its own, and at once when nothing arrived: networks that let the hub through
+    often block the addresses of its storage, and hf_xet tries for minutes without a word.
+    """
     stream: Stream = xet_stream if can_use_xet(location) else http_stream
     failures = xet_failures = 0
     while not growing.is_complete:
@@ -140,7 +144,8 @@ def _complete(
                 raise TransientError("the connection ended early", "try again")
         except (TransientError, UnreachableError) as error:
             failures = 1 if growing.size - began >= _MOVED_ON_BYTES else failures + 1
-            if stream is xet_stream and (xet_failures := xet_failures + 1) >= _XET_FAILURES:
+            xet_failures += 1 if growing.size > began else _XET_FAILURES
+            if stream is xet_stream and xet_failures >= _XET_FAILURES:
                 stream = http_stream
                 observer.notice(f"{error.message}; continuing over plain HTTP")
                 continue
@@ -158,5 +163,5 @@ def _wait(error: NetworkError, failures: int, observer: Observer, pause: Callabl
 
 def _kept(growing: _Growing) -> str:
     if not growing.size:
-        return "check the network, then run it again"
+        return "check the network, then run the command again"
     return f"{format_bytes(growing.size)} are saved; run the command again to continue"

@@ -1,1 +1,1 @@
-"""Models that are used where they lie, those of other programs among them."""
+"""Models that are used in place, including those of other programs."""

@@ -34,7 +34,7 @@ def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: dict[str, Skipped] = {}
     looked: list[Path] = []
     for folder in lm_studio_folders() if folders is None else folders:
-        if not os.path.isdir(folder):  # noqa: PTH112 (what cannot be a path is no folder)
+        if not os.path.isdir(folder):  # noqa: PTH112 (false for what cannot be a path)
             continue
         looked.append(folder)
         for path in _model_files(folder):

@@ -42,7 +42,7 @@ def find_ollama(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: list[Skipped] = []
     looked: list[Path] = []
     for folder in ollama_folders() if folders is None else folders:
-        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (what cannot be a path is no folder)
+        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (false for what cannot be a path)
             continue
         looked.append(folder)
         for manifest in _manifests(folder / "manifests"):
@@ -79,7 +79,7 @@ def _model_of(manifest: Path, blobs: Path, label: str) -> FoundFile:
     layers = _layers(manifest)
     models = [layer for layer in layers if layer.get("mediaType") == _MODEL]
     if not models:
-        raise _UnusableError("it has no GGUF file here (a model in the cloud, or in another format)")
+        raise _UnusableError("it has no GGUF file here (a cloud model, or one in another format)")
     if len(models) > 1:
         raise _UnusableError("it is in several parts")
     if any(layer.get("mediaType") == _ADAPTER for layer in layers):

@@ -46,11 +46,11 @@ def register(
 ) -> Registration:
     """Remember the GGUF file at ``path`` under ``name``, or under a name made of ``label`` or of the file's own.
 
-    Any part of a split model stands for all of it. ``identity`` saves looking at the file once more.
+    Any part of a split model stands for all of it. ``identity`` saves looking at the file again.
 
     Raises:
         UsageError: the name cannot be one, belongs to the catalog or to another file that is still there.
-        NotFoundError, IntegrityError: there is no such file, or it is no GGUF, is damaged, or lacks parts.
+        NotFoundError, IntegrityError: there is no such file, or it is not a GGUF, is damaged, or lacks parts.
         UnwritableError: the name cannot be kept here.
     """
     path = parts_of(Path(os.path.abspath(expand(str(path)))))[0]  # noqa: PTH100 (links stay, ".." goes)

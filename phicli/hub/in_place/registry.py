@@ -1,4 +1,4 @@
-"""Models that are used where they lie: the names that GGUF files have here, though they stay where they are.
+"""Models that are used in place: the names that GGUF files have here, though they stay where they are.
 
 One small JSON file a model under ``models`` in the data directory. Forgetting a model never touches its file.
 """
@@ -105,7 +105,7 @@ def shares_folder(model: RegisteredModel, folder: Path) -> bool:
 
 
 def imports_dir() -> Path:
-    """Where models out of archives live that belong to no repository: a folder a model. It need not be there."""
+    """Where models out of archives live that belong to no repository: one folder per model. It need not be there."""
     return (data_dir() / "imported").absolute()
 
 

@@ -32,7 +32,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Everything that was found; ``findings.skipped`` has what cannot be used, damaged files included.
+    """All findings; ``findings.skipped`` has what cannot be used, damaged files included.
 
     ``failed`` are models that were to be registered and could not be, with the reasons.
     """

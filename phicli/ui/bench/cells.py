@@ -48,7 +48,7 @@ def print_csv(terminal: Terminal, head: Iterable[str], records: Iterable[Iterabl
     """The same on standard output, with the line ends of RFC 4180.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     # On Windows, standard output makes the line ends itself.

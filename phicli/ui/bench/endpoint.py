@@ -34,7 +34,7 @@ def print_report(terminal: Terminal, report: EndpointReport, *, output: str) -> 
     """Show ``report`` (with at least one level) as ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if output == "json":
@@ -127,7 +127,7 @@ def _told_prompt(level: Level) -> float | None:
 
 
 def _print_jsonl(terminal: Terminal, report: EndpointReport) -> None:
-    """One JSON object a line and a level."""
+    """One JSON object per line and level."""
     for level in report.levels:
         terminal.write(json_line(terminal, {**_of_report(report), **level.to_data()}))
 
@@ -155,7 +155,7 @@ _ENDS: Final = ("p50", "p95")
 
 
 def _print_csv(terminal: Terminal, report: EndpointReport) -> None:
-    """RFC 4180: a header, then one record a level."""
+    """RFC 4180: a header, then one record per level."""
     records = [_record(report, level) for level in report.levels]
     cells.print_csv(terminal, records[0], (record.values() for record in records))
 

@@ -16,7 +16,7 @@ from phicli.ui.terminal import Terminal, one_line
 from phicli.units import counted
 
 _SHOWN: Final = 5
-_SEE_ALL: Final = "to see all replies and errors: the same command with --jsonl"
+_SEE_ALL: Final = "to see all replies and errors, add --jsonl"
 _MODEL, _RIGHT, _ACCURACY = Column("model", least=12), Column("right", right=True), Column("accuracy", right=True)
 _INTERVAL, _CUT = Column("95 % interval", right=True), Column("cut", right=True)
 _FAILED, _SPEED, _TIME = Column("failed", right=True), Column("tokens/s", right=True), Column("time", right=True)
@@ -43,7 +43,7 @@ def print_evaluations(
     """Show ``found`` (at least one) as ``output`` says: ``text``, ``json``, ``jsonl``, ``csv`` or ``markdown``.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if output == "json":
@@ -76,7 +76,7 @@ def comparison_line(pair: Paired) -> str:
     points, low, high = (100 * value for value in (pair.difference, pair.low, pair.high))
     doubt = "" if pair.p_value < 1 - pair.confidence else "; this does not show which of them is better"
     return (
-        f"{pair.second} against {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
+        f"{pair.second} compared with {pair.first}: {points:+.1f} points ({low:+.1f} to {high:+.1f}) on {pair.items} "
         f"questions; {pair.only_second} were right only with {pair.second}, {pair.only_first} only with {pair.first} "
         f"(McNemar's exact p {pair.p_value:.2g}){doubt}"
     )
@@ -143,7 +143,7 @@ def _failures(found: Sequence[Evaluation]) -> Iterator[str]:
         failed = [result for result in one.results if result.failed]
         if failed:
             more = f"; the first {_SHOWN}" if len(failed) > _SHOWN else ""
-            yield f"failed with {one.label}, counted neither right nor wrong: {len(failed)}{more}"
+            yield f"questions that failed with {one.label}, counted neither right nor wrong: {len(failed)}{more}"
         for result in failed[:_SHOWN]:
             yield f"  {result.item.item_id}: {result.reply.error}"
 
@@ -154,16 +154,16 @@ def _wrong(found: Sequence[Evaluation]) -> Iterator[str]:
         wrong = [result for result in one.results if result.wrong]
         if wrong:
             more = f"; the first {_SHOWN}" if len(wrong) > _SHOWN else ""
-            yield f"wrong with {one.label}: {len(wrong)}{more}"
+            yield f"wrong answers of {one.label}: {len(wrong)}{more}"
         for result in wrong[:_SHOWN]:
-            cut = " (cut at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
+            cut = " (cut off at the maximum number of tokens)" if result.reply.finish_reason == "length" else ""
             yield f"  {result.item.item_id}: {result.verdict.reason}{cut}"
     if any(one.right < len(one.results) for one in found):
         yield _SEE_ALL
 
 
 def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
-    """One JSON object a line, a question and a model: the reply, the verdict, and how it was made."""
+    """One JSON object per line, question and model: the reply, the verdict, and how it was made."""
     for one in found:
         about = {"run_id": one.run_id, "model": one.subject.model, "quant": one.subject.quant, "set": one.set_name}
         about |= {"engine": one.subject.engine, "build": one.subject.build, "seed": one.settings.get("seed")}
@@ -172,7 +172,7 @@ def _print_jsonl(terminal: Terminal, found: Sequence[Evaluation]) -> None:
 
 
 def _print_csv(terminal: Terminal, found: Sequence[Evaluation]) -> None:
-    """RFC 4180: a header, then one record a model; shares are between 0 and 1."""
+    """RFC 4180: a header, then one record per model; shares are between 0 and 1."""
     records = [_record(one) for one in found]
     cells.print_csv(terminal, records[0], (record.values() for record in records))
 

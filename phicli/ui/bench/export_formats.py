@@ -28,7 +28,7 @@ def print_export(terminal: Terminal, text: str) -> None:
     """``text`` to standard output.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if text:
@@ -41,7 +41,7 @@ def print_written(terminal: Terminal, count: int, path: Path, *, as_json: bool) 
     """Say that ``count`` runs are in the file ``path`` now.
 
     Raises:
-        OutputClosedError: nobody reads standard output any more.
+        OutputClosedError: the reader has closed standard output.
     """
     if as_json:
         print_result(terminal, "runs export", {"path": str(path), "count": count})

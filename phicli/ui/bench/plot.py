@@ -55,7 +55,7 @@ def check_plot(path: Path) -> None:
     """Make sure that a plot can be written to ``path``, before anything is measured for it.
 
     Raises:
-        UsageError: its suffix is neither .svg nor .png, its folder is not there or takes no file, it is no regular file
+        UsageError: its suffix is neither .svg nor .png, its folder is missing or read-only, it is not a regular file
             or write-protected, or matplotlib is not installed.
     """
     _require_suffix(path)

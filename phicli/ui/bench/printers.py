@@ -20,10 +20,10 @@ _SIGNS: Final = Signs()
 
 
 def print_jsonl(terminal: Terminal, runs: Iterable[Run]) -> None:
-    """One JSON object a line and a run, as :meth:`Run.to_data` has it.
+    """One JSON object per line and run, as :meth:`Run.to_data` has it.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     for run in runs:
@@ -31,12 +31,12 @@ def print_jsonl(terminal: Terminal, runs: Iterable[Run]) -> None:
 
 
 def print_csv(terminal: Terminal, runs: Sequence[Run]) -> None:
-    """RFC 4180: a header, then one record a run; units are in the names of the columns.
+    """RFC 4180: a header, then one record per run; units are in the names of the columns.
 
     Texts that a spreadsheet would take for a formula have an apostrophe before them.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     records = ((run, run.to_data()) for run in runs)
@@ -49,7 +49,7 @@ def print_markdown(terminal: Terminal, runs: Sequence[Run], notes: Iterable[str]
     Without one, it is what follows from ``runs``.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     shape = shape_of(runs)

@@ -17,7 +17,7 @@ _ERASE: Final = "\r\x1b[K"
 
 
 class MeasuringLine:
-    """A line that is written again once a second, and nothing off a terminal.
+    """A line that is written again once a second, and nothing outside a terminal.
 
     Spinners and bars that are drawn ten times a second take time from what is measured on few cores; this one takes
     a few microseconds a second.

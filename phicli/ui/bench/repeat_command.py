@@ -19,7 +19,7 @@ def command_of(
     """What to type to measure ``runs`` (at least one) again, with what ``phi`` would choose by itself written out.
 
     Typed again it gives the same models, engines, settings, workloads, contexts and repetitions. ``llama_server``,
-    ``quick`` and ``quality`` are options that runs do not tell.
+    ``quick`` and ``quality`` are options that runs do not record.
     """
     words = ["phi", "bench", *_distinct(_name(run) for run in runs), *(["--quick"] if quick else [])]
     words += _option("--engine", DEFAULT_ENGINE, (run.subject.engine for run in runs))

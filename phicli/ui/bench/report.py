@@ -71,7 +71,7 @@ def print_runs(
     A plot is drawn even where standard output takes nothing.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         UsageError, DoesNotFitError: there is nothing to draw with, or the plot cannot be written.
         UserInterruptError: it was interrupted while it was drawn.
         OSError: standard output cannot be written.

@@ -43,7 +43,7 @@ def print_table(terminal: Terminal, runs: Sequence[Run], notes: Sequence[str] = 
     """The table of ``runs`` (at least one) on standard output, and ``notes`` below.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     signs, shape = signs_of(terminal.stdout), shape_of(runs)

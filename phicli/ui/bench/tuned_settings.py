@@ -1,4 +1,4 @@
-"""Settings that tuning found, in words: in ``phi show``, and where they do not hold any more."""
+"""Settings that tuning found, in words: in ``phi show``, and where they no longer apply."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def faster_words(ratio: float, low: float | None, high: float | None, *, default
 def stale_says(tuned: Tuned, model: str) -> str:
     """The notice for settings of another processor or engine build."""
     return (
-        f"the settings tuned for {tuned.model} were found on {tuned.cpu} ({tuned.cores} cores) with "
-        f"{tuned.build}, which is "
-        f"not this machine and engine; the defaults are used (to tune again: phi autotune {model})"
+        f"the settings of {tuned.model} were tuned on {tuned.cpu} ({tuned.cores} cores) with "
+        f"{tuned.build}, "
+        f"another machine or engine; the defaults are used (to tune again: phi autotune {model})"
     )
 
 

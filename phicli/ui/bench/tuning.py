@@ -46,7 +46,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
     """What was found to standard output, and what becomes of it to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     engine = subject.build or subject.engine  # the build is known when an engine has been ready
     title = f"{name_of(subject)} on this machine, with {engine}"
@@ -58,7 +58,7 @@ def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *
 
 
 def _width(terminal: Terminal) -> int | None:
-    """Columns of standard output, None where it is none."""
+    """Columns of standard output, None where it has no width."""
     if not terminal.stdout.isatty():
         return None
     from phicli.ui.canvas import Canvas
@@ -71,7 +71,7 @@ def print_tunings(terminal: Terminal, line: MeasuringLine, tunings: Iterator[Tun
 
     Raises:
         PhiError: what ended the tunings early.
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     done: list[Tuning] = []
     try:
@@ -162,7 +162,7 @@ def _against(step: SearchStep) -> str:
 def _notes(outcome: SearchOutcome) -> Iterator[str]:
     won = [one for step in outcome.steps for one in step.compared if one.verdict == WON]
     if any(len(one.rounds) >= _LEAST_FOR_INTERVAL and one.low is not None and one.low <= 1 for one in won):
-        yield "a setting used although its interval includes 1 was faster in every round"
+        yield "a setting whose interval includes 1 is used only where it was faster in every round"
     for step in outcome.steps:
         if any(one.verdict == NOTED for one in step.compared):
             kv_type = step.challenger.kv_type

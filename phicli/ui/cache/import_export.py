@@ -105,7 +105,7 @@ def print_scan(terminal: Terminal, seen: Scan, *, as_json: bool) -> None:
 
 
 def agrees_to_register(terminal: Terminal, seen: Scan) -> bool:
-    """Ask whether the new models shall be registered; no without asking where there are none or nobody can answer."""
+    """Ask whether to register the new models; no without asking if there are none or no person can answer."""
     new = [one for one in seen.models if one.is_new]
     if not new or not terminal.can_ask:
         return False

@@ -58,7 +58,7 @@ def agrees_to_prune(terminal: Terminal, plan: PrunePlan, *, yes: bool, dry_run: 
             terminal.say(f"kept: {one.partial.repo} {one.partial.path.name}: {one.reason}")
         if plan.is_empty:
             terminal.say("nothing to remove")
-    return not dry_run and not plan.is_empty and confirm(terminal, "Remove all of that?", assume_yes=yes)
+    return not dry_run and not plan.is_empty and confirm(terminal, "Remove all of these?", assume_yes=yes)
 
 
 def print_prune(
@@ -109,8 +109,8 @@ def _removal_lines(plan: RemovalPlan) -> list[str]:
     parts = [part for model in plan.models for part in model.parts]
     linked = sum(part.size_bytes for part in parts if part.linked)
     shared = sum(part.size_bytes for part in parts) - linked - plan.freed_bytes
-    more = f"; {format_bytes(linked)} stay, because the cache has only links to them" if linked else ""
-    more += f"; {format_bytes(shared)} stay, because other models use the same files" if shared > 0 else ""
+    more = f"; {format_bytes(linked)} are not freed, because the cache has only links to them" if linked else ""
+    more += f"; {format_bytes(shared)} are not freed, because other models use the same files" if shared > 0 else ""
     return [*lines, f"frees {format_bytes(plan.freed_bytes)}{more}"]
 
 

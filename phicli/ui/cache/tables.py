@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
 from phicli.hub.disk.verification import FileVerdict
+from phicli.hub.offline import how_to_get
 from phicli.hub.types import Progress
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen
@@ -48,7 +49,7 @@ def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> N
     """The files on standard output, the sums on standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if as_json:
         print_result(terminal, "cache list", _inventory_data(found))
@@ -95,16 +96,16 @@ def verdict_data(verdicts: Sequence[FileVerdict]) -> dict[str, Any]:
 
 
 def print_verdicts(terminal: Terminal, verdicts: Sequence[FileVerdict]) -> None:
-    """One line a file.
+    """One line per file.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     rows = [_verdict_row(one) for one in verdicts]
     if rows:
         print_rows(terminal, _VERIFY, rows)
     else:
-        terminal.say("nothing to verify; to download a model: phi pull phi-4-mini")
+        terminal.say(f"nothing to verify; {how_to_get('phi-4-mini', 'a model')}")
     if any(one.status == "unknown" for one in verdicts):
         terminal.say("recorded: no published hash is known; the next check compares with this one")
 

@@ -33,7 +33,8 @@ def description_data(
     """The fields of ``show --json``: ``model`` (an id of the catalog, or null) and all about it.
 
     ``file`` is there for a file that was named by its path or by a name that the catalog does not have.
-    ``on_this_machine`` is null for what cannot run here. ``tuned`` has the settings that tuning found for its files.
+    ``on_this_machine`` and ``chat_sampling`` (how ``phi chat`` samples) are null for what cannot run here. ``tuned``
+    has the settings that tuning found for its files.
     """
     on_this_machine = None if here is None else here_data(here)
     if isinstance(shown, FileDescription):
@@ -43,6 +44,7 @@ def description_data(
             "on_this_machine": on_this_machine,
             "tuned": tuned_data(tuned),
             "prompt": _prompt(shown.prompt_format.name, example),
+            "chat_sampling": shown.sampling.to_data(),
         }
     variant = shown.variant
     return {
@@ -62,6 +64,7 @@ def description_data(
         "tuned": tuned_data(tuned),
         "packaged_path": None if shown.packaged_path is None else str(shown.packaged_path),
         "prompt": _prompt(variant.prompt_format, example),
+        "chat_sampling": shown.sampling.to_data() if variant.runs_here else None,
         "references": dict(shown.sources),
     }
 

@@ -11,6 +11,7 @@ from phicli.plan.recommendation import OnThisMachine
 from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.on_this_machine import here_section
+from phicli.ui.models.sampling import sampling_text
 from phicli.ui.sections import Section
 from phicli.units import format_bytes, format_count, format_day, format_tokens
 
@@ -50,7 +51,7 @@ def file_sections(
 def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
     yield "path", str(shown.path)
     parts = f" in {shown.split_count} files" if shown.split_count > 1 else ""
-    missing = "" if shown.complete else ", not all of them here"
+    missing = "" if shown.complete else ", some of them missing"
     yield "size", f"{format_bytes(shown.size_bytes)}{parts}{missing}"
     record = shown.verified
     yield "verified", "never" if record is None else f"{format_day(record.verified_at)}, sha256 {record.sha256}"
@@ -59,10 +60,11 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
     else:
         yield "in the catalog", "no"
     yield "architecture", shown.architecture
-    yield "quant", shown.quant or "not said"
+    yield "quant", shown.quant or "not stated"
     if shown.parameters is not None:
         yield "parameters", f"{format_count(shown.parameters)} ({shown.parameters:,})"
     yield "chat template", "yes" if shown.has_chat_template else "no"
+    yield "sampling", sampling_text(shown.sampling)
     if shown.context_tokens is not None:
         yield "context", _context(shown.context_tokens, shown.original_context_tokens)
 
@@ -75,7 +77,7 @@ def _said(shown: FileDescription) -> tuple[tuple[str, str], ...]:
 
 
 def _context(tokens: int, original: int | None) -> str:
-    longer = f"; made longer from {original:,}" if original and original < tokens else ""
+    longer = f"; extended from {original:,}" if original and original < tokens else ""
     return f"{format_tokens(tokens)} ({tokens:,} tokens{longer})"
 
 
@@ -92,7 +94,7 @@ def _dimensions(shown: FileDescription) -> Iterator[tuple[str, str]]:
 
 
 def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None) -> Iterator[tuple[str, str]]:
-    kind = vocabulary.kind or "not said"
+    kind = vocabulary.kind or "not stated"
     pre = f", {vocabulary.pre}" if vocabulary.pre else ""
     yield "tokenizer", f"{_KINDS.get(kind, kind)}{pre}, {vocabulary.size:,} tokens"
     literals = dict(vocabulary.special_tokens)
@@ -100,7 +102,7 @@ def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None
     yield from ((label, f"{literals.get(one, '')} ({one})".lstrip()) for label, one in ids.items() if one is not None)
     if example:
         there = [token for token in example.stop_tokens if token in literals.values()]
-        yield "stop tokens", " ".join(there) or "none of the prompt format's"
+        yield "stop tokens", " ".join(there) or "not those of the prompt format"
     shown = " ".join(list(literals.values())[:_MOST_SPECIALS])
     more = len(literals) - _MOST_SPECIALS
     yield "special tokens", (shown + (f" and {more:,} more (--json has all)" if more > 0 else "")) or "none"

@@ -40,13 +40,13 @@ def star_says(shown: VariantDescription) -> str:
     """
     short = not shown.quant and all(model.quant == shown.takes for model in shown.installed)
     name = shown.variant.id if short or shown.takes is None else f"{shown.variant.id}:{shown.takes.lower()}"
-    return f"the star marks the file that this downloads: phi pull {name}"
+    return f"to download the file with the star: phi pull {name}"
 
 
 def here_data(here: OnThisMachine) -> dict[str, Any]:
     """The field ``on_this_machine`` of ``show --json``: every quantization, the most useful first.
 
-    ``fits`` and ``missing_bytes`` are null where the machine does not tell its memory. ``speed`` is null for what does
+    ``fits`` and ``missing_bytes`` are null if the machine does not report its memory. ``speed`` is null for what does
     not fit; ``remedy`` says then what would make it fit, if anything.
     """
     return {
@@ -79,7 +79,7 @@ def _row_data(row: QuantHere) -> dict[str, Any]:
 def _usable(here: OnThisMachine) -> str:
     memory = here.machine.memory
     if memory is None or here.usable_bytes is None:
-        text = "the memory size of this machine is unknown, so phi cannot tell what fits"
+        text = "the memory size of this machine is unknown, so what fits is unknown"
     else:
         text = f"{format_bytes(here.usable_bytes)} of {format_bytes(memory.total_bytes)} can be used"
     return text + (f"; on the GPU {format_bytes(here.gpu_usable_bytes)}" if here.gpu_usable_bytes else "")
@@ -104,7 +104,7 @@ def _cells(row: QuantHere) -> Iterator[str]:
 def _fits(row: QuantHere) -> str:
     one = row.assessment
     if row.rejection is not None:
-        short = f"{format_bytes(row.rejection.missing_bytes or 0)} short"
+        short = f"{format_bytes(row.rejection.missing_bytes or 0)} too large"
         remedy = _remedy(row)
         return f"{short}; fits with {remedy}" if remedy else short
     layers = one.candidate.shape.layers

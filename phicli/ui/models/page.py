@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from phicli.catalog.quants import PACKAGED_QUANT
-from phicli.catalog.types import Dimensions, SamplingDefaults, Variant
+from phicli.catalog.types import Dimensions, Variant
 from phicli.chat_format.example import PromptExample, prompt_example, spelled
 from phicli.chat_format.types import Special
 from phicli.plan.description import VariantDescription
@@ -18,6 +18,7 @@ from phicli.records.tuned import Tuned
 from phicli.ui.bench.tuned_settings import tuned_section
 from phicli.ui.models.file_page import file_sections, file_title
 from phicli.ui.models.on_this_machine import here_section, star_says
+from phicli.ui.models.sampling import sampling_text
 from phicli.ui.sections import Section, print_page
 from phicli.ui.terminal import Terminal
 from phicli.units import format_about, format_bytes, format_count, format_day, format_tokens
@@ -56,7 +57,7 @@ def print_description(
     ``tuned`` is what tuning found here, for each quantization.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     example = example_of(shown)
     if isinstance(shown, FileDescription):
@@ -85,7 +86,7 @@ def variant_sections(
     yield from _downloads(shown)
     if variant.prompt_format:
         yield prompt_section(example, variant.prompt_format)
-    yield Section("Answers", facts=tuple(_answers(variant, example)))
+    yield Section("Answers", facts=tuple(_answers(shown, example)))
     if variant.dimensions:
         memory = _context_memory(variant.dimensions) if variant.runs_here else ()
         yield Section("Dimensions", facts=(*_dimensions(variant.dimensions), *memory))
@@ -211,28 +212,19 @@ def _size(file: PublishedFile) -> str:
     return format_bytes(file.size_bytes) if file.size_is_exact else format_about(file.size_bytes)
 
 
-def _answers(variant: Variant, example: PromptExample | None) -> Iterator[tuple[str, str]]:
+def _answers(shown: VariantDescription, example: PromptExample | None) -> Iterator[tuple[str, str]]:
+    variant = shown.variant
     stops = variant.stop_tokens or (example.stop_tokens if example else ())
     if stops:
         yield "stop tokens", " ".join(stops)
     if example and example.stop_strings:
         yield "stop texts", " ".join(map(repr, example.stop_strings))
-    if variant.sampling:
-        yield "sampling", _sampling(variant.sampling)
+    if variant.runs_here:
+        yield "sampling", sampling_text(shown.sampling)
     if variant.reasoning and variant.runs_here:
         yield "reasoning", "<think>…</think> before the answer"
     if variant.system_prompt:
         yield "system prompt", variant.system_prompt
-
-
-def _sampling(sampling: SamplingDefaults) -> str:
-    values = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "top_k": sampling.top_k,
-        "min_p": sampling.min_p,
-    }
-    return ", ".join(f"{name} {value:g}" for name, value in values.items() if value is not None)
 
 
 def _dimensions(size: Dimensions) -> Iterator[tuple[str, str]]:
@@ -241,7 +233,7 @@ def _dimensions(size: Dimensions) -> Iterator[tuple[str, str]]:
     yield "hidden", f"{size.hidden:,}" + (f", feed-forward {size.feed_forward:,}" if size.feed_forward else "")
     yield "vocabulary", f"{size.vocabulary:,}, {'tied' if size.tied else 'not tied'} to the output"
     if size.experts:
-        yield "experts", f"{size.experts}, {size.experts_used} used for a token"
+        yield "experts", f"{size.experts}, {size.experts_used} used per token"
 
 
 def _context_memory(size: Dimensions) -> Iterator[tuple[str, str]]:

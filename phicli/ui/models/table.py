@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from phicli.hub.offline import how_to_get
 from phicli.plan.overview import ModelRow, Overview, best_of
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
@@ -29,7 +30,7 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
     """The rows to standard output, and what to type next to standard error.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
     """
     if found.rows:
         show(
@@ -38,9 +39,8 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
             plain=lambda: aligned([PIPE_COLUMNS, *map(_pipe_row, found.rows)], right=(1, 2, 3, 5)),
         )
     if only_installed and not found.rows:
-        terminal.say(
-            "no models are installed; download one: phi pull phi-4-mini; or use the built-in one: phi chat tiny-phi"
-        )
+        get = how_to_get("phi-4-mini", "one")
+        terminal.say(f"no models are installed; {get}; or use the built-in one: phi chat tiny-phi")
     elif found.hidden:
         family = f" --family {found.family}" if found.family else ""
         terminal.say(f"{found.hidden} more models cannot run on this machine; see them: phi list --all{family}")
@@ -81,7 +81,7 @@ def _tables(canvas: Canvas, rows: Sequence[ModelRow]) -> Iterator[RenderableType
     if here:
         yield _table(canvas, here, _LAYOUTS)
     if elsewhere:
-        heading = "Not supported by llama.cpp, and so not by phi:"
+        heading = "Not supported by llama.cpp, and therefore not by phi:"
         yield safe_text(f"\n{heading}" if here else heading)
         yield _table(canvas, elsewhere, _ELSEWHERE_LAYOUTS)
 

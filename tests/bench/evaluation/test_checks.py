@@ -63,7 +63,7 @@ def test_every_check_is_in_the_table() -> None:
 
 def test_all_checks_have_to_hold_and_each_failure_is_told() -> None:
     verdict = item({"check": "words", "exactly": 2}, {"check": "upper"}).judge("only one word")
-    assert verdict.reason == "words: 3, not 2; not all letters are capitals"
+    assert verdict.reason == "words: 3, not 2; not all letters are uppercase"
     assert not item({"check": "no_digits"}).judge("   ").right
 
 

@@ -142,8 +142,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_all_bad_lines_are_named_at_once() -> None:
     message = refused("\n".join([GOOD, "{", GOOD, "x", '{"question": "q"}']))
     assert message.startswith("mine.jsonl, line 2: it is not JSON")
-    assert message.endswith("(also bad: lines 4, 5)")
-    assert refused("x\n" * 20).endswith("(also bad: lines 2, 3, 4, 5, 6, 7, 8, 9, …)")
+    assert message.endswith("(also invalid: lines 4, 5)")
+    assert refused("x\n" * 20).endswith("(also invalid: lines 2, 3, 4, 5, 6, 7, 8, 9, …)")
 
 
 @pytest.mark.parametrize("content", [f"[{GOOD}, {GOOD}]", f"[\n{GOOD},\n{GOOD}\n]"])

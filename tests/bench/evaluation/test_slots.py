@@ -151,6 +151,9 @@ def test_as_many_at_a_time_as_fit_into_memory(wanted: int) -> None:
     if wanted == 1:
         with pytest.raises(DoesNotFitError):
             prepare(subject, asked, EvalOptions("arithmetic"), less)
+        told: list[DoesNotFitError] = []
+        unchecked = prepare(subject, asked, EvalOptions("arithmetic"), less, on_too_large=told.append)
+        assert (unchecked.slots, unchecked.settings.repack, len(told)) == (1, False, 1)
     else:
         assert prepare(subject, asked, EvalOptions("arithmetic"), less).slots == wanted - 1
     assert prepare(subject, asked[:1], EvalOptions("arithmetic"), exact).slots == 1

@@ -31,12 +31,12 @@ class Playing:
 
 
 def test_the_first_token_is_not_the_reading_of_the_prompt() -> None:
-    engine = Playing(Prefill(1, 3, 0), Prefill(3, 3, 0), Chunk("a", (1,)), Chunk("b", (2,)), done(2, 5.0))
+    engine = Playing(Prefill(1, 3, 0), Prefill(3, 3, 0), Chunk("a", (1,), 1), Chunk("b", (2,), 1), done(2, 5.0))
     last, first_s = generate(engine, (1, 2, 3), Sampling(max_tokens=2), engine.clock)  # type: ignore[arg-type]
     assert (last.usage.completion_tokens, first_s, engine.asked) == (2, 1.0, 1)
 
 
-@pytest.mark.parametrize("events", [(), (Prefill(1, 3, 0),), (Chunk("a", (1,)),)], ids=["nothing", "prompt", "text"])
+@pytest.mark.parametrize("events", [(), (Prefill(1, 3, 0),), (Chunk("a", (1,), 1),)], ids=["nothing", "prompt", "text"])
 def test_an_engine_that_just_stops_has_failed(events: tuple[GenerationEvent, ...]) -> None:
     engine = Playing(*events)
     with pytest.raises(EngineError, match="without a final event"):

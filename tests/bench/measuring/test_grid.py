@@ -77,7 +77,7 @@ def test_the_context_that_is_needed(load: Workload, asked: int | None, trained: 
 @pytest.mark.parametrize(
     ("load", "asked", "words", "hint"),
     [
-        (Workload(0, 24, 1000), None, "--depth 1000 with --tokens 24 needs 1025 tokens, more than the 1024", "--depth"),
+        (Workload(0, 24, 1000), None, "needs 1025 tokens, which is more than the 1024", "--depth"),
         (Workload(2000, 0, 0), None, "--prompt-tokens 2000 needs 2001 tokens", "--prompt-tokens"),
         (Workload(8, 8, 600), 512, "more than --context 512", "--context 609"),
         (Workload(8, 8, 0), 2048, "--context 2048 is more than the 1024", "--context 1024"),

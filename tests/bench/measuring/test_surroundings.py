@@ -110,5 +110,5 @@ def test_samples_that_scatter() -> None:
     assert spread_warnings(run()) == ()
     wild = run(samples=tuple(Sample(1000.0, 1000.0 * factor, 1000.0) for factor in (1, 1.5, 0.8)))
     (words,) = spread_warnings(wild)
-    assert words.startswith("decode speed varied by 3")
+    assert words.startswith("generation speed varied by 3")
     assert spread_warnings(run(samples=(Sample(1000.0, 1000.0, 1000.0),))) == ()

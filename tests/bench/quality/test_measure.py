@@ -141,7 +141,7 @@ def test_an_engine_that_tells_no_probabilities_is_refused() -> None:
 
 def test_a_text_that_is_too_short_is_refused() -> None:
     engine = RuledEngine(rule(0.5), fails=lambda _: None)
-    with pytest.raises(UsageError, match="5 tokens, and 320 are needed"):
+    with pytest.raises(UsageError, match="5 tokens, but 320 are needed"):
         read(engine, TEXT[:5], USUAL)
 
 

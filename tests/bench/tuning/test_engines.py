@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +62,8 @@ class Counted:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        stop_strings: Sequence[str] = (),
         visible_tokens: Sequence[str] = (),
+        until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         self.prompts.append(tuple(prompt))

@@ -63,4 +63,4 @@ def test_neither_is_that_the_defaults_stay() -> None:
     said = judged(found, AROUND, 0.9, earlier=True)
     assert (said.outcome, said.trusted) == (found, False)
     assert said.warning is not None
-    assert said.warning.endswith("the settings tuned before are used")
+    assert said.warning.endswith("the settings tuned earlier are used")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -20,9 +21,12 @@ class LoopbackHub:
     """Three servers: the hub (``endpoint``), the storage it redirects to (``cdn_url``) and Xet's (``cas_url``).
 
     Use it as a context manager, and give its ``endpoint`` to clients as ``HF_ENDPOINT``.
+
+    Args:
+        encrypted: what the servers encrypt with; without it they speak plain HTTP.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, encrypted: ssl.SSLContext | None = None) -> None:
         self.repos: dict[str, Repo] = {}
         self.faults = Faults()
         self.requests = RequestLog()
@@ -36,9 +40,9 @@ class LoopbackHub:
         self.small_file_redirect = False
         """Whether ``resolve`` redirects (307, relative) to a cache for files that are not in LFS, as the hub may do."""
         self._storage = Storage()
-        self._hub = Listener("hub", self, HubRoutes(self))
-        self._cdn = Listener("cdn", self, self._storage.serve)
-        self._cas = Listener("cas", self, CasRoutes(self._storage, self._find_xet, lambda: self.cdn_url))
+        self._hub = Listener("hub", self, HubRoutes(self), encrypted)
+        self._cdn = Listener("cdn", self, self._storage.serve, encrypted)
+        self._cas = Listener("cas", self, CasRoutes(self._storage, self._find_xet, lambda: self.cdn_url), encrypted)
 
     @property
     def endpoint(self) -> str:

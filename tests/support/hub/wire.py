@@ -6,6 +6,7 @@ import http.server
 import os
 import selectors
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -50,7 +51,9 @@ class Listener(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, name: ServerName, services: Services, route: Route) -> None:
+    def __init__(
+        self, name: ServerName, services: Services, route: Route, encrypted: ssl.SSLContext | None = None
+    ) -> None:
         self.name: ServerName = name
         self.services = services
         self.route = route
@@ -58,13 +61,16 @@ class Listener(http.server.ThreadingHTTPServer):
         self._connections: set[socket.socket] = set()
         self._wake, self._woken = socket.socketpair()
         super().__init__(("127.0.0.1", 0), Handler)
+        self.scheme = "http" if encrypted is None else "https"
+        if encrypted is not None:  # each connection greets in its own thread
+            self.socket = encrypted.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._accept, name=f"loopback-{name}", daemon=True)
         self._thread.start()
 
     @property
     def url(self) -> str:
         """The address to reach it at, without a slash at the end."""
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
     def server_bind(self) -> None:
         """Bind without the name lookup the base class makes, which can take seconds."""

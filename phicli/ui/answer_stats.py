@@ -1,0 +1,71 @@
+"""``phi chat --stats`` and ``--verbose``: numbers of an answer, and how its engine was started, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from phicli.answering.types import Answer
+from phicli.engine.starting import build_of
+from phicli.plan.load import LoadPlan
+from phicli.records.run import Peak
+from phicli.ui.models.sampling import sampling_values
+from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
+
+_NOT_SETTINGS: Final = ("model_path",)
+
+
+def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None) -> None:
+    """Tokens, times, speeds and memory of an answer; ``peak`` is the engine's memory, None where it is unknown."""
+    _print(terminal, _stats(answer, peak))
+
+
+def print_start(terminal: Terminal, plan: LoadPlan) -> None:
+    """The engine, the file, and the settings that the file is loaded and answers with."""
+    _print(terminal, _start(plan))
+
+
+def _stats(answer: Answer, peak: Peak | None) -> Iterator[tuple[str, str]]:
+    usage, timings = answer.usage, answer.timings
+    cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+    rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
+    yield "prompt", f"{usage.prompt_tokens} tokens{cached}{rates[0]}"
+    yield "answer", f"{usage.completion_tokens} tokens{rates[1]}"
+    if answer.ttft_ms is not None:
+        yield "time to first token", f"{answer.ttft_ms / 1000:.2f} s"
+    yield "total time", f"{answer.total_ms / 1000:.2f} s"
+    if answer.context_tokens is not None:
+        yield "context", f"{answer.used_tokens} of {answer.context_tokens} tokens"
+    if peak is not None:
+        anonymous = peak.anonymous_bytes
+        part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
+        yield "memory", f"{format_bytes(peak.total_bytes)} at most{part}"
+
+
+def _rate(tokens_per_s: float) -> str:
+    """A speed; the engine reports none for a prompt that was cached entirely."""
+    return f", {tokens_per_s:.1f} tokens/s" if tokens_per_s else ""
+
+
+def _start(plan: LoadPlan) -> Iterator[tuple[str, str]]:
+    yield "engine", build_of()
+    yield "model", str(plan.settings.model_path)
+    settings = {name: value for name, value in plan.settings.to_data().items() if name not in _NOT_SETTINGS}
+    yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
+    yield "longest context", f"{plan.context.limit_tokens} tokens"
+    yield "prompt format", plan.format.name
+    yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
+    if plan.stop_texts:
+        yield "stop texts", " ".join(map(repr, plan.stop_texts))
+    if plan.system:
+        yield "system message", plan.system
+
+
+def _word(value: object) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
+
+
+def _print(terminal: Terminal, facts: Iterator[tuple[str, str]]) -> None:
+    for label, value in facts:
+        terminal.say(f"{label}: {value}")

@@ -1,0 +1,65 @@
+"""An answer as it is printed: what goes to standard output, and what beside it."""
+
+from __future__ import annotations
+
+import io
+
+from phicli.answering.types import Answer, Event, Notice
+from phicli.chat_format.types import Piece
+from phicli.engine.types import Timings, Usage
+from phicli.records.run import Peak
+from phicli.ui.answer import AnswerPrinter, answer_data
+from phicli.ui.answer_stats import print_stats
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+TIMINGS = Timings(prompt_ms=100.0, decode_ms=500.0, prompt_tps=70.0, decode_tps=12.5)
+
+
+def answer(text: str, **more: object) -> Answer:
+    usual = {"reasoning": "", "tool_calls": (), "finish_reason": "stop", "usage": Usage(7, 300, 2), "timings": TIMINGS}
+    times = {"load_ms": 10.0, "ttft_ms": 250.0, "total_ms": 1500.0, "context_tokens": 512, "used_tokens": 307}
+    return Answer(text, **{**usual, **times, **more})  # type: ignore[arg-type]
+
+
+def printed(*events: Event, quiet: bool = False) -> tuple[str, str]:
+    """Standard output and standard error, both of them pipes."""
+    out, err = io.StringIO(), io.StringIO()
+    terminal = Terminal(io.StringIO(), out, err, colour=False)
+    AnswerPrinter(terminal, StatusLine(terminal), quiet=quiet).show(iter(events))
+    return out.getvalue(), err.getvalue()
+
+
+def test_a_notice_in_the_middle_does_not_break_a_piped_answer() -> None:
+    out, err = printed(Piece("text", "half a wo"), Notice("larger context"), Piece("text", "rd"), answer("half a word"))
+    assert (out, err) == ("half a word\n", "note: larger context\n")
+
+
+def test_an_answer_that_was_ended_for_repetition_says_so() -> None:
+    ended = answer("so so", stopped_by="repetition")
+    assert printed(Piece("text", "so so"), ended) == (
+        "so so\n",
+        "note: the answer was ended after 300 tokens, because it repeats itself\n",
+    )
+    assert printed(Piece("text", "so so"), ended, quiet=True) == ("so so\n", "")
+    assert (answer_data(ended)["finish_reason"], answer_data(ended)["stopped_by"]) == ("stop", "repetition")
+
+
+def test_an_answer_that_a_stop_text_ended_says_nothing() -> None:
+    ended = answer("so", stopped_by="END")
+    assert printed(Piece("text", "so"), ended) == ("so\n", "")
+    assert answer_data(ended)["stopped_by"] == "END"
+
+
+def test_the_numbers_of_an_answer() -> None:
+    err = io.StringIO()
+    terminal = Terminal(io.StringIO(), io.StringIO(), err, colour=False)
+    print_stats(terminal, answer("so"), Peak(3 << 30, 1 << 30))
+    assert err.getvalue().splitlines() == [
+        "prompt: 7 tokens (2 cached), 70.0 tokens/s",
+        "answer: 300 tokens, 12.5 tokens/s",
+        "time to first token: 0.25 s",
+        "total time: 1.50 s",
+        "context: 307 of 512 tokens",
+        "memory: 3.00 GiB at most, 1.00 GiB of it anonymous",
+    ]
