@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 from collections.abc import Callable, Iterator
 
@@ -30,13 +29,8 @@ OnStep = Callable[[str], None]
 """Told what is looked at next."""
 
 
-def examine(on_step: OnStep, *, offline: bool) -> Checkup:
-    """Look at everything; what is wrong is in ``problems``, nothing is raised for it.
-
-    Args:
-        on_step: see :data:`OnStep`.
-        offline: do not ask the hub.
-    """
+def examine(on_step: OnStep) -> Checkup:
+    """Look at everything; what is wrong is in ``problems``, nothing is raised for it."""
     on_step("asking the engine")
     build, answer = build_of(), ask_engine(SYSTEM)
     on_step("measuring the memory")
@@ -48,7 +42,7 @@ def examine(on_step: OnStep, *, offline: bool) -> Checkup:
         answer_ms, wrong = ask_toy()
         problems += [wrong] if wrong else []
     on_step("asking the hub")
-    hub, unreachable = check_hub(offline=offline)
+    hub, unreachable = check_hub()
     cache = cache_facts(cache_folder())
     problems += [*_about_machine(machine), *cache_problems(cache), *_about_files()]
     problems += [unreachable] if unreachable else []
@@ -64,11 +58,6 @@ def examine(on_step: OnStep, *, offline: bool) -> Checkup:
         answer_ms=answer_ms,
         problems=tuple(problems),
     )
-
-
-def is_offline() -> bool:
-    """Whether the environment tells huggingface_hub, and so ``phi``, to stay offline."""
-    return os.environ.get("HF_HUB_OFFLINE", "").strip().upper() in ("1", "ON", "YES", "TRUE")
 
 
 def _about_machine(machine: Machine) -> Iterator[Problem]:

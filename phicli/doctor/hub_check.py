@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from typing import Final
-
 from phicli.doctor.types import HubFacts, Problem
 from phicli.errors import PhiError
-from phicli.hub.download.failures import endpoint
+from phicli.hub.download.failures import endpoint, shown_endpoint
 from phicli.hub.download.reach import reach_hub
+from phicli.network.certificates import trusted
+from phicli.network.offline import offline_variable
+from phicli.network.proxies import proxy_for
 
-_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
-
-def check_hub(*, offline: bool) -> tuple[HubFacts, Problem | None]:
-    """The hub and, where it cannot be reached, the problem; offline it is not asked."""
+def check_hub() -> tuple[HubFacts, Problem | None]:
+    """The hub and, where it cannot be reached, the problem; a machine that is told to stay offline does not ask it."""
+    proxy, named = proxy_for(endpoint()), trusted()  # before the request: it makes all libraries use the same ones
+    certificates = "=".join(named) if named else None
     reachable: bool | None = None
     problem = None
-    if not offline:
+    if offline_variable() is None:
         try:
             reach_hub()
             reachable = True
         except PhiError as error:
             reachable, problem = False, Problem.of("hub_unreachable", error)
-    return HubFacts(endpoint(), reachable, None, certificates()), problem
-
-
-def certificates() -> str | None:
-    """What the environment names in place of the usual certificates, e.g. ``SSL_CERT_FILE=/etc/ca.pem``; else None."""
-    named = ((name, os.environ.get(name)) for name in _CERTIFICATES)
-    return next((f"{name}={value}" for name, value in named if value), None)
+    return HubFacts(shown_endpoint(), reachable, proxy.named if proxy else None, certificates), problem

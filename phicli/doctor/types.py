@@ -35,8 +35,8 @@ class EngineFacts:
 class HubFacts:
     """The hub: ``reachable`` is None where it was not asked, because ``phi`` is offline.
 
-    ``proxy`` is the address that requests go through, without a password; ``certificates`` the file or folder of
-    certificates that the environment names. None where there is none.
+    ``proxy`` is the address that requests go through and the variable that names it, without a password;
+    ``certificates`` the variable that names certificates, and its value. None where there is none.
     """
 
     endpoint: str

@@ -25,7 +25,7 @@ def print_checkup(terminal: Terminal, checkup: Checkup, *, as_json: bool) -> Non
         OutputClosedError: nobody reads it any more.
     """
     if not as_json:
-        problems = Section("Problems", points=tuple(f"{one.message}: {one.hint}" for one in checkup.problems))
+        problems = Section("Problems", points=tuple(f"{one.message} → {one.hint}" for one in checkup.problems))
         print_page(terminal, f"phi {checkup.phi}", [Section("", facts=tuple(_facts(checkup))), problems])
     elif not checkup.problems:
         print_result(terminal, "doctor", _data(checkup))

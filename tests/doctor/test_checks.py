@@ -106,9 +106,22 @@ def test_a_cache_that_does_not_exist_yet_is_fine(tmp_path: Path) -> None:
 
 def test_offline_the_hub_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    facts, problem = check_hub(offline=True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    facts, problem = check_hub()
     assert (facts.reachable, problem) == (None, None)
     assert facts.endpoint == "http://127.0.0.1:9"
+
+
+def test_the_proxy_and_the_certificates_are_named_without_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.test")
+    monkeypatch.setenv("HTTPS_PROXY", "http://somebody:secret@proxy.test:3128")
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/company.pem")
+    facts, _ = check_hub()
+    assert facts.proxy == "http://proxy.test:3128 (HTTPS_PROXY)"
+    assert facts.certificates == "SSL_CERT_FILE=/etc/company.pem"
 
 
 def test_what_the_engine_was_built_for() -> None:
