@@ -33,7 +33,7 @@ def engine_problems(build: str, answer: EngineAnswer, processor: Sequence[str]) 
 
 
 def gpu_problems(machine: Machine) -> Iterator[Problem]:
-    """GPUs with memory of their own that the engine cannot use. One that shares main memory is no loss of memory."""
+    """GPUs with memory of their own that the engine cannot use. Nothing is lost where one shares main memory."""
     for gpu in machine.gpus:
         if gpu.usable or gpu.unified:
             continue
