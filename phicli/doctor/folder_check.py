@@ -45,6 +45,7 @@ def cache_problems(facts: CacheFacts) -> Iterator[Problem]:
     if not facts.writable:
         hint = "models that are in it work; for downloads set HF_HUB_CACHE to a folder that you can write to"
         yield Problem("cache_read_only", f"the cache {facts.path}: {why_not_writable(facts.path)}", hint)
+        return
     name, needed = smallest_download()
     if facts.free_bytes is not None and facts.free_bytes < needed:
         free = format_bytes(facts.free_bytes)
