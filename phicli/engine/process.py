@@ -6,7 +6,6 @@ import abc
 import contextlib
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
@@ -18,12 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from phicli.engine.reasons import advice, first_reason, is_of_memory
 from phicli.engine.types import LoadSettings
 from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
-UNKNOWN_ARCHITECTURE = "unknown model architecture"
 WORKER = Path(__file__).with_name("worker.py")
-_LOG_LINE = re.compile(r"^(?:[\d.]+ E )?(?P<reason>(?<= E ).+|error\b.+)$")  # complaints about options have no mark
 _KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
 _FAULTS = {
     int(getattr(signal, name))
@@ -31,6 +29,8 @@ _FAULTS = {
     if hasattr(signal, name)
 }
 _LEAVE_TIMEOUT_S = 5.0
+_LAST_WORDS_S = 60.0
+"""For a process that said that it ends: its log is complete then, which takes a while on a busy machine."""
 _TICK_S = 0.1
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 _STALE_LOG_S = 7 * 24 * 3600
@@ -138,13 +138,7 @@ class EngineProcess(abc.ABC):
 
     def first_error(self) -> str:
         """The first error line of the log, which is the reason; empty when there is none."""
-        if self.log_path is None:
-            return ""
-        with contextlib.suppress(OSError):
-            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
-                if found := _LOG_LINE.match(line):
-                    return found["reason"].strip()
-        return ""
+        return first_reason(self._log_text())
 
     def close(self) -> None:
         """End the process, wait for it, remove its log unless it failed; safe to call twice."""
@@ -162,9 +156,19 @@ class EngineProcess(abc.ABC):
 
     def _advice(self, reason: str) -> str:
         """What to do about a failure that is not one of memory."""
-        if UNKNOWN_ARCHITECTURE in reason:
-            return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-        return f"check that the engine works: {THIS_COMMAND} tiny-phi; if it works, download the file again"
+        upgrade = "pip install --upgrade xllamacpp"
+        return advice(
+            reason,
+            too_old=f"this engine is too old or cannot run this kind of model; try: {upgrade}",
+            other_build=upgrade,
+            otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it works, try another file of the model",
+        )
+
+    def _log_text(self) -> str:
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return ""
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end by itself; here by the end of its standard input."""
@@ -213,6 +217,8 @@ class WorkerProcess(EngineProcess):
                 on_tick(time.monotonic() - began)
         reply = json.loads(self._reply) if self._reply.strip() else {"error": ""}
         if "address" not in reply:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(_LAST_WORDS_S)
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
         return str(reply["address"])
@@ -240,7 +246,7 @@ def _crashed(code: int | None) -> bool:
 
 
 def _lacks_memory(code: int | None, reason: str) -> bool:
-    return code == _KILLED or "failed to allocate" in reason or "create context" in reason
+    return code == _KILLED or is_of_memory(reason)
 
 
 def engine_environment() -> dict[str, str]:

@@ -10,7 +10,8 @@ library and ``xllamacpp``. The protocol is three lines long:
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
 the parent too.
 
-Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed.
+Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed. It is complete
+when the process has ended.
 """
 
 from __future__ import annotations
@@ -18,15 +19,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import sys
-import time
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
-_LOG_WAIT_S = 2.0
-_LOG_PAUSE_S = 0.05
 _STACK_BYTES = 1 << 27
 _FLASH_ATTENTION = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 
@@ -102,20 +99,6 @@ def parameters(config: dict[str, Any]) -> Any:
     return params
 
 
-def finish_log() -> None:
-    """Wait until the reason for a failure is in the log: a thread of llama.cpp writes it, and ends with this process.
-
-    The log is empty while all is well. It is complete when it has something and has stopped growing.
-    """
-    deadline, before = time.monotonic() + _LOG_WAIT_S, 0
-    while stat.S_ISREG(os.fstat(2).st_mode) and time.monotonic() < deadline:
-        size = os.fstat(2).st_size
-        if size and size == before:
-            return
-        before = size
-        time.sleep(_LOG_PAUSE_S)
-
-
 def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
@@ -132,9 +115,8 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(config))
     except (RuntimeError, ValueError, OverflowError, TypeError) as error:
-        finish_log()
         print(json.dumps({"error": str(error)}), flush=True)
-        os._exit(_LOAD_FAILED)
+        sys.exit(_LOAD_FAILED)  # not os._exit: a thread of llama.cpp writes the reason, a regular end waits for it
     print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
     while sys.stdin.read(1):
         pass

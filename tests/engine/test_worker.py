@@ -1,4 +1,4 @@
-"""The engine's own process: the stacks of its threads."""
+"""The engine's own process: the stacks of its threads, and its last words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.process import WORKER
+from phicli.engine.process import WORKER, WorkerProcess
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import LoadSettings
+from phicli.errors import EngineDiedError
 
 pytestmark = pytest.mark.process
 
@@ -29,16 +32,24 @@ thread.join()
 """
 
 
-_LATE = """
-import os, runpy, threading, time
+_ENGINE = """
+import atexit, os
+__version__ = "0"
+os.write(2, b"0.00.001.000 E ")  # a line of the log takes several writes, and a busy machine comes between them
+atexit.register(os.write, 2, b"llama_model_load: the reason\\n0.00.002.000 E init: another line\\n")
 
-def late():
-    time.sleep(0.3)
-    os.write(2, b"0.1 E the reason\\n")
+class Anything:
+    def __getattr__(self, name):
+        return self if not name.startswith("GGML") else 0
 
-threading.Thread(target=late).start()
-runpy.run_path(WORKER, run_name="worker")["finish_log"]()
-os._exit(3)
+class CommonParams:
+    def __init__(self):
+        self.model, self.cpuparams, self.cpuparams_batch = Anything(), Anything(), Anything()
+
+def Server(params):
+    raise RuntimeError("Failed to init server")
+
+ggml_type = llama_flash_attn_type = common_reasoning_format = type("Names", (), {"__getattr__": lambda *_: 0})()
 """
 
 
@@ -50,9 +61,16 @@ def test_threads_have_stacks_larger_than_usual() -> None:
     assert int(done.stdout) >= 1 << 27
 
 
-def test_the_log_is_waited_for_before_a_failure_is_reported(tmp_path: Path) -> None:
-    """llama.cpp writes it in a thread of its own, which ends with the process."""
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        subprocess.run([sys.executable, "-c", _LATE.replace("WORKER", repr(str(WORKER)))], stderr=file, check=False)
-    assert log.read_text() == "0.1 E the reason\n"
+def test_the_reason_is_read_when_the_log_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scripted engine whose log ends with its process, as that of llama.cpp does: in a thread of its own."""
+    (tmp_path / "xllamacpp.py").write_text(_ENGINE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = WorkerProcess(tmp_path / "logs")
+    try:
+        process.load(LoadSettings(tmp_path / "model.gguf", 256, EngineSettings(threads=1)))
+        with pytest.raises(EngineDiedError) as caught:
+            process.wait_ready()
+    finally:
+        process.close()
+    said = "llama_model_load: the reason"
+    assert caught.value.message == f"the engine could not load the model; the engine says: {said}"
