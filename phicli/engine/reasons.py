@@ -15,6 +15,7 @@ _COMPLAINT: Final = re.compile(r"^(?:[\d.]+ E )?(?P<reason>(?<= E ).+|error\b.+)
 _LAST_WORDS: Final = (
     re.compile(r"^\S+:\d+: (?P<reason>.+)$"),  # an assertion of ggml
     re.compile(r"^\s+what\(\):\s+(?P<reason>.+)$"),  # an exception that nobody caught
+    re.compile(r"^(?P<reason>[\w.]*(?:Error|Exception): .+)$"),  # one of Python
 )
 _CUT: Final = ("not within the file bounds", "magic", "corrupted", "failed to read")
 _MEMORY: Final = ("failed to allocate", "insufficient memory", "create context")

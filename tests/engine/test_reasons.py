@@ -31,7 +31,7 @@ def test_the_first_error_is_the_reason(log: str, reason: str) -> None:
         ("error loading model: unknown model architecture: 'phi9'", "old"),
         (
             "error loading model vocabulary: unknown pre-tokenizer type: 'gpt-9o'",
-            "another build of the engine: UPGRADE",
+            "the engine: UPGRADE",
         ),
         ("error loading model hyperparameters: key not found in model: phi3.context_length", "another file"),
         ("check_tensor_dims: tensor 'blk.1.attn_output.weight' has wrong shape; expected 128, got 8", "another file"),

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS
 from phicli.catalog.types import GgufFile, GgufSource
-from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
-from phicli.hub.cache import InstalledFile, cache_folder, installed, installed_in
+from phicli.errors import AmbiguousModelError, DoesNotFitError, IntegrityError, NetworkError, NotFoundError
+from phicli.hub.cache import InstalledFile, cache_folder, installed, installed_in, matching
 from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import UnreachableError
+from phicli.hub.download.looking import looking
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
 from phicli.hub.layout import is_partial
@@ -60,6 +61,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
 
     Raises:
         NotFoundError: no such repository, revision or quantization.
+        AmbiguousModelError: several models of the repository are what was asked for.
         NetworkError: the hub cannot be asked, and the model is not on disk.
         IntegrityError: the hub has another file than the catalog promises.
         UsageError: several files have the quantization.
@@ -113,9 +115,8 @@ def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
         return InstalledFile("phicli", path.name, PACKAGED_QUANT, path, "packaged", path.stat().st_size)
     for source in request.sources:
         quant = request.quant or request.preferred_quant or usual_quant(source)
-        for file in installed_in(source, folder=folder):
-            wanted = file.filename == quant if quant.endswith(".gguf") else same_quant(file.quant, quant)
-            if wanted and (request.offline or _is_the_one(file, source)):
+        for file in matching(quant, installed_in(source, folder=folder)):
+            if request.offline or _is_the_one(file, source):
                 return file
     return None
 
@@ -137,7 +138,10 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
         observer.phase(f"listing the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
-            return source, choose(repo, request.quant, known, preferred=request.preferred_quant)
+            look = looking(request.token)
+            return source, choose(repo, request.quant, known, preferred=request.preferred_quant, look=look)
+        except AmbiguousModelError:
+            raise
         except NotFoundError as error:
             first = first or _with_way_out(error, request, source)
         except UnreachableError as error:
