@@ -64,6 +64,13 @@ def meant(asked: str, items: Iterable[_Item], quant_of: Callable[[_Item], str | 
     return []
 
 
+def explained(asked: str, taken: str | None) -> str | None:
+    """A sentence about what ``asked`` was taken for; None where it says so itself, or is not a quantization."""
+    if not asked or taken is None or same_quant(asked, taken) or taken not in meant(asked, [taken], str):
+        return None
+    return f"{asked} means {taken} here"
+
+
 def quant_of_filename(filename: str) -> str | None:
     """The quantization in a file's name, else in that of a folder around it, in capitals.
 

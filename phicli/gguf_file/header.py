@@ -17,7 +17,7 @@ from phicli.errors import IntegrityError
 from phicli.gguf_file.diagnose import GET_AGAIN, check_is_file, unreadable, what_it_is
 from phicli.gguf_file.facts import Facts
 from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
-from phicli.gguf_file.kind import FileKind, kind_of, not_a_model
+from phicli.gguf_file.kind import FileKind, kind_by_name, kind_of, not_a_model
 from phicli.gguf_file.names import part_names, whole_size
 from phicli.gguf_file.parts import check_parts
 from phicli.gguf_file.tensors import read_tensors
@@ -95,6 +95,14 @@ def read_any_header(path: Path | str) -> GgufHeader:
                 return _read(path, Walker(data))
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def seems_a_model(path: Path) -> bool:
+    """Whether the file at ``path`` is to be listed as a model: by its name, and by its content where the name says no.
+
+    Most files are not opened for that: it would change the time when they were last used.
+    """
+    return kind_by_name(path.name) is FileKind.MODEL or kind_of_file(path) is FileKind.MODEL
 
 
 def kind_of_file(path: Path) -> FileKind | None:

@@ -10,8 +10,7 @@ from pathlib import Path
 from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import meant, preference, quant_of_filename
 from phicli.catalog.types import GgufSource, Variant
-from phicli.gguf_file.header import kind_of_file
-from phicli.gguf_file.kind import FileKind
+from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
 from phicli.hub.layout import repo_root, snapshots_of
 
@@ -97,4 +96,4 @@ def _model_names(snapshot: Path) -> list[str]:
     paths = (Path(parent) / file for parent, _, files in os.walk(snapshot) for file in files)
     names = (path.relative_to(snapshot).as_posix() for path in paths)
     firsts = (name for name in names if is_gguf_name(name) and first_part(name) == name)
-    return sorted(name for name in firsts if kind_of_file(snapshot / name) in (FileKind.MODEL, None))
+    return sorted(name for name in firsts if seems_a_model(snapshot / name))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.gguf_file.names import first_part, is_model_name, part_names, parts_of, stem_of, whole_size
+from phicli.gguf_file.names import first_part, is_gguf_name, part_names, parts_of, stem_of, whole_size
 
 
 @pytest.mark.parametrize(

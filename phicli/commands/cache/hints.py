@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, NotAModelError, PhiError, UsageError
 
 _LISTED: Final = 6
 _ENDINGS: Final = (".gguf", ".tar")
@@ -30,7 +30,7 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if THIS_COMMAND in error.hint or not _exists(path):
+        if (THIS_COMMAND in error.hint or not _exists(path)) and not isinstance(error, NotAModelError):
             error.hint = _import_hint(path)
         raise
 

@@ -16,8 +16,7 @@ from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
-from phicli.gguf_file.header import kind_of_file
-from phicli.gguf_file.kind import FileKind
+from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
@@ -194,7 +193,7 @@ def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator
     for snapshot in snapshots_of(root, problems):
         names = {path.relative_to(snapshot).as_posix() for path in entries_of(snapshot, problems)}
         for filename in sorted({first_part(name) for name in names if is_gguf_name(name)}):
-            if kind_of_file(snapshot / filename) not in (FileKind.MODEL, None):
+            if not seems_a_model(snapshot / filename):
                 continue
             parts = [_part(path, root, snapshot, known) for path in parts_of(snapshot / filename)]
             contents = tuple(part.path if part.problem else part.content for part in parts)

@@ -42,7 +42,7 @@ def description_data(
             "file": _file(shown),
             "on_this_machine": on_this_machine,
             "tuned": tuned_data(tuned),
-            "prompt": _prompt(shown.prompt_format.name, example),
+            "prompt": _prompt(shown.prompt_format.name, example) if shown.is_model else None,
         }
     variant = shown.variant
     return {
@@ -125,7 +125,7 @@ _STRANGER: Final[Mapping[str, Any]] = {
 
 def _file(shown: FileDescription) -> dict[str, Any]:
     names = (
-        "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens", "layers",
+        "kind", "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens", "layers",
         "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template", "split_count",
         "complete", "size_bytes",
     )  # fmt: skip
