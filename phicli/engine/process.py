@@ -161,7 +161,7 @@ class EngineProcess(abc.ABC):
             reason,
             too_old=f"this engine is too old or cannot run this kind of model; try: {upgrade}",
             other_build=upgrade,
-            otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file of the model",
+            otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file",
         )
 
     def _log_text(self) -> str:

@@ -106,7 +106,7 @@ def seems_a_model(path: Path) -> bool:
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell, or nothing is there."""
+    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell."""
     try:
         with path.open("rb") as file:
             return kind_at_start(file.read(START_BYTES), path.name)

@@ -30,7 +30,9 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if (THIS_COMMAND in error.hint or not _exists(path)) and not isinstance(error, NotAModelError):
+        if isinstance(error, NotAModelError):
+            error.hint = error.hint.replace(THIS_COMMAND, "phi cache import")
+        elif THIS_COMMAND in error.hint or not _exists(path):
             error.hint = _import_hint(path)
         raise
 

@@ -110,7 +110,7 @@ class _Choice:
         for quant in order:
             real = self._real([file for file in self.files if file.quant == quant])
             if real:
-                return self._one([*real, *self._other_models(real[0])], "")
+                return self._one([*real, *self._other_models(real)], "")
         others = self._real([file for file in self.files if file.quant not in order])
         if len(others) == 1:
             return others[0]
@@ -121,14 +121,14 @@ class _Choice:
             f"choose one of {sizes(others)}: {self.repo.repo}:QUANT or :FILE.gguf",
         )
 
-    def _other_models(self, chosen: RemoteModel) -> list[RemoteModel]:
+    def _other_models(self, chosen: Sequence[RemoteModel]) -> list[RemoteModel]:
         """Models beside ``chosen`` by what their names are without the quantization: one file of each."""
-        if self._is_known(chosen):
+        if any(map(self._is_known, chosen)):
             return []
-        best = {without_quant(chosen.name): chosen}
+        best = {without_quant(file.name): file for file in chosen}
         for file in sorted(self.models, key=lambda file: preference(file.quant)):
             best.setdefault(without_quant(file.name), file)
-        return self._real([file for file in best.values() if file is not chosen])
+        return self._real([file for file in best.values() if file not in chosen])
 
     def _one(self, real: Sequence[RemoteModel], what: str) -> RemoteModel:
         """The only one of ``real``."""

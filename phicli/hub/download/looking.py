@@ -34,9 +34,8 @@ def _first_bytes(model: RemoteModel, token: str | None) -> bytes:
     with contextlib.suppress(PhiError):
         location = locate_file(model.repo, model.name, token=token)
         part = replace(location, headers=location.headers | {"Range": f"bytes=0-{START_BYTES - 1}"})
-        with contextlib.closing(http_stream(model.repo, model.files[0], part, 0)) as chunks:
-            for chunk in chunks:
-                start += chunk
-                if len(start) >= START_BYTES:
-                    break
+        for chunk in http_stream(model.repo, model.files[0], part, 0):
+            start += chunk
+            if len(start) >= START_BYTES:
+                break
     return bytes(start)

@@ -125,9 +125,9 @@ _STRANGER: Final[Mapping[str, Any]] = {
 
 def _file(shown: FileDescription) -> dict[str, Any]:
     names = (
-        "kind", "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens", "layers",
-        "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template", "split_count",
-        "complete", "size_bytes",
+        "kind", "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens",
+        "layers", "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template",
+        "split_count", "complete", "size_bytes",
     )  # fmt: skip
     return {
         "path": str(shown.path),
