@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import IntegrityError
-from phicli.gguf_file.diagnose import GET_AGAIN, check_is_file, unreadable, what_it_is
+from phicli.gguf_file.diagnose import GET_AGAIN, GET_ANOTHER, check_is_file, not_gguf, unreadable
 from phicli.gguf_file.facts import Facts
 from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
 from phicli.gguf_file.kind import FileKind, kind_by_name, kind_of, not_a_model
@@ -148,7 +148,7 @@ def _is_big_endian(start: bytes) -> bool:
 
 def _check_start(path: Path, start: bytes, size: int) -> None:
     if not start.startswith(b"GGUF") and not b"GGUF".startswith(start):
-        raise IntegrityError(f"{path} is not a GGUF file: it looks like {what_it_is(start, size)}", GET_AGAIN)
+        raise not_gguf(path, start, size)
     if len(start) < 24:
         raise IntegrityError(f"{path} is truncated in the middle of its header: it has {size} bytes", GET_AGAIN)
     version = int.from_bytes(start[4:8], "little")
@@ -157,8 +157,8 @@ def _check_start(path: Path, start: bytes, size: int) -> None:
     if _is_big_endian(start):
         raise not_a_model(path, FileKind.BIG_ENDIAN)
     if version == 1:
-        raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_AGAIN)
-    raise IntegrityError(f"{path} has GGUF version {version}; phi supports versions 2 and 3", GET_AGAIN)
+        raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_ANOTHER)
+    raise IntegrityError(f"{path} has GGUF version {version}; phi supports versions 2 and 3", GET_ANOTHER)
 
 
 def _read(path: Path, walker: Walker) -> GgufHeader:

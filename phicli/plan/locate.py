@@ -12,6 +12,7 @@ from phicli.catalog.quants import PACKAGED_QUANT, meant, preference, without_qua
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
 from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, UsageError
+from phicli.gguf_file.header import kind_of_file
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import parts_of
 from phicli.hub.cache import InstalledFile, best_installed, installed, installed_in, matching
@@ -111,7 +112,7 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
     own = [model for model in registry.registered() if model.variant_id == variant.id]
     for model in own if selection.quant is None else meant(selection.quant, own, lambda one: one.quant):
-        if registry.is_current(model):
+        if registry.is_current(model) and kind_of_file(model.path) in (FileKind.MODEL, None):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
     name = with_quant(variant.id, selection.quant)
     if variant.sources:

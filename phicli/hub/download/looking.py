@@ -11,10 +11,10 @@ from phicli.gguf_file.kind import FileKind
 from phicli.hub.download.choose import Look
 from phicli.hub.download.remote import locate_file
 from phicli.hub.download.streams import http_stream
-from phicli.hub.types import RemoteModel
+from phicli.hub.types import Observer, RemoteModel
 
 
-def looking(token: str | None = None) -> Look:
+def looking(observer: Observer, token: str | None = None) -> Look:
     """A look that asks the hub for the first bytes of a file, and for those of no file twice.
 
     It tells nothing where the hub does not give them: the download, if it comes to one, will say why.
@@ -23,6 +23,7 @@ def looking(token: str | None = None) -> Look:
 
     def look(model: RemoteModel) -> FileKind | None:
         if model.name not in seen:
+            observer.phase(f"reading the header of {model.name}")
             seen[model.name] = kind_at_start(_first_bytes(model, token), model.name)
         return seen[model.name]
 
