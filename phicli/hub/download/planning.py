@@ -138,7 +138,7 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
         observer.phase(f"listing the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
-            look = looking(observer, request.token)
+            look = looking(cache_folder(), observer, request.token)
             return source, choose(repo, request.quant, known, preferred=request.preferred_quant, look=look)
         except AmbiguousModelError:
             raise
