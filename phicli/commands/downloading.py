@@ -58,7 +58,7 @@ def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> str
     with PullScreen(terminal, quiet=quiet) as screen:
         plan = _prepared(pull_request(missing.model), screen, terminal, ask=True)
         if plan.model is not None:
-            what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else missing.model
+            what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else plan.request.name
             screen.close()
             if not confirm(terminal, f"Download {what}, {format_bytes(plan.missing_bytes)}?", default=True):
                 raise missing

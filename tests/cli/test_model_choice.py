@@ -52,7 +52,7 @@ def test_an_adapter_is_not_downloaded(hub: LoopbackHub, online: Phi, folder: Pat
     hub.add_repo("some/lora", {"style-Q8_0.gguf": write_adapter(tmp_path / "a.gguf")})
     done = online("pull", "some/lora:style-Q8_0.gguf")
     assert done.code == 3
-    assert "style-Q8_0.gguf is an adapter (LoRA)" in done.err
+    assert "style-Q8_0.gguf of some/lora is an adapter (LoRA), not a model" in done.err
     assert final_files(folder) == {}
 
 

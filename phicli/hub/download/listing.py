@@ -57,6 +57,8 @@ def other_kinds(
     """The error for files that are no models, by name; ``models`` are what the repository has besides."""
     what = some([f"{name} is {kind.phrase}" for name, kind in files.items()])
     hint = f"it has {sizes(models)}" if models else "see the repositories that phi knows: phi show MODEL"
+    if wanted is not None and wanted in files:
+        return NotFoundError(f"{wanted} of {repo.repo} is {files[wanted].phrase}, not a model", hint)
     has_no = "contains no GGUF model" if wanted is None else f"has no model for {wanted}"
     return NotFoundError(f"{repo.repo} {has_no}: {what}", hint)
 
