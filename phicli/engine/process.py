@@ -10,13 +10,12 @@ import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
+from phicli.engine.log_file import open_log
 from phicli.engine.reasons import advice, first_reason, is_of_memory
 from phicli.engine.types import LoadSettings
 from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
@@ -29,11 +28,11 @@ _FAULTS = {
     if hasattr(signal, name)
 }
 _LEAVE_TIMEOUT_S = 5.0
-_LAST_WORDS_S = 60.0
-"""For a process that said that it ends: its log is complete then, which takes a while on a busy machine."""
+_REASON_S = 20.0
+"""For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
+_REASON_TICK_S = 0.01
 _TICK_S = 0.1
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
-_STALE_LOG_S = 7 * 24 * 3600
 
 
 class EngineProcess(abc.ABC):
@@ -86,7 +85,7 @@ class EngineProcess(abc.ABC):
             EngineError: it cannot be started.
         """
         self._started = time.monotonic()
-        self.log_path, log = _open_log(self._log_dir)
+        self.log_path, log = open_log(self._log_dir)
         began, failed = threading.Event(), list[OSError]()
 
         def run() -> None:
@@ -217,11 +216,21 @@ class WorkerProcess(EngineProcess):
                 on_tick(time.monotonic() - began)
         reply = json.loads(self._reply) if self._reply.strip() else {"error": ""}
         if "address" not in reply:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._popen.wait(_LAST_WORDS_S)
+            if reply.get("logged"):
+                self._await_reason()
+            self._ask_to_leave()
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
         return str(reply["address"])
+
+    def _await_reason(self) -> None:
+        """Return when the log has a complete line with the reason; llama.cpp writes it in a thread of its own."""
+        deadline = time.monotonic() + _REASON_S
+        while self.log_path and self._popen.poll() is None and time.monotonic() < deadline:
+            complete, newline, _ = self._log_text().rpartition("\n")
+            if newline and first_reason(complete):
+                return
+            time.sleep(_REASON_TICK_S)
 
     def _read_reply(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
@@ -260,31 +269,6 @@ def engine_environment() -> dict[str, str]:
     """
     spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
     return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
-
-
-def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
-    """Open a log file of our own in ``log_dir``, else in the temporary folder, else nowhere."""
-    name = f"phi-engine-{os.getpid()}-{secrets.token_hex(4)}.log"
-    if log_dir is not None:
-        _remove_stale_logs(log_dir)
-    for folder in [log_dir, Path(tempfile.gettempdir())]:
-        if folder is None:
-            continue
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / name
-            return path, path.open("xb")
-        except OSError:
-            continue
-    return None, Path(os.devnull).open("wb")
-
-
-def _remove_stale_logs(folder: Path) -> None:
-    """Remove logs that killed processes left behind a week ago or earlier."""
-    for path in folder.glob("phi-engine-*-*.log"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_LOG_S:
-                path.unlink()
 
 
 def _signal_name(number: int) -> str:

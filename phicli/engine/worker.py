@@ -4,14 +4,15 @@ Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``:
 library and ``xllamacpp``. The protocol is three lines long:
 
 1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
-2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
-3. standard input stays open: its end is the order to leave.
+2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …, "logged": …}`` when not;
+3. standard input stays open: its end is the order to leave, also after an error.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
 the parent too.
 
-Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed. It is complete
-when the process has ended.
+Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed. A thread of
+llama.cpp writes it, later than the error is known, and ends with the process: the parent gives the order to leave when
+it has read the reason (``logged``: there is one).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import json
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
@@ -99,6 +100,13 @@ def parameters(config: dict[str, Any]) -> Any:
     return params
 
 
+def leave_when_told(code: int) -> NoReturn:
+    """Wait for the end of standard input, and exit; llama.cpp's own threads do not end by themselves."""
+    while sys.stdin.read(1):
+        pass
+    os._exit(code)
+
+
 def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
@@ -115,12 +123,10 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(config))
     except (RuntimeError, ValueError, OverflowError, TypeError) as error:
-        print(json.dumps({"error": str(error)}), flush=True)
-        sys.exit(_LOAD_FAILED)  # not os._exit: a thread of llama.cpp writes the reason, a regular end waits for it
+        print(json.dumps({"error": str(error), "logged": isinstance(error, RuntimeError)}), flush=True)
+        leave_when_told(_LOAD_FAILED)
     print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
-    while sys.stdin.read(1):
-        pass
-    os._exit(0)  # the server's own threads do not end by themselves
+    leave_when_told(0)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,15 @@ thread.join()
 
 
 _ENGINE = """
-import atexit, os
-__version__ = "0"
-os.write(2, b"0.00.001.000 E ")  # a line of the log takes several writes, and a busy machine comes between them
-atexit.register(os.write, 2, b"llama_model_load: the reason\\n0.00.002.000 E init: another line\\n")
+import os, sys
+
+class Standing:
+    def __init__(self, stdin):
+        self.stdin = stdin
+
+    def read(self, size):
+        os.write(2, b"llama_model_load: the reason\\n0.00.002.000 E init: another line\\n")
+        return self.stdin.read(size)
 
 class Anything:
     def __getattr__(self, name):
@@ -47,6 +52,8 @@ class CommonParams:
         self.model, self.cpuparams, self.cpuparams_batch = Anything(), Anything(), Anything()
 
 def Server(params):
+    os.write(2, b"0.00.001.000 E ")  # a line of the log takes several writes, and a busy machine comes between them
+    sys.stdin = Standing(sys.stdin)
     raise RuntimeError("Failed to init server")
 
 ggml_type = llama_flash_attn_type = common_reasoning_format = type("Names", (), {"__getattr__": lambda *_: 0})()
@@ -62,7 +69,11 @@ def test_threads_have_stacks_larger_than_usual() -> None:
 
 
 def test_the_reason_is_read_when_the_log_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scripted engine whose log ends with its process, as that of llama.cpp does: in a thread of its own."""
+    """A scripted engine that finishes its log only while the worker waits for the order to leave.
+
+    A thread of llama.cpp writes the log, later than the error is known, and what it has not written is lost with the
+    process.
+    """
     (tmp_path / "xllamacpp.py").write_text(_ENGINE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     process = WorkerProcess(tmp_path / "logs")
