@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
-from phicli.catalog.quants import PACKAGED_QUANT, as_quant, preference
+from phicli.catalog.quants import PACKAGED_QUANT, as_quant, long_form, meant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, UnsupportedModelError
 
@@ -106,16 +106,16 @@ def _names(book: Catalog) -> dict[str, Variant]:
 
 
 def _quant(variant: Variant, quant: str) -> str:
-    by_squashed = {squash(known): known for known in variant.quants}
-    if squash(quant) in by_squashed:
-        return by_squashed[squash(quant)]
-    written = as_quant(quant)
+    known = meant(quant, variant.quants, str)
+    if known:
+        return known[0]
+    written = as_quant(quant) or long_form(quant)
     if written and (variant.sources or (variant.packaged_file and written == PACKAGED_QUANT)):
         return written
     message = f"{variant.id} has no quantization {quant!r}"
     if not variant.runs_here:
         raise NotFoundError(message, f"it has no GGUF files; see what can run it: phi show {variant.id}")
-    if not by_squashed:
+    if not variant.quants:
         there = f"the only one is {PACKAGED_QUANT}; " if variant.packaged_file else ""
         alone = f"name only the model: {TYPED_COMMAND} {variant.id}; or see: phi show {variant.id}"
         raise NotFoundError(message, there + alone)

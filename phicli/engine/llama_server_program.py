@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import re
@@ -16,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import UNKNOWN_ARCHITECTURE, WORKER, EngineProcess, engine_environment
+from phicli.engine.process import WORKER, EngineProcess, engine_environment
+from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError, NotFoundError
@@ -131,16 +131,13 @@ class NativeProcess(EngineProcess):
         ours = _status(self._port, "/props", self.api_key) == http.client.OK
         return ours and _status(self._port, "/props", secrets.token_urlsafe(8)) == http.client.UNAUTHORIZED
 
-    def _log_text(self) -> str:
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.read_text(encoding="utf-8", errors="replace")
-        return ""
-
     def _advice(self, reason: str) -> str:
-        if UNKNOWN_ARCHITECTURE in reason:
-            return "this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp"
-        return f"see its options: {self._binary.name} --help; or try: --engine xllamacpp"
+        return advice(
+            reason,
+            too_old="this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp",
+            other_build="--engine xllamacpp",
+            otherwise=f"see its options: {self._binary.name} --help; or try: --engine xllamacpp",
+        )
 
     def _ask_to_leave(self) -> None:
         self._popen.terminate()

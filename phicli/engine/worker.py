@@ -4,13 +4,15 @@ Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``:
 library and ``xllamacpp``. The protocol is three lines long:
 
 1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
-2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
-3. standard input stays open: its end is the order to leave.
+2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …, "logged": …}`` when not;
+3. standard input stays open: its end is the order to leave, also after an error.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
 the parent too.
 
-Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed.
+Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed. A thread of
+llama.cpp writes it, later than the error is known, and ends with the process: the parent gives the order to leave when
+it has read the reason (``logged``: there is one).
 """
 
 from __future__ import annotations
@@ -18,15 +20,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import sys
-import time
-from typing import Any
+from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
-_LOG_WAIT_S = 2.0
-_LOG_PAUSE_S = 0.05
 _STACK_BYTES = 1 << 27
 _NOTHING_FROM_THE_FILE = (1 << 31) - 1
 """One bit for each value of ``general.sampling.*`` that llama.cpp then takes for one that a person set."""
@@ -106,18 +104,11 @@ def parameters(config: dict[str, Any]) -> Any:
     return params
 
 
-def finish_log() -> None:
-    """Wait until the reason for a failure is in the log: a thread of llama.cpp writes it, and ends with this process.
-
-    The log is empty while all is well. It is complete when it has something and has stopped growing.
-    """
-    deadline, before = time.monotonic() + _LOG_WAIT_S, 0
-    while stat.S_ISREG(os.fstat(2).st_mode) and time.monotonic() < deadline:
-        size = os.fstat(2).st_size
-        if size and size == before:
-            return
-        before = size
-        time.sleep(_LOG_PAUSE_S)
+def leave_when_told(code: int) -> NoReturn:
+    """Wait for the end of standard input, and exit; llama.cpp's own threads do not end by themselves."""
+    while sys.stdin.read(1):
+        pass
+    os._exit(code)
 
 
 def main() -> None:
@@ -136,13 +127,10 @@ def main() -> None:
     try:
         server = xllamacpp.Server(parameters(config))
     except (RuntimeError, ValueError, OverflowError, TypeError) as error:
-        finish_log()
-        print(json.dumps({"error": str(error)}), flush=True)
-        os._exit(_LOAD_FAILED)
+        print(json.dumps({"error": str(error), "logged": isinstance(error, RuntimeError)}), flush=True)
+        leave_when_told(_LOAD_FAILED)
     print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
-    while sys.stdin.read(1):
-        pass
-    os._exit(0)  # the server's own threads do not end by themselves
+    leave_when_told(0)
 
 
 if __name__ == "__main__":

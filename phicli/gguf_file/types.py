@@ -71,6 +71,7 @@ class GgufHeader:
     ``file_type`` (``Q4_K_M``). ``metadata`` has every scalar, and every array of up to 1024 values that is not the
     tokenizer's. Sizes are bytes; tensor data begins at ``data_offset``; ``weights_bytes`` is the sum over the tensors,
     of a split model (``split_count`` above 1) the size of all its files. ``tensors`` are those of this file alone.
+    ``architecture`` is empty where the file has none: in a later part, and in some files that are no models.
     """
 
     path: Path
@@ -97,6 +98,12 @@ class GgufHeader:
     data_offset: int
     weights_bytes: int
     file_size_bytes: int
+
+    @property
+    def part_number(self) -> int:
+        """The number of this file among the ``split_count`` files of the model, from 1 on."""
+        number = self.metadata.get("split.no")
+        return number + 1 if isinstance(number, int) else 1
 
     def tensor(self, name: str) -> TensorInfo | None:
         """The tensor called ``name``, or None."""

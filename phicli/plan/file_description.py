@@ -8,7 +8,8 @@ from typing import Final
 
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
-from phicli.gguf_file.header import read_header
+from phicli.gguf_file.header import kind_of_header, read_any_header
+from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import whole_size
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.verified import FileRecord, recorded
@@ -43,10 +44,12 @@ class FileDescription:
     ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
     its first part lacks some of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
-    catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use.
+    catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use. A file of another
+    ``kind`` than ``model``, such as ``adapter``, has no variant.
     """
 
     path: Path
+    kind: str
     architecture: str
     general_name: str | None
     quant: str | None
@@ -71,6 +74,11 @@ class FileDescription:
     sampling: ChatSampling
     verified: FileRecord | None
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it can be used alone."""
+        return self.kind == FileKind.MODEL.value
+
 
 def describe_file(model: LocatedModel) -> FileDescription:
     """Read the header of a located file.
@@ -80,12 +88,14 @@ def describe_file(model: LocatedModel) -> FileDescription:
         UsageError: it is a directory or a device.
         IntegrityError: it is not a GGUF file, or it is damaged.
     """
-    header = read_header(model.path)
-    variant = model.variant or known_by_name(header.name)
+    header = read_any_header(model.path)
+    kind = kind_of_header(header)
+    variant = (model.variant or known_by_name(header.name)) if kind is FileKind.MODEL else None
     chosen = choose_format(header, variant)
     whole = whole_size(model.path)
     return FileDescription(
         path=model.path.absolute(),
+        kind=kind.value,
         architecture=header.architecture,
         general_name=header.name,
         quant=header.quant or model.quant,

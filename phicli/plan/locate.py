@@ -8,11 +8,14 @@ from pathlib import Path
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import PACKAGED_QUANT, same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, meant, preference, without_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, NotInstalledError, UsageError
-from phicli.hub.cache import best_installed, installed, installed_in
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, UsageError
+from phicli.gguf_file.header import kind_of_file
+from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.names import parts_of
+from phicli.hub.cache import InstalledFile, best_installed, installed, installed_in, matching
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
 from phicli.paths import expand, is_there
@@ -45,8 +48,11 @@ def locate(name: str) -> LocatedModel:
     In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
     was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
+    Any part of a split model means all of it.
+
     Raises:
         NotInstalledError: it is not on this machine; the hint says how to get it.
+        AmbiguousModelError: several models of a repository are on this machine, and none was chosen.
         NotFoundError: there is no such model or file.
         UnsupportedModelError: no engine here can run the variant.
     """
@@ -84,6 +90,9 @@ def _from_path(path: Path) -> LocatedModel:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise UsageError("the path of the model is not UTF-8, which the engine needs", "rename the file") from None
+    first = parts_of(path)[0]
+    if first.is_file() and path.is_file():
+        path = first
     for variant in catalog().variants:
         for source in variant.sources:
             for file in source.files:
@@ -102,9 +111,9 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if best is not None:
         reference = with_quant(variant.id, best.quant)
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
-    for model in registry.registered():
-        same = selection.quant is None or same_quant(model.quant, selection.quant)
-        if model.variant_id == variant.id and same and registry.is_current(model):
+    own = [model for model in registry.registered() if model.variant_id == variant.id]
+    for model in own if selection.quant is None else meant(selection.quant, own, lambda one: one.quant):
+        if registry.is_current(model) and kind_of_file(model.path) in (FileKind.MODEL, None):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
     name = with_quant(variant.id, selection.quant)
     if variant.sources:
@@ -129,15 +138,33 @@ def _from_repository(name: str) -> LocatedModel:
     """A model of a repository in the cache, whether the catalog knows the repository or not."""
     repo, _, quant = name.partition(":")
     variant, sources = sources_of(repo)
-    found = [file for source in sources for file in installed_in(source)]
-    if quant.lower().endswith(".gguf"):
-        found = [file for file in found if file.filename == quant]
-    elif quant:
-        found = [file for file in found if same_quant(file.quant, quant)]
-    best = best_installed(tuple(found))
+    found = tuple(file for source in sources for file in installed_in(source))
+    found = matching(quant, found) if quant else found
+    best = best_installed(found) if variant else _the_one(repo, found)
     if best is None:
         raise _not_installed(name)
     return LocatedModel(best.repo, f"{best.repo}:{best.filename}", best.path, variant, best.quant)
+
+
+def _the_one(repo: str, found: tuple[InstalledFile, ...]) -> InstalledFile | None:
+    """The best of ``found``, which must be files of one model by their names; None of none.
+
+    Raises:
+        AmbiguousModelError: they are files of several models.
+    """
+    named = tuple(file for file in found if kind_by_name(file.filename) is FileKind.MODEL) or found
+    best = best_installed(named)
+    if best is None:
+        return None
+    models = {without_quant(best.filename): best}
+    for file in sorted(named, key=lambda file: preference(file.quant)):
+        if file is not best:
+            models.setdefault(file.filename if file.quant == best.quant else without_quant(file.filename), file)
+    if len(models) == 1:
+        return best
+    choices = {f"{repo}:{file.filename}": file.size_bytes for file in models.values()}
+    message = f"{len(models)} models of {repo} are on this machine: {', '.join(choices)}"
+    raise AmbiguousModelError(message, f"choose one: {TYPED_COMMAND} {next(iter(choices))}", choices=choices)
 
 
 def _not_installed(name: str) -> NotInstalledError:

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from phicli.gguf_file.names import first_part, is_model_name, whole_size
+from phicli.gguf_file.names import first_part, is_gguf_name, whole_size
 from phicli.hub.in_place.types import Findings, FoundFile, Skipped
 from phicli.paths import expand, read_small
 
@@ -66,10 +66,10 @@ def _downloads_folder(home: Path) -> Path | None:
 
 
 def _model_files(folder: Path) -> list[Path]:
-    """GGUF files below ``folder``: of a split model the first part, no projectors, no hidden files."""
+    """GGUF files below ``folder``: of a split model the first part, no hidden files."""
     paths = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
     return sorted(path for path in paths if _is_model(path.name))
 
 
 def _is_model(name: str) -> bool:
-    return is_model_name(name) and not name.startswith(".") and first_part(name) == name
+    return is_gguf_name(name) and not name.startswith(".") and first_part(name) == name

@@ -43,7 +43,7 @@ def description_data(
             "file": _file(shown),
             "on_this_machine": on_this_machine,
             "tuned": tuned_data(tuned),
-            "prompt": _prompt(shown.prompt_format.name, example),
+            "prompt": _prompt(shown.prompt_format.name, example) if shown.is_model else None,
             "chat_sampling": shown.sampling.to_data(),
         }
     variant = shown.variant
@@ -128,9 +128,9 @@ _STRANGER: Final[Mapping[str, Any]] = {
 
 def _file(shown: FileDescription) -> dict[str, Any]:
     names = (
-        "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens", "layers",
-        "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template", "split_count",
-        "complete", "size_bytes",
+        "kind", "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens",
+        "layers", "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template",
+        "split_count", "complete", "size_bytes",
     )  # fmt: skip
     return {
         "path": str(shown.path),

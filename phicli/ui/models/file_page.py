@@ -59,7 +59,9 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
         yield "in the catalog", f"{shown.variant.id}; see: phi show {shown.variant.id}"
     else:
         yield "in the catalog", "no"
-    yield "architecture", shown.architecture
+    if not shown.is_model:
+        yield "kind", f"{shown.kind}, not a model: it cannot be used alone"
+    yield "architecture", shown.architecture or "not stated"
     yield "quant", shown.quant or "not stated"
     if shown.parameters is not None:
         yield "parameters", f"{format_count(shown.parameters)} ({shown.parameters:,})"
