@@ -10,7 +10,7 @@ from pathlib import Path
 import gguf_bytes as make
 import pytest
 
-from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 from phicli.gguf_file.header import read_header
 
 
@@ -94,7 +94,7 @@ def test_directories_list_their_files(tmp_path: Path) -> None:
     error = error_of(tmp_path)
     assert "a.GGUF, b.gguf" in error.hint
     (tmp_path / "a-mmproj.gguf").write_bytes(b"x")
-    assert f"For example: phi <command> {tmp_path / 'a.GGUF'}" in error_of(tmp_path).hint
+    assert f"For example: {TYPED_COMMAND} {tmp_path / 'a.GGUF'}" in error_of(tmp_path).hint
     assert "c.txt" not in error.hint
 
 
