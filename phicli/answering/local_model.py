@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
+from phicli.answering.byte_pairs import BytePairs
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.engines import Engines
@@ -109,12 +110,18 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Interruptible:
-    """The parts of an engine that encoding needs; closing ends the wait for them."""
+    """The parts of an engine that encoding needs; closing ends the wait for them.
+
+    Text that the engine would split otherwise than the model's own tokenizer is tokenized here.
+    """
 
     engine: Engine
     closing: Closing
+    byte_pairs: BytePairs | None
 
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        if not parse_special and self.byte_pairs is not None and self.byte_pairs.serves(text):
+            return self.byte_pairs.tokenize(text)
         return self.engine.tokenize(text, parse_special=parse_special, closing=self.closing)
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
@@ -152,7 +159,7 @@ class _Work:
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
         messages, tools = self.request.messages, self.request.tools
-        prompt_format = self.model.format_for(_Interruptible(engine, self.closing))
+        prompt_format = self.model.format_for(self._on(engine))
         try:
             with self._watching(engine):
                 return prompt_format, prompt_format.render(messages, tools=tools)
@@ -164,7 +171,7 @@ class _Work:
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file
         with self._watching(engine):
-            prompt = encode(segments, _Interruptible(engine, self.closing), file.special_tokens, bos_id=file.bos_id)
+            prompt = encode(segments, self._on(engine), file.special_tokens, bos_id=file.bos_id)
         self.draft.prompt_tokens = len(prompt)
         return prompt
 
@@ -211,6 +218,9 @@ class _Work:
         self.closing.check()
         raise EngineError("the engine stopped before the answer was complete", "run it again")
 
+    def _on(self, engine: Engine) -> _Interruptible:
+        return _Interruptible(engine, self.closing, self.model.file.byte_pairs)
+
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:
         """Reports errors of ``engine`` to the pool that it came from."""
@@ -242,4 +252,4 @@ class _Work:
             return done.token_ids
         special = self.model.file.special_tokens
         with self._watching(engine):
-            return text_ids(self.draft.raw_part, _Interruptible(engine, self.closing), special, inside=True)
+            return text_ids(self.draft.raw_part, self._on(engine), special, inside=True)

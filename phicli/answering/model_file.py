@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.byte_pairs import PATTERNS, BytePairs
+from phicli.answering.special_tokens import SpecialTokens
 from phicli.chat_format import format_by_name
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import PromptFormat
+from phicli.gguf_file.merges import read_merges
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan
@@ -27,7 +29,8 @@ class ModelFile:
     """How to speak to the model in a file.
 
     ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
-    format of a file that is no Phi asks it for the file's own template.
+    format of a file that is no Phi asks it for the file's own template. ``byte_pairs`` tokenizes the text that the
+    engine would split otherwise than the model's own tokenizer; None where there is no such text.
     """
 
     name: str
@@ -35,6 +38,7 @@ class ModelFile:
     special_tokens: SpecialTokens
     bos_id: int | None
     format_for: Callable[[TemplateRenderer], PromptFormat]
+    byte_pairs: BytePairs | None = None
 
 
 def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
@@ -45,6 +49,7 @@ def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
         special_tokens=special_tokens_of(header),
         bos_id=bos_id_of(header),
         format_for=lambda engine: format_of(plan.format, engine),
+        byte_pairs=byte_pairs_of(header),
     )
 
 
@@ -69,6 +74,15 @@ def special_tokens_of(header: GgufHeader) -> SpecialTokens:
         unknown_id=unknown if isinstance(unknown, int) else None,
         model_name=header.name or "",
     )
+
+
+def byte_pairs_of(header: GgufHeader) -> BytePairs | None:
+    """What tokenizes text that the engine would split otherwise; None for vocabularies that it splits rightly."""
+    vocabulary = header.vocabulary
+    if vocabulary is None or vocabulary.model != "gpt2" or not vocabulary.merges:
+        return None
+    pattern = PATTERNS.get(vocabulary.pre or "")
+    return None if pattern is None else BytePairs(pattern, lambda: read_merges(header.path))
 
 
 def bos_id_of(header: GgufHeader) -> int | None:

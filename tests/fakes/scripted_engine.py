@@ -11,7 +11,7 @@ import re
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.special_tokens import SpecialTokens
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError

@@ -12,7 +12,7 @@ from typing import Literal
 import gguf
 import numpy as np
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.special_tokens import SpecialTokens
 
 SPECIALS = (
     "<|endoftext|>",

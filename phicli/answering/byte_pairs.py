@@ -1,0 +1,114 @@
+"""Tokenizes text as a model was trained, where the engine does not.
+
+llama.cpp splits text by patterns of its own before it merges byte pairs. For vocabularies of o200k's kind its pattern
+has stand-ins for Unicode's classes: it takes every letter beyond ASCII for upper and lower case at once, and no mark
+for a part of a word. So camel case in Greek or Cyrillic, and every word of Hindi, Tamil or Thai that has a vowel sign,
+comes out as other tokens than the model has seen in training. Here such text is split by the true pattern and merged
+with the merges of the file. ``benchmarks/tokenization.py`` compares the result with the ``tokenizers`` library.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
+
+if TYPE_CHECKING:
+    from phicli.gguf_file.merges import Merges
+
+_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+_WORD_START, _CONTRACTION = r"[^\r\n\p{L}\p{N}]?", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+O200K: Final = "|".join(
+    (
+        f"{_WORD_START}{_UPPER}*{_LOWER}+{_CONTRACTION}",
+        f"{_WORD_START}{_UPPER}+{_LOWER}*{_CONTRACTION}",
+        r"\p{N}{1,3}",
+        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    )
+)
+"""The pattern of o200k: what stands in the ``tokenizer.json`` of Phi-4-mini."""
+
+PATTERNS: Final[Mapping[str, str]] = MappingProxyType({"gpt-4o": O200K})
+"""``tokenizer.ggml.pre`` of the vocabularies that llama.cpp splits otherwise, with their true patterns."""
+
+_LETTERS: Final = tuple(LETTER_OF_BYTE[byte].encode() for byte in range(256))
+
+
+class BytePairs:
+    """A byte-level BPE tokenizer that splits by ``pattern``.
+
+    ``read`` reads the vocabulary; it is called when the first text needs it, which ASCII never does.
+    """
+
+    def __init__(self, pattern: str, read: Callable[[], Merges]) -> None:
+        self._pattern = pattern
+        self._read = read
+
+    def serves(self, text: str) -> bool:
+        """Whether ``text`` is to be tokenized here: for ASCII the engine's pattern is the true one."""
+        return not text.isascii() and self._merges.spells_all_bytes
+
+    def tokenize(self, text: str) -> tuple[int, ...]:
+        """Token ids of ``text``; nothing in it becomes a special token, unless a merge leads to one."""
+        import regex
+
+        known: dict[str, tuple[int, ...]] = {}
+        ids: list[int] = []
+        for piece in regex.findall(self._pattern, text):
+            if piece not in known:
+                known[piece] = self._piece_ids(piece)
+            ids += known[piece]
+        return tuple(ids)
+
+    @cached_property
+    def _merges(self) -> Merges:
+        return self._read()
+
+    def _piece_ids(self, piece: str) -> tuple[int, ...]:
+        letters = [_LETTERS[byte] for byte in piece.encode("utf-8", "replace")]
+        ids = self._merges.ids
+        result: list[int] = []
+        for token in merged(letters, self._merges.ranks):
+            # a merge without a token is the fault of a vocabulary; the engine spells it in bytes too
+            result += [ids[token]] if token in ids else [ids[letter.encode()] for letter in token.decode()]
+        return tuple(result)
+
+
+def merged(symbols: list[bytes], ranks: Mapping[bytes, int]) -> list[bytes]:
+    """Merge neighbors: the pair of the lowest rank first, the leftmost of several; in O(n log n)."""
+    symbols = list(symbols)
+    count = len(symbols)
+    after, before = list(range(1, count + 1)), list(range(-1, count - 1))
+    waiting: list[tuple[int, int]] = []
+
+    def rank_at(left: int) -> int | None:
+        right = after[left]
+        return ranks.get(symbols[left] + b" " + symbols[right]) if right < count else None
+
+    def consider(left: int) -> None:
+        rank = rank_at(left)
+        if rank is not None:
+            heapq.heappush(waiting, (rank, left))
+
+    for left in range(count):
+        consider(left)
+    while waiting:
+        rank, left = heapq.heappop(waiting)
+        if not symbols[left] or rank_at(left) != rank:  # merged in the meantime
+            continue
+        right = after[left]
+        symbols[left], symbols[right] = symbols[left] + symbols[right], b""
+        after[left] = after[right]
+        if after[left] < count:
+            before[after[left]] = left
+        consider(left)
+        if before[left] >= 0:
+            consider(before[left])
+    return [symbol for symbol in symbols if symbol]
