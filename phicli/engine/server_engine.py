@@ -146,6 +146,9 @@ class LlamaServerEngine:
             TemplateError: the file has no usable template.
             EngineError: the engine died.
         """
+        self._ready(closing)
+        if not self._process.own_template:
+            raise TemplateError("the engine cannot parse it")
         try:
             return str(self._post("/apply-template", {"messages": list(messages)}, closing)["prompt"])
         except RefusedError as error:

@@ -19,7 +19,9 @@ class LoadSettings:
     """How a model file is loaded.
 
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
-    ``slots`` sequences can be generated at a time, each with ``context_tokens``.
+    ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
+    chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
+    file's ``general.name``; None leaves it as it is.
     """
 
     model_path: Path
@@ -27,10 +29,12 @@ class LoadSettings:
     engine: EngineSettings
     warmup: bool = False
     slots: int = 1
+    own_template: bool = False
+    model_name: str | None = None
 
     def to_data(self) -> dict[str, Any]:
         """All of it on one level, as JSON has it."""
-        mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
+        mine = {name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")}
         return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 

@@ -91,6 +91,7 @@ FILE_TYPES: Final = MappingProxyType(
 )
 """``general.file_type`` → name of the quantization."""
 
+TOKEN_UNDEFINED: Final = 0
 TOKEN_NORMAL: Final = 1
 TOKEN_CONTROL: Final = 3
 TOKEN_USER_DEFINED: Final = 4

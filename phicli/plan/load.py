@@ -18,7 +18,8 @@ from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, wish_context
-from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.identify import TEMPLATE, FormatChoice, choose_format
+from phicli.plan.label import name_for_engine
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
@@ -119,14 +120,17 @@ def plan_load(
     choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
     wish = wish_context(header, options.context_tokens)
     fitted = fit_load(shape, memory, choices, wish, model=model.name)
+    chosen = choose_format(header, variant)
     return LoadPlan(
         model=model,
-        format=choose_format(header, variant),
+        format=chosen,
         settings=LoadSettings(
             model_path=model.path,
             context_tokens=fitted.first_tokens,
             engine=fitted.settings,
             warmup=use is Use.CONVERSATION,
+            own_template=chosen.name == TEMPLATE,
+            model_name=name_for_engine(header),
         ),
         context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, growable=not wish.promised),
         sampling=_sampling(options, variant.sampling if variant else None),
