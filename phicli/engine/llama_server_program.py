@@ -84,7 +84,6 @@ class NativeProcess(EngineProcess):
     def load(self, settings: LoadSettings) -> None:
         """Start it on the file; returns at once."""
         self._settings = settings
-        self.own_template = settings.own_template
         self._listen()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
@@ -116,8 +115,8 @@ class NativeProcess(EngineProcess):
             if self._popen.poll() is None:
                 return True
             log = self._log_text()
-            if self.own_template and _BAD_TEMPLATE in log:
-                self.own_template = False
+            if self._own_template and _BAD_TEMPLATE in log:
+                self.bad_template = True
             elif self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(log):
                 return False
             self.close()
@@ -132,9 +131,13 @@ class NativeProcess(EngineProcess):
         if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
             command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
         environment = _environment(self.api_key)
-        if not self.own_template:
+        if not self._own_template:
             environment["LLAMA_ARG_CHAT_TEMPLATE"] = "chatml"
         self._start(command, environment, pipes=False)
+
+    @property
+    def _own_template(self) -> bool:
+        return self._settings is not None and self._settings.own_template and not self.bad_template
 
     def _is_ready(self) -> bool:
         """Whether a server answers there that has the model and is ours: it knows our key and wants one."""

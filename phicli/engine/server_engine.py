@@ -9,7 +9,7 @@ from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
-from phicli.engine.logprobs import Scored, request, scored
+from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
 from phicli.engine.types import GenerationEvent, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
@@ -137,7 +137,18 @@ class LlamaServerEngine:
             EngineError: the engine died, or told no probability.
         """
         self._check_prompt(prompt)
-        return scored(self._post("/completion", request(prompt, token_id, likeliest=likeliest)), token_id)
+        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
+        if not ends_inside_character(reply, token_id):
+            return scored(reply, token_id)
+        (stand_in, *_) = self.tokenize("a", parse_special=False)
+        for many in WIDER:
+            reply = self._post("/completion", request(prompt, stand_in, likeliest=many))
+            if found := scored_among(reply, stand_in, token_id, likeliest=likeliest):
+                return found
+        raise EngineError(
+            f"the engine does not report the probability of token {token_id}, which ends inside a character",
+            "use another text, or another engine",
+        )
 
     def render_template(self, messages: Sequence[dict[str, str]], *, closing: Closing | None = None) -> str:
         """The prompt that the file's own chat template makes of ``messages``; ``closing`` ends the wait for it.
@@ -147,7 +158,7 @@ class LlamaServerEngine:
             EngineError: the engine died.
         """
         self._ready(closing)
-        if not self._process.own_template:
+        if self._process.bad_template:
             raise TemplateError("the engine cannot parse it")
         try:
             return str(self._post("/apply-template", {"messages": list(messages)}, closing)["prompt"])

@@ -34,7 +34,9 @@ class LoadSettings:
 
     def to_data(self) -> dict[str, Any]:
         """All of it on one level, as JSON has it."""
-        mine = {name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")}
+        mine = {
+            name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
+        }
         return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 

@@ -4,8 +4,8 @@ Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``:
 library and ``xllamacpp``. The protocol is three lines long:
 
 1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
-2. standard output: one line of JSON, ``{"address": …, "build": …, "own_template": …}`` when ready, ``{"error": …}``
-   when not; ``own_template`` is false where the file's own chat template was wanted and cannot be parsed;
+2. standard output: one line of JSON, ``{"address": …, "build": …, "bad_template": …}`` when ready, ``{"error": …}``
+   when not; ``bad_template`` is true where the file's own chat template was wanted and cannot be parsed;
 3. standard input stays open: its end is the order to leave.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
@@ -180,9 +180,10 @@ def main() -> None:
         os._exit(0)
     deepen_stacks()
     config = json.loads(line)
+    wanted = config["own_template"]
     server = load(config)
-    build = f"xllamacpp {xllamacpp.__version__}"
-    ready = {"address": server.listening_address, "build": build, "own_template": config["own_template"]}
+    build, bad_template = f"xllamacpp {xllamacpp.__version__}", wanted and not config["own_template"]
+    ready = {"address": server.listening_address, "build": build, "bad_template": bad_template}
     print(json.dumps(ready), flush=True)
     while sys.stdin.read(1):
         pass

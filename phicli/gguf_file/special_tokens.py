@@ -13,13 +13,12 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from phicli.gguf_file.ggml_types import TOKEN_BYTE, TOKEN_NORMAL, TOKEN_UNDEFINED
+from phicli.gguf_file.ggml_types import ORDINARY, TOKEN_NORMAL
 from phicli.gguf_file.types import SpecialToken
 from phicli.gguf_file.walker import BLOCK, Walker
 
 _SPELLED: Final = re.compile(rb"<\|[^|<>\0]{1,60}\|>|</?think>")
 _NAMED: Final = re.compile(r"<[^<>]+>|\[[^\[\]]+\]")
-_ORDINARY: Final = (TOKEN_UNDEFINED, TOKEN_NORMAL, TOKEN_BYTE)
 _u64 = struct.Struct("<Q").unpack_from
 
 
@@ -37,7 +36,7 @@ def special_tokens(
     """
     if not checkpoints:
         return {}
-    marked = {index for index, kind in enumerate(types) if kind not in _ORDINARY}
+    marked = {index for index, kind in enumerate(types) if kind not in ORDINARY}
     spelled = set(_spelled(walker, checkpoints, end))
     candidates = sorted(set(named) - marked - spelled)
     for index, literal in zip(candidates, walker.strings_at(checkpoints, candidates), strict=True):
@@ -45,8 +44,10 @@ def special_tokens(
             spelled.add(index)
     indices = sorted(marked | spelled)
     literals = walker.strings_at(checkpoints, indices)
-    kinds = (types[index] if types else TOKEN_NORMAL for index in indices)
-    return {index: SpecialToken(*facts) for index, *facts in zip(indices, literals, kinds, strict=True)}
+    return {
+        index: SpecialToken(literal, types[index] if types else TOKEN_NORMAL)
+        for index, literal in zip(indices, literals, strict=True)
+    }
 
 
 def _spelled(walker: Walker, checkpoints: list[int], end: int) -> Iterator[int]:
