@@ -1,0 +1,87 @@
+"""Files that llama.cpp answers rightly, or would if it did not look at what ``phi`` never uses."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from phicli.answering.opening import open_model
+from phicli.answering.pool import whole
+from phicli.answering.types import Notice
+from phicli.chat_format.types import Message
+from phicli.engine.types import Sampling
+from phicli.gguf_file.header import read_header
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.label import is_mislabeled
+from phicli.plan.load import Use
+from phicli.plan.locate import locate
+from tests.answering.test_byte_pairs import REAL
+from tests.support.files import TINY_PHI
+from tests.support.vocabularies import sentencepiece, write
+
+BROKEN = "{% for message in %}{{ broken "
+QUESTION = [Message("user", "What is the capital of France?")]
+
+
+def marked(kind: int | None) -> bytes:
+    """tiny-phi with special tokens of this type; with none at all."""
+    data, key = bytearray(TINY_PHI.read_bytes()), b"tokenizer.ggml.token_type"
+    if kind is None:
+        return bytes(data.replace(key, b"tokenizer.ggml.something"[: len(key)].ljust(len(key), b"x")))
+    vocabulary = read_header(TINY_PHI).vocabulary
+    assert vocabulary is not None
+    first = data.index(key) + len(key) + 16
+    for token_id in vocabulary.special_tokens:
+        struct.pack_into("<i", data, first + 4 * token_id, kind)
+    return bytes(data)
+
+
+def with_string(key: bytes, value: str) -> bytes:
+    """tiny-phi with another string of the same length under ``key``."""
+    data = bytearray(TINY_PHI.read_bytes())
+    at = data.index(key) + len(key) + 4
+    length = struct.unpack_from("<Q", data, at)[0]
+    data[at + 8 : at + 8 + length] = value.encode()[:length].ljust(length)
+    return bytes(data)
+
+
+FILES = {
+    "normal": lambda: marked(1),
+    "unused": lambda: marked(5),
+    "byte": lambda: marked(6),
+    "no types": lambda: marked(None),
+    "broken template": lambda: with_string(b"tokenizer.chat_template", BROKEN),
+    "named Phi-3": lambda: with_string(b"general.name", "my-phi-3"),
+}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", FILES)
+def test_the_answer_is_that_of_the_ordinary_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(FILES[name]())
+    with open_model(locate(str(path)), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
+        answer = whole(opened.model.answer(QUESTION, sampling=Sampling()))
+    assert answer.text == "The capital of France is Paris."
+
+
+@pytest.mark.process
+def test_a_template_that_is_needed_and_cannot_be_parsed_gives_way_to_a_plain_prompt(tmp_path: Path) -> None:
+    path = write(tmp_path / "model.gguf", REAL, chat_template=BROKEN)
+    with open_model(locate(str(path)), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
+        assert opened.plan.format.name == "template"
+        events = list(opened.model.answer(QUESTION, sampling=Sampling(max_tokens=1)))
+    notices = [event.text for event in events if isinstance(event, Notice)]
+    said = "the chat template of this file fails: the engine cannot parse it; a plain prompt is used instead"
+    assert notices == [said]
+
+
+def test_whose_name_is_overridden(tmp_path: Path) -> None:
+    """Not that of a Phi-3, which has the vocabulary that its name says."""
+    phi3 = write(tmp_path / "phi3.gguf", sentencepiece("control", name="Phi-3 mini"))
+    other = write(tmp_path / "other.gguf", sentencepiece("control", name="another model"))
+    bpe = tmp_path / "bpe.gguf"
+    bpe.write_bytes(FILES["named Phi-3"]())
+    assert [is_mislabeled(read_header(path)) for path in (phi3, other, bpe, TINY_PHI)] == [False, False, True, False]
