@@ -199,9 +199,9 @@ class _Work:
         generation = engine.generate(
             prompt,
             replace(self.request.sampling, max_tokens=self._remaining()),
-            stop_ids=frozenset(i for token in prompt_format.stop_tokens if (i := special.id_of(token)) is not None),
+            stop_ids=frozenset(special.ids_of(prompt_format.stop_tokens).values()),
             stop_strings=prompt_format.stop_strings,
-            visible_tokens=prompt_format.visible_tokens,
+            visible_tokens=special.ids_of(prompt_format.visible_tokens),
         )
         with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
             for event in generation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from phicli.errors import IntegrityError
@@ -69,6 +69,10 @@ class SpecialTokens:
     def id_of(self, literal: str) -> int | None:
         """The id of a special token, None where the file has none."""
         return self._ids.get(literal)
+
+    def ids_of(self, literals: Iterable[str]) -> dict[str, int]:
+        """The ids of special tokens by literal; those that the file has not are left out."""
+        return {literal: self._ids[literal] for literal in literals if literal in self._ids}
 
     def require(self, literal: str) -> int:
         """The id of a special token.

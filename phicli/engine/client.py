@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -73,7 +73,7 @@ class ServerClient:
         *,
         stop_ids: frozenset[int],
         stop_strings: Sequence[str],
-        visible_tokens: Sequence[str],
+        visible_tokens: Mapping[str, int],
         closing: Closing,
     ) -> Generator[GenerationEvent, None, None]:
         """Stream ``/completion``; ``closing`` ends the connection, which stops the server.
@@ -84,7 +84,7 @@ class ServerClient:
         """
         body = _completion_body(prompt, sampling, stop_strings, visible_tokens)
         connection = self._connect()
-        tally = _Tally()
+        tally = _Tally({token_id: literal for literal, token_id in visible_tokens.items()})
         try:
             connection.connect()
             with closing.woken_by(_hanging_up(connection.sock)):
@@ -130,10 +130,12 @@ class _Tally:
     """Turns the replies of one stream into events and keeps count of the ids.
 
     The server drops the ids of tokens that end inside a UTF-8 character from its stream (their text comes with a
-    later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete.
+    later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete. It has no text
+    for tokens that a file marks as unused; ``shown`` has the text of those that are to be seen, by id.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, shown: Mapping[int, str]) -> None:
+        self._shown = shown
         self.done = False
         self._ids: list[int] = []
         self._predicted = 0
@@ -151,8 +153,8 @@ class _Tally:
             yield from self._stopped_by_id(reply)
             return
         self._ids.extend(ids)
-        if reply.get("content"):
-            yield Chunk(reply["content"], ids)
+        if text := reply.get("content") or "".join(self._shown.get(token, "") for token in ids):
+            yield Chunk(text, ids)
 
     def _last(self, reply: Mapping[str, Any]) -> Iterator[GenerationEvent]:
         if reply.get("content"):
@@ -197,7 +199,7 @@ def _hanging_up(connected: socket.socket) -> Callable[[], None]:
 
 
 def _completion_body(
-    prompt: Sequence[int], sampling: Sampling, stop_strings: Sequence[str], visible_tokens: Sequence[str]
+    prompt: Sequence[int], sampling: Sampling, stop_strings: Sequence[str], visible_tokens: Iterable[str]
 ) -> dict[str, Any]:
     return {
         "prompt": list(prompt),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
-from phicli.engine.types import GenerationEvent, LoadSettings, Sampling
+from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000
@@ -86,7 +86,7 @@ class LlamaServerEngine:
         *,
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
     ) -> Closable[GenerationEvent]:
         """Generate after ``prompt``; the last event is ``Done``.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import Any, Final, Literal, Protocol
 
 from phicli.engine.closable import Closing
 from phicli.engine.settings import EngineSettings
+
+NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
 
 StopReason = Literal["stop", "length"]
 """Why a generation ended: the model or a stop text ended it, or the limit of tokens did."""
@@ -147,9 +150,12 @@ class Generator(Protocol):
         *,
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
     ) -> Generation:
-        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for."""
+        """Generate after ``prompt``; starts, waits and raises only when the first event is asked for.
+
+        ``visible_tokens`` are the special tokens, by literal, whose text comes with the answer; of others none comes.
+        """
 
 
 class Engine(Generator, Protocol):

@@ -36,7 +36,9 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("o200k") / "o200k.gguf", REAL)
 
 
-@pytest.mark.parametrize(("text", "ids"), SAMPLE["cases"], ids=lambda value: value[:12] if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("text", "ids"), SAMPLE["cases"], ids=lambda value: value[:12] if isinstance(value, str) else ""
+)
 def test_tokens_are_those_of_the_library(file: Path, text: str, ids: list[int]) -> None:
     assert BytePairs(O200K, lambda: read_merges(file)).tokenize(text) == tuple(ids)
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
 import pytest
 
+from phicli.answering.encode import encode
+from phicli.answering.model_file import special_tokens_of
 from phicli.answering.opening import open_model
 from phicli.answering.pool import whole
 from phicli.answering.types import Notice
+from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.engine.types import Sampling
+from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.label import is_mislabeled
@@ -21,6 +27,7 @@ from tests.answering.test_byte_pairs import REAL
 from tests.support.files import TINY_PHI
 from tests.support.vocabularies import sentencepiece, write
 
+CONVERSATIONS = json.loads((Path(__file__).parents[1] / "data" / "tiny_phi_conversations.json").read_text("utf-8"))
 BROKEN = "{% for message in %}{{ broken "
 QUESTION = [Message("user", "What is the capital of France?")]
 
@@ -65,6 +72,29 @@ def test_the_answer_is_that_of_the_ordinary_file(name: str, tmp_path: Path) -> N
     with open_model(locate(str(path)), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
         answer = whole(opened.model.answer(QUESTION, sampling=Sampling()))
     assert answer.text == "The capital of France is Paris."
+
+
+@pytest.mark.process
+def test_unused_tokens_of_an_answer_are_seen_where_they_mean_something(tmp_path: Path) -> None:
+    """The engine has no text for them."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(FILES["unused"]())
+    special, phi4_mini = special_tokens_of(read_header(path)), format_by_name("phi-4-mini")
+    tools = next(known["tools"] for known in CONVERSATIONS if known["id"] == "tool-weather-paris")
+    asked = [
+        Message("system", "You are a helpful assistant with some tools."),
+        Message("user", "What is the weather in Paris?"),
+    ]
+    engine = LlamaServerEngine(LoadSettings(path, 512, EngineSettings(threads=1)))
+    try:
+        prompt = encode(phi4_mini.render(asked, tools=tools), engine, special)
+        visible = special.ids_of(phi4_mini.visible_tokens)
+        events = list(engine.generate(prompt, Sampling(), visible_tokens=visible))
+    finally:
+        engine.close()
+    text = "".join(event.text for event in events if isinstance(event, Chunk))
+    assert text.startswith("<|tool_call|>[{")
+    assert text.endswith("}]<|/tool_call|>")
 
 
 @pytest.mark.process

@@ -93,7 +93,7 @@ def test_a_template_that_is_used_and_cannot_be_parsed_does_not_end_it(
     behave(monkeypatch, parses=False)
     engine = NativeServerEngine(replace(SETTINGS, own_template=True), binary, log_dir=tmp_path)
     try:
-        with pytest.raises(TemplateError, match="^the engine cannot parse it$"):
+        with pytest.raises(TemplateError, match=r"^the engine cannot parse it$"):
             engine.render_template([])
     finally:
         engine.close()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import TemplateError
 
 
@@ -51,7 +51,7 @@ class ClockedEngine:
         *,
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
         assert len(prompt) + sampling.max_tokens <= self._context

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.engine.closable import Closable, Closing
-from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _FIRST_SPECIAL = 0x110000
@@ -117,7 +117,7 @@ class ScriptedEngine:
         *,
         stop_ids: frozenset[int] = frozenset(),
         stop_strings: Sequence[str] = (),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
     ) -> Closable[GenerationEvent]:
         return Closable(lambda closing: self._events(closing, prompt, sampling, stop_ids, stop_strings, visible_tokens))
 
@@ -128,7 +128,7 @@ class ScriptedEngine:
         sampling: Sampling,
         stop_ids: frozenset[int],
         stop_strings: Sequence[str],
-        visible_tokens: Sequence[str],
+        visible_tokens: Mapping[str, int],
     ) -> Generator[GenerationEvent, None, None]:
         if not prompt:
             raise EngineError("there is nothing to generate from")

@@ -61,7 +61,16 @@ def test_special_tokens_are_known_however_the_file_marks_them(tmp_path: Path, ki
     """Undefined, normal, unknown, control, user-defined, unused, byte; and without any marks."""
     tokens = [f"t{number}" for number in range(700)]
     special = {0: "</s>", 255: "<|user|>", 256: "<think>", 300: "<|end|>", 699: "<|/tool_call|>"}
-    ordinary = {1: "<|", 2: "|>", 3: "<||>", 4: "a<|end|>", 5: "<|end|> ", 6: "<br>", 7: "<|a|b|>", 8: "<|" + "x" * 80 + "|>"}
+    ordinary = {
+        1: "<|",
+        2: "|>",
+        3: "<||>",
+        4: "a<|end|>",
+        5: "<|end|> ",
+        6: "<br>",
+        7: "<|a|b|>",
+        8: "<|" + "x" * 80 + "|>",
+    }
     for place, literal in (special | ordinary).items():
         tokens[place] = literal
     marks = [kind if place in special else 1 for place in range(700)]
@@ -74,7 +83,9 @@ def test_special_tokens_are_known_however_the_file_marks_them(tmp_path: Path, ki
 
 def test_a_named_token_that_is_a_word_is_not_special(tmp_path: Path) -> None:
     eos = make.pair("tokenizer.ggml.eos_token_id", make.U32, 7)
-    header = read_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs([f"t{n}" for n in range(9)], [], eos=eos))))
+    header = read_header(
+        write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs([f"t{n}" for n in range(9)], [], eos=eos)))
+    )
     assert header.vocabulary is not None
     assert header.vocabulary.special_tokens == {}
 
