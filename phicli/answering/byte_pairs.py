@@ -2,16 +2,19 @@
 
 llama.cpp splits text by patterns of its own before it merges byte pairs. For vocabularies of o200k's kind its pattern
 has stand-ins for Unicode's classes: it takes every letter beyond ASCII for upper and lower case at once, and no mark
-for a part of a word. So camel case in Greek or Cyrillic, and every word of Hindi, Tamil or Thai that has a vowel sign,
-comes out as other tokens than the model has seen in training. Here such text is split by the true pattern and merged
-with the merges of the file. ``benchmarks/tokenization.py`` compares the result with the ``tokenizers`` library.
+for a part of a word. So camel case in Greek or Cyrillic, and words with vowel signs, come out as other tokens than the
+model has seen in training; and where a file does not name its pattern, any text does. Here such text is split by the
+true pattern and merged with the merges of the file. ``benchmarks/tokenization.py`` compares the result with the
+``tokenizers`` library.
 """
 
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
@@ -25,16 +28,27 @@ _LETTERS: Final = tuple(LETTER_OF_BYTE[byte].encode() for byte in range(256))
 class BytePairs:
     """A byte-level BPE tokenizer that splits by ``pattern``.
 
-    ``read`` reads the vocabulary; it is called when the first text needs it, which ASCII never does.
+    ``read`` reads the vocabulary; it is called when the first text needs it. ASCII never does, unless ``all_text`` says
+    that the engine splits that in another way too. ``added`` are tokens that come before all splitting: the runs of
+    spaces of Phi-2.
     """
 
-    def __init__(self, pattern: str, read: Callable[[], Merges]) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        read: Callable[[], Merges],
+        *,
+        all_text: bool = False,
+        added: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._pattern = pattern
         self._read = read
+        self._all_text = all_text
+        self._added = added
 
     def serves(self, text: str) -> bool:
-        """Whether ``text`` is to be tokenized here: for ASCII the engine's pattern is the true one."""
-        return not text.isascii() and self._merges.spells_all_bytes
+        """Whether ``text`` is to be tokenized here."""
+        return (self._all_text or not text.isascii()) and self._merges.spells_all_bytes
 
     def tokenize(self, text: str) -> tuple[int, ...]:
         """Token ids of ``text``; nothing in it becomes a special token, unless a merge leads to one."""
@@ -42,11 +56,22 @@ class BytePairs:
 
         known: dict[str, tuple[int, ...]] = {}
         ids: list[int] = []
-        for piece in regex.findall(self._pattern, text):
-            if piece not in known:
-                known[piece] = self._piece_ids(piece)
-            ids += known[piece]
+        for part in self._parts(text):
+            if part in self._added:
+                ids.append(self._added[part])
+                continue
+            for piece in regex.findall(self._pattern, part):
+                if piece not in known:
+                    known[piece] = self._piece_ids(piece)
+                ids += known[piece]
         return tuple(ids)
+
+    def _parts(self, text: str) -> list[str]:
+        """The text, cut at the added tokens; of several at one place the longest counts."""
+        if not self._added:
+            return [text]
+        literals = sorted(self._added, key=len, reverse=True)
+        return re.split(f"({'|'.join(map(re.escape, literals))})", text)
 
     @cached_property
     def _merges(self) -> Merges:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from phicli.answering.byte_pairs import BytePairs
-from phicli.answering.special_tokens import SpecialTokens
+from phicli.answering.special_tokens import SpecialTokens, is_harmless
 from phicli.chat_format import format_by_name
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import PromptFormat
+from phicli.gguf_file.ggml_types import TOKEN_USER_DEFINED
 from phicli.gguf_file.merges import read_merges
-from phicli.gguf_file.split_patterns import TRUE_PATTERNS
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
 from phicli.plan.load import LoadPlan
@@ -82,8 +83,15 @@ def byte_pairs_of(header: GgufHeader) -> BytePairs | None:
     vocabulary = header.vocabulary
     if vocabulary is None or vocabulary.model != "gpt2" or not vocabulary.merges:
         return None
-    pattern = TRUE_PATTERNS.get(vocabulary.pre or "")
-    return None if pattern is None else BytePairs(pattern, lambda: read_merges(header.path))
+    pattern, lost = TRUE_PATTERNS.get(vocabulary.pre or ""), lost_pattern(vocabulary)
+    if pattern is None and lost is None:
+        return None
+    added = {
+        token.literal: token_id
+        for token_id, token in vocabulary.special_tokens.items()
+        if token.kind == TOKEN_USER_DEFINED and is_harmless(token.literal)
+    }
+    return BytePairs(pattern or lost or "", lambda: read_merges(header.path), all_text=lost is not None, added=added)
 
 
 def bos_id_of(header: GgufHeader) -> int | None:

@@ -12,7 +12,7 @@ from phicli.catalog.types import Variant
 from phicli.gguf_file.ggml_types import ORDINARY
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import whole_size
-from phicli.gguf_file.split_patterns import TRUE_PATTERNS
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
 from phicli.gguf_file.types import GgufHeader, Vocabulary
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
@@ -136,6 +136,8 @@ def _notes(header: GgufHeader, vocabulary: Vocabulary) -> Iterator[str]:
     unmarked = sum(token.kind in ORDINARY for token in vocabulary.special_tokens.values())
     if unmarked:
         yield f"special tokens that the file does not mark as special: {unmarked}; they are known by their spelling"
+    if lost_pattern(vocabulary) is not None:
+        yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text as it should be"
     if vocabulary.pre in TRUE_PATTERNS:
         yield "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
 

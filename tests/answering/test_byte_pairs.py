@@ -20,8 +20,10 @@ from phicli.engine.types import Sampling
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.merges import Merges, read_merges
-from phicli.gguf_file.split_patterns import O200K
+from phicli.gguf_file.split_patterns import GPT2, O200K
+from phicli.gguf_file.types import SpecialToken
 from tests.answering.conftest import Workshop, scripted
+from tests.support.files import TINY_PHI
 from tests.support.tokenizing import StartEngine
 from tests.support.vocabularies import Vocabulary, write
 
@@ -52,6 +54,22 @@ def test_the_engine_is_right_about_ascii_and_wrong_about_some_scripts(tokenizing
     assert INDIC in " ".join(differing)
 
 
+@pytest.mark.parametrize(
+    ("pre", "end", "served"),
+    [
+        (None, 199_999, True), ("default", 199_999, True), (None, 100_257, True), ("gpt-4o", 199_999, False),
+        ("dbrx", 100_257, None), (None, 50_256, True), ("gpt-2", 50_256, None), ("smollm", 0, None), (None, 0, None),
+    ],
+)  # fmt: skip
+def test_ascii_is_served_where_the_file_has_lost_its_pattern(pre: str | None, end: int, served: bool | None) -> None:
+    """``None``: not even other text is."""
+    header = read_header(TINY_PHI)
+    assert header.vocabulary is not None
+    special = {end: SpecialToken("<|endoftext|>", 3)}
+    pairs = byte_pairs_of(replace(header, vocabulary=replace(header.vocabulary, pre=pre, special_tokens=special)))
+    assert (None if pairs is None else pairs.serves("plain ASCII")) is served
+
+
 def test_only_text_beyond_ascii_is_served_and_costs_anything() -> None:
     def read() -> Merges:
         raise AssertionError("the vocabulary was read")
@@ -74,6 +92,13 @@ def test_a_merge_without_a_token_is_spelled_in_bytes() -> None:
     left, right = (LETTER_OF_BYTE[byte].encode() for byte in "é".encode())
     pairs = BytePairs(O200K, lambda: Merges(whole, {left + b" " + right: 0}))
     assert pairs.tokenize("é") == (whole[left], whole[right])
+
+
+def test_added_tokens_come_before_all_splitting() -> None:
+    whole_bytes = {letter.encode(): place for place, letter in enumerate(LETTER_OF_BYTE.values())}
+    pairs = BytePairs(GPT2, lambda: Merges(whole_bytes, {}), all_text=True, added={"  ": 900, "    ": 901})
+    a, b, space = (whole_bytes[LETTER_OF_BYTE[ord(one)].encode()] for one in "ab ")
+    assert pairs.tokenize("a       b") == (a, 901, 900, space, b)
 
 
 def test_the_lowest_rank_is_merged_first_and_the_leftmost_of_several() -> None:
