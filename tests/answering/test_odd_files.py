@@ -20,6 +20,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.plan.chat_options import ChatOptions
+from phicli.plan.file_description import describe_file
 from phicli.plan.label import is_mislabeled
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
@@ -115,3 +116,26 @@ def test_whose_name_is_overridden(tmp_path: Path) -> None:
     bpe = tmp_path / "bpe.gguf"
     bpe.write_bytes(FILES["named Phi-3"]())
     assert [is_mislabeled(read_header(path)) for path in (phi3, other, bpe, TINY_PHI)] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("normal", "special tokens that the file does not mark as special: 11; they are known by their spelling"),
+        ("no types", "special tokens that the file does not mark as special: 11; they are known by their spelling"),
+        (
+            "named Phi-3",
+            "the file's name says Phi-3, but the vocabulary is another one; the engine is given another name",
+        ),
+        ("broken template", None),
+        ("unused", None),
+    ],
+)
+def test_what_phi_show_notes(name: str, said: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(FILES[name]())
+    vocabulary = describe_file(locate(str(path))).vocabulary
+    assert vocabulary is not None
+    *others, last = vocabulary.notes
+    assert others == ([] if said is None else [said])
+    assert last == "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
