@@ -115,7 +115,9 @@ def test_whose_name_is_overridden(tmp_path: Path) -> None:
     other = write(tmp_path / "other.gguf", sentencepiece("control", name="another model"))
     bpe = tmp_path / "bpe.gguf"
     bpe.write_bytes(FILES["named Phi-3"]())
-    assert [is_mislabeled(read_header(path)) for path in (phi3, other, bpe, TINY_PHI)] == [False, False, True, False]
+    files = [read_header(path) for path in (phi3, other, bpe, TINY_PHI)]
+    assert [is_mislabeled(file) for file in files] == [False, False, True, False]
+    assert [bool(special_tokens_of(file).strips_after) for file in files] == [True, False, False, False]
 
 
 @pytest.mark.parametrize(
