@@ -78,9 +78,8 @@ def main() -> int:
         if arguments.record:
             record(root, arguments.record)
             return 0
-        wrong = [
-            compare(root, name, characters=arguments.characters) for name in arguments.vocabulary or REAL
-        ]  # a list: all of them are compared
+        names = arguments.vocabulary or REAL
+        wrong = [compare(root, name, characters=arguments.characters) for name in names]  # all, whatever the first says
     return int(any(wrong))
 
 
