@@ -51,6 +51,8 @@ class EngineProcess(abc.ABC):
         """From starting the process to the model's being ready; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
+        self.bad_template = False
+        """The file's own chat template was wanted and cannot be parsed; known when it is ready."""
         self.log_path: Path | None = None
         self._log_dir = log_dir
         self._keep_log = False
@@ -188,13 +190,14 @@ class WorkerProcess(EngineProcess):
 
     def __init__(self, log_dir: Path | None = None) -> None:
         super().__init__(log_dir)
-        self._reply, self._replied = "", threading.Event()
+        self._reply, self._replied, self._renamed = "", threading.Event(), False
         command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
         self._start(command, engine_environment(), pipes=True)
         threading.Thread(target=self._read_reply, daemon=True).start()
 
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
+        self._renamed = settings.model_name is not None
         config = settings.to_data() | {"api_key": self.api_key}
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
         with contextlib.suppress(OSError):  # it died already: wait_ready says why
@@ -221,7 +224,15 @@ class WorkerProcess(EngineProcess):
             self._ask_to_leave()
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
+        self.bad_template = bool(reply.get("bad_template"))
         return str(reply["address"])
+
+    def _advice(self, reason: str) -> str:
+        if self._renamed:
+            return (
+                "its general.name says Phi-3, but its vocabulary is another one: use a file with another general.name"
+            )
+        return super()._advice(reason)
 
     def _await_reason(self) -> None:
         """Return when the log has a complete line with the reason; llama.cpp writes it in a thread of its own."""

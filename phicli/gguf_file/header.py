@@ -16,12 +16,13 @@ from typing import Final
 from phicli.errors import IntegrityError
 from phicli.gguf_file.diagnose import GET_AGAIN, GET_ANOTHER, check_is_file, not_gguf, unreadable
 from phicli.gguf_file.facts import Facts
-from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
+from phicli.gguf_file.ggml_types import FILE_TYPES
 from phicli.gguf_file.kind import FileKind, kind_by_name, kind_of, not_a_model
 from phicli.gguf_file.names import part_names, whole_size
 from phicli.gguf_file.parts import check_parts
+from phicli.gguf_file.special_tokens import special_tokens
 from phicli.gguf_file.tensors import read_tensors
-from phicli.gguf_file.types import GgufHeader, MetaValue, SpecialToken, TensorInfo, Vocabulary
+from phicli.gguf_file.types import GgufHeader, MetaValue, TensorInfo, Vocabulary
 from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker, damaged
 
 START_BYTES: Final = 1 << 16
@@ -44,6 +45,7 @@ class _Scan:
     metadata: dict[str, MetaValue] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
+    tokens_end: int = 0
     token_types: array[int] = field(default_factory=lambda: array("i"))
 
 
@@ -200,6 +202,7 @@ def _scan_array(walker: Walker, scan: _Scan, key: str) -> None:
         if kind != STRING or count > _LARGEST_VOCABULARY:
             raise damaged(f"a vocabulary of {count:,} values of type {kind}")
         scan.tokens = walker.skip(kind, count)
+        scan.tokens_end = walker.pos
     elif key == _TOKEN_TYPES:
         if kind not in (_UINT32, _INT32) or count > _LARGEST_VOCABULARY:
             raise damaged(f"{count:,} token types of type {kind}")
@@ -216,17 +219,17 @@ def _vocabulary(walker: Walker, scan: _Scan) -> Vocabulary | None:
     size, types = scan.lengths[_TOKENS], scan.token_types
     if types and len(types) != size:
         raise damaged(f"{size:,} tokens but {len(types):,} token types")
-    wanted = [index for index, kind in enumerate(types) if kind not in (TOKEN_NORMAL, TOKEN_BYTE)]
-    literals = walker.strings_at(scan.tokens, wanted)
     facts = Facts(scan.metadata)
+    bos, eos, eot = (facts.whole(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "eot"))
+    named = [index for index in (bos, eos, eot) if index is not None and index < size]
     return Vocabulary(
         model=facts.text("tokenizer.ggml.model"),
         pre=facts.text("tokenizer.ggml.pre"),
         size=size,
-        special_tokens={i: SpecialToken(text, types[i]) for i, text in zip(wanted, literals, strict=True)},
-        bos_id=facts.whole("tokenizer.ggml.bos_token_id"),
-        eos_id=facts.whole("tokenizer.ggml.eos_token_id"),
-        eot_id=facts.whole("tokenizer.ggml.eot_token_id"),
+        special_tokens=special_tokens(walker, scan.tokens, types, named, end=scan.tokens_end),
+        bos_id=bos,
+        eos_id=eos,
+        eot_id=eot,
         add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
         merges=scan.lengths.get(_MERGES, 0),
     )

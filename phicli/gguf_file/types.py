@@ -35,7 +35,11 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class SpecialToken:
-    """A token that is not ordinary text. ``kind`` is ggml's number: 2 unknown, 3 control, 4 user-defined, 5 unused."""
+    """A token that is not ordinary text.
+
+    ``kind`` is ggml's number: 2 unknown, 3 control, 4 user-defined, 5 unused; 1 (normal) where the file does not mark
+    it, and only its spelling tells.
+    """
 
     literal: str
     kind: int
@@ -45,7 +49,8 @@ class SpecialToken:
 class Vocabulary:
     """What the tokenizer part of a header says.
 
-    ``special_tokens`` maps the id of every token that is neither NORMAL nor BYTE. ``add_bos`` is None when the file
+    ``special_tokens`` maps the id of every token that is marked as such (neither NORMAL nor BYTE) or spelled like one
+    (``<|…|>``). ``add_bos`` is None when the file
     does not say (llama.cpp then adds one for SentencePiece vocabularies and none for most BPE ones). ``merges`` is
     the number of BPE merges.
     """

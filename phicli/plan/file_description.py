@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
+from phicli.gguf_file.ggml_types import ORDINARY
 from phicli.gguf_file.header import kind_of_header, read_any_header
 from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import whole_size
-from phicli.gguf_file.types import GgufHeader
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
+from phicli.gguf_file.types import GgufHeader, Vocabulary
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.label import is_mislabeled
 from phicli.plan.locate import LocatedModel
 from phicli.plan.sampling import ChatSampling, sampling_of_file
 
@@ -25,7 +29,8 @@ _NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
 class VocabularyDescription:
     """The tokenizer: ``kind`` is ``gpt2`` (BPE), ``llama`` (SentencePiece), …; ``pre`` names how text is split first.
 
-    ``special_tokens`` are id and literal of every token that is not ordinary text.
+    ``special_tokens`` are id and literal of every token that is not ordinary text. ``notes`` say what is unusual about
+    it, and what ``phi`` does about that.
     """
 
     kind: str | None
@@ -35,6 +40,7 @@ class VocabularyDescription:
     bos_id: int | None
     eos_id: int | None
     eot_id: int | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,20 @@ def _vocabulary(header: GgufHeader) -> VocabularyDescription | None:
         bos_id=found.bos_id,
         eos_id=found.eos_id,
         eot_id=found.eot_id,
+        notes=tuple(_notes(header, found)),
     )
+
+
+def _notes(header: GgufHeader, vocabulary: Vocabulary) -> Iterator[str]:
+    if is_mislabeled(header):
+        yield "the file's name says Phi-3, but the vocabulary is another one; the engine is given another name"
+    unmarked = sum(token.kind in ORDINARY for token in vocabulary.special_tokens.values())
+    if unmarked:
+        yield f"special tokens that the file does not mark as special: {unmarked}; they are known by their spelling"
+    if lost_pattern(vocabulary) is not None:
+        yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text as it should be"
+    if vocabulary.pre in TRUE_PATTERNS:
+        yield "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
 
 
 def _parameters(header: GgufHeader) -> int | None:

@@ -108,3 +108,4 @@ def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None
     shown = " ".join(list(literals.values())[:_MOST_SPECIALS])
     more = len(literals) - _MOST_SPECIALS
     yield "special tokens", (shown + (f" and {more:,} more (--json has all)" if more > 0 else "")) or "none"
+    yield from (("note", note) for note in vocabulary.notes)

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.types import SLOTS, Job
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
 from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
@@ -62,7 +62,7 @@ class Counted:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
