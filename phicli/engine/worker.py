@@ -147,7 +147,7 @@ def leave_when_told(code: int) -> NoReturn:
 def load(config: dict[str, Any]) -> Any:
     """The server with the model that ``config`` describes; where it cannot be loaded, the process ends.
 
-    A file's own chat template that cannot be parsed is no reason: it loads without, and ``config`` says so then.
+    A file whose own chat template cannot be parsed loads without it, and ``config`` says so then.
     """
     import xllamacpp
 

@@ -229,7 +229,8 @@ def test_a_name_of_the_catalogue_finds_its_file_in_the_hugging_face_cache(phi: P
     assert phi("chat", stdin=FRANCE.encode()).out == ANSWER  # the last one used
     missing = phi("chat", "phi-4-mini:q8_0", FRANCE)
     assert missing.code == 3
-    assert "phi pull phi-4-mini:q8_0" in missing.err
+    assert "phi-4-mini:q8_0 is not on this machine" in missing.err
+    assert "on this machine: phi-4-mini:q4_k_m, tiny-phi" in missing.err  # offline nothing can be pulled
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")

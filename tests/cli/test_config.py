@@ -252,7 +252,7 @@ def test_mistakes_can_be_listed_and_removed(phi: Phi, file: Path) -> None:
 def test_places_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     run = phi("config", "set", "model", "x", PHI_HOME=str(tmp_path / "file"))
-    assert run.code == 1
+    assert run.code == 2
     assert str(tmp_path / "file") in run.err
     assert phi("config", "list", PHI_HOME=str(tmp_path / "file")).code == 0
 
@@ -334,7 +334,7 @@ def test_where_nothing_is_set_nothing_is_loaded(environment: dict[str, str]) -> 
         "print('LOADED', code, [name for name in sys.modules if name.startswith('phicli.settings.')])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "LOADED 0 ['phicli.settings.key']"
+    assert done.stdout.splitlines()[-1] == "LOADED 0 ['phicli.settings.environment', 'phicli.settings.key']"
 
 
 def test_the_command_of_an_error_is_not_the_name_of_a_profile(phi: Phi) -> None:

@@ -76,14 +76,14 @@ def test_special_tokens_are_known_however_the_file_marks_them(tmp_path: Path, ki
     marks = [kind if place in special else 1 for place in range(700)]
     types = None if kind is None else make.array("tokenizer.ggml.token_type", make.I32, marks)
     eos = make.pair("tokenizer.ggml.eos_token_id", make.U32, 0)
-    header = read_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, [], types=types, eos=eos))))
+    header = read_any_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, [], types=types, eos=eos))))
     assert header.vocabulary is not None
     assert {place: token.literal for place, token in header.vocabulary.special_tokens.items()} == special
 
 
 def test_a_named_token_that_is_a_word_is_not_special(tmp_path: Path) -> None:
     eos = make.pair("tokenizer.ggml.eos_token_id", make.U32, 7)
-    header = read_header(
+    header = read_any_header(
         write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs([f"t{n}" for n in range(9)], [], eos=eos)))
     )
     assert header.vocabulary is not None
