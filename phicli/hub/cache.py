@@ -11,7 +11,7 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import preference, quant_of_filename, same_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
-from phicli.hub.layout import repo_root, snapshots_of
+from phicli.hub.layout import files_of, repo_root, snapshots_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,5 @@ def _size(path: Path) -> int | None:
 
 def _model_names(snapshot: Path) -> list[str]:
     """Names (with folders) of the models in a snapshot: of a split model the first part."""
-    paths = (Path(parent) / file for parent, _, files in os.walk(snapshot) for file in files)
-    names = (path.relative_to(snapshot).as_posix() for path in paths)
+    names = (path.relative_to(snapshot).as_posix() for path in files_of(snapshot))
     return sorted(name for name in names if is_model_name(name) and first_part(name) == name)
