@@ -15,6 +15,7 @@ import phicli
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
 from phicli.commands.group import LazyGroup, context_settings
 from phicli.commands.profile import Profile
+from phicli.commands.unknown import unknown_option
 from phicli.errors import (
     OutputClosedError,
     PhiError,
@@ -120,7 +121,7 @@ def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one retu
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:
-        return _report(terminal, command, _usage(command, error), as_json=as_json)
+        return _report(terminal, command, _usage(command, error, options), as_json=as_json)
     except OSError as error:
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
@@ -160,12 +161,12 @@ def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool)
     return error.exit_code
 
 
-def _usage(command: str, error: typer.TyperException) -> UsageError:
+def _usage(command: str, error: typer.TyperException, options: Sequence[str]) -> UsageError:
+    if (option := getattr(error, "option_name", None)) is not None and hasattr(error, "possibilities"):
+        return unknown_option(command, option, error.possibilities or (), options)
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    what = "a prompt" if command in ("phi", "chat") else "a value" if command == "config set" else ""
-    dash = f"; put -- before {what} that begins with -" if what else ""
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{dash}")
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
 
 
 def _from_system(error: OSError) -> PhiError:

@@ -91,6 +91,11 @@ def names(within: Catalog | None = None) -> tuple[str, ...]:
     return tuple(variant.id for variant in (within or catalog()).variants)
 
 
+def close_names(name: str) -> tuple[str, ...]:
+    """At most three ids that are like ``name`` (its quantization does not count), the closest first."""
+    return _close(name.partition(":")[0], _names(catalog()))
+
+
 def _names(book: Catalog) -> dict[str, Variant]:
     """Squashed name → variant; ids and aliases win over the names of repositories."""
     found: dict[str, Variant] = {}
@@ -136,15 +141,20 @@ def _closest(typed: str, quants: tuple[str, ...]) -> str:
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:
+    ids = _close(wanted, known)
+    if not ids:
+        return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
+    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
+
+
+def _close(wanted: str, known: dict[str, Variant]) -> tuple[str, ...]:
+    """At most three ids that are like ``wanted``, the closest first."""
     from difflib import get_close_matches
 
     start = squash(wanted)
     close = [name for name in known if len(start) > 3 and name.startswith(start)]
     close += get_close_matches(start, known, n=5, cutoff=0.6)
-    ids = list(dict.fromkeys(known[name].id for name in close))[:3]
-    if not ids:
-        return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
-    return f"did you mean {' or '.join(ids)}? Try: {THIS_COMMAND} {ids[0]}, or see all models: phi list"
+    return tuple(dict.fromkeys(known[name].id for name in close))[:3]
 
 
 def _instead(variant: Variant) -> str:
