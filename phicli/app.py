@@ -7,12 +7,13 @@ import errno
 import os
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 import phicli
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
+from phicli.commands.completion import answer, is_asked
 from phicli.commands.group import LazyGroup, context_settings
 from phicli.commands.profile import Profile
 from phicli.commands.unknown import unknown_option
@@ -88,7 +89,7 @@ def _root(
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (the table is in ``docs/scripting.md``)."""
     try:
-        return _run(Terminal.current(), list(argv) or ["--help"])
+        return _complete(Terminal.current()) if is_asked() else _run(Terminal.current(), list(argv) or ["--help"])
     finally:
         settle()
 
@@ -101,6 +102,16 @@ def interrupted(argv: Sequence[str]) -> int:
     code = _report(terminal, _command(options), _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
     settle()
     return code
+
+
+def _complete(terminal: Terminal) -> int:
+    """Answer a shell; whatever goes wrong, there is just nothing to complete."""
+    with contextlib.suppress(PhiError, OSError, ValueError, typer.TyperException):
+        text, code = answer(cast("_Root", typer.main.get_command(app)), os.environ)
+        if text:
+            terminal.write_line(text)
+        return code
+    return 1
 
 
 def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)

@@ -86,11 +86,6 @@ def known_by_name(general_name: str | None) -> Variant | None:
     return book.get(wanted) or book.get(wanted.removesuffix("instruct"))
 
 
-def names(within: Catalog | None = None) -> tuple[str, ...]:
-    """Every id, in catalog order: what a shell may complete."""
-    return tuple(variant.id for variant in (within or catalog()).variants)
-
-
 def close_names(name: str) -> tuple[str, ...]:
     """At most three ids that are like ``name`` (its quantization does not count), the closest first."""
     return _close(name.partition(":")[0], _names(catalog()))

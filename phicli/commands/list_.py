@@ -9,13 +9,27 @@ import typer
 from phicli.commands.options import Json
 
 
+def complete_family(incomplete: str) -> list[str]:
+    """Families that begin with ``incomplete``."""
+    from phicli.catalog.load import catalog
+
+    known = dict.fromkeys(variant.family for variant in catalog().variants)
+    return [name for name in known if name.lower().startswith(incomplete.lower())]
+
+
 def list_(
     everything: Annotated[
         bool, typer.Option("--all", "-a", help="Also list models that cannot run on this machine.")
     ] = False,
     only_installed: Annotated[bool, typer.Option("--installed", help="List only models on this machine.")] = False,
     family: Annotated[
-        str | None, typer.Option("--family", help="List only one family, e.g. phi-3.5.", show_default=False)
+        str | None,
+        typer.Option(
+            "--family",
+            help="List only one family, e.g. phi-3.5.",
+            autocompletion=complete_family,
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

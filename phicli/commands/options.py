@@ -1,22 +1,27 @@
-"""Options that commands share, and the completion of model names."""
+"""Options that commands share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.model_names import complete_runnable
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
 
 
-def complete_model(incomplete: str) -> list[str]:
-    """Model names that begin with ``incomplete``; files are the shell's own business."""
-    from phicli.catalog.resolve import names
+def complete_values(*known: str) -> Callable[[str], list[str]]:
+    """The completion of an option that takes one of the ``known`` values, or several with commas between them."""
 
-    return [name for name in names() if name.startswith(incomplete.lower())]
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in known if word.lower().startswith(last.lower())]
+
+    return complete
 
 
 Model = Annotated[
@@ -25,7 +30,7 @@ Model = Annotated[
         help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file "
         "[default: the setting model, else the last model used].",
         envvar="PHI_MODEL",
-        autocompletion=complete_model,
+        autocompletion=complete_runnable,
         show_default=False,
         show_envvar=False,
     ),
@@ -49,7 +54,7 @@ Models = Annotated[
         help="Models, named as for phi chat; several are compared "
         "[default: the setting model, else all installed models].",
         envvar="PHI_MODEL",
-        autocompletion=complete_model,
+        autocompletion=complete_runnable,
         callback=models_of_this_machine,
         show_default=False,
         show_envvar=False,
@@ -58,7 +63,9 @@ Models = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        "--engine", help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}]."
+        "--engine",
+        help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}].",
+        autocompletion=complete_values(*ENGINES),
     ),
 ]
 LlamaServer = Annotated[

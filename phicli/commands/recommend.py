@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json
+from phicli.commands.options import Json, complete_values
+from phicli.engine.settings import FIELDS
 
 
 def complete_task(incomplete: str) -> list[str]:
@@ -21,6 +22,23 @@ def complete_machine(incomplete: str) -> list[str]:
     from phicli.hardware.simulation import profile_names
 
     return [name for name in profile_names() if name.startswith(incomplete.lower())]
+
+
+def complete_quant(incomplete: str) -> list[str]:
+    """Quantizations of the catalog that begin with ``incomplete``, in its case."""
+    from phicli.catalog.load import catalog
+
+    quants = sorted({quant for variant in catalog().variants if variant.runs_here for quant in variant.quants})
+    cased = [quant.lower() if incomplete.islower() else quant for quant in quants]
+    return [quant for quant in cased if quant.startswith(incomplete)]
+
+
+def complete_license(incomplete: str) -> list[str]:
+    """Licenses of the catalog that begin with ``incomplete``."""
+    from phicli.catalog.load import catalog
+
+    known = dict.fromkeys(variant.license for variant in catalog().variants if variant.runs_here)
+    return [name for name in known if name.lower().startswith(incomplete.lower())]
 
 
 def recommend(
@@ -43,11 +61,21 @@ def recommend(
         float | None, typer.Option("--min-tps", help="Minimum tokens per second [default: depends on the task].")
     ] = None,
     max_size: Annotated[str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.")] = None,
-    license_: Annotated[str | None, typer.Option("--license", help="Only models with this license, e.g. MIT.")] = None,
-    quant: Annotated[str | None, typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.")] = None,
+    license_: Annotated[
+        str | None,
+        typer.Option("--license", help="Only models with this license, e.g. MIT.", autocompletion=complete_license),
+    ] = None,
+    quant: Annotated[
+        str | None,
+        typer.Option("--quant", help="Only this quantization, e.g. Q4_K_M.", autocompletion=complete_quant),
+    ] = None,
     kv_type: Annotated[
         str | None,
-        typer.Option("--kv-type", help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit]."),
+        typer.Option(
+            "--kv-type",
+            help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit].",
+            autocompletion=complete_values(*FIELDS["kv_type"].kind.typed),
+        ),
     ] = None,
     installed: Annotated[bool, typer.Option("--installed", help="Only models on this machine.")] = False,
     everything: Annotated[
