@@ -14,9 +14,9 @@ from phicli.gguf_file.types import GgufHeader
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.locate import LocatedModel
+from phicli.plan.model_facts import parameters_of
 
 _SAID: Final = ("license", "description", "base_model.0.name", "quantized_by", "size_label")
-_NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class VocabularyDescription:
 class FileDescription:
     """A file by its header; what the header does not say is None.
 
-    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
-    its first part has not all of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model
+    that lacks a part. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
     catalog's entry for the file, ``prompt_format`` what ``phi chat`` would use.
     """
@@ -86,7 +86,7 @@ def describe_file(model: LocatedModel) -> FileDescription:
         architecture=header.architecture,
         general_name=header.name,
         quant=header.quant or model.quant,
-        parameters=_parameters(header),
+        parameters=parameters_of(header),
         context_tokens=header.context_length,
         original_context_tokens=header.original_context_length,
         layers=header.block_count,
@@ -121,12 +121,6 @@ def _vocabulary(header: GgufHeader) -> VocabularyDescription | None:
         eos_id=found.eos_id,
         eot_id=found.eot_id,
     )
-
-
-def _parameters(header: GgufHeader) -> int | None:
-    if header.split_count > 1:
-        return None
-    return sum(tensor.elements for tensor in header.tensors if not tensor.name.startswith(_NO_PARAMETERS))
 
 
 def _said(header: GgufHeader) -> tuple[tuple[str, str], ...]:

@@ -11,6 +11,7 @@ from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
 from phicli.errors import UsageError
 from phicli.plan.installed import InstalledModel, installed_models
+from phicli.plan.model_facts import ModelFacts, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class PublishedFile:
 class ModelRow:
     """One model: a variant of the catalog, or something on this machine that the catalog does not know.
 
-    Of the latter only ``id`` (what to type) and ``installed`` are known. ``best`` is the file that ``phi pull`` takes
-    when nothing else is said.
+    Of the latter only ``id`` (what to type), ``installed`` and what the header of the file says (``facts``) are known.
+    ``best`` is the file that ``phi pull`` takes when nothing else is said.
     """
 
     id: str
     variant: Variant | None
     best: PublishedFile | None
     installed: tuple[InstalledModel, ...]
+    facts: ModelFacts
 
     @property
     def runs_here(self) -> bool:
@@ -137,11 +139,15 @@ def best_of(models: Sequence[InstalledModel]) -> InstalledModel:
 
 def _rows(book: Catalog, here: Sequence[InstalledModel]) -> Iterator[ModelRow]:
     for variant in book.variants:
-        yield ModelRow(variant.id, variant, best_file(variant), installed_of(variant, here))
+        yield ModelRow(variant.id, variant, best_file(variant), installed_of(variant, here), _facts(variant))
     known = {variant.id for variant in book.variants}
     for stranger in here:
         if stranger.variant_id not in known:
-            yield ModelRow(stranger.name, None, None, (stranger,))
+            yield ModelRow(stranger.name, None, None, (stranger,), facts_of(None, stranger.path))
+
+
+def _facts(variant: Variant) -> ModelFacts:
+    return ModelFacts(variant.parameters, variant.context_tokens)
 
 
 def _family_of(row: ModelRow) -> str | None:
