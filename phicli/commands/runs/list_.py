@@ -44,7 +44,7 @@ def list_(
     """List the saved runs."""
     from phicli.commands.runs.ids import open_history
     from phicli.records.history import kind_of
-    from phicli.ui.bench.runs import print_list
+    from phicli.ui.bench.run_list import print_list
     from phicli.ui.terminal import Terminal
 
     wanted = kind_of(kind)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.records.history import Entry
 from phicli.ui.bench.cells import Cell, csv_text
-from phicli.ui.bench.runs import NOTHING_KEPT
+from phicli.ui.bench.run_list import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 from phicli.units import counted
