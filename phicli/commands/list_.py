@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json
+from phicli.commands.options import Json, checked
 
 
 def complete_family(incomplete: str) -> list[str]:
@@ -15,6 +15,12 @@ def complete_family(incomplete: str) -> list[str]:
 
     known = dict.fromkeys(variant.family for variant in catalog().variants)
     return [name for name in known if name.lower().startswith(incomplete.lower())]
+
+
+def _family(typed: str) -> object:
+    from phicli.plan.overview import family_named
+
+    return family_named(typed)
 
 
 def list_(
@@ -28,6 +34,7 @@ def list_(
             "--family",
             help="List only one family, e.g. phi-3.5.",
             autocompletion=complete_family,
+            callback=checked(_family),
             show_default=False,
         ),
     ] = None,

@@ -24,6 +24,26 @@ def complete_values(*known: str) -> Callable[[str], list[str]]:
     return complete
 
 
+def checked(read: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """A callback that refuses what ``read`` refuses: so a setting of the option is refused too, when it is made."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None:
+            read(text)
+        return text
+
+    return check
+
+
+def read_engines(typed: str) -> tuple[str, ...]:
+    """The engines in a list.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return read_list(OneOf(tuple(ENGINES)), typed, "--engine")
+
+
 Model = Annotated[
     str | None,
     typer.Argument(
@@ -66,6 +86,7 @@ Engine = Annotated[
         "--engine",
         help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}].",
         autocompletion=complete_values(*ENGINES),
+        callback=checked(read_engines),
     ),
 ]
 LlamaServer = Annotated[
@@ -103,7 +124,7 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
     Raises:
         UsageError: there is no such engine, or a program was typed for an engine that was not asked for.
     """
-    names = read_list(OneOf(tuple(ENGINES)), typed, "--engine") or (DEFAULT_ENGINE,)
+    names = (DEFAULT_ENGINE,) if typed is None else read_engines(typed)
     if program is None or any(ENGINES[name].program is not None for name in names):
         return names, program
     if was_typed(ctx, "llama_server"):

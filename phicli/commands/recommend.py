@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, complete_values
+from phicli.commands.options import Json, checked, complete_values
 from phicli.engine.settings import FIELDS
 
 
@@ -41,6 +42,33 @@ def complete_license(incomplete: str) -> list[str]:
     return [name for name in known if name.lower().startswith(incomplete.lower())]
 
 
+def _task(text: str) -> object:
+    from phicli.fit.tasks import task_named
+
+    return task_named(text)
+
+
+def _machine(text: str) -> None:
+    from phicli.hardware.simulation import require_profile
+
+    require_profile(text)
+
+
+def _rate(text: str) -> object:
+    from phicli.hardware.sizes import parse_rate
+
+    return parse_rate(text, "--bandwidth")
+
+
+def _size_of(option: str) -> Callable[[str | None], str | None]:
+    def read(text: str) -> object:
+        from phicli.hardware.sizes import parse_size
+
+        return parse_size(text, option)
+
+    return checked(read)
+
+
 def recommend(
     task: Annotated[
         str,
@@ -48,6 +76,7 @@ def recommend(
             "--task",
             help="Task: chat, code, math, reasoning, multilingual, tools, long-context, vision or any.",
             autocompletion=complete_task,
+            callback=checked(_task),
         ),
     ] = "any",
     context: Annotated[
@@ -60,7 +89,9 @@ def recommend(
     min_tps: Annotated[
         float | None, typer.Option("--min-tps", help="Minimum tokens per second [default: depends on the task].")
     ] = None,
-    max_size: Annotated[str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.")] = None,
+    max_size: Annotated[
+        str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.", callback=_size_of("--max-size"))
+    ] = None,
     license_: Annotated[
         str | None,
         typer.Option("--license", help="Only models with this license, e.g. MIT.", autocompletion=complete_license),
@@ -75,6 +106,7 @@ def recommend(
             "--kv-type",
             help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit].",
             autocompletion=complete_values(*FIELDS["kv_type"].kind.typed),
+            callback=checked(FIELDS["kv_type"].read),
         ),
     ] = None,
     installed: Annotated[bool, typer.Option("--installed", help="Only models on this machine.")] = False,
@@ -87,18 +119,28 @@ def recommend(
         typer.Option("--calibrate", help="Time a few layers of each pick first; takes several seconds per pick."),
     ] = False,
     ram: Annotated[
-        str | None, typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.")
+        str | None,
+        typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.", callback=_size_of("--ram")),
     ] = None,
-    vram: Annotated[str | None, typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.")] = None,
+    vram: Annotated[
+        str | None,
+        typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.", callback=_size_of("--vram")),
+    ] = None,
     cores: Annotated[
         int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")
     ] = None,
     bandwidth: Annotated[
-        str | None, typer.Option("--bandwidth", help="Simulate this memory bandwidth, e.g. 60GB/s.")
+        str | None,
+        typer.Option("--bandwidth", help="Simulate this memory bandwidth, e.g. 60GB/s.", callback=checked(_rate)),
     ] = None,
     machine: Annotated[
         str | None,
-        typer.Option("--machine", help="Simulate a common machine, e.g. laptop-16gb.", autocompletion=complete_machine),
+        typer.Option(
+            "--machine",
+            help="Simulate a common machine, e.g. laptop-16gb.",
+            autocompletion=complete_machine,
+            callback=checked(_machine),
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -68,6 +68,25 @@ def locate(name: str) -> LocatedModel:
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
 
 
+def check_default(name: str) -> None:
+    """Return if ``name`` can be a default model: one that can run here, is registered, is a repository, or is a path.
+
+    It need not be on this machine yet.
+
+    Raises:
+        UsageError: it is empty.
+        NotFoundError: it is none of them; the hint has close names.
+        UnsupportedModelError: no engine here can run it.
+    """
+    if not name.strip():
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
+    if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
+        return
+    if is_text(name):
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
+    require_runnable(resolve(name).variant)
+
+
 def is_text(name: str) -> bool:
     """Whether ``name`` is text to a model rather than the name of one, and not a path.
 

@@ -80,7 +80,7 @@ def overview(
         UsageError: there is no such family.
     """
     book = book or catalog()
-    wanted = None if family is None else _family(book, family)
+    wanted = None if family is None else family_named(family, book)
     there = installed_models(book) if here is None else here
     rows = [row for row in _rows(book, there) if wanted in (None, _family_of(row))]
     if only_installed:
@@ -154,8 +154,13 @@ def _family_of(row: ModelRow) -> str | None:
     return row.variant.family if row.variant else None
 
 
-def _family(book: Catalog, typed: str) -> str:
-    families = list(dict.fromkeys(variant.family for variant in book.variants))
+def family_named(typed: str, book: Catalog | None = None) -> str:
+    """The family as the catalog writes it; case and separators do not matter.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    families = list(dict.fromkeys(variant.family for variant in (book or catalog()).variants))
     for family in families:
         if squash(family) == squash(typed):
             return family

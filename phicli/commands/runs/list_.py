@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from phicli.commands.model_names import complete_known
-from phicli.commands.options import Json
+from phicli.commands.options import Json, checked
 
 
 def complete_kind(incomplete: str) -> list[str]:
@@ -17,6 +17,12 @@ def complete_kind(incomplete: str) -> list[str]:
     return [kind for kind in KINDS if kind.startswith(incomplete.lower())]
 
 
+def _kind(typed: str) -> object:
+    from phicli.records.history import kind_of
+
+    return kind_of(typed)
+
+
 def list_(
     kind: Annotated[
         str | None,
@@ -24,6 +30,7 @@ def list_(
             "--kind",
             help="Only runs of this kind: run, endpoint, quality, tune, eval or speed.",
             autocompletion=complete_kind,
+            callback=checked(_kind),
             show_default=False,
         ),
     ] = None,
