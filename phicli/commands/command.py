@@ -49,7 +49,7 @@ class Command(PlainCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error about a setting names the line or the variable."""
         if not ctx.params.get("quiet"):
-            say_misspelled(os.environ)
+            say_misspelled(os.environ, ctx.find_root().command)
         try:
             return super().invoke(ctx)
         except PhiError as error:

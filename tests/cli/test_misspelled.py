@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import typer
 
-from phicli.app import main
+from phicli.app import app, main
 from phicli.commands.misspelled import misspelled
+
+ROOT = typer.main.get_command(app)
 
 
 @pytest.mark.parametrize(
@@ -25,23 +28,23 @@ from phicli.commands.misspelled import misspelled
     ],
 )
 def test_a_misspelled_variable_and_what_is_meant(name: str, meant: str) -> None:
-    assert list(misspelled({name: "1"})) == [(name, meant)]
+    assert list(misspelled({name: "1"}, ROOT)) == [(name, meant)]
 
 
 @pytest.mark.parametrize(
     "name", ["PHI_CHAT_MAX_TOKENS", "PHI_RUNS_LIST_KIND", "PHI_MODEL", "PHI_HOME", "PHI_DEBUG", "PHI_PROFILE"]
 )
 def test_what_phi_reads_is_not_misspelled(name: str) -> None:
-    assert list(misspelled({name: "1"})) == []
+    assert list(misspelled({name: "1"}, ROOT)) == []
 
 
 @pytest.mark.parametrize("name", ["PHI_LATEX", "PHI_ENV", "PHI_X", "PHILIP", "THREADS"])
 def test_what_is_like_nothing_belongs_to_somebody_else(name: str) -> None:
-    assert list(misspelled({name: "1"})) == []
+    assert list(misspelled({name: "1"}, ROOT)) == []
 
 
 def test_an_empty_variable_is_not_set() -> None:
-    assert list(misspelled({"PHI_THREAD": ""})) == []
+    assert list(misspelled({"PHI_THREAD": ""}, ROOT)) == []
 
 
 @pytest.fixture
