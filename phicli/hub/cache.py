@@ -12,7 +12,7 @@ from phicli.catalog.quants import meant, preference, quant_of_filename
 from phicli.catalog.types import GgufSource, Variant
 from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
-from phicli.hub.layout import commit_of, repo_root, snapshots_of
+from phicli.hub.layout import commit_of, files_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
 
 
@@ -104,7 +104,6 @@ def _size(path: Path) -> int | None:
 
 def _model_names(snapshot: Path) -> list[str]:
     """Names (with folders) of the models in a snapshot: of a split model the first part."""
-    paths = (Path(parent) / file for parent, _, files in os.walk(snapshot) for file in files)
-    names = (path.relative_to(snapshot).as_posix() for path in paths)
+    names = (path.relative_to(snapshot).as_posix() for path in files_of(snapshot))
     firsts = (name for name in names if is_gguf_name(name) and first_part(name) == name)
     return sorted(name for name in firsts if seems_a_model(snapshot / name))

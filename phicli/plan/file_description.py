@@ -19,10 +19,10 @@ from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
 from phicli.plan.label import is_mislabeled
 from phicli.plan.locate import LocatedModel
+from phicli.plan.model_facts import parameters_of
 from phicli.plan.sampling import ChatSampling, sampling_of_file
 
 _SAID: Final = ("license", "description", "base_model.0.name", "quantized_by", "size_label")
-_NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class VocabularyDescription:
 class FileDescription:
     """A file by its header; what the header does not say is None.
 
-    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
-    its first part lacks some of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model
+    that lacks a part. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
     catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use. A file of another
     ``kind`` than ``model``, such as ``adapter``, has no variant.
@@ -105,7 +105,7 @@ def describe_file(model: LocatedModel) -> FileDescription:
         architecture=header.architecture,
         general_name=header.name,
         quant=header.quant or model.quant,
-        parameters=_parameters(header),
+        parameters=parameters_of(header),
         context_tokens=header.context_length,
         original_context_tokens=header.original_context_length,
         layers=header.block_count,
@@ -154,12 +154,6 @@ def _notes(header: GgufHeader, vocabulary: Vocabulary) -> Iterator[str]:
         yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text as it should be"
     if vocabulary.pre in TRUE_PATTERNS:
         yield "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
-
-
-def _parameters(header: GgufHeader) -> int | None:
-    if header.split_count > 1:
-        return None
-    return sum(tensor.elements for tensor in header.tensors if not tensor.name.startswith(_NO_PARAMETERS))
 
 
 def _said(header: GgufHeader) -> tuple[tuple[str, str], ...]:

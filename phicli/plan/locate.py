@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
@@ -20,7 +22,9 @@ from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
 from phicli.paths import expand, is_there
 
-_LONGEST_PART = 255
+_LONGEST_PART: Final = 255
+_LONGEST_QUOTED: Final = 60
+_NAME_OR_PATH: Final = re.compile(r"[./~\\].*|[A-Za-z]:[/\\].*|[A-Za-z0-9._/:@+~\\=-]*", re.DOTALL)
 _NAME_FIRST = (
     f"name a model first, for example: {TYPED_COMMAND} tiny-phi; see all names: phi list; "
     "set a default: phi config set model phi-4-mini"
@@ -63,17 +67,47 @@ def locate(name: str) -> LocatedModel:
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
     if _is_path(name, path):
         return _from_path(path)
-    if any(character.isspace() for character in name.strip()):
-        raise NotFoundError(f"model {name!r} not found", _NAME_FIRST)
+    if is_text(name):
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
     registered = registry.find(name)
     if registered is not None:
         return _from_registration(registered)
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
 
 
-def is_prose(name: str) -> bool:
-    """Whether ``name`` is text to a model rather than the name of one: it has white space and is not a path."""
-    return any(map(str.isspace, name.strip())) and not name.lower().endswith(".gguf") and not is_there(name)
+def check_default(name: str) -> None:
+    """Return if ``name`` can be a default model: one that can run here, is registered, is a repository, or is a path.
+
+    It need not be on this machine yet.
+
+    Raises:
+        UsageError: it is empty.
+        NotFoundError: it is none of them; the hint has close names.
+        UnsupportedModelError: no engine here can run it.
+    """
+    if not name.strip():
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
+    if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
+        return
+    if is_text(name):
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
+    require_runnable(resolve(name).variant)
+
+
+def is_text(name: str) -> bool:
+    """Whether ``name`` is text to a model rather than the name of one, and not a path.
+
+    It has white space, or a character that names do not have: a question in Chinese has no spaces.
+    """
+    if name.lower().endswith(".gguf") or is_there(name):
+        return False
+    return any(map(str.isspace, name.strip())) or _NAME_OR_PATH.fullmatch(name.strip()) is None
+
+
+def shortened(text: str) -> str:
+    """``text`` as a message quotes it: on one line, and not more than 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTED else f"{line[:_LONGEST_QUOTED]}…"
 
 
 def _is_path(name: str, path: Path) -> bool:

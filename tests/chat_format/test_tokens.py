@@ -6,10 +6,10 @@ import pytest
 
 from phicli.answering.encode import encode
 from phicli.chat_format import format_by_name
-from phicli.chat_format.conversation import segment_text
 from phicli.chat_format.types import Message, Special, Text, ToolCall
 from tests.support import official
 from tests.support.conversations import FORGED, HOSTILE_TEXTS, ORDINARY, random_conversation, random_text, seeded
+from tests.support.segments import segment_text
 from tests.support.vocabularies import Vocabulary, byte_level, sentencepiece
 
 BYTE_LEVEL = tuple(byte_level(marks) for marks in ("control", "user_defined", "normal", "unused"))

@@ -23,7 +23,7 @@ from phicli.hub.cache import cache_folder
 from phicli.hub.in_place.registry import RegisteredModel, damaged_records, registered
 from phicli.hub.layout import (
     content_of,
-    entries_of,
+    files_of,
     leads_away,
     partials_of,
     repo_folders,
@@ -191,7 +191,7 @@ def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator
     """Same names with the same content in several snapshots are one model."""
     found: dict[tuple[str, tuple[Path, ...]], tuple[list[str], list[CachedPart]]] = {}
     for snapshot in snapshots_of(root, problems):
-        names = {path.relative_to(snapshot).as_posix() for path in entries_of(snapshot, problems)}
+        names = {path.relative_to(snapshot).as_posix() for path in files_of(snapshot, problems)}
         for filename in sorted({first_part(name) for name in names if is_gguf_name(name)}):
             if not seems_a_model(snapshot / filename):
                 continue

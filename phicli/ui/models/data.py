@@ -88,7 +88,8 @@ def _row(row: ModelRow) -> dict[str, Any]:
     best = None if row.best is None else published_data(row.best)
     common: dict[str, Any] = {"id": row.id, "runs_here": row.runs_here, "best_file": best, "installed": installed}
     if variant is None:
-        return {**common, **_STRANGER, "quants": [model.quant for model in row.installed if model.quant]}
+        facts = asdict(row.facts)
+        return {**common, **_STRANGER, **facts, "quants": [model.quant for model in row.installed if model.quant]}
     return common | {
         "family": variant.family,
         "title": variant.title,
@@ -111,9 +112,7 @@ def _row(row: ModelRow) -> dict[str, Any]:
 _STRANGER: Final[Mapping[str, Any]] = {
     "family": None,
     "title": None,
-    "parameters": None,
     "active_parameters": None,
-    "context_tokens": None,
     "license": None,
     "capabilities": [],
     "strength": None,

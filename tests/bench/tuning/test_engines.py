@@ -21,7 +21,6 @@ from phicli.bench.tuning.types import SLOTS, Job
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
-from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
@@ -31,6 +30,8 @@ from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
 from tests.support.files import TINY_PHI
+
+GIB = 1 << 30
 
 TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)
 MINI = Subject("phi-4-mini", "Q4_K_M", "phi-4-mini", Path("mini.gguf"), 2_491_874_272)
