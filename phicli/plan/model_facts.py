@@ -8,7 +8,7 @@ from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.errors import PhiError
-from phicli.gguf_file.header import read_any_header, read_header
+from phicli.gguf_file.header import read_any_header
 from phicli.gguf_file.names import parts_of
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.disk.inventory import Inventory
@@ -33,7 +33,7 @@ def facts_of(variant_id: str | None, path: Path) -> ModelFacts:
     if variant is not None:
         return ModelFacts(variant.parameters, variant.context_tokens)
     try:
-        header = read_header(path)
+        header = read_any_header(path)
         return ModelFacts(parameters_of(header), header.context_length)
     except (PhiError, OSError):
         return ModelFacts()

@@ -38,7 +38,7 @@ def print_list(
     """A row for each of ``entries``; ``more`` when there are older ones, ``narrowed`` when only some were asked for.
 
     Raises:
-        OutputClosedError: nobody reads it any more.
+        OutputClosedError: the reader has closed it.
         OSError: it cannot be written.
     """
     if as_json:
