@@ -125,6 +125,15 @@ def _profiles() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(Path(__file__).with_name("profiles.toml").read_text("utf-8"))
 
 
+def require_profile(name: str) -> None:
+    """Return if there is a profile of that name.
+
+    Raises:
+        UsageError: there is none; the hint has the closest one.
+    """
+    _profile(name)
+
+
 def _profile(name: str) -> Mapping[str, Any]:
     profiles = _profiles()
     if name in profiles:
