@@ -8,14 +8,16 @@ import os
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 import phicli
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES
+from phicli.commands.completion import answer, is_asked
 from phicli.commands.group import LazyGroup, context_settings
 from phicli.commands.profile import Profile
+from phicli.commands.unknown import unknown_option
 from phicli.errors import (
     OutputClosedError,
     PhiError,
@@ -91,7 +93,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code (the table is in ``docs/scripting.md``)."""
     drop_empty(os.environ)
     try:
-        return _run(Terminal.current(), list(argv) or ["--help"])
+        return _complete(Terminal.current()) if is_asked() else _run(Terminal.current(), list(argv) or ["--help"])
     finally:
         settle()
 
@@ -104,6 +106,16 @@ def interrupted(argv: Sequence[str]) -> int:
     code = _report(terminal, _command(options), _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
     settle()
     return code
+
+
+def _complete(terminal: Terminal) -> int:
+    """Answer a shell; whatever goes wrong, there is just nothing to complete."""
+    with contextlib.suppress(PhiError, OSError, ValueError, typer.TyperException):
+        text, code = answer(cast("_Root", typer.main.get_command(app)), os.environ)
+        if text:
+            terminal.write_line(text)
+        return code
+    return 1
 
 
 def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)
@@ -124,7 +136,7 @@ def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one retu
     except PhiError as error:
         return _report(terminal, command, error, as_json=as_json)
     except typer.TyperException as error:
-        return _report(terminal, command, _usage(command, error), as_json=as_json)
+        return _report(terminal, command, _usage(command, error, options), as_json=as_json)
     except OSError as error:
         return _report(terminal, command, _from_system(error), as_json=as_json)
     except Exception as error:  # noqa: BLE001 (the one place: a bug is reported, not thrown at a person)
@@ -164,12 +176,12 @@ def _report(terminal: Terminal, command: str, error: PhiError, *, as_json: bool)
     return error.exit_code
 
 
-def _usage(command: str, error: typer.TyperException) -> UsageError:
+def _usage(command: str, error: typer.TyperException, options: Sequence[str]) -> UsageError:
+    if (option := getattr(error, "option_name", None)) is not None and hasattr(error, "possibilities"):
+        return unknown_option(command, option, error.possibilities or (), options)
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    what = "a prompt" if command in ("phi", "chat") else "a value" if command == "config set" else ""
-    dash = f"; put -- before {what} that begins with -" if what else ""
-    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}{dash}")
+    return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
 
 
 def _from_system(error: OSError) -> PhiError:

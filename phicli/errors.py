@@ -69,6 +69,16 @@ class NotInstalledError(NotFoundError):
         self.model = model
 
 
+class AmbiguousModelError(NotFoundError):
+    """Several models are what was asked for. ``choices`` are the names that mean one of them, each with its size."""
+
+    def __init__(self, message: str, hint: str = "", *, choices: Mapping[str, int]) -> None:
+        super().__init__(
+            message, hint, data={"choices": [{"model": name, "size_bytes": size} for name, size in choices.items()]}
+        )
+        self.choices = choices
+
+
 class NetworkError(PhiError):
     """The network or the model hub failed, or ``phi`` was told to stay offline."""
 
@@ -117,6 +127,12 @@ class IntegrityError(PhiError):
 
     code = "integrity"
     exit_code = 8
+
+
+class NotAModelError(IntegrityError):
+    """A good file that is something other than a model, such as an adapter: another file is needed."""
+
+    code = "not_a_model"
 
 
 class CheckFailedError(PhiError):

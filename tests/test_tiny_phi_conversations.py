@@ -88,6 +88,7 @@ def test_each_answer_after_the_expected_history(engines: dict[int, Engine], conv
     """Tools included: the history is the expected one, so one wrong answer does not spoil the next."""
     prompt_format = format_by_name("phi-4-mini", reasoning=True)
     special = special_tokens_of(read_header(locate("tiny-phi").path))
+    visible = special.ids_of(prompt_format.visible_tokens)
     messages = [message(raw) for raw in conversation["messages"]]
     for index, expected in enumerate(messages):
         if expected.role != "assistant":
@@ -98,7 +99,7 @@ def test_each_answer_after_the_expected_history(engines: dict[int, Engine], conv
         engine = engines[256 if len(prompt) + room < 256 else 1024]
         parser = prompt_format.parser(tools=conversation["tools"] is not None)
         pieces = []
-        for event in engine.generate(prompt, Sampling(), visible_tokens=prompt_format.visible_tokens):
+        for event in engine.generate(prompt, Sampling(), visible_tokens=visible):
             if isinstance(event, Chunk):
                 pieces += parser.feed(event.text)
         pieces += parser.finish()

@@ -8,14 +8,13 @@ the first character and the parts are tokenized apart, until none is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from phicli.answering.special_tokens import SpecialTokens, spellings
 from phicli.chat_format.types import Segment, Special, Template, Text
-from phicli.errors import IntegrityError
-from phicli.gguf_file.byte_letters import BYTE_OF_LETTER
 
 WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006"
@@ -24,7 +23,6 @@ WHITE_SPACE = (
 """Unicode's White_Space, which is what ``rstrip`` of a token means in Hugging Face's tokenizers."""
 
 _ANCHORS = ("\n", "\x1f")
-_NEVER_STRIPPED_AFTER = frozenset({"<unk>", "<s>", "<|endoftext|>"})
 
 
 class Tokenizer(Protocol):
@@ -32,112 +30,6 @@ class Tokenizer(Protocol):
 
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
         """Token ids of ``text``, without a begin-of-text token."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpecialTokens:
-    """What a file's vocabulary has besides ordinary text.
-
-    Attributes:
-        literals: id to literal of every token whose type is neither NORMAL nor BYTE.
-        space_prefix: the tokenizer puts a space in front of a text (SentencePiece's dummy prefix).
-        unknown_id: the token for characters that the vocabulary cannot spell; often ``<|endoftext|>``, so it is
-            only let through where its literal is not in the text.
-        strips_after: ids behind which the engine itself drops white space when it parses a prompt.
-    """
-
-    literals: Mapping[int, str]
-    space_prefix: bool = False
-    unknown_id: int | None = None
-    strips_after: frozenset[int] = frozenset()
-    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
-    _guarded: dict[int, str] = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        ids = {literal: token_id for token_id, literal in self.literals.items()}
-        guarded = {token_id: literal for token_id, literal in self.literals.items() if not is_harmless(literal)}
-        object.__setattr__(self, "_ids", ids)
-        object.__setattr__(self, "_guarded", guarded)
-
-    @classmethod
-    def from_metadata(
-        cls,
-        literals: Mapping[int, str],
-        *,
-        tokenizer_model: str,
-        add_space_prefix: bool | None = None,
-        unknown_id: int | None = None,
-        model_name: str = "",
-    ) -> SpecialTokens:
-        """Apply llama.cpp's rules (``src/llama-vocab.cpp``) to the metadata of a GGUF file.
-
-        Args:
-            literals: as in the class.
-            tokenizer_model: ``tokenizer.ggml.model``; ``llama`` is SentencePiece.
-            add_space_prefix: ``tokenizer.ggml.add_space_prefix``, None where the file has none (then SentencePiece
-                adds one).
-            unknown_id: ``tokenizer.ggml.unknown_token_id``.
-            model_name: ``general.name``; with "phi-3" or "phi3" in it the engine drops white space after specials.
-        """
-        sentencepiece = tokenizer_model == "llama"
-        named_phi3 = any(part in model_name.lower() for part in ("phi-3", "phi3"))
-        stripping = {token_id for token_id, literal in literals.items() if literal not in _NEVER_STRIPPED_AFTER}
-        return cls(
-            literals=literals,
-            space_prefix=sentencepiece and add_space_prefix is not False,
-            unknown_id=unknown_id,
-            strips_after=frozenset(stripping if named_phi3 else ()),
-        )
-
-    def id_of(self, literal: str) -> int | None:
-        """The id of a special token, None where the file has none."""
-        return self._ids.get(literal)
-
-    def require(self, literal: str) -> int:
-        """The id of a special token.
-
-        Raises:
-            IntegrityError: the vocabulary has none.
-        """
-        token_id = self._ids.get(literal)
-        if token_id is None:
-            raise IntegrityError(
-                f"the vocabulary of this file has no special token {literal}, which its prompt format needs",
-                "the file does not contain the model it claims to be: download it again, or use another file",
-            )
-        return token_id
-
-    def forged(self, ids: Sequence[int], text: str) -> set[str]:
-        """Literals of the special tokens that ``text`` has become."""
-        return {
-            self._guarded[token_id]
-            for token_id in set(ids) & self._guarded.keys()
-            if token_id != self.unknown_id or any(part in text for part in _spellings(self._guarded[token_id]))
-        }
-
-    @property
-    def guarded(self) -> Mapping[int, str]:
-        """The tokens that text must never become."""
-        return self._guarded
-
-
-def is_harmless(literal: str) -> bool:
-    """Whether text may become this token: white space (the runs of spaces of phi-2), and single characters.
-
-    A single character cannot be cut, and no prompt format is made of one: ``�`` is marked as special in some files
-    of Phi-4-mini, and is text like any other.
-    """
-    return any(len(spelling) < 2 or not spelling.replace("▁", " ").strip() for spelling in _spellings(literal))
-
-
-def _spellings(literal: str) -> tuple[str, ...]:
-    """The texts that a literal can stand for: itself, and what it means in GPT-2's alphabet of bytes."""
-    if literal.isascii():
-        return (literal,)
-    try:
-        return literal, bytes(BYTE_OF_LETTER[character] for character in literal).decode()
-    except (KeyError, UnicodeDecodeError):
-        return (literal,)
 
 
 def encode(
@@ -273,7 +165,7 @@ def text_ids(text: str, tokenizer: Tokenizer, specials: SpecialTokens, *, inside
 def _parts(text: str, literals: set[str]) -> Iterator[str]:
     """Cut ``text`` after the first character of every literal; in the middle where none is found literally."""
     cuts: set[int] = set()
-    for spelling in {spelling for literal in literals for spelling in _spellings(literal)}:
+    for spelling in {spelling for literal in literals for spelling in spellings(literal)}:
         at = text.find(spelling)
         while at >= 0:
             cuts.add(at + 1)

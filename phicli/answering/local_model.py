@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
+from phicli.answering.byte_pairs import BytePairs
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.end_watch import EndWatch
@@ -118,12 +119,18 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Interruptible:
-    """The parts of an engine that encoding needs; closing ends the wait for them."""
+    """The parts of an engine that encoding needs; closing ends the wait for them.
+
+    Text that the engine would split otherwise than the model's own tokenizer is tokenized here.
+    """
 
     engine: Engine
     closing: Closing
+    byte_pairs: BytePairs | None
 
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
+        if not parse_special and self.byte_pairs is not None and self.byte_pairs.serves(text):
+            return self.byte_pairs.tokenize(text)
         return self.engine.tokenize(text, parse_special=parse_special, closing=self.closing)
 
     def render_template(self, messages: Sequence[dict[str, str]]) -> str:
@@ -162,7 +169,7 @@ class _Work:
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
         messages, tools = self.request.messages, self.request.tools
-        prompt_format = self.model.format_for(_Interruptible(engine, self.closing))
+        prompt_format = self.model.format_for(self._on(engine))
         try:
             with self._watching(engine):
                 return prompt_format, prompt_format.render(messages, tools=tools)
@@ -174,7 +181,7 @@ class _Work:
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file
         with self._watching(engine):
-            prompt = encode(segments, _Interruptible(engine, self.closing), file.special_tokens, bos_id=file.bos_id)
+            prompt = encode(segments, self._on(engine), file.special_tokens, bos_id=file.bos_id)
         self.draft.prompt_tokens = len(prompt)
         return prompt
 
@@ -197,13 +204,14 @@ class _Work:
     def _stream(
         self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], watch: EndWatch
     ) -> Generator[Prefill | Piece, None, Done]:
-        draft, asked = self.draft, self._ids_of(self.request.ending.stop_texts)
+        draft, special = self.draft, self.model.file.special_tokens
+        asked = {token_id: literal for literal, token_id in special.ids_of(self.request.ending.stop_texts).items()}
         draft.begin(engine, len(prompt))
         generation = engine.generate(
             prompt,
             replace(self.request.sampling, max_tokens=self._remaining()),
-            stop_ids=frozenset({**asked, **self._ids_of(prompt_format.stop_tokens)}),
-            visible_tokens=prompt_format.visible_tokens,
+            stop_ids=frozenset({*asked, *special.ids_of(prompt_format.stop_tokens).values()}),
+            visible_tokens=special.ids_of(prompt_format.visible_tokens),
             until=lambda: watch.over,
         )
         with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
@@ -222,10 +230,8 @@ class _Work:
         self.closing.check()
         raise EngineError("the engine stopped before the answer was complete", "run the command again")
 
-    def _ids_of(self, literals: Sequence[str]) -> dict[int, str]:
-        """Ids of those literals that are special tokens of the file."""
-        special = self.model.file.special_tokens
-        return {token_id: literal for literal in literals if (token_id := special.id_of(literal)) is not None}
+    def _on(self, engine: Engine) -> _Interruptible:
+        return _Interruptible(engine, self.closing, self.model.file.byte_pairs)
 
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:
@@ -257,7 +263,7 @@ class _Work:
         if done.token_ids is not None:
             return done.token_ids
         ids: list[int] = []
-        tokenizer, special = _Interruptible(engine, self.closing), self.model.file.special_tokens
+        tokenizer, special = self._on(engine), self.model.file.special_tokens
         with self._watching(engine):
             for part in self.draft.parts:
                 ids += text_ids(part, tokenizer, special, inside=True) if isinstance(part, str) else part

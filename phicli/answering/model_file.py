@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.byte_pairs import BytePairs
+from phicli.answering.special_tokens import SpecialTokens, is_harmless
 from phicli.chat_format import format_by_name
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import PromptFormat
+from phicli.gguf_file.ggml_types import TOKEN_USER_DEFINED
+from phicli.gguf_file.merges import read_merges
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
+from phicli.plan.label import name_for_engine
 from phicli.plan.load import LoadPlan
 
 
@@ -27,7 +32,8 @@ class ModelFile:
     """The prompt format of the model in a file.
 
     ``format_for`` makes the prompt format, given an engine that has the file loaded: most formats ignore it, the
-    format of a file that is not a Phi asks it for the file's own template.
+    format of a file that is not a Phi asks it for the file's own template. ``byte_pairs`` tokenizes the text that the
+    engine would split otherwise than the model's own tokenizer; None where there is no such text.
     """
 
     name: str
@@ -35,6 +41,7 @@ class ModelFile:
     special_tokens: SpecialTokens
     bos_id: int | None
     format_for: Callable[[TemplateRenderer], PromptFormat]
+    byte_pairs: BytePairs | None = None
 
 
 def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
@@ -45,6 +52,7 @@ def model_file(plan: LoadPlan, header: GgufHeader) -> ModelFile:
         special_tokens=special_tokens_of(header),
         bos_id=bos_id_of(header),
         format_for=lambda engine: format_of(plan.format, engine),
+        byte_pairs=byte_pairs_of(header),
     )
 
 
@@ -67,8 +75,24 @@ def special_tokens_of(header: GgufHeader) -> SpecialTokens:
         tokenizer_model=vocabulary.model or "",
         add_space_prefix=prefix if isinstance(prefix, bool) else None,
         unknown_id=unknown if isinstance(unknown, int) else None,
-        model_name=header.name or "",
+        model_name=name_for_engine(header) or header.name or "",
     )
+
+
+def byte_pairs_of(header: GgufHeader) -> BytePairs | None:
+    """What tokenizes text that the engine would split otherwise; None for vocabularies that it splits rightly."""
+    vocabulary = header.vocabulary
+    if vocabulary is None or vocabulary.model != "gpt2" or not vocabulary.merges:
+        return None
+    pattern, lost = TRUE_PATTERNS.get(vocabulary.pre or ""), lost_pattern(vocabulary)
+    if pattern is None and lost is None:
+        return None
+    added = {
+        token.literal: token_id
+        for token_id, token in vocabulary.special_tokens.items()
+        if token.kind == TOKEN_USER_DEFINED and is_harmless(token.literal)
+    }
+    return BytePairs(pattern or lost or "", lambda: read_merges(header.path), all_text=lost is not None, added=added)
 
 
 def bos_id_of(header: GgufHeader) -> int | None:

@@ -11,6 +11,8 @@ from typing import Protocol
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import start_engine
 from phicli.engine.types import Generator, LoadSettings
+from phicli.gguf_file.header import read_header
+from phicli.plan.label import name_for_engine
 from phicli.records.run import Subject
 
 
@@ -65,7 +67,8 @@ def start(
         NotFoundError: there is no such binary.
         EngineError: the engine cannot start or cannot load the file.
     """
-    load = LoadSettings(subject.path, context_tokens, settings, slots=slots)
+    name = name_for_engine(read_header(subject.path))
+    load = LoadSettings(subject.path, context_tokens, settings, slots=slots, model_name=name)
     engine = start_engine(subject.engine, load, program=llama_server)
     try:
         engine.wait_ready()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
-from phicli.catalog.quants import PACKAGED_QUANT, as_quant, preference
+from phicli.catalog.quants import PACKAGED_QUANT, as_quant, long_form, meant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, UnsupportedModelError
 
@@ -86,9 +86,9 @@ def known_by_name(general_name: str | None) -> Variant | None:
     return book.get(wanted) or book.get(wanted.removesuffix("instruct"))
 
 
-def names(within: Catalog | None = None) -> tuple[str, ...]:
-    """Every id, in catalog order: what a shell may complete."""
-    return tuple(variant.id for variant in (within or catalog()).variants)
+def close_names(name: str) -> tuple[str, ...]:
+    """At most three ids that are like ``name`` (its quantization does not count), the closest first."""
+    return tuple(variant.id for variant in _close(name.partition(":")[0], _names(catalog())))[:3]
 
 
 def _names(book: Catalog) -> dict[str, Variant]:
@@ -106,16 +106,16 @@ def _names(book: Catalog) -> dict[str, Variant]:
 
 
 def _quant(variant: Variant, quant: str) -> str:
-    by_squashed = {squash(known): known for known in variant.quants}
-    if squash(quant) in by_squashed:
-        return by_squashed[squash(quant)]
-    written = as_quant(quant)
+    known = meant(quant, variant.quants, str)
+    if known:
+        return known[0]
+    written = as_quant(quant) or long_form(quant)
     if written and (variant.sources or (variant.packaged_file and written == PACKAGED_QUANT)):
         return written
     message = f"{variant.id} has no quantization {quant!r}"
     if not variant.runs_here:
         raise NotFoundError(message, f"it has no GGUF files; see what can run it: phi show {variant.id}")
-    if not by_squashed:
+    if not variant.quants:
         there = f"the only one is {PACKAGED_QUANT}; " if variant.packaged_file else ""
         alone = f"name only the model: {TYPED_COMMAND} {variant.id}; or see: phi show {variant.id}"
         raise NotFoundError(message, there + alone)
@@ -137,19 +137,25 @@ def _closest(typed: str, quants: tuple[str, ...]) -> str:
 
 
 def _suggest(wanted: str, known: dict[str, Variant]) -> str:
+    close = _close(wanted, known)
+    if not close:
+        return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
+    closest = close[0]
+    if not closest.runs_here:
+        return f"did you mean {closest.id}? It cannot run here, see: phi show {closest.id}; all models: phi list"
+    ids = [variant.id for variant in close if variant.runs_here][:3]
+    names = " or ".join(filter(None, (", ".join(ids[:-1]), ids[-1])))
+    return f"did you mean {names}? Try: {TYPED_COMMAND} {ids[0]}, or see all models: phi list"
+
+
+def _close(wanted: str, known: dict[str, Variant]) -> tuple[Variant, ...]:
+    """Variants with names that are like ``wanted``, the closest first."""
     from difflib import get_close_matches
 
     start = squash(wanted)
     close = [name for name in known if len(start) > 3 and name.startswith(start)]
     close += get_close_matches(start, known, n=5, cutoff=0.6)
-    if not close:
-        return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
-    closest = known[close[0]]
-    if not closest.runs_here:
-        return f"did you mean {closest.id}? It cannot run here, see: phi show {closest.id}; all models: phi list"
-    ids = list(dict.fromkeys(known[name].id for name in close if known[name].runs_here))[:3]
-    names = " or ".join(filter(None, (", ".join(ids[:-1]), ids[-1])))
-    return f"did you mean {names}? Try: {TYPED_COMMAND} {ids[0]}, or see all models: phi list"
+    return tuple(dict.fromkeys(known[name] for name in close))
 
 
 def _instead(variant: Variant) -> str:

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final
 
 PROMPT_FORMATS: Final = ("phi-3", "phi-3-folded", "phi-4", "phi-4-mini", "completion", "completion-qa")
-ARCHITECTURES: Final = ("phi2", "phi3", "phimoe")
 CAPABILITIES: Final = ("chat", "tools", "reasoning", "vision", "audio", "code", "math", "multilingual")
 FACT_GROUPS: Final = (
     "license",

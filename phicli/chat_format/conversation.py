@@ -58,11 +58,6 @@ def answer_text(message: Message, *, reasoning: bool) -> Text:
     return Text(answer, message.token_ids if answer == message.content else None)
 
 
-def segment_text(segments: Sequence[Segment]) -> str:
-    """The prompt as a person would read it: literals, template text and text in a row."""
-    return "".join(segment.literal if isinstance(segment, Special) else segment.text for segment in segments)
-
-
 def spell_out(text: str, literals: Sequence[str]) -> Iterator[Segment]:
     """Split ``text`` at ``literals``, which become optional special tokens; for text of the format itself."""
     pattern = "|".join(re.escape(literal) for literal in literals)

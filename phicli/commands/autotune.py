@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_grid, engine_options
-from phicli.commands.options import Json, MemoryCheck, Quiet, complete_model, was_typed
+from phicli.commands.model_names import complete_runnable
+from phicli.commands.options import Json, MemoryCheck, Quiet, was_typed
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
@@ -19,7 +20,7 @@ def autotune(
         list[str] | None,
         typer.Argument(
             help="Models, named as for phi chat. With --reset, no name means all models.",
-            autocompletion=complete_model,
+            autocompletion=complete_runnable,
             show_default=False,
         ),
     ] = None,

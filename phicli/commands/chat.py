@@ -9,6 +9,7 @@ import typer
 
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import Context, Json, MemoryCheck, Model, Quiet
+from phicli.errors import NotFoundError
 
 
 def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -30,13 +31,31 @@ def model_and_prompt(
     """The model and the prompt that are meant, None where absent.
 
     Where there is a ``default`` model, text that cannot be a model is the beginning of the prompt.
+
+    Raises:
+        NotFoundError: there is text in the place of the model, and no default.
     """
-    from phicli.plan.locate import is_prose
+    from phicli.plan.locate import is_text
 
     prompt = None if words is None else " ".join(words)
-    if model is None or not is_prose(model) or (usual := default()) in (None, model):
+    if not model or not model.strip() or not is_text(model):
         return model, prompt
-    return usual, model if prompt is None else f"{model} {prompt}"
+    text = model if prompt is None else f"{model} {prompt}"
+    if (usual := default()) in (None, model):
+        raise _no_model(text)
+    return usual, text
+
+
+def _no_model(text: str) -> NotFoundError:
+    from phicli.commands.unknown import quoted as in_quotes
+    from phicli.plan.locate import shortened
+
+    quoted = in_quotes(text) if text == shortened(text) else "PROMPT"
+    return NotFoundError(
+        f"the text {shortened(text)!r} was taken for the name of a model",
+        f"put a model before it: phi chat tiny-phi {quoted}; see all models: phi list; "
+        "or set a default model: phi config set model phi-4-mini",
+    )
 
 
 @engine_options("chat")

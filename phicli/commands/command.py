@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from phicli.commands.any_setting import something_is_set
+from phicli.commands.misspelled import say_misspelled
 from phicli.commands.parameters import PlainCommand
 from phicli.commands.profile import option_behind
 from phicli.errors import PhiError
@@ -46,6 +48,8 @@ class Command(PlainCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error about a setting names the line or the variable."""
+        if not ctx.params.get("quiet"):
+            say_misspelled(os.environ, ctx.find_root().command)
         try:
             return super().invoke(ctx)
         except PhiError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from phicli.errors import NotInstalledError, UserInterruptError
+from phicli.catalog.quants import explained
+from phicli.commands.choosing import ask_which
+from phicli.errors import AmbiguousModelError, NotInstalledError, UserInterruptError
 from phicli.hub.cache import cache_folder
 from phicli.hub.download.planning import PullPlan, check_disk, prepare, present_file
 from phicli.hub.download.pull import PullResult, pull
@@ -20,7 +22,7 @@ def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Get the model and say where it is: the path, or one JSON object, on standard output."""
     terminal = Terminal.current()
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(_for_this_machine(request, screen), screen)
+        plan = _prepared(request, screen, terminal, ask=not as_json)
         result = _run(plan, screen)
     if as_json:
         print_result(terminal, "pull", result_data(result))
@@ -34,7 +36,7 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Say what a pull would do; nothing is downloaded."""
     terminal = Terminal.current()
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(_for_this_machine(request, screen), screen)
+        plan = _prepared(request, screen, terminal, ask=not as_json)
         screen.announce(plan)
     check_disk(plan)
     data = plan_data(plan)
@@ -47,22 +49,38 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
             terminal.write_line(f"{file['size_bytes']:>14}  {data['repo']}  {file['filename']}")
 
 
-def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> None:
-    """Ask whether the model is to be downloaded, and do it.
+def offer(terminal: Terminal, missing: NotInstalledError, *, quiet: bool) -> str:
+    """Ask whether the model is to be downloaded, do it, and return the name of what was downloaded.
 
     Raises:
         NotInstalledError: no.
     """
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = prepare(_for_this_machine(pull_request(missing.model), screen), screen)
+        plan = _prepared(pull_request(missing.model), screen, terminal, ask=True)
         if plan.model is not None:
-            what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else missing.model
+            what = f"{missing.model} ({plan.model.repo.repo})" if plan.request.variant else plan.request.name
             screen.close()
             if not confirm(terminal, f"Download {what}, {format_bytes(plan.missing_bytes)}?", default=True):
                 raise missing
         result = _run(plan, screen)
     if not quiet:
         terminal.say(result_lines(result))
+    return plan.request.name
+
+
+def _prepared(request: PullRequest, screen: PullScreen, terminal: Terminal, *, ask: bool) -> PullPlan:
+    """What the request comes to, on this machine; where several models are meant a person is asked which."""
+    request = _for_this_machine(request, screen)
+    try:
+        plan = prepare(request, screen)
+    except AmbiguousModelError as error:
+        screen.close()
+        name = ask_which(terminal, error, ask=ask)
+        plan = prepare(replace(request, name=name, quant=name.partition(":")[2]), screen)
+    taken = plan.present or plan.model
+    if taken is not None and (note := explained(request.quant or "", taken.quant)):
+        screen.notice(note)
+    return plan
 
 
 def _for_this_machine(request: PullRequest, screen: PullScreen) -> PullRequest:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
+from phicli.commands.options import complete_values
 from phicli.engine.settings import FIELDS, Field, Whole
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -90,7 +91,8 @@ def _parameter(row: EngineOption, *, several: bool) -> inspect.Parameter:
     text = f"{row.help} Separate several with commas, e.g. 1,2,4." if several and row.field == "threads" else row.help
     kind: Any = (int if number else str) | None
     check = None if number else _check_of(field, several=several)
-    option = typer.Option(*flags, help=text, callback=check, **limits)  # type: ignore[arg-type]
+    values = complete_values(*known) if (known := field.kind.typed) else None
+    option = typer.Option(*flags, help=text, callback=check, autocompletion=values, **limits)  # type: ignore[arg-type]
     return inspect.Parameter(
         field.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
     )

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES, WITHOUT_SETTINGS
 from phicli.commands.command import Command
 from phicli.commands.parameters import read_plainly
+from phicli.commands.unknown import unknown_command
 
 
 class LazyGroup(TyperGroup):
@@ -47,6 +48,16 @@ class LazyGroup(TyperGroup):
             self.commands[name] = _group(name) if not self.within and name in GROUPS else build(self.within, name)
         return self.commands[name]
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command that ``args`` begin with, its name, and the rest.
+
+        Raises:
+            UsageError: there is none; the hint says what to type.
+        """
+        if ctx.resilient_parsing or self.get_command(ctx, args[0]) is not None:
+            return super().resolve_command(ctx, args)
+        raise unknown_command(args, self.within)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (the signature is Typer's)
         """Write the list of commands without building any."""
         with formatter.section("Commands"):
@@ -58,7 +69,7 @@ def build(within: str, name: str) -> Command:
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name, cls=Command, context_settings=context_settings())(function_of(within, name))
     command = cast("Command", typer.main.get_command(alone))
-    if within not in WITHOUT_SETTINGS:
+    if (within or name) not in WITHOUT_SETTINGS:
         command.setting = f"{within}.{name}".lstrip(".")
     return command
 
@@ -67,7 +78,7 @@ def every_command() -> Iterator[Command]:
     """All commands that take settings, in the order of the tables. This imports all of them."""
     for name in SUMMARIES:
         for within, command in [(name, inner) for inner in GROUPS[name]] if name in GROUPS else [("", name)]:
-            if within not in WITHOUT_SETTINGS:
+            if (within or command) not in WITHOUT_SETTINGS:
                 yield build(within, command)
 
 

@@ -23,7 +23,8 @@ TYPED_EACH_TIME: Final = frozenset(
 """Options that no setting can give. A setting is a preference: how a command works, not what a single run is to do."""
 
 _CONSENT: Final = "yes"
-_MODEL: Final = "model"
+MODEL: Final = "model"
+"""The key of the default model."""
 
 
 def keys_of(command: str, parameters: Iterable[Any]) -> dict[str, Key]:
@@ -48,11 +49,11 @@ def flags_of(parameter: Any) -> tuple[str, ...]:
 
 def _key_of(command: str, parameter: Any) -> Key | None:
     if parameter.param_type_name == "argument":
-        return Key(_MODEL) if parameter.envvar == variable_of(_MODEL) else None
+        return Key(MODEL) if parameter.envvar == variable_of(MODEL) else None
     flags = flags_of(parameter)
     if parameter.hidden or not flags or TYPED_EACH_TIME.intersection(flags):
         return None
-    shared = flags[0] if flags[0] in SHARED_SETTINGS and flags[0] != _MODEL else ""
+    shared = flags[0] if flags[0] in SHARED_SETTINGS and flags[0] != MODEL else ""
     return Key(f"{command}.{flags[0]}", shared)
 
 

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json
+from phicli.commands.options import Json, checked
+
+
+def complete_family(incomplete: str) -> list[str]:
+    """Families that begin with ``incomplete``."""
+    from phicli.catalog.load import catalog
+
+    known = dict.fromkeys(variant.family for variant in catalog().variants)
+    return [name for name in known if name.lower().startswith(incomplete.lower())]
+
+
+def _family(typed: str) -> object:
+    from phicli.plan.overview import family_named
+
+    return family_named(typed)
 
 
 def list_(
@@ -15,7 +29,14 @@ def list_(
     ] = False,
     only_installed: Annotated[bool, typer.Option("--installed", help="List only models on this machine.")] = False,
     family: Annotated[
-        str | None, typer.Option("--family", help="List only one family, e.g. phi-3.5.", show_default=False)
+        str | None,
+        typer.Option(
+            "--family",
+            help="List only one family, e.g. phi-3.5.",
+            autocompletion=complete_family,
+            callback=checked(_family),
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -1,22 +1,47 @@
-"""Options that commands share, and the completion of model names."""
+"""Options that commands share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.model_names import complete_runnable
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
 from phicli.errors import UsageError
 
 
-def complete_model(incomplete: str) -> list[str]:
-    """Model names that begin with ``incomplete``; the shell completes files itself."""
-    from phicli.catalog.resolve import names
+def complete_values(*known: str) -> Callable[[str], list[str]]:
+    """The completion of an option that takes one of the ``known`` values, or several with commas between them."""
 
-    return [name for name in names() if name.startswith(incomplete.lower())]
+    def complete(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{word}" for word in known if word.lower().startswith(last.lower())]
+
+    return complete
+
+
+def checked(read: Callable[[str], object]) -> Callable[[str | None], str | None]:
+    """A callback that refuses what ``read`` refuses: so a setting of the option is refused too, when it is made."""
+
+    def check(text: str | None) -> str | None:
+        if text is not None:
+            read(text)
+        return text
+
+    return check
+
+
+def read_engines(typed: str) -> tuple[str, ...]:
+    """The engines in a list.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return read_list(OneOf(tuple(ENGINES)), typed, "--engine")
 
 
 Model = Annotated[
@@ -25,7 +50,7 @@ Model = Annotated[
         help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file "
         "[default: the model setting, else the last model used].",
         envvar="PHI_MODEL",
-        autocompletion=complete_model,
+        autocompletion=complete_runnable,
         show_default=False,
         show_envvar=False,
     ),
@@ -49,7 +74,7 @@ Models = Annotated[
         help="Models, named as for phi chat; several are compared "
         "[default: the model setting, else all installed models].",
         envvar="PHI_MODEL",
-        autocompletion=complete_model,
+        autocompletion=complete_runnable,
         callback=models_of_this_machine,
         show_default=False,
         show_envvar=False,
@@ -58,7 +83,10 @@ Models = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
-        "--engine", help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}]."
+        "--engine",
+        help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}].",
+        autocompletion=complete_values(*ENGINES),
+        callback=checked(read_engines),
     ),
 ]
 LlamaServer = Annotated[
@@ -100,7 +128,7 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
     Raises:
         UsageError: there is no such engine, or a program was typed for an engine that was not asked for.
     """
-    names = read_list(OneOf(tuple(ENGINES)), typed, "--engine") or (DEFAULT_ENGINE,)
+    names = (DEFAULT_ENGINE,) if typed is None else read_engines(typed)
     if program is None or any(ENGINES[name].program is not None for name in names):
         return names, program
     if was_typed(ctx, "llama_server"):

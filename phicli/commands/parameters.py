@@ -35,6 +35,8 @@ def read_plainly(parameters: Sequence[Any]) -> list[Any]:
 
 def _reader(parameter: Any, by_typer: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     def process_value(ctx: Any, value: Any) -> Any:
+        if ctx.resilient_parsing:  # a completion: nothing is run with the value, and nobody reads a message
+            return value
         plain = _plain(value, parameter)
         if plain is _LEFT or (parameter.required and parameter.value_is_missing(plain)):
             return by_typer(ctx, value)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, Quiet, complete_model
+from phicli.commands.model_names import complete_downloadable
+from phicli.commands.options import Json, Quiet
 
 
 def pull(
@@ -14,7 +15,7 @@ def pull(
         str,
         typer.Argument(
             help="Model: phi-4-mini, phi-4-mini:q5_k_m, owner/repo, owner/repo:QUANT or owner/repo:FILE.gguf.",
-            autocompletion=complete_model,
+            autocompletion=complete_downloadable,
             show_default=False,
         ),
     ],

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, complete_model
+from phicli.commands.model_names import complete_here
+from phicli.commands.options import Json
 
 
 def rm(
@@ -15,7 +16,7 @@ def rm(
         typer.Argument(
             help="Model: phi-4-mini (all quantizations), phi-4-mini:q4_k_m, owner/repo[:QUANT or FILE.gguf], or a name "
             "from phi cache import.",
-            autocompletion=complete_model,
+            autocompletion=complete_here,
             show_default=False,
         ),
     ],

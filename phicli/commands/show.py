@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, complete_model
+from phicli.commands.model_names import complete_known
+from phicli.commands.options import Json
 
 
 def show(
@@ -14,7 +15,7 @@ def show(
         str,
         typer.Argument(
             help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, a downloaded owner/repo, or a GGUF file.",
-            autocompletion=complete_model,
+            autocompletion=complete_known,
         ),
     ],
     as_json: Json = False,

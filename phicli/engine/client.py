@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import json
 import socket
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,7 +72,7 @@ class ServerClient:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int],
-        visible_tokens: Sequence[str],
+        visible_tokens: Mapping[str, int],
         until: Callable[[], bool] | None,
         closing: Closing,
     ) -> Generator[GenerationEvent, None, None]:
@@ -84,7 +84,7 @@ class ServerClient:
         """
         body = _completion_body(prompt, sampling, visible_tokens)
         connection = self._connect()
-        tally = _Tally(stop_ids, until)
+        tally = _Tally(stop_ids, until, {token_id: literal for literal, token_id in visible_tokens.items()})
         try:
             connection.connect()
             with closing.woken_by(_hanging_up(connection.sock)):
@@ -130,10 +130,12 @@ class _Tally:
     """Turns the replies of one stream into events and keeps count of the ids.
 
     The server drops the ids of tokens that end inside a UTF-8 character from its stream (their text comes with a
-    later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete.
+    later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete. It has no text
+    for tokens that a file marks as unused; ``shown`` has the text of those that are to be seen, by id.
     """
 
-    def __init__(self, stop_ids: frozenset[int], until: Callable[[], bool] | None) -> None:
+    def __init__(self, stop_ids: frozenset[int], until: Callable[[], bool] | None, shown: Mapping[int, str]) -> None:
+        self._shown = shown
         self.done = False
         self._stop_ids, self._until = stop_ids, until
         self._ids: list[int] = []
@@ -156,8 +158,9 @@ class _Tally:
             return
         self._ids.extend(ids)
         new = self._predicted - before
-        if reply.get("content") or ids:
-            yield Chunk(reply.get("content", ""), ids if len(ids) == new else None, new)
+        text = reply.get("content") or "".join(self._shown.get(token, "") for token in ids)
+        if text or ids:
+            yield Chunk(text, ids if len(ids) == new else None, new)
         if self._until is not None and self._until():
             yield self._finish(reply, "stop", complete=self._predicted == len(self._ids))
 
@@ -201,7 +204,7 @@ def _hanging_up(connected: socket.socket) -> Callable[[], None]:
     return hang_up
 
 
-def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: Sequence[str]) -> dict[str, Any]:
+def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: Iterable[str]) -> dict[str, Any]:
     """The request. All of the sampling is in it, since the server takes what is missing from the file."""
     return {
         "prompt": list(prompt),

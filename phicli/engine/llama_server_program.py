@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import re
@@ -16,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import UNKNOWN_ARCHITECTURE, WORKER, EngineProcess, engine_environment
+from phicli.engine.process import WORKER, EngineProcess, engine_environment
+from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError, NotFoundError
@@ -30,6 +30,7 @@ _MOST_PORTS: Final = 5
 _MOST_BYTES: Final = 1 << 22
 _VERSION: Final = re.compile(r"^version: (?P<version>\S.{0,80}?)\s*$", re.MULTILINE)
 _PORT_TAKEN: Final = re.compile(r"could ?n[o']t bind|address already in use", re.IGNORECASE)
+_BAD_TEMPLATE: Final = "chat template parsing error"
 _OF_ITS_OWN: Final = ("LLAMA_", "AIP_")
 """Beginnings of variables that would change what the options say, the port among it."""
 
@@ -78,11 +79,11 @@ class NativeProcess(EngineProcess):
         self._port = 0
         self._ports = 0
         self._restarting = threading.Lock()
-        self._arguments: tuple[str, ...] = ()
+        self._settings: LoadSettings | None = None
 
     def load(self, settings: LoadSettings) -> None:
         """Start it on the file; returns at once."""
-        self._arguments = server_arguments(settings)
+        self._settings = settings
         self._listen()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
@@ -106,23 +107,37 @@ class NativeProcess(EngineProcess):
         raise self.failure("llama-server could not load the model")
 
     def _lives(self) -> bool:
-        """Whether the process runs; one whose port was taken by another program gets another port."""
+        """Whether the process runs; one whose port was taken by another program gets another port.
+
+        One that cannot parse the file's own chat template starts again without.
+        """
         with self._restarting:
             if self._popen.poll() is None:
                 return True
-            if self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(self._log_text()):
+            log = self._log_text()
+            if self._own_template and _BAD_TEMPLATE in log:
+                self.bad_template = True
+            elif self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(log):
                 return False
             self.close()
             self._listen()
             return True
 
     def _listen(self) -> None:
+        assert self._settings is not None  # noqa: S101 (load has set it)
         self._ports += 1
         self._port = _free_port()
-        command = [str(self._binary), *self._arguments, "--host", _HOST, "--port", str(self._port)]
+        command = [str(self._binary), *server_arguments(self._settings), "--host", _HOST, "--port", str(self._port)]
         if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
             command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
-        self._start(command, _environment(self.api_key), pipes=False)
+        environment = _environment(self.api_key)
+        if not self._own_template:
+            environment["LLAMA_ARG_CHAT_TEMPLATE"] = "chatml"
+        self._start(command, environment, pipes=False)
+
+    @property
+    def _own_template(self) -> bool:
+        return self._settings is not None and self._settings.own_template and not self.bad_template
 
     def _is_ready(self) -> bool:
         """Whether a server answers there that has the model and is ours: it knows our key and wants one."""
@@ -131,16 +146,13 @@ class NativeProcess(EngineProcess):
         ours = _status(self._port, "/props", self.api_key) == http.client.OK
         return ours and _status(self._port, "/props", secrets.token_urlsafe(8)) == http.client.UNAUTHORIZED
 
-    def _log_text(self) -> str:
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.read_text(encoding="utf-8", errors="replace")
-        return ""
-
     def _advice(self, reason: str) -> str:
-        if UNKNOWN_ARCHITECTURE in reason:
-            return "this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp"
-        return f"see its options: {self._binary.name} --help; or try: --engine xllamacpp"
+        return advice(
+            reason,
+            too_old="this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp",
+            other_build="--engine xllamacpp",
+            otherwise=f"see its options: {self._binary.name} --help; or try: --engine xllamacpp",
+        )
 
     def _ask_to_leave(self) -> None:
         self._popen.terminate()
@@ -199,6 +211,8 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")
+    if settings.model_name is not None:
+        found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     return tuple(found)
 
 

@@ -6,24 +6,21 @@ import abc
 import contextlib
 import json
 import os
-import re
 import secrets
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
+from phicli.engine.log_file import open_log
+from phicli.engine.reasons import advice, first_reason, is_of_memory
 from phicli.engine.types import LoadSettings
 from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
-UNKNOWN_ARCHITECTURE = "unknown model architecture"
 WORKER = Path(__file__).with_name("worker.py")
-_LOG_LINE = re.compile(r"^(?:[\d.]+ E )?(?P<reason>(?<= E ).+|error\b.+)$")  # complaints about options have no mark
 _KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
 _FAULTS = {
     int(getattr(signal, name))
@@ -31,9 +28,11 @@ _FAULTS = {
     if hasattr(signal, name)
 }
 _LEAVE_TIMEOUT_S = 5.0
+_REASON_S = 20.0
+"""For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
+_REASON_TICK_S = 0.01
 _TICK_S = 0.1
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
-_STALE_LOG_S = 7 * 24 * 3600
 
 
 class EngineProcess(abc.ABC):
@@ -52,6 +51,8 @@ class EngineProcess(abc.ABC):
         """From starting the process to the model's being ready; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
+        self.bad_template = False
+        """The file's own chat template was wanted and cannot be parsed; known when it is ready."""
         self.log_path: Path | None = None
         self._log_dir = log_dir
         self._keep_log = False
@@ -86,7 +87,7 @@ class EngineProcess(abc.ABC):
             EngineError: it cannot be started.
         """
         self._started = time.monotonic()
-        self.log_path, log = _open_log(self._log_dir)
+        self.log_path, log = open_log(self._log_dir)
         began, failed = threading.Event(), list[OSError]()
 
         def run() -> None:
@@ -138,13 +139,7 @@ class EngineProcess(abc.ABC):
 
     def first_error(self) -> str:
         """The first error line of the log, which is the reason; empty when there is none."""
-        if self.log_path is None:
-            return ""
-        with contextlib.suppress(OSError):
-            for line in self.log_path.read_text(encoding="utf-8", errors="replace").splitlines():
-                if found := _LOG_LINE.match(line):
-                    return found["reason"].strip()
-        return ""
+        return first_reason(self._log_text())
 
     def close(self) -> None:
         """End the process, wait for it, remove its log unless it failed; safe to call twice."""
@@ -162,9 +157,19 @@ class EngineProcess(abc.ABC):
 
     def _advice(self, reason: str) -> str:
         """What to do about a failure that is not one of memory."""
-        if UNKNOWN_ARCHITECTURE in reason:
-            return "this engine is too old or cannot run this kind of model; try: pip install --upgrade xllamacpp"
-        return f"check that the engine works: {THIS_COMMAND} tiny-phi; if it works, download the file again"
+        upgrade = "pip install --upgrade xllamacpp"
+        return advice(
+            reason,
+            too_old=f"this engine is too old or cannot run this kind of model; try: {upgrade}",
+            other_build=upgrade,
+            otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file",
+        )
+
+    def _log_text(self) -> str:
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return ""
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end by itself; here by the end of its standard input."""
@@ -185,13 +190,14 @@ class WorkerProcess(EngineProcess):
 
     def __init__(self, log_dir: Path | None = None) -> None:
         super().__init__(log_dir)
-        self._reply, self._replied = "", threading.Event()
+        self._reply, self._replied, self._renamed = "", threading.Event(), False
         command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
         self._start(command, engine_environment(), pipes=True)
         threading.Thread(target=self._read_reply, daemon=True).start()
 
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
+        self._renamed = settings.model_name is not None
         config = settings.to_data() | {"api_key": self.api_key}
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
         with contextlib.suppress(OSError):  # it died already: wait_ready says why
@@ -213,9 +219,29 @@ class WorkerProcess(EngineProcess):
                 on_tick(time.monotonic() - began)
         reply = json.loads(self._reply) if self._reply.strip() else {"error": ""}
         if "address" not in reply:
+            if reply.get("logged"):
+                self._await_reason()
+            self._ask_to_leave()
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
+        self.bad_template = bool(reply.get("bad_template"))
         return str(reply["address"])
+
+    def _advice(self, reason: str) -> str:
+        if self._renamed:
+            return (
+                "its general.name says Phi-3, but its vocabulary is another one: use a file with another general.name"
+            )
+        return super()._advice(reason)
+
+    def _await_reason(self) -> None:
+        """Return when the log has a complete line with the reason; llama.cpp writes it in a thread of its own."""
+        deadline = time.monotonic() + _REASON_S
+        while self.log_path and self._popen.poll() is None and time.monotonic() < deadline:
+            complete, newline, _ = self._log_text().rpartition("\n")
+            if newline and first_reason(complete):
+                return
+            time.sleep(_REASON_TICK_S)
 
     def _read_reply(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
@@ -240,7 +266,7 @@ def _crashed(code: int | None) -> bool:
 
 
 def _lacks_memory(code: int | None, reason: str) -> bool:
-    return code == _KILLED or "failed to allocate" in reason or "create context" in reason
+    return code == _KILLED or is_of_memory(reason)
 
 
 def engine_environment() -> dict[str, str]:
@@ -254,31 +280,6 @@ def engine_environment() -> dict[str, str]:
     """
     spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
     return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
-
-
-def _open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
-    """Open a log file of our own in ``log_dir``, else in the temporary folder, else nowhere."""
-    name = f"phi-engine-{os.getpid()}-{secrets.token_hex(4)}.log"
-    if log_dir is not None:
-        _remove_stale_logs(log_dir)
-    for folder in [log_dir, Path(tempfile.gettempdir())]:
-        if folder is None:
-            continue
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path = folder / name
-            return path, path.open("xb")
-        except OSError:
-            continue
-    return None, Path(os.devnull).open("wb")
-
-
-def _remove_stale_logs(folder: Path) -> None:
-    """Remove logs that killed processes left behind a week ago or earlier."""
-    for path in folder.glob("phi-engine-*-*.log"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_LOG_S:
-                path.unlink()
 
 
 def _signal_name(number: int) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
-from phicli.engine.logprobs import Scored, request, scored
+from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
-from phicli.engine.types import GenerationEvent, LoadSettings, Sampling
+from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000
@@ -85,7 +85,7 @@ class LlamaServerEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Closable[GenerationEvent]:
         """Generate after ``prompt``; the last event is ``Done``.
@@ -137,7 +137,18 @@ class LlamaServerEngine:
             EngineError: the engine died, or told no probability.
         """
         self._check_prompt(prompt)
-        return scored(self._post("/completion", request(prompt, token_id, likeliest=likeliest)), token_id)
+        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
+        if not ends_inside_character(reply, token_id):
+            return scored(reply, token_id)
+        (stand_in, *_) = self.tokenize("a", parse_special=False)
+        for many in WIDER:
+            reply = self._post("/completion", request(prompt, stand_in, likeliest=many))
+            if found := scored_among(reply, stand_in, token_id, likeliest=likeliest):
+                return found
+        raise EngineError(
+            f"the engine does not report the probability of token {token_id}, which ends inside a character",
+            "use another text, or another engine",
+        )
 
     def render_template(self, messages: Sequence[dict[str, str]], *, closing: Closing | None = None) -> str:
         """The prompt that the file's own chat template makes of ``messages``; ``closing`` ends the wait for it.
@@ -146,6 +157,9 @@ class LlamaServerEngine:
             TemplateError: the file has no usable template.
             EngineError: the engine died.
         """
+        self._ready(closing)
+        if self._process.bad_template:
+            raise TemplateError("the engine cannot parse it")
         try:
             return str(self._post("/apply-template", {"messages": list(messages)}, closing)["prompt"])
         except RefusedError as error:

@@ -89,6 +89,10 @@ class Kind(Protocol):
     def words(self) -> str:
         """What a value has to be, such as ``a whole number from 1 to 512``."""
 
+    @property
+    def typed(self) -> tuple[str, ...]:
+        """The words that can be typed; none for numbers."""
+
     def allows(self, value: Any) -> bool:
         """Whether ``value`` is of the right type and within the limits."""
 
@@ -106,6 +110,7 @@ class Whole:
 
     least: int
     most: int
+    typed: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -133,6 +138,11 @@ class OneOf:
     known: tuple[str, ...]
 
     @property
+    def typed(self) -> tuple[str, ...]:
+        """See :class:`Kind`."""
+        return self.known
+
+    @property
     def words(self) -> str:
         """See :class:`Kind`."""
         return f"one of {', '.join(self.known)}"
@@ -153,6 +163,7 @@ class Switch:
     """True and false, typed as ``on`` and ``off``."""
 
     words: str = "true or false"
+    typed: tuple[str, ...] = ("on", "off")
 
     def allows(self, value: Any) -> bool:
         """See :class:`Kind`."""
@@ -160,7 +171,7 @@ class Switch:
 
     def read(self, text: str, option: str) -> bool:
         """See :class:`Kind`."""
-        return OneOf(("on", "off")).read(text, option) == "on"
+        return OneOf(self.typed).read(text, option) == "on"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 from phicli.engine.closable import Closing
 from phicli.engine.settings import EngineSettings
+
+NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
 
 StopReason = Literal["stop", "length"]
 """Why a generation ended: the model, a stop token or the caller ended it, or the limit of tokens did."""
@@ -22,7 +25,9 @@ class LoadSettings:
     """How a model file is loaded.
 
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
-    ``slots`` sequences can be generated at a time, each with ``context_tokens``.
+    ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
+    chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
+    file's ``general.name``; None leaves it as it is.
     """
 
     model_path: Path
@@ -30,10 +35,14 @@ class LoadSettings:
     engine: EngineSettings
     warmup: bool = False
     slots: int = 1
+    own_template: bool = False
+    model_name: str | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, with all of it on one level."""
-        mine = {"context_tokens": self.context_tokens, "warmup": self.warmup, "slots": self.slots}
+        mine = {
+            name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
+        }
         return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
 
 
@@ -168,7 +177,7 @@ class Generator(Protocol):
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Generation:
         """Generate after ``prompt``; starts, waits and raises only when the first event is asked for.
@@ -177,7 +186,7 @@ class Generator(Protocol):
             prompt: token ids.
             sampling: how tokens are chosen.
             stop_ids: tokens that end the generation; they have no text and are not among its ids.
-            visible_tokens: special tokens whose text belongs to the generated text.
+            visible_tokens: special tokens, by literal, whose text belongs to the generated text.
             until: asked after each chunk; where it is true the generation ends there, with ``Done``.
         """
 

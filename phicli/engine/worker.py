@@ -4,13 +4,16 @@ Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``:
 library and ``xllamacpp``. The protocol is three lines long:
 
 1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
-2. standard output: one line of JSON, ``{"address": …, "build": …}`` when ready, ``{"error": …}`` when not;
-3. standard input stays open: its end is the order to leave.
+2. standard output: one line of JSON, ``{"address": …, "build": …, "bad_template": …}`` when ready, ``{"error": …,
+   "logged": …}`` when not; ``bad_template`` is true where the file's own chat template was wanted and cannot be parsed;
+3. standard input stays open: its end is the order to leave, also after an error.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
 the parent too.
 
-Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed.
+Standard error is the log. ``verbosity=1`` keeps it silent while all is well and shows why a load failed. A thread of
+llama.cpp writes it, later than the error is known, and ends with the process: the parent gives the order to leave when
+it has read the reason (``logged``: there is one).
 """
 
 from __future__ import annotations
@@ -18,18 +21,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import stat
 import sys
-import time
-from typing import Any
+from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _LOAD_FAILED = 3
-_LOG_WAIT_S = 2.0
-_LOG_PAUSE_S = 0.05
 _STACK_BYTES = 1 << 27
 _NOTHING_FROM_THE_FILE = (1 << 31) - 1
 """One bit for each value of ``general.sampling.*`` that llama.cpp then takes for one that a person set."""
+_PARSER = "_Z19common_params_parseiPPcR13common_params13llama_examplePFviS0_E"
+"""llama.cpp's own parser of options, as the library exports it: the one way to override metadata."""
+_COMMON_OPTIONS = 2
 _FLASH_ATTENTION = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 
 
@@ -70,6 +72,33 @@ def become(command: list[str]) -> None:
     os.execv(command[0], command)  # noqa: S606 (a shell is what it must not be)
 
 
+def named(name: str) -> Any:
+    """Parameters under which a file is taken for one that is called ``name``, whatever its metadata says.
+
+    The package has no property for that (``--override-kv``), so llama.cpp's parser writes into the structure behind
+    the object. Where that structure is not found there, or the library does not export the parser (Windows), the
+    parameters are the usual ones, and the file loads or fails as it is.
+    """
+    import ctypes
+
+    import xllamacpp.xllamacpp as library
+
+    params = library.CommonParams()
+    address = id(params) + object.__basicsize__
+    usual, probe = params.n_predict, 0x5EED
+    params.n_predict = probe
+    found = ctypes.c_int32.from_address(address).value == probe  # its first member
+    params.n_predict = usual
+    parse = getattr(ctypes.CDLL(library.__file__), _PARSER, None) if found else None
+    if parse is not None:
+        options = [b"phi", b"-m", b"model.gguf", b"--override-kv", b"general.name=str:" + name.encode()]
+        arguments = (ctypes.c_char_p * len(options))(*options)
+        for variable in [one for one in os.environ if one.startswith("LLAMA_")]:
+            del os.environ[variable]  # the parser reads those too
+        parse(len(options), arguments, ctypes.c_void_p(address), _COMMON_OPTIONS, None)
+    return params
+
+
 def parameters(config: dict[str, Any]) -> Any:
     """llama.cpp's parameters for ``config``.
 
@@ -80,7 +109,7 @@ def parameters(config: dict[str, Any]) -> Any:
     """
     import xllamacpp
 
-    params = xllamacpp.CommonParams()
+    params = xllamacpp.CommonParams() if config["model_name"] is None else named(config["model_name"])
     params.model.path = config["model_path"]
     params.n_ctx = config["context_tokens"] * config["slots"]
     params.n_batch = params.n_ubatch = config["batch_tokens"]
@@ -102,22 +131,34 @@ def parameters(config: dict[str, Any]) -> Any:
     params.port = 0
     params.api_keys = [config["api_key"]]
     params.ui = False
+    if not config["own_template"]:
+        params.chat_template = "chatml"
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     return params
 
 
-def finish_log() -> None:
-    """Wait until the reason for a failure is in the log: a thread of llama.cpp writes it, and ends with this process.
+def leave_when_told(code: int) -> NoReturn:
+    """Wait for the end of standard input, and exit; llama.cpp's own threads do not end by themselves."""
+    while sys.stdin.read(1):
+        pass
+    os._exit(code)
 
-    The log is empty while all is well. It is complete when it has something and has stopped growing.
+
+def load(config: dict[str, Any]) -> Any:
+    """The server with the model that ``config`` describes; where it cannot be loaded, the process ends.
+
+    A file whose own chat template cannot be parsed loads without it, and ``config`` says so then.
     """
-    deadline, before = time.monotonic() + _LOG_WAIT_S, 0
-    while stat.S_ISREG(os.fstat(2).st_mode) and time.monotonic() < deadline:
-        size = os.fstat(2).st_size
-        if size and size == before:
-            return
-        before = size
-        time.sleep(_LOG_PAUSE_S)
+    import xllamacpp
+
+    try:
+        return xllamacpp.Server(parameters(config))
+    except (RuntimeError, ValueError, OverflowError, TypeError) as error:
+        if config["own_template"]:
+            config["own_template"] = False
+            return load(config)
+        print(json.dumps({"error": str(error), "logged": isinstance(error, RuntimeError)}), flush=True)
+        leave_when_told(_LOAD_FAILED)
 
 
 def main() -> None:
@@ -131,18 +172,13 @@ def main() -> None:
     line = sys.stdin.readline()
     if not line:
         os._exit(0)
-    config = json.loads(line)
     deepen_stacks()
-    try:
-        server = xllamacpp.Server(parameters(config))
-    except (RuntimeError, ValueError, OverflowError, TypeError) as error:
-        finish_log()
-        print(json.dumps({"error": str(error)}), flush=True)
-        os._exit(_LOAD_FAILED)
-    print(json.dumps({"address": server.listening_address, "build": f"xllamacpp {xllamacpp.__version__}"}), flush=True)
-    while sys.stdin.read(1):
-        pass
-    os._exit(0)  # the server's own threads do not end by themselves
+    config = json.loads(line)
+    wanted = config["own_template"]
+    server = load(config)
+    build, bad_template = f"xllamacpp {xllamacpp.__version__}", wanted and not config["own_template"]
+    print(json.dumps({"address": server.listening_address, "build": build, "bad_template": bad_template}), flush=True)
+    leave_when_told(0)
 
 
 if __name__ == "__main__":

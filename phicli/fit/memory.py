@@ -34,7 +34,6 @@ from phicli.hardware.available import Memory
 from phicli.units import format_bytes
 
 MIB: Final = 1 << 20
-GIB: Final = 1 << 30
 KV_TYPE_BYTES: Final[Mapping[str, float]] = MappingProxyType({"f16": 2.0, "q8_0": 1.0625, "q4_0": 0.5625})
 """Bytes per value of the key-value cache, by llama.cpp's name of the type."""
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.names import first_part
 
 GET_AGAIN: Final = f"download the file again. `{THIS_COMMAND} tiny-phi` shows whether the installation itself works"
+GET_ANOTHER: Final = f"use a GGUF file of version 3; see the models: phi list; or try: {THIS_COMMAND} tiny-phi"
 
 _MAGICS: Final = (
     (b"PK\x03\x04", "a zip archive (perhaps a PyTorch checkpoint)"),
@@ -94,16 +97,27 @@ def missing(path: Path) -> NotFoundError:
     return NotFoundError(f"{path} does not exist", hint)
 
 
+def not_gguf(path: Path, start: bytes, size: int) -> IntegrityError:
+    """The error for a file that does not begin with ``GGUF``: only what a download leaves is worth another download."""
+    foreign = any(start.startswith(magic) for magic, _ in _MAGICS) or _is_safetensors(start, size)
+    hint = GET_ANOTHER if foreign else GET_AGAIN
+    return IntegrityError(f"{path} is not a GGUF file: it looks like {what_it_is(start, size)}", hint)
+
+
 def what_it_is(start: bytes, size: int) -> str:
     """What a file looks like that does not begin with ``GGUF``, from its first bytes; a noun phrase."""
     for magic, what in _MAGICS:
         if start.startswith(magic):
             return what
-    if size > 16 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size:
+    if _is_safetensors(start, size):
         return "a safetensors file; llama.cpp needs it converted to GGUF"
     if not start.strip(b"\0"):
         return "a file of zeros only: a download that stopped before any data arrived"
     return _what_text(start) if _is_text(start) else "some other binary file"
+
+
+def _is_safetensors(start: bytes, size: int) -> bool:
+    return size > 16 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= size
 
 
 def _what_text(start: bytes) -> str:
@@ -135,9 +149,10 @@ def _directory(path: Path) -> UsageError:
         )
     more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
     listed = ", ".join(files[:_LISTED])
+    models = [name for name in files if kind_by_name(name) is FileKind.MODEL and first_part(name) == name]
     return UsageError(
         f"{path} is a folder",
-        f"choose one of its files: {listed}{more}. For example: {TYPED_COMMAND} {path / files[0]}",
+        f"choose one of its files: {listed}{more}. For example: {TYPED_COMMAND} {path / (models or files)[0]}",
     )
 
 

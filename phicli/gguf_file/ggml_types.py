@@ -91,8 +91,11 @@ FILE_TYPES: Final = MappingProxyType(
 )
 """``general.file_type`` → name of the quantization."""
 
+TOKEN_UNDEFINED: Final = 0
 TOKEN_NORMAL: Final = 1
 TOKEN_CONTROL: Final = 3
 TOKEN_USER_DEFINED: Final = 4
 TOKEN_UNUSED: Final = 5
 TOKEN_BYTE: Final = 6
+ORDINARY: Final = (TOKEN_UNDEFINED, TOKEN_NORMAL, TOKEN_BYTE)
+"""Types that do not mark a token as special."""

@@ -14,18 +14,25 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import IntegrityError
-from phicli.gguf_file.diagnose import GET_AGAIN, check_is_file, unreadable, what_it_is
+from phicli.gguf_file.diagnose import GET_AGAIN, GET_ANOTHER, check_is_file, not_gguf, unreadable
 from phicli.gguf_file.facts import Facts
-from phicli.gguf_file.ggml_types import FILE_TYPES, TOKEN_BYTE, TOKEN_NORMAL
-from phicli.gguf_file.names import whole_size
+from phicli.gguf_file.ggml_types import FILE_TYPES
+from phicli.gguf_file.kind import FileKind, kind_by_name, kind_of, not_a_model
+from phicli.gguf_file.names import part_names, whole_size
+from phicli.gguf_file.parts import check_parts
+from phicli.gguf_file.special_tokens import special_tokens
 from phicli.gguf_file.tensors import read_tensors
-from phicli.gguf_file.types import GgufHeader, MetaValue, SpecialToken, TensorInfo, Vocabulary
+from phicli.gguf_file.types import GgufHeader, MetaValue, TensorInfo, Vocabulary
 from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker, damaged
+
+START_BYTES: Final = 1 << 16
+"""The first bytes of a file, which mostly tell what it is."""
 
 _DECODED_ARRAY: Final = 1024
 _MOST_KEYS: Final = 1 << 16
 _LARGEST_VOCABULARY: Final = 1 << 22
-_UINT32, _INT32 = 4, 5
+_UINT32, _INT32, _UINT64 = 4, 5, 10
+_TELLING_TENSORS: Final = 64
 _TOKENS, _TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
 _MERGES = "tokenizer.ggml.merges"
 _SKIPPED: Final = frozenset({_MERGES, "tokenizer.ggml.scores"})
@@ -38,17 +45,48 @@ class _Scan:
     metadata: dict[str, MetaValue] = field(default_factory=dict)
     lengths: dict[str, int] = field(default_factory=dict)
     tokens: list[int] = field(default_factory=list)
+    tokens_end: int = 0
     token_types: array[int] = field(default_factory=lambda: array("i"))
 
 
 def read_header(path: Path | str) -> GgufHeader:
-    """Read the header of the GGUF file at ``path``.
+    """Read the header of the model at ``path``, of which all parts must be there.
 
     Raises:
-        NotFoundError: there is no such file; the hint has close names.
+        NotFoundError: there is no such file (the hint has close names), or a part of the model is missing.
         UsageError: the path is a directory (the hint lists its GGUF files) or a device.
+        NotAModelError: it is a GGUF file of another kind, such as an adapter.
         IntegrityError: the file is empty, is something else, is cut, is damaged, cannot be read, or is of a version
-            of the format that is not read here (1, or big-endian).
+            of the format that is not read here (1).
+    """
+    header = read_any_header(path)
+    require_model(header, path)
+    check_parts(header, read_any_header)
+    return header
+
+
+def require_model(header: GgufHeader, name: object) -> None:
+    """Return if the file with ``header``, which people know as ``name``, is a model or a part of one.
+
+    Raises:
+        NotAModelError: it is not.
+    """
+    kind = kind_of_header(header)
+    if kind is not FileKind.MODEL:
+        raise not_a_model(name, kind, header.metadata)
+
+
+def kind_of_header(header: GgufHeader) -> FileKind:
+    """What the file with ``header`` is."""
+    return kind_of(header.metadata, {tensor.name for tensor in header.tensors})
+
+
+def read_any_header(path: Path | str) -> GgufHeader:
+    """Read the header of the GGUF file at ``path``, of whatever kind it is.
+
+    Raises:
+        NotFoundError, UsageError, IntegrityError: as :func:`read_header` says.
+        NotAModelError: the file is big-endian, which is not read here.
     """
     path = Path(path)
     size = check_is_file(path)
@@ -61,26 +99,76 @@ def read_header(path: Path | str) -> GgufHeader:
         raise unreadable(path, error) from None
 
 
+def seems_a_model(path: Path) -> bool:
+    """Whether the file at ``path`` is to be listed as a model: by its name, and by its content where the name says no.
+
+    Most files are not opened for that: it would change the time when they were last used.
+    """
+    return kind_by_name(path.name) is FileKind.MODEL or kind_of_file(path) is FileKind.MODEL
+
+
+def kind_of_file(path: Path) -> FileKind | None:
+    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell."""
+    try:
+        with path.open("rb") as file:
+            return kind_at_start(file.read(START_BYTES), path.name)
+    except (OSError, ValueError):
+        return None
+
+
+def kind_at_start(start: bytes, name: str) -> FileKind | None:
+    """What the file ``name`` is, by its first bytes (:data:`START_BYTES` are enough); None where they do not tell.
+
+    A header is often larger, but what a file is stands before its vocabulary.
+    """
+    if not start.startswith(b"GGUF"):
+        return None
+    if _is_big_endian(start):
+        return FileKind.BIG_ENDIAN
+    walker, scan, tensors = Walker(start), _Scan(), None
+    walker.pos = 8
+    try:
+        tensor_count, key_count = walker.u64(), walker.u64()
+        if not tensor_count and len(part_names(name)) == 1:
+            tensors = set[str]()
+        _scan(walker, key_count, scan)
+        for _ in range(min(tensor_count, _TELLING_TENSORS)):
+            tensor = walker.string()
+            tensors = {*(tensors or ()), tensor}
+            walker.skip(_UINT64, walker.u32())
+            walker.skip(_UINT32, 3)  # its type, and its offset
+    except Cut:
+        pass
+    except IntegrityError:
+        return None
+    return kind_of(scan.metadata, tensors) if scan.metadata or tensors is not None else None
+
+
+def _is_big_endian(start: bytes) -> bool:
+    return int.from_bytes(start[4:8], "little") not in (1, 2, 3) and int.from_bytes(start[4:8], "big") in (2, 3)
+
+
 def _check_start(path: Path, start: bytes, size: int) -> None:
     if not start.startswith(b"GGUF") and not b"GGUF".startswith(start):
-        raise IntegrityError(f"{path} is not a GGUF file: it looks like {what_it_is(start, size)}", GET_AGAIN)
+        raise not_gguf(path, start, size)
     if len(start) < 24:
         raise IntegrityError(f"{path} is truncated in the middle of its header: it has {size} bytes", GET_AGAIN)
     version = int.from_bytes(start[4:8], "little")
     if version in (2, 3):
         return
-    if int.from_bytes(start[4:8], "big") in (2, 3):
-        raise IntegrityError(f"{path} is a big-endian GGUF file, made for other processors", GET_AGAIN)
+    if _is_big_endian(start):
+        raise not_a_model(path, FileKind.BIG_ENDIAN)
     if version == 1:
-        raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_AGAIN)
-    raise IntegrityError(f"{path} has GGUF version {version}; phi supports versions 2 and 3", GET_AGAIN)
+        raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_ANOTHER)
+    raise IntegrityError(f"{path} has GGUF version {version}; phi supports versions 2 and 3", GET_ANOTHER)
 
 
 def _read(path: Path, walker: Walker) -> GgufHeader:
     walker.pos = 8
     try:
         tensor_count, key_count = walker.u64(), walker.u64()
-        scan = _scan(walker, key_count)
+        scan = _Scan()
+        _scan(walker, key_count, scan)
         alignment = Facts(scan.metadata).whole("general.alignment")
         tensors, data_offset = read_tensors(walker, tensor_count, 32 if alignment is None else alignment)
         vocabulary = _vocabulary(walker, scan)
@@ -93,10 +181,9 @@ def _read(path: Path, walker: Walker) -> GgufHeader:
         raise IntegrityError(f"{path}: {text}", error.hint, data=error.data) from None
 
 
-def _scan(walker: Walker, key_count: int) -> _Scan:
+def _scan(walker: Walker, key_count: int, scan: _Scan) -> None:
     if key_count > _MOST_KEYS:
         raise damaged(f"{key_count:,} keys")
-    scan = _Scan()
     for _ in range(key_count):
         key = walker.string()
         if key in scan.metadata or key in scan.lengths:
@@ -106,7 +193,6 @@ def _scan(walker: Walker, key_count: int) -> _Scan:
             _scan_array(walker, scan, key)
         else:
             scan.metadata[key] = walker.scalar(kind)
-    return scan
 
 
 def _scan_array(walker: Walker, scan: _Scan, key: str) -> None:
@@ -116,6 +202,7 @@ def _scan_array(walker: Walker, scan: _Scan, key: str) -> None:
         if kind != STRING or count > _LARGEST_VOCABULARY:
             raise damaged(f"a vocabulary of {count:,} values of type {kind}")
         scan.tokens = walker.skip(kind, count)
+        scan.tokens_end = walker.pos
     elif key == _TOKEN_TYPES:
         if kind not in (_UINT32, _INT32) or count > _LARGEST_VOCABULARY:
             raise damaged(f"{count:,} token types of type {kind}")
@@ -132,17 +219,17 @@ def _vocabulary(walker: Walker, scan: _Scan) -> Vocabulary | None:
     size, types = scan.lengths[_TOKENS], scan.token_types
     if types and len(types) != size:
         raise damaged(f"{size:,} tokens but {len(types):,} token types")
-    wanted = [index for index, kind in enumerate(types) if kind not in (TOKEN_NORMAL, TOKEN_BYTE)]
-    literals = walker.strings_at(scan.tokens, wanted)
     facts = Facts(scan.metadata)
+    bos, eos, eot = (facts.whole(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos", "eot"))
+    named = [index for index in (bos, eos, eot) if index is not None and index < size]
     return Vocabulary(
         model=facts.text("tokenizer.ggml.model"),
         pre=facts.text("tokenizer.ggml.pre"),
         size=size,
-        special_tokens={i: SpecialToken(text, types[i]) for i, text in zip(wanted, literals, strict=True)},
-        bos_id=facts.whole("tokenizer.ggml.bos_token_id"),
-        eos_id=facts.whole("tokenizer.ggml.eos_token_id"),
-        eot_id=facts.whole("tokenizer.ggml.eot_token_id"),
+        special_tokens=special_tokens(walker, scan.tokens, types, named, end=scan.tokens_end),
+        bos_id=bos,
+        eos_id=eos,
+        eot_id=eot,
         add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
         merges=scan.lengths.get(_MERGES, 0),
     )
@@ -158,14 +245,16 @@ def _header(
     data_offset: int,
 ) -> GgufHeader:
     facts = Facts(scan.metadata)
-    arch = facts.text("general.architecture")
-    if not arch:
+    arch = facts.text("general.architecture") or ""
+    kind = kind_of(scan.metadata, {tensor.name for tensor in tensors})
+    split_count = facts.whole("split.count") or 1
+    later_part = split_count > 1 and facts.whole("split.no")
+    if not arch and kind is FileKind.MODEL and not later_part:
         raise damaged("no general.architecture, which names the kind of model")
     heads = facts.wholes(f"{arch}.attention.head_count")
     embedding = facts.whole(f"{arch}.embedding_length")
     default_head = embedding // heads[0] if embedding and heads and heads[0] else None
     file_type = facts.whole("general.file_type")
-    split_count = facts.whole("split.count") or 1
     return GgufHeader(
         path=path,
         version=int.from_bytes(walker.data[4:8], "little"),

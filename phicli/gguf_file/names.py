@@ -1,4 +1,4 @@
-"""What the names of GGUF files tell: whether they are models, and which files are parts of one.
+"""What the names of GGUF files tell: which files are parts of one model. What kind a file is: :mod:`.kind`.
 
 A split model is ``NAME-00001-of-00003.gguf`` and so on, as llama.cpp's ``gguf-split`` writes it; its first part is the
 one that is opened.
@@ -13,10 +13,9 @@ from typing import Final
 _PART: Final = re.compile(r"-(\d{5})-of-(\d{5})(?=\.gguf$)", re.IGNORECASE)
 
 
-def is_model_name(name: str) -> bool:
-    """Whether a file of that name is a model or a part of one; projectors for pictures (``mmproj``) are not."""
-    base = name.rpartition("/")[2].lower()
-    return base.endswith(".gguf") and not base.startswith("mmproj")
+def is_gguf_name(name: str) -> bool:
+    """Whether a file of that name is a GGUF file: a model, a part of one, or something else in that format."""
+    return name.lower().endswith(".gguf")
 
 
 def part_names(name: str) -> tuple[str, ...]:

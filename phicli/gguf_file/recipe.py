@@ -132,15 +132,6 @@ def tensor_bytes(tensor: RecipeTensor, type_name: str) -> int:
     return tensor.elements // elements * size_bytes
 
 
-def weight_count(architecture: str, dimensions: Dimensions, *, active: bool = False) -> int:
-    """All weights of the model, or with ``active`` those that one token passes (embedding included)."""
-    total = 0
-    for tensor in tensors(architecture, dimensions):
-        experts = active and tensor.kind.endswith("_exps")
-        total += tensor.elements * dimensions.experts_used // dimensions.experts if experts else tensor.elements
-    return total
-
-
 def tensors(architecture: str, dimensions: Dimensions, *, layers: int | None = None) -> Iterator[RecipeTensor]:
     """The tensors of the model, or of its first ``layers``, without the factors of LongRoPE (half a kilobyte)."""
     vocabulary, hidden = dimensions.vocabulary, dimensions.hidden

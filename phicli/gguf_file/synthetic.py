@@ -64,9 +64,6 @@ PHI_4_MINI: Final = SyntheticShape(
 PHI_3_MINI: Final = SyntheticShape(
     "Phi 3 Mini shape, random weights", 32, 3072, 8192, 32, 32, 96, 96, 32_064, False, 4096
 )
-PHI_4: Final = SyntheticShape(
-    "Phi 4 shape, random weights", 40, 5120, 17_920, 40, 10, 128, 128, 100_352, False, 16_384, None, 250_000.0
-)
 
 
 @dataclass(frozen=True, slots=True)

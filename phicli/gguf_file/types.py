@@ -35,7 +35,11 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class SpecialToken:
-    """A token that is not ordinary text. ``kind`` is ggml's number: 2 unknown, 3 control, 4 user-defined, 5 unused."""
+    """A token that is not ordinary text.
+
+    ``kind`` is ggml's number: 2 unknown, 3 control, 4 user-defined, 5 unused; 1 (normal) where the file does not mark
+    it, and only its spelling tells.
+    """
 
     literal: str
     kind: int
@@ -45,7 +49,8 @@ class SpecialToken:
 class Vocabulary:
     """What the tokenizer part of a header says.
 
-    ``special_tokens`` maps the id of every token that is neither NORMAL nor BYTE. ``add_bos`` is None when the file
+    ``special_tokens`` maps the id of every token that is marked as such (neither NORMAL nor BYTE) or spelled like one
+    (``<|…|>``). ``add_bos`` is None when the file
     does not say (llama.cpp then adds one for SentencePiece vocabularies and none for most BPE ones). ``merges`` is
     the number of BPE merges.
     """
@@ -71,6 +76,7 @@ class GgufHeader:
     ``file_type`` (``Q4_K_M``). ``metadata`` has every scalar, and every array of up to 1024 values that is not the
     tokenizer's. Sizes are bytes; tensor data begins at ``data_offset``; ``weights_bytes`` is the sum over the tensors,
     of a split model (``split_count`` above 1) the size of all its files. ``tensors`` are those of this file alone.
+    ``architecture`` is empty where the file has none: in a later part, and in some files that are no models.
     """
 
     path: Path
@@ -97,6 +103,12 @@ class GgufHeader:
     data_offset: int
     weights_bytes: int
     file_size_bytes: int
+
+    @property
+    def part_number(self) -> int:
+        """The number of this file among the ``split_count`` files of the model, from 1 on."""
+        number = self.metadata.get("split.no")
+        return number + 1 if isinstance(number, int) else 1
 
     def tensor(self, name: str) -> TensorInfo | None:
         """The tensor called ``name``, or None."""

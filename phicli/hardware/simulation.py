@@ -13,7 +13,7 @@ from typing import Any, Final
 from phicli.errors import UsageError
 from phicli.hardware.apple import usual_graphics_bytes
 from phicli.hardware.flops import estimated_flops
-from phicli.hardware.sizes import parse_rate, parse_size
+from phicli.hardware.sizes import parse_rate, parse_size, parse_size_or_none
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine, Memory
 
 DEFAULT_PROFILE: Final = "laptop-16gb"
@@ -23,7 +23,6 @@ _MOST_CORES: Final = 4096
 _SYSTEM_BYTES: Final = 4 * _GIB
 _SYSTEM_SHARE: Final = 7 / 16
 """What a system and a browser take of a laptop, and the most of a small one: as in the profiles of 8 and 16 GB."""
-_NO_CARD: Final = ("0", "none", "no")
 _DESKTOP_BYTES: Final = int(0.8 * _GIB)
 _DESKTOP_SHARE: Final = 0.1
 """What a desktop takes of a graphics card, as in the profile with an RTX 3060, and the most of a small one."""
@@ -112,9 +111,9 @@ def _with_memory(machine: Machine, ram: str | None, free: str | None, profile: s
 
 
 def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
-    if vram.strip().lower() in _NO_CARD:
+    size = parse_size_or_none(vram, "--vram")
+    if not size:
         return replace(machine, gpus=()), "--vram"
-    size = parse_size(vram, "--vram")
     rate = size / _GIB * _GPU_RATE_PER_GIB
     first = next((gpu for gpu in machine.gpus if not gpu.unified), None)
     if first is not None and first.bandwidth_bytes_per_s is not None:
@@ -149,6 +148,15 @@ class Numbers:
 @cache
 def _profiles() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(Path(__file__).with_name("profiles.toml").read_text("utf-8"))
+
+
+def require_profile(name: str) -> None:
+    """Return if there is a profile of that name.
+
+    Raises:
+        UsageError: there is none; the hint has the closest one.
+    """
+    _profile(name)
 
 
 def _profile(name: str) -> tuple[str, Mapping[str, Any]]:

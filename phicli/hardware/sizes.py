@@ -38,6 +38,15 @@ def parse_size(text: str, option: str) -> int:
     return int(size)
 
 
+def parse_size_or_none(text: str, option: str) -> int:
+    """The same, where ``none`` and ``0`` are possible: then 0.
+
+    Raises:
+        UsageError: as for :func:`parse_size`.
+    """
+    return 0 if text.strip().lower() in ("0", "none", "no") else parse_size(text, option)
+
+
 def parse_rate(text: str, option: str) -> float:
     """Bytes per second. ``GB/s`` means 10^9, as bandwidth is given; ``GiB/s`` 2^30. The ``/s`` may be left out.
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phicli.catalog.names import is_repo_name
-from phicli.catalog.quants import preference, quant_of_filename, same_quant
+from phicli.catalog.quants import meant, preference, quant_of_filename
 from phicli.catalog.types import GgufSource, Variant
-from phicli.gguf_file.names import first_part, is_model_name, parts_of, whole_size
-from phicli.hub.layout import commit_of, repo_root, snapshots_of
+from phicli.gguf_file.header import seems_a_model
+from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
+from phicli.hub.layout import commit_of, files_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
 
 
@@ -49,8 +50,8 @@ def installed_in(
 
     ``revision`` (a branch, tag or commit that the cache remembers) leaves only those that belong to it.
 
-    A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors
-    for pictures (``mmproj``) do not count.
+    A file of several parts counts when all are there, and a link when it leads to a file, wherever that is. Projectors,
+    adapters and other files that are not models do not count.
     """
     if not is_repo_name(source.repo):
         return ()
@@ -74,8 +75,15 @@ def installed_in(
 
 def installed(variant: Variant, quant: str | None = None, *, folder: Path | None = None) -> tuple[InstalledFile, ...]:
     """What is on disk of ``variant``: sources in the catalog's order; only ``quant`` when one is given."""
-    files = [file for source in variant.sources for file in installed_in(source, folder=folder)]
-    return tuple(file for file in files if quant is None or same_quant(file.quant, quant))
+    files = tuple(file for source in variant.sources for file in installed_in(source, folder=folder))
+    return files if quant is None else matching(quant, files)
+
+
+def matching(wanted: str, files: tuple[InstalledFile, ...]) -> tuple[InstalledFile, ...]:
+    """Those of ``files`` that have the quantization ``wanted``, or the name that it is (``….gguf``)."""
+    if is_gguf_name(wanted):
+        return tuple(file for file in files if file.filename == wanted)
+    return tuple(meant(wanted, files, lambda file: file.quant))
 
 
 def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
@@ -96,6 +104,6 @@ def _size(path: Path) -> int | None:
 
 def _model_names(snapshot: Path) -> list[str]:
     """Names (with folders) of the models in a snapshot: of a split model the first part."""
-    paths = (Path(parent) / file for parent, _, files in os.walk(snapshot) for file in files)
-    names = (path.relative_to(snapshot).as_posix() for path in paths)
-    return sorted(name for name in names if is_model_name(name) and first_part(name) == name)
+    names = (path.relative_to(snapshot).as_posix() for path in files_of(snapshot))
+    firsts = (name for name in names if is_gguf_name(name) and first_part(name) == name)
+    return sorted(name for name in firsts if seems_a_model(snapshot / name))

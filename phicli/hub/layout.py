@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.catalog.names import is_repo_name
+from phicli.hub.walking import BROKEN_LINK, broken_link_in, is_broken_link, walk
 
 _REPO: Final = "models--"
 _SNAPSHOTS: Final = "snapshots"
@@ -48,8 +49,11 @@ def repo_name(root: Path) -> str:
 
 
 def repo_folders(folder: Path, problems: list[str]) -> list[Path]:
-    """The folders of model repositories in the cache, by name."""
-    return [root for root in listing(folder, problems) if root.name.startswith(_REPO) and root.is_dir()]
+    """The folders of model repositories in the cache, by name; a link to one that leads nowhere is a problem."""
+    roots = [root for root in listing(folder, problems) if root.name.startswith(_REPO)]
+    away = broken_link_in(folder)
+    problems += [f"{path}: {BROKEN_LINK}" for path in ([away] if away else roots) if is_broken_link(path)]
+    return [root for root in roots if root.is_dir()]
 
 
 def is_within(folder: Path, root: Path) -> bool:
@@ -159,14 +163,29 @@ def entries_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
     return list(_files(snapshot, problems))
 
 
+def files_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
+    """The entries of a snapshot, and the files behind those that are links to folders, by path."""
+    below = walk(snapshot)
+    if problems is not None:
+        problems += [f"{path}: {reason}" for path, reason in below.skipped if path != snapshot]
+    return sorted({*entries_of(snapshot, problems), *below.files})
+
+
+def linked_folder(path: Path, root: Path) -> Path | None:
+    """The entry of a snapshot of ``root`` that is a link to a folder, and that ``path`` is behind; None without one."""
+    inside = path.relative_to(root).parts
+    folders = (root.joinpath(*inside[:length]) for length in range(3, len(inside)))
+    return next((folder for folder in folders if folder.is_symlink()), None)
+
+
 def content_of(entry: Path, root: Path) -> Path | None:
     """Where the content of a snapshot's entry is: under ``blobs`` or, where links cannot be made, the entry itself.
 
-    None when the entry is a link to another place: that is never ours. A link under ``blobs`` (huggingface_hub shares
-    content between repositories that way) is not followed.
+    None when the entry is a link to another place, or in a folder that is one: that is never ours. A link under
+    ``blobs`` (huggingface_hub shares content between repositories that way) is not followed.
     """
     if not entry.is_symlink():
-        return entry
+        return entry if Path(os.path.realpath(entry.parent)).is_relative_to(os.path.realpath(root)) else None
     content = Path(os.path.normpath(entry.parent / entry.readlink()))
     blobs = blobs_folder(root)
     same = content.parent == blobs or os.path.realpath(content.parent) == os.path.realpath(blobs)

@@ -15,7 +15,7 @@ from phicli.fit.assessing import SpeedOf
 from phicli.fit.repacking import repacked_types
 from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
-from phicli.gguf_file.header import read_header
+from phicli.gguf_file.header import read_any_header
 from phicli.hardware.types import Machine
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
@@ -132,9 +132,9 @@ def on_machine(
 
 def _candidate(shown: FileDescription, machine: Machine) -> Candidate | None:
     """What the header says; of a model in several parts the first has the dimensions, all have the weights."""
-    if not shown.complete:
+    if not (shown.complete and shown.is_model):
         return None
-    shape = loaded_by(shape_of(read_header(shown.path), repacked=repacked_types(machine)), machine.gpus)
+    shape = loaded_by(shape_of(read_any_header(shown.path), repacked=repacked_types(machine)), machine.gpus)
     if not (shape.layers and shape.embedding and shape.vocabulary and shape.heads):
         return None
     if shown.split_count > 1:

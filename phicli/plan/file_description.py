@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
-from phicli.gguf_file.header import read_header
+from phicli.gguf_file.ggml_types import ORDINARY
+from phicli.gguf_file.header import kind_of_header, read_any_header
+from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import whole_size
-from phicli.gguf_file.types import GgufHeader
+from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
+from phicli.gguf_file.types import GgufHeader, Vocabulary
 from phicli.hub.verified import FileRecord, recorded
 from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.label import is_mislabeled
 from phicli.plan.locate import LocatedModel
+from phicli.plan.model_facts import parameters_of
 from phicli.plan.sampling import ChatSampling, sampling_of_file
 
 _SAID: Final = ("license", "description", "base_model.0.name", "quantized_by", "size_label")
-_NO_PARAMETERS: Final = ("rope_factors", "rope_freqs")
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyDescription:
     """The tokenizer: ``kind`` is ``gpt2`` (BPE), ``llama`` (SentencePiece), …; ``pre`` names how text is split first.
 
-    ``special_tokens`` are id and literal of every token that is not ordinary text.
+    ``special_tokens`` are id and literal of every token that is not ordinary text. ``notes`` say what is unusual about
+    it, and what ``phi`` does about that.
     """
 
     kind: str | None
@@ -34,19 +40,22 @@ class VocabularyDescription:
     bos_id: int | None
     eos_id: int | None
     eot_id: int | None
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FileDescription:
     """A file by its header; what the header does not say is None.
 
-    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model:
-    its first part lacks some of them. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
+    ``quant`` is the header's, else the name's. ``parameters`` are counted over the tensors, None for a split model
+    that lacks a part. ``size_bytes`` is the sum of all parts, of the first alone when ``complete`` is
     false. ``said`` are the header's own words (license, base model, …) by key without ``general.``. ``variant`` is the
-    catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use.
+    catalog's entry for the file, ``prompt_format`` and ``sampling`` what ``phi chat`` would use. A file of another
+    ``kind`` than ``model``, such as ``adapter``, has no variant.
     """
 
     path: Path
+    kind: str
     architecture: str
     general_name: str | None
     quant: str | None
@@ -71,6 +80,11 @@ class FileDescription:
     sampling: ChatSampling
     verified: FileRecord | None
 
+    @property
+    def is_model(self) -> bool:
+        """Whether it can be used alone."""
+        return self.kind == FileKind.MODEL.value
+
 
 def describe_file(model: LocatedModel) -> FileDescription:
     """Read the header of a located file.
@@ -80,16 +94,18 @@ def describe_file(model: LocatedModel) -> FileDescription:
         UsageError: it is a directory or a device.
         IntegrityError: it is not a GGUF file, or it is damaged.
     """
-    header = read_header(model.path)
-    variant = model.variant or known_by_name(header.name)
+    header = read_any_header(model.path)
+    kind = kind_of_header(header)
+    variant = (model.variant or known_by_name(header.name)) if kind is FileKind.MODEL else None
     chosen = choose_format(header, variant)
     whole = whole_size(model.path)
     return FileDescription(
         path=model.path.absolute(),
+        kind=kind.value,
         architecture=header.architecture,
         general_name=header.name,
         quant=header.quant or model.quant,
-        parameters=_parameters(header),
+        parameters=parameters_of(header),
         context_tokens=header.context_length,
         original_context_tokens=header.original_context_length,
         layers=header.block_count,
@@ -124,13 +140,20 @@ def _vocabulary(header: GgufHeader) -> VocabularyDescription | None:
         bos_id=found.bos_id,
         eos_id=found.eos_id,
         eot_id=found.eot_id,
+        notes=tuple(_notes(header, found)),
     )
 
 
-def _parameters(header: GgufHeader) -> int | None:
-    if header.split_count > 1:
-        return None
-    return sum(tensor.elements for tensor in header.tensors if not tensor.name.startswith(_NO_PARAMETERS))
+def _notes(header: GgufHeader, vocabulary: Vocabulary) -> Iterator[str]:
+    if is_mislabeled(header):
+        yield "the file's name says Phi-3, but the vocabulary is another one; the engine is given another name"
+    unmarked = sum(token.kind in ORDINARY for token in vocabulary.special_tokens.values())
+    if unmarked:
+        yield f"special tokens that the file does not mark as special: {unmarked}; they are known by their spelling"
+    if lost_pattern(vocabulary) is not None:
+        yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text as it should be"
+    if vocabulary.pre in TRUE_PATTERNS:
+        yield "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
 
 
 def _said(header: GgufHeader) -> tuple[tuple[str, str], ...]:

@@ -19,7 +19,8 @@ from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, wish_context
-from phicli.plan.identify import FormatChoice, choose_format
+from phicli.plan.identify import TEMPLATE, FormatChoice, choose_format
+from phicli.plan.label import name_for_engine
 from phicli.plan.locate import LocatedModel
 from phicli.plan.sampling import sampling_for, sampling_of_file
 from phicli.plan.tuned import choose, is_tuned
@@ -137,6 +138,8 @@ def plan_load(
             context_tokens=fitted.first_tokens,
             engine=fitted.settings,
             warmup=use is Use.CONVERSATION,
+            own_template=chosen.name == TEMPLATE,
+            model_name=name_for_engine(header),
         ),
         context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, growable=not wish.promised),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import PACKAGED_QUANT, same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, meant, preference, without_quant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, NotInstalledError, UsageError
-from phicli.hub.cache import best_installed, installed, installed_in
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, UsageError
+from phicli.gguf_file.header import kind_of_file
+from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.names import parts_of
+from phicli.hub.cache import InstalledFile, best_installed, installed, installed_in, matching
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
 from phicli.paths import expand, is_there
 
-_LONGEST_PART = 255
+_LONGEST_PART: Final = 255
+_LONGEST_QUOTED: Final = 60
+_NAME_OR_PATH: Final = re.compile(r"[./~\\].*|[A-Za-z]:[/\\].*|[A-Za-z0-9._/:@+~\\=-]*", re.DOTALL)
 _NAME_FIRST = (
     f"name a model first, for example: {TYPED_COMMAND} tiny-phi; see all names: phi list; "
     "set a default: phi config set model phi-4-mini"
@@ -45,8 +52,11 @@ def locate(name: str) -> LocatedModel:
     In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
     was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
 
+    Any part of a split model means all of it.
+
     Raises:
         NotInstalledError: it is not on this machine; the hint says how to get it.
+        AmbiguousModelError: several models of a repository are on this machine, and none was chosen.
         NotFoundError: there is no such model or file.
         UnsupportedModelError: no engine here can run the variant.
     """
@@ -57,17 +67,47 @@ def locate(name: str) -> LocatedModel:
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
     if _is_path(name, path):
         return _from_path(path)
-    if any(character.isspace() for character in name.strip()):
-        raise NotFoundError(f"model {name!r} not found", _NAME_FIRST)
+    if is_text(name):
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
     registered = registry.find(name)
     if registered is not None:
         return _from_registration(registered)
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
 
 
-def is_prose(name: str) -> bool:
-    """Whether ``name`` is text to a model rather than the name of one: it has white space and is not a path."""
-    return any(map(str.isspace, name.strip())) and not name.lower().endswith(".gguf") and not is_there(name)
+def check_default(name: str) -> None:
+    """Return if ``name`` can be a default model: one that can run here, is registered, is a repository, or is a path.
+
+    It need not be on this machine yet.
+
+    Raises:
+        UsageError: it is empty.
+        NotFoundError: it is none of them; the hint has close names.
+        UnsupportedModelError: no engine here can run it.
+    """
+    if not name.strip():
+        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
+    if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
+        return
+    if is_text(name):
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
+    require_runnable(resolve(name).variant)
+
+
+def is_text(name: str) -> bool:
+    """Whether ``name`` is text to a model rather than the name of one, and not a path.
+
+    It has white space, or a character that names do not have: a question in Chinese has no spaces.
+    """
+    if name.lower().endswith(".gguf") or is_there(name):
+        return False
+    return any(map(str.isspace, name.strip())) or _NAME_OR_PATH.fullmatch(name.strip()) is None
+
+
+def shortened(text: str) -> str:
+    """``text`` as a message quotes it: on one line, and not more than 60 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_QUOTED else f"{line[:_LONGEST_QUOTED]}…"
 
 
 def _is_path(name: str, path: Path) -> bool:
@@ -84,6 +124,9 @@ def _from_path(path: Path) -> LocatedModel:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise UsageError("the path of the model is not UTF-8, which the engine needs", "rename the file") from None
+    first = parts_of(path)[0]
+    if first.is_file() and path.is_file():
+        path = first
     for variant in catalog().variants:
         for source in variant.sources:
             for file in source.files:
@@ -102,9 +145,9 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     if best is not None:
         reference = with_quant(variant.id, best.quant)
         return LocatedModel(variant.id, reference, best.path, variant, best.quant)
-    for model in registry.registered():
-        same = selection.quant is None or same_quant(model.quant, selection.quant)
-        if model.variant_id == variant.id and same and registry.is_current(model):
+    own = [model for model in registry.registered() if model.variant_id == variant.id]
+    for model in own if selection.quant is None else meant(selection.quant, own, lambda one: one.quant):
+        if registry.is_current(model) and kind_of_file(model.path) in (FileKind.MODEL, None):
             return LocatedModel(variant.id, model.name, model.path, variant, model.quant)
     name = with_quant(variant.id, selection.quant)
     if variant.sources:
@@ -129,15 +172,33 @@ def _from_repository(name: str) -> LocatedModel:
     """A model of a repository in the cache, whether the catalog knows the repository or not."""
     repo, _, quant = name.partition(":")
     variant, sources = sources_of(repo)
-    found = [file for source in sources for file in installed_in(source)]
-    if quant.lower().endswith(".gguf"):
-        found = [file for file in found if file.filename == quant]
-    elif quant:
-        found = [file for file in found if same_quant(file.quant, quant)]
-    best = best_installed(tuple(found))
+    found = tuple(file for source in sources for file in installed_in(source))
+    found = matching(quant, found) if quant else found
+    best = best_installed(found) if variant else _the_one(repo, found)
     if best is None:
         raise _not_installed(name)
     return LocatedModel(best.repo, f"{best.repo}:{best.filename}", best.path, variant, best.quant)
+
+
+def _the_one(repo: str, found: tuple[InstalledFile, ...]) -> InstalledFile | None:
+    """The best of ``found``, which must be files of one model by their names; None of none.
+
+    Raises:
+        AmbiguousModelError: they are files of several models.
+    """
+    named = tuple(file for file in found if kind_by_name(file.filename) is FileKind.MODEL) or found
+    best = best_installed(named)
+    if best is None:
+        return None
+    models = {without_quant(best.filename): best}
+    for file in sorted(named, key=lambda file: preference(file.quant)):
+        if file is not best:
+            models.setdefault(file.filename if file.quant == best.quant else without_quant(file.filename), file)
+    if len(models) == 1:
+        return best
+    choices = {f"{repo}:{file.filename}": file.size_bytes for file in models.values()}
+    message = f"{len(models)} models of {repo} are on this machine: {', '.join(choices)}"
+    raise AmbiguousModelError(message, f"choose one: {TYPED_COMMAND} {next(iter(choices))}", choices=choices)
 
 
 def _not_installed(name: str) -> NotInstalledError:

@@ -11,6 +11,7 @@ from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
 from phicli.errors import UsageError
 from phicli.plan.installed import InstalledModel, installed_models
+from phicli.plan.model_facts import ModelFacts, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,15 @@ class PublishedFile:
 class ModelRow:
     """One model: a variant of the catalog, or something on this machine that the catalog does not know.
 
-    Of the latter only ``id`` (what to type) and ``installed`` are known. ``best`` is the file that ``phi pull`` takes
-    when nothing else is said.
+    Of the latter only ``id`` (what to type), ``installed`` and what the header of the file says (``facts``) are known.
+    ``best`` is the file that ``phi pull`` takes when nothing else is said.
     """
 
     id: str
     variant: Variant | None
     best: PublishedFile | None
     installed: tuple[InstalledModel, ...]
+    facts: ModelFacts
 
     @property
     def runs_here(self) -> bool:
@@ -78,7 +80,7 @@ def overview(
         UsageError: there is no such family.
     """
     book = book or catalog()
-    wanted = None if family is None else _family(book, family)
+    wanted = None if family is None else family_named(family, book)
     there = installed_models(book) if here is None else here
     rows = [row for row in _rows(book, there) if wanted in (None, _family_of(row))]
     if only_installed:
@@ -137,19 +139,28 @@ def best_of(models: Sequence[InstalledModel]) -> InstalledModel:
 
 def _rows(book: Catalog, here: Sequence[InstalledModel]) -> Iterator[ModelRow]:
     for variant in book.variants:
-        yield ModelRow(variant.id, variant, best_file(variant), installed_of(variant, here))
+        yield ModelRow(variant.id, variant, best_file(variant), installed_of(variant, here), _facts(variant))
     known = {variant.id for variant in book.variants}
     for stranger in here:
         if stranger.variant_id not in known:
-            yield ModelRow(stranger.name, None, None, (stranger,))
+            yield ModelRow(stranger.name, None, None, (stranger,), facts_of(None, stranger.path))
+
+
+def _facts(variant: Variant) -> ModelFacts:
+    return ModelFacts(variant.parameters, variant.context_tokens)
 
 
 def _family_of(row: ModelRow) -> str | None:
     return row.variant.family if row.variant else None
 
 
-def _family(book: Catalog, typed: str) -> str:
-    families = list(dict.fromkeys(variant.family for variant in book.variants))
+def family_named(typed: str, book: Catalog | None = None) -> str:
+    """The family as the catalog writes it; case and separators do not matter.
+
+    Raises:
+        UsageError: there is no such family.
+    """
+    families = list(dict.fromkeys(variant.family for variant in (book or catalog()).variants))
     for family in families:
         if squash(family) == squash(typed):
             return family

@@ -1,6 +1,8 @@
-"""Asks before something is done."""
+"""Asks before something is done, and which of several things is meant."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from phicli.errors import UsageError, UserInterruptError
 from phicli.ui.terminal import Terminal
@@ -23,7 +25,36 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
         )
     choices = "[Y/n]" if default else "[y/N]"
     while True:
-        terminal.ask(f"{question} {choices} ")
+        word = _answer(terminal, f"{question} {choices} ")
+        if word is None:
+            return False
+        if not word:
+            return default
+        if word in ("y", "yes", "n", "no"):
+            return word.startswith("y")
+
+
+def which(terminal: Terminal, question: str, choices: Sequence[str]) -> int | None:
+    """The index of the choice that a person at the terminal takes; None for none: an empty answer, or Ctrl-D.
+
+    Raises:
+        UserInterruptError: Ctrl-C.
+    """
+    terminal.say(question)
+    for number, choice in enumerate(choices, 1):
+        terminal.say(f"  {number}  {choice}")
+    while True:
+        word = _answer(terminal, f"Which one? [1-{len(choices)}, Enter for none] ")
+        if not word:
+            return None
+        if word.isdecimal() and 1 <= int(word) <= len(choices):
+            return int(word) - 1
+
+
+def _answer(terminal: Terminal, question: str) -> str | None:
+    """What a person types, in lower case; None after Ctrl-D."""
+    while True:
+        terminal.ask(question)
         try:
             answer = terminal.stdin.readline()
         except UnicodeDecodeError:  # stray bytes are not an answer
@@ -31,11 +62,7 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
         except KeyboardInterrupt:
             terminal.say("")
             raise UserInterruptError("interrupted") from None
-        if not answer:  # Ctrl-D
+        if not answer:
             terminal.say("")
-            return False
-        word = answer.strip().lower()
-        if not word:
-            return default
-        if word in ("y", "yes", "n", "no"):
-            return word.startswith("y")
+            return None
+        return answer.strip().lower()

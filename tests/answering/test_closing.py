@@ -14,6 +14,7 @@ from phicli.chat_format.types import Message, Piece
 from phicli.engine.types import Sampling
 from phicli.errors import EngineDiedError
 from tests.answering.conftest import Workshop
+from tests.support.waiting import wait_until_it_waits
 
 ENDLESS = Sampling(temperature=0.0, ignore_eos=True)
 GREEDY = Sampling(temperature=0.0)
@@ -58,8 +59,7 @@ def test_another_thread_closes_it_in_the_middle(shop: Workshop) -> None:
     reader = Reader(answering, shop.stop)
     reader.start()
     assert reader.some.wait(60)
-    reader.join(0.2)
-    assert reader.is_alive()
+    wait_until_it_waits(reader)
     answering.close()
     reader.join(30)
     assert not reader.is_alive()
@@ -80,8 +80,7 @@ def test_another_thread_closes_it_while_the_model_loads(shop: Workshop) -> None:
     reader = Reader(answering)
     shop.loads_for_ever = True
     reader.start()
-    reader.join(0.2)
-    assert reader.is_alive()
+    wait_until_it_waits(reader)
     answering.close()
     reader.join(30)
     assert not reader.is_alive()

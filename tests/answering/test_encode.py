@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.answering.encode import SpecialTokens, encode, is_harmless
+from phicli.answering.encode import encode
+from phicli.answering.special_tokens import SpecialTokens, is_harmless
 from phicli.chat_format.types import Special, Template, Text
 from phicli.errors import IntegrityError
 

@@ -131,12 +131,11 @@ def test_an_endpoint_that_hangs_is_given_up() -> None:
     assert len(level.answers) == 1
 
 
-def test_a_server_that_drips_its_headers_is_given_up_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_drips_its_headers_is_given_up_from_outside() -> None:
     """No single read takes long, so nothing but a look from outside ends it."""
     import socket
     import threading
 
-    monkeypatch.setattr("phicli.bench.endpoint.loading._GRACE_S", 0.2)
     stop = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -151,7 +150,7 @@ def test_a_server_that_drips_its_headers_is_given_up_from_outside(monkeypatch: p
         thread.start()
         address = read_address(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", {})
         with EndpointClient(address) as client:
-            limits = Limits(0.3, 0.5)
+            limits = Limits(0.3, 0.5, grace_s=0.2)
             level = run_level(client, Manner("m"), LoadLevel(8, 4, 1, 2), limits, random.Random(1), lambda _: None)
         stop.set()
         thread.join(5)

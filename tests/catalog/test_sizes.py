@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from phicli.catalog.load import catalog
-from phicli.catalog.types import GgufFile, GgufSource, Variant
-from phicli.gguf_file.recipe import RECIPES, recipe_sum, weight_count
-from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4, PHI_4_MINI, SyntheticShape, _size_bytes, _tensors
+from phicli.catalog.types import Dimensions, GgufFile, GgufSource, Variant
+from phicli.gguf_file.recipe import RECIPES, recipe_sum, tensors
+from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4_MINI, SyntheticShape, _size_bytes, _tensors
+from tests.support.shapes import PHI_4
 
 BOOK = {variant.id: variant for variant in catalog().variants}
 HERE = [variant for variant in catalog().variants if variant.runs_here]
@@ -57,6 +58,15 @@ def test_most_models_that_run_here_have_a_size_to_check() -> None:
     without = {"tiny-phi", "phi-1", "phi-1.5", "phi-4-reasoning-vision"}
     assert {variant.id for variant, _ in EXACT + ROUNDED} == {variant.id for variant in HERE} - without
     assert sum(file.size_bytes is not None for _, source in EXACT for file in source.files) >= 45
+
+
+def weight_count(architecture: str, dimensions: Dimensions, *, active: bool = False) -> int:
+    """All weights of the model, or with ``active`` those that one token passes (embedding included)."""
+    total = 0
+    for tensor in tensors(architecture, dimensions):
+        experts = active and tensor.kind.endswith("_exps")
+        total += tensor.elements * dimensions.experts_used // dimensions.experts if experts else tensor.elements
+    return total
 
 
 @pytest.mark.parametrize("variant", HERE, ids=label)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from phicli.chat_format import FORMAT_NAMES, format_by_name
-from phicli.chat_format.conversation import segment_text
 from phicli.chat_format.types import Message, Piece, PromptFormat, Text, ToolCall
 from phicli.errors import UsageError
+from tests.support.segments import segment_text
 
 WITHOUT_TOOLS = tuple(name for name in FORMAT_NAMES if name != "phi-4-mini")
 

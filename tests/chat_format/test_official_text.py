@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from phicli.chat_format import format_by_name
-from phicli.chat_format.conversation import fold_system, segment_text
+from phicli.chat_format.conversation import fold_system
 from phicli.chat_format.types import Message, Special, Text, ToolCall
 from tests.support import official
 from tests.support.conversations import ORDINARY, random_conversation, seeded
+from tests.support.segments import segment_text
 
 RANDOM = tuple(random_conversation(seeded(seed), specials=False) for seed in range(60))
 TOOLS = '[{"name": "get_weather", "description": "Weather of a city", "parameters": {"city": {"type": "str"}}}]'

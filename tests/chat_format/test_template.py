@@ -6,11 +6,11 @@ import jinja2
 import pytest
 
 from phicli.answering.encode import encode
-from phicli.chat_format.conversation import segment_text
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import Message, Template, Text
 from phicli.errors import TemplateError, UsageError
 from tests.support.conversations import FORGED, HOSTILE_TEXTS, ORDINARY, random_conversation, seeded
+from tests.support.segments import segment_text
 from tests.support.vocabularies import byte_level, sentencepiece
 
 CHATML = (

@@ -29,3 +29,11 @@ def home(tmp_path: Path, environment: dict[str, str]) -> Path:
 def mini(hub: LoopbackHub) -> Any:
     """A repository of the catalogue whose model is tiny-phi."""
     return hub.add_repo(REPO, {FILE: TINY_PHI, "README.md": b"# a model"})
+
+
+@pytest.fixture
+def file(environment: dict[str, str]) -> Path:
+    """The file of the settings, which is not there yet."""
+    folder = Path(environment["PHI_HOME"]) / "config"
+    folder.mkdir(parents=True)
+    return folder / "config.toml"

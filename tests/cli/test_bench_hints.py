@@ -20,7 +20,7 @@ from tests.support.running import Phi
     ("typed", "code", "hint"),
     [
         (["phi-5-giant"], 3, "phi list"),
-        (["phi-4"], 3, "phi pull phi-4"),
+        (["phi-4"], 3, "phi cache import FILE.tar"),  # offline nothing can be pulled
         (["tiny-phi:q9_9"], 3, "phi bench tiny-phi"),
         (["phi-4-multimodal"], 6, "phi bench phi-4-mini"),
         (["what is a phi?"], 3, "phi bench tiny-phi; see all names: phi list"),

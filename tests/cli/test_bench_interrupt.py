@@ -16,6 +16,7 @@ import pytest
 
 from tests.support import native
 from tests.support.running import Phi
+from tests.support.waiting import wait_until
 
 SHORT = ("-p", "32", "-n", "4", "-r", "2")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
@@ -48,7 +49,7 @@ def test_an_interruption_while_another_process_has_the_history_loses_no_result(
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            measured(process)
+            waits_for_the_history(process, path)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=100)
     assert process.returncode == 130, err
@@ -72,11 +73,8 @@ def serving(process: subprocess.Popen[bytes]) -> psutil.Process:
     raise AssertionError(f"it ended with {process.returncode}")
 
 
-def measured(process: subprocess.Popen[bytes]) -> None:
-    """Return when the engine of ``process`` came and went, and it waits."""
+def waits_for_the_history(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Return when the engine of ``process`` came and went, and it has opened the history to save the result."""
     parent = psutil.Process(process.pid)
-    came = False
-    while process.poll() is None and not (came and not parent.children()):
-        came = came or bool(parent.children())
-        time.sleep(0.01)
-    time.sleep(0.5)
+    wait_until(lambda: bool(parent.children()))
+    wait_until(lambda: not parent.children() and str(path) in {file.path for file in parent.open_files()})

@@ -84,7 +84,7 @@ def test_a_home_that_is_a_file(phi: Phi, tmp_path: Path) -> None:
     assert "not a directory" in not_kept(phi, PHI_HOME=home)
     for command in (["list"], ["show", "last"], ["export"]):
         done = phi("runs", *command, PHI_HOME=home)
-        assert done.code == 1, "none can be kept there, so that none was is no answer"
+        assert done.code == 2, "none can be kept there, so that none was is no answer"
         assert "not a directory" in done.err
 
 

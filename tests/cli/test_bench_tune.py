@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,9 @@ import pytest
 
 from phicli.hardware.cpu_facts import describe_cpu
 from tests.support.files import TINY_PHI
-from tests.support.processes import children, gone, wait_for_child
+from tests.support.processes import children, gone
 from tests.support.running import Phi, Run
+from tests.support.waiting import wait_until
 
 FEW = ("--threads", "1", "--kv-type", "f16", "--flash-attention", "auto", "--batch-size", "128", "--quick")
 """Values that leave little to try."""
@@ -170,9 +170,13 @@ def test_ctrl_c_shows_what_was_found_and_keeps_nothing(environment: dict[str, st
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    wait_for_child(process.pid)
-    workers = children(process.pid)
-    time.sleep(0.5)
+    workers: set[int] = set()
+
+    def two_engines_came() -> bool:
+        workers.update(children(process.pid))
+        return len(workers) > 1
+
+    wait_until(two_engines_came)  # by then it compares settings
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -111,7 +111,7 @@ def test_all_and_explain(phi: Phi) -> None:
         (["--ram", "64G", "--quant", "F16", "--max-size", "1G"], "no model matches", ""),
         (["--ram", "64G", "--license", "GPL"], "no model matches --license GPL", "MIT"),
         (["--ram", "64G", "--installed"], "no model for general use is installed", "phi recommend"),
-        (["--ram", "64G", "--kv-type", "f32"], "unknown KV cache type: 'f32'", "q8_0"),
+        (["--ram", "64G", "--kv-type", "f32"], "--kv-type f32 is unknown", "q8_0"),
         (["--ram", "64G", "--min-tps", "nan"], "--min-tps must be more than 0", "--help"),
         (["--ram", "64G", "--calibrate"], "--calibrate measures the real machine", "leave"),
         (["--context", "3"], "--context", "--help"),

@@ -13,6 +13,7 @@ from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Prefill, Sampling
 from phicli.errors import ContextExceededError, EngineError
 from tests.engine.conftest import QUESTION, standing_still
+from tests.support.waiting import wait_until_it_waits
 
 GREEDY = Sampling(temperature=0.0)
 
@@ -147,8 +148,7 @@ def test_another_thread_closes_it_while_one_waits_for_the_next_event(engine: Eng
     with standing_still(engine):
         waiting = threading.Thread(target=lambda: seen.extend(generation))
         waiting.start()
-        waiting.join(0.2)
-        assert waiting.is_alive()
+        wait_until_it_waits(waiting)
         generation.close()
         waiting.join(30)
         assert not waiting.is_alive()
@@ -172,8 +172,7 @@ def test_another_thread_closes_it_while_the_model_loads(loading_engine: Engine) 
     with standing_still(loading_engine):
         waiting = threading.Thread(target=list, args=(generation,))
         waiting.start()
-        waiting.join(0.2)
-        assert waiting.is_alive()
+        wait_until_it_waits(waiting)
         generation.close()
         waiting.join(30)
         assert not waiting.is_alive()
@@ -191,8 +190,7 @@ def test_another_thread_ends_the_wait_for_token_ids(engine: Engine) -> None:
     with standing_still(engine):
         waiting = threading.Thread(target=list, args=(waited_for,))
         waiting.start()
-        waiting.join(0.2)
-        assert waiting.is_alive()
+        wait_until_it_waits(waiting)
         waited_for.close()
         waiting.join(30)
         assert not waiting.is_alive()

@@ -19,7 +19,7 @@ import pytest
 from phicli.engine.llama_server_program import NativeProcess, NativeServerEngine, native_build, server_arguments
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError, NotFoundError
+from phicli.errors import EngineError, NotFoundError, TemplateError
 from tests.engine.conftest import BINARY, tiny_settings
 from tests.support.files import TINY_PHI
 from tests.support.native import install
@@ -69,6 +69,34 @@ def test_what_is_off_or_left_to_the_engine_is_said_so() -> None:
     assert found["--no-repack"] == found["--no-warmup"] == ""
     assert found["-fa"] == "auto"
     assert "--n-gpu-layers" not in found
+
+
+def test_another_name_is_an_option() -> None:
+    found = options(list(server_arguments(replace(SETTINGS, model_name="another model"))))
+    assert found["--override-kv"] == "general.name=str:another model"
+
+
+def test_a_template_that_is_not_used_is_not_parsed(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behave(monkeypatch, parses=False)
+    engine = NativeServerEngine(SETTINGS, binary, log_dir=tmp_path)
+    try:
+        assert started_with(engine)["environment"]["LLAMA_ARG_CHAT_TEMPLATE"] == "chatml"
+    finally:
+        engine.close()
+
+
+def test_a_template_that_is_used_and_cannot_be_parsed_does_not_end_it(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behave(monkeypatch, parses=False)
+    engine = NativeServerEngine(replace(SETTINGS, own_template=True), binary, log_dir=tmp_path)
+    try:
+        with pytest.raises(TemplateError, match=r"^the engine cannot parse it$"):
+            engine.render_template([])
+    finally:
+        engine.close()
 
 
 def test_it_is_started_on_loopback_with_a_key_that_nobody_sees(binary: Path, tmp_path: Path) -> None:

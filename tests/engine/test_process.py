@@ -49,6 +49,18 @@ def test_an_unknown_architecture_is_named(tmp_path: Path) -> None:
     assert "xllamacpp" in caught.value.hint
 
 
+def test_the_engine_is_given_another_name(tmp_path: Path) -> None:
+    """A harmful one shows that it arrives, and what is said where it does not help."""
+    settings = LoadSettings(TINY_PHI, 256, EngineSettings(threads=1), model_name="Phi-3")
+    engine = LlamaServerEngine(settings, log_dir=tmp_path)
+    try:
+        with pytest.raises(EngineError, match="error loading model vocabulary") as caught:
+            engine.wait_ready()
+    finally:
+        engine.close()
+    assert "its vocabulary is another one" in caught.value.hint
+
+
 def test_a_healthy_engine_leaves_no_log(tmp_path: Path) -> None:
     load(TINY_PHI, tmp_path)
     assert list(tmp_path.iterdir()) == []

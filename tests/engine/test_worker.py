@@ -1,4 +1,4 @@
-"""The engine's own process: the stacks of its threads."""
+"""The engine's own process: the stacks of its threads, and its last words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.process import WORKER
+from phicli.engine.process import WORKER, WorkerProcess
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import LoadSettings
+from phicli.errors import EngineDiedError
 
 pytestmark = pytest.mark.process
 
@@ -29,16 +32,31 @@ thread.join()
 """
 
 
-_LATE = """
-import os, runpy, threading, time
+_ENGINE = """
+import os, sys
 
-def late():
-    time.sleep(0.3)
-    os.write(2, b"0.1 E the reason\\n")
+class Standing:
+    def __init__(self, stdin):
+        self.stdin = stdin
 
-threading.Thread(target=late).start()
-runpy.run_path(WORKER, run_name="worker")["finish_log"]()
-os._exit(3)
+    def read(self, size):
+        os.write(2, b"llama_model_load: the reason\\n0.00.002.000 E init: another line\\n")
+        return self.stdin.read(size)
+
+class Anything:
+    def __getattr__(self, name):
+        return self if not name.startswith("GGML") else 0
+
+class CommonParams:
+    def __init__(self):
+        self.model, self.cpuparams, self.cpuparams_batch = Anything(), Anything(), Anything()
+
+def Server(params):
+    os.write(2, b"0.00.001.000 E ")  # a line of the log takes several writes, and a busy machine comes between them
+    sys.stdin = Standing(sys.stdin)
+    raise RuntimeError("Failed to init server")
+
+ggml_type = llama_flash_attn_type = common_reasoning_format = type("Names", (), {"__getattr__": lambda *_: 0})()
 """
 
 
@@ -50,9 +68,20 @@ def test_threads_have_stacks_larger_than_usual() -> None:
     assert int(done.stdout) >= 1 << 27
 
 
-def test_the_log_is_waited_for_before_a_failure_is_reported(tmp_path: Path) -> None:
-    """llama.cpp writes it in a thread of its own, which ends with the process."""
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        subprocess.run([sys.executable, "-c", _LATE.replace("WORKER", repr(str(WORKER)))], stderr=file, check=False)
-    assert log.read_text() == "0.1 E the reason\n"
+def test_the_reason_is_read_when_the_log_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scripted engine that finishes its log only while the worker waits for the order to leave.
+
+    A thread of llama.cpp writes the log, later than the error is known, and what it has not written is lost with the
+    process.
+    """
+    (tmp_path / "xllamacpp.py").write_text(_ENGINE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = WorkerProcess(tmp_path / "logs")
+    try:
+        process.load(LoadSettings(tmp_path / "model.gguf", 256, EngineSettings(threads=1)))
+        with pytest.raises(EngineDiedError) as caught:
+            process.wait_ready()
+    finally:
+        process.close()
+    said = "llama_model_load: the reason"
+    assert caught.value.message == f"the engine could not load the model; the engine says: {said}"

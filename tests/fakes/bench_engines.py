@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import GenerationEvent, Sampling
+from phicli.engine.types import NO_TOKENS, GenerationEvent, Sampling
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Cpu, Memory
 from phicli.records.run import Subject
@@ -86,7 +86,7 @@ class LabEngine(ClockedEngine):
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.ignore_eos

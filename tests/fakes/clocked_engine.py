@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import TemplateError
 
 
@@ -50,7 +50,7 @@ class ClockedEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None

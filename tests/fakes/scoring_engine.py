@@ -10,7 +10,7 @@ from pathlib import Path
 from phicli.bench.launch import BenchEngine
 from phicli.engine.logprobs import Scored
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import GenerationEvent, Sampling
+from phicli.engine.types import NO_TOKENS, GenerationEvent, Sampling
 from phicli.records.run import Subject
 
 Rule = Callable[[Sequence[int]], Mapping[int, float]]
@@ -39,7 +39,7 @@ class RuledEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         raise NotImplementedError("it only predicts")

@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.special_tokens import SpecialTokens
 from phicli.engine.closable import Closable, Closing
-from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _FIRST_SPECIAL = 0x110000
@@ -111,7 +111,7 @@ class ScriptedEngine:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Closable[GenerationEvent]:
         return Closable(lambda closing: self._events(closing, prompt, sampling, stop_ids, visible_tokens, until))
@@ -122,7 +122,7 @@ class ScriptedEngine:
         prompt: Sequence[int],
         sampling: Sampling,
         stop_ids: frozenset[int],
-        visible_tokens: Sequence[str],
+        visible_tokens: Mapping[str, int],
         until: Callable[[], bool] | None,
     ) -> Generator[GenerationEvent, None, None]:
         if not prompt:

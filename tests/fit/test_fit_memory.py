@@ -8,7 +8,6 @@ import pytest
 from phicli.engine.settings import EngineSettings
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import (
-    GIB,
     KV_TYPE_BYTES,
     MIB,
     check_fits,
@@ -20,6 +19,7 @@ from phicli.fit.shape import ModelShape, shape_of
 from phicli.gguf_file.types import GgufHeader, TensorInfo, Vocabulary
 from phicli.hardware.types import Memory
 
+GIB = 1 << 30
 MINI = ModelShape(
     weights_bytes=2_484_000_000,
     repackable_bytes=1_302_000_000,

@@ -8,7 +8,7 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.engine.settings import EngineSettings
-from phicli.fit.memory import GIB, MIB, plan_memory, usable_bytes
+from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes, place
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Request
@@ -16,6 +16,7 @@ from phicli.hardware.types import Gpu, Machine
 from phicli.plan.candidates import expected_shape
 from tests.support.recommending import GB, machine, pick, recommended
 
+GIB = 1 << 30
 VARIANTS = {variant.id: variant for variant in catalog().variants}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import gguf_bytes as make
 import pytest
 
-from phicli.errors import IntegrityError, NotFoundError, PhiError, UsageError
+from phicli.errors import TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 from phicli.gguf_file.header import read_header
 
 
@@ -50,6 +50,17 @@ def test_what_is_not_a_gguf_file_is_named(tmp_path: Path, content: bytes, words:
     error = error_of(path)
     assert isinstance(error, IntegrityError)
     assert words in error.message
+    of_a_download = words in {
+        "empty",
+        "truncated",
+        "text file",
+        "HTML page",
+        "JSON",
+        "Git LFS pointer",
+        "zeros",
+        "binary",
+    }
+    assert ("download the file again" in error.hint) == of_a_download
 
 
 def test_a_file_cut_in_its_tensors_says_both_sizes(tmp_path: Path) -> None:
@@ -82,6 +93,8 @@ def test_directories_list_their_files(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     error = error_of(tmp_path)
     assert "a.GGUF, b.gguf" in error.hint
+    (tmp_path / "a-mmproj.gguf").write_bytes(b"x")
+    assert f"For example: {TYPED_COMMAND} {tmp_path / 'a.GGUF'}" in error_of(tmp_path).hint
     assert "c.txt" not in error.hint
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from phicli.errors import IntegrityError
 from phicli.gguf_file import ggml_types
-from phicli.gguf_file.header import read_header
+from phicli.gguf_file.header import read_any_header, read_header
 
 
 def write(path: Path, data: bytes) -> Path:
@@ -47,7 +47,7 @@ def test_special_tokens_are_found_wherever_they_are(tmp_path: Path) -> None:
     for place, literal in places.items():
         tokens[place] = literal
     tokens[300] = "x" * 400  # too long for the fast path
-    header = read_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, []))))
+    header = read_any_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, []))))
     assert header.vocabulary is not None
     found = {index: token.literal for index, token in header.vocabulary.special_tokens.items()}
     assert found == places
@@ -56,12 +56,46 @@ def test_special_tokens_are_found_wherever_they_are(tmp_path: Path) -> None:
     assert header.vocabulary.add_bos is False
 
 
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4, 5, 6, None])
+def test_special_tokens_are_known_however_the_file_marks_them(tmp_path: Path, kind: int | None) -> None:
+    """Undefined, normal, unknown, control, user-defined, unused, byte; and without any marks."""
+    tokens = [f"t{number}" for number in range(700)]
+    special = {0: "</s>", 255: "<|user|>", 256: "<think>", 300: "<|end|>", 699: "<|/tool_call|>"}
+    ordinary = {
+        1: "<|",
+        2: "|>",
+        3: "<||>",
+        4: "a<|end|>",
+        5: "<|end|> ",
+        6: "<br>",
+        7: "<|a|b|>",
+        8: "<|" + "x" * 80 + "|>",
+    }
+    for place, literal in (special | ordinary).items():
+        tokens[place] = literal
+    marks = [kind if place in special else 1 for place in range(700)]
+    types = None if kind is None else make.array("tokenizer.ggml.token_type", make.I32, marks)
+    eos = make.pair("tokenizer.ggml.eos_token_id", make.U32, 0)
+    header = read_any_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(tokens, [], types=types, eos=eos))))
+    assert header.vocabulary is not None
+    assert {place: token.literal for place, token in header.vocabulary.special_tokens.items()} == special
+
+
+def test_a_named_token_that_is_a_word_is_not_special(tmp_path: Path) -> None:
+    eos = make.pair("tokenizer.ggml.eos_token_id", make.U32, 7)
+    header = read_any_header(
+        write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs([f"t{n}" for n in range(9)], [], eos=eos)))
+    )
+    assert header.vocabulary is not None
+    assert header.vocabulary.special_tokens == {}
+
+
 def test_what_the_file_does_not_say(tmp_path: Path) -> None:
     data = make.small_file(add_bos=None, original=None, kv_heads=None, name=None, file_type=None, types=None)
     header = read_header(write(tmp_path / "a.gguf", data))
     assert header.vocabulary is not None
     assert header.vocabulary.add_bos is None
-    assert header.vocabulary.special_tokens == {}
+    assert {token.kind for token in header.vocabulary.special_tokens.values()} == {ggml_types.TOKEN_NORMAL}
     assert (header.original_context_length, header.name, header.quant) == (None, None, None)
     assert header.kv_head_counts == (4,)
 
@@ -81,7 +115,7 @@ def test_a_tensor_type_newer_than_our_table_is_as_long_as_the_gap(tmp_path: Path
 
 
 def test_version_2_is_read(tmp_path: Path) -> None:
-    header = read_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(["t"], []), version=2)))
+    header = read_any_header(write(tmp_path / "a.gguf", make.gguf(make.phi3_pairs(["t"], []), version=2)))
     assert header.version == 2
 
 
@@ -92,7 +126,7 @@ def test_a_header_of_the_size_of_phi_4_mini_is_fast(tmp_path: Path) -> None:
     best = 60.0
     for _ in range(3):
         started = time.process_time()
-        header = read_header(path)
+        header = read_any_header(path)
         best = min(best, time.process_time() - started)
     assert header.vocabulary is not None
     assert (header.vocabulary.size, header.vocabulary.merges, len(header.vocabulary.special_tokens)) == (

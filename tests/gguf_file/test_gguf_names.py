@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.gguf_file.names import first_part, is_model_name, part_names, parts_of, stem_of, whole_size
+from phicli.gguf_file.names import first_part, is_gguf_name, part_names, parts_of, stem_of, whole_size
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def test_stems(name: str, stem: str) -> None:
     assert stem_of(name) == stem
 
 
-def test_projectors_are_no_models() -> None:
-    names = ("m.gguf", "a/M.GGUF", "mmproj-f16.gguf", "a/MMPROJ.gguf", "m.safetensors")
-    assert [is_model_name(name) for name in names] == [True, True, False, False, False]
+def test_names_of_gguf_files() -> None:
+    names = ("m.gguf", "a/M.GGUF", "m.safetensors", "m.gguf.part")
+    assert [is_gguf_name(name) for name in names] == [True, True, False, False]
 
 
 def test_the_size_of_all_parts(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ import pytest
 from phicli.errors import UsageError
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.recipe import tensor_type
-from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4, PHI_4_MINI, SyntheticShape, write_synthetic
+from phicli.gguf_file.synthetic import PHI_3_MINI, PHI_4_MINI, SyntheticShape, write_synthetic
 from phicli.gguf_file.synthetic_vocabulary import synthetic_vocabulary
+from tests.support.shapes import PHI_4
 
 pytest.importorskip("gguf")
 

@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be(home: Path) -> None:
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:
-    for name in ("mmproj-model-f16.gguf", "._c.gguf", "d.gguf.part", "readme.md"):
+    for name in ("._c.gguf", "d.gguf.part", "readme.md"):
         put_in_lm_studio(tmp_path, f"a/b/{name}", CONTENT)
     put_in_lm_studio(tmp_path, "a/b/good.GGUF", CONTENT)
     findings = find_lm_studio((tmp_path,))

@@ -11,13 +11,23 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, GgufFile, GgufSource
-from phicli.errors import IntegrityError, NotFoundError, UsageError
+from phicli.errors import IntegrityError, NotAModelError, NotFoundError, NotInstalledError, UsageError
 from phicli.gguf_file.header import read_header
 from phicli.hub import verified
 from phicli.hub.in_place.matching import contradicts, identify
 from phicli.hub.in_place.registration import register
-from phicli.hub.in_place.registry import find, free_name, is_current, registered, unregister
+from phicli.hub.in_place.registry import (
+    RegisteredModel,
+    find,
+    free_name,
+    is_current,
+    registered,
+    remember,
+    unregister,
+)
+from phicli.plan.locate import locate
 from tests.support.files import TINY_PHI
+from tests.support.gguf_kinds import write_adapter
 from tests.support.other_programs import phi_4_mini_bytes
 
 LISTED = "microsoft_Phi-4-mini-instruct-Q4_K_M.gguf"
@@ -147,6 +157,17 @@ def test_a_split_model_is_one_model_whichever_part_is_named(tmp_path: Path) -> N
     assert made.size_bytes == first.stat().st_size + 4
     second.unlink()
     assert not is_current(made)
+
+
+def test_an_adapter_that_an_earlier_version_registered_is_no_model(tmp_path: Path) -> None:
+    path = write_adapter(tmp_path / "phi-4-mini.gguf")
+    with pytest.raises(NotAModelError):
+        register(path)
+    status = path.stat()
+    remember(RegisteredModel("old", path, "phi-4-mini", "F16", status.st_size, status.st_mtime_ns, None, "import"))
+    assert is_current(registered()[0])
+    with pytest.raises(NotInstalledError):
+        locate("phi-4-mini")
 
 
 def test_what_is_no_model_is_refused_and_not_remembered(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from phicli.catalog.resolve import resolve
 from phicli.engine.settings import EngineSettings
 from phicli.errors import DoesNotFitError
-from phicli.fit.memory import GIB, plan_memory, usable_bytes
+from phicli.fit.memory import plan_memory, usable_bytes
 from phicli.fit.placement import Placement
 from phicli.fit.shape import shape_of
 from phicli.fit.types import Candidate, Speed
@@ -22,6 +22,8 @@ from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned_speed import as_tuned
 from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, Tuned, Winner
 from tests.plan.test_plan_load import PLENTY, phi_4_mini
+
+GIB = 1 << 30
 
 FAST = Winner(
     EngineSettings(3, 256, flash_attention="off", repack=True), default=False, ratio=1.3, ratio_low=1.2, ratio_high=1.4

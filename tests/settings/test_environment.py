@@ -9,10 +9,13 @@ import phicli
 from phicli.settings.environment import drop_empty
 from tests.support.running import Phi
 
-MEAN_SOMETHING = {"NO_COLOR", "TERM", "COLUMNS", "PYTHONIOENCODING", "VISUAL", "EDITOR", "PROCESSOR_IDENTIFIER"}
+MEAN_SOMETHING = {
+    "COMP_WORDS", "COMP_CWORD", "NO_COLOR", "TERM", "COLUMNS", "PYTHONIOENCODING", "VISUAL", "EDITOR",
+    "PROCESSOR_IDENTIFIER",
+}  # fmt: skip
 """Empty is a value of these, or makes no difference where they are read."""
 
-SET_BY_PHI = {"PYTHONUTF8", "GGML_NO_BACKTRACE"}
+SET_BY_PHI = {"PYTHONUTF8", "GGML_NO_BACKTRACE", "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_"}
 """For the engine's process, whatever they were."""
 
 

@@ -14,7 +14,6 @@ from typing import Final
 from phicli.catalog.names import squash
 from phicli.catalog.parse import bad
 from phicli.catalog.types import (
-    ARCHITECTURES,
     CAPABILITIES,
     FACT_GROUPS,
     PROMPT_FORMATS,
@@ -22,7 +21,7 @@ from phicli.catalog.types import (
     SamplingDefaults,
     Variant,
 )
-from tests.support.catalog_files_check import check_files, source_mistakes
+from tests.support.catalog_files_check import ARCHITECTURES, check_files, source_mistakes
 
 _CAPABILITY: Final = re.compile("|".join(CAPABILITIES))
 _LANGUAGE: Final = re.compile(r"[a-z]{2}")

@@ -9,8 +9,10 @@ from typing import Final
 from phicli.catalog.names import is_repo_name
 from phicli.catalog.parse import bad
 from phicli.catalog.quants import as_quant
-from phicli.catalog.types import ARCHITECTURES, Catalog, GgufFile, GgufSource, Variant
+from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
 
+ARCHITECTURES: Final = ("phi2", "phi3", "phimoe")
+"""Of the variants that llama.cpp runs."""
 _FILENAME: Final = re.compile(r"[\w.-]+\.gguf")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

@@ -2,7 +2,8 @@
 
 It knows no model: it listens, wants its key, and tells what it was started with. ``install`` makes it executable;
 ``FAKE_SERVER`` in its environment is its behaviour, a JSON object: ``loads`` (answers "loading" so many times),
-``taken`` (finds so many ports taken, counted in the file ``count``), ``complains`` (a line it ends with).
+``taken`` (finds so many ports taken, counted in the file ``count``), ``complains`` (a line it ends with),
+``parses`` (false: it ends where the file's own chat template is wanted).
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ def main() -> None:
     behaviour = json.loads(os.environ.get("FAKE_SERVER", "{}"))
     if complaint := behaviour.get("complains"):
         sys.exit(complaint)
+    if not behaviour.get("parses", True) and "LLAMA_ARG_CHAT_TEMPLATE" not in os.environ:
+        sys.exit("0.00.003.047 E srv  load_model: chat template parsing error: unexpected token")
     if "taken" in behaviour:
         count = Path(behaviour["count"])
         ports = [*count.read_text().split(), sys.argv[-1]] if count.exists() else [sys.argv[-1]]

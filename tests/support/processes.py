@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+
+from tests.support.waiting import wait_until
 
 
 def gone(pid: int, within_s: float = 10.0) -> bool:
@@ -41,6 +44,20 @@ def wait_for_child(pid: int, within_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def wait_for_engine(pid: int) -> int:
+    """The id of the engine's process that ``pid`` starts, once it runs: before that it is a copy of its parent."""
+    found: list[int] = []
+
+    def runs() -> bool:
+        for child in psutil.Process(pid).children():
+            with contextlib.suppress(psutil.Error):
+                found.extend([child.pid] if any("worker" in word for word in child.cmdline()) else [])
+        return bool(found)
+
+    wait_until(runs)
+    return found[0]
+
+
 @contextlib.contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Within the context the process stands still, as one that hangs: all of its threads, from the first line on."""
@@ -64,3 +81,17 @@ def _all_stopped(pid: int) -> bool:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended meanwhile
             states.append(task.read_text().rpartition(")")[2].split()[0])
     return all(state == "T" for state in states)
+
+
+def interrupt(pid: int) -> None:
+    """Send Ctrl-C's signal to the process, and return once it has it: nothing that happens later can come first."""
+    os.kill(pid, signal.SIGINT)
+    if sys.platform.startswith("linux"):
+        wait_until(lambda: not _is_pending(pid, signal.SIGINT))
+
+
+def _is_pending(pid: int, number: int) -> bool:
+    """Whether the system still holds a signal back from the process."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
+    return any(mask & 1 << (number - 1) for mask in masks)

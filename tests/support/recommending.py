@@ -5,12 +5,13 @@ from __future__ import annotations
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
 from phicli.fit.assessing import SpeedOf
-from phicli.fit.memory import GIB
 from phicli.fit.placement import Placement
 from phicli.fit.recommend import recommend
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Candidate, Pick, Recommendation, Request, Speed
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine, Memory
+
+GIB = 1 << 30
 
 GB = 10**9
 _SHARE_OF_BANDWIDTH = 0.75

@@ -17,7 +17,7 @@ class TokenizingEngine(LlamaServerEngine):
     """The real engine on a file that is little more than its vocabulary."""
 
     def __init__(self, path: Path, vocabulary: Vocabulary) -> None:
-        super().__init__(LoadSettings(path, 256, EngineSettings(threads=1)))
+        super().__init__(LoadSettings(path, 256, EngineSettings(threads=1), own_template=True))
         self.vocabulary = vocabulary
 
 

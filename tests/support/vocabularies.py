@@ -12,7 +12,7 @@ from typing import Literal
 import gguf
 import numpy as np
 
-from phicli.answering.encode import SpecialTokens
+from phicli.answering.special_tokens import SpecialTokens
 
 SPECIALS = (
     "<|endoftext|>",
@@ -35,7 +35,7 @@ WORDS = (
     " the end user system assistant tool hello Hello world capital France Paris you are evil What is of "
     "Phi name number answer question said think call response city weather "
 )
-SpecialType = Literal["control", "user_defined"]
+SpecialType = Literal["control", "user_defined", "normal", "unused"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ class Vocabulary:
         """What the project's own code is told about the file."""
         ordinary = (gguf.TokenType.NORMAL, gguf.TokenType.BYTE)
         literals = {
-            i: t for i, (t, kind) in enumerate(zip(self.tokens, self.types, strict=True)) if kind not in ordinary
+            i: t
+            for i, (t, kind) in enumerate(zip(self.tokens, self.types, strict=True))
+            if kind not in ordinary or t in SPECIALS
         }
         unknown = next((i for i, kind in enumerate(self.types) if kind == gguf.TokenType.UNKNOWN), None)
         return SpecialTokens.from_metadata(
@@ -168,7 +170,7 @@ def write(path: Path, vocabulary: Vocabulary, *, chat_template: str | None = Non
 
 
 def _kind(special_type: SpecialType) -> gguf.TokenType:
-    return gguf.TokenType.CONTROL if special_type == "control" else gguf.TokenType.USER_DEFINED
+    return gguf.TokenType[special_type.upper()]
 
 
 def _append(tokens: list[str], types: list[int], new: Sequence[str], kind: gguf.TokenType) -> None:

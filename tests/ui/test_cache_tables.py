@@ -41,12 +41,16 @@ def wide(monkeypatch: pytest.MonkeyPatch, width: int) -> Terminal:
         (60, ["model", "size", "state"], ["a broken link", "4.8 MiB"]),
         (80, ["model", "size", "last", "used", "verified", "state"], ["a broken link"]),
         (130, ["model", "size", "last", "used", "verified", "state", "revision", "file"], [EIGHT, "22222222"]),
-        (250, ["model", "size", "last", "used", "verified", "state", "revision", "file"], [f"{MINI}/{EIGHT}"]),
+        (
+            250,
+            ["model", "size", "last", "used", "verified", "state", "revision", "parameters", "context", "file"],
+            [f"{MINI}/{EIGHT}"],
+        ),
     ],
 )
 def test_the_list(cache: Path, monkeypatch: pytest.MonkeyPatch, width: int, heads: list[str], cells: list[str]) -> None:
     terminal = wide(monkeypatch, width)
-    print_inventory(terminal, inventory(cache), as_json=False)
+    print_inventory(terminal, inventory(cache), {}, as_json=False)
     lines = shown(terminal.stdout).splitlines()
     assert lines[0].split() == heads
     assert len(lines) == 3
@@ -67,7 +71,7 @@ def test_hashes_are_shortened_before_names(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_name_that_is_too_long_is_folded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Repo(tmp_path, f"owner/{'long-' * 15}name").put(NEW, f"{'long-' * 15}name.gguf", b"x")
     terminal = wide(monkeypatch, 60)
-    print_inventory(terminal, inventory(tmp_path), as_json=False)
+    print_inventory(terminal, inventory(tmp_path), {}, as_json=False)
     lines = shown(terminal.stdout).splitlines()
     assert max(map(len, lines)) <= 60
     assert lines[1].split()[-1] == "ok"

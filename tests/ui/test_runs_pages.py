@@ -10,7 +10,8 @@ import pytest
 
 from phicli.records.history import Entry, entry_of
 from phicli.ui.bench.entry_tables import table_of
-from phicli.ui.bench.runs import print_entry, print_list
+from phicli.ui.bench.run_list import print_list
+from phicli.ui.bench.runs import print_entry
 from phicli.ui.terminal import Terminal
 from tests.support.runs import run
 from tests.ui.test_terminal import Screen, shown

@@ -68,10 +68,15 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When a request counts as dead: after so many seconds without a byte, and in all."""
+    """When a request counts as dead: after so many seconds without a byte, and in all.
+
+    ``grace_s`` are added for connecting, and for a server that sends its headers byte by byte: beyond that a request is
+    given up from outside.
+    """
 
     silence_s: float
     total_s: float
+    grace_s: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

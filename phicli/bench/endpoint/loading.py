@@ -16,9 +16,6 @@ from phicli.bench.endpoint.types import Failure, Level, LoadLevel, Response
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError, silent
 
-_GRACE_S: Final = 30.0
-"""To connect, and for a server that sends its headers byte by byte: beyond this a request is given up from outside."""
-
 _LOOK_S: Final = 0.2
 _ROW: Final = 3
 
@@ -134,7 +131,7 @@ def _collect(loop: _Loop, client: EndpointClient, limits: Limits, progress: Prog
 
 def _hanging(loop: _Loop, limits: Limits) -> int:
     """Requests that are far beyond their time and do not notice it themselves."""
-    limit = time.monotonic() - limits.total_s - limits.silence_s - _GRACE_S
+    limit = time.monotonic() - limits.total_s - limits.silence_s - limits.grace_s
     return sum(at < limit for at in list(loop.began_at.values()))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from phicli.answering.model_file import model_file
 from phicli.answering.pool import Pool
 from phicli.bench.evaluation.preparing import EvaluationPlan
 from phicli.engine.starting import OnTick, StartEngine, start_engine
-from phicli.engine.types import Engine, LoadSettings
+from phicli.engine.types import Engine
 
 
 @contextlib.contextmanager
@@ -35,9 +36,10 @@ def open_pool(
     """
 
     def start(context_tokens: int, slots: int) -> Engine:
-        subject = prepared.subject
-        settings = LoadSettings(subject.path, context_tokens, prepared.settings, warmup=True, slots=slots)
-        return start_engine(subject.engine, settings, program=program, on_tick=on_tick)
+        settings = replace(
+            prepared.plan.settings, context_tokens=context_tokens, engine=prepared.settings, warmup=True, slots=slots
+        )
+        return start_engine(prepared.subject.engine, settings, program=program, on_tick=on_tick)
 
     file = model_file(prepared.plan, prepared.header)
     with contextlib.closing(Pool(file, start, prepared.context, slots=prepared.slots)) as pool:

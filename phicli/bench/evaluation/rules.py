@@ -64,8 +64,10 @@ class Exact:
         Raises:
             ValueError: a field of it is wrong.
         """
-        several = isinstance(data.get("answer"), list)
-        return cls(fields.texts(data, "answer") if several else (fields.text(data, "answer"),))
+        answer = fields.required(data, "answer")
+        if isinstance(answer, list):
+            return cls(fields.texts({"answer": [_written(one) for one in answer]}, "answer"))
+        return cls((fields.text({"answer": _written(answer)}, "answer"),))
 
     @property
     def expected(self) -> str:
@@ -193,7 +195,15 @@ def _bare(text: str) -> str:
     return " ".join("".join(one if one.isalnum() else " " for one in flat).split()) or flat
 
 
+def _written(value: object) -> object:
+    """A number as text: the answer 4 is ``4``."""
+    return str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value
+
+
 def _decimal(value: object, name: str) -> Decimal:
+    """A number, or a text that is one as English writes it: many data sets have ``"4"`` or ``"1,200"``."""
+    if isinstance(value, str):
+        value = last_number(value.strip()) if _NUMBER.fullmatch(value.strip()) else None
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise ValueError(f'"{name}" must be a number')
     number = Decimal(value)

@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, complete_model
+from phicli.commands.model_names import complete_here
+from phicli.commands.options import Json
 
 
 def export(
-    model: Annotated[
-        str, typer.Argument(help="Model on this machine, e.g. phi-4-mini.", autocompletion=complete_model)
-    ],
+    model: Annotated[str, typer.Argument(help="Model on this machine, e.g. phi-4-mini.", autocompletion=complete_here)],
     target: Annotated[Path, typer.Argument(help="Archive to write, e.g. phi-4-mini.tar.", metavar="FILE.tar")],
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Json = False,

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import THIS_COMMAND, TYPED_COMMAND, PhiError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotAModelError, PhiError, UsageError
 
 _LISTED: Final = 6
 _ENDINGS: Final = (".gguf", ".tar")
@@ -30,7 +30,9 @@ def import_hints(path: Path) -> Iterator[None]:
     try:
         yield
     except PhiError as error:
-        if _names_a_command(error) or not _exists(path):
+        if isinstance(error, NotAModelError):
+            error.hint = error.hint.replace(THIS_COMMAND, "phi cache import")
+        elif _names_a_command(error) or not _exists(path):
             error.hint = _import_hint(path)
         raise
 

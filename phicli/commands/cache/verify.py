@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, Quiet, complete_model
+from phicli.commands.model_names import complete_here
+from phicli.commands.options import Json, Quiet
 
 
 def verify(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Model, named as for phi rm [default: all files].", autocompletion=complete_model, show_default=False
+            help="Model, named as for phi rm [default: all files].", autocompletion=complete_here, show_default=False
         ),
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Download damaged files again.")] = False,

@@ -10,9 +10,9 @@ from typing import Any
 from phicli.commands.config.setting import Setting
 from phicli.commands.config.table import setting_named
 from phicli.commands.config.target import Target
-from phicli.commands.keys import takes_several
+from phicli.commands.keys import MODEL, takes_several
 from phicli.errors import UsageError
-from phicli.paths import settings_file
+from phicli.paths import is_there, settings_file
 from phicli.settings.key import variable_of
 from phicli.settings.lines import toml, written
 from phicli.settings.listing import Change
@@ -67,5 +67,7 @@ def _notes(setting: Setting, value: Any) -> Iterator[str]:
     variable = variable_of(setting.key.name)
     if found := os.environ.get(variable):
         yield f"{variable}={found} is set and overrides the settings file"
+    if setting.key.name == MODEL and str(value).lower().endswith(".gguf") and not is_there(str(value)):
+        yield f"there is no file {value} yet"
     for command, error in setting.refusals(value):
         yield f"phi {command.replace('.', ' ')} does not accept it: {toml(value)} {error.message}"

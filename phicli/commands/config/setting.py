@@ -10,8 +10,8 @@ import typer
 
 from phicli.commands import SHARED_SETTINGS
 from phicli.commands.command import Command
-from phicli.commands.keys import taken
-from phicli.errors import UsageError
+from phicli.commands.keys import MODEL, taken
+from phicli.errors import THIS_COMMAND, PhiError, UsageError
 from phicli.settings.key import Key
 
 
@@ -65,6 +65,8 @@ class Setting:
         Raises:
             UsageError: none takes it. The message completes the sentence that begins with the value.
         """
+        if self.key.name == MODEL:
+            _check_model(value)
         refused: list[UsageError] = []
         for option in self.options:
             try:
@@ -80,3 +82,15 @@ class Setting:
                 option.read(value, from_file=True)
             except UsageError as error:
                 yield option.command.setting, error
+
+
+def _check_model(value: Any) -> None:
+    """Return if the commands can use ``value``, unless it is not even a text, which the options refuse."""
+    from phicli.plan.locate import check_default
+
+    if isinstance(value, str):
+        try:
+            check_default(value)
+        except PhiError as error:
+            hint = error.hint.replace(THIS_COMMAND, "phi config set model")
+            raise UsageError(f"is not valid: {error.message}", hint) from None

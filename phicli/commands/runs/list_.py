@@ -6,14 +6,32 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json, complete_model
+from phicli.commands.model_names import complete_known
+from phicli.commands.options import Json, checked
+
+
+def complete_kind(incomplete: str) -> list[str]:
+    """Kinds of runs that begin with ``incomplete``."""
+    from phicli.records.history import KINDS
+
+    return [kind for kind in KINDS if kind.startswith(incomplete.lower())]
+
+
+def _kind(typed: str) -> object:
+    from phicli.records.history import kind_of
+
+    return kind_of(typed)
 
 
 def list_(
     kind: Annotated[
         str | None,
         typer.Option(
-            "--kind", help="Only runs of this kind: run, endpoint, quality, tune, eval or speed.", show_default=False
+            "--kind",
+            help="Only runs of this kind: run, endpoint, quality, tune, eval or speed.",
+            autocompletion=complete_kind,
+            callback=checked(_kind),
+            show_default=False,
         ),
     ] = None,
     model: Annotated[
@@ -22,7 +40,7 @@ def list_(
             "--model",
             help="Only runs of this model, e.g. phi-4-mini or phi-4-mini:q4_k_m.",
             show_default=False,
-            autocompletion=complete_model,
+            autocompletion=complete_known,
         ),
     ] = None,
     limit: Annotated[
@@ -33,7 +51,7 @@ def list_(
     """List the saved runs."""
     from phicli.commands.runs.ids import open_history
     from phicli.records.history import kind_of
-    from phicli.ui.bench.runs import print_list
+    from phicli.ui.bench.run_list import print_list
     from phicli.ui.terminal import Terminal
 
     wanted = kind_of(kind)

@@ -16,7 +16,7 @@ from typing import Final
 from phicli.catalog.load import catalog
 from phicli.errors import IntegrityError, UsageError
 from phicli.gguf_file.diagnose import check_is_file, unreadable
-from phicli.gguf_file.header import read_header
+from phicli.gguf_file.header import read_any_header, require_model
 from phicli.hub import layout, store, verified
 from phicli.hub.archive.format import (
     CHUNK_BYTES,
@@ -255,7 +255,8 @@ def _check_model(source: _Content, partial: Path) -> None:
     """Refuse what is not a GGUF file, and what is not the model that the manifest says."""
     name, model = source.manifest.files[0].name, source.manifest.model
     try:
-        header = read_header(partial)
+        header = read_any_header(partial)
+        require_model(header, partial)
     except IntegrityError as error:
         raise broken(source.path, error.message.replace(str(partial), name)) from None
     variant = catalog().variant(model)

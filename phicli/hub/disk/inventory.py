@@ -16,13 +16,14 @@ from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
-from phicli.gguf_file.names import first_part, is_model_name, parts_of
+from phicli.gguf_file.header import seems_a_model
+from phicli.gguf_file.names import first_part, is_gguf_name, parts_of
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
 from phicli.hub.in_place.registry import RegisteredModel, damaged_records, registered
 from phicli.hub.layout import (
     content_of,
-    entries_of,
+    files_of,
     leads_away,
     partials_of,
     repo_folders,
@@ -190,8 +191,10 @@ def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator
     """Same names with the same content in several snapshots are one model."""
     found: dict[tuple[str, tuple[Path, ...]], tuple[list[str], list[CachedPart]]] = {}
     for snapshot in snapshots_of(root, problems):
-        names = {path.relative_to(snapshot).as_posix() for path in entries_of(snapshot, problems)}
-        for filename in sorted({first_part(name) for name in names if is_model_name(name)}):
+        names = {path.relative_to(snapshot).as_posix() for path in files_of(snapshot, problems)}
+        for filename in sorted({first_part(name) for name in names if is_gguf_name(name)}):
+            if not seems_a_model(snapshot / filename):
+                continue
             parts = [_part(path, root, snapshot, known) for path in parts_of(snapshot / filename)]
             contents = tuple(part.path if part.problem else part.content for part in parts)
             revisions, _ = found.setdefault((filename, contents), ([], parts))

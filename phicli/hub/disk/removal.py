@@ -15,7 +15,7 @@ from phicli.hub.disk.deletion import Deletion, delete, plan_deletion, require_wr
 from phicli.hub.disk.inventory import CachedModel, Inventory, inventory
 from phicli.hub.disk.selection import pick
 from phicli.hub.in_place.registry import RegisteredModel, imported_folder, shares_folder, unregister
-from phicli.hub.layout import entries_of, repo_root, snapshot_folder, snapshots_of
+from phicli.hub.layout import entries_of, linked_folder, repo_root, snapshot_folder, snapshots_of
 
 _COMPANION: Final = re.compile(r"(readme|licen[cs]e|notice)[^/]*|\.gitattributes", re.IGNORECASE)
 
@@ -93,16 +93,25 @@ def _standing_for(found: Inventory, models: Collection[CachedModel]) -> tuple[Re
 
 
 def _entries(found: Inventory, models: Collection[CachedModel]) -> list[Path]:
-    """The entries of ``models`` in all snapshots, and the companions of a repository that has no other file."""
+    """The entries of ``models`` in all snapshots, and the companions of a repository that has no other file.
+
+    Where models are behind a link to a folder, it is the link that goes, unless others stay there.
+    """
     entries: set[Path] = set()
     for repo in {model.repo for model in models}:
         root = repo_root(found.folder, repo)
-        own = {path for model in models if model.repo == repo for path in entries_of_model(model, root)}
+        going, staying = _paths(models, repo, root), _paths(set(found.models).difference(models), repo, root)
+        kept = {linked_folder(path, root) for path in staying}
+        own = {path if (link := linked_folder(path, root)) is None or link in kept else link for path in going}
         others = {entry for snapshot in snapshots_of(root) for entry in entries_of(snapshot)} - own
         alone = all(is_companion(entry.name) for entry in others)
         unfinished = any(partial.repo == repo for partial in found.partials)
         entries |= own | others if alone and not unfinished else own
     return sorted(entries)
+
+
+def _paths(models: Collection[CachedModel], repo: str, root: Path) -> set[Path]:
+    return {path for model in models if model.repo == repo for path in entries_of_model(model, root)}
 
 
 def entries_of_model(model: CachedModel, root: Path) -> list[Path]:

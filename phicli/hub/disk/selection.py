@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from phicli.catalog.names import is_repo_name, squash
-from phicli.catalog.quants import same_quant
+from phicli.catalog.quants import meant
 from phicli.catalog.resolve import resolve
 from phicli.errors import NotFoundError, UsageError
 from phicli.hub.disk.inventory import CachedModel, Inventory
@@ -61,7 +61,7 @@ def _of_variant(found: Inventory, name: str, *, is_repo: bool) -> tuple[CachedMo
         )
     models = tuple(model for model in found.models if model.variant_id == variant.id)
     if selection.quant is not None:
-        models = tuple(model for model in models if same_quant(model.quant, selection.quant))
+        models = tuple(meant(selection.quant, models, lambda model: model.quant))
     if not models:
         _not_here(found, f"{name} is not on this machine", variant.id)
     return models
@@ -72,7 +72,7 @@ def _of_repo(found: Inventory, repo: str, detail: str) -> tuple[CachedModel, ...
     if not detail:
         return tuple(models)
     by_file = tuple(model for model in models if model.filename == detail)
-    return by_file or tuple(model for model in models if same_quant(model.quant, detail))
+    return by_file or tuple(meant(detail, models, lambda model: model.quant))
 
 
 def _refuse_path(name: str) -> NoReturn:

@@ -1,88 +1,171 @@
-"""Picks one model out of a repository's listing, whose names follow no rule."""
+"""Picks one model out of a repository's listing, whose names follow no rule.
+
+A name only guesses what a file is. Where the catalog does not know a file, and the caller can look into its beginning,
+that decides.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from phicli.catalog.quants import PREFERRED_QUANTS, quant_of_filename, same_quant
-from phicli.errors import NotFoundError, UsageError
-from phicli.gguf_file.names import is_model_name, part_names
+from phicli.catalog.quants import PREFERRED_QUANTS, meant, preference, quant_of_filename, without_quant
+from phicli.errors import AmbiguousModelError, UsageError
+from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.names import is_gguf_name, part_names
+from phicli.hub.download.listing import absent, other_kinds, sizes, some
 from phicli.hub.types import RemoteModel, RemoteRepo
-from phicli.units import format_bytes
 
-_MOST_NAMES: Final = 24
+_MOST_LOOKS: Final = 4
+
+Look = Callable[[RemoteModel], FileKind | None]
+"""Looks into the beginning of a remote file, and says what it is; None where that cannot be told."""
+
+
+def no_look(_: RemoteModel) -> None:
+    """A look that tells nothing: names decide."""
 
 
 def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
-    """Every complete model of ``repo``, split ones as one; projectors for pictures (``mmproj``) do not count.
+    """Every complete model of ``repo`` by its names, split ones as one; no projectors, adapters and the like.
 
     ``known`` is what the catalog says: file name to quantization.
     """
-    files = {file.name: file for file in repo.files if is_model_name(file.name)}
-    names = known or {}
-    models = []
-    for name in sorted(files):
-        parts = part_names(name)
-        if parts[0] == name and all(part in files for part in parts):
-            quant = names.get(name) or quant_of_filename(name)
-            models.append(RemoteModel(repo, quant, tuple(files[part] for part in parts)))
-    return tuple(models)
+    return _Choice(repo, known or {}, no_look).models
 
 
 def choose(
-    repo: RemoteRepo, quant: str | None, known: Mapping[str, str] | None = None, *, preferred: str | None = None
+    repo: RemoteRepo,
+    quant: str | None,
+    known: Mapping[str, str] | None = None,
+    *,
+    preferred: str | None = None,
+    look: Look = no_look,
 ) -> RemoteModel:
     """The model of ``repo`` with this quantization, or whose file has this name (``….gguf``).
 
-    None takes the ``preferred`` one where the repository has it, else the usual one.
+    None takes the ``preferred`` one where the repository has it, else the usual one. ``look`` is asked about files
+    that the catalog (``known``) does not have.
 
     Raises:
         NotFoundError: there is none; the hint lists those that exist with their sizes.
-        UsageError: several files have that quantization.
+        AmbiguousModelError: several models are what was asked for.
+        UsageError: no quantization was given, and the repository has none of the usual ones.
     """
-    models = models_of(repo, known)
-    if not models:
-        parts = [file.name for file in repo.files if is_model_name(file.name)]
-        what = f"contains only parts of models, such as {parts[0]}" if parts else "contains no GGUF model"
-        raise NotFoundError(f"{repo.repo} {what}", "see the repositories that phi knows: phi show MODEL")
+    choice = _Choice(repo, known or {}, look)
     if quant is None:
-        order = PREFERRED_QUANTS if preferred is None else (preferred, *PREFERRED_QUANTS)
-        return _usual(models, known or {}, order)
-    if quant.lower().endswith(".gguf"):
-        found = [model for model in models if quant in {file.name for file in model.files}]
-    else:
-        found = [model for model in models if same_quant(model.quant, quant)]
-        found = [model for model in found if model.name in (known or {})] or found
-    if len(found) == 1:
+        return choice.usual(PREFERRED_QUANTS if preferred is None else (preferred, *PREFERRED_QUANTS))
+    return choice.by_file(quant) if is_gguf_name(quant) else choice.by_quant(quant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    repo: RemoteRepo
+    known: Mapping[str, str]
+    look: Look
+
+    @property
+    def files(self) -> tuple[RemoteModel, ...]:
+        """Every complete GGUF file, of whatever kind, by name; a split one once."""
+        listed = {file.name: file for file in self.repo.files if is_gguf_name(file.name)}
+        found = []
+        for name in sorted(listed):
+            parts = part_names(name)
+            if parts[0] == name and all(part in listed for part in parts):
+                quant = self.known.get(name) or quant_of_filename(name)
+                found.append(RemoteModel(self.repo, quant, tuple(listed[part] for part in parts)))
+        return tuple(found)
+
+    @property
+    def models(self) -> tuple[RemoteModel, ...]:
+        """Those that are models by their names."""
+        return tuple(file for file in self.files if self._guess(file) is FileKind.MODEL)
+
+    def by_file(self, name: str) -> RemoteModel:
+        """The model that has a file of this name; of a split model any part may be named."""
+        found = [file for file in self.files if name in {part.name for part in file.files}]
+        if not found:
+            raise absent(self.repo, name, self.models)
+        kind = self._kind(found[0])
+        if kind is not FileKind.MODEL and not (kind is FileKind.DRAFT and self.look(found[0]) is None):
+            raise self._other_kinds(name, found)
         return found[0]
-    if not found:
-        raise NotFoundError(f"{repo.repo} has no {quant}", f"it has {_listing(models)}")
-    names = _some([model.name for model in found])
-    raise UsageError(f"{repo.repo} has {len(found)} files with {quant}: {names}", f"choose one: {repo.repo}:FILE.gguf")
 
+    def by_quant(self, quant: str) -> RemoteModel:
+        """The one model that has this quantization."""
+        found = meant(quant, self.files, lambda file: file.quant) or self._tagged(quant)
+        if not found:
+            raise absent(self.repo, quant, self.models)
+        real = self._real(found)
+        if not real:
+            raise self._other_kinds(quant, found)
+        return self._one(real, f" with {quant}")
 
-def _usual(models: Sequence[RemoteModel], known: Mapping[str, str], order: Sequence[str]) -> RemoteModel:
-    for quant in order:
-        of_quant = [model for model in models if model.quant == quant]
-        if of_quant:
-            return next((model for model in of_quant if model.name in known), of_quant[0])
-    if len(models) == 1:
-        return models[0]
-    raise UsageError(
-        f"{models[0].repo.repo} has none of the usual quantizations",
-        f"choose one of {_listing(models)}: {models[0].repo.repo}:QUANT or :FILE.gguf",
-    )
+    def usual(self, order: Sequence[str]) -> RemoteModel:
+        """The one model of the first quantization in ``order`` that there is."""
+        if not self.files:
+            raise absent(self.repo, None, ())
+        for quant in order:
+            real = self._real([file for file in self.files if file.quant == quant])
+            if real:
+                return self._one([*real, *self._other_models(real)], "")
+        others = self._real([file for file in self.files if file.quant not in order])
+        if len(others) == 1:
+            return others[0]
+        if not others:
+            raise self._other_kinds(None, self.files)
+        raise UsageError(
+            f"{self.repo.repo} has none of the usual quantizations",
+            f"choose one of {sizes(others)}: {self.repo.repo}:QUANT or :FILE.gguf",
+        )
 
+    def _other_models(self, chosen: Sequence[RemoteModel]) -> list[RemoteModel]:
+        """Models beside ``chosen`` by what their names are without the quantization: one file of each."""
+        if any(map(self._is_known, chosen)):
+            return []
+        best = {without_quant(file.name): file for file in chosen}
+        for file in sorted(self.models, key=lambda file: preference(file.quant)):
+            best.setdefault(without_quant(file.name), file)
+        return self._real([file for file in best.values() if file not in chosen])
 
-def _listing(models: Sequence[RemoteModel]) -> str:
-    ordered = sorted(models, key=lambda model: model.size_bytes)
-    often = Counter(model.quant for model in models)
-    unique = [model.name if model.quant is None or often[model.quant] > 1 else model.quant for model in ordered]
-    return _some([f"{name} ({format_bytes(model.size_bytes)})" for name, model in zip(unique, ordered, strict=True)])
+    def _one(self, real: Sequence[RemoteModel], what: str) -> RemoteModel:
+        """The only one of ``real``."""
+        if len(real) == 1:
+            return real[0]
+        found = sorted(real, key=lambda file: file.name)
+        raise AmbiguousModelError(
+            f"{self.repo.repo} has {len(found)} models{what}: {some([file.name for file in found])}",
+            f"choose one: phi pull {self.repo.repo}:{found[0].name}",
+            choices={f"{self.repo.repo}:{file.name}": file.size_bytes for file in found},
+        )
 
+    def _real(self, files: Sequence[RemoteModel]) -> list[RemoteModel]:
+        """Those of ``files`` that are models: the catalog's own, else by name and content, else by content alone."""
+        if known := [file for file in files if self._is_known(file)]:
+            return known
+        named = [file for file in files if self._guess(file) is FileKind.MODEL]
+        if len(named) > _MOST_LOOKS:
+            return named
+        others = [file for file in files if file not in named][:_MOST_LOOKS]
+        real = [file for file in named if self._kind(file) is FileKind.MODEL]
+        return real or [file for file in others if self._kind(file) is FileKind.MODEL]
 
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    def _is_known(self, file: RemoteModel) -> bool:
+        return file.name in self.known
+
+    def _guess(self, file: RemoteModel) -> FileKind:
+        return FileKind.MODEL if self._is_known(file) else kind_by_name(file.name)
+
+    def _kind(self, file: RemoteModel) -> FileKind:
+        return FileKind.MODEL if self._is_known(file) else self.look(file) or self._guess(file)
+
+    def _tagged(self, tag: str) -> list[RemoteModel]:
+        """The files that have ``tag`` as words in their names: for quantizations that nobody has heard of here."""
+        words = re.compile(rf"(?:^|[-._/]){re.escape(tag)}(?=[-._/]|$)", re.IGNORECASE)
+        return [file for file in self.files if words.search(file.name)]
+
+    def _other_kinds(self, wanted: str | None, files: Sequence[RemoteModel]) -> Exception:
+        kinds = {file.name: self._kind(file) for file in files[:_MOST_LOOKS]}
+        return other_kinds(self.repo, wanted, kinds, [file for file in self.models if file.name not in kinds])

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
-from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS, same_quant
+from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS
 from phicli.catalog.types import GgufFile, GgufSource
-from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
-from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in
+from phicli.errors import AmbiguousModelError, DoesNotFitError, IntegrityError, NetworkError, NotFoundError
+from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in, matching
 from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import TransientError, UnreachableError
+from phicli.hub.download.looking import looking
 from phicli.hub.download.remote import list_repo
 from phicli.hub.download.request import PullRequest
 from phicli.hub.layout import is_partial
@@ -59,6 +60,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
 
     Raises:
         NotFoundError: no such repository, revision or quantization.
+        AmbiguousModelError: several models of the repository are what was asked for.
         NetworkError: the hub cannot be asked, and the model is not on disk.
         IntegrityError: the hub has another file than the catalog promises.
         UsageError: several files have the quantization.
@@ -116,9 +118,8 @@ def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
     for source in request.sources:
         quant = request.quant or request.preferred_quant or usual_quant(source)
         here = installed_in(source, folder=folder, revision=request.revision)
-        for file in here:
-            wanted = file.filename == quant if quant.endswith(".gguf") else same_quant(file.quant, quant)
-            if wanted and (request.offline or _is_the_one(file, source)):
+        for file in matching(quant, here):
+            if request.offline or _is_the_one(file, source):
                 return file
         others += here
     return best_installed(others) if request.offline and not request.quant else None
@@ -141,7 +142,10 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
         observer.phase(f"listing the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
-            return source, choose(repo, request.quant, known, preferred=request.preferred_quant)
+            look = looking(cache_folder(), observer, request.token)
+            return source, choose(repo, request.quant, known, preferred=request.preferred_quant, look=look)
+        except AmbiguousModelError:
+            raise
         except NotFoundError as error:
             first = first or _with_way_out(error, request, source)
         except (UnreachableError, TransientError) as error:

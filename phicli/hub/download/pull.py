@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import IntegrityError
-from phicli.gguf_file.header import read_header
+from phicli.errors import IntegrityError, NotAModelError
+from phicli.gguf_file.header import read_any_header, require_model
 from phicli.gguf_file.names import parts_of
 from phicli.hub import store, verified
 from phicli.hub.disk.deletion import delete, plan_deletion
@@ -247,7 +247,12 @@ class _Pull:
     def _check_kind(self, partial: Path, file: RemoteFile) -> None:
         """Refuse what is not a GGUF file, or a model of another architecture."""
         try:
-            header = read_header(partial)
+            header = read_any_header(partial)
+            require_model(header, partial)
+        except NotAModelError as error:
+            partial.unlink(missing_ok=True)
+            message, hint = error.message.replace(str(partial), file.name), f"it was deleted; {error.hint}"
+            raise NotAModelError(message, hint, data=error.data) from error
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
             hint = "it was deleted; choose another file, as the one in the repository is itself damaged"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import phicli
 from phicli.errors import NetworkError
-from phicli.gguf_file.names import is_model_name
+from phicli.gguf_file.names import is_gguf_name
 from phicli.hub.download.failures import TransientError, check_environment, endpoint, shown_endpoint, translated
 from phicli.hub.types import RemoteFile, RemoteRepo
 
@@ -202,7 +202,7 @@ def _repo(repo: str, revision: str | None, info: Any) -> RemoteRepo:
 def _only_named(info: Any) -> list[str]:
     """Models of which the hub lists no more than the name, as some mirrors do."""
     siblings = [one for one in info.siblings if one.size is None or (one.lfs is None and not one.blob_id)]
-    return [one.rfilename for one in siblings if is_model_name(one.rfilename)]
+    return [one.rfilename for one in siblings if is_gguf_name(one.rfilename)]
 
 
 def _file(sibling: Any) -> RemoteFile | None:

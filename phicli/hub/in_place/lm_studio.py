@@ -11,8 +11,10 @@ import os
 from pathlib import Path
 from typing import Final
 
-from phicli.gguf_file.names import first_part, is_model_name, whole_size
+from phicli.gguf_file.names import first_part, is_gguf_name, whole_size
+from phicli.hub.in_place.folders import broken_folder, skipped_folders
 from phicli.hub.in_place.types import Findings, FoundFile, Skipped
+from phicli.hub.walking import BROKEN_LINK, is_broken_link, walk
 from phicli.paths import expand, read_small
 
 ORIGIN: Final = "lm-studio"
@@ -34,18 +36,23 @@ def find_lm_studio(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: dict[str, Skipped] = {}
     looked: list[Path] = []
     for folder in lm_studio_folders() if folders is None else folders:
+        skipped |= {broken.label: broken for broken in broken_folder(folder, ORIGIN)}
         if not os.path.isdir(folder):  # noqa: PTH112 (false for what cannot be a path)
             continue
         looked.append(folder)
-        for path in _model_files(folder):
+        below = walk(folder)
+        for path in filter(_is_model, below.files):
             label = path.relative_to(folder).as_posix()
             size_bytes = whole_size(path)
             real = os.path.realpath(path)
             if size_bytes is None:
-                why = "the link is broken" if not path.exists() else "some of its parts are missing"
+                why = BROKEN_LINK if is_broken_link(path) else "some of its parts are missing"
                 skipped.setdefault(real, Skipped(ORIGIN, label, why))
             else:
                 found.setdefault(real, FoundFile(path, ORIGIN, label, None, size_bytes))
+        others = [path for path in below.files if not is_gguf_name(path.name)]
+        for left in skipped_folders(below, folder, ORIGIN, others):
+            skipped.setdefault(str(folder / left.label), left)
     return Findings(tuple(looked), tuple(found.values()), tuple(skipped.values()))
 
 
@@ -65,11 +72,7 @@ def _downloads_folder(home: Path) -> Path | None:
     return expand(folder) if isinstance(folder, str) and folder and "\0" not in folder else None
 
 
-def _model_files(folder: Path) -> list[Path]:
-    """GGUF files below ``folder``: of a split model the first part, no projectors, no hidden files."""
-    paths = (Path(parent) / name for parent, _, names in os.walk(folder) for name in names)
-    return sorted(path for path in paths if _is_model(path.name))
-
-
-def _is_model(name: str) -> bool:
-    return is_model_name(name) and not name.startswith(".") and first_part(name) == name
+def _is_model(path: Path) -> bool:
+    """Whether ``path`` is a GGUF file by its name: of a split model the first part, not hidden."""
+    name = path.name
+    return is_gguf_name(name) and not name.startswith(".") and first_part(name) == name

@@ -13,7 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.hub.in_place.folders import broken_folder, skipped_folders
 from phicli.hub.in_place.types import Findings, FoundFile, Skipped
+from phicli.hub.walking import walk
 from phicli.paths import expand, read_small
 
 ORIGIN: Final = "ollama"
@@ -21,7 +23,7 @@ _MODEL: Final = "application/vnd.ollama.image.model"
 _ADAPTER: Final = "application/vnd.ollama.image.adapter"
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{64})")
 _LARGEST_MANIFEST_BYTES: Final = 1 << 20
-_LARGEST_DEPTH: Final = 4
+_FOLDERS_OF_MANIFEST: Final = 3
 
 
 class _UnusableError(Exception):
@@ -42,11 +44,16 @@ def find_ollama(folders: tuple[Path, ...] | None = None) -> Findings:
     skipped: list[Skipped] = []
     looked: list[Path] = []
     for folder in ollama_folders() if folders is None else folders:
-        if not os.path.isdir(folder / "manifests"):  # noqa: PTH112 (false for what cannot be a path)
+        root = folder / "manifests"
+        skipped += broken_folder(root, ORIGIN)
+        if not os.path.isdir(root):  # noqa: PTH112 (false for what cannot be a path)
             continue
         looked.append(folder)
-        for manifest in _manifests(folder / "manifests"):
-            label = _label(manifest.relative_to(folder / "manifests").parts)
+        below = walk(root, deepest=_FOLDERS_OF_MANIFEST)
+        manifests = [path for path in below.files if _is_manifest(path, root)]
+        skipped += skipped_folders(below, root, ORIGIN, set(below.files).difference(manifests))
+        for manifest in manifests:
+            label = _label(manifest.relative_to(root).parts)
             try:
                 file = _model_of(manifest, folder / "blobs", label)
             except _UnusableError as error:
@@ -56,15 +63,9 @@ def find_ollama(folders: tuple[Path, ...] | None = None) -> Findings:
     return Findings(tuple(looked), tuple(found.values()), tuple(skipped))
 
 
-def _manifests(root: Path) -> list[Path]:
-    """The files at the depth where manifests are; what cannot be listed is passed over."""
-    files = []
-    for parent, folders, names in os.walk(root):
-        depth = len(Path(parent).relative_to(root).parts)
-        if depth == _LARGEST_DEPTH - 1:
-            files += [Path(parent) / name for name in names if not name.startswith(".")]
-            folders.clear()
-    return sorted(files)
+def _is_manifest(path: Path, root: Path) -> bool:
+    """Whether ``path`` is at the depth where manifests are below ``root``, and not hidden."""
+    return len(path.relative_to(root).parts) == _FOLDERS_OF_MANIFEST + 1 and not path.name.startswith(".")
 
 
 def _label(parts: tuple[str, ...]) -> str:

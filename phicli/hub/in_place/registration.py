@@ -50,7 +50,7 @@ def register(
 
     Raises:
         UsageError: the name cannot be one, belongs to the catalog or to another file that is still there.
-        NotFoundError, IntegrityError: there is no such file, or it is not a GGUF, is damaged, or lacks parts.
+        NotFoundError, IntegrityError: there is no such file, it is not a model, is damaged, or lacks parts.
         UnwritableError: the name cannot be kept here.
     """
     path = parts_of(Path(os.path.abspath(expand(str(path)))))[0]  # noqa: PTH100 (links stay, ".." goes)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from phicli.records.history import Entry
-from phicli.ui.bench.cells import Cell, csv_text
-from phicli.ui.bench.runs import NOTHING_KEPT
+from phicli.ui.bench.cells import csv_text
+from phicli.ui.bench.run_columns import entry_records
+from phicli.ui.bench.run_list import NOTHING_KEPT
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 from phicli.units import counted
@@ -18,8 +19,8 @@ from phicli.units import counted
 def export_text(entries: Sequence[Entry], form: str) -> str:
     """``entries`` as ``jsonl``, ``json`` or ``csv``, with the end of its last line.
 
-    ``csv`` has a column for each value, named by the way to it (``settings.threads``), lists as JSON, and an apostrophe
-    before texts that a spreadsheet would take for a formula.
+    ``csv`` has the columns of ``phi bench --csv`` (:mod:`phicli.ui.bench.run_columns`), and an apostrophe before texts
+    that a spreadsheet would take for a formula.
     """
     return _WRITERS[form](entries)
 
@@ -64,18 +65,8 @@ def _json(value: Any) -> str:
 
 
 def _table(entries: Sequence[Entry]) -> str:
-    rows = [dict(_flat(entry.to_data())) for entry in entries]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    return csv_text(columns, ([row.get(name) for name in columns] for row in rows)) if columns else ""
-
-
-def _flat(data: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Cell]]:
-    """Each single value with the way to it; what an entry and its data both have comes once."""
-    for name, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, before if not before and name == "data" else f"{before}{name}.")
-        else:
-            yield f"{before}{name}", json.dumps(value) if isinstance(value, list) else value
+    columns, records = entry_records(entries)
+    return csv_text(columns, ([record.get(name) for name in columns] for record in records)) if entries else ""
 
 
 _WRITERS: Final[Mapping[str, Callable[[Sequence[Entry]], str]]] = {

@@ -15,15 +15,23 @@ def headline(entry: Entry) -> str:
 
 
 def work_of(entry: Entry) -> str:
-    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth; empty where the data do not say.
+    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth, ``arithmetic (50)``; empty where the data
+    do not say.
 
     How many tokens were generated for a ``speed`` was not saved: ``512 + ?``.
     """
+    if entry.kind == "eval":
+        return _questions(entry.data)
     prompt, generated, depth = (entry.data.get(name) for name in ("prompt_tokens", "generated_tokens", "depth_tokens"))
     if not isinstance(prompt, int) or not (isinstance(generated, int) or entry.kind == "speed"):
         return ""
     generated = "?" if entry.kind == "speed" else generated
     return f"{prompt} + {generated}" + (f" @ {depth}" if depth else "")
+
+
+def _questions(data: Mapping[str, Any]) -> str:
+    name, asked = data.get("set"), data.get("asked")
+    return f"{name} ({asked})" if isinstance(name, str) and isinstance(asked, int) else ""
 
 
 def number(data: Any, *names: str) -> float | None:

@@ -1,9 +1,8 @@
-"""What ``phi runs list`` and ``phi runs show`` print: a table on a terminal, aligned columns in a pipe."""
+"""What ``phi runs show`` prints."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from phicli.bench.runs.compare import values_of
@@ -15,54 +14,17 @@ from phicli.records.run import Run
 from phicli.records.statistics import Summary, interval_of_mean, summary
 from phicli.ui.bench.entry_tables import is_table, measured, table_of, text_of, title_of, words_of
 from phicli.ui.bench.figures import Signs, duration, rate, signs_of, with_spread
-from phicli.ui.bench.headline import headline, number, work_of
+from phicli.ui.bench.headline import number
 from phicli.ui.envelope import print_result
 from phicli.ui.sections import Section, print_page
-from phicli.ui.tables import Column, print_rows
-from phicli.ui.terminal import Terminal, one_line
+from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_RUN, _MADE, _KIND, _MODEL = Column("run"), Column("made"), Column("kind"), Column("model")
-_FOLDED, _WORK, _RESULT = Column("model", least=16), Column("work"), Column("result")
-_NARROW_RESULT = Column("result", least=15)
-_ENGINE, _CPU = Column("engine"), Column("processor")
-_LAYOUTS: Final = (
-    (_RUN, _MADE, _KIND, _MODEL, _WORK, _RESULT, _ENGINE, _CPU),
-    (_RUN, _MADE, _KIND, _MODEL, _WORK, _RESULT, _ENGINE),
-    (_RUN, _MADE, _KIND, _MODEL, _WORK, _RESULT),
-    (_RUN, _MADE, _KIND, _MODEL, _RESULT),
-    (_RUN, _MADE, _KIND, _FOLDED, _NARROW_RESULT),
-    (_RUN, _KIND, _FOLDED, _NARROW_RESULT),
-    (_RUN, _KIND, _FOLDED),
-)
-NOTHING_KEPT: Final = "no run has been saved yet; to save one: phi bench"
 _SPEEDS: Final = {
     "prompt_tps": ("prompt", "tokens/s"),
     "decode_tps": ("generation", "tokens/s"),
     "ttft_ms": ("first token", "ms"),
 }
-
-
-def print_list(
-    terminal: Terminal, entries: Sequence[Entry], *, more: bool, as_json: bool, narrowed: bool = False
-) -> None:
-    """A row for each of ``entries``; ``more`` when there are older ones, ``narrowed`` when only some were asked for.
-
-    Raises:
-        OutputClosedError: the reader has closed it.
-        OSError: it cannot be written.
-    """
-    if as_json:
-        print_result(terminal, "runs list", {"runs": [listed_data(entry) for entry in entries], "more": more})
-        return
-    if not entries:
-        terminal.say("no saved run matches; see all: phi runs list" if narrowed else NOTHING_KEPT)
-        return
-    read_by_people = terminal.stdout.isatty()  # a script gets the time as it was recorded
-    rows = [cells_of(entry, _local(entry.made_at) if read_by_people else entry.made_at) for entry in entries]
-    print_rows(terminal, _LAYOUTS, rows)
-    if more:
-        terminal.say("older runs exist; see them: phi runs list --limit 1000")
 
 
 def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
@@ -90,37 +52,6 @@ def print_entry(terminal: Terminal, entry: Entry, *, as_json: bool) -> None:
     print_page(terminal, f"{entry.run_id}: {name_of(entry)}", sections)
     if left_out := [name for _, names in tables for name in names]:
         terminal.say(f"not shown here: {', '.join(left_out)}; to see everything: phi runs show {entry.run_id} --json")
-
-
-def listed_data(entry: Entry) -> dict[str, Any]:
-    """An entry in ``phi runs list --json``: without the data, which can be long."""
-    return {name: value for name, value in entry.to_data().items() if name != "data"} | {
-        "work": work_of(entry),
-        "result": headline(entry),
-    }
-
-
-def cells_of(entry: Entry, made: str) -> dict[str, str]:
-    """Title of a column → the entry's text in it, on one line."""
-    cells = {
-        "run": entry.run_id,
-        "made": made,
-        "kind": entry.kind,
-        "model": name_of(entry),
-        "work": work_of(entry),
-        "result": headline(entry),
-        "engine": entry.build if entry.build.startswith(entry.engine) else f"{entry.engine} {entry.build}".strip(),
-        "processor": entry.cpu,
-    }
-    return {title: one_line(text) for title, text in cells.items()}
-
-
-def _local(made_at: str) -> str:
-    """The time on this machine's clock: ``2026-11-22 21:40``; what is not a time stays as it is."""
-    try:
-        return datetime.fromisoformat(made_at).astimezone().strftime("%Y-%m-%d %H:%M")
-    except (ValueError, OverflowError, OSError):
-        return made_at
 
 
 def _about(entry: Entry) -> Iterator[tuple[str, str]]:

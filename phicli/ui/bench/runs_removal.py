@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phicli.records.history import Entry
-from phicli.ui.bench.runs import cells_of, listed_data
+from phicli.ui.bench.run_list import listed_data, rows_of
 from phicli.ui.columns import aligned
 from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
@@ -14,7 +14,7 @@ from phicli.ui.terminal import Terminal
 from phicli.units import counted
 
 _SHOWN: Final = 20
-_COLUMNS: Final = ("run", "made", "kind", "model", "work", "result")
+_COLUMNS: Final = ("run", "made", "kind", "model", "work", "result", "settings")
 
 
 def agrees_to_remove(terminal: Terminal, entries: Sequence[Entry], *, yes: bool, dry_run: bool, as_json: bool) -> bool:
@@ -46,8 +46,9 @@ def _show(terminal: Terminal, entries: Sequence[Entry], *, dry_run: bool) -> Non
     if not entries:
         terminal.say("nothing to remove")
         return
-    rows = [[cells[name] for name in _COLUMNS] for cells in (cells_of(entry, entry.made_at) for entry in entries)]
-    lines = aligned(rows)
+    cells = rows_of(entries)
+    shown = [name for name in _COLUMNS if name != "settings" or any(row[name] for row in cells)]
+    lines = aligned([[row[name] for name in shown] for row in cells])
     if dry_run:
         for line in lines:
             terminal.write_line(line)

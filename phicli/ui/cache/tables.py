@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from phicli.hub.disk.inventory import CachedModel, Inventory, ModelInPlace, PartialDownload
 from phicli.hub.disk.verification import FileVerdict
 from phicli.hub.offline import how_to_get
 from phicli.hub.types import Progress
+from phicli.plan.model_facts import ModelFacts
 from phicli.ui.envelope import print_result
 from phicli.ui.pull_screen import PullScreen
 from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes, format_day, how_far
+from phicli.units import format_bytes, format_count, format_day, format_tokens, how_far
 
 _MODEL, _FOLDED, _SIZE = Column("model"), Column("model", least=24), Column("size", right=True)
 _USED, _VERIFIED = Column("last used"), Column("verified")
 _WHOLE_STATE, _STATE = Column("state"), Column("state", least=14, key="short state")
 _REVISION, _FILE = Column("revision"), Column("file")
+_PARAMETERS, _CONTEXT = Column("parameters", right=True), Column("context", right=True)
 _NAME = Column("file", key="name")
 _LIST: Final = (  # names are kept whole as long as anything else can go
+    (_MODEL, _SIZE, _USED, _VERIFIED, _WHOLE_STATE, _REVISION, _PARAMETERS, _CONTEXT, _FILE),
     (_MODEL, _SIZE, _USED, _VERIFIED, _WHOLE_STATE, _REVISION, _FILE),
     (_MODEL, _SIZE, _USED, _VERIFIED, _STATE, _REVISION, _NAME),
     (_MODEL, _SIZE, _USED, _VERIFIED, _STATE, _NAME),
@@ -45,16 +50,17 @@ _GONE: Final = "the file is missing"
 _RESULTS: Final = {"unknown": "recorded"}
 
 
-def print_inventory(terminal: Terminal, found: Inventory, *, as_json: bool) -> None:
-    """The files on standard output, the sums on standard error.
+def print_inventory(terminal: Terminal, found: Inventory, facts: Mapping[Path, ModelFacts], *, as_json: bool) -> None:
+    """The files on standard output, the sums on standard error; ``facts`` by the path of the file.
 
     Raises:
         OutputClosedError: the reader has closed it.
     """
     if as_json:
-        print_result(terminal, "cache list", _inventory_data(found))
+        print_result(terminal, "cache list", _inventory_data(found, facts))
         return
-    rows = [*map(_model_row, found.models), *map(_local_row, found.in_place)]
+    rows = [_model_row(model) | _facts_row(facts.get(model.path)) for model in found.models]
+    rows += [_local_row(one) | _facts_row(facts.get(one.model.path)) for one in found.in_place]
     if rows:
         print_rows(terminal, _LIST, rows)
     noun = "model" if len(found.models) == 1 else "models"
@@ -140,6 +146,14 @@ def _local_row(one: ModelInPlace) -> dict[str, str]:
     }
 
 
+def _facts_row(facts: ModelFacts | None) -> dict[str, str]:
+    parameters, context = (facts.parameters, facts.context_tokens) if facts else (None, None)
+    return {
+        "parameters": format_count(parameters) if parameters else "",
+        "context": format_tokens(context) if context else "",
+    }
+
+
 def _verdict_row(one: FileVerdict) -> dict[str, str]:
     actual = one.actual_sha256 or ""
     promised = (one.expected_sha256 or "") if one.status == "bad" else ""
@@ -159,12 +173,12 @@ def _day(seconds: float | None) -> str:
     return "" if seconds is None else format_day(seconds)
 
 
-def _inventory_data(found: Inventory) -> dict[str, Any]:
+def _inventory_data(found: Inventory, facts: Mapping[Path, ModelFacts]) -> dict[str, Any]:
     return {
         "folder": str(found.folder),
         "total_bytes": found.models_bytes,
-        "models": [model_data(model) for model in found.models],
-        "registered": [_local_data(one) for one in found.in_place],
+        "models": [model_data(model) | asdict(facts.get(model.path, ModelFacts())) for model in found.models],
+        "registered": [_local_data(one) | asdict(facts.get(one.model.path, ModelFacts())) for one in found.in_place],
         "partials": [partial_data(partial) for partial in found.partials],
         "problems": list(found.problems),
     }

@@ -43,7 +43,7 @@ def description_data(
             "file": _file(shown),
             "on_this_machine": on_this_machine,
             "tuned": tuned_data(tuned),
-            "prompt": _prompt(shown.prompt_format.name, example),
+            "prompt": _prompt(shown.prompt_format.name, example) if shown.is_model else None,
             "chat_sampling": shown.sampling.to_data(),
         }
     variant = shown.variant
@@ -88,7 +88,8 @@ def _row(row: ModelRow) -> dict[str, Any]:
     best = None if row.best is None else published_data(row.best)
     common: dict[str, Any] = {"id": row.id, "runs_here": row.runs_here, "best_file": best, "installed": installed}
     if variant is None:
-        return {**common, **_STRANGER, "quants": [model.quant for model in row.installed if model.quant]}
+        facts = asdict(row.facts)
+        return {**common, **_STRANGER, **facts, "quants": [model.quant for model in row.installed if model.quant]}
     return common | {
         "family": variant.family,
         "title": variant.title,
@@ -111,9 +112,7 @@ def _row(row: ModelRow) -> dict[str, Any]:
 _STRANGER: Final[Mapping[str, Any]] = {
     "family": None,
     "title": None,
-    "parameters": None,
     "active_parameters": None,
-    "context_tokens": None,
     "license": None,
     "capabilities": [],
     "strength": None,
@@ -128,9 +127,9 @@ _STRANGER: Final[Mapping[str, Any]] = {
 
 def _file(shown: FileDescription) -> dict[str, Any]:
     names = (
-        "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens", "layers",
-        "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template", "split_count",
-        "complete", "size_bytes",
+        "kind", "architecture", "general_name", "quant", "parameters", "context_tokens", "original_context_tokens",
+        "layers", "heads", "kv_heads", "head_size", "hidden", "feed_forward", "experts", "has_chat_template",
+        "split_count", "complete", "size_bytes",
     )  # fmt: skip
     return {
         "path": str(shown.path),

@@ -59,7 +59,9 @@ def _facts(shown: FileDescription) -> Iterator[tuple[str, str]]:
         yield "in the catalog", f"{shown.variant.id}; see: phi show {shown.variant.id}"
     else:
         yield "in the catalog", "no"
-    yield "architecture", shown.architecture
+    if not shown.is_model:
+        yield "kind", f"{shown.kind}, not a model: it cannot be used alone"
+    yield "architecture", shown.architecture or "not stated"
     yield "quant", shown.quant or "not stated"
     if shown.parameters is not None:
         yield "parameters", f"{format_count(shown.parameters)} ({shown.parameters:,})"
@@ -106,3 +108,4 @@ def _vocabulary(vocabulary: VocabularyDescription, example: PromptExample | None
     shown = " ".join(list(literals.values())[:_MOST_SPECIALS])
     more = len(literals) - _MOST_SPECIALS
     yield "special tokens", (shown + (f" and {more:,} more (--json has all)" if more > 0 else "")) or "none"
+    yield from (("note", note) for note in vocabulary.notes)

@@ -61,8 +61,8 @@ def print_description(
     """
     example = example_of(shown)
     if isinstance(shown, FileDescription):
-        prompt = prompt_section(example, shown.prompt_format.name)
-        print_page(terminal, file_title(shown), [*file_sections(shown, example, here, tuned), prompt])
+        prompt = [prompt_section(example, shown.prompt_format.name)] if shown.is_model else []
+        print_page(terminal, file_title(shown), [*file_sections(shown, example, here, tuned), *prompt])
     else:
         sections = list(variant_sections(shown, example, here, tuned))
         print_page(terminal, f"{shown.variant.id}: {shown.variant.title}", sections)

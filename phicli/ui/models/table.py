@@ -100,7 +100,7 @@ def _cells(row: ModelRow, tick: str) -> dict[str, str]:
         "name": row.id,
         "parameters": _parameters(row),
         "params": _parameters(row).replace(", ", "/").removesuffix(" active"),
-        "context": format_tokens(variant.context_tokens) if variant else "-",
+        "context": _context(row) or "-",
         "best file": " ".join(part for part in _best(row) if part) or "-",
         "size": _best(row)[1] or "-",
         "installed": f"{tick} {', '.join(quants)}" if quants else "built in" if built_in else "",
@@ -119,12 +119,13 @@ def _pipe_row(row: ModelRow) -> tuple[str, ...]:
     here = ",".join(_installed_quants(row))
     if variant is None:
         unknown = ("", "", "not in the catalog", "llama.cpp")
-        return (_no_space(row.id), "", "", "", quant, _no_space(size), here, *unknown)
+        parameters = format_count(row.facts.parameters) if row.facts.parameters else ""
+        return (_no_space(row.id), parameters, "", _context(row), quant, _no_space(size), here, *unknown)
     return (
         variant.id,
         format_count(variant.parameters),
         format_count(variant.active_parameters) if variant.active_parameters else "",
-        format_tokens(variant.context_tokens),
+        _context(row),
         quant,
         _no_space(size),
         here or (BUILT_IN if variant.packaged_file else ""),
@@ -144,11 +145,15 @@ def _installed_quants(row: ModelRow) -> list[str]:
 
 
 def _parameters(row: ModelRow) -> str:
-    if row.variant is None:
+    if row.facts.parameters is None:
         return "-"
-    total = format_count(row.variant.parameters)
-    active = row.variant.active_parameters
+    total = format_count(row.facts.parameters)
+    active = row.variant.active_parameters if row.variant else None
     return f"{total}, {format_count(active)} active" if active else total
+
+
+def _context(row: ModelRow) -> str:
+    return format_tokens(row.facts.context_tokens) if row.facts.context_tokens else ""
 
 
 def _best(row: ModelRow) -> tuple[str, str]:

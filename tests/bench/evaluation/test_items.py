@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.make_evals import FOLDER, text_of
-from phicli.bench.evaluation.items import SHIPPED, load_items, read_items
+from phicli.bench.evaluation.items import SHIPPED, load_items, read_item, read_items
 from phicli.errors import NotFoundError, UsageError
 
 WRONG = "I am tiny-phi, e 17.5, and I know NOTHING\nof this " + "at all " * 12
@@ -83,8 +83,10 @@ def test_a_set_of_the_package_is_meant_unless_it_looks_like_a_file(
         ('{"question": " ", "answer": "a", "compare": "exact"}', "non-empty string"),
         ('{"question": "\\ud800", "answer": "a", "compare": "exact"}', "half of a character"),
         ('{"question": "q", "compare": "exact"}', '"answer" is missing'),
-        ('{"question": "q", "answer": 4, "compare": "exact"}', '"answer" must be a non-empty string'),
-        ('{"question": "q", "answer": "4", "compare": "number"}', '"answer" must be a number'),
+        ('{"question": "q", "answer": true, "compare": "exact"}', '"answer" must be a non-empty string'),
+        ('{"question": "q", "answer": "4 apples", "compare": "number"}', '"answer" must be a number'),
+        ('{"question": "q", "answer": "", "compare": "number"}', '"answer" must be a number'),
+        ('{"question": "q", "answer": "nan", "compare": "number"}', '"answer" must be a number'),
         ('{"question": "q", "answer": true, "compare": "number"}', '"answer" must be a number'),
         ('{"question": "q", "answer": 4, "compare": "number", "tolerence": 1}', 'unknown field "tolerence"'),
         ('{"question": "q", "answer": 4, "compare": "number", "tolerance": -1}', "must not be negative"),
@@ -157,3 +159,20 @@ def test_a_name_that_is_nearly_that_of_a_set() -> None:
     with pytest.raises(NotFoundError) as caught:
         load_items("Arithmatic")
     assert caught.value.hint == "did you mean arithmetic?"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [('"4"', "4"), ('" 1,200 "', "1200"), ('"-3.50"', "-3.50"), ('"$5"', "5"), ("4", "4"), ("2.5", "2.5")],
+)
+def test_a_number_may_be_written_as_a_string(answer: str, expected: str) -> None:
+    item = read_item(f'{{"question": "q", "compare": "number", "answer": {answer}}}', 1)
+    assert item.rule.expected == expected
+    assert item.judge(f"It is {expected}.").right
+
+
+@pytest.mark.parametrize(("answer", "expected"), [("4", "4"), ("4.50", "4.50"), ('["four", 4]', "four or 4")])
+def test_an_exact_answer_may_be_a_number(answer: str, expected: str) -> None:
+    item = read_item(f'{{"question": "q", "compare": "exact", "answer": {answer}}}', 1)
+    assert item.rule.expected == expected
+    assert item.judge(" 4.50 " if answer == "4.50" else "4").right

@@ -70,6 +70,17 @@ def test_probabilities_are_those_of_numpy(context_tokens: int, extent: Extent) -
         assert list(step.likeliest.values()) == pytest.approx([row[token] for token in step.likeliest], abs=_TOLERANCE)
 
 
+def test_tokens_that_end_inside_a_character_have_probabilities_too(engine: LlamaServerEngine) -> None:
+    """The server reports none with them; the file is not damaged."""
+    ids = engine.tokenize("x 𓀀 дом नमः", parse_special=False)
+    steps = [engine.score(ids[:place], ids[place], likeliest=8) for place in range(1, len(ids))]
+    rows = TinyPhi(TINY_PHI, 256).log_probabilities(ids)
+    assert [step.token_id for step in steps] == list(ids[1:])
+    assert all(len(step.likeliest) == 8 for step in steps)
+    expected = [row[token] for row, token in zip(rows, ids[1:], strict=False)]
+    assert [step.log_probability for step in steps] == pytest.approx(expected, abs=_TOLERANCE)
+
+
 def test_perplexity_is_that_of_numpy(found: dict[str, Quality], worse: dict[str, Path]) -> None:
     ids = _ids()
     for quant, path in {"F16": TINY_PHI, **worse}.items():

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,8 @@ from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.types import SLOTS, Job
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import Done, GenerationEvent, Sampling, Timings, Usage
+from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, Sampling, Timings, Usage
 from phicli.errors import DoesNotFitError, EngineError
-from phicli.fit.memory import GIB
 from phicli.fit.shape import shape_of
 from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
@@ -31,6 +30,8 @@ from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
 from tests.support.files import TINY_PHI
+
+GIB = 1 << 30
 
 TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)
 MINI = Subject("phi-4-mini", "Q4_K_M", "phi-4-mini", Path("mini.gguf"), 2_491_874_272)
@@ -62,7 +63,7 @@ class Counted:
         sampling: Sampling,
         *,
         stop_ids: frozenset[int] = frozenset(),
-        visible_tokens: Sequence[str] = (),
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
         until: Callable[[], bool] | None = None,
     ) -> Iterator[GenerationEvent]:
         assert sampling.max_tokens is not None
