@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from phicli.doctor.types import Problem
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import install_hint
 from phicli.hardware.engine_answer import EngineAnswer
 from phicli.hardware.types import Machine
@@ -26,7 +27,7 @@ def engine_problems(build: str, answer: EngineAnswer, processor: Sequence[str]) 
         yield Problem(
             "engine_needs_instructions",
             f"the engine was built for {', '.join(lacking)}, which this processor does not have",
-            "build the engine for this processor: pip install --force-reinstall --no-binary xllamacpp xllamacpp",
+            f"build it for this processor: pip install --force-reinstall --no-binary {DEFAULT_ENGINE} {DEFAULT_ENGINE}",
         )
     elif answer.failure:
         yield Problem("engine_failed", answer.failure, f"install it again: {install_hint()}")
