@@ -14,6 +14,7 @@ from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
+from phicli.hardware.engine_gpus import engine_gpus
 from phicli.hardware.memory import available_memory
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
@@ -64,9 +65,10 @@ def open_model(
         if early is not None:
             stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
+        gpus = () if options.engine.get("gpu_layers") == 0 else engine_gpus()
         memory, cores = available_memory(), physical_cores()
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, tuned=tuned, on_too_large=on_too_large
+            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned, on_too_large=on_too_large
         )
         processes, engines = iter([early]), list[LocalEngine]()
 

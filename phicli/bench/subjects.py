@@ -78,7 +78,7 @@ def _located(model: LocatedModel, engine: str) -> Subject:
         model=model.name,
         quant=model.quant or header.quant,
         variant_id=variant.id if variant else None,
-        path=model.path,
+        path=model.path.absolute(),
         size_bytes=whole_size(model.path) or header.file_size_bytes,
         sha256=known_sha256(model.path),
         engine=engine,

@@ -22,6 +22,7 @@ SUMMARIES: Final = {
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
     "config": "Show and change settings: your own defaults for command options.",
+    "doctor": "Check this installation and machine, and name what is wrong with the command that mends it.",
     "help": "Show the help of a command.",
 }
 """Command to the first line of its help, in the order in which they are listed."""
@@ -77,5 +78,5 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "help")
+WITHOUT_SETTINGS: Final = ("config", "doctor", "help")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken."""

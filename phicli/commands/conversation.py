@@ -92,6 +92,9 @@ def _hold(
             model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
         ) as loaded:
             opened = open_chat(loaded)
+            if not wanted.quiet:
+                for notice in opened.plan.notices:
+                    terminal.say(f"note: {notice}")
             if wanted.verbose:
                 _say_start(opened, terminal)
             on_end = _stats_printer(terminal, loaded) if wanted.stats else None

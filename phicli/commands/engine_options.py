@@ -31,9 +31,13 @@ ENGINE_OPTIONS: Final = (
     EngineOption("batch_tokens", "Prompt tokens per batch [default: 128].", short="-b"),
     EngineOption("kv_type", "KV cache type: f16, q8_0 or q4_0 [default: f16].", ("chat", *_MEASURING)),
     EngineOption("flash_attention", "Flash attention: auto, on or off [default: auto]."),
-    EngineOption("repack", "Repack the weights for the processor: on or off [default: depends on the command]."),
     EngineOption(
-        "gpu_layers", "Number of layers on the GPU [default: chosen by the engine].", ("chat", "bench", "eval")
+        "repack",
+        "Repack the weights for the processor: on or off [default: depends on the command].",
+        ("chat", *_MEASURING),
+    ),
+    EngineOption(
+        "gpu_layers", "Number of layers on the GPU [default: depends on the command].", ("chat", "bench", "eval")
     ),
 )
 

@@ -69,6 +69,12 @@ def _size_of(option: str) -> Callable[[str | None], str | None]:
     return checked(read)
 
 
+def _read_vram(text: str) -> object:
+    from phicli.hardware.sizes import parse_size_or_none
+
+    return parse_size_or_none(text, "--vram")
+
+
 def recommend(
     task: Annotated[
         str,
@@ -87,7 +93,7 @@ def recommend(
         int, typer.Option("--prompt-tokens", min=1, help="Prompt length in tokens, for the time to first token.")
     ] = 512,
     min_tps: Annotated[
-        float | None, typer.Option("--min-tps", help="Minimum tokens per second [default: depends on the task].")
+        float | None, typer.Option("--min-tps", help="Leave out what is slower than this many tokens per second.")
     ] = None,
     max_size: Annotated[
         str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.", callback=_size_of("--max-size"))
@@ -104,7 +110,7 @@ def recommend(
         str | None,
         typer.Option(
             "--kv-type",
-            help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if f16 does not fit].",
+            help="KV cache type: f16, q8_0 or q4_0 [default: f16, or q8_0 if memory is short].",
             autocompletion=complete_values(*FIELDS["kv_type"].kind.typed),
             callback=checked(FIELDS["kv_type"].read),
         ),
@@ -122,9 +128,19 @@ def recommend(
         str | None,
         typer.Option("--ram", help="Simulate a machine with this much memory, e.g. 16G.", callback=_size_of("--ram")),
     ] = None,
+    free: Annotated[
+        str | None,
+        typer.Option(
+            "--free",
+            help="Simulate this much free memory, e.g. 6G [default: as on a usual laptop].",
+            callback=_size_of("--free"),
+        ),
+    ] = None,
     vram: Annotated[
         str | None,
-        typer.Option("--vram", help="Simulate a GPU with this much memory, e.g. 8G.", callback=_size_of("--vram")),
+        typer.Option(
+            "--vram", help="Simulate a GPU with this much memory, e.g. 8G, or none.", callback=checked(_read_vram)
+        ),
     ] = None,
     cores: Annotated[
         int | None, typer.Option("--cores", help="Simulate a processor with this many cores, e.g. 8.")
@@ -156,5 +172,5 @@ def recommend(
     typed = Request(task, context, prompt_tokens, min_tps, None, license_, quant, kv_type, installed)
     request = complete_request(typed, max_size)
     make_report = calibrated_report if calibrate else report_for
-    report = make_report(request, MachineOptions(ram, vram, cores, bandwidth, machine), terminal.say)
+    report = make_report(request, MachineOptions(ram, free, vram, cores, bandwidth, machine), terminal.say)
     print_report(terminal, report, everything=everything, explain=explain, as_json=as_json)

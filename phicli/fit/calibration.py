@@ -72,7 +72,8 @@ class Calibration:
 class Measurement:
     """A benchmark run of a whole file on this machine.
 
-    ``weights_bytes`` tells files of the same name apart. ``depth_tokens`` were in the context when decoding began.
+    ``variant_id`` of a file that the catalog does not know is its path, without links. ``weights_bytes`` tells files of
+    the same name apart. ``depth_tokens`` were in the context when decoding began.
     """
 
     conditions: Conditions

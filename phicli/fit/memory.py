@@ -18,7 +18,7 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Final
@@ -93,8 +93,9 @@ def plan_memory(
     on_gpu, output_on_gpu = min(max(gpu_layers - 1, 0), shape.layers), gpu_layers > 0
     in_layers = shape.weights_bytes - shape.embedding_bytes - shape.output_bytes
     share = on_gpu / max(shape.layers, 1)
-    output_bytes = shape.output_bytes or shape.embedding_bytes  # where it is tied, the GPU gets a copy
-    copied = shape.embedding_bytes if output_on_gpu and not shape.output_bytes else 0
+    output_bytes = shape.output_bytes or shape.embedding_bytes
+    tied = not shape.output_bytes
+    copied = shape.embedding_bytes if output_on_gpu and tied and shape.output_copied else 0
     repackable = int(shape.repackable_bytes * (1 - share)) if settings.repack else 0
     gpu_compute = compute if gpu_layers > 0 else 0
     return MemorySum(
@@ -144,6 +145,14 @@ def largest_context_that_fits(
     def fits(context_tokens: int) -> bool:
         return plan_memory(shape, settings, context_tokens=context_tokens).resident_bytes <= usable
 
+    return longest_context(fits, at_most=at_most)
+
+
+def longest_context(fits: Callable[[int], bool], *, at_most: int) -> int:
+    """The longest context in tokens, ``at_most`` or a multiple of 256 below it, of those that ``fits`` takes; else 0.
+
+    Where one does not fit, no longer one may.
+    """
     if at_most > 0 and fits(at_most):
         return at_most
     low, high = 0, max(at_most, 0) // CONTEXT_STEP + 1  # low fits (or is nothing), high does not
@@ -155,7 +164,7 @@ def largest_context_that_fits(
 
 def check_fits(
     needed: MemorySum, memory: Memory | None, *, model: str, context_tokens: int, fitting_context: int = 0,
-    fitting_kv_type: str | None = None, on_too_large: OnTooLarge = refuse,
+    fitting_kv_type: str | None = None, gpu_usable_bytes: int = 0, on_too_large: OnTooLarge = refuse,
 ) -> None:  # fmt: skip
     """Return if ``needed`` fits into ``memory``, or if the machine does not report its memory (None).
 
@@ -166,6 +175,7 @@ def check_fits(
         context_tokens: the context that was planned.
         fitting_context: :func:`largest_context_that_fits`; proposed when it is of use.
         fitting_kv_type: a smaller type of cache with which the whole context fits, if one does.
+        gpu_usable_bytes: of the GPUs, for the message.
         on_too_large: is given the error where it does not fit.
 
     Raises:
@@ -182,6 +192,8 @@ def check_fits(
         f"({format_bytes(memory.available_bytes)} available according to {memory.source}, "
         f"minus {format_bytes(memory.available_bytes - usable)} reserved for the system)"
     )
+    if gpu_usable_bytes:
+        message += f"; of the GPU's memory {format_bytes(gpu_usable_bytes)} can be used"
     data = asdict(needed) | {
         "total_bytes": needed.total_bytes,
         "available_bytes": memory.available_bytes,
@@ -192,6 +204,23 @@ def check_fits(
     }
     hint = _hint(model, memory, context_tokens, fitting_context, fitting_kv_type)
     on_too_large(DoesNotFitError(message, hint, data=data))
+
+
+def refuse_layers(
+    needed: MemorySum, usable: int, asked: int, most: int, *, model: str, on_too_large: OnTooLarge = refuse
+) -> None:
+    """Tell ``on_too_large`` that ``asked`` layers are more than the ``usable`` bytes of the GPU hold; ``most`` fit.
+
+    Raises:
+        DoesNotFitError: with the sums.
+    """
+    message = (
+        f"{model} does not fit into the GPU's memory with --gpu-layers {asked}: it needs "
+        f"{format_bytes(needed.gpu_bytes)} there, but only {format_bytes(usable)} can be used"
+    )
+    command = f"{THIS_COMMAND} {shlex.quote(model)} --gpu-layers {most}"
+    data = asdict(needed) | {"gpu_bytes": needed.gpu_bytes, "gpu_usable_bytes": usable, "fitting_gpu_layers": most}
+    on_too_large(DoesNotFitError(message, f"use fewer layers: {command}", data=data))
 
 
 def _parts(needed: MemorySum, context_tokens: int) -> str:

@@ -42,6 +42,17 @@ class MemorySum:
         return self.total_bytes - self.gpu_bytes
 
     @property
+    def beside_gpu(self) -> MemorySum:
+        """The parts in main memory alone."""
+        return MemorySum(
+            self.weights_bytes - self.gpu_weights_bytes,
+            self.kv_bytes - self.gpu_kv_bytes,
+            self.compute_bytes - self.gpu_compute_bytes,
+            self.repack_bytes,
+            self.overhead_bytes,
+        )
+
+    @property
     def reclaimable_bytes(self) -> int:
         """The part of ``resident_bytes`` that is mapped files: the weights, and the libraries."""
         return self.weights_bytes - self.gpu_weights_bytes + LIBRARY_BYTES

@@ -8,6 +8,7 @@ from typing import Final
 
 from phicli.fit.memory import MIB, USUAL, plan_memory, usable_bytes
 from phicli.fit.memory_sum import MemorySum
+from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Gpu, Machine
 
@@ -22,8 +23,8 @@ _LEAST_SPLIT_SHARE: Final = 0.25
 class Placement:
     """A load that was planned: ``gpu_layers`` counts the output matrix as one layer, as llama.cpp does.
 
-    ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. Weights are repacked where that
-    still fits, and only on the processor.
+    ``memory`` says which part of it is on the GPU, and what is repacked of the rest. ``missing_bytes`` is 0 when it
+    fits. ``memory_share`` is the part of the usable main memory that it fills, 0 where nobody tells how much there is.
     """
 
     context_tokens: int
@@ -31,6 +32,7 @@ class Placement:
     memory: MemorySum
     gpu_layers: int = 0
     missing_bytes: int = 0
+    memory_share: float = 0.0
 
     @property
     def fits(self) -> bool:
@@ -39,23 +41,43 @@ class Placement:
 
 
 def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> Placement:
-    """The best place for ``shape`` on ``machine``: all on the GPU, else shared by layers, else the processor.
+    """The first of :func:`places`."""
+    return places(shape, machine, context_tokens, kv_type)[0]
 
-    A machine that does not report its memory is taken to have enough.
+
+def places(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> tuple[Placement, ...]:
+    """Every place on ``machine`` where ``shape`` fits, those on the GPU first, and repacked before not repacked.
+
+    As many layers as there is room for go to the GPU, or none. Weights are repacked where the sum stays within
+    :data:`phicli.fit.repacking.REPACK_SHARE` of the usable memory. Where nothing fits it is one place, the processor,
+    with what is missing. A machine that does not report its memory is taken to have enough.
     """
 
-    def planned(*, gpu_layers: int = 0, repack: bool = False) -> MemorySum:
+    def planned(gpu_layers: int, *, repack: bool = False) -> MemorySum:
         settings = replace(USUAL, kv_type=kv_type, repack=repack)
         return plan_memory(shape, settings, context_tokens=context_tokens, gpu_layers=gpu_layers)
 
     usable = None if machine.memory is None else usable_bytes(machine.memory)
-    layers = _layers_on_gpu(shape, machine, usable, lambda number: planned(gpu_layers=number))
-    if layers:
-        return Placement(context_tokens, kv_type, planned(gpu_layers=layers), gpu_layers=layers)
-    needed, repacked = planned(), planned(repack=True)
-    missing = 0 if usable is None else max(needed.resident_bytes - usable, 0)
-    chosen = repacked if usable is None or repacked.resident_bytes <= usable else needed
-    return Placement(context_tokens, kv_type, chosen, missing_bytes=missing)
+    layers = _layers_on_gpu(shape, machine, usable, planned)
+    found = []
+    for number in dict.fromkeys((layers, 0)):
+        for repack in (True, False):
+            memory = planned(number, repack=repack)
+            share = _share(memory, machine, usable, on_gpu=number > 0)
+            if repack and (not memory.repack_bytes or share > REPACK_SHARE):
+                continue
+            missing = 0 if usable is None or number else max(memory.resident_bytes - usable, 0)
+            found.append(Placement(context_tokens, kv_type, memory, number, missing, share))
+    return tuple(one for one in found if one.fits) or (found[-1],)
+
+
+def _share(memory: MemorySum, machine: Machine, usable: int | None, *, on_gpu: bool) -> float:
+    """The part of the usable memory that is filled; of graphics that share it also of what they may take."""
+    if not usable:
+        return 0.0
+    if not (on_gpu and any(gpu.usable and gpu.unified for gpu in machine.gpus)):
+        return memory.resident_bytes / usable
+    return max(memory.total_bytes / usable, memory.gpu_bytes / gpu_budget_bytes(machine.gpus))
 
 
 def gpu_budget_bytes(gpus: tuple[Gpu, ...]) -> int:

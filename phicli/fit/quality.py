@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from phicli.catalog.types import Variant
+from phicli.catalog.types import Score, Variant
 from phicli.fit.tasks import Task
 
 _BASE_PERPLEXITY: Final = 6.2332
@@ -54,16 +54,31 @@ _LIKE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Quantizations without a published number there, and the one of about the same size that stands in for them."""
+SPOILT_POINTS: Final = 5.0
+"""A quantization that costs as much ruins the model: it is the last resort."""
+
+LADDER_STEP: Final = 2.0
+"""Points that a place above the best score of a ladder, or below the least one, counts. Declared: nobody knows."""
+
+_LENGTH: Final[Mapping[str, float]] = MappingProxyType({"phi-4-reasoning-plus": 1.5})
 _THINKING: Final[Mapping[str, float]] = MappingProxyType({"phi-4-reasoning-plus": 12.0})
 _USUAL_THINKING: Final = 8.0
 
 
+_Scored = tuple[int, float, str]
+"""Place in the order, score, and id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The quality of a variant for a task in points, and in words where it comes from."""
+    """The quality of a variant for a task in points, and in words where it comes from.
+
+    ``published`` when it is a score, and not a place between those of others.
+    """
 
     points: float
     because: str
+    published: bool = False
 
 
 def grade(variant: Variant, task: Task, variants: Sequence[Variant]) -> Grade | None:
@@ -74,25 +89,34 @@ def grade(variant: Variant, task: Task, variants: Sequence[Variant]) -> Grade | 
         task: what for.
         variants: the catalog, for the scores of the neighbors.
     """
-    own = _score(variant, task)
+    own = score_of(variant, task)
     if own is not None:
-        return Grade(own, f"{task.benchmark} {own:g}, published")
+        return Grade(own.value, f"{own.benchmark} {own.value:g}, published", published=True)
     if variant.id not in task.order:
         return None
     by_id = {other.id: other for other in variants}
     place = task.order.index(variant.id)
     scored = [
-        (position, score, name)
+        (position, score.value, name)
         for position, name in enumerate(task.order)
-        if name in by_id and (score := _score(by_id[name], task)) is not None
+        if name in by_id and (score := score_of(by_id[name], task)) is not None
     ]
     if not scored:
         return Grade(round(100.0 * (place + 1) / (len(task.order) + 1), 2), "from its place in the selection guide")
-    below = max((entry for entry in scored if entry[0] < place), default=(-1, 0.0, ""))
-    above = min((entry for entry in scored if entry[0] > place), default=(len(task.order), 100.0, ""))
-    points = below[1] + (above[1] - below[1]) * (place - below[0]) / (above[0] - below[0])
-    near = [f"{word} {name} ({score:g})" for word, (_, score, name) in (("above", below), ("below", above)) if name]
+    below = max((entry for entry in scored if entry[0] < place), default=None)
+    above = min((entry for entry in scored if entry[0] > place), default=None)
+    points = _between(place, below, above)
+    near = [f"{word} {entry[2]} ({entry[1]:g})" for word, entry in (("above", below), ("below", above)) if entry]
     return Grade(round(points, 2), f"{_elsewhere(variant, task)}; the selection guide places it {' and '.join(near)}")
+
+
+def _between(place: int, below: _Scored | None, above: _Scored | None) -> float:
+    """Points of a ``place`` in the order between the scored ones next to it; beyond the last one in small steps."""
+    if below is None or above is None:
+        entry = below or above
+        assert entry is not None  # noqa: S101 (one of them is scored)
+        return min(max(entry[1] + LADDER_STEP * (place - entry[0]), 0.0), 100.0)
+    return below[1] + (above[1] - below[1]) * (place - below[0]) / (above[0] - below[0])
 
 
 def quantisation_loss(quant: str) -> float:
@@ -129,15 +153,25 @@ def thinking_ratio(variant: Variant, task: Task) -> float:
     return _THINKING.get(variant.id, _USUAL_THINKING)
 
 
+def thoughts_length(variant: Variant, task: Task) -> float:
+    """How long the thoughts of ``variant`` are where they are wanted, against those of others: 1.5 says the card of
+    Phi-4-reasoning-plus; 1 where they are not wanted, as :func:`thinking_ratio` has them there.
+    """
+    return _LENGTH.get(variant.id, 1.0) if task.thinking_is_wanted else 1.0
+
+
 def answer_tps(decode_tps: float, variant: Variant, task: Task) -> float:
     """Tokens of the answer per second, with reasoning counted as waiting."""
     return decode_tps / (1.0 + thinking_ratio(variant, task))
 
 
-def _score(variant: Variant, task: Task) -> float | None:
+def score_of(variant: Variant, task: Task) -> Score | None:
     """The score of ``variant`` on the scale of ``task``."""
-    scores = (score for score in variant.scores if score.benchmark == task.benchmark)
-    return next((score.value for score in scores if score.source == task.source), None)
+    for benchmark, source in ((task.benchmark, task.source), *task.also):
+        for score in variant.scores:
+            if (score.benchmark, score.source) == (benchmark, source):
+                return score
+    return None
 
 
 def _elsewhere(variant: Variant, task: Task) -> str:

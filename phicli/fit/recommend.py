@@ -1,35 +1,23 @@
-"""The recommendation: gates first, then speed, then quality. A pure function of what it is given."""
+"""The recommendation: gates first, then what is worth most. A pure function of what it is given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from phicli.catalog.quants import preference
 from phicli.catalog.types import Catalog, Variant
-from phicli.fit.memory import USUAL, largest_context_that_fits, takes_kv_type
-from phicli.fit.picks import make_pick
-from phicli.fit.placement import Placement, place
-from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import SPOILT_POINTS, choose, faster_than, ordered, smarter_than, useful_tps
+from phicli.fit.assessing import Assessing, SpeedOf
+from phicli.fit.contexts import is_long_wait, planned_context
+from phicli.fit.picks import Wording
+from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio
+from phicli.fit.ranking import Ranking, sound
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
-from phicli.fit.requirements import (
-    SHORTEST_USEFUL_CONTEXT,
-    check_request,
-    engine_rejection,
-    filtered,
-    filters_of,
-    memory_rejection,
-)
+from phicli.fit.requirements import check_request, engine_rejection, filtered, filters_of, memory_rejection
 from phicli.fit.tasks import Task
-from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role, Speed
+from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request, Role
+from phicli.fit.worth import step_of
 from phicli.hardware.types import Machine
-
-SpeedOf = Callable[[Candidate, Placement], Speed]
-"""How fast a candidate is where it was placed."""
-
-_USUAL_QUANT: Final = "Q4_K_M"
 
 
 def recommend(
@@ -57,50 +45,23 @@ def recommend(
         if (rejection := engine_rejection(variant, has_files=variant.id in known)) is not None
     ]
     out_ids = {rejection.variant_id for rejection in out}
-    able = [candidate for candidate in candidates if candidate.variant.id not in out_ids]
-    able, excluded = _filter(book, able, request, task)
-    fitting, too_large = _fit(able, machine, request, task)
-    if not fitting:
+    running = [candidate for candidate in candidates if candidate.variant.id not in out_ids]
+    able, excluded = _filter(book, running, request, task)
+    judge = Assessing(book, machine, request, ranking_for(task, book), speed_of)
+    assessed, too_large = _fit(able, judge)
+    if not assessed:
         raise nothing_fits(machine, request, too_large, out + excluded)
-    assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
-    found = _choose(assessed, machine, request, task, out + excluded + too_large)
-    remark = _with_less_context(found.picks[0].assessment, able, machine)
-    if remark is None:
-        return found
-    best = replace(found.picks[0], reasons=(*found.picks[0].reasons, remark))
-    return replace(found, picks=(best, *found.picks[1:]))
+    best = _best(assessed, judge, out + excluded + too_large)
+    wording = Wording(
+        request, judge.ranking, machine, better=_with_a_better_context(best, able, judge),
+        unlisted=_unlisted(running, excluded, judge),
+    )  # fmt: skip
+    return _choose(best, assessed, judge, wording, out + excluded + too_large)
 
 
-def placements(candidate: Candidate, machine: Machine, request: Request, task: Task) -> tuple[Placement, ...]:
-    """The placements to try for ``candidate``, the wanted one first: a plain cache, then one of 8 bits."""
-    context = planned_context(candidate.variant, request, task)
-    kv_types = (request.kv_type,) if request.kv_type else ("f16", "q8_0")
-    shape = candidate.shape
-    possible = [kv_type for kv_type in kv_types if takes_kv_type(shape, kv_type)]
-    return tuple(place(shape, machine, context, kv_type) for kv_type in possible or ["f16"])
-
-
-def planned_context(variant: Variant, request: Request, task: Task) -> int:
-    """The context in tokens that is planned for: what was asked for, else what the task needs and the model knows."""
-    if request.context_tokens is not None:
-        return request.context_tokens
-    return min(task.context_tokens, variant.context_tokens)
-
-
-def assess(candidate: Candidate, placed: Placement, book: Catalog, task: Task, speed_of: SpeedOf) -> Assessment:
-    """All that is known of ``candidate`` where it was ``placed``."""
-    graded = grade(candidate.variant, task, book.variants)
-    points = graded.points if graded else 0.0
-    quality = max(points - quantisation_loss(candidate.quant) - kv_loss(placed.kv_type), 0.0)
-    return Assessment(
-        candidate=candidate,
-        context_tokens=placed.context_tokens,
-        kv_type=placed.kv_type,
-        memory=placed.memory,
-        speed=speed_of(candidate, placed),
-        quality=quality,
-        gpu_layers=placed.gpu_layers,
-    )
+def ranking_for(task: Task, book: Catalog) -> Ranking:
+    """How candidates are compared for ``task``."""
+    return Ranking(task, task.floor_tps, step_of(task, book.variants))
 
 
 def best_quant_for(
@@ -121,13 +82,10 @@ def best_quant_for(
         speed_of: the speed model.
         request: what is wanted; by default general use. A task that does not know the variant is allowed here.
     """
-    request = request or Request()
-    task = check_request(request)
     own = [candidate for candidate in candidates if candidate.variant.id == variant.id]
-    fitting, _ = _fit(own, machine, request, task)
-    assessed = [assess(candidate, placed, book, task, speed_of) for candidate, placed in fitting]
-    floor = task.floor_tps if request.min_tps is None else request.min_tps
-    return choose(assessed, task, floor)
+    judge = _judge_of(variant, book, machine, speed_of, request or Request())
+    assessed, _ = _fit(own, judge)
+    return judge.ranking.best(sound(assessed) or assessed)
 
 
 def every_quant_of(
@@ -145,14 +103,15 @@ def every_quant_of(
         machine: what there is to run it on.
         speed_of: the speed model.
     """
-    request = Request()
-    task = check_request(request)
+    judge = _judge_of(variant, book, machine, speed_of, Request())
     found: list[tuple[Assessment, Rejection | None]] = []
     for candidate in (one for one in candidates if one.variant.id == variant.id):
-        tried = placements(candidate, machine, request, task)
-        placed = next((one for one in tried if one.fits), min(tried, key=lambda one: one.missing_bytes))
-        rejection = None if placed.fits else memory_rejection(candidate, machine, tried)
-        found.append((assess(candidate, placed, book, task, speed_of), rejection))
+        one, rejection = judge.best_place(candidate), None
+        if one is None:
+            tried = judge.tried(candidate)
+            rejection = memory_rejection(candidate, machine, tried)
+            one = judge.at(candidate, min(tried, key=lambda placed: placed.missing_bytes))
+        found.append((one, rejection))
 
     def usefulness(row: tuple[Assessment, Rejection | None]) -> tuple[int, bool, int, float]:
         one, rejection = row
@@ -161,6 +120,13 @@ def every_quant_of(
         return missing, not one.candidate.installed, place, -one.quality
 
     return tuple(sorted(found, key=usefulness))
+
+
+def _judge_of(variant: Variant, book: Catalog, machine: Machine, speed_of: SpeedOf, request: Request) -> Assessing:
+    """For one model, whose context is the usual one."""
+    task = check_request(request)
+    usual = replace(request, context_tokens=planned_context(variant, request, task))
+    return Assessing(book, machine, usual, ranking_for(task, book), speed_of)
 
 
 def _filter(
@@ -181,60 +147,64 @@ def _filter(
     return left, excluded
 
 
-def _fit(
-    able: Sequence[Candidate], machine: Machine, request: Request, task: Task
-) -> tuple[list[tuple[Candidate, Placement]], list[Rejection]]:
+def _fit(able: Sequence[Candidate], judge: Assessing) -> tuple[list[Assessment], list[Rejection]]:
     fitting, too_large = [], []
     for candidate in able:
-        tried = placements(candidate, machine, request, task)
-        placed = next((placement for placement in tried if placement.fits), None)
-        if placed is not None:
-            fitting.append((candidate, placed))
+        one = judge.best_place(candidate)
+        if one is not None:
+            fitting.append(one)
         else:
-            too_large.append(memory_rejection(candidate, machine, tried))
+            too_large.append(memory_rejection(candidate, judge.machine, judge.tried(candidate)))
     return fitting, too_large
 
 
+def _best(assessed: Sequence[Assessment], judge: Assessing, out: list[Rejection]) -> Assessment:
+    """What is worth most among what reaches the speed that was asked for; a ruined file only where no other fits."""
+    best = judge.ranking.best([one for one in sound(assessed) or assessed if judge.is_quick(one)])
+    if best is None:
+        raise nothing_is_fast_enough(assessed, judge.request, judge.ranking.task, out)
+    return best
+
+
 def _choose(
-    assessed: Sequence[Assessment], machine: Machine, request: Request, task: Task, out: list[Rejection]
+    best: Assessment, assessed: Sequence[Assessment], judge: Assessing, wording: Wording, out: list[Rejection]
 ) -> Recommendation:
-    floor = task.floor_tps if request.min_tps is None else request.min_tps
-    passing = [one for one in assessed if useful_tps(one, task) >= floor]
-    slow = [one for one in assessed if useful_tps(one, task) < floor]
-    if not passing and request.min_tps is not None:
-        raise nothing_is_fast_enough(slow, request, task, floor, out)
-    best = choose(assessed, task, floor, strict=request.min_tps is not None)
-    assert best is not None  # noqa: S101 (at least one was assessed)
-    faster = faster_than(best, passing or slow, task, floor)
-    smarter = None if request.min_tps is not None else smarter_than(best, slow, task, floor)
+    ranking = judge.ranking
+    passing = [one for one in assessed if judge.is_quick(one)]
+    faster, smarter = ranking.faster(best, passing), ranking.smarter(best, passing)
     chosen: list[tuple[Role, Assessment | None]] = [("best", best), ("faster", faster), ("smarter", smarter)]
-    picks = [make_pick(role, one, best, request, task, floor, machine) for role, one in chosen if one is not None]
+    picks = [wording.pick(role, one, best) for role, one in chosen if one is not None]
     taken = {id(pick.assessment) for pick in picks}
-    others = ordered((one for one in (passing or slow) if id(one) not in taken), task)
-    too_slow = [_slow(one, task, floor) for one in slow if passing and id(one) not in taken]
-    return Recommendation(tuple(picks), others, tuple(out + too_slow))
+    others = ranking.ordered(one for one in passing if id(one) not in taken)
+    slow = [_slow(one, judge) for one in assessed if not judge.is_quick(one)]
+    return Recommendation(tuple(picks), others, tuple(out + slow))
 
 
-def _with_less_context(best: Assessment, able: Sequence[Candidate], machine: Machine) -> str | None:
-    """The context with which the usual file of a model would fit, where only a poor one fits; None where none does."""
-    if quantisation_loss(best.candidate.quant) < SPOILT_POINTS or machine.memory is None or machine.gpus:
+def _with_a_better_context(best: Assessment, able: Sequence[Candidate], judge: Assessing) -> Assessment | None:
+    """What would be taken with another context than the one that was asked for, where that one is too long.
+
+    It is too long where only a ruined file has it, or where reading it in takes longer than anybody waits.
+    """
+    spoilt = quantisation_loss(best.candidate.quant) >= SPOILT_POINTS and judge.request.quant is None
+    if judge.request.context_tokens is None or not (spoilt or is_long_wait(best.speed, judge.ranking.task)):
         return None
-    own = (one for one in able if one.variant.id == best.candidate.variant.id)
-    usual = next((one for one in own if one.quant == _USUAL_QUANT), None)
-    if usual is None:
-        return None
-    settings = replace(USUAL, kv_type=best.kv_type)
-    tokens = largest_context_that_fits(usual.shape, machine.memory, settings, at_most=best.context_tokens)
-    if not SHORTEST_USEFUL_CONTEXT <= tokens < best.context_tokens:
-        return None
-    return f"better: {_USUAL_QUANT} with a context of {tokens:,} tokens, which would fit: --context {tokens}"
+    assessed, _ = _fit(able, replace(judge, request=replace(judge.request, context_tokens=None)))
+    other = judge.ranking.best([one for one in sound(assessed) if judge.is_quick(one)])
+    return other if other is not None and other.context_tokens < best.context_tokens else None
 
 
-def _slow(one: Assessment, task: Task, floor: float) -> Rejection:
-    tps = useful_tps(one, task)
-    reason = f"{tps:.1f} tokens/s, below the target for {task.label}: {floor:g}"
-    if thinking_ratio(one.candidate.variant, task):
-        reason = (
-            f"{tps:.1f} answer tokens per second, because it reasons first; the target for {task.label} is {floor:g}"
-        )
+def _unlisted(running: Sequence[Candidate], excluded: Sequence[Rejection], judge: Assessing) -> tuple[Variant, ...]:
+    """Models with a score on the scale that fit, but are not made for the task."""
+    out = {(one.variant_id, one.quant) for one in excluded if one.gate == "capability"}
+    made_for_more = [one for one in running if (one.variant.id, one.quant) in out]
+    scored = [one for one in made_for_more if score_of(one.variant, judge.ranking.task) is not None]
+    fitting = [one for one in scored if any(placed.fits for placed in judge.tried(one))]
+    sound_ = [one.variant for one in fitting if quantisation_loss(one.quant) < SPOILT_POINTS]
+    return tuple({variant.id: variant for variant in sound_}.values())
+
+
+def _slow(one: Assessment, judge: Assessing) -> Rejection:
+    tps, thinks = judge.ranking.tps(one), thinking_ratio(one.candidate.variant, judge.ranking.task)
+    what = "answer tokens per second, because it reasons first" if thinks else "tokens/s"
+    reason = f"{tps:.1f} {what}; --min-tps asks for {judge.request.min_tps:g}"
     return Rejection(one.candidate.variant.id, one.candidate.quant, "speed", reason)

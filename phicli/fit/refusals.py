@@ -10,10 +10,11 @@ from phicli.catalog.types import Catalog
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError, UsageError
 from phicli.fit.memory import usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
-from phicli.fit.ranking import useful_tps
+from phicli.fit.ranking import sound
 from phicli.fit.requirements import Filter, filtered
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Rejection, Request
+from phicli.fit.worth import useful_tps
 from phicli.hardware.types import Machine
 from phicli.units import format_bytes
 
@@ -52,21 +53,34 @@ def nothing_fits(
 
 
 def nothing_is_fast_enough(
-    slow: Sequence[Assessment], request: Request, task: Task, floor_tps: float, others: Sequence[Rejection]
+    slow: Sequence[Assessment], request: Request, task: Task, others: Sequence[Rejection]
 ) -> PhiError:
-    """The speed that was asked for is out of reach."""
-    quickest = max(slow, key=lambda one: useful_tps(one, task))
-    tps = useful_tps(quickest, task)
-    name = quickest.candidate.name
+    """The speed that was asked for is out of reach, or only files reach it whose quantization ruins the model."""
+    quickest = max(sound(slow) or slow, key=lambda one: useful_tps(one, task))
+    ruined = max(slow, key=lambda one: useful_tps(one, task))
+    tps, least = useful_tps(quickest, task), request.min_tps or 0.0
     rejected = [
         Rejection(one.candidate.variant.id, one.candidate.quant, "speed", f"{useful_tps(one, task):.1f} tokens/s")
         for one in slow
     ]
+    message = (
+        f"no model that fits reaches {least:g} tokens/s; the fastest, {quickest.candidate.name}, reaches {tps:.1f}"
+    )
+    if useful_tps(ruined, task) >= least:
+        message = (
+            f"only quantizations that ruin the model reach {least:g} tokens/s, such as {ruined.candidate.name}; "
+            f"the fastest of the others, {quickest.candidate.name}, reaches {tps:.1f}"
+        )
     return DoesNotFitError(
-        f"no model that fits reaches {floor_tps:g} tokens/s; the fastest, {name}, reaches {tps:.1f}",
-        _again(request, f"use a lower minimum: --min-tps {max(int(tps), 1)}"),
+        message,
+        _again(request, f"use a lower minimum: --min-tps {_floor(tps)}"),
         data={"rejected": rejection_data([*rejected, *others])},
     )
+
+
+def _floor(tps: float) -> str:
+    """Below ``tps``, so that it is reached: whole from 1 on, else to a tenth or hundredth."""
+    return f"{int(tps)}" if tps >= 1 else f"{max(int(tps * 100) / 100, 0.01):g}"
 
 
 def nothing_passes(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from phicli.fit.repacking import AVX2_TYPES
 from phicli.gguf_file.types import GgufHeader
+
+if TYPE_CHECKING:
+    from phicli.hardware.types import Gpu
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class ModelShape:
     ``weights_bytes`` that llama.cpp copies into another layout when repacking is on. ``trained_context_tokens`` is the
     longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the parts of the weights that belong
     to no layer; the latter is 0 where the embedding is the output matrix as well. ``expert_bytes`` is the part that
-    belongs to the ``experts`` of a mixture, of which a token passes ``experts_used``.
+    belongs to the ``experts`` of a mixture, of which a token passes ``experts_used``. ``output_copied`` when a
+    GPU gets a copy of its own of an embedding that is the output matrix as well (:func:`loaded_by`).
     """
 
     weights_bytes: int
@@ -37,6 +42,17 @@ class ModelShape:
     expert_bytes: int = 0
     experts: int = 0
     experts_used: int = 0
+    output_copied: bool = True
+
+
+def loaded_by(shape: ModelShape, gpus: Iterable[Gpu]) -> ModelShape:
+    """``shape`` as ``gpus`` load it: with Metal they use the pages of the mapped file, and nothing of it is copied.
+
+    Source: ``buffer_from_host_ptr`` in llama.cpp's ``ggml-metal``. Other graphics are counted with a copy.
+    """
+    if any(gpu.usable and gpu.api == "Metal" for gpu in gpus):
+        return replace(shape, output_copied=False)
+    return shape
 
 
 def shape_of(header: GgufHeader, *, repacked: Set[str] = AVX2_TYPES) -> ModelShape:

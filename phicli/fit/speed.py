@@ -2,7 +2,8 @@
 
 *Estimated* follows from the bytes that a token reads, the arithmetic it needs and what a probe says of the machine
 (:mod:`phicli.fit.estimate`), or from a calibration of something similar here. *Calibrated*: the engine was timed on a
-few layers of this shape and quantization here. *Measured*: this file was benchmarked here.
+few layers of this shape and quantization here. *Measured*: this file was benchmarked here, with its weights repacked
+or not; the range is wider where the other of the two is asked for.
 """
 
 from __future__ import annotations
@@ -51,18 +52,25 @@ def speed_model(
 
     def speed(candidate: Candidate, placement: Placement) -> Speed:
         def holds(one: Conditions) -> bool:
-            return (one.cpu, one.threads) == (machine.cpu.name, cores) and _same_load(
-                one, candidate, placement, machine
-            )
+            usual = (one.cpu, one.threads) == (machine.cpu.name, cores)
+            return usual and _same_device(one, candidate, placement, machine)
 
-        here = [one for one in calibrations if holds(one.conditions)]
+        def same_layout(one: Conditions) -> bool:
+            return _same_layout(one, candidate, placement)
+
+        here = [one for one in calibrations if holds(one.conditions) and same_layout(one.conditions)]
         runs = [one for one in measurements if holds(one.conditions)]
+        alike = [one for one in runs if same_layout(one.conditions)]
         costs = (
             calibrated_costs(candidate, here)
             or scaled_costs(candidate, here)
             or estimated_costs(candidate, machine, placement)
         )
-        costs = measured_costs(candidate, runs, costs) or costs
+        costs = (
+            measured_costs(candidate, alike, costs)
+            or measured_costs(candidate, runs, costs, least_error=CALIBRATED_ERROR)
+            or costs
+        )
         return costs.speed(context_tokens=placement.context_tokens, prompt_tokens=prompt_tokens)
 
     return speed
@@ -128,10 +136,13 @@ def scaled_costs(candidate: Candidate, calibrations: Sequence[Calibration]) -> C
     )
 
 
-def measured_costs(candidate: Candidate, measurements: Sequence[Measurement], below: Costs) -> Costs | None:
+def measured_costs(
+    candidate: Candidate, measurements: Sequence[Measurement], below: Costs, *, least_error: float = MEASURED_ERROR
+) -> Costs | None:
     """From benchmark runs of this file; what they do not say has the proportions of ``below``, the next lower grade.
 
-    With runs at two depths the depth costs what they say, else what ``below`` says.
+    With runs at two depths the depth costs what they say, else what ``below`` says. The range is ``least_error``
+    wide, or more where the runs scattered more.
     """
     runs = [one for one in measurements if _is_of(one, candidate) and one.decode_tps > 0]
     if not runs:
@@ -155,20 +166,27 @@ def measured_costs(candidate: Candidate, measurements: Sequence[Measurement], be
         prompt_token=below.prompt_token * ratio,
         prompt_depth_token=below.prompt_depth_token * ratio,
         method="measured",
-        error=min(max(MEASURED_ERROR, 2 * first.decode_stdev_tps / first.decode_tps), _MOST_ERROR),
+        published=False,
+        least=0.0,
+        error=min(max(least_error, 2 * first.decode_stdev_tps / first.decode_tps), _MOST_ERROR),
     )
 
 
-def _same_load(one: Conditions, candidate: Candidate, placement: Placement, machine: Machine) -> bool:
-    """Whether the weights are where they would be, in the same layout (if repacking makes a difference at all)."""
+def _same_device(one: Conditions, candidate: Candidate, placement: Placement, machine: Machine) -> bool:
+    """Whether the weights were where they would be."""
     if placement.gpu_layers:
         whole = placement.gpu_layers < 0 or placement.gpu_layers > candidate.shape.layers
         return whole and any(gpu.usable and gpu.name == one.device for gpu in machine.gpus)
-    repack = placement.memory.repack_bytes > 0
-    return one.device == "cpu" and (one.repack == repack or candidate.shape.repackable_bytes == 0)
+    return one.device == "cpu"
+
+
+def _same_layout(one: Conditions, candidate: Candidate, placement: Placement) -> bool:
+    """Whether the weights were in the same layout, if repacking makes a difference at all."""
+    unmoved = placement.gpu_layers or candidate.shape.repackable_bytes == 0
+    return bool(unmoved) or one.repack == (placement.memory.repack_bytes > 0)
 
 
 def _is_of(one: Measurement, candidate: Candidate) -> bool:
     size = candidate.shape.weights_bytes
-    same = (one.variant_id, one.quant) == (candidate.variant.id, candidate.quant)
+    same = one.variant_id in (candidate.variant.id, candidate.path) and one.quant == candidate.quant
     return same and abs(one.weights_bytes - size) <= _SAME_FILE * size

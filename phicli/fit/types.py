@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Literal
 
 from phicli.catalog.display_name import with_quant
@@ -21,7 +22,7 @@ class Request:
     """What a person wants.
 
     ``context_tokens`` None takes what is usual for the task. ``prompt_tokens`` is the prompt for which the time to the
-    first token is told. ``min_tps`` None takes the floor of the task. ``max_size_bytes`` limits the file.
+    first token is told. ``min_tps`` excludes what is slower. ``max_size_bytes`` limits the file.
     ``license`` is compared without case. ``kv_type`` None means f16, and q8_0 where that does not fit.
     """
 
@@ -41,7 +42,8 @@ class Candidate:
     """One file of one variant that could run.
 
     ``shape.weights_bytes`` come from a file's header (``size_source`` ``header``), from the published size
-    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine.
+    (``published``), or from the quantization's recipe (``recipe``). ``installed`` when the file is on this machine;
+    ``path``, without links, where it is a file that was named.
     """
 
     variant: Variant
@@ -49,6 +51,7 @@ class Candidate:
     shape: ModelShape
     size_source: Literal["header", "published", "recipe"]
     installed: bool = False
+    path: str | None = None
 
     @property
     def name(self) -> str:
@@ -60,8 +63,11 @@ class Candidate:
 class Speed:
     """Tokens per second with a range, and the seconds until the first token of the request's prompt.
 
+    ``context_s`` are the seconds that a prompt takes which fills the context.
+
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.
+    ``published`` when the estimate rests on figures that others have published for machines of this kind.
     """
 
     decode_tps: float
@@ -70,12 +76,25 @@ class Speed:
     decode_at_context_tps: float
     prefill_tps: float
     ttft_s: float
+    context_s: float
     method: Method
+    published: bool = False
+
+    @property
+    def grade(self) -> str:
+        """The method in words: ``estimated from published figures`` where there is no measurement of ours."""
+        return f"{self.method} from published figures" if self.published else self.method
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100)."""
+    """A candidate that passes every gate: where it runs, what it takes, how fast it is, how good (0 to 100).
+
+    ``memory_share`` is the part of the usable main memory that it fills; 0 where nobody tells how much there is.
+    ``published`` when the quality rests on a score, and not on a place between scores. ``wanted_tokens`` is the context
+    that one would like to have, ``wanted_speed`` the speed with it; None where it is the one that is planned.
+    ``split_gain`` is how many points it is better, shared by a GPU and the processor, than on the processor alone.
+    """
 
     candidate: Candidate
     context_tokens: int
@@ -84,6 +103,16 @@ class Assessment:
     speed: Speed
     quality: float
     gpu_layers: int = 0
+    memory_share: float = 0.0
+    published: bool = False
+    wanted_tokens: int = 0
+    wanted_speed: Speed | None = None
+    split_gain: float = inf
+
+    @property
+    def is_split(self) -> bool:
+        """Whether a GPU has a part of it only."""
+        return 0 < self.gpu_layers <= self.candidate.shape.layers
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ _INTEL_SETS: Final = {"SSE4.2": "SSE4_2", "AVX1.0": "AVX", "AVX2": "AVX2", "AVX5
 # Highest clock (Hz) of the performance cores, which macOS does not report. Sources: Apple's tools, public tests.
 _CLOCKS: Final = {"Apple M1": 3.2e9, "Apple M2": 3.5e9, "Apple M3": 4.05e9, "Apple M4": 4.4e9}
 _MIB: Final = 1 << 20
-_WIRED_SMALL: Final = (36 << 30, 2 / 3)
+_LARGE_BYTES: Final = 36 << 30  # a log of an M3 Pro with 36 GiB: recommendedMaxWorkingSetSize = 28991.03 MB
+_WIRED_SMALL: Final = 2 / 3
 _WIRED_LARGE: Final = 3 / 4
 
 
@@ -85,7 +86,7 @@ def memory(run: Commands, *, guess: bool = False) -> Memory | None:
 def graphics_limit(values: Mapping[str, str]) -> tuple[int, str] | None:
     """Bytes of main memory that the graphics processor may hold, and where that came from; None on Intel machines.
 
-    Without a setting macOS allows about two thirds on machines up to 36 GiB, and three quarters above.
+    Without a setting macOS allows about two thirds on machines below 36 GiB, and three quarters from 36 GiB on.
     """
     total = number(values, "hw.memsize")
     if total is None or values.get("hw.optional.arm64") != "1":
@@ -93,5 +94,9 @@ def graphics_limit(values: Mapping[str, str]) -> tuple[int, str] | None:
     limit = number(values, "iogpu.wired_limit_mb")
     if limit is not None:
         return min(total, limit * _MIB), "sysctl iogpu.wired_limit_mb"
-    share = _WIRED_SMALL[1] if total <= _WIRED_SMALL[0] else _WIRED_LARGE
-    return int(total * share), "sysctl hw.memsize, and the share that macOS allows"
+    return usual_graphics_bytes(total), "sysctl hw.memsize, and the share that macOS allows"
+
+
+def usual_graphics_bytes(total: int) -> int:
+    """The part of ``total`` bytes of main memory that macOS allows for graphics without a setting."""
+    return int(total * (_WIRED_SMALL if total < _LARGE_BYTES else _WIRED_LARGE))

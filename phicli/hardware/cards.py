@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.hardware import apple
 from phicli.hardware.cgroup import ROOT, read_number, read_text
 from phicli.hardware.commands import Commands, printable
 
@@ -124,6 +123,8 @@ def _card(device: Path) -> Card | None:
 
 
 def _apple(run: Commands) -> Cards:
+    from phicli.hardware import apple
+
     values = apple.settings(run)
     limit = apple.graphics_limit(values)
     if limit is None:

@@ -41,13 +41,13 @@ def usable_processors(root: Path = ROOT) -> set[int]:
     if root != ROOT:
         status = dict(line.partition(":")[::2] for line in read_text(root / "proc/self/status").splitlines())
         allowed = status.get("Cpus_allowed_list", "") or read_text(root / "sys/devices/system/cpu/present")
-        found = _numbers(allowed)
+        found = numbers_in(allowed)
         if found:
             return found
     return set(range(os.cpu_count() or 1))
 
 
-def _numbers(text: str) -> set[int]:
+def numbers_in(text: str) -> set[int]:
     """The members of a kernel list such as ``0-3,8``; what is not a number is left out."""
     found: set[int] = set()
     for part in text.strip().split(","):

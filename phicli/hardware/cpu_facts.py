@@ -12,7 +12,7 @@ from phicli.hardware import apple, windows
 from phicli.hardware.arm_cores import core_of
 from phicli.hardware.cgroup import ROOT, read_number, read_text
 from phicli.hardware.commands import SYSTEM, Commands
-from phicli.hardware.cpu import physical_cores, usable_processors
+from phicli.hardware.cpu import numbers_in, physical_cores, usable_processors
 from phicli.hardware.types import Cpu
 
 # /proc/cpuinfo's word → ours. Sources: the kernel's arch/x86/include/asm/cpufeatures.h, arch/arm64/kernel/cpuinfo.c.
@@ -22,6 +22,7 @@ _SETS: Final = {
     "asimd": "NEON", "neon": "NEON", "asimdhp": "FP16", "asimddp": "DOTPROD", "i8mm": "I8MM", "bf16": "BF16",
     "sve": "SVE", "sve2": "SVE2", "sme": "SME",
 }  # fmt: skip
+_EFFICIENCY_CORES: Final = "sys/devices/cpu_atom/cpus"  # where the kernel lists those of hybrid Intel processors
 _UNITS: Final = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "": 1}
 
 
@@ -57,15 +58,25 @@ def _linux(root: Path, usable: list[int], cores: int) -> tuple[Cpu, str]:
         name = f"{parts[0]} ({parts[1]})" if len(parts) == 2 else "".join(parts) or name
     if not name:
         name, source = "unknown processor", "no /proc" if not (root / "proc").is_dir() else "/proc/cpuinfo has no name"
+    clock, nominal = _clock(root, usable, facts)
     cpu = Cpu(
         name=" ".join(name.split()),
         physical_cores=cores,
         logical_cores=len(usable),
         instruction_sets=tuple(dict.fromkeys(ours for word, ours in _SETS.items() if word in words)),
         last_level_cache_bytes=_last_level_cache(root, usable),
-        clock_hz=_clock(root, usable, facts) or (core.clock_hz if core else None),
+        clock_hz=clock or (core.clock_hz if core else None),
+        nominal_clock=nominal,
+        efficiency_cores=_efficiency_cores(root, usable, cores),
     )
     return cpu, source
+
+
+def _efficiency_cores(root: Path, usable: list[int], cores: int) -> int:
+    """How many of ``cores`` have to be efficiency cores: those that the performance cores do not make up for."""
+    slow = numbers_in(read_text(root / _EFFICIENCY_CORES))
+    fast = [number for number in usable if number not in slow]
+    return cores - physical_cores(root, fast) if fast else cores
 
 
 def cpuinfo(text: str) -> dict[str, str]:
@@ -96,9 +107,14 @@ def _size(text: str) -> int | None:
     return int(match[1]) * _UNITS[match[2]] if match else None
 
 
-def _clock(root: Path, usable: list[int], facts: dict[str, str]) -> float | None:
-    """The highest clock (Hz) of the fastest usable core; what runs now in virtual machines, which hide it."""
+def _clock(root: Path, usable: list[int], facts: dict[str, str]) -> tuple[float | None, bool]:
+    """The highest clock (Hz) of the fastest usable core, and whether it is the nominal one.
+
+    Virtual machines hide the highest clock and tell the nominal one in ``/proc/cpuinfo``.
+    """
     files = (f"sys/devices/system/cpu/cpu{number}/cpufreq/cpuinfo_max_freq" for number in usable)
     limits = [khz for file in files if (khz := read_number(root / file))]
     match = re.fullmatch(r"\d{2,5}(\.\d+)?", facts.get("cpu MHz", ""))
-    return max(limits) * 1e3 if limits else float(match[0]) * 1e6 if match else None
+    if limits:
+        return max(limits) * 1e3, False
+    return (float(match[0]) * 1e6, True) if match else (None, False)

@@ -13,6 +13,13 @@ from phicli.hardware.commands import Commands
 ENGINE_LIMIT_S: Final = 5.0
 _SCRIPT: Final = Path(__file__).with_name("engine_devices.py")
 _GRAPHICS: Final = ("GPU", "IGPU")
+_SETS: Final = {
+    "AVX": "AVX", "AVX2": "AVX2", "FMA": "FMA", "F16C": "F16C", "AVX_VNNI": "AVX_VNNI", "AVX512": "AVX512F",
+    "AVX512_VNNI": "AVX512_VNNI", "AVX512_BF16": "AVX512_BF16", "AMX_INT8": "AMX", "NEON": "NEON", "FP16_VA": "FP16",
+    "DOTPROD": "DOTPROD", "MATMUL_INT8": "I8MM", "SVE": "SVE", "SME": "SME",
+}  # fmt: skip
+"""The engine's name of an instruction set → that of :class:`phicli.hardware.types.Cpu` (source: llama.cpp's
+``ggml_backend_cpu_get_features``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +38,15 @@ class EngineDevice:
 
 @dataclass(frozen=True, slots=True)
 class EngineAnswer:
-    """The graphics processors that the engine can use; ``failure`` says why it could not be asked."""
+    """The graphics processors that the engine can use; ``failure`` says why it could not be asked.
+
+    ``kernels`` are the instruction sets that it was built for, in the words of
+    :class:`phicli.hardware.types.Cpu`.
+    """
 
     devices: tuple[EngineDevice, ...] = ()
     failure: str | None = None
+    kernels: tuple[str, ...] = ()
 
 
 def ask_engine(run: Commands, limit_s: float = ENGINE_LIMIT_S) -> EngineAnswer:
@@ -44,25 +56,39 @@ def ask_engine(run: Commands, limit_s: float = ENGINE_LIMIT_S) -> EngineAnswer:
     output = run([sys.executable, "-P", str(_SCRIPT)], limit_s)
     if output.failure:
         _, _, why = output.failure.partition(" ")
-        return EngineAnswer(failure=f"the engine's list of devices {why}")
+        return EngineAnswer(failure=f"the engine's list of devices {why}", kernels=parse_answer(output.text).kernels)
     return parse_answer(output.text)
 
 
 def parse_answer(text: str) -> EngineAnswer:
-    """The devices in the last line that is a JSON list: drivers write lines of their own before it."""
-    lines = [line for line in text.splitlines() if line.startswith("[")]
-    try:
-        listed = json.loads(lines[-1]) if lines else None
-    except ValueError:
-        listed = None
+    """The devices in the last line that is a JSON list, and the features in the last that is an object.
+
+    Drivers write lines of their own between them.
+    """
+    kernels, listed = _kernels(_last_json(text, "{")), _last_json(text, "[")
     if not isinstance(listed, list):
-        return EngineAnswer(failure="the engine's list of devices cannot be read")
+        return EngineAnswer(failure="the engine's list of devices cannot be read", kernels=kernels)
     seen: dict[str, EngineDevice] = {}
     for number, entry in enumerate(listed):
         device = _device(entry)
         if device is not None:  # one card through two interfaces has one address; the engine uses the first
             seen.setdefault(str(entry.get("device_id") or number), device)
-    return EngineAnswer(tuple(seen.values()))
+    return EngineAnswer(tuple(seen.values()), kernels=kernels)
+
+
+def _last_json(text: str, start: str) -> Any:
+    """The last line that begins with ``start``, decoded; None where there is none, or it is not JSON."""
+    lines = [line for line in text.splitlines() if line.startswith(start)]
+    try:
+        return json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return None
+
+
+def _kernels(listed: Any) -> tuple[str, ...]:
+    features = listed.get("features") if isinstance(listed, dict) else None
+    names = features if isinstance(features, list) else []
+    return tuple(_SETS[name] for name in names if isinstance(name, str) and name in _SETS)
 
 
 def _device(entry: Any) -> EngineDevice | None:

@@ -1,4 +1,4 @@
-"""Lists the devices that the engine's library sees, as one line of JSON.
+"""Lists what the engine's library was built for, and the devices that it sees: two lines of JSON.
 
 Run as a script (``python -P engine_devices.py``), never imported by ``phi``: loading a graphics driver can crash or
 hang, which must not happen in the caller's own process. Needs nothing but the standard library and ``xllamacpp``.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 
 
 def main() -> None:
-    """Write the list: name, description, kind (``CPU``, ``GPU``, ``IGPU``, ``ACCEL``), device_id, sizes in bytes."""
+    """Write the features of the build, then the devices.
+
+    The features are an object, such as ``{"features": ["AVX2", "REPACK"]}``. The devices are a list: name, description,
+    kind (``CPU``, ``GPU``, ``IGPU``, ``ACCEL``), device_id, sizes in bytes.
+    """
     os.environ["GGML_NO_BACKTRACE"] = "1"  # an abort would start a debugger
     import xllamacpp
 
+    features = re.findall(r"(\w+) = [1-9]", xllamacpp.get_system_info())
+    sys.stdout.write("\n" + json.dumps({"features": features}) + "\n")  # first: listing the devices may crash
+    sys.stdout.flush()
     devices = [
         {
             "name": str(device["name"]),

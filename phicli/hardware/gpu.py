@@ -6,12 +6,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from phicli.hardware.cards import NVIDIA_LIMIT_S, Card, Cards, find_cards
 from phicli.hardware.cgroup import ROOT
 from phicli.hardware.commands import Commands
 from phicli.hardware.engine_answer import EngineAnswer, EngineDevice
+from phicli.hardware.gpu_bandwidth import maker_bandwidth
 from phicli.hardware.types import Gpu
 
 # The start of the engine's name of a device → what drives it.
@@ -26,7 +28,11 @@ _MAKER_WORDS: Final = {
 }
 _API_FOR: Final = {"NVIDIA": "CUDA", "AMD": "Vulkan", "Intel": "Vulkan", "Apple": "Metal"}
 _INSTALL: Final = "pip install xllamacpp --force-reinstall --index-url https://xorbitsai.github.io/xllamacpp/whl/"
-_PACKAGE: Final = {"CUDA": _INSTALL + "cu128", "Vulkan": _INSTALL + "vulkan", "Metal": "pip install -U xllamacpp"}
+INSTALL_COMMANDS: Final = MappingProxyType(
+    {"CUDA": _INSTALL + "cu128", "Vulkan": _INSTALL + "vulkan", "Metal": "pip install -U xllamacpp"}
+)
+"""What drives a GPU → how to install the build of the engine that uses it. The usual build has Metal on a Mac."""
+
 _SECOND: Final = "the engine uses integrated graphics only where there is no other GPU"
 
 
@@ -80,6 +86,7 @@ def _usable(device: EngineDevice, card: Card | None, answer: EngineAnswer) -> Gp
         source=f"the engine ({device.name})" + (f", {card.source}" if card else ""),
         why_not=_SECOND if second else None,
         unified=device.integrated or api == "Metal" or (card is not None and card.unified),
+        bandwidth_bytes_per_s=maker_bandwidth(device.description) or (maker_bandwidth(card.name) if card else None),
     )
 
 
@@ -91,7 +98,7 @@ def _unusable(card: Card, answer: EngineAnswer) -> Gpu:
         where = "CUDA_VISIBLE_DEVICES and the driver" if api == "CUDA" else "its driver"
         why = f"the engine has {api} but does not detect this card: check {where}"
     else:
-        why = f"this build of the engine has no {api}, or no driver for it is installed: {_PACKAGE[api]}"
+        why = f"this build of the engine has no {api}, or no driver for it is installed: {INSTALL_COMMANDS[api]}"
     return Gpu(card.name, api, card.total_bytes, card.free_bytes, False, card.source, why, card.unified)
 
 

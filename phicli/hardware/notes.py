@@ -6,7 +6,22 @@ built for: AVX, AVX2, F16C, FMA, BMI2. Those for macOS are built for its process
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import Final
+
+from phicli.hardware.gpu import INSTALL_COMMANDS
 from phicli.hardware.types import Machine
+
+_CUDA, _VULKAN = INSTALL_COMMANDS["CUDA"], INSTALL_COMMANDS["Vulkan"]
+_BUILD_NOTES: Final = MappingProxyType(
+    {
+        "CUDA": f"this GPU needs the CUDA build of the engine: {_CUDA}",
+        "Vulkan": f"this GPU needs the Vulkan build of the engine: {_VULKAN}",
+        None: f"an NVIDIA GPU needs the CUDA build of the engine: {_CUDA}; AMD's and Intel's need the Vulkan build, "
+        "with vulkan in place of cu128",
+    }
+)
+"""What drives a GPU (None: unknown) → the build that it needs. The usual build for macOS has Metal."""
 
 
 def machine_notes(machine: Machine) -> tuple[str, ...]:
@@ -21,7 +36,15 @@ def machine_notes(machine: Machine) -> tuple[str, ...]:
     if machine.memory is None:
         why = machine.sources.get("memory", "no source")
         unknown = (f"the memory size is unknown ({why}), so what fits is unknown: add it, e.g. --ram 16G",)
-    return (*unknown, *_package_notes(machine), *unused, *failed)
+    return (*unknown, *_package_notes(machine), *_build_notes(machine), *unused, *failed)
+
+
+def _build_notes(machine: Machine) -> tuple[str, ...]:
+    """Which build of the engine a simulated GPU needs; of this machine's, the installed one was asked."""
+    if machine.simulated is None:
+        return ()
+    apis = dict.fromkeys(gpu.api for gpu in machine.gpus if gpu.usable)
+    return tuple(_BUILD_NOTES[api] for api in apis if api in _BUILD_NOTES)
 
 
 def _package_notes(machine: Machine) -> tuple[str, ...]:

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.errors import UsageError
+from phicli.hardware.apple import usual_graphics_bytes
 from phicli.hardware.flops import estimated_flops
-from phicli.hardware.sizes import parse_rate, parse_size
+from phicli.hardware.sizes import parse_rate, parse_size, parse_size_or_none
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine, Memory
 
 DEFAULT_PROFILE: Final = "laptop-16gb"
 _GIB: Final = 1 << 30
 _MIB: Final = 1 << 20
 _MOST_CORES: Final = 4096
-_GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB reach 18 to 42 GB/s for each of them (RTX 4060 Ti to 4090)
+_SYSTEM_BYTES: Final = 4 * _GIB
+_SYSTEM_SHARE: Final = 7 / 16
+"""What a system and a browser take of a laptop, and the most of a small one: as in the profiles of 8 and 16 GB."""
+_DESKTOP_BYTES: Final = int(0.8 * _GIB)
+_DESKTOP_SHARE: Final = 0.1
+"""What a desktop takes of a graphics card, as in the profile with an RTX 3060, and the most of a small one."""
+_GPU_RATE_PER_GIB: Final = 25e9  # cards of 8 to 24 GB have 18 to 42 GB/s for each of them (RTX 4060 Ti to 4090)
 
 
 def profile_names() -> tuple[str, ...]:
@@ -30,6 +37,7 @@ def profile_names() -> tuple[str, ...]:
 def simulate(
     *,
     ram: str | None = None,
+    free: str | None = None,
     vram: str | None = None,
     cores: int | None = None,
     bandwidth: str | None = None,
@@ -37,12 +45,13 @@ def simulate(
 ) -> Machine:
     """The machine that was described. What is not given comes from the profile, without one from a usual laptop.
 
-    Nothing is probed. Memory that is given with ``ram`` and without a profile is all there to use; a profile keeps
-    what its system and a browser take. Without a profile there is a graphics card only when ``vram`` is given.
+    Nothing is probed. Of ``ram`` the system and a browser take their part, as in the profile or as on a usual laptop;
+    ``free`` says instead what they leave. Without a profile there is a graphics card only when ``vram`` is given.
 
     Args:
         ram: main memory such as ``16G``.
-        vram: memory of one graphics card such as ``8G``; in a profile it takes the place of its cards.
+        free: what of it is free, such as ``6G``; without ``ram`` that is all there is.
+        vram: memory of one graphics card such as ``8G``, in place of those of a profile; ``0`` and ``none`` mean none.
         cores: physical cores.
         bandwidth: what the cores together read from main memory, such as ``60GB/s``.
         profile: one of :func:`profile_names`.
@@ -50,12 +59,12 @@ def simulate(
     Raises:
         UsageError: a value makes no sense, or the profile does not exist.
     """
-    name = DEFAULT_PROFILE if profile is None else profile
-    machine = _machine(name, _profile(name))
+    name, facts = _profile(DEFAULT_PROFILE if profile is None else profile)
+    machine = _machine(name, facts)
     if profile is None:
         unknown = replace(machine.cpu, name=f"assumed: {machine.cpu.name}")
         machine = replace(machine, cpu=unknown, gpus=(), system="", simulated="values on the command line")
-    machine, given = _with_numbers(machine, ram, vram, cores, bandwidth, profile)
+    machine, given = _with_numbers(machine, Numbers(ram, free, vram, cores, bandwidth), name if profile else None)
     flops, given["flops"] = estimated_flops(machine.cpu)
     if machine.bandwidth is not None:
         assumed = profile is None and bandwidth is None
@@ -68,47 +77,51 @@ def simulate(
     return replace(machine, sources=MappingProxyType(sources))
 
 
-def _with_numbers(
-    machine: Machine, ram: str | None, vram: str | None, cores: int | None, bandwidth: str | None, profile: str | None
-) -> tuple[Machine, dict[str, str]]:
+def _with_numbers(machine: Machine, typed: Numbers, profile: str | None) -> tuple[Machine, dict[str, str]]:
     """The machine with what was given on the command line, and for each part by which option."""
     given: dict[str, str] = {}
-    if ram is not None:
-        machine = _with_memory(machine, parse_size(ram, "--ram"), all_free=profile is None)
-        given["memory"] = "--ram, all of it free" if profile is None else f"--ram, used as in the profile {profile}"
-    if vram is not None:
-        machine, given["gpus"] = _with_card(machine, parse_size(vram, "--vram")), "--vram, its bandwidth assumed"
-    if cores is not None:
-        machine, given["cpu"] = _with_cores(machine, cores), "--cores"
-    if bandwidth is not None:
-        rate = Bandwidth(parse_rate(bandwidth, "--bandwidth"), None, "given")
+    if typed.ram is not None or typed.free is not None:
+        machine, given["memory"] = _with_memory(machine, typed.ram, typed.free, profile)
+    if typed.vram is not None:
+        machine, given["gpus"] = _with_card(machine, typed.vram)
+    if typed.cores is not None:
+        machine, given["cpu"] = _with_cores(machine, typed.cores), "--cores"
+    if typed.bandwidth is not None:
+        rate = Bandwidth(parse_rate(typed.bandwidth, "--bandwidth"), None, "given")
         machine, given["bandwidth"] = replace(machine, bandwidth=rate), "--bandwidth"
     return machine, given
 
 
-def _with_memory(machine: Machine, size: int, *, all_free: bool) -> Machine:
+def _with_memory(machine: Machine, ram: str | None, free: str | None, profile: str | None) -> tuple[Machine, str]:
     before = machine.memory
-    if before is None or all_free:
-        return replace(machine, memory=Memory(size, size, "given"))
-    used = min(before.total_bytes - before.available_bytes, size // 2)
-    scale = size / before.total_bytes  # graphics that share main memory hold the same share of another amount
-    gpus = tuple(_scaled(gpu, scale) if gpu.unified else gpu for gpu in machine.gpus)
-    return replace(machine, memory=Memory(size, size - used, "given"), gpus=gpus)
+    assert before is not None  # noqa: S101 (every profile has some)
+    left = None if free is None else parse_size(free, "--free")
+    size = parse_size(ram, "--ram") if ram is not None else before.total_bytes if profile else left or 0
+    if left is not None and left > size:
+        hint = "give what is free of it, for example --ram 16G --free 6G"
+        raise UsageError(f"--free {free} is more than the memory of the machine", hint)
+    shared = usual_graphics_bytes(size)  # the profiles with graphics that share main memory are those of Macs
+    gpus = tuple(replace(gpu, total_bytes=shared, free_bytes=shared) if gpu.unified else gpu for gpu in machine.gpus)
+    if left is not None:
+        return replace(machine, memory=Memory(size, left, "given"), gpus=gpus), "--free"
+    used = before.total_bytes - before.available_bytes if profile else _SYSTEM_BYTES
+    memory = Memory(size, size - min(used, int(size * (1 / 2 if profile else _SYSTEM_SHARE))), "given")
+    used_as = f"the profile {profile}" if profile else "a usual laptop"
+    return replace(machine, memory=memory, gpus=gpus), f"--ram, used as in {used_as}; --free says what is free"
 
 
-def _scaled(gpu: Gpu, scale: float) -> Gpu:
-    size = int((gpu.total_bytes or 0) * scale)
-    return replace(gpu, total_bytes=size, free_bytes=size)
-
-
-def _with_card(machine: Machine, size: int) -> Machine:
+def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
+    size = parse_size_or_none(vram, "--vram")
+    if not size:
+        return replace(machine, gpus=()), "--vram"
     rate = size / _GIB * _GPU_RATE_PER_GIB
     first = next((gpu for gpu in machine.gpus if not gpu.unified), None)
     if first is not None and first.bandwidth_bytes_per_s is not None:
         rate = first.bandwidth_bytes_per_s
     name = f"{first.name}, other memory" if first else "simulated GPU"
-    card = Gpu(name, first.api if first else None, size, size, True, "given", bandwidth_bytes_per_s=rate)
-    return replace(machine, gpus=(card,))
+    free = size - min(_DESKTOP_BYTES, int(size * _DESKTOP_SHARE))
+    card = Gpu(name, first.api if first else None, size, free, True, "given", bandwidth_bytes_per_s=rate)
+    return replace(machine, gpus=(card,)), "--vram, of which a desktop takes its part; its bandwidth assumed"
 
 
 def _with_cores(machine: Machine, cores: int) -> Machine:
@@ -117,7 +130,19 @@ def _with_cores(machine: Machine, cores: int) -> Machine:
             f"--cores {cores} is not a valid number of cores", "give a whole number from 1, for example --cores 8"
         )
     per_core = max(1, machine.cpu.logical_cores // machine.cpu.physical_cores)
-    return replace(machine, cpu=replace(machine.cpu, physical_cores=cores, logical_cores=cores * per_core))
+    cpu = replace(machine.cpu, physical_cores=cores, logical_cores=cores * per_core, efficiency_cores=0)
+    return replace(machine, cpu=cpu)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What was typed of a machine, each as in :func:`simulate`."""
+
+    ram: str | None
+    free: str | None
+    vram: str | None
+    cores: int | None
+    bandwidth: str | None
 
 
 @cache
@@ -134,15 +159,21 @@ def require_profile(name: str) -> None:
     _profile(name)
 
 
-def _profile(name: str) -> Mapping[str, Any]:
-    profiles = _profiles()
-    if name in profiles:
-        return profiles[name]
+def _profile(name: str) -> tuple[str, Mapping[str, Any]]:
+    """The name and the facts of the profile that ``name`` means; case and separators do not matter."""
+    squashed = {_squash(known): known for known in _profiles()}
+    known = squashed.get(_squash(name))
+    if known is not None:
+        return known, _profiles()[known]
     from difflib import get_close_matches
 
-    near = get_close_matches(name, profiles, 1)
-    meant = f"did you mean --machine {near[0]}? " if near else ""
-    raise UsageError(f"unknown machine profile: '{name}'", f"{meant}the profiles are {', '.join(profiles)}")
+    near = get_close_matches(_squash(name), squashed, 1)
+    meant = f"did you mean --machine {squashed[near[0]]}? " if near else ""
+    raise UsageError(f"unknown machine profile: '{name}'", f"{meant}the profiles are {', '.join(_profiles())}")
+
+
+def _squash(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _machine(name: str, facts: Mapping[str, Any]) -> Machine:
@@ -158,6 +189,8 @@ def _machine(name: str, facts: Mapping[str, Any]) -> Machine:
             instruction_sets=tuple(cpu["instruction_sets"]),
             last_level_cache_bytes=int(cpu["cache_mib"] * _MIB),
             clock_hz=cpu["clock_ghz"] * 1e9,
+            nominal_clock=cpu.get("nominal_clock", False),
+            efficiency_cores=cpu.get("efficiency_cores", 0),
         ),
         gpus=tuple(_gpu(gpu, name) for gpu in facts.get("gpu", ())),
         bandwidth=Bandwidth(rate, None, "profile"),
@@ -177,5 +210,5 @@ def _gpu(facts: Mapping[str, Any], profile: str) -> Gpu:
         usable=True,
         source=f"profile {profile}",
         unified=facts.get("unified", False),
-        bandwidth_bytes_per_s=facts["theoretical_gb_per_s"] * facts["fraction"] * 1e9,
+        bandwidth_bytes_per_s=facts["gb_per_s"] * 1e9,
     )

@@ -8,7 +8,7 @@ from typing import Final
 from phicli.errors import UsageError
 
 _NUMBER: Final = r"(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*"
-_SIZE: Final = re.compile(_NUMBER + r"(?P<unit>[kmgt])(?:i?b)?", re.IGNORECASE)
+_SIZE: Final = re.compile(_NUMBER + r"(?:(?P<unit>[kmgt])(?:i?b)?)?", re.IGNORECASE)
 _RATE: Final = re.compile(_NUMBER + r"(?P<unit>[kmgt])(?P<binary>i)?b?(?:/s|ps)?", re.IGNORECASE)
 _POWERS: Final = {"k": 1, "m": 2, "g": 3, "t": 4}
 _MOST_BYTES: Final = 1 << 50
@@ -17,10 +17,10 @@ _MOST_RATE: Final = 1e15
 
 
 def parse_size(text: str, option: str) -> int:
-    """Bytes of memory. ``G``, ``GB`` and ``GiB`` all mean 2^30, as memory is sold.
+    """Bytes of memory. ``G``, ``GB``, ``GiB`` and no unit all mean 2^30, as memory is sold.
 
     Args:
-        text: a number with a unit (K, M, G, T), case and spaces do not matter.
+        text: a number with a unit (K, M, G, T) or without; case and spaces do not matter.
         option: the option it was given to, for the error.
 
     Raises:
@@ -30,12 +30,21 @@ def parse_size(text: str, option: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise UsageError(f"{option} {_shown(text)} is not a size", hint)
-    size = float(match["number"]) * 1024 ** _POWERS[match["unit"].lower()]
+    size = float(match["number"]) * 1024 ** _POWERS[(match["unit"] or "g").lower()]
     if not 1 <= size < _MOST_BYTES:
         raise UsageError(
             f"{option} {_shown(text)} is {'too little' if size < 1 else 'more than any machine has'}", hint
         )
     return int(size)
+
+
+def parse_size_or_none(text: str, option: str) -> int:
+    """The same, where ``none`` and ``0`` are possible: then 0.
+
+    Raises:
+        UsageError: as for :func:`parse_size`.
+    """
+    return 0 if text.strip().lower() in ("0", "none", "no") else parse_size(text, option)
 
 
 def parse_rate(text: str, option: str) -> float:

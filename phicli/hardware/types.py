@@ -17,8 +17,10 @@ class Cpu:
 
     ``physical_cores`` are within affinity and container quota. ``instruction_sets`` are those that matter for speed,
     in capitals (``SSE4_2``, ``AVX2``, ``AVX512F``, ``AVX512_VNNI``, ``AMX``, ``NEON``, ``DOTPROD``, ``I8MM``, ``SVE``).
-    ``last_level_cache_bytes`` is the sum over the caches of all usable cores. ``clock_hz`` is the highest clock that
-    the system tells, not a measured one.
+    ``last_level_cache_bytes`` is the sum over the caches of all usable cores. ``clock_hz`` is the highest clock of one
+    core that the system tells, not a measured one; ``nominal_clock`` when it is the one that a virtual machine tells,
+    which hides the highest. ``efficiency_cores`` are the slower ones among the ``physical_cores`` of a hybrid Intel
+    processor.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Cpu:
     instruction_sets: tuple[str, ...] = ()
     last_level_cache_bytes: int | None = None
     clock_hz: float | None = None
+    nominal_clock: bool = False
+    efficiency_cores: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class Gpu:
 
     ``api`` is what would drive it (``CUDA``, ``Metal``, ``Vulkan``, ``ROCm``, None when unknown). ``usable`` when the
     engine that is installed here sees it; otherwise ``why_not`` says what is missing, in words. ``unified`` when it
-    shares main memory. Sizes in bytes, None where nobody tells.
+    shares main memory. Sizes in bytes, None where nobody tells. ``bandwidth_bytes_per_s`` is what the maker promises.
     """
 
     name: str

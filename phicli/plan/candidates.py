@@ -12,10 +12,11 @@ from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.types import Catalog, GgufFile, Variant
 from phicli.errors import PhiError
 from phicli.fit.repacking import AVX2_TYPES
-from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.recipe import RECIPES, RecipeSum, recipe_sum
+from phicli.hardware.types import Gpu
 from phicli.plan.installed import InstalledModel
 
 _USUAL: Final = ("Q4_K_M", "Q8_0")
@@ -25,7 +26,7 @@ _Source = Literal["published", "recipe"]
 
 
 def candidates(
-    book: Catalog, installed: Sequence[InstalledModel], *, repacked: Set[str] = AVX2_TYPES
+    book: Catalog, installed: Sequence[InstalledModel], *, repacked: Set[str] = AVX2_TYPES, gpus: Sequence[Gpu] = ()
 ) -> tuple[Candidate, ...]:
     """Every variant that runs here in every quantization that is published or installed, in the catalog's order.
 
@@ -36,13 +37,14 @@ def candidates(
         book: the catalog.
         installed: what is on this machine (``phicli.plan.installed.installed_models``).
         repacked: types of tensors that the engine copies on the machine (``phicli.fit.repacking``).
+        gpus: those of the machine.
     """
     found: list[Candidate] = []
     for variant in book.variants:
         if variant.runs_here:
             own = [model for model in installed if model.variant_id == variant.id]
             found += _packaged(variant, repacked) + _of_variant(variant, own, repacked)
-    return tuple(found)
+    return tuple(replace(one, shape=loaded_by(one.shape, gpus)) for one in found)
 
 
 def _packaged(variant: Variant, repacked: Set[str]) -> list[Candidate]:

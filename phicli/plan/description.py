@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,9 +11,9 @@ from phicli.catalog.load import catalog
 from phicli.catalog.resolve import resolve
 from phicli.catalog.types import Dimensions, Variant
 from phicli.errors import NotFoundError
-from phicli.fit.recommend import SpeedOf
+from phicli.fit.assessing import SpeedOf
 from phicli.fit.repacking import repacked_types
-from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_any_header
 from phicli.hardware.types import Machine
@@ -120,20 +120,21 @@ def on_machine(
     if shown.variant is not None and not shown.variant.runs_here:
         return shown, None
     if isinstance(shown, FileDescription):
-        one = _candidate(shown, repacked_types(machine))
+        one = _candidate(shown, machine)
         return shown, None if one is None else quants_here(one.variant, machine, (one,), speed_of)
     variant = shown.variant
-    known = candidates(replace(catalog(), variants=(variant,)), shown.installed, repacked=repacked_types(machine))
+    book, repacked = replace(catalog(), variants=(variant,)), repacked_types(machine)
+    known = candidates(book, shown.installed, repacked=repacked, gpus=machine.gpus)
     own = [one for one in known if shown.quant in (None, one.quant)]
     shown = replace(shown, recommended=recommended_quant(variant, machine, own, speed_of))
     return shown, quants_here(variant, machine, own, speed_of, takes=shown.takes)
 
 
-def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
+def _candidate(shown: FileDescription, machine: Machine) -> Candidate | None:
     """What the header says; of a model in several parts the first has the dimensions, all have the weights."""
     if not (shown.complete and shown.is_model):
         return None
-    shape = shape_of(read_any_header(shown.path), repacked=repacked)
+    shape = loaded_by(shape_of(read_any_header(shown.path), repacked=repacked_types(machine)), machine.gpus)
     if not (shape.layers and shape.embedding and shape.vocabulary and shape.heads):
         return None
     if shown.split_count > 1:
@@ -146,7 +147,8 @@ def _candidate(shown: FileDescription, repacked: Set[str]) -> Candidate | None:
         )
     variant = shown.variant or _stranger(shown, shape)
     trained = shape.trained_context_tokens or variant.context_tokens
-    return Candidate(replace(variant, context_tokens=trained), shown.quant or "", shape, "header", installed=True)
+    variant, path = replace(variant, context_tokens=trained), str(shown.path.resolve())
+    return Candidate(variant, shown.quant or "", shape, "header", installed=True, path=path)
 
 
 def _stranger(shown: FileDescription, shape: ModelShape) -> Variant:

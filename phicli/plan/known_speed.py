@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from phicli.fit.assessing import SpeedOf
 from phicli.fit.calibration import Calibration
-from phicli.fit.recommend import SpeedOf
 from phicli.fit.speed import speed_model
 from phicli.hardware.types import Machine
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
-from phicli.fit.loading import fit_load, fitting
-from phicli.fit.shape import ModelShape, shape_of
+from phicli.fit.loading import FittedLoad, Room, fit_load, fitting
+from phicli.fit.repacking import REPACK_SHARE
+from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
@@ -24,6 +25,9 @@ from phicli.plan.locate import LocatedModel
 from phicli.plan.sampling import sampling_for, sampling_of_file
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
+
+if TYPE_CHECKING:
+    from phicli.hardware.types import Gpu
 
 __all__ = ["LoadPlan", "OnTooLarge", "Use", "plan_load", "refuse"]
 
@@ -52,6 +56,7 @@ class LoadPlan:
     """Everything decided before the engine starts; ``settings`` are those of the first load.
 
     ``wanted`` is how the engine would be set if memory did not matter; ``tuned`` when tuning found that.
+    ``notices`` are sentences that a person should read.
     """
 
     model: LocatedModel
@@ -62,15 +67,16 @@ class LoadPlan:
     stop_texts: tuple[str, ...]
     system: str | None
     shape: ModelShape
-    memory: Memory | None
+    room: Room
     wanted: EngineSettings
     tuned: bool
+    notices: tuple[str, ...] = ()
 
     def settings_for(self, context_tokens: int) -> LoadSettings:
-        """The settings of a load with this context: weights are repacked only where that still fits."""
+        """The settings of a load with this context: repacked, and layers on the GPU, only as far as that still fits."""
         if context_tokens == self.settings.context_tokens:
             return self.settings
-        engine = fitting(self.wanted, self.shape, context_tokens, self.memory)
+        engine = fitting(self.wanted, self.shape, context_tokens, self.room)
         return replace(self.settings, context_tokens=context_tokens, engine=engine)
 
     def settings_data(self) -> dict[str, Any]:
@@ -95,6 +101,7 @@ def plan_load(
     *,
     memory: Memory | None,
     cores: int,
+    gpus: tuple[Gpu, ...] = (),
     tuned: Tuned | None = None,
     on_too_large: OnTooLarge = refuse,
 ) -> LoadPlan:
@@ -107,6 +114,7 @@ def plan_load(
         use: one answer or a conversation.
         memory: what the machine has; None if it is unknown, then nothing is refused.
         cores: physical cores that may be used.
+        gpus: those that the engine can use.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
         on_too_large: is given the error where the memory is too small, and may return.
 
@@ -115,12 +123,13 @@ def plan_load(
         DoesNotFitError: the memory is too small; the message has the sums.
     """
     variant = model.variant or known_by_name(header.name)
-    shape, asked, winner = shape_of(header), options.engine, use.winner_of(tuned)
+    shape, asked, winner = loaded_by(shape_of(header), gpus), options.engine, use.winner_of(tuned)
     repack = use is Use.CONVERSATION or (variant is not None and variant.reasoning)  # long answers
     choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
     wish = wish_context(header, options.context_tokens)
-    fitted = fit_load(shape, memory, choices, wish, model=model.name, on_too_large=on_too_large)
+    room = Room(memory, gpus, repack_share=1.0 if "repack" in asked else REPACK_SHARE)
+    fitted = fit_load(shape, room, choices, wish, model=model.name, on_too_large=on_too_large)
     return LoadPlan(
         model=model,
         format=chosen,
@@ -137,10 +146,21 @@ def plan_load(
         stop_texts=options.stop,
         system=_system(options, variant),
         shape=shape,
-        memory=memory,
+        room=room,
         wanted=fitted.wanted,
         tuned=is_tuned(asked, winner),
+        notices=_gpu_notices(fitted, shape, room),
     )
+
+
+def _gpu_notices(fitted: FittedLoad, shape: ModelShape, room: Room) -> tuple[str, ...]:
+    """What a person should know of a GPU that does not get all layers though nobody asked for fewer."""
+    layers = fitted.settings.gpu_layers
+    if not room.gpus or layers == fitted.wanted.gpu_layers:
+        return ()
+    if layers == 0:
+        return ("the model does not fit into the memory of the GPU: the processor runs it",)
+    return (f"{layers} of {shape.layers + 1} layers fit into the memory of the GPU: the processor runs the others",)
 
 
 def _kv_types(asked: Mapping[str, Any], winner: Winner | None) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ class MachineOptions:
     """A machine described on the command line, as typed; without any of it, this machine is meant."""
 
     ram: str | None = None
+    free: str | None = None
     vram: str | None = None
     cores: int | None = None
     bandwidth: str | None = None
@@ -20,7 +21,9 @@ class MachineOptions:
     @property
     def simulated(self) -> bool:
         """Anything was given."""
-        return any(one is not None for one in (self.ram, self.vram, self.cores, self.bandwidth, self.profile))
+        return any(
+            one is not None for one in (self.ram, self.free, self.vram, self.cores, self.bandwidth, self.profile)
+        )
 
 
 def machine_of(options: MachineOptions) -> Machine:
@@ -34,6 +37,7 @@ def machine_of(options: MachineOptions) -> Machine:
 
         return simulate(
             ram=options.ram,
+            free=options.free,
             vram=options.vram,
             cores=options.cores,
             bandwidth=options.bandwidth,

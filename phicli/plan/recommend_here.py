@@ -69,4 +69,5 @@ def quant_for(variant: Variant, tell: Callable[[str], None]) -> str | None:
 
 
 def _candidates(machine: Machine, book: Catalog, variants: tuple[Variant, ...]) -> tuple[Candidate, ...]:
-    return candidates(replace(book, variants=variants), installed_models(book), repacked=repacked_types(machine))
+    chosen, installed = replace(book, variants=variants), installed_models(book)
+    return candidates(chosen, installed, repacked=repacked_types(machine), gpus=machine.gpus)

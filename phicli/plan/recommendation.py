@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Catalog, Variant
+from phicli.fit.assessing import SpeedOf
+from phicli.fit.contexts import planned_context
 from phicli.fit.memory import padded_context, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes
-from phicli.fit.quality import grade, kv_loss, quantisation_loss, thinking_ratio
-from phicli.fit.ranking import useful_tps
-from phicli.fit.recommend import SpeedOf, best_quant_for, every_quant_of, planned_context, recommend
+from phicli.fit.quality import SPOILT_POINTS, grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.ranking import Ranking
+from phicli.fit.recommend import best_quant_for, every_quant_of, ranking_for, recommend
 from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
+from phicli.fit.worth import Worth, useful_tps
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
 __all__ = [
-    "Machine", "OnThisMachine", "QuantHere", "Report", "make_report", "quants_here", "recommended_quant", "sums_of",
-    "usable_sum",
+    "Machine", "OnThisMachine", "QuantHere", "Report", "disadvantage", "make_report", "quants_here",
+    "recommended_quant", "sums_of", "usable_sum",
 ]  # fmt: skip
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "quality": "lower quality",
+        "loss": "coarser",
+        "wait": "slower",
+        "size": "larger",
+        "tight": "fuller",
+        "split": "shared with the processor",
+        "unusual": "unusual",
+        "short": "shorter context",
+    }
+)
+"""What a candidate costs → how it is against the best."""
+
+_LEAST_LOSS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +58,8 @@ class Report:
     """A recommendation and what it was made for.
 
     ``usable_bytes`` of main memory may be planned with, None if it is not reported; ``gpu_usable_bytes`` are
-    those of the graphics processors that the engine can use. ``notes`` are what else there is to know of the machine.
+    those of the graphics processors that the engine can use. ``ranking`` is how candidates were compared, ``notes`` are
+    what else there is to know of the machine.
     """
 
     machine: Machine
@@ -46,6 +68,7 @@ class Report:
     found: Recommendation
     usable_bytes: int | None
     gpu_usable_bytes: int
+    ranking: Ranking
     notes: tuple[str, ...] = ()
 
 
@@ -99,9 +122,11 @@ def make_report(
         DoesNotFitError: nothing fits.
     """
     task = check_request(request)
-    found = recommend(book or catalog(), candidates, machine, request, speed_of)
+    book = book or catalog()
+    found = recommend(book, candidates, machine, request, speed_of)
     usable = None if machine.memory is None else usable_bytes(machine.memory)
-    return Report(machine, request, task, found, usable, gpu_budget_bytes(machine.gpus), machine_notes(machine))
+    budget, ranking = gpu_budget_bytes(machine.gpus), ranking_for(task, book)
+    return Report(machine, request, task, found, usable, budget, ranking, machine_notes(machine))
 
 
 def recommended_quant(
@@ -138,7 +163,23 @@ def quants_here(
 
 def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> tuple[Sum, ...]:
     """How the numbers of ``one`` came about."""
-    return (_memory_sum(one, report), _speed_sum(one, report.task), _quality_sum(one, report.task, book or catalog()))
+    return (
+        _memory_sum(one, report),
+        _speed_sum(one, report.ranking),
+        _quality_sum(one, report.task, book or catalog()),
+        _worth_sum(report.ranking.worth(one)),
+    )
+
+
+def disadvantage(one: Assessment, report: Report) -> str:
+    """In a word what ``one``, which is not picked, costs most against the best pick."""
+    if quantisation_loss(one.candidate.quant) >= SPOILT_POINTS:
+        return "ruined by its quantization"
+    mine, best = report.ranking.worth(one), report.ranking.worth(report.found.picks[0].assessment)
+    losses = {name: cost - best.costs[name] for name, cost in mine.costs.items()}
+    losses["quality"] = best.quality - mine.quality
+    worst = max(losses, key=lambda name: losses[name])
+    return _WORDS[worst] if losses[worst] >= _LEAST_LOSS else "about as good"
 
 
 def usable_sum(report: Report) -> Sum | None:
@@ -180,13 +221,13 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
     return Sum("memory", " ".join([*parts, f"+ {memory.resident_bytes:,} in main memory{usable}"]))
 
 
-def _speed_sum(one: Assessment, task: Task) -> Sum:
-    speed = one.speed
+def _speed_sum(one: Assessment, ranking: Ranking) -> Sum:
+    speed, task = one.speed, ranking.task
     text = f"{speed.decode_tps:.1f} tokens/s at the start, {speed.decode_at_context_tps:.1f} with a full context"
     ratio = thinking_ratio(one.candidate.variant, task)
     if ratio:
         text += f"; {useful_tps(one, task):.1f} for the answer, at {ratio:g} reasoning tokens per answer token"
-    return Sum("speed", f"{text}; {speed.method}; the target for {task.label} is {task.floor_tps:g}")
+    return Sum("speed", f"{text}; {speed.grade}; the target for {task.label} is {ranking.target_tps:g}")
 
 
 def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:
@@ -194,7 +235,15 @@ def _quality_sum(one: Assessment, task: Task, book: Catalog) -> Sum:
     graded = grade(variant, task, book.variants)
     if graded is None:
         return Sum("quality", f"not ranked for {task.purpose}")
-    text = f"{graded.points:.2f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
+    about = "" if graded.published else "about "
+    text = f"{about}{graded.points:.2f} ({graded.because}) - {quantisation_loss(quant):.2f} ({quant})"
     if kv_loss(one.kv_type):
         text += f" - {kv_loss(one.kv_type):.2f} ({one.kv_type} cache)"
-    return Sum("quality", f"{text} = {one.quality:.2f} points of {task.benchmark}")
+    return Sum("quality", f"{text} = {about}{one.quality:.2f} points of {task.benchmark}")
+
+
+def _worth_sum(worth: Worth) -> Sum:
+    """What the candidate is compared by: quality in steps of the family, less what it costs to use it."""
+    text = " ".join([f"quality {worth.quality:.1f}", *(f"- {name} {cost:.1f}" for name, cost in worth.costs.items())])
+    here = f" + here {worth.here:.1f}" if worth.here else ""
+    return Sum("worth", f"{text}{here} = {worth.points:.1f} points")

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import cache
 from typing import Final
 
+from phicli.fit.assessing import SpeedOf
 from phicli.fit.placement import Placement
-from phicli.fit.recommend import SpeedOf
 from phicli.fit.types import Candidate, Speed
 from phicli.records.tuned import CONVERSATION, Tuned
 

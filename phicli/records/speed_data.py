@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -40,10 +41,10 @@ def speed_data(one: Measurement) -> dict[str, Any]:
 def newest_measurements(entries: Iterable[Entry]) -> Iterator[Measurement]:
     """The speeds in ``entries`` (the newest first): of each file, depth and setting only the newest that is usable.
 
-    Usable are speeds of whole files in the settings in which ``phi chat`` runs them. Left out are files that the
-    catalog does not know, other engines than the default one, runs that were interrupted or did not generate, layers
-    that two devices share, and a batch, KV cache or flash attention other than the default; also what is damaged. A run
-    that read no prompt has the prompt speed of the first run of the same load that did.
+    Usable are speeds of whole files in the settings in which ``phi chat`` runs them. Left out are engines other than
+    the default one, runs that were interrupted or did not generate, layers that two devices share, and a batch, KV
+    cache or flash attention other than the default; also what is damaged. A run that read no prompt has the prompt
+    speed of the first run of the same load that did.
     """
     kept = tuple(entries)
     seen: set[str] = set()
@@ -62,8 +63,8 @@ def newest_measurements(entries: Iterable[Entry]) -> Iterator[Measurement]:
 
 def _what(data: Mapping[str, Any]) -> str:
     """Of which file, depth and setting the speed in ``data`` is."""
-    names = ("variant_id", "quant", "weights_bytes", "settings", "device", "depth_tokens")
-    return repr([data.get(name) for name in names])
+    names = ("quant", "weights_bytes", "settings", "device", "depth_tokens")
+    return repr([data.get("variant_id") or data.get("path"), *(data.get(name) for name in names)])
 
 
 def _prompt_of(data: Mapping[str, Any], entries: Sequence[Entry]) -> Mapping[str, Any]:
@@ -115,8 +116,8 @@ def _measurement(entry: Entry, data: Mapping[str, Any], prompt: Mapping[str, Any
     return Measurement.from_data(
         {
             "conditions": conditions,
-            "variant_id": data["variant_id"],
-            "quant": data["quant"],
+            "variant_id": data["variant_id"] or os.path.realpath(data["path"]),
+            "quant": data["quant"] or "",
             "weights_bytes": data["size_bytes"] if data["weights_bytes"] is None else data["weights_bytes"],
             "depth_tokens": data["depth_tokens"],
             "decode_tps": decode["mean"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.fit.types import Assessment, Pick, Rejection
-from phicli.plan.recommendation import Machine, Report, sums_of, usable_sum
+from phicli.plan.recommendation import Machine, Report, disadvantage, sums_of, usable_sum
 from phicli.ui.canvas import Canvas, safe_text, show
 from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
@@ -75,10 +75,15 @@ def machine_lines(machine: Machine, usable_bytes: int | None, separator: str = _
     else:
         first.append(f"{format_bytes(usable_bytes)} of {format_bytes(memory.total_bytes)} usable")
     second = [_gpu(machine)]
+    rate = next((gpu.bandwidth_bytes_per_s for gpu in machine.gpus if gpu.usable and gpu.bandwidth_bytes_per_s), None)
+    rates = [] if rate is None else [f"GPU {format_rate(rate / 1e9)} GB/s"]
     if machine.bandwidth is not None:
         said = machine.bandwidth.source
         source = {"probe": "measured", "profile": "from the profile"}.get(said, said)
-        second.append(f"memory bandwidth {format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})")
+        processor = f"{format_rate(machine.bandwidth.bytes_per_s / 1e9)} GB/s ({source})"
+        rates.insert(0, f"processor {processor}" if rates else processor)
+    if rates:
+        second.append(f"memory bandwidth {', '.join(rates)}")
     if machine.container:
         second.append(f"in a container ({machine.container})")
     if machine.simulated:
@@ -120,6 +125,8 @@ def _facts(pick: Pick, report: Report, *, explain: bool) -> list[tuple[str, str]
     rooms = list(_rooms(one, report))
     found = [(label, f"{words}: {parts_text(parts, one.context_tokens)}") for label, words, parts, _ in rooms]
     found.append(("speed", _speed(one, report)))
+    if not one.candidate.installed:
+        found.append(("download", f"{one.candidate.shape.weights_bytes / 1e9:.2f} GB"))
     found += [("why" if place == 0 else "", reason) for place, reason in enumerate(pick.reasons)]
     if explain:
         found += [(f"{one.label}", f"{one.text}") for one in sums_of(one, report)]
@@ -143,19 +150,24 @@ def _rooms(one: Assessment, report: Report) -> Iterator[tuple[str, str, tuple[in
 def _speed(one: Assessment, report: Report) -> str:
     speed = one.speed
     low, high = format_rate(speed.decode_tps_low), format_rate(speed.decode_tps_high)
-    start = f"{report.request.prompt_tokens:,} prompt tokens take {format_rate(speed.ttft_s)} s"
-    deep = ""
-    if report.task.context_required or report.request.context_tokens is not None:
-        deep = f", {format_rate(speed.decode_at_context_tps)} with a full context"
-    return f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high}){deep}, {speed.method}; {start}"
+    took = f"{format_rate(speed.ttft_s)} s" if speed.ttft_s >= 0.1 else "under 0.1 s"
+    start = f"{report.request.prompt_tokens:,} prompt tokens take {took}"
+    decode, deep = f"{format_rate(speed.decode_tps)} tokens/s ({low} to {high})", ""
+    full = f"{format_rate(speed.decode_at_context_tps)}"
+    if report.task.context_required:
+        decode = f"{full} tokens/s with a full context, {decode} at the start"
+    elif report.request.context_tokens is not None:
+        deep = f", {full} with a full context"
+    return f"{decode}{deep}, {speed.grade}; {start}"
 
 
 def _passing(report: Report) -> Iterator[tuple[str, ...]]:
-    """A row for each candidate that would do, those that are picked first."""
-    picked = [(pick.assessment, pick.role) for pick in report.found.picks]
-    for one, word in [*picked, *((one, "candidate") for one in report.found.others)]:
-        tps = f"{one.speed.decode_tps:.1f}"
-        yield one.candidate.name, format_bytes(one.memory.total_bytes).replace(" ", ""), tps, f"{one.quality:.1f}", word
+    """A row for each candidate that would do, those that are picked first; the others with what they cost most."""
+    picked = [(pick.assessment, str(pick.role)) for pick in report.found.picks]
+    for one, word in [*picked, *((one, disadvantage(one, report)) for one in report.found.others)]:
+        memory, tps = format_bytes(one.memory.total_bytes).replace(" ", ""), f"{report.ranking.tps(one):.1f}"
+        quality = f"{one.quality:.1f}" if one.published else f"about {one.quality:.1f}"
+        yield one.candidate.name, memory, tps, quality, word
 
 
 def _reason(out: Rejection) -> str:

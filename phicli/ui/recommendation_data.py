@@ -13,7 +13,7 @@ def report_data(report: Report, *, everything: bool = False, explain: bool = Fal
     """The data of the envelope; ``others`` and ``sums`` are there when they were asked for."""
     picks = []
     for pick in report.found.picks:
-        data = {"role": pick.role, **assessment_data(pick.assessment)}
+        data = {"role": pick.role, **_weighed(pick.assessment, report)}
         data |= {"reasons": list(pick.reasons), "command": pick.command}
         if explain:
             data["sums"] = {one.label: one.text for one in sums_of(pick.assessment, report)}
@@ -21,20 +21,28 @@ def report_data(report: Report, *, everything: bool = False, explain: bool = Fal
     shown: dict[str, Any] = {
         "hardware": machine_data(report.machine),
         "usable_bytes": report.usable_bytes,
-        "request": {**asdict(report.request), "floor_tps": report.request.min_tps or report.task.floor_tps},
+        "request": {**asdict(report.request), "floor_tps": report.ranking.target_tps},
         "notes": list(report.notes),
         "picks": picks,
         "rejected": [rejection_data(one) for one in report.found.rejected],
     }
     if everything:
-        shown["others"] = [assessment_data(one) for one in report.found.others]
+        shown["others"] = [_weighed(one, report) for one in report.found.others]
     return shown
+
+
+def _weighed(one: Assessment, report: Report) -> dict[str, Any]:
+    """A candidate with its worth, part by part."""
+    worth = report.ranking.worth(one)
+    parts = {"quality": worth.quality, **worth.costs, "here": worth.here, "points": worth.points}
+    return assessment_data(one) | {"worth": {name: round(points, 2) for name, points in parts.items()}}
 
 
 def assessment_data(one: Assessment) -> dict[str, Any]:
     """One candidate with its memory, speed and quality.
 
     ``resident_bytes`` are in main memory, of them ``must_have_bytes`` anonymous and ``reclaimable_bytes`` mapped files.
+    ``quality_published`` is false where the quality is a place between published scores.
     """
     memory = one.memory
     sums = asdict(memory) | {
@@ -52,8 +60,10 @@ def assessment_data(one: Assessment) -> dict[str, Any]:
         "kv_type": one.kv_type,
         "gpu_layers": one.gpu_layers,
         "memory": sums,
+        "memory_share": round(one.memory_share, 4),
         "speed": asdict(one.speed),
         "quality": round(one.quality, 2),
+        "quality_published": one.published,
     }
 
 

@@ -57,7 +57,7 @@ def test_what_fits_stands_first_in_the_usual_order() -> None:
 def test_a_smaller_cache_is_tried_before_it_is_said_not_to_fit() -> None:
     tight = machine(3.4)
     kinds = {one.candidate.quant: (one.kv_type, out is None) for one, out in rows("phi-4-mini", tight)}
-    assert kinds["Q3_K_M"] == ("f16", True)
+    assert kinds["Q2_K"] == ("f16", True)
     assert kinds["Q4_K_M"] == ("q8_0", True)
     assert kinds["Q8_0"] == ("q8_0", False)
 

@@ -8,7 +8,15 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Score
-from phicli.fit.quality import answer_tps, grade, kv_loss, quantisation_loss, thinking_ratio
+from phicli.fit.quality import (
+    LADDER_STEP,
+    answer_tps,
+    grade,
+    kv_loss,
+    quantisation_loss,
+    thinking_ratio,
+    thoughts_length,
+)
 from phicli.fit.tasks import TASKS
 
 VARIANTS = catalog().variants
@@ -42,8 +50,25 @@ def test_a_score_of_another_source_is_named_but_not_compared() -> None:
     assert graded.points > 67.3  # below phi-3-mini by that number, which was measured in another way
 
 
-def test_above_the_strongest_that_is_scored_there_is_room_up_to_100() -> None:
-    assert points("phi-4", "math") < points("phi-4-mini-reasoning", "math") < points("phi-4-reasoning", "math") < 100
+def test_beyond_the_scores_a_place_is_a_small_step() -> None:
+    """Nobody knows how far it is: not half of the way to 100."""
+    assert points("phi-4-mini-reasoning", "math") == points("phi-4", "math") + LADDER_STEP
+    assert points("phi-4-reasoning-plus", "math") == points("phi-4", "math") + 3 * LADDER_STEP
+    assert points("phi-4-mini-reasoning", "chat") == points("phi-3-mini-128k", "chat") - LADDER_STEP
+    graded = [grade(BY_ID[name], TASKS["math"], VARIANTS) for name in ("phi-4", "phi-4-reasoning")]
+    assert [one.published for one in graded if one] == [True, False]
+
+
+def test_a_score_of_the_same_benchmark_under_another_name_counts() -> None:
+    """The GPQA of the card of Phi-4 is its Diamond part, and MATH-500 is not MATH."""
+    assert points("phi-4", "reasoning") == 56.1
+    assert points("phi-4-reasoning-plus", "reasoning") == 68.9
+    assert points("phi-4-reasoning", "reasoning") == 65.8
+    assert points("phi-4-mini-reasoning", "reasoning") == 52.0
+    graded = grade(BY_ID["phi-4-mini-reasoning"], TASKS["reasoning"], VARIANTS)
+    assert graded is not None
+    assert graded.because == "GPQA Diamond 52, published"
+    assert points("phi-4-mini-reasoning", "math") not in (94.6, 91.2)
 
 
 def test_a_variant_that_nobody_ranked_has_no_grade() -> None:
@@ -96,3 +121,7 @@ def test_thoughts_are_waiting_where_they_are_not_wanted() -> None:
     assert answer_tps(45.0, reasoner, TASKS["chat"]) == pytest.approx(5.0)
     assert answer_tps(45.0, reasoner, TASKS["math"]) == 45.0
     assert answer_tps(45.0, chatter, TASKS["chat"]) == 45.0
+    assert thoughts_length(BY_ID["phi-4-reasoning-plus"], TASKS["math"]) == 1.5 * thoughts_length(
+        reasoner, TASKS["math"]
+    )
+    assert thoughts_length(BY_ID["phi-4-reasoning-plus"], TASKS["chat"]) == 1.0  # its ratio has it there

@@ -6,12 +6,14 @@ import pytest
 
 from phicli.catalog.load import catalog
 from phicli.errors import DoesNotFitError, UnsupportedModelError, UsageError
-from phicli.fit.recommend import placements
+from phicli.fit.assessing import Assessing
+from phicli.fit.quality import SPOILT_POINTS, quantisation_loss
+from phicli.fit.recommend import ranking_for
 from phicli.fit.requirements import check_request
 from phicli.fit.types import Request
 from phicli.plan.candidates import candidates
 from tests.support.machines import CONTAINER_4, GPU_24, LAPTOP_16
-from tests.support.recommending import GB, machine, name_of, pick, recommended
+from tests.support.recommending import GB, machine, name_of, pick, recommended, speed_on
 
 
 def test_what_is_missing_is_told_with_the_remedy() -> None:
@@ -30,7 +32,7 @@ def test_a_cache_of_8_bits_is_the_remedy_that_is_taken_by_itself() -> None:
     chosen = pick(recommended(here, Request(context_tokens=16_384, quant="q4_k_m")))
     assert chosen is not None
     assert chosen.command == "phi chat phi-4-mini:q4_k_m --context 16384 --kv-type q8_0"
-    assert any("with f16 it would not fit" in reason for reason in chosen.reasons)
+    assert "the KV cache type is q8_0: about half the memory of f16" in chosen.reasons
 
 
 def test_nothing_fits_says_what_is_missing() -> None:
@@ -42,11 +44,30 @@ def test_nothing_fits_says_what_is_missing() -> None:
 
 
 def test_a_shorter_context_that_would_fit_is_proposed() -> None:
+    wish = Request(task="long-context", context_tokens=65_536)
     with pytest.raises(DoesNotFitError) as caught:
-        recommended(CONTAINER_4, Request(task="long-context"))
+        recommended(CONTAINER_4, wish)
     assert "phi recommend --task long-context --context " in caught.value.hint
     tokens = int(caught.value.hint.rpartition(" ")[2])
     assert recommended(CONTAINER_4, Request(task="long-context", context_tokens=tokens)).picks
+
+
+def test_a_minimum_that_only_ruined_files_reach_is_refused() -> None:
+    """Q2_K would be there in half the time, and wrong."""
+    with pytest.raises(DoesNotFitError) as caught:
+        recommended(LAPTOP_16, Request(min_tps=22))
+    assert caught.value.message.startswith("only quantizations that ruin the model reach 22 tokens/s, such as phi-")
+    tokens = caught.value.hint.rpartition(" ")[2]
+    chosen = pick(recommended(LAPTOP_16, Request(min_tps=float(tokens))))
+    assert chosen is not None
+    assert quantisation_loss(chosen.assessment.candidate.quant) < SPOILT_POINTS
+    wanted = pick(recommended(LAPTOP_16, Request(min_tps=22, quant="Q2_K")))  # whoever names it gets it
+    assert wanted is not None
+
+
+def test_a_minimum_excludes_and_is_no_other_target() -> None:
+    free, least = (pick(recommended(LAPTOP_16, wish)) for wish in (Request(), Request(min_tps=2)))
+    assert free == least
 
 
 @pytest.mark.parametrize(
@@ -108,11 +129,9 @@ def test_what_is_installed_wins_a_tie_but_nothing_more() -> None:
 
 def test_a_cache_that_the_engine_cannot_keep_is_not_proposed() -> None:
     """Phi-2 has heads of 80 values, which are no whole blocks of a quantised cache."""
-    asked = Request(context_tokens=2048)
-    tried = {
-        one.variant.id: placements(one, machine(2), asked, check_request(asked))
-        for one in candidates(catalog(), ())
-        if one.quant == "Q4_K_M"
-    }
+    here, asked = machine(2), Request(context_tokens=2048)
+    ranking = ranking_for(check_request(asked), catalog())
+    judge = Assessing(catalog(), here, asked, ranking, speed_on(here))
+    tried = {one.variant.id: judge.tried(one) for one in candidates(catalog(), ()) if one.quant == "Q4_K_M"}
     assert [one.kv_type for one in tried["phi-2"]] == ["f16"]
     assert [one.kv_type for one in tried["phi-4-mini"]] == ["f16", "q8_0"]

@@ -101,6 +101,29 @@ def test_repacked_and_plain_weights_are_two_calibrations() -> None:
         assert speed.decode_tps == pytest.approx(1000 / (20 + 32 * slope * ratio))
 
 
+def test_a_file_that_was_measured_in_the_other_layout_is_measured_with_a_wider_range() -> None:
+    """``phi bench`` does not repack, and ``phi show`` says how a conversation runs, which does."""
+    model = candidate(quant="Q4_K_M", weights=2_490_000_000, repackable=1_300_000_000)
+    plain = replace(RUN, quant="Q4_K_M", weights_bytes=2_490_000_000)
+    repacked = replace(plain, conditions=replace(HERE, repack=True), decode_tps=2 * plain.decode_tps)
+    for repack_bytes, same in ((0, plain), (1_300_000_000, repacked)):
+        place, (other,) = placed(repack=repack_bytes), {plain, repacked} - {same}
+        speed = graded(model, place, measurements=(plain, repacked))
+        assert (speed.method, speed.decode_tps) == ("measured", pytest.approx(same.decode_tps))
+        wide = graded(model, place, measurements=(other,))
+        assert (wide.method, wide.decode_tps) == ("measured", pytest.approx(other.decode_tps))
+        assert wide.decode_tps_low <= wide.decode_tps / 1.1
+        assert wide.decode_tps_low / wide.decode_tps < speed.decode_tps_low / speed.decode_tps
+
+
+def test_runs_of_a_file_that_the_catalog_does_not_know() -> None:
+    model = replace(candidate(), path="/models/mine.gguf")
+    run = replace(RUN, variant_id="/models/mine.gguf")
+    assert graded(model, measurements=(run,)).method == "measured"
+    assert graded(replace(model, path="/models/other.gguf"), measurements=(run,)) == graded()
+    assert graded(replace(model, path=None), measurements=(run,)) == graded()
+
+
 def test_a_file_without_anything_to_repack_takes_either() -> None:
     repacked = replace(CALIBRATION, conditions=replace(HERE, repack=True))
     assert graded(calibrations=(repacked,)).method == "calibrated"

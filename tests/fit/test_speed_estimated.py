@@ -15,12 +15,16 @@ from phicli.fit.estimate import (
     PREFILL_ATTENTION_SHARE,
     PREFILL_SHARE,
     READ_SHARE,
+    SUSTAINED_SHARE,
     estimated_costs,
     share_of,
 )
+from phicli.fit.gpu_kinds import OTHER, PUBLISHED_ERROR
+from phicli.fit.gpu_kinds import READ_SHARE as GPU_READ_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.fit.speed import estimate
 from phicli.fit.types import Candidate
+from phicli.hardware.simulation import profile_names, simulate
 from phicli.hardware.types import Machine
 from tests.support.speeds import (
     GPU,
@@ -138,19 +142,51 @@ def test_repacked_weights_are_read_as_fast_and_have_a_prefill_of_their_own() -> 
 
 
 def test_layers_on_the_gpu_run_at_its_bandwidth() -> None:
+    """And each layer costs its start; nothing of the processor is left."""
     machine = replace(MACHINE, gpus=(GPU,))
     costs = estimated_costs(candidate(), machine, placed(gpu_layers=33))
-    assert costs.decode_ms(0) == pytest.approx(1000 * 4.08e9 / (900e9 * 0.6) + 1.5 + 1.0)
+    assert costs.decode_ms(0) == pytest.approx(1000 * 4.08e9 / (900e9 * GPU_READ_SHARE) + 32 * OTHER.layer_ms)
+    assert costs.prompt_ms(512) == pytest.approx(
+        512 * 1000 * (2 * MINI_LAYER_PARAMETERS + 256 * 4 * 24 * 128 * 32) / (900e9 * OTHER.flops_per_byte)
+    )
     assert estimated_costs(candidate(), machine, placed(gpu_layers=-1)) == costs
 
 
 def test_half_of_the_layers_on_the_gpu() -> None:
-    """16 of 32 on the GPU; the other half and the output matrix on the processor."""
+    """The output matrix, which the engine puts there first, and 16 of 32."""
     half = (4.08e9 - MINI_HEAD) / 2
-    here = (half + MINI_HEAD) / (40e9 * READ_SHARE)
-    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=16))
-    expected = here + half / (900e9 * 0.6)
-    assert costs.decode_ms(0) == pytest.approx(1000 * expected + 1.5 + 1.0)
+    costs = estimated_costs(candidate(), replace(MACHINE, gpus=(GPU,)), placed(gpu_layers=17))
+    expected = half / (40e9 * READ_SHARE) + (half + MINI_HEAD) / (900e9 * GPU_READ_SHARE)
+    assert costs.decode_ms(0) == pytest.approx(1000 * expected + 16 * OTHER.layer_ms + 1.0)
+
+
+def test_graphics_that_share_main_memory_read_at_least_as_the_processor_does() -> None:
+    shared = replace(GPU, unified=True, bandwidth_bytes_per_s=None)
+    told = replace(GPU, bandwidth_bytes_per_s=40e9)
+    one, other = (estimated_costs(candidate(), replace(MACHINE, gpus=(gpu,)), placed(gpu_layers=33))
+                  for gpu in (shared, told))  # fmt: skip
+    assert one.decode_ms(0) == other.decode_ms(0)
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "nominal", "sets", "share"),
+    [
+        (None, False, ("AVX2",), 1.0),
+        (2.6e9, True, ("AVX2", "AVX512F"), 1.0),
+        (4.4e9, False, ("AVX2",), SUSTAINED_SHARE[""]),
+        (2.4e9, False, ("NEON", "DOTPROD"), SUSTAINED_SHARE["NEON"]),
+    ],
+)
+def test_with_all_cores_busy_a_processor_is_below_its_highest_clock(
+    clock_hz: float | None, nominal: bool, sets: tuple[str, ...], share: float
+) -> None:
+    """A virtual machine tells its nominal clock, and we measured one: nothing is taken off there."""
+    cpu = replace(MACHINE.cpu, clock_hz=clock_hz, nominal_clock=nominal, instruction_sets=sets)
+    costs = estimated_costs(candidate(), replace(MACHINE, cpu=cpu), placed())
+    assert costs.prompt_token == pytest.approx(
+        1000 * 2 * MINI_LAYER_PARAMETERS / (200e9 * share * share_of(PREFILL_SHARE, "Q8_0"))
+    )
+    assert costs.published == (share != 1)
 
 
 def test_a_gpu_that_the_engine_cannot_use_is_none() -> None:
@@ -165,13 +201,31 @@ def test_a_gpu_that_the_engine_cannot_use_is_none() -> None:
     [
         (MACHINE, 0, ESTIMATED_ERROR),
         (replace(MACHINE, bandwidth=None), 0, ASSUMED_ERROR),
-        (replace(MACHINE, gpus=(GPU,)), 33, ESTIMATED_ERROR),
+        (replace(MACHINE, cpu=replace(MACHINE.cpu, instruction_sets=("NEON",))), 0, PUBLISHED_ERROR),
+        (replace(MACHINE, gpus=(GPU,)), 33, PUBLISHED_ERROR),
         (replace(MACHINE, gpus=(replace(GPU, bandwidth_bytes_per_s=None),)), 33, ASSUMED_ERROR),
-        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 33, ESTIMATED_ERROR),
+        (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 33, PUBLISHED_ERROR),
         (replace(MACHINE, bandwidth=None, gpus=(GPU,)), 16, ASSUMED_ERROR),
     ],
 )
 def test_what_nobody_told_makes_the_range_wide(machine: Machine, gpu_layers: int, error: float) -> None:
     speed = estimate(candidate(), machine, placed(gpu_layers=gpu_layers), prompt_tokens=512)
     assert speed.decode_tps_low == pytest.approx(speed.decode_tps / (1 + error))
-    assert speed.decode_tps_high == pytest.approx(speed.decode_tps / (1 - error))
+    high = speed.decode_tps / (1 - error)
+    if not gpu_layers and machine.bandwidth is not None:
+        high = 40e9 / 4.08e9  # no faster than memory is read
+    assert speed.decode_tps_high == pytest.approx(high)
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_no_range_ends_above_what_the_memory_allows(name: str) -> None:
+    """The upper end of ``laptop-16gb`` was 20 tokens/s, but 38 GB/s allow 15."""
+    machine = simulate(profile=name)
+    assert machine.bandwidth is not None
+    model = candidate(quant="Q4_K_M", weights=2_490_000_000)
+    speed = estimate(model, machine, placed(), prompt_tokens=512)
+    assert speed.decode_tps < speed.decode_tps_high <= machine.bandwidth.bytes_per_s / 2.49e9 * 1.0001
+    for gpu in machine.gpus:
+        on_gpu = estimate(model, machine, placed(gpu_layers=33), prompt_tokens=512)
+        assert gpu.bandwidth_bytes_per_s is not None
+        assert on_gpu.decode_tps < on_gpu.decode_tps_high <= gpu.bandwidth_bytes_per_s / 2.49e9 * 1.0001

@@ -56,8 +56,18 @@ def test_every_model_that_runs_and_has_the_capability_is_ranked(task: Task) -> N
     assert able - without_pictures <= set(task.order)
 
 
-def test_a_name_is_found_in_any_case() -> None:
-    assert task_named(" Math ") is TASKS["math"]
+@pytest.mark.parametrize(
+    ("typed", "name"), [(" Math ", "math"), ("long_context", "long-context"), ("Long Context", "long-context")]
+)
+def test_case_and_separators_of_a_task_do_not_matter(typed: str, name: str) -> None:
+    assert task_named(typed) is TASKS[name]
+
+
+@pytest.mark.parametrize(("typed", "name"), [("chatt", "chat"), ("reason", "reasoning"), ("coding", "code")])
+def test_a_name_that_is_near_is_proposed(typed: str, name: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        task_named(typed)
+    assert caught.value.hint.startswith(f"did you mean --task {name}? ")
 
 
 def test_an_unknown_task_lists_those_there_are() -> None:

@@ -73,6 +73,36 @@ def test_caches_that_are_not_for_data_or_make_no_sense(tmp_path: Path) -> None:
     assert describe_cpu(root, "linux", Recorded())[0].last_level_cache_bytes == 1 << 20
 
 
+def test_an_engine_built_for_an_arm_processor_uses_its_dot_product() -> None:
+    for name, per_cycle in (("Cortex-A76", 16), ("Neoverse-V1", 32)):
+        cpu = Cpu(name, 4, 4, ("NEON", "DOTPROD"), clock_hz=2e9)
+        assert estimated_flops(cpu, native=True)[0] == 4 * 2e9 * per_cycle == 2 * estimated_flops(cpu)[0]
+
+
+@pytest.mark.parametrize(
+    ("usable", "quota", "cores", "slow"),
+    [
+        (range(8), "max 100000", 6, 4),
+        (range(4), "max 100000", 2, 0),
+        (range(4, 8), "max 100000", 4, 4),
+        (range(8), "200000 100000", 2, 0),
+    ],
+)
+def test_efficiency_cores_of_a_hybrid_processor(
+    tmp_path: Path, usable: range, quota: str, cores: int, slow: int
+) -> None:
+    """Two cores of two threads and four slow ones; a quota of two processors is used on the fast ones."""
+    root = machines.linux(tmp_path, machines.INTEL_HYBRID, ["0-1", "0-1", "2-3", "2-3", "4", "5", "6", "7"])
+    group = {
+        "proc/self/cgroup": "0::/g\n",
+        "sys/fs/cgroup/g/cpu.max": f"{quota}\n",
+        "sys/fs/cgroup/cgroup.controllers": "cpu\n",
+    }
+    tree.write(root, {"sys/devices/cpu_atom/cpus": "4-7\n", **group})
+    cpu = describe_cpu(root, "linux", Recorded(), affinity=usable)[0]
+    assert (cpu.physical_cores, cpu.efficiency_cores) == (cores, slow)
+
+
 @pytest.mark.parametrize(
     ("name", "sets", "per_cycle"),
     [
@@ -81,8 +111,8 @@ def test_caches_that_are_not_for_data_or_make_no_sense(tmp_path: Path) -> None:
         ("Sandy Bridge", ("AVX",), 16),
         ("Pentium", (), 8),
         ("Raspberry Pi 4 (Cortex-A72)", ("NEON",), 8),
-        ("Cortex-A76", ("NEON", "DOTPROD"), 16),
-        ("Neoverse-V1", ("NEON", "DOTPROD", "SVE"), 32),
+        ("Cortex-A76", ("NEON", "DOTPROD"), 8),
+        ("Neoverse-V1", ("NEON", "DOTPROD", "SVE"), 16),
         ("Apple M2", ("NEON", "DOTPROD"), 32),
     ],
 )

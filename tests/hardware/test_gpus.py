@@ -33,6 +33,7 @@ def test_one_card_that_both_see(tmp_path: Path) -> None:
     assert (gpu.name, gpu.api, gpu.usable, gpu.why_not) == ("NVIDIA GeForce RTX 3060", "CUDA", True, None)
     assert gpu.free_bytes == int(11.5 * GIB)
     assert gpu.source == "the engine (CUDA0), nvidia-smi"
+    assert gpu.bandwidth_bytes_per_s == 360e9
     assert findings.source == "the engine, nvidia-smi"
 
 

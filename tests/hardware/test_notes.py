@@ -35,7 +35,23 @@ def test_a_dot_product_that_is_not_used() -> None:
 def test_nothing_to_say() -> None:
     assert machine_notes(replace(OLD, cpu=Cpu("nobody tells", 2, 4))) == ()
     for name in profile_names():
-        assert bool(machine_notes(simulate(profile=name))) == ("raspberry" in name)
+        assert bool(machine_notes(simulate(profile=name))) == ("raspberry" in name or "rtx" in name)
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("desktop-32gb-rtx3060-12gb", ["this GPU needs the CUDA build", "pip install xllamacpp", "whl/cu128"]),
+        (None, ["an NVIDIA GPU needs the CUDA build", "whl/cu128", "the Vulkan build"]),
+    ],
+)
+def test_a_simulated_gpu_says_which_build_it_needs(profile: str | None, words: list[str]) -> None:
+    """The usual build for macOS has Metal, and the engine of this machine was asked what it can use."""
+    machine = simulate(profile=profile, vram=None if profile else "8G")
+    (note,) = machine_notes(machine)
+    assert all(word in note for word in words)
+    assert machine_notes(replace(machine, simulated=None)) == ()
+    assert machine_notes(simulate(profile="macbook-air-16gb")) == ()
 
 
 def test_cards_that_are_idle_for_one_reason_are_told_together() -> None:

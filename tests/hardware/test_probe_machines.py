@@ -77,7 +77,7 @@ def test_a_raspberry_pi(tmp_path: Path) -> None:
     assert machine.cpu.clock_hz == 2.4e9
     assert machine.cpu.last_level_cache_bytes is None
     assert machine.bandwidth is not None
-    assert machine.bandwidth.flops == 4 * 2.4e9 * 16
+    assert machine.bandwidth.flops == 4 * 2.4e9 * 8
     assert machine.gpus == ()
 
 

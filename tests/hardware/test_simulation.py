@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from phicli.errors import UsageError
+from phicli.hardware.apple import usual_graphics_bytes
 from phicli.hardware.simulation import DEFAULT_PROFILE, profile_names, simulate
 from phicli.hardware.sizes import parse_rate, parse_size
 from phicli.hardware.types import Bandwidth, Memory
@@ -22,7 +23,8 @@ PROMISED = {
 @pytest.mark.parametrize(
     ("text", "size"),
     [("16G", 16 * GIB), ("16GiB", 16 * GIB), ("16GB", 16 * GIB), (" 16 gb ", 16 * GIB), ("512M", 512 << 20),
-     ("0.5g", GIB // 2), (".5G", GIB // 2), ("1.5TiB", 3 << 39), ("8388608K", 8 * GIB)],
+     ("0.5g", GIB // 2), (".5G", GIB // 2), ("1.5TiB", 3 << 39), ("8388608K", 8 * GIB),
+     ("8", 8 * GIB), ("7.5", 15 * GIB // 2)],
 )  # fmt: skip
 def test_sizes(text: str, size: int) -> None:
     assert parse_size(text, "--ram") == size
@@ -37,7 +39,7 @@ def test_rates(text: str, rate: float) -> None:
     assert parse_rate(text, "--bandwidth") == pytest.approx(rate)
 
 
-WRONG = ["", " ", "12Q", "-4G", "0", "0G", "0.0GB", "nan", "nanG", "inf", "1e9G", "G", "16", "16 G B", "1,5G", "16G\0",
+WRONG = ["", " ", "12Q", "-4G", "0G", "0.0GB", "nan", "nanG", "inf", "1e9G", "G", "16 G B", "1,5G", "16G\0",
          "\u0663G", "999999999999T", "9" * 400 + "G", "0." + "0" * 30 + "1K"]  # fmt: skip
 
 
@@ -64,15 +66,49 @@ def test_a_number_of_cores_that_makes_no_sense(cores: int) -> None:
 
 def test_numbers_of_ones_own() -> None:
     machine = simulate(ram="16G", vram="8G", cores=8, bandwidth="60GB/s")
-    assert machine.memory == Memory(16 * GIB, 16 * GIB, "given")
+    assert machine.memory == Memory(16 * GIB, 12 * GIB, "given")
     assert (machine.cpu.physical_cores, machine.cpu.logical_cores) == (8, 16)
-    assert machine.bandwidth == Bandwidth(60e9, 8 * 3.3e9 * 32, "given")
+    assert machine.bandwidth == Bandwidth(60e9, 8 * 4.0e9 * 32, "given")
     (gpu,) = machine.gpus
-    assert (gpu.total_bytes, gpu.free_bytes, gpu.usable, gpu.unified) == (8 * GIB, 8 * GIB, True, False)
+    assert (gpu.total_bytes, gpu.usable, gpu.unified) == (8 * GIB, True, False)
     assert gpu.bandwidth_bytes_per_s == 200e9
     assert machine.simulated == "values on the command line"
-    assert machine.sources["memory"] == "--ram, all of it free"
+    assert machine.sources["memory"] == "--ram, used as in a usual laptop; --free says what is free"
     assert machine.disk is None
+
+
+@pytest.mark.parametrize(("ram", "usable"), [("8G", 4.5), ("8", 4.5), ("16G", 12.0), ("64G", 60.0), ("4G", 2.25)])
+def test_the_system_takes_its_part_of_the_memory(ram: str, usable: float) -> None:
+    """As in the profiles: 3.5 GiB of 8, 4 GiB of 16."""
+    memory = simulate(ram=ram).memory
+    assert memory is not None
+    assert memory.available_bytes == usable * GIB
+    for profile, size in (("laptop-8gb", "8G"), ("laptop-16gb", "16G")):
+        assert replace(simulate(profile=profile).memory or memory, source="given") == simulate(ram=size).memory
+
+
+def test_what_is_free_can_be_said() -> None:
+    assert simulate(free="6G").memory == Memory(6 * GIB, 6 * GIB, "given")
+    assert simulate(ram="16G", free="6G").memory == Memory(16 * GIB, 6 * GIB, "given")
+    assert simulate(profile="laptop-16gb", free="10G").memory == Memory(16 * GIB, 10 * GIB, "given")
+    assert simulate(profile="laptop-16gb", free="10G").sources["memory"] == "--free"
+
+
+@pytest.mark.parametrize("typed", [{"ram": "8G", "free": "9G"}, {"profile": "laptop-8gb", "free": "9G"}])
+def test_more_free_than_there_is(typed: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="--free 9G is more than the memory of the machine"):
+        simulate(**typed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("vram", ["0", "none", " None "])
+def test_no_card(vram: str) -> None:
+    assert simulate(ram="16G", vram=vram).gpus == ()
+    assert simulate(profile="desktop-32gb-rtx3060-12gb", vram=vram).gpus == ()
+
+
+@pytest.mark.parametrize("name", ["Laptop-16GB", "laptop_16gb", "laptop 16gb"])
+def test_case_and_separators_of_a_profile_do_not_matter(name: str) -> None:
+    assert simulate(profile=name) == simulate(profile="laptop-16gb")
 
 
 def test_what_is_not_given_is_said_to_be_assumed() -> None:
@@ -116,17 +152,40 @@ def test_a_profile_with_other_numbers() -> None:
     machine = simulate(profile="desktop-32gb-rtx3060-12gb", ram="64G", vram="8G")
     assert machine.memory == Memory(64 * GIB, 60 * GIB, "given")
     assert [gpu.total_bytes for gpu in machine.gpus] == [8 * GIB]
-    assert machine.gpus[0].bandwidth_bytes_per_s == pytest.approx(324e9)
+    assert machine.gpus[0].bandwidth_bytes_per_s == 360e9
     assert machine.gpus[0].api == "CUDA"
     assert machine.sources["cpu"] == "the profile desktop-32gb-rtx3060-12gb"
     small = simulate(profile="laptop-8gb", ram="4G").memory
     assert small == Memory(4 * GIB, 2 * GIB, "given")
 
 
+def test_the_clock_of_a_virtual_machine_is_nominal() -> None:
+    assert {name for name in profile_names() if simulate(profile=name).cpu.nominal_clock} == {"container-4gb"}
+
+
 def test_unified_graphics_follow_the_memory() -> None:
     before, after = simulate(profile="macbook-pro-36gb"), simulate(profile="macbook-pro-36gb", ram="18G")
-    assert before.gpus[0].total_bytes == 24 * GIB
+    assert before.gpus[0].total_bytes == 27 * GIB
     assert after.gpus[0].total_bytes == after.gpus[0].free_bytes == 12 * GIB
+    assert usual_graphics_bytes(36 * GIB) == 28_991_029_248  # a log of an M3 Pro: recommendedMaxWorkingSetSize
+
+
+@pytest.mark.parametrize(("vram", "free"), [("24G", 23.2), ("8G", 7.2), ("4G", 3.6)])
+def test_a_desktop_takes_its_part_of_a_card(vram: str, free: float) -> None:
+    """0.8 GiB, as in the profile with an RTX 3060; a tenth of a small card."""
+    for machine in (simulate(vram=vram), simulate(profile="desktop-64gb-rtx4090-24gb", vram=vram)):
+        (gpu,) = machine.gpus
+        assert gpu.free_bytes == pytest.approx(free * GIB, abs=2)
+        assert "desktop" in machine.sources["gpus"]
+
+
+def test_a_processor_with_two_kinds_of_cores() -> None:
+    """Eight efficiency cores compute as much as 3.2 of the others."""
+    machine = simulate(profile="workstation-64gb")
+    assert machine.bandwidth is not None
+    assert machine.bandwidth.flops == pytest.approx((8 + 8 * 0.4) * 5.1e9 * 32)
+    assert machine.sources["flops"] == "(8 + 8 x 0.4) cores x 5.1 GHz x 32 operations per cycle"
+    assert simulate(profile="workstation-64gb", cores=4).cpu.efficiency_cores == 0
 
 
 def test_a_profile_that_does_not_exist() -> None:

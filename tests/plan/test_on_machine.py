@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from phicli.catalog.load import catalog
+from phicli.fit.calibration import Conditions, Measurement
+from phicli.fit.speed import speed_model
+from phicli.gguf_file.header import read_header
 from phicli.hardware.types import Machine
 from phicli.plan.candidates import candidates
 from phicli.plan.description import VariantDescription, describe, on_machine
@@ -139,6 +142,30 @@ def test_a_file_that_the_catalogue_does_not_know_has_the_same_row() -> None:
     assert two.rows[0].assessment.memory == one.rows[0].assessment.memory
     assert two.rows[0].assessment.candidate.variant.id == "tiny-phi.gguf"
     assert two.context_tokens == one.context_tokens == 1024
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_measured_for_a_file_is_shown_for_it(tmp_path: Path, known: bool) -> None:
+    """``phi show FILE`` after ``phi bench FILE``, under another name too, and only for that file."""
+    path = tmp_path / "m.gguf"
+    shutil.copy(TINY_PHI, path)
+    (tmp_path / "link.gguf").symlink_to(path)
+    shutil.copy(TINY_PHI, tmp_path / "other.gguf")
+    here = replace(LAPTOP_16, simulated=None, gpus=())
+    conditions = Conditions(here.cpu.name, "a build", here.cpu.physical_cores)
+    name, weights = "tiny-phi" if known else str(path.resolve()), read_header(path).weights_bytes
+    run = Measurement(conditions, name, "F16", weights, 0, 321.0, 1.0, 0, 0.0, "2026-11-22T10:00:00+00:00")
+    speed = speed_model(here, prompt_tokens=512, measurements=(run,))
+
+    def method(file: str) -> str:
+        shown = describe(str(tmp_path / file))
+        assert isinstance(shown, FileDescription)
+        found = on_machine(shown if known else replace(shown, variant=None), here, speed)[1]
+        assert found is not None
+        return found.rows[0].assessment.speed.method
+
+    assert (method("m.gguf"), method("link.gguf")) == ("measured", "measured")
+    assert method("other.gguf") == ("measured" if known else "estimated")
 
 
 def test_a_model_in_parts_weighs_what_all_parts_weigh(tmp_path: Path) -> None:

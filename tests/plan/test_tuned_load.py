@@ -134,7 +134,7 @@ def test_the_speed_is_that_of_the_tuned_threads_and_layout() -> None:
     def with_threads(threads: int | None) -> object:
         def speed(candidate: Candidate, placement: Placement) -> Speed:
             asked.append((threads, placement.memory.repack_bytes > 0))
-            return Speed(1, 1, 1, 1, 1, 1, "measured")
+            return Speed(1, 1, 1, 1, 1, 1, 1, "measured")
 
         return speed
 

@@ -105,10 +105,21 @@ def test_unusual_settings_tell_nothing(change: dict[str, object]) -> None:
     assert measured(replace(one, settings=replace(one.settings, **change)))[1] == ()  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("change", [{"engine": "llama-server"}, {"variant_id": None}, {"quant": None}], ids=str)
-def test_other_engines_and_unknown_files_tell_nothing(change: dict[str, object]) -> None:
+def test_other_engines_tell_nothing() -> None:
     one = load()
-    assert measured(replace(one, subject=replace(one.subject, **change)))[1] == ()  # type: ignore[arg-type]
+    assert measured(replace(one, subject=replace(one.subject, engine="llama-server")))[1] == ()
+
+
+def test_a_file_that_the_catalog_does_not_know_is_known_by_its_path(tmp_path: Path) -> None:
+    """Two of them of one size are two; a link is the file that it leads to."""
+    one, speeds = load(), []
+    (tmp_path / "link.gguf").symlink_to(tmp_path / "b.gguf")
+    for name in ("a.gguf", "link.gguf"):
+        subject = replace(one.subject, variant_id=None, quant=None, path=tmp_path / name)
+        speeds += measured(replace(one, subject=subject))[1]
+    names = [str((tmp_path / name).resolve()) for name in ("a.gguf", "b.gguf")]
+    assert [speed.variant_id for speed in speeds] == names
+    assert {speed.quant for speed in speeds} == {""}
 
 
 def test_interrupted_runs_and_prompts_alone_tell_nothing() -> None:

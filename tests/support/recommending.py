@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
+from phicli.fit.assessing import SpeedOf
 from phicli.fit.placement import Placement
-from phicli.fit.recommend import SpeedOf, recommend
+from phicli.fit.recommend import recommend
 from phicli.fit.shape import ModelShape
 from phicli.fit.types import Candidate, Pick, Recommendation, Request, Speed
 from phicli.hardware.types import Bandwidth, Cpu, Gpu, Machine, Memory
@@ -76,7 +77,7 @@ def speed_on(here: Machine) -> SpeedOf:
         weights, cache = shape.weights_bytes * active, placed.memory.kv_bytes
         tps = rate / (weights * weighs)
         deep = rate / ((weights + cache) * weighs)
-        return Speed(tps, tps * 0.8, tps * 1.2, deep, tps * 5, 100 / tps, "estimated")
+        return Speed(tps, tps * 0.8, tps * 1.2, deep, tps * 5, 100 / tps, placed.context_tokens / tps / 5, "estimated")
 
     return speed_of
 

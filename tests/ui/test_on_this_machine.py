@@ -111,7 +111,7 @@ def test_where_on_the_gpu() -> None:
     assert rows("phi-4", GPU_24)["Q4_K_M"].endswith("yes, on the GPU")
     assert "on the GPU 22.51 GiB" in section(page("phi-4", GPU_24))[0]
     shared = rows("phi-4", machine(32, vram_gib=8))["Q4_K_M"]
-    assert re.search(r"yes, \d+ of 41 layers on the GPU$", shared)
+    assert re.search(r"yes, \d+ of 41 layers on the GPU, with --kv-type q8_0$", shared)  # more of them than with f16
 
 
 def test_a_machine_that_tells_nothing_is_said_to() -> None:

@@ -91,7 +91,7 @@ def test_all_lists_every_candidate_with_a_reason(monkeypatch: pytest.MonkeyPatch
     lines = on_screen(monkeypatch, report(), width, everything=True)
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)
-    assert "candidate" in text
+    assert "lower quality" in text
     assert "Rejected:" in text
     assert "phi-2 (" in text  # all of its files are out for one reason
     assert "phi-3-vision" in text
@@ -100,7 +100,8 @@ def test_all_lists_every_candidate_with_a_reason(monkeypatch: pytest.MonkeyPatch
 def test_a_pipe_gets_plain_lines_and_the_rest_is_on_standard_error() -> None:
     lines, told = piped(report())
     labels = [line.split()[0] for line in lines if line and not line.startswith(" ")]
-    assert labels == ["machine", "best", "memory", "speed", "why", "run", "smarter", "memory", "speed", "why", "run"]
+    best, smarter = ["memory", "speed", "why", "run"], ["memory", "speed", "download", "why", "run"]
+    assert labels == ["machine", "best", *best, "smarter", *smarter]  # the best one is installed
     assert not [line for line in lines if "\x1b" in line or "█" in line or line != line.rstrip()]
     found = report().found
     assert told.startswith(f"{len(found.others) + len(found.rejected)} other candidates were not picked")
@@ -131,6 +132,37 @@ def test_the_sum_of_quality_names_its_source() -> None:
     sums = {one.label: one.text for one in sums_of(found.found.picks[0].assessment, found)}
     assert sums["quality"] == "84.80 (MMLU 84.8, published) - 0.10 (Q6_K) = 84.70 points of MMLU"
     assert "the target for general use is 8" in sums["speed"]
+    assert sums["worth"].startswith("quality 100.8 - loss 0.1 - wait ")
+
+
+def test_points_that_are_no_score_are_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = report()
+    sums = {one.label: one.text for one in sums_of(found.found.picks[0].assessment, found)}
+    assert sums["quality"].startswith("about 74.70 (")
+    assert sums["quality"].endswith(" = about 73.86 points of MMLU")
+    lines, _ = piped(found, everything=True)
+    rows = {line.split()[0]: line for line in lines if line.startswith("phi-")}
+    assert "about 73.9" in rows["phi-4-mini:q4_k_m"]
+    assert "about" not in rows["phi-4:q4_k_m"]
+    assert "about 74 points" in " ".join(on_screen(monkeypatch, found, 140))
+
+
+def test_the_rows_of_all_say_what_a_candidate_costs_most() -> None:
+    lines, _ = piped(report(), everything=True)
+    words = {line.split()[0]: line.split("  ")[-1] for line in lines if line.startswith("phi-")}
+    assert words["phi-4:q8_0"].startswith(" needs") or words["phi-4:q8_0"].startswith("needs")
+    assert words["phi-4:q5_k_m"] == "slower"
+    assert words["phi-3-mini-4k:q4_k_m"] == "lower quality"
+    assert words["phi-4-mini:q2_k"] == "ruined by its quantization"
+
+
+def test_the_data_has_the_worth_of_each() -> None:
+    data = report_data(report(), everything=True)
+    for one in (*data["picks"], *data["others"]):
+        parts = one["worth"]
+        costs = sum(parts[name] for name in ("loss", "wait", "size", "tight", "split", "unusual", "short"))
+        assert parts["points"] == pytest.approx(parts["quality"] - costs + parts["here"], abs=0.05)
+        assert 0 < one["memory_share"] <= 1
 
 
 def test_on_a_gpu_its_memory_is_the_measure() -> None:
@@ -138,6 +170,15 @@ def test_on_a_gpu_its_memory_is_the_measure() -> None:
     place = next(place for place, line in enumerate(lines) if line.startswith("memory"))
     assert "of 22.51 GiB on the GPU: weights" in lines[place]
     assert "of 26.40 GiB in main memory: rest" in lines[place + 1]
+
+
+def test_a_time_that_is_hardly_one_is_not_zero() -> None:
+    quick = report(machine(128, bandwidth=40_000 * GB))
+    lines, _ = piped(quick)
+    assert quick.found.picks[0].assessment.speed.ttft_s < 0.1
+    assert lines[next(n for n, line in enumerate(lines) if line.startswith("speed"))].endswith(
+        "tokens take under 0.1 s"
+    )
 
 
 def test_a_machine_in_two_lines_says_what_it_cannot_use() -> None:

@@ -17,6 +17,7 @@ from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
+from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
@@ -188,7 +189,8 @@ def _repack(load: PlannedLoad, options: EvalOptions, around: Surroundings, best:
     if "repack" in options.settings:
         return bool(options.settings["repack"])
     repacked = replace(load, settings=replace(load.settings, repack=True))
-    return (best is None or best.settings.repack) and _fits(repacked, around)
+    worth = fits(repacked, around.memory, around.gpus, share=REPACK_SHARE)
+    return (best is None or best.settings.repack) and worth
 
 
 def _fits(load: PlannedLoad, around: Surroundings) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import smaller_kv_types, takes_kv_type
+from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.records.run import Subject
 from phicli.records.run_ids import now
@@ -105,8 +107,9 @@ class Prepared:
 
     def _repacked(self, use: str) -> bool:
         """Whether ``phi chat`` repacks for ``use`` as long as nothing was tuned."""
+        load = self._load(replace(self._default, repack=True), use)
         long_answers = use != ONE_ANSWER or self.reasoning
-        return long_answers and self.fits(use, replace(self._default, repack=True))
+        return long_answers and fits(load, self.around.memory, self.around.gpus, share=REPACK_SHARE)
 
 
 def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:
@@ -138,11 +141,10 @@ def _winner(result: UseResult) -> Winner:
 def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> tuple[Measurement, ...]:
     """The speeds that were measured in the usual settings, one for each number of threads and layout.
 
-    Only what was measured at least twice counts. There are none where nobody could use them: of a file that the
-    catalog does not know, or whose layers are shared by two devices.
+    Only what was measured at least twice counts. There are none of a file whose layers are shared by two devices.
     """
     subject, device = prepared.subject, prepared.device
-    if subject.variant_id is None or subject.quant is None or device is None:
+    if device is None:
         return ()
     found = []
     for settings in dict.fromkeys(trial.settings for trial in outcome.trials):
@@ -154,8 +156,8 @@ def measurements_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> t
         conditions = Conditions(prepared.around.cpu.name, build, settings.threads, settings.repack, device)
         measured = Measurement(
             conditions=conditions,
-            variant_id=subject.variant_id,
-            quant=subject.quant,
+            variant_id=subject.variant_id or os.path.realpath(subject.path),
+            quant=subject.quant or "",
             weights_bytes=prepared.shape.weights_bytes,
             depth_tokens=0,
             decode_tps=statistics.fmean(decode),

@@ -253,6 +253,7 @@ def test_what_the_recommendation_learns_of_a_search() -> None:
     one = measured[2, True]
     assert (one.decode_tps, one.prompt_tokens) == (pytest.approx(10), 64)
     assert one.conditions.device == "cpu"
-    strangers = Prepared(Subject("x.gguf", None, None, Path("x"), 1), prepared.shape, prepared.around, 4096)
-    assert measurements_of(strangers, found, "x 1") == ()
+    stranger = Prepared(Subject("x.gguf", None, None, Path("x"), 1), prepared.shape, prepared.around, 4096)
+    known_by = {(one.variant_id, one.quant) for one in measurements_of(stranger, found, "x 1")}
+    assert known_by == {(str(Path("x").resolve()), "")}
     assert set(tuned_of(prepared, found, "x 1").winners) == set(USES)

@@ -1,0 +1,18 @@
+"""``phi doctor``."""
+
+from __future__ import annotations
+
+from phicli.commands.options import Json
+
+
+def doctor(as_json: Json = False) -> None:
+    """Check this installation and machine, and name what is wrong with the command that mends it."""
+    from phicli.doctor.examine import examine
+    from phicli.ui.doctor import print_checkup
+    from phicli.ui.status import StatusLine
+    from phicli.ui.terminal import Terminal
+
+    terminal = Terminal.current()
+    with StatusLine(terminal) as status:
+        checkup = examine(status.update)
+    print_checkup(terminal, checkup, as_json=as_json)

@@ -1,0 +1,78 @@
+"""The whole checkup."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterator
+
+import phicli
+from phicli.doctor.answer_check import ask_toy
+from phicli.doctor.folder_check import cache_facts, cache_problems, state_problems
+from phicli.doctor.hub_check import check_hub
+from phicli.doctor.machine_check import engine_problems, gpu_problems, memory_problems
+from phicli.doctor.types import Checkup, EngineFacts, Problem
+from phicli.engine.starting import build_of
+from phicli.errors import DoesNotFitError, PhiError
+from phicli.fit.memory import usable_bytes
+from phicli.fit.types import Request
+from phicli.hardware.commands import SYSTEM
+from phicli.hardware.engine_answer import ask_engine
+from phicli.hardware.machine import probe
+from phicli.hardware.types import Machine
+from phicli.hub.cache import cache_folder
+from phicli.paths import config_dir, data_dir, state_dir
+from phicli.plan.recommend_here import report_on
+from phicli.settings.file import read_settings
+
+OnStep = Callable[[str], None]
+"""Told what is looked at next."""
+
+
+def examine(on_step: OnStep) -> Checkup:
+    """Look at everything; what is wrong is in ``problems``, nothing is raised for it."""
+    on_step("asking the engine")
+    build, answer = build_of(), ask_engine(SYSTEM)
+    on_step("measuring the memory")
+    machine = probe(cache=cache_folder(), engine_devices=lambda: answer)
+    problems = list(engine_problems(build, answer, machine.cpu.instruction_sets))
+    answer_ms = None
+    if not problems:
+        on_step("waiting for an answer of tiny-phi")
+        answer_ms, wrong = ask_toy()
+        problems += [wrong] if wrong else []
+    on_step("asking the hub")
+    hub, unreachable = check_hub()
+    cache = cache_facts(cache_folder())
+    problems += [*_about_machine(machine), *cache_problems(cache), *_about_files()]
+    problems += [unreachable] if unreachable else []
+    return Checkup(
+        phi=phicli.__version__,
+        python=platform.python_version(),
+        huggingface_hub=importlib.metadata.version("huggingface_hub"),
+        engine=EngineFacts(build, answer.kernels),
+        machine=machine,
+        usable_bytes=usable_bytes(machine.memory) if machine.memory else None,
+        hub=hub,
+        cache=cache,
+        answer_ms=answer_ms,
+        problems=tuple(problems),
+    )
+
+
+def _about_machine(machine: Machine) -> Iterator[Problem]:
+    yield from memory_problems(machine)
+    yield from gpu_problems(machine)
+    if machine.memory is not None:
+        try:
+            report_on(machine, Request(), lambda _: None)
+        except DoesNotFitError as error:
+            yield Problem.of("memory_too_small", error)
+
+
+def _about_files() -> Iterator[Problem]:
+    try:
+        read_settings()
+    except PhiError as error:
+        yield Problem.of("settings_broken", error)
+    yield from state_problems({"settings": config_dir(), "measurements": data_dir(), "history": state_dir()})
