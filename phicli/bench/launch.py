@@ -65,6 +65,7 @@ def start(
 
     Raises:
         NotFoundError: there is no such binary.
+        IntegrityError: the file is not a whole model.
         EngineError: the engine cannot start or cannot load the file.
     """
     name = name_for_engine(read_header(subject.path))

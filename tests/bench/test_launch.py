@@ -10,7 +10,7 @@ from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.measure import Stopwatch
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import build_of
-from phicli.errors import EngineError
+from phicli.errors import EngineError, IntegrityError
 from phicli.records.run import Subject
 from tests.support.files import TINY_PHI
 
@@ -51,5 +51,5 @@ def test_a_file_that_cannot_be_loaded(tmp_path: Path) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(TINY_PHI.read_bytes()[:100_000])
     subject = Subject("broken", None, None, path, 100_000)
-    with pytest.raises(EngineError, match="could not load"), start(subject, EngineSettings(threads=1), 256):
+    with pytest.raises(IntegrityError, match="truncated"), start(subject, EngineSettings(threads=1), 256):
         pass

@@ -101,7 +101,7 @@ def test_an_error_of_a_command_names_the_setting(phi: Phi, file: Path) -> None:
 def test_where_nothing_is_set_nothing_is_loaded(environment: dict[str, str]) -> None:
     code = (
         "import sys\nfrom phicli.app import main\ncode = main(['list'])\n"
-        "print('LOADED', code, [name for name in sys.modules if name.startswith('phicli.settings.')])\n"
+        "print('LOADED', code, [name for name in sys.modules if name.startswith('phicli.settings.') and name != 'phicli.settings.environment'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED 0 ['phicli.settings.key']"
@@ -149,7 +149,7 @@ def test_a_baseline_that_is_set_and_not_there_is_named(phi: Phi, file: Path) -> 
     assert (run.code, run.err) == (
         3,
         f'error: {file}, line 2: bench.baseline = "last": --baseline last: no run has been saved yet\n'
-        "  → measure it once without --baseline; fix it: phi config edit; "
+        "  → measure once without --baseline; fix it: phi config edit; "
         "or remove it: phi config unset bench.baseline\n",
     )
     assert f'{file}, line 4: eval.set = "nowhere": ' in phi("eval", "tiny-phi").err

@@ -50,6 +50,7 @@ class Anything:
 class CommonParams:
     def __init__(self):
         self.model, self.cpuparams, self.cpuparams_batch = Anything(), Anything(), Anything()
+        self.sampling = Anything()
 
 def Server(params):
     os.write(2, b"0.00.001.000 E ")  # a line of the log takes several writes, and a busy machine comes between them

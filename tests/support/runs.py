@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib.font_manager  # noqa: F401 (lists the fonts, by a program: once for each user, before the guard)
 import pytest
 
 from phicli.engine.settings import EngineSettings
