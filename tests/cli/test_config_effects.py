@@ -101,7 +101,8 @@ def test_an_error_of_a_command_names_the_setting(phi: Phi, file: Path) -> None:
 def test_where_nothing_is_set_nothing_is_loaded(environment: dict[str, str]) -> None:
     code = (
         "import sys\nfrom phicli.app import main\ncode = main(['list'])\n"
-        "print('LOADED', code, [name for name in sys.modules if name.startswith('phicli.settings.') and name != 'phicli.settings.environment'])\n"
+        "loaded = {name for name in sys.modules if name.startswith('phicli.settings.')}\n"
+        "print('LOADED', code, sorted(loaded - {'phicli.settings.environment'}))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "LOADED 0 ['phicli.settings.key']"
