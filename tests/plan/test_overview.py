@@ -86,7 +86,7 @@ def test_the_cache_and_strangers(hub: Path) -> None:
     assert (model.origin, model.repo, model.revision, model.verified_at) == ("hub cache", "owner/x-GGUF", NEW, None)
     assert found.rows[1].installed == ()
     assert found.rows[2].variant is None
-    assert [row.id for row in overview(book=book, only_installed=True).rows] == ["phi-x", "some-body/else-GGUF:Q4_K_M"]
+    assert [row.id for row in overview(book=book, only_installed=True).rows] == ["phi-x", "some-body/else-GGUF:q4_k_m"]
     assert [row.id for row in overview(book=book, only_installed=True, family="x").rows] == ["phi-x"]
 
 
