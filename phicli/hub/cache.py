@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phicli.catalog.names import is_repo_name
-from phicli.catalog.quants import meant, preference, quant_of_filename
+from phicli.catalog.quants import meant, preference, quant_of_filename, without_quant
 from phicli.catalog.types import GgufSource, Variant
+from phicli.errors import TYPED_COMMAND, AmbiguousModelError
 from phicli.gguf_file.header import seems_a_model
+from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
 from phicli.hub.layout import commit_of, files_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
@@ -80,15 +82,36 @@ def installed(variant: Variant, quant: str | None = None, *, folder: Path | None
 
 
 def matching(wanted: str, files: tuple[InstalledFile, ...]) -> tuple[InstalledFile, ...]:
-    """Those of ``files`` that have the quantization ``wanted``, or the name that it is (``….gguf``)."""
+    """Those of ``files`` that have the quantization ``wanted``, or the name that it is (``….gguf``), of any part."""
     if is_gguf_name(wanted):
-        return tuple(file for file in files if file.filename == wanted)
+        return tuple(file for file in files if file.filename == first_part(wanted))
     return tuple(meant(wanted, files, lambda file: file.quant))
 
 
 def best_installed(files: tuple[InstalledFile, ...]) -> InstalledFile | None:
     """The file to run when no quantization was asked for; None when there is none. Earlier ones win a tie."""
     return min(files, key=lambda file: preference(file.quant), default=None)
+
+
+def the_one(repo: str, found: tuple[InstalledFile, ...]) -> InstalledFile | None:
+    """The best of ``found``, which must be files of one model by their names; None of none.
+
+    Raises:
+        AmbiguousModelError: they are files of several models.
+    """
+    named = tuple(file for file in found if kind_by_name(file.filename) is FileKind.MODEL) or found
+    best = best_installed(named)
+    if best is None:
+        return None
+    models = {without_quant(best.filename): best}
+    for file in sorted(named, key=lambda file: preference(file.quant)):
+        if file is not best:
+            models.setdefault(file.filename if file.quant == best.quant else without_quant(file.filename), file)
+    if len(models) == 1:
+        return best
+    choices = {f"{repo}:{file.filename}": file.size_bytes for file in models.values()}
+    message = f"{len(models)} models of {repo} are on this machine: {', '.join(choices)}"
+    raise AmbiguousModelError(message, f"choose one: {TYPED_COMMAND} {next(iter(choices))}", choices=choices)
 
 
 def _expand(text: str) -> Path:

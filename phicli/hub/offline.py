@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from phicli.catalog.display_name import with_quant
 from phicli.errors import NetworkError
 from phicli.network.offline import offline_variable
 
@@ -28,8 +27,7 @@ def without_network() -> str:
     from phicli.hub.disk.inventory import inventory
 
     found = inventory()
-    models = [model for model in found.models if model.problem is None]
-    here = [with_quant(model.variant_id or model.repo, model.quant) if model.quant else model.name for model in models]
+    here = [model.name for model in found.models if model.problem is None]
     here += [one.model.name for one in found.in_place if one.is_there]
     names = list(dict.fromkeys([*here, "tiny-phi"]))
     more = f" and {len(names) - _MOST_NAMES} more (phi list --installed)" if len(names) > _MOST_NAMES else ""

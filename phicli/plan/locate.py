@@ -10,14 +10,14 @@ from typing import Final
 
 from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
-from phicli.catalog.quants import PACKAGED_QUANT, meant, preference, without_quant
+from phicli.catalog.quants import PACKAGED_QUANT, meant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
-from phicli.errors import THIS_COMMAND, TYPED_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, UsageError
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, NotInstalledError, UsageError
 from phicli.gguf_file.header import kind_of_file
-from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import parts_of
-from phicli.hub.cache import InstalledFile, best_installed, installed, installed_in, matching
+from phicli.hub.cache import best_installed, installed, installed_in, matching, the_one
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
 from phicli.paths import expand, is_there
@@ -174,31 +174,10 @@ def _from_repository(name: str) -> LocatedModel:
     variant, sources = sources_of(repo)
     found = tuple(file for source in sources for file in installed_in(source))
     found = matching(quant, found) if quant else found
-    best = best_installed(found) if variant else _the_one(repo, found)
+    best = best_installed(found) if variant else the_one(repo, found)
     if best is None:
         raise _not_installed(name)
     return LocatedModel(best.repo, f"{best.repo}:{best.filename}", best.path, variant, best.quant)
-
-
-def _the_one(repo: str, found: tuple[InstalledFile, ...]) -> InstalledFile | None:
-    """The best of ``found``, which must be files of one model by their names; None of none.
-
-    Raises:
-        AmbiguousModelError: they are files of several models.
-    """
-    named = tuple(file for file in found if kind_by_name(file.filename) is FileKind.MODEL) or found
-    best = best_installed(named)
-    if best is None:
-        return None
-    models = {without_quant(best.filename): best}
-    for file in sorted(named, key=lambda file: preference(file.quant)):
-        if file is not best:
-            models.setdefault(file.filename if file.quant == best.quant else without_quant(file.filename), file)
-    if len(models) == 1:
-        return best
-    choices = {f"{repo}:{file.filename}": file.size_bytes for file in models.values()}
-    message = f"{len(models)} models of {repo} are on this machine: {', '.join(choices)}"
-    raise AmbiguousModelError(message, f"choose one: {TYPED_COMMAND} {next(iter(choices))}", choices=choices)
 
 
 def _not_installed(name: str) -> NotInstalledError:

@@ -52,7 +52,7 @@ def test_chat_takes_what_can_run_and_what_is_here(root: LazyGroup) -> None:
 def test_rm_takes_what_is_here(root: LazyGroup) -> None:
     assert values(root, "rm ") == ["phi-4-mini", "some/Other-GGUF", "my-file"]
     assert values(root, "rm phi-4-mini:") == ["phi-4-mini:q4_k_m"]
-    assert values(root, "cache export some/Other-GGUF:") == ["some/Other-GGUF:Q8_0"]
+    assert values(root, "cache export some/Other-GGUF:") == ["some/Other-GGUF:q8_0"]
     assert values(root, "cache verify my") == ["my-file"]
 
 

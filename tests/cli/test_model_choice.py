@@ -118,6 +118,31 @@ def test_two_models_of_a_repository_that_are_here(phi: Phi, tmp_path: Path) -> N
         "some/two:phi-abliterated-Q6_K.gguf",
     ]
     assert phi("chat", "some/two:q6_k", QUESTION).out == ANSWER
+    pulled = phi("pull", "some/two", "--json")
+    assert (pulled.code, pulled.json["data"]) == (3, told.json["data"])
+    assert "phi pull some/two:phi-Q4_K_M.gguf" in pulled.json["error"]["hint"]
+    assert phi("pull", "some/two:q6_k").code == 0
+
+
+def test_two_models_with_one_quantization_have_names_that_mean_one(phi: Phi, tmp_path: Path) -> None:
+    names = ["some/two:phi-Q4_K_M.gguf", "some/two:phi-abliterated-Q4_K_M.gguf"]
+    for name in names:
+        put_in_cache(tmp_path / "hf" / "hub", "some/two", name.partition(":")[2])
+    listed = phi("cache", "list", "--json").json["data"]["models"]
+    assert [model["model"] for model in listed] == names
+    assert f"on this machine: {', '.join(names)}, tiny-phi;" in phi("pull", "phi-4-mini").err
+    assert phi("chat", names[1], QUESTION).out == ANSWER
+    assert phi("pull", "some/two:q4_k_m").code == 3
+
+
+def test_any_part_names_a_split_model_of_a_repository(hub: LoopbackHub, online: Phi, phi: Phi, tmp_path: Path) -> None:
+    parts = split_tiny_phi(tmp_path / "model", "phi-Q8_0")
+    hub.add_repo("some/split", {f"Q8_0/{part.name}": part for part in parts})
+    name = f"some/split:Q8_0/{parts[1].name}"
+    first = online("pull", name)
+    assert (first.code, phi("pull", name).out, phi("chat", name, QUESTION).out) == (0, first.out, ANSWER)
+    assert phi("rm", name, "--yes").code == 0
+    assert phi("cache", "list", "--json").json["data"]["models"] == []
 
 
 WRITERS = {

@@ -72,9 +72,9 @@ def test_sizes_and_blobs_are_huggingface_hub_s(cache: Path) -> None:
     models = inventory(cache).models
     assert {(model.path.name, model.parts[0].content, model.size_bytes) for model in models} == theirs
     assert [model.name for model in models] == [
-        "a/One-GGUF:Q8_0",
-        "a/One-GGUF:Q4_0",
-        "a/One-GGUF:Q8_0",
+        "a/One-GGUF:q8_0",
+        "a/One-GGUF:q4_0",
+        "a/One-GGUF:q8_0",
         "b/Two-GGUF:n.gguf",
     ]
 

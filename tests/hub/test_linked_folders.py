@@ -130,8 +130,8 @@ def test_a_linked_folder_in_the_cache(linked: Repo) -> None:
     assert [file.filename for file in installed_in(source, folder=linked.cache)] == ["q/a-Q4_K_M.gguf", "q/b-Q8_0.gguf"]
     found = inventory(linked.cache)
     assert [(model.name, model.linked, model.problem) for model in found.models] == [
-        ("some/Linked-GGUF:Q4_K_M", True, None),
-        ("some/Linked-GGUF:Q8_0", True, None),
+        ("some/Linked-GGUF:q4_k_m", True, None),
+        ("some/Linked-GGUF:q8_0", True, None),
     ]
     assert found.models_bytes == 0
     assert found.problems == (f"{linked.root / 'snapshots' / NEW / 'loop'}: {CONTAINS}",)

@@ -47,6 +47,6 @@ def test_phi_list_and_cache_list_know_imported_files(tmp_path: Path, monkeypatch
     register_by_hand(tmp_path / "phi", "gone", tmp_path / "gone.gguf", 7)
     cached = put_in_cache(tmp_path / "hub", "some/Other-GGUF", "other.Q8_0.gguf", small_file())
     rows = {row["id"]: row for row in overview_data(overview(only_installed=True))["models"]}
-    for name in ("mine", "some/Other-GGUF:Q8_0"):
+    for name in ("mine", "some/Other-GGUF:q8_0"):
         assert (rows[name]["parameters"], rows[name]["context_tokens"]) == (1032, 1024)
     assert facts_by_path(inventory()) == {mine: SMALL, cached: SMALL}

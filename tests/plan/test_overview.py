@@ -80,13 +80,13 @@ def test_the_cache_and_strangers(hub: Path) -> None:
     put_in_cache(hub, "some-body/else-GGUF", "else-Q4_K_M.gguf", b"123")
     put_in_cache(hub, "owner/no-models", "config.json", b"{}")
     found = overview(book=book)
-    assert [row.id for row in found.rows] == ["phi-x", "phi-y", "some-body/else-GGUF:Q4_K_M"]
+    assert [row.id for row in found.rows] == ["phi-x", "phi-y", "some-body/else-GGUF:q4_k_m"]
     (model,) = found.rows[0].installed
     assert (model.name, model.quant, model.path, model.size_bytes) == ("phi-x:q8_0", "Q8_0", path, 5)
     assert (model.origin, model.repo, model.revision, model.verified_at) == ("hub cache", "owner/x-GGUF", NEW, None)
     assert found.rows[1].installed == ()
     assert found.rows[2].variant is None
-    assert [row.id for row in overview(book=book, only_installed=True).rows] == ["phi-x", "some-body/else-GGUF:Q4_K_M"]
+    assert [row.id for row in overview(book=book, only_installed=True).rows] == ["phi-x", "some-body/else-GGUF:q4_k_m"]
     assert [row.id for row in overview(book=book, only_installed=True, family="x").rows] == ["phi-x"]
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phicli.catalog.display_name import with_quant
@@ -199,8 +200,13 @@ def _models_of(root: Path, known: Known | None, problems: list[str]) -> Iterator
             contents = tuple(part.path if part.problem else part.content for part in parts)
             revisions, _ = found.setdefault((filename, contents), ([], parts))
             revisions.append(snapshot.name)
-    for (filename, _), (revisions, parts) in found.items():
-        yield _model(repo_name(root), filename, known, tuple(revisions), tuple(parts))
+    models = [
+        _model(repo_name(root), filename, known, tuple(revisions), tuple(parts))
+        for (filename, _), (revisions, parts) in found.items()
+    ]
+    files = Counter(name for name, _ in {(model.name, model.filename) for model in models})
+    for model in models:  # where a quantization means several files, each has the name of its own
+        yield model if known or files[model.name] == 1 else replace(model, name=f"{model.repo}:{model.filename}")
 
 
 def _model(
@@ -208,9 +214,7 @@ def _model(
 ) -> CachedModel:
     listed = known.file(filename) if known else None
     quant = listed.quant if listed else quant_of_filename(filename)
-    name = f"{repo}:{quant or filename}"
-    if known and quant:
-        name = with_quant(known.variant.id, quant)
+    name = with_quant(known.variant.id if known else repo, quant) if quant else f"{repo}:{filename}"
     usable = [part.path for part in parts if part.problem is None]
     times = [_times(path) for path in usable]
     used = [time for time, _ in times if time is not None]

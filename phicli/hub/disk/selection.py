@@ -9,6 +9,7 @@ from phicli.catalog.names import is_repo_name, squash
 from phicli.catalog.quants import meant
 from phicli.catalog.resolve import resolve
 from phicli.errors import NotFoundError, UsageError
+from phicli.gguf_file.names import first_part
 from phicli.hub.disk.inventory import CachedModel, Inventory
 from phicli.hub.in_place.registry import RegisteredModel
 
@@ -71,7 +72,7 @@ def _of_repo(found: Inventory, repo: str, detail: str) -> tuple[CachedModel, ...
     models = [model for model in found.models if model.repo.lower() == repo.lower()]
     if not detail:
         return tuple(models)
-    by_file = tuple(model for model in models if model.filename == detail)
+    by_file = tuple(model for model in models if model.filename == first_part(detail))
     return by_file or tuple(meant(detail, models, lambda model: model.quant))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS
 from phicli.catalog.types import GgufFile, GgufSource
 from phicli.errors import AmbiguousModelError, DoesNotFitError, IntegrityError, NetworkError, NotFoundError
-from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in, matching
+from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in, matching, the_one
 from phicli.hub.download.choose import choose
 from phicli.hub.download.failures import TransientError, UnreachableError
 from phicli.hub.download.looking import looking
@@ -107,7 +107,11 @@ def usual_quant(source: GgufSource) -> str:
 
 
 def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
-    """A model on disk that is what was asked for; another than the pinned one only where nothing else can be had."""
+    """A model on disk that is what was asked for; another than the pinned one only where nothing else can be had.
+
+    Raises:
+        AmbiguousModelError: several models of a repository that the catalog does not know are.
+    """
     if request.force or (request.revision and not request.offline):
         return None
     variant = request.variant
@@ -118,11 +122,13 @@ def present_file(request: PullRequest, folder: Path) -> InstalledFile | None:
     for source in request.sources:
         quant = request.quant or request.preferred_quant or usual_quant(source)
         here = installed_in(source, folder=folder, revision=request.revision)
-        for file in matching(quant, here):
-            if request.offline or _is_the_one(file, source):
-                return file
+        found = tuple(file for file in matching(quant, here) if request.offline or _is_the_one(file, source))
+        if found:
+            return found[0] if variant else the_one(source.repo, found if request.quant else here)
         others += here
-    return best_installed(others) if request.offline and not request.quant else None
+    if not request.offline or request.quant:
+        return None
+    return best_installed(others) if variant else the_one(request.name, others)
 
 
 def _is_the_one(file: InstalledFile, source: GgufSource) -> bool:
