@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import phicli
 from phicli.doctor.answer_check import ask_toy
@@ -23,14 +23,18 @@ from phicli.hardware.types import Machine
 from phicli.hub.cache import cache_folder
 from phicli.paths import config_dir, data_dir, state_dir
 from phicli.plan.recommend_here import report_on
-from phicli.settings.file import read_settings
 
 OnStep = Callable[[str], None]
 """Told what is looked at next."""
 
 
-def examine(on_step: OnStep) -> Checkup:
-    """Look at everything; what is wrong is in ``problems``, nothing is raised for it."""
+def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) -> Checkup:
+    """Look at everything; what is wrong is in ``problems``, nothing is raised for it.
+
+    Args:
+        on_step: see :data:`OnStep`.
+        settings_errors: what is wrong with the settings, which the commands know; it may raise one instead.
+    """
     on_step("asking the engine")
     build, answer = build_of(), ask_engine(SYSTEM)
     on_step("measuring the memory")
@@ -44,7 +48,7 @@ def examine(on_step: OnStep) -> Checkup:
     on_step("asking the hub")
     hub, unreachable = check_hub()
     cache = cache_facts(cache_folder())
-    problems += [*_about_machine(machine), *cache_problems(cache), *_about_files()]
+    problems += [*_about_machine(machine), *cache_problems(cache), *_about_files(settings_errors)]
     problems += [unreachable] if unreachable else []
     return Checkup(
         phi=phicli.__version__,
@@ -70,9 +74,9 @@ def _about_machine(machine: Machine) -> Iterator[Problem]:
             yield Problem.of("memory_too_small", error)
 
 
-def _about_files() -> Iterator[Problem]:
+def _about_files(settings_errors: Callable[[], Iterable[PhiError]]) -> Iterator[Problem]:
     try:
-        read_settings()
+        yield from (Problem.of("settings_broken", error) for error in settings_errors())
     except PhiError as error:
         yield Problem.of("settings_broken", error)
     yield from state_problems({"settings": config_dir(), "measurements": data_dir(), "history": state_dir()})

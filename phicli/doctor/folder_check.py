@@ -43,7 +43,8 @@ def cache_facts(folder: Path) -> CacheFacts:
 def cache_problems(facts: CacheFacts) -> Iterator[Problem]:
     """What stands in the way of a download."""
     if not facts.writable:
-        hint = "models that are in it work; for downloads set HF_HUB_CACHE to a folder that you can write to"
+        here = "models that are in it work; " if facts.path.is_dir() else ""
+        hint = f"{here}for downloads set HF_HUB_CACHE to a folder that you can write to"
         yield Problem("cache_read_only", f"the cache {facts.path}: {why_not_writable(facts.path)}", hint)
         return
     name, needed = smallest_download()

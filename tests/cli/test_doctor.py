@@ -72,6 +72,18 @@ def test_settings_that_cannot_be_read_are_named_and_do_not_stop_it(phi: Phi, env
     assert codes(data_of(run)) == ["settings_broken"]
 
 
+def test_settings_that_stop_other_commands_are_named(phi: Phi, environment: dict[str, str]) -> None:
+    file = Path(environment["PHI_HOME"]) / "config" / "config.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text('nonsense = 3\n[recommend]\ncontext = "abc"\n')
+    run = phi("doctor", "--json")
+    assert run.code == 9
+    assert codes(data_of(run)) == ["settings_broken", "settings_broken"]
+    messages = " ".join(problem["message"] for problem in data_of(run)["problems"])
+    assert "nonsense" in messages
+    assert "abc" in messages
+
+
 def test_a_home_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")
