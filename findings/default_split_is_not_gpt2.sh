@@ -13,13 +13,14 @@ version=${1:-2026.10.11549}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/env" &&
-    "$work/env/bin/pip" install --quiet "xllamacpp==$version" gguf==0.19.0 numpy==2.4.6 2>"$work/log" || { cat "$work/log" >&2; exit 2; }
+    "$work/env/bin/pip" install --quiet "xllamacpp==$version" gguf==0.19.0 numpy==2.4.6 2>"$work/log" ||
+    { cat "$work/log" >&2; exit 2; }
 echo "xllamacpp $version"
 "$work/env/bin/python" - "$work" 2>"$work/log" <<'EOF'
 import http.client, json, os, sys
 import gguf, numpy, xllamacpp
 
-sys.excepthook = lambda *error: (sys.__excepthook__(*error), os._exit(2))  # the server's threads do not end by themselves
+sys.excepthook = lambda *error: (sys.__excepthook__(*error), os._exit(2))
 
 # Tokens: 256 bytes, then the merges (the digits and the contraction that GPT-2's pattern keeps together). The weights do
 # not matter: only /tokenize is asked.
