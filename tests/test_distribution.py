@@ -12,7 +12,7 @@ from phicli.errors import install_hint
 
 ROOT = Path(__file__).parents[1]
 PLACES = (
-    "phicli", "docs", "completions", "benchmarks", "training", ".ci", ".github", "requirements", "tasks.sh",
+    "phicli", "docs", "completions", "benchmarks", "training", "findings", ".ci", ".github", "requirements", "tasks.sh",
     "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md",
 )  # fmt: skip
 ANOTHER_PROJECT = re.compile(

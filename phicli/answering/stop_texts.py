@@ -10,8 +10,9 @@ from phicli.chat_format.reasoning import held_back
 class StopTexts:
     """Lets text through up to the first stop text; what may be the beginning of one waits until that is certain.
 
-    Engines have stop texts too, but they drop what waits when the limit of tokens comes, and do not find a text that
-    begins in one context and ends in the next.
+    Engines have stop texts too, but they drop what waits when the limit of tokens comes
+    (``findings/streamed_text_lost_at_limit.sh``), and do not find a text that begins in one context and ends in the
+    next.
 
     Args:
         texts: the stop texts, none of them empty.

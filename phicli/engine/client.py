@@ -131,7 +131,8 @@ class _Tally:
 
     The server drops the ids of tokens that end inside a UTF-8 character from its stream (their text comes with a
     later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete. It has no text
-    for tokens that a file marks as unused; ``shown`` has the text of those that are to be seen, by id.
+    for tokens that a file marks as unused (``findings/unused_tokens_have_no_text.sh``); ``shown`` has the text of those
+    that are to be seen, by id.
     """
 
     def __init__(self, stop_ids: frozenset[int], until: Callable[[], bool] | None, shown: Mapping[int, str]) -> None:

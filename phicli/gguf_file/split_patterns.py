@@ -55,8 +55,8 @@ def lost_pattern(vocabulary: Vocabulary) -> str | None:
     """The true pattern of o200k, cl100k or GPT-2's vocabulary, where the file names none; else None.
 
     Conversions from before May 2024 have no ``tokenizer.ggml.pre``, and most files of Phi-2 are such. llama.cpp then
-    splits by a pattern of its own, ASCII too: digits by threes, punctuation apart. The vocabularies are known by the id
-    of ``<|endoftext|>``.
+    splits by a pattern of its own, ASCII too: digits by threes, punctuation apart
+    (``findings/default_split_is_not_gpt2.sh``). The vocabularies are known by the id of ``<|endoftext|>``.
     """
     if vocabulary.pre not in _NAMELESS:
         return None
