@@ -83,7 +83,7 @@ def test_a_person_is_asked_which(
     two: LoopbackHub, environment: dict[str, str], folder: Path, typed: str, code: int
 ) -> None:
     person = Person(environment | {"HF_HUB_OFFLINE": ""} | two.environment, "pull", "some/two")
-    person.wait_for("Which one? [1-2, Enter for none]")
+    person.wait_for("Which one? [1-2, Enter for none] ")
     assert "some/two has 2 models" in person.screen
     assert "1  some/two:phi-Q4_K_M.gguf (1.9 MiB)" in person.screen
     person.type(typed)
