@@ -62,6 +62,12 @@ def test_names_decide_where_the_hub_does_not_let_one_look(hub: LoopbackHub, onli
     assert online("pull", "some/tiny").code == 0
 
 
+def test_a_hub_that_falls_silent_is_looked_at_once(two: LoopbackHub, online: Phi) -> None:
+    silent = two.faults.add("Q4_K_M.gguf", server="cdn", stall_after=100, times=None)
+    assert online("pull", "some/two", HF_HUB_DOWNLOAD_TIMEOUT="1").code == 3
+    assert two.faults.hits(silent) == 1
+
+
 def test_a_script_is_told_of_both_models(two: LoopbackHub, online: Phi, folder: Path) -> None:
     done = online("pull", "some/two", "--json")
     assert done.code == 3
