@@ -218,7 +218,7 @@ def _hint(model: str, memory: Memory, context_tokens: int, fitting_context: int,
     more = "raise the memory limit of the container" if memory.limited else "close other programs"
     smaller = _smaller_model(usable_bytes(memory), model)
     if smaller is None:
-        return f"{more}, or load it all the same: {THIS_COMMAND} {shlex.quote(model)} --no-memory-check"
+        return f"{more}, or load it anyway: {THIS_COMMAND} {shlex.quote(model)} --no-memory-check"
     return f"{more}, or use a smaller model: {THIS_COMMAND} {smaller}"
 
 

@@ -58,7 +58,7 @@ class ContextPlan:
             return ""
         if self.asked:
             return f"; or use a larger context: --context {larger}"
-        return f"; memory limits the context; to try a larger one all the same: --context {larger} --no-memory-check"
+        return f"; memory limits the context; to load a larger one anyway: --context {larger} --no-memory-check"
 
 
 def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> ContextWish:

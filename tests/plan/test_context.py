@@ -12,7 +12,7 @@ from phicli.plan.context import ContextPlan
     ("trained", "asked", "proposed"),
     [
         (16384, True, "use a larger context: --context 3840"),
-        (16384, False, "memory limits the context; to try a larger one all the same: --context 3840 --no-memory-check"),
+        (16384, False, "memory limits the context; to load a larger one anyway: --context 3840 --no-memory-check"),
         (3500, True, "use a larger context: --context 3500"),
         (3000, True, "(/clear in a conversation)"),
         (None, False, "(/clear in a conversation)"),
