@@ -60,9 +60,9 @@ def test_installed(phi: Phi, tmp_path: Path) -> None:
     put_in_cache(tmp_path / "hf" / "hub", "some/Other-GGUF", "other.Q8_0.gguf")
     run = phi("list", "--installed")
     assert (run.code, run.err) == (0, "")
-    assert names(run.out) == ["phi-4-mini", "some/Other-GGUF:Q8_0"]
+    assert names(run.out) == ["phi-4-mini", "some/Other-GGUF:q8_0"]
     data = phi("list", "--installed", "--json").json["data"]
-    assert [model["id"] for model in data["models"]] == ["phi-4-mini", "some/Other-GGUF:Q8_0"]
+    assert [model["id"] for model in data["models"]] == ["phi-4-mini", "some/Other-GGUF:q8_0"]
 
 
 def test_nothing_installed(phi: Phi) -> None:
