@@ -53,6 +53,9 @@ _ROTATED: Final = 64
 """Measured with a quantized cache: heads of 64 and 128 values take more space to compute with, heads of 96 do not."""
 _SHORTEST_USEFUL_CONTEXT: Final = 512
 _SMALLER: Final = ("phi-4", "phi-4-mini")
+_TOY: Final = "tiny-phi"
+_TOY_BYTES: Final = 80 * MIB
+"""What the toy needs for an answer, rounded up."""
 
 
 def takes_kv_type(shape: ModelShape, kv_type: str) -> bool:
@@ -243,11 +246,16 @@ def _hint(model: str, memory: Memory, context_tokens: int, fitting_context: int,
         return f"a context of {fitting_context:,} tokens fits: {command}"
     more = "raise the memory limit of the container" if memory.limited else "close other programs"
     smaller = _smaller_model(usable_bytes(memory), model)
+    if smaller is None:
+        return f"{more}, or load it anyway: {THIS_COMMAND} {shlex.quote(model)} --no-memory-check"
     return f"{more}, or use a smaller model: {THIS_COMMAND} {smaller}"
 
 
-def _smaller_model(usable: int, but_not: str) -> str:
-    """The best of the models with small caches whose usual file fits with a context of 4096; else the toy."""
+def _smaller_model(usable: int, but_not: str) -> str | None:
+    """The best of the models with small caches whose usual file fits with a context of 4096; else the toy.
+
+    None where that does not fit either, or is the model that does not.
+    """
     for name in _SMALLER:
         variant = catalog().variant(name)
         assert variant is not None  # noqa: S101 (these ship)
@@ -255,4 +263,4 @@ def _smaller_model(usable: int, but_not: str) -> str:
         weights_bytes = usual.size_bytes or usual.size_approx_bytes
         if name not in but_not.lower() and weights_bytes and weights_bytes * 1.35 <= usable:
             return name
-    return "tiny-phi"
+    return _TOY if _TOY not in but_not.lower() and usable >= _TOY_BYTES else None

@@ -108,7 +108,12 @@ def seems_a_model(path: Path) -> bool:
 
 
 def kind_of_file(path: Path) -> FileKind | None:
-    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell."""
+    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell.
+
+    A pipe or a device is not opened: it might never end.
+    """
+    if not path.is_file():
+        return None
     try:
         with path.open("rb") as file:
             return kind_at_start(file.read(START_BYTES), path.name)

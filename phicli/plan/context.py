@@ -22,13 +22,14 @@ DEFAULT_CONTEXT_TOKENS = 4096
 class ContextPlan:
     """Sizes in tokens: allocated first, and the most that a conversation may grow to.
 
-    ``growable`` says whether ``limit_tokens`` comes from the memory and the model (True) or was asked for (False):
-    it decides what a person is told to do when the limit is reached.
+    ``trained_tokens`` is what the model was trained for, None for no more than the limit. The limit is less where a
+    person ``asked`` for it, or where the memory is too small: that decides what is proposed when it is reached.
     """
 
     first_tokens: int
     limit_tokens: int
-    growable: bool = True
+    trained_tokens: int | None = None
+    asked: bool = False
 
     def grown(self, needed_tokens: int) -> int:
         """The allocation for a conversation of ``needed_tokens`` with room for an answer.
@@ -42,18 +43,22 @@ class ContextPlan:
         if needed_tokens >= self.limit_tokens:
             raise ContextExceededError(
                 f"the conversation has {needed_tokens} tokens, but the context has only {self.limit_tokens}",
-                "shorten it, or start over (/clear in a conversation)"
-                + (
-                    ""
-                    if self.growable
-                    else f"; or use a larger context: --context {padded_context(needed_tokens * 5 // 4)}"
-                ),
+                f"shorten it, or start over (/clear in a conversation){self._larger(needed_tokens)}",
                 data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},
             )
         size = self.first_tokens
         while size < needed_tokens + needed_tokens // 4:
             size *= 2
         return min(size, self.limit_tokens)
+
+    def _larger(self, needed_tokens: int) -> str:
+        """The end of a hint: how to get a context for ``needed_tokens``; empty where the model has none."""
+        larger = min(padded_context(needed_tokens * 5 // 4), self.trained_tokens or self.limit_tokens)
+        if larger <= needed_tokens:
+            return ""
+        if self.asked:
+            return f"; or use a larger context: --context {larger}"
+        return f"; memory limits the context; to load a larger one anyway: --context {larger} --no-memory-check"
 
 
 def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> ContextWish:

@@ -141,7 +141,7 @@ def plan_load(
             own_template=chosen.name == TEMPLATE,
             model_name=name_for_engine(header),
         ),
-        context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, growable=not wish.promised),
+        context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, header.context_length, wish.promised),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
         stop_texts=options.stop,
         system=_system(options, variant),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,4 +61,4 @@ def tuned_files(shown: VariantDescription | FileDescription) -> tuple[tuple[str 
 def known_sha256(path: Path) -> str | None:
     """The hash of the file at ``path`` where it was taken before, or is its name in the cache."""
     record = recorded(path)
-    return sha256_in_name(path.resolve()) if record is None else record.sha256
+    return sha256_in_name(Path(os.path.realpath(path))) if record is None else record.sha256

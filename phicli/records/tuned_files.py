@@ -10,8 +10,10 @@ is an entry for each processor (one home may serve several machines) and engine 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -155,9 +157,11 @@ def digest_of(path: Path) -> str:
     """A digest of size, modification time, and the first and last 64 KiB of a file, in 32 hexadecimal digits.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is a pipe or a device, which might never end.
     """
     status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a file", str(path))
     digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
     with path.open("rb") as file:
         digest.update(file.read(_END_BYTES))

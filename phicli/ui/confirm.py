@@ -25,7 +25,7 @@ def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, defa
         )
     choices = "[Y/n]" if default else "[y/N]"
     while True:
-        word = _answer(terminal, f"{question} {choices} ")
+        word = _answer(terminal, f"{question} {choices}")
         if word is None:
             return False
         if not word:
@@ -44,7 +44,7 @@ def which(terminal: Terminal, question: str, choices: Sequence[str]) -> int | No
     for number, choice in enumerate(choices, 1):
         terminal.say(f"  {number}  {choice}")
     while True:
-        word = _answer(terminal, f"Which one? [1-{len(choices)}, Enter for none] ")
+        word = _answer(terminal, f"Which one? [1-{len(choices)}, Enter for none]")
         if not word:
             return None
         if word.isdecimal() and 1 <= int(word) <= len(choices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -106,9 +107,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """``value`` for people and scripts: a text as it is, ``true``, an empty text for None."""
+    """``value`` for people and scripts: a text as it is, ``true``, a list as JSON, an empty text for None."""
     if isinstance(value, list):
-        return ",".join(map(_shown, value))
+        return json.dumps([_plain(one) for one in value], ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else str(value)

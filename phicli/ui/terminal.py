@@ -92,9 +92,9 @@ class Terminal:
             print(self._fitted(text, indent=indent), file=self.stderr, flush=True)
 
     def ask(self, text: str) -> None:
-        """Write to standard error and leave the cursor behind it."""
+        """Write a question to standard error and leave the cursor behind it, after a space."""
         with contextlib.suppress(OSError):
-            self.stderr.write(self._fitted(text))
+            self.stderr.write(f"{self._fitted(text)} ")
             self.stderr.flush()
 
     def alarm(self, label: str, text: str) -> None:

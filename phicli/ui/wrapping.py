@@ -23,6 +23,7 @@ _INDENT: Final = 2
 _HOLD: Final = 24
 """Columns at the right edge in which a word waits for its end, so that it can begin in the next line."""
 _ENDLESS: Final = 1 << 30
+_TAB: Final = 8
 _LONGEST_START: Final = 40
 _UNBROKEN: Final = re.compile(r"(?: {4}|\t|\s*\|)")
 """The beginning of lines that are shown as they are: indented code, and tables."""
@@ -143,7 +144,7 @@ class StreamWrap:
         alone = not letter.isascii() and cells(letter) > 1  # scripts without spaces break anywhere
         ready = self._word_in(width) if alone else ""
         self._word, self._begun = self._word + letter, self._begun and not alone
-        near = self._column + len(self._gap) + _HOLD > width
+        near = self._behind_gap + _HOLD > width
         if self._begun or alone or not near or cells(self._word) > _HOLD or self._keeps_line:
             ready += self._word_in(width)
             self._begun = not alone
@@ -153,14 +154,22 @@ class StreamWrap:
     def _keeps_line(self) -> bool:
         return self._blocks.inside or _UNBROKEN.match(self._start) is not None
 
+    @property
+    def _behind_gap(self) -> int:
+        """The column in which the word begins, if it stays in this line."""
+        column = self._column
+        for space in self._gap:
+            column += _TAB - column % _TAB if space == "\t" else 1
+        return column
+
     def _word_in(self, width: int) -> str:
         """What waited of the word, in the next line where it does not fit into this one."""
         if not self._word:
             return ""
         taken = cells(self._word)
-        if self._column + len(self._gap) + taken > width and self._column and not (self._begun or self._keeps_line):
+        if self._behind_gap + taken > width and self._column and not (self._begun or self._keeps_line):
             text, self._column = f"\n{self._word}", taken
         else:
-            text, self._column = self._gap + self._word, self._column + len(self._gap) + taken
+            text, self._column = self._gap + self._word, self._behind_gap + taken
         self._gap = self._word = ""
         return text

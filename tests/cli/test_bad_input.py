@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import subprocess
 import sys
@@ -146,3 +147,15 @@ def test_help_into_a_closed_pipe(environment: dict[str, str], arguments: str) ->
     command = f"sleep 0.1 | ({sys.executable} -m phicli {arguments}; echo $? >&2) | true"
     done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, check=True, timeout=60)
     assert done.stderr.decode().split()[-1] in ("0", "141")  # 0: the pipe had room before its reader left
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+@pytest.mark.parametrize(
+    ("name", "code", "said"), [("pipe.gguf", 2, "a device or a pipe"), ("loop.gguf", 3, "a link to loop.gguf")]
+)
+def test_a_pipe_and_a_link_to_itself_are_named(phi: Phi, tmp_path: Path, name: str, code: int, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe.gguf")
+    (tmp_path / "loop.gguf").symlink_to("loop.gguf")
+    for command in (("chat", "hi"), ("show",), ("bench",), ("autotune",)):
+        told = phi(command[0], str(tmp_path / name), *command[1:])
+        assert (told.code, said in told.err) == (code, True), told.err

@@ -163,3 +163,9 @@ def test_an_empty_model_is_named(phi: Phi, file: Path) -> None:
         assert run.code == 2
         assert run.err.startswith(f'error: {file}, line 1: model = "": the name of the model is empty')
         assert run.err.endswith("or remove it: phi config unset model\n")
+
+
+def test_a_list_is_shown_as_it_can_be_told_from_one_text(phi: Phi) -> None:
+    assert phi("config", "set", "chat.stop", "one, two", "three").code == 0
+    assert phi("config", "get", "chat.stop").out == '["one, two", "three"]\n'
+    assert phi("config", "get", "chat.stop", "--json").json["data"]["value"] == ["one, two", "three"]

@@ -62,6 +62,12 @@ def test_names_decide_where_the_hub_does_not_let_one_look(hub: LoopbackHub, onli
     assert online("pull", "some/tiny").code == 0
 
 
+def test_a_hub_that_falls_silent_is_looked_at_once(two: LoopbackHub, online: Phi) -> None:
+    silent = two.faults.add("Q4_K_M.gguf", server="cdn", stall_after=100, times=None)
+    assert online("pull", "some/two", HF_HUB_DOWNLOAD_TIMEOUT="1").code == 3
+    assert two.faults.hits(silent) == 1
+
+
 def test_a_script_is_told_of_both_models(two: LoopbackHub, online: Phi, folder: Path) -> None:
     done = online("pull", "some/two", "--json")
     assert done.code == 3
@@ -83,7 +89,7 @@ def test_a_person_is_asked_which(
     two: LoopbackHub, environment: dict[str, str], folder: Path, typed: str, code: int
 ) -> None:
     person = Person(environment | {"HF_HUB_OFFLINE": ""} | two.environment, "pull", "some/two")
-    person.wait_for("Which one? [1-2, Enter for none]")
+    person.wait_for("Which one? [1-2, Enter for none] ")
     assert "some/two has 2 models" in person.screen
     assert "1  some/two:phi-Q4_K_M.gguf (1.9 MiB)" in person.screen
     person.type(typed)

@@ -25,7 +25,7 @@ def person(hub: LoopbackHub, environment: dict[str, str]) -> Person:
 
 @pytest.mark.parametrize("word", ["y", "", "YES", "what?\ny"])
 def test_yes_downloads_and_answers(person: Person, word: str) -> None:
-    person.wait_for("Download some/tiny, 1.9 MiB? [Y/n]")
+    person.wait_for("Download some/tiny, 1.9 MiB? [Y/n] ")
     person.type(f"{word}\n")
     assert person.end() == (0, f"{ANSWER}\n")
     assert "is ready" in person.screen

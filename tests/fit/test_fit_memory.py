@@ -144,6 +144,14 @@ def test_a_smaller_model_is_proposed(available_gib: float, model: str, proposed:
     assert "repacked" in caught.value.message
 
 
+@pytest.mark.parametrize(("available_gib", "model"), [(0.1, "phi-4"), (0.1, "tiny-phi"), (1, "tiny-phi")])
+def test_a_smaller_model_is_not_proposed_where_none_fits(available_gib: float, model: str) -> None:
+    huge = plan_memory(replace(MINI, weights_bytes=40 * GIB), EngineSettings(1), context_tokens=4096)
+    with pytest.raises(DoesNotFitError) as caught:
+        check_fits(huge, machine(16, available_gib), model=model, context_tokens=4096)
+    assert caught.value.hint_for("bench").endswith(f"phi bench {model} --no-memory-check")
+
+
 def header(**changed: object) -> GgufHeader:
     tensors = tuple(
         TensorInfo(name, (256, 4), 12, kind, 0, 576)

@@ -122,6 +122,12 @@ def test_an_answer_wraps_at_words() -> None:
     assert streamed(text, 3) == "The capital of France is Paris, which\nlies on the river Seine.\n\nIt is old."
 
 
+def test_a_tab_takes_all_columns_up_to_the_next_stop() -> None:
+    lines = streamed("name\tvalue\tunit\tremark\tanother word\tmore\tof them\t\tat the end", 3).split("\n")
+    assert lines[0] == "name\tvalue\tunit\tremark\tanother"
+    assert all(len(line.expandtabs(8)) <= 40 for line in lines)
+
+
 def test_code_and_tables_in_an_answer_are_not_broken() -> None:
     row, code = "| " + "cell | " * 12, "  echo " + "word " * 12
     text = f"So:\n```sh\n{code}\n```\n{row}\n\n    {code}\nand then {'a ' * 13}`phi chat tiny-phi -n 3` again"
