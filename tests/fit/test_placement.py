@@ -39,7 +39,6 @@ def test_the_memory_is_that_of_the_model_with_as_many_layers(name: str, vram: fl
         placed = place(shape(name), here, context, "f16")
         expected = plan_memory(
             shape(name),
-            EngineSettings(1, repack=placed.memory.repack_bytes > 0),
             context_tokens=context,
             gpu_layers=placed.gpu_layers,
         )

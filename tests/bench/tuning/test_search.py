@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from phicli.bench.tuning.search import Search
-from phicli.bench.tuning.space import Space, threads_to_try, untuned, values_to_try
+from phicli.bench.tuning.space import Space, threads_to_try, values_to_try
 from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError
@@ -26,11 +26,9 @@ def slow_start(settings: EngineSettings) -> float:
     return 3.5 if settings.repack else 1.0
 
 
-def space(
-    *, fits: Callable[[str, EngineSettings], bool] = lambda use, settings: True, repack: bool = True, **given: Any
-) -> Space:
+def space(*, fits: Callable[[str, EngineSettings], bool] = lambda use, settings: True, **given: Any) -> Space:
     values = values_to_try(CORES, CORES, longest_prompt=700, repackable=True, given=given)
-    return Space(untuned(CORES, "f16", lambda use: repack and use != ONE_ANSWER), values, fits)
+    return Space(EngineSettings.for_cores(CORES), values, fits)
 
 
 def searched(machine: TunableMachine, where: Space | None = None, *, budget_s: float = 1e9) -> SearchOutcome:
@@ -153,7 +151,7 @@ def test_a_quantised_cache_is_noted_and_never_taken() -> None:
 
 def test_what_does_not_fit_is_not_measured() -> None:
     machine = TunableMachine(decode=repacking)
-    found = searched(machine, space(repack=False, fits=lambda use, settings: not settings.repack))
+    found = searched(machine, space(fits=lambda use, settings: not settings.repack))
     assert not any(settings.repack for settings, _ in machine.asked)
     assert "repacking on: does not fit into memory" in found.skipped
     start = found.results[ONE_ANSWER].default_ms
