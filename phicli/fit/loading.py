@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a load may go: main memory, None where the machine does not report it, and the GPUs that the engine uses."""
+    """Where a load may go: main memory, None where the machine does not report it, and the GPUs that the engine has."""
 
     memory: Memory | None
     gpus: tuple[Gpu, ...] = ()

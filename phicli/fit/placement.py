@@ -22,7 +22,8 @@ _LEAST_SPLIT_SHARE: Final = 0.25
 class Placement:
     """A load that was planned: ``gpu_layers`` counts the output matrix as one layer, as llama.cpp does.
 
-    ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. ``memory_share`` is the part of the usable main memory that it fills, 0 where nobody tells how much there is.
+    ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. ``memory_share`` is the part of
+    the usable main memory that it fills, 0 where nobody tells how much there is.
     """
 
     context_tokens: int

@@ -11,7 +11,7 @@ from phicli.fit.tasks import TASKS
 from phicli.fit.types import Assessment, Recommendation, Request
 from phicli.hardware.types import Machine
 from tests.support.machines import GPU_24, LAPTOP_16
-from tests.support.recommending import GB, machine, pick, recommended
+from tests.support.recommending import pick, recommended
 
 
 def wording(task: str, here: Machine) -> Wording:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from phicli.catalog.load import catalog
-from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes, place
 from phicli.fit.shape import ModelShape

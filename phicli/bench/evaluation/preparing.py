@@ -107,8 +107,8 @@ def prepare(
 
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
     begin with it. There are four slots, eight from eight cores on, fewer where there are fewer questions or the memory
-    is small. What tuning found for many requests (``best``) holds where nothing else was typed and it fits; repacked
-    weights are dropped before slots are.
+    is small. What tuning found for many requests (``best``) holds where nothing else was typed and it fits; what
+    is only faster gives way to memory.
 
     Raises:
         UsageError: an option makes no sense with this model.

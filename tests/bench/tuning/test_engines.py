@@ -26,7 +26,7 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Cpu, Gpu
 from phicli.records.run import Subject
-from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
+from phicli.records.tuned import CONVERSATION, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
 from tests.support.files import TINY_PHI
