@@ -37,6 +37,7 @@ from phicli.plan.locate import locate
 PROMPT = "Why is the sky blue, and why is it red in the evening?"
 Rates = Callable[[list[int], int], dict[str, float]]
 PHI = str(Path(sys.executable).with_name("phi"))
+_DEFAULTS = "defaults of `phi chat`"
 BARE_APP = """
 import typer
 app = typer.Typer(rich_markup_mode=None)
@@ -120,23 +121,25 @@ def chat_rows(path: Path, runs: int) -> Iterator[Row]:
 
 
 def rate_rows(path: Path, runs: int) -> Iterator[Row]:
-    """Tokens a second in the settings of a conversation, and of one answer, against the engine's defaults."""
-    for use, aim in ((Use.CONVERSATION, "≥ 0.95 x"), (Use.ONE_ANSWER, "")):
-        pairs = _rates_in_turn(path, use, runs, read=256, decoded=32)
+    """Tokens a second with repacked weights, and with the defaults of ``phi chat``, against the engine's defaults."""
+    for settings, repack, aim in (("`--repack on`", True, "≥ 0.95 x"), (_DEFAULTS, False, "")):
+        pairs = _rates_in_turn(path, runs, repack=repack, read=256, decoded=32)
         for name in ("decode", "prefill"):
             medians = [statistics.median(pair[side][name] for pair in pairs) for side in (0, 1)]
-            yield Row(f"{name}, settings of {use.value}", *medians, "tokens/s", aim if name == "decode" else "")
+            yield Row(f"{name}, {settings}", *medians, "tokens/s", aim if name == "decode" else "")
     spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
-        pairs = _rates_in_turn(path, Use.ONE_ANSWER, min(runs, 3), read=32, decoded=8)
+        pairs = _rates_in_turn(path, min(runs, 3), repack=False, read=32, decoded=8)
     finally:
         spinning.kill()
     medians = [statistics.median(pair[side]["decode"] for pair in pairs) for side in (0, 1)]
-    yield Row("decode, settings of one answer, while another program keeps one core busy", *medians, "tokens/s", "")
+    yield Row(f"decode, {_DEFAULTS}, while another program keeps one core busy", *medians, "tokens/s", "")
 
 
-def _rates_in_turn(path: Path, use: Use, runs: int, *, read: int, decoded: int) -> list[tuple[dict[str, float], ...]]:
-    with _ours(path, use) as mine, _theirs(path) as others:
+def _rates_in_turn(
+    path: Path, runs: int, *, repack: bool, read: int, decoded: int
+) -> list[tuple[dict[str, float], ...]]:
+    with _ours(path, repack=repack) as mine, _theirs(path) as others:
         bodies = (_body(number, read) for number in itertools.count())
         mine(next(bodies), decoded), others(next(bodies), decoded)  # not counted
         return [(mine(next(bodies), decoded), others(next(bodies), decoded)) for _ in range(runs)]
@@ -147,13 +150,13 @@ def _body(number: int, tokens: int) -> list[int]:
     return list(range(1000 + 300 * number, 1000 + 300 * number + tokens))
 
 
-def planned(path: Path, use: Use) -> LoadSettings:
-    """The settings that ``phi chat`` chooses for ``use`` on this machine."""
+def planned(path: Path, *, repack: bool) -> LoadSettings:
+    """The settings that ``phi chat --repack on|off`` chooses for one answer on this machine."""
     plan = plan_load(
         locate(str(path)),
         read_header(path),
-        ChatOptions(context_tokens=4096),
-        use,
+        ChatOptions(context_tokens=4096, engine={"repack": repack}),
+        Use.ONE_ANSWER,
         memory=available_memory(),
         cores=physical_cores(),
     )
@@ -161,8 +164,8 @@ def planned(path: Path, use: Use) -> LoadSettings:
 
 
 @contextlib.contextmanager
-def _ours(path: Path, use: Use) -> Iterator[Rates]:
-    engine = LlamaServerEngine(planned(path, use))
+def _ours(path: Path, *, repack: bool) -> Iterator[Rates]:
+    engine = LlamaServerEngine(planned(path, repack=repack))
 
     def rates(prompt: list[int], decoded: int) -> dict[str, float]:
         done = list(engine.generate(prompt, Sampling(max_tokens=decoded)))[-1]

@@ -33,7 +33,7 @@ ENGINE_OPTIONS: Final = (
     EngineOption("flash_attention", "Flash attention: auto, on or off [default: auto]."),
     EngineOption(
         "repack",
-        "Repack the weights for the processor: on or off [default: depends on the command].",
+        "Repack the weights for the processor: on or off [default: off].",
         ("chat", *_MEASURING),
     ),
     EngineOption(

@@ -19,7 +19,6 @@ from phicli.fit.memory import (
     usable_bytes,
 )
 from phicli.fit.memory_sum import MemorySum
-from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.hardware.available import Memory
@@ -30,14 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where a load may go: main memory, None where the machine does not report it, and the GPUs that the engine uses.
-
-    ``repack_share`` of the usable main memory may be full with weights that are repacked.
-    """
+    """Where a load may go: main memory, None where the machine does not report it, and the GPUs that the engine has."""
 
     memory: Memory | None
     gpus: tuple[Gpu, ...] = ()
-    repack_share: float = REPACK_SHARE
 
     @property
     def gpu_bytes(self) -> int:
@@ -74,8 +69,7 @@ class Room:
         needed = self.needed(shape, settings, context_tokens)
         if needed.gpu_bytes and needed.gpu_bytes > self.gpu_bytes:
             return False
-        share = self.repack_share if needed.repack_bytes else 1.0
-        return self.memory is None or self.main(needed).total_bytes <= share * usable_bytes(self.memory)
+        return self.memory is None or self.main(needed).total_bytes <= usable_bytes(self.memory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,10 @@ from typing import Final
 
 from phicli.catalog.types import Variant
 from phicli.fit.contexts import format_wait, why_shorter
-from phicli.fit.placement import places
 from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio, thoughts_length
 from phicli.fit.ranking import Ranking
 from phicli.fit.types import Assessment, Pick, Request, Role, Speed
 from phicli.hardware.types import Machine
-from phicli.units import format_bytes
 
 _NOTICEABLE_POINTS: Final = 2.5
 _HEAVY_POINTS: Final = 1.0
@@ -54,8 +52,7 @@ class Wording:
         """What to type: ``phi chat`` offers the download itself.
 
         The context is named where it was asked for, and where there are layers on a GPU: a conversation would outgrow
-        its memory. Where there is a GPU, ``phi chat`` gives it all layers, and it repacks where there is room for it:
-        what is planned otherwise is named.
+        its memory. Where there is a GPU, ``phi chat`` gives it all layers: what is planned otherwise is named.
         """
         candidate, task = one.candidate, self.ranking.task
         words = ["phi", "chat", candidate.name]
@@ -65,14 +62,7 @@ class Wording:
             words += ["--kv-type", one.kv_type]
         if any(card.usable for card in self.machine.gpus) and one.gpu_layers <= candidate.shape.layers:
             words += ["--gpu-layers", str(one.gpu_layers)]
-        if self._could_repack(one):
-            words += ["--repack", "off"]
         return shlex.join(words)
-
-    def _could_repack(self, one: Assessment) -> bool:
-        tried = places(one.candidate.shape, self.machine, one.context_tokens, one.kv_type)
-        there = [placed for placed in tried if placed.gpu_layers == one.gpu_layers]
-        return not one.memory.repack_bytes and any(placed.memory.repack_bytes for placed in there)
 
     def _why_best(self, one: Assessment) -> str:
         task, tps, target = self.ranking.task, self.ranking.tps(one), self.ranking.target_tps
@@ -147,8 +137,6 @@ class Wording:
         if one.kv_type != "f16":
             found.append(f"the KV cache type is {one.kv_type}: about half the memory of f16")
         found += self._about_thoughts(one)
-        if one.memory.repack_bytes:
-            found.append(f"{format_bytes(one.memory.repack_bytes)} of the memory is repacked weights")
         if one.is_split:
             found.append(f"{one.gpu_layers} of {shape.layers + 1} layers run on the GPU, the rest on the processor")
         return found

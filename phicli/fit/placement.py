@@ -8,7 +8,6 @@ from typing import Final
 
 from phicli.fit.memory import MIB, USUAL, plan_memory, usable_bytes
 from phicli.fit.memory_sum import MemorySum
-from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.hardware.types import Gpu, Machine
 
@@ -23,8 +22,8 @@ _LEAST_SPLIT_SHARE: Final = 0.25
 class Placement:
     """A load that was planned: ``gpu_layers`` counts the output matrix as one layer, as llama.cpp does.
 
-    ``memory`` says which part of it is on the GPU, and what is repacked of the rest. ``missing_bytes`` is 0 when it
-    fits. ``memory_share`` is the part of the usable main memory that it fills, 0 where nobody tells how much there is.
+    ``memory`` says which part of it is on the GPU. ``missing_bytes`` is 0 when it fits. ``memory_share`` is the part of
+    the usable main memory that it fills, 0 where nobody tells how much there is.
     """
 
     context_tokens: int
@@ -46,28 +45,25 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
 
 
 def places(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> tuple[Placement, ...]:
-    """Every place on ``machine`` where ``shape`` fits, those on the GPU first, and repacked before not repacked.
+    """Every place on ``machine`` where ``shape`` fits, those on the GPU first.
 
-    As many layers as there is room for go to the GPU, or none. Weights are repacked where the sum stays within
-    :data:`phicli.fit.repacking.REPACK_SHARE` of the usable memory. Where nothing fits it is one place, the processor,
-    with what is missing. A machine that does not report its memory is taken to have enough.
+    As many layers as there is room for go to the GPU, or none. Nothing is repacked. Where nothing fits it is one place,
+    the processor, with what is missing. A machine that does not report its memory is taken to have enough.
     """
 
-    def planned(gpu_layers: int, *, repack: bool = False) -> MemorySum:
-        settings = replace(USUAL, kv_type=kv_type, repack=repack)
+    settings = replace(USUAL, kv_type=kv_type)
+
+    def planned(gpu_layers: int) -> MemorySum:
         return plan_memory(shape, settings, context_tokens=context_tokens, gpu_layers=gpu_layers)
 
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     layers = _layers_on_gpu(shape, machine, usable, planned)
     found = []
     for number in dict.fromkeys((layers, 0)):
-        for repack in (True, False):
-            memory = planned(number, repack=repack)
-            share = _share(memory, machine, usable, on_gpu=number > 0)
-            if repack and (not memory.repack_bytes or share > REPACK_SHARE):
-                continue
-            missing = 0 if usable is None or number else max(memory.resident_bytes - usable, 0)
-            found.append(Placement(context_tokens, kv_type, memory, number, missing, share))
+        memory = planned(number)
+        share = _share(memory, machine, usable, on_gpu=number > 0)
+        missing = 0 if usable is None or number else max(memory.resident_bytes - usable, 0)
+        found.append(Placement(context_tokens, kv_type, memory, number, missing, share))
     return tuple(one for one in found if one.fits) or (found[-1],)
 
 

@@ -15,9 +15,6 @@ from phicli.hardware.types import Machine
 AVX2_TYPES: Final = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
 """The types of tensors that are copied on a processor with AVX2."""
 
-REPACK_SHARE: Final = 0.8
-"""Weights are repacked only where the total stays below this share of the usable memory."""
-
 _DOT_PRODUCT: Final = AVX2_TYPES | {"Q5_K", "Q6_K", "Q8_0"}
 _NEON: Final = frozenset({"IQ4_NL"})
 

@@ -1,4 +1,4 @@
-"""How a model is loaded for a use: context, repacking, warm-up, threads, and whether the memory is there."""
+"""How a model is loaded for a use: context, warm-up, threads, and whether the memory is there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.loading import FittedLoad, Room, fit_load, fitting
-from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
@@ -35,12 +34,10 @@ __all__ = ["LoadPlan", "OnTooLarge", "Use", "plan_load", "refuse"]
 class Use(enum.Enum):
     """What a model is loaded for.
 
-    For one answer the first word counts: the weights are used as they are in the file, mapped, and nothing is
-    evaluated before the prompt. Repacking copies them into the layout the processor likes best, which takes seconds
-    and memory and decodes faster: it pays off for long answers, that is in conversations and for reasoning, where it
-    is done if the memory is there. In a conversation loading and warming up happen while
-    the first question is being typed. ``benchmarks/cold_start.py`` measures both. What ``phi autotune`` found on
-    this machine for the model comes before all of that.
+    For one answer the first word counts: nothing is evaluated before the prompt. In a conversation loading and warming
+    up happen while the first question is being typed. In both the weights are used as they are in the file, mapped.
+    Repacking them takes seconds and memory and is not surely faster (``docs/speed.md``): it is done where it was asked
+    for, or where ``phi autotune`` found it faster for the model on this machine.
     """
 
     ONE_ANSWER = "one answer"
@@ -124,11 +121,10 @@ def plan_load(
     """
     variant = model.variant or known_by_name(header.name)
     shape, asked, winner = loaded_by(shape_of(header), gpus), options.engine, use.winner_of(tuned)
-    repack = use is Use.CONVERSATION or (variant is not None and variant.reasoning)  # long answers
-    choices = [choose(asked, winner, cores=cores, kv_type=name, repack=repack) for name in _kv_types(asked, winner)]
+    choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
     wish = wish_context(header, options.context_tokens)
-    room = Room(memory, gpus, repack_share=1.0 if "repack" in asked else REPACK_SHARE)
+    room = Room(memory, gpus)
     fitted = fit_load(shape, room, choices, wish, model=model.name, on_too_large=on_too_large)
     return LoadPlan(
         model=model,

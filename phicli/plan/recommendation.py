@@ -209,7 +209,6 @@ def _memory_sum(one: Assessment, report: Report) -> Sum:
         f" {shape.layers} layers)",
         f"+ compute {memory.compute_bytes:,}",
     ]
-    parts += [f"+ repacked weights {memory.repack_bytes:,}"] if memory.repack_bytes else []
     parts += [f"+ engine {memory.overhead_bytes:,}", f"= {memory.total_bytes:,} bytes"]
     usable = "" if report.usable_bytes is None else f" of {report.usable_bytes:,} usable"
     if one.gpu_layers == 0:

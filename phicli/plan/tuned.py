@@ -12,16 +12,13 @@ from phicli.records.tuned import Tuned, Winner
 __all__ = ["Tuned", "choose", "is_tuned"]
 
 
-def choose(
-    asked: Mapping[str, Any], winner: Winner | None, *, cores: int, kv_type: str = "f16", repack: bool = False
-) -> EngineSettings:
+def choose(asked: Mapping[str, Any], winner: Winner | None, *, cores: int, kv_type: str = "f16") -> EngineSettings:
     """The settings as if memory did not matter.
 
-    What was ``asked`` for (by flags and ``PHI_`` variables) comes first, then ``winner``, then the defaults: the
-    physical ``cores``, and ``repack``. The type of the KV cache is not a matter of speed: ``kv_type`` was decided
-    before.
+    What was ``asked`` for (by flags and ``PHI_`` variables) comes first, then ``winner``, then the defaults with
+    the physical ``cores``. The type of the KV cache is not a matter of speed: ``kv_type`` was decided before.
     """
-    default = replace(EngineSettings.for_cores(cores), repack=repack)
+    default = EngineSettings.for_cores(cores)
     found = winner.settings if winner is not None and is_tuned(asked, winner) else default
     if kv_type != "f16":  # a quantized cache needs flash attention
         found = replace(found, flash_attention=default.flash_attention)

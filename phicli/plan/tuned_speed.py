@@ -29,8 +29,8 @@ def as_tuned(with_threads: Callable[[int | None], SpeedOf], tuned: Sequence[Tune
         if found is None or placement.gpu_layers:
             return of(None)(candidate, placement)
         settings = found.winners[CONVERSATION].settings
-        if not settings.repack:
-            placement = replace(placement, memory=replace(placement.memory, repack_bytes=0))
+        repacked = candidate.shape.repackable_bytes if settings.repack else 0
+        placement = replace(placement, memory=replace(placement.memory, repack_bytes=repacked))
         return of(settings.threads)(candidate, placement)
 
     return speed

@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
 _GIB: Final = 1 << 30
 _MIB: Final = 1 << 20
-_FINE: Final = "█▓▒░"
-_COARSE: Final = "#=+-"
-_COLOURS: Final = ("cyan", "magenta", "blue", "yellow")
+_FINE: Final = "█▓░"
+_COARSE: Final = "#=-"
+_COLOURS: Final = ("cyan", "magenta", "yellow")
 
 
-def parts_of(memory: MemorySum, *, on_gpu: bool = False) -> tuple[int, int, int, int]:
-    """Bytes of weights, context, repacked weights and the rest in the main memory, or in that of the GPU."""
-    on = (memory.gpu_weights_bytes, memory.gpu_kv_bytes, 0, memory.gpu_compute_bytes)
+def parts_of(memory: MemorySum, *, on_gpu: bool = False) -> tuple[int, int, int]:
+    """Bytes of weights, context and the rest in the main memory, or in that of the GPU."""
+    on = (memory.gpu_weights_bytes, memory.gpu_kv_bytes, memory.gpu_compute_bytes)
     if on_gpu:
         return on
-    rest = memory.compute_bytes + memory.overhead_bytes
-    return memory.weights_bytes - on[0], memory.kv_bytes - on[1], memory.repack_bytes, rest - on[3]
+    rest = memory.total_bytes - memory.weights_bytes - memory.kv_bytes
+    return memory.weights_bytes - on[0], memory.kv_bytes - on[1], rest - on[2]
 
 
 def shares_of(parts: Sequence[int], total_bytes: int) -> tuple[float, ...]:
-    """The parts of ``total_bytes`` that weights, context, repacked weights and the rest take."""
+    """The parts of ``total_bytes`` that weights, context and the rest take."""
     return tuple(part / max(total_bytes, 1) for part in parts)
 
 
@@ -68,6 +68,6 @@ def parts_text(parts: Sequence[int], context_tokens: int) -> str:
     by_loss = sorted(range(len(parts)), key=lambda place: whole[place] - exact[place])
     for place in by_loss[: round(total / unit * scale) - sum(whole)]:
         whole[place] += 1
-    words = ("weights", f"{context_tokens:,} tokens", "repacked", "rest")
+    words = ("weights", f"{context_tokens:,} tokens", "rest")
     said = (f"{word} {part / scale:.{digits}f}" for word, part in zip(words, whole, strict=True) if part)
     return f"{', '.join(said)} {name}"

@@ -229,7 +229,7 @@ def _with_bar(
         if place == 0 and pick.role == "best" and total:
             width = min(_LONGEST_BAR, canvas.width - _LABEL - len(words) - 5)
             if width >= 8:
-                bar = bar_text(shares_of(parts, total), width, fine=canvas.encodes("█▓▒░·"))
+                bar = bar_text(shares_of(parts, total), width, fine=canvas.encodes("█▓░·"))
                 bar.append_text(safe_text(f" {words}"))
                 yield label, bar
                 yield "", safe_text(parts_text(parts, one.context_tokens), "dim")

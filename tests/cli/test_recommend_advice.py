@@ -57,7 +57,7 @@ EXPECTED = {
     "raspberry-pi-5-8gb": {  # slow, and told so; a worse file would be hardly faster
         **SMALL, "long-context": MINI,  # 8,192 tokens: more than that is not read in half an hour
     },
-    "container-4gb": {  # the usual quantization fits, with nothing repacked, and 8K of context as q8_0
+    "container-4gb": {  # the usual quantization fits, and 8K of context as q8_0
         **SMALL, "long-context": MINI,
     },
     "server-128gb": {  # eight channels carry 14B above reading speed; five points of languages are not worth 25 GB
@@ -146,7 +146,7 @@ def test_the_commands_of_picks_have_options_that_phi_chat_knows(phi: Phi) -> Non
     asked = [(profile, task) for profile in profile_names() for task in ("chat", "reasoning", "long-context")]
     commands = [pick["command"] for profile, task in asked for pick in advice(profile, task)["picks"]]
     options = {word for command in commands for word in command.split() if word.startswith("--")}
-    assert {"--context", "--kv-type", "--repack"} <= options
+    assert {"--context", "--kv-type"} <= options
     shown = phi("chat", "--help").out
     assert not [option for option in options if f"{option} " not in shown]
 

@@ -11,7 +11,7 @@ from phicli.fit.tasks import TASKS
 from phicli.fit.types import Assessment, Recommendation, Request
 from phicli.hardware.types import Machine
 from tests.support.machines import GPU_24, LAPTOP_16
-from tests.support.recommending import GB, machine, pick, recommended
+from tests.support.recommending import pick, recommended
 
 
 def wording(task: str, here: Machine) -> Wording:
@@ -54,15 +54,12 @@ def test_what_is_on_a_gpu_has_its_context_in_the_command() -> None:
     assert chosen.command == "phi chat phi-4:q6_k --context 4096"
 
 
-def test_weights_that_are_better_not_repacked_are_said_to_be() -> None:
-    here = LAPTOP_16
-    one = first(recommended(here))
-    assert one.memory.repack_bytes > 0
-    plain = replace(one, memory=replace(one.memory, repack_bytes=0))
-    assert wording("any", here).command(one) == "phi chat phi-4-mini:q4_k_m"
-    assert wording("any", here).command(plain) == "phi chat phi-4-mini:q4_k_m --repack off"
-    small = machine(3.6, bandwidth=30 * GB)  # nothing can be repacked there, so nothing has to be said
-    assert wording("any", small).command(plain) == "phi chat phi-4-mini:q4_k_m"
+def test_no_weights_are_repacked_and_the_command_is_short() -> None:
+    chosen = pick(recommended(LAPTOP_16))
+    assert chosen is not None
+    assert chosen.assessment.candidate.shape.repackable_bytes > 0
+    assert chosen.assessment.memory.repack_bytes == 0
+    assert chosen.command == "phi chat phi-4-mini:q4_k_m"
 
 
 def test_a_speed_in_between_has_a_time_in_between() -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from phicli.catalog.load import catalog
-from phicli.engine.settings import EngineSettings
 from phicli.fit.memory import MIB, plan_memory, usable_bytes
 from phicli.fit.placement import gpu_budget_bytes, place
 from phicli.fit.shape import ModelShape
@@ -39,7 +38,6 @@ def test_the_memory_is_that_of_the_model_with_as_many_layers(name: str, vram: fl
         placed = place(shape(name), here, context, "f16")
         expected = plan_memory(
             shape(name),
-            EngineSettings(1, repack=placed.memory.repack_bytes > 0),
             context_tokens=context,
             gpu_layers=placed.gpu_layers,
         )

@@ -102,7 +102,7 @@ def test_repacked_and_plain_weights_are_two_calibrations() -> None:
 
 
 def test_a_file_that_was_measured_in_the_other_layout_is_measured_with_a_wider_range() -> None:
-    """``phi bench`` does not repack, and ``phi show`` says how a conversation runs, which does."""
+    """``phi show`` says how a conversation runs, whatever was benchmarked with ``--repack``."""
     model = candidate(quant="Q4_K_M", weights=2_490_000_000, repackable=1_300_000_000)
     plain = replace(RUN, quant="Q4_K_M", weights_bytes=2_490_000_000)
     repacked = replace(plain, conditions=replace(HERE, repack=True), decode_tps=2 * plain.decode_tps)

@@ -53,11 +53,18 @@ def plan(name: str, use: Use = Use.ONE_ANSWER, memory: Memory | None = PLENTY, *
     return plan_load(model, phi_4_mini(), ChatOptions(**options), use, memory=memory, cores=4)  # type: ignore[arg-type]
 
 
-def test_one_answer_starts_fast_and_a_conversation_runs_fast() -> None:
+def test_only_a_conversation_is_warmed_up() -> None:
     once, talk = plan("phi-4-mini"), plan("phi-4-mini", Use.CONVERSATION)
-    assert (once.settings.engine.repack, once.settings.warmup) == (False, False)
-    assert (talk.settings.engine.repack, talk.settings.warmup) == (True, True)
-    assert plan("phi-4-mini-reasoning").settings.engine.repack  # long answers
+    assert (once.settings.warmup, talk.settings.warmup) == (False, True)
+    assert once.settings.engine == talk.settings.engine
+
+
+@pytest.mark.parametrize("use", list(Use))
+@pytest.mark.parametrize("name", ["phi-4-mini", "phi-4-mini-reasoning"])
+def test_weights_are_repacked_only_where_that_was_asked_for(name: str, use: Use) -> None:
+    assert not plan(name, use).settings.engine.repack
+    assert not plan(name, use).wanted.repack  # nor in a context that has grown
+    assert plan(name, use, engine={"repack": True}).settings.engine.repack
 
 
 def test_the_allocation_starts_at_the_original_context() -> None:
@@ -68,9 +75,9 @@ def test_the_allocation_starts_at_the_original_context() -> None:
     assert plan("phi-4-mini", context_tokens=1000).settings.context_tokens == 1000
 
 
-def test_weights_are_repacked_only_where_that_fits_at_every_size() -> None:
+def test_repacked_weights_that_were_asked_for_are_kept_only_as_far_as_they_fit() -> None:
     memory = Memory(8 * GIB, int(6.5 * GIB), "test")
-    chosen = plan("phi-4-mini", Use.CONVERSATION, memory)
+    chosen = plan("phi-4-mini", Use.CONVERSATION, memory, engine={"repack": True})
     assert chosen.settings.engine.repack
     for context_tokens in (4096, 8192, 16384, chosen.context.limit_tokens):
         settings = chosen.settings_for(context_tokens)
@@ -97,12 +104,12 @@ def test_a_machine_that_is_too_small_for_the_weights() -> None:
 
 
 def test_without_the_check_the_smallest_load_is_planned_and_the_sums_are_told() -> None:
-    """A conversation would repack the weights and grow its context; here the memory is too small for either."""
+    """What was asked for, and the context that a conversation grows to, give way where the memory is too small."""
     told: list[str] = []
     memory = Memory(2 * GIB, 2 * GIB, "test")
     header, located = phi_4_mini(), LocatedModel("m", "m", TINY_PHI, None, None)
     too_large = on_too_large(told.append, check=False)
-    options = ChatOptions()
+    options = ChatOptions(engine={"repack": True})
     for _ in range(2):
         chosen = plan_load(located, header, options, Use.CONVERSATION, memory=memory, cores=2, on_too_large=too_large)
     assert (chosen.context.first_tokens, chosen.context.limit_tokens) == (4096, 4096)

@@ -54,7 +54,7 @@ def of_engine(chosen: LoadPlan) -> tuple[int, int, str, str, bool]:
 def test_each_use_has_its_own_winner() -> None:
     assert of_engine(plan(found=tuned())) == (3, 256, "f16", "off", True)
     assert of_engine(plan(Use.ONE_ANSWER, found=tuned())) == (5, 64, "f16", "auto", False)
-    assert of_engine(plan()) == (4, 128, "f16", "auto", True)
+    assert of_engine(plan()) == (4, 128, "f16", "auto", False)
 
 
 def test_settings_say_whether_they_were_tuned() -> None:
@@ -138,10 +138,10 @@ def test_the_speed_is_that_of_the_tuned_threads_and_layout() -> None:
 
         return speed
 
-    placement = Placement(4096, "f16", plan_memory(shape, EngineSettings(1, repack=True), context_tokens=4096))
+    placement = Placement(4096, "f16", plan_memory(shape, context_tokens=4096))
     speed_of = as_tuned(with_threads, [tuned()])  # type: ignore[arg-type]
     speed_of(mine, placement)
     speed_of(replace(mine, quant="Q8_0"), placement)
     speed_of(mine, replace(placement, gpu_layers=33))
     as_tuned(with_threads, [tuned(conversation=PLAIN)])(mine, placement)  # type: ignore[arg-type]
-    assert asked == [(3, True), (None, True), (None, True), (5, False)]
+    assert asked == [(3, True), (None, False), (None, False), (5, False)]

@@ -74,7 +74,7 @@ def test_the_answer_is_one_screen_without_a_line_that_is_too_long(monkeypatch: p
 def test_the_bar_tells_its_parts_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = on_screen(monkeypatch, report(), 80)
     (bar,) = [line for line in plain if "█" in line]
-    assert all(letter in bar for letter in "█▓▒░·")
+    assert all(letter in bar for letter in "█▓░·")
     assert "of 11.20 GiB" in bar
     coloured = on_screen(monkeypatch, report(), 80, colour=True)
     assert "\x1b[" not in "\n".join(plain)
@@ -83,7 +83,7 @@ def test_the_bar_tells_its_parts_without_colour(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_terminal_that_knows_only_ascii_gets_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     (bar,) = [line for line in on_screen(monkeypatch, report(), 80, encoding="ascii") if "#" in line]
-    assert all(letter in bar for letter in "#=+-.")
+    assert all(letter in bar for letter in "#=-.")
 
 
 @pytest.mark.parametrize("width", [60, 80, 140])
@@ -123,7 +123,7 @@ def test_explain_shows_sums_that_add_up() -> None:
     words = [word.replace(",", "") for word in line.partition(" = ")[0].split() if "," in word]
     figures = [int(word) for word in words if word.isdigit()]
     memory = one.memory
-    parts = [memory.weights_bytes, memory.kv_bytes, memory.compute_bytes, memory.repack_bytes, memory.overhead_bytes]
+    parts = [memory.weights_bytes, memory.kv_bytes, memory.compute_bytes, memory.overhead_bytes]
     assert [figure for figure in figures if figure in parts] == parts
 
 
@@ -244,7 +244,7 @@ def test_parts_are_named_in_the_order_of_the_bar() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_parts_as_written_add_up_to_their_sum_as_written(seed: int) -> None:
     chance = random.Random(seed)
-    parts = [int(chance.random() ** 3 * size) for size in (12 << 30, 4 << 30, 5 << 30, 1 << 29)]
+    parts = [int(chance.random() ** 3 * size) for size in (12 << 30, 4 << 30, 1 << 29)]
     text = parts_text(parts, 4096)
     assert text.endswith(format_bytes(sum(parts))[-4:])
     written = [float(part.split()[-1]) for part in text[:-4].split(", ")]

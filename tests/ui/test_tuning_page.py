@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phicli.bench.tuning.search import Search
-from phicli.bench.tuning.space import Space, untuned, values_to_try
+from phicli.bench.tuning.space import Space, values_to_try
 from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.records.run import Subject
@@ -23,7 +23,7 @@ SUBJECT = Subject("phi-4-mini", "Q4_K_M", "phi-4-mini", Path("mini.gguf"), 2_491
 
 def searched(machine: TunableMachine) -> SearchOutcome:
     values = values_to_try(4, 8, longest_prompt=700, repackable=True)
-    space = Space(untuned(4, "f16", lambda use: use != "one_answer"), values, lambda use, settings: True)
+    space = Space(EngineSettings.for_cores(4), values, lambda use, settings: True)
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
 
 

@@ -86,7 +86,6 @@ def _calibrated(
     setting = Setting(
         replace(
             EngineSettings.for_cores(machine.cpu.physical_cores),
-            repack=one.memory.repack_bytes > 0,
             gpu_layers=one.gpu_layers,
         ),
         device=next((gpu.name for gpu in machine.gpus if gpu.usable), "cpu") if on_gpu else "cpu",

@@ -17,7 +17,6 @@ from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
-from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
@@ -108,8 +107,8 @@ def prepare(
 
     A slot gets the context that the longest question needs, counted as a token a byte, as long as ``phi chat`` would
     begin with it. There are four slots, eight from eight cores on, fewer where there are fewer questions or the memory
-    is small. Weights are repacked if there is room, since many tokens are going to be generated, unless tuning found
-    that it does not pay: its settings for many requests (``best``) hold where nothing else was typed and they fit.
+    is small. What tuning found for many requests (``best``) holds where nothing else was typed and it fits; what
+    is only faster gives way to memory.
 
     Raises:
         UsageError: an option makes no sense with this model.
@@ -189,8 +188,7 @@ def _repack(load: PlannedLoad, options: EvalOptions, around: Surroundings, best:
     if "repack" in options.settings:
         return bool(options.settings["repack"])
     repacked = replace(load, settings=replace(load.settings, repack=True))
-    worth = fits(repacked, around.memory, around.gpus, share=REPACK_SHARE)
-    return (best is None or best.settings.repack) and worth
+    return best is not None and best.settings.repack and _fits(repacked, around)
 
 
 def _fits(load: PlannedLoad, around: Surroundings) -> bool:

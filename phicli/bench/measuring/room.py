@@ -61,9 +61,9 @@ def check_room(
     )
 
 
-def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = (), *, share: float = 1.0) -> bool:
-    """Whether ``load`` fits into ``share`` of the usable memory, or the machine does not report its memory."""
-    return memory is None or needed(load, gpus).resident_bytes <= share * usable_bytes(memory)
+def fits(load: PlannedLoad, memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:
+    """Whether ``load`` fits into the usable memory, or the machine does not report its memory."""
+    return memory is None or needed(load, gpus).resident_bytes <= usable_bytes(memory)
 
 
 def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequence[Gpu] = ()) -> bool:

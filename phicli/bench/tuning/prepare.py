@@ -11,12 +11,11 @@ from typing import Any, Final
 from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.jobs import DEEP_TOKENS
-from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, untuned, values_to_try
+from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
 from phicli.engine.settings import EngineSettings
 from phicli.fit.calibration import Conditions, Measurement
 from phicli.fit.memory import smaller_kv_types, takes_kv_type
-from phicli.fit.repacking import REPACK_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.records.run import Subject
 from phicli.records.run_ids import now
@@ -59,7 +58,6 @@ class Prepared:
         """
         self.check_fits()
         cpu, on_gpu = self.around.cpu, self.device != "cpu"
-        kv_type = self._kv_type()
         repackable = self.shape.repackable_bytes > 0 and not on_gpu
         values = values_to_try(
             cpu.physical_cores,
@@ -70,7 +68,7 @@ class Prepared:
         )
         if self.measured_tokens < DEEP_TOKENS + _SPARE_TOKENS:
             values |= {FLASH_ATTENTION: (), KV_TYPE: ()}
-        return Space(untuned(cpu.physical_cores, kv_type, self._repacked), values, self.fits)
+        return Space(replace(self._default, kv_type=self._kv_type()), values, self.fits)
 
     @property
     def device(self) -> str | None:
@@ -104,12 +102,6 @@ class Prepared:
         types = ("f16", *smaller_kv_types(self.shape, "f16"))
         possible = (name for name in types if self.fits(ONE_ANSWER, replace(self._default, kv_type=name)))
         return next(possible, "f16")
-
-    def _repacked(self, use: str) -> bool:
-        """Whether ``phi chat`` repacks for ``use`` as long as nothing was tuned."""
-        load = self._load(replace(self._default, repack=True), use)
-        long_answers = use != ONE_ANSWER or self.reasoning
-        return long_answers and fits(load, self.around.memory, self.around.gpus, share=REPACK_SHARE)
 
 
 def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:

@@ -85,7 +85,7 @@ class Search:
         self._space, self._measure, self._clock = space, measure, clock
         self._tell = on_step or (lambda _text, _left: None)
         self._profiles: Mapping[str, Profile] = profiles(reasoning=reasoning)
-        self._best = dict(space.defaults)
+        self._best = dict.fromkeys(USES, space.default)
         self._book = Book()
         self._duels: dict[frozenset[EngineSettings], _Duel] = {}
         self._steps: list[SearchStep] = []
@@ -231,11 +231,11 @@ class Search:
         Of many values that make no difference one wins by chance now and then, and what won looks better than it is.
         New rounds know nothing of that: they decide, and their ratio is the one that is told.
         """
-        pairs: dict[tuple[EngineSettings, EngineSettings], list[str]] = {}
+        default, won = self._space.default, dict[EngineSettings, list[str]]()
         for use in USES:
-            if self._best[use] != self._space.defaults[use]:
-                pairs.setdefault((self._space.defaults[use], self._best[use]), []).append(use)
-        for (default, winner), uses in pairs.items():
+            if self._best[use] != default:
+                won.setdefault(self._best[use], []).append(use)
+        for winner, uses in won.items():
             changed = [name for name in ORDER if getattr(default, name) != getattr(winner, name)]
             setting = changed[0] if len(changed) == 1 else CONFIRM
             what = in_words(setting, getattr(winner, setting)) if len(changed) == 1 else "all faster settings"
@@ -255,7 +255,7 @@ class Search:
         return duel.trials(default) if duel else []
 
     def _result(self, use: str) -> UseResult:
-        default, winner = self._space.defaults[use], self._best[use]
+        default, winner = self._space.default, self._best[use]
         profile = self._profiles[use]
         if winner == default:
             known = self._book.times_of_own(default)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.engine.settings import MOST_THREADS, EngineSettings, value_text
-from phicli.records.tuned import USES
 
 REPACK: Final = "repack"
 THREADS: Final = "threads"
@@ -32,11 +31,11 @@ _BATCHES: Final = (256, 512)
 class Space:
     """What the search begins with and tries.
 
-    ``defaults`` are the untuned settings of each use, ``values`` the ones to try for each setting. ``fits`` says
-    whether settings fit into memory for a use.
+    ``default`` are the untuned settings of every use, as :func:`phicli.plan.load.plan_load` has them, ``values`` the
+    ones to try for each setting. ``fits`` says whether settings fit into memory for a use.
     """
 
-    defaults: Mapping[str, EngineSettings]
+    default: EngineSettings
     values: Mapping[str, Sequence[Any]]
     fits: Callable[[str, EngineSettings], bool]
 
@@ -70,7 +69,7 @@ def values_to_try(
         given: values that a person asked for, in place of the usual ones.
     """
     usual: dict[str, tuple[Any, ...]] = {
-        REPACK: (False, True) if repackable else (),
+        REPACK: (True,) if repackable else (),
         THREADS: threads_to_try(cores, logical),
         BATCH_TOKENS: _BATCHES,
         FLASH_ATTENTION: ("off",),
@@ -81,18 +80,6 @@ def values_to_try(
             usual[setting] = tuple(values)
     usual[BATCH_TOKENS] = tuple(value for value in usual[BATCH_TOKENS] if value <= longest_prompt)
     return usual
-
-
-def untuned(cores: int, kv_type: str, repack: Callable[[str], bool]) -> dict[str, EngineSettings]:
-    """The settings of each use without tuning, as :func:`phicli.plan.load.plan_load` has them.
-
-    Args:
-        cores: physical cores.
-        kv_type: the most exact type with which the context fits.
-        repack: whether the weights are repacked for a use.
-    """
-    default = replace(EngineSettings.for_cores(cores), kv_type=kv_type)
-    return {use: replace(default, repack=repack(use)) for use in USES}
 
 
 def in_words(setting: str, value: Any) -> str:

@@ -69,7 +69,7 @@ def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     best = after.found.picks[0].assessment
     expected = 1000 / (FIXED_MS + best.candidate.shape.layers * LAYER_MS)
     assert best.speed.decode_tps == pytest.approx(expected, rel=0.05)  # published files differ a little from the recipe
-    assert {setting.engine.repack for setting in start.settings} == {best.memory.repack_bytes > 0}
+    assert {setting.engine.repack for setting in start.settings} == {False}
     assert {setting.engine.threads for setting in start.settings} == {after.machine.cpu.physical_cores}
     name = f"{best.candidate.variant.id}:q4_k_m"
     assert f"calibrating {name}: timing" in told

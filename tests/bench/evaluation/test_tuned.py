@@ -39,7 +39,7 @@ def test_settings_that_tuning_found_hold_but_the_type_of_the_cache_which_changes
     assert (found.threads, found.batch_tokens, found.flash_attention, found.repack) == (1, 512, "on", False)
     assert found.kv_type == "f16"
     untuned = prepared(None).settings
-    assert (untuned.batch_tokens, untuned.flash_attention, untuned.repack) == (128, "auto", True)
+    assert (untuned.batch_tokens, untuned.flash_attention, untuned.repack) == (128, "auto", False)
 
 
 def test_what_was_typed_is_taken_before_what_was_tuned() -> None:

@@ -26,7 +26,7 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.available import Memory
 from phicli.hardware.types import Cpu, Gpu
 from phicli.records.run import Subject
-from phicli.records.tuned import BATCH, CONVERSATION, ONE_ANSWER, USES
+from phicli.records.tuned import CONVERSATION, USES
 from tests.fakes.tunable_machine import TunableMachine
 from tests.plan.test_plan_load import phi_4_mini
 from tests.support.files import TINY_PHI
@@ -208,14 +208,10 @@ def test_the_real_engine_goes_all_the_way() -> None:
 
 def test_the_defaults_are_what_a_chat_does_without_tuning() -> None:
     space = mini().space()
-    assert {use: one.repack for use, one in space.defaults.items()} == {
-        ONE_ANSWER: False,
-        CONVERSATION: True,
-        BATCH: True,
-    }
-    tight = mini(4).space()
-    assert not any(one.repack for one in tight.defaults.values())
-    assert not tight.fits(CONVERSATION, EngineSettings(2, repack=True))
+    assert space.default == EngineSettings(2)
+    assert space.values["repack"] == (True,)
+    assert space.fits(CONVERSATION, EngineSettings(2, repack=True))
+    assert not mini(4).space().fits(CONVERSATION, EngineSettings(2, repack=True))
 
 
 def test_a_model_that_does_not_fit_is_refused() -> None:
@@ -225,8 +221,8 @@ def test_a_model_that_does_not_fit_is_refused() -> None:
 
 def test_the_cache_is_quantised_only_where_memory_needs_it() -> None:
     least = next(gib / 50 for gib in range(100, 300) if _fits(gib / 50))
-    assert {one.kv_type for one in mini(least).space().defaults.values()} != {"f16"}
-    assert {one.kv_type for one in mini(60).space().defaults.values()} == {"f16"}
+    assert mini(least).space().default.kv_type != "f16"
+    assert mini(60).space().default.kv_type == "f16"
 
 
 def _fits(available_gib: float) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from phicli.bench.tuning.search import Search
-from phicli.bench.tuning.space import Space, threads_to_try, untuned, values_to_try
+from phicli.bench.tuning.space import Space, threads_to_try, values_to_try
 from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.errors import EngineError
@@ -26,11 +26,9 @@ def slow_start(settings: EngineSettings) -> float:
     return 3.5 if settings.repack else 1.0
 
 
-def space(
-    *, fits: Callable[[str, EngineSettings], bool] = lambda use, settings: True, repack: bool = True, **given: Any
-) -> Space:
+def space(*, fits: Callable[[str, EngineSettings], bool] = lambda use, settings: True, **given: Any) -> Space:
     values = values_to_try(CORES, CORES, longest_prompt=700, repackable=True, given=given)
-    return Space(untuned(CORES, "f16", lambda use: repack and use != ONE_ANSWER), values, fits)
+    return Space(EngineSettings.for_cores(CORES), values, fits)
 
 
 def searched(machine: TunableMachine, where: Space | None = None, *, budget_s: float = 1e9) -> SearchOutcome:
@@ -63,10 +61,10 @@ def test_repacking_is_decided_for_each_use() -> None:
 
 def test_one_duel_over_repacking_tells_about_all_uses() -> None:
     machine = TunableMachine(decode=repacking, batched=repacking, start=slow_start)
-    searched(machine)
+    (duel,) = (step for step in searched(machine).steps if step.value == "repacking on")
+    assert {one.use: len(one.rounds) for one in duel.compared} == dict.fromkeys(USES, 2)
     fresh = [settings.repack for settings, job in machine.asked if job.fresh]
-    assert fresh == [True, False] * (len(fresh) // 2)  # interleaved, each round started anew
-    assert len(fresh) <= 4
+    assert fresh == [False, True] * (len(fresh) // 2)  # interleaved, each round started anew
 
 
 def test_fewer_threads_win_for_everybody_and_a_clear_loser_is_tried_once() -> None:
@@ -153,7 +151,7 @@ def test_a_quantised_cache_is_noted_and_never_taken() -> None:
 
 def test_what_does_not_fit_is_not_measured() -> None:
     machine = TunableMachine(decode=repacking)
-    found = searched(machine, space(repack=False, fits=lambda use, settings: not settings.repack))
+    found = searched(machine, space(fits=lambda use, settings: not settings.repack))
     assert not any(settings.repack for settings, _ in machine.asked)
     assert "repacking on: does not fit into memory" in found.skipped
     start = found.results[ONE_ANSWER].default_ms
@@ -242,14 +240,20 @@ def test_a_winner_with_which_the_engine_fails_in_the_end_is_none() -> None:
     def faster(one: EngineSettings) -> float:
         return 0.5 if one.threads == 1 else 1.0
 
-    whole = TunableMachine(decode=faster, prefill=faster)
-    assert {ONE_ANSWER, CONVERSATION} <= set(changed(searched(whole)))  # confirmed in this order
+    def also_repacked(one: EngineSettings) -> float:
+        return faster(one) * repacking(one)
+
+    whole = TunableMachine(decode=also_repacked, prefill=faster, start=slow_start)
+    assert {use: one.repack for use, one in changed(searched(whole)).items()} == {
+        ONE_ANSWER: False, CONVERSATION: True, BATCH: False,
+    }  # fmt: skip
     machine = TunableMachine(
-        decode=faster, prefill=faster, fails=lambda one: one.threads == 1 and len(machine.asked) > len(whole.asked) - 2
-    )
+        decode=also_repacked, prefill=faster, start=slow_start,
+        fails=lambda one: one.threads == 1 and len(machine.asked) > len(whole.asked) - 2,
+    )  # fmt: skip
     found = searched(machine)
-    assert (found.complete, set(changed(found))) == (True, {ONE_ANSWER})
-    assert found.skipped == ("threads 1, again: the engine could not load the model",)
+    assert (found.complete, set(changed(found))) == (True, {ONE_ANSWER, BATCH})
+    assert found.skipped == ("all faster settings, again: the engine could not load the model",)
 
 
 def test_settings_with_which_the_engine_fails_are_ruled_out() -> None:
@@ -264,7 +268,7 @@ def test_progress_is_told_with_the_time_left() -> None:
     told: list[tuple[str, float]] = []
     machine = TunableMachine()
     Search(space(), machine, budget_s=180, clock=machine.clock, on_step=lambda *step: told.append(step)).run()
-    assert told[0] == ("repacking off against on, round 1", 180)
+    assert told[0] == ("repacking on against off, round 1", 180)
     assert [left for _, left in told] == sorted((left for _, left in told), reverse=True)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.search import Search
-from phicli.bench.tuning.space import Space, untuned, values_to_try
+from phicli.bench.tuning.space import Space, values_to_try
 from phicli.bench.tuning.trust import Judgement, judged
 from phicli.bench.tuning.types import SearchOutcome
 from phicli.engine.settings import EngineSettings
@@ -17,7 +17,7 @@ AROUND = Surroundings(Cpu("Some CPU 9000", 2, 2), None, (), "Linux", None)
 
 def searched(machine: TunableMachine) -> SearchOutcome:
     values = values_to_try(2, 2, longest_prompt=700, repackable=True, given={})
-    space = Space(untuned(2, "f16", lambda use: False), values, lambda use, settings: True)
+    space = Space(EngineSettings.for_cores(2), values, lambda use, settings: True)
     return Search(space, machine, budget_s=1e9, clock=machine.clock).run()
 
 
