@@ -62,7 +62,7 @@ def test_repacking_is_decided_for_each_use() -> None:
 def test_one_duel_over_repacking_tells_about_all_uses() -> None:
     machine = TunableMachine(decode=repacking, batched=repacking, start=slow_start)
     (duel,) = (step for step in searched(machine).steps if step.value == "repacking on")
-    assert {one.use: len(one.rounds) for one in duel.compared} == dict.fromkeys(USES, 2)
+    assert {one.use: len(one.rounds) for one in duel.compared} == dict.fromkeys(USES, 3)
     fresh = [settings.repack for settings, job in machine.asked if job.fresh]
     assert fresh == [False, True] * (len(fresh) // 2)  # interleaved, each round started anew
 
