@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.errors import THIS_COMMAND, NotFoundError, disk_full, is_disk_full
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, disk_full, is_disk_full
 
 PACKAGE = Path(__file__).parents[1] / "phicli"
 SHARED = ("catalog", "engine", "gguf_file")
@@ -28,6 +28,19 @@ SHARED = ("catalog", "engine", "gguf_file")
 )
 def test_a_hint_names_the_command_that_was_typed(command: str, shown: str) -> None:
     assert NotFoundError("x", f"{THIS_COMMAND} tiny-phi").hint_for(command) == shown
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("bench", "phi bench tiny-phi"),
+        ("show", "phi show tiny-phi"),
+        ("config set model", "phi config set model tiny-phi"),
+        ("cache list", "phi chat tiny-phi"),
+    ],
+)
+def test_a_hint_may_name_a_command_that_only_takes_the_name(command: str, shown: str) -> None:
+    assert NotFoundError("x", f"{TYPED_COMMAND} tiny-phi").hint_for(command) == shown
 
 
 def test_no_shared_layer_proposes_one_command_by_name() -> None:
