@@ -10,8 +10,8 @@ from pathlib import Path
 from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import meant, preference, quant_of_filename
 from phicli.catalog.types import GgufSource, Variant
-from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
+from phicli.gguf_file.start import seems_a_model
 from phicli.hub.layout import commit_of, files_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
 

@@ -14,9 +14,9 @@ from phicli.catalog.quants import PACKAGED_QUANT, meant, preference, without_qua
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, UsageError
-from phicli.gguf_file.header import kind_of_file
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import parts_of
+from phicli.gguf_file.start import kind_of_file
 from phicli.hub.cache import InstalledFile, best_installed, installed, installed_in, matching
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get

@@ -16,8 +16,8 @@ from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
-from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of
+from phicli.gguf_file.start import seems_a_model
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
 from phicli.hub.in_place.registry import RegisteredModel, damaged_records, registered
