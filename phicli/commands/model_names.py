@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from phicli.catalog.types import Variant
-    from phicli.hub.disk.inventory import Inventory
 
 
 def complete_runnable(incomplete: str) -> list[str]:
@@ -59,14 +58,9 @@ def _on_this_machine() -> list[str]:
     from phicli.hub.disk.inventory import inventory
 
     try:
-        return list(_installed(inventory()))
+        return list(inventory().usable_names)
     except (PhiError, OSError):
         return []
-
-
-def _installed(found: Inventory) -> Iterator[str]:
-    yield from (model.name for model in found.models if model.problem is None)
-    yield from (one.model.name for one in found.in_place if one.is_there)
 
 
 def _cased(quant: str, incomplete: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from phicli.catalog.display_name import with_quant
 from phicli.errors import NetworkError
 from phicli.network.offline import offline_variable
+from phicli.units import listed
 
 _MOST_NAMES: Final = 12
 
@@ -27,15 +27,11 @@ def without_network() -> str:
     """What is on this machine, and how a model gets here from another one: a hint that needs no network."""
     from phicli.hub.disk.inventory import inventory
 
-    found = inventory()
-    models = [model for model in found.models if model.problem is None]
-    here = [with_quant(model.variant_id or model.repo, model.quant) if model.quant else model.name for model in models]
-    here += [one.model.name for one in found.in_place if one.is_there]
-    names = list(dict.fromkeys([*here, "tiny-phi"]))
-    more = f" and {len(names) - _MOST_NAMES} more (phi list --installed)" if len(names) > _MOST_NAMES else ""
+    names = list(dict.fromkeys([*inventory().usable_names, "tiny-phi"]))
+    more = " (see all: phi list --installed)" if len(names) > _MOST_NAMES else ""
     variable = offline_variable()
     allow = f"; to download, unset {variable}" if variable else ""
     return (
-        f"on this machine: {', '.join(names[:_MOST_NAMES])}{more}; to bring a model from another machine: "
+        f"on this machine: {listed(names, _MOST_NAMES)}{more}; to bring a model from another machine: "
         f"phi cache export MODEL FILE.tar there, phi cache import FILE.tar here{allow}"
     )

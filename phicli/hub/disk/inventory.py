@@ -137,6 +137,12 @@ class Inventory:
         """The models in place, without how they are now."""
         return tuple(one.model for one in self.in_place)
 
+    @property
+    def usable_names(self) -> tuple[str, ...]:
+        """The names of the models whose files are all there."""
+        cached = (model.name for model in self.models if model.problem is None)
+        return (*cached, *(one.model.name for one in self.in_place if one.is_there))
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -208,9 +214,7 @@ def _model(
 ) -> CachedModel:
     listed = known.file(filename) if known else None
     quant = listed.quant if listed else quant_of_filename(filename)
-    name = f"{repo}:{quant or filename}"
-    if known and quant:
-        name = with_quant(known.variant.id, quant)
+    name = with_quant(known.variant.id, quant) if known and quant else f"{repo}:{quant or filename}"
     usable = [part.path for part in parts if part.problem is None]
     times = [_times(path) for path in usable]
     used = [time for time, _ in times if time is not None]
