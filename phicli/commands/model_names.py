@@ -32,8 +32,8 @@ def complete_downloadable(incomplete: str) -> list[str]:
 
 
 def complete_here(incomplete: str) -> list[str]:
-    """What ``phi rm`` can remove: what is on this machine."""
-    return _matching(incomplete, (), _on_this_machine())
+    """What ``phi rm`` can remove: what is on this machine, damaged or not."""
+    return _matching(incomplete, (), _on_this_machine(usable=False))
 
 
 def _matching(incomplete: str, variants: Iterable[Variant], local: Iterable[str]) -> list[str]:
@@ -52,15 +52,16 @@ def _names(variant: Variant) -> Iterator[str]:
     yield from (f"{variant.id}:{quant.lower()}" for quant in variant.quants)
 
 
-def _on_this_machine() -> list[str]:
+def _on_this_machine(*, usable: bool = True) -> list[str]:
     """Every model on this machine as it is typed, a variant of the catalog by its id."""
     from phicli.errors import PhiError
     from phicli.hub.disk.inventory import inventory
 
     try:
-        return list(inventory().usable_names)
+        found = inventory()
     except (PhiError, OSError):
         return []
+    return list(found.usable_names if usable else found.names)
 
 
 def _cased(quant: str, incomplete: str) -> str:
