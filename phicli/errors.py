@@ -18,7 +18,7 @@ TYPED_COMMAND: Final = "phi <typed command>"
 """In a hint, the same where the command need not run the model but has to take its name: ``phi show``, ``phi pull``."""
 
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
-_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull")
+_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull", "config set model")
 _NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -42,7 +42,7 @@ class PhiError(Exception):
         self.data = data
 
     def hint_for(self, command: str) -> str:
-        """The hint as ``command`` shows it; a command that cannot stand in it proposes ``phi chat``."""
+        """The hint as ``command`` (``chat``) shows it; a command that cannot stand in it proposes ``phi chat``."""
         hint = self.hint.replace(TYPED_COMMAND, f"phi {command if command in _TAKE_MODELS else 'chat'}")
         return hint.replace(THIS_COMMAND, f"phi {command if command in _RUN_MODELS else 'chat'}")
 

@@ -1,7 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers, sizes and lists as people read them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 _KIB: Final = 1 << 10
@@ -12,6 +13,12 @@ _GIB: Final = 1 << 30
 def counted(count: int, noun: str) -> str:
     """``count`` with the noun, whose plural ends in s: ``1 run``, ``1,024 runs``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """``names`` in one line, at most ``most`` of them: ``a, b and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def format_bytes(count: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.errors import THIS_COMMAND, NotFoundError, disk_full, is_disk_full
+from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, disk_full, is_disk_full
 
 PACKAGE = Path(__file__).parents[1] / "phicli"
 SHARED = ("catalog", "engine", "gguf_file")
@@ -16,18 +16,22 @@ SHARED = ("catalog", "engine", "gguf_file")
 
 
 @pytest.mark.parametrize(
-    ("command", "shown"),
+    ("typed", "runs", "takes"),
     [
-        ("chat", "phi chat tiny-phi"),
-        ("bench", "phi bench tiny-phi"),
-        ("eval", "phi eval tiny-phi"),
-        ("autotune", "phi autotune tiny-phi"),
-        ("rm", "phi chat tiny-phi"),
-        ("cache list", "phi chat tiny-phi"),
+        ("chat", "chat", "chat"),
+        ("bench", "bench", "bench"),
+        ("eval", "eval", "eval"),
+        ("autotune", "autotune", "autotune"),
+        ("show", "chat", "show"),
+        ("config set model", "chat", "config set model"),
+        ("rm", "chat", "chat"),
+        ("cache list", "chat", "chat"),
     ],
 )
-def test_a_hint_names_the_command_that_was_typed(command: str, shown: str) -> None:
-    assert NotFoundError("x", f"{THIS_COMMAND} tiny-phi").hint_for(command) == shown
+def test_a_hint_names_the_command_that_was_typed(typed: str, runs: str, takes: str) -> None:
+    """Where that runs a model, or takes the name of one."""
+    assert NotFoundError("x", f"{THIS_COMMAND} tiny-phi").hint_for(typed) == f"phi {runs} tiny-phi"
+    assert NotFoundError("x", f"{TYPED_COMMAND} tiny-phi").hint_for(typed) == f"phi {takes} tiny-phi"
 
 
 def test_no_shared_layer_proposes_one_command_by_name() -> None:

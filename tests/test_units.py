@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.units import format_about, format_bytes, format_count, format_tokens
+from phicli.units import format_about, format_bytes, format_count, format_tokens, listed
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,8 @@ def test_parameters(count: int, text: str) -> None:
 )
 def test_tokens(count: int, text: str) -> None:
     assert format_tokens(count) == text
+
+
+def test_a_list_says_how_many_it_leaves_out() -> None:
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed(["a", "b", "c", "d"], 2) == "a, b and 2 more"

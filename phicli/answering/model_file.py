@@ -16,7 +16,7 @@ from phicli.gguf_file.merges import read_merges
 from phicli.gguf_file.split_patterns import TRUE_PATTERNS, lost_pattern
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.identify import TEMPLATE, FormatChoice
-from phicli.plan.label import name_for_engine
+from phicli.plan.label import name_for_engine, says_phi3
 from phicli.plan.load import LoadPlan
 
 
@@ -75,7 +75,7 @@ def special_tokens_of(header: GgufHeader) -> SpecialTokens:
         tokenizer_model=vocabulary.model or "",
         add_space_prefix=prefix if isinstance(prefix, bool) else None,
         unknown_id=unknown if isinstance(unknown, int) else None,
-        model_name=name_for_engine(header) or header.name or "",
+        strips=says_phi3(name_for_engine(header) or header.name),
     )
 
 

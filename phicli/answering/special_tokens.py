@@ -1,4 +1,4 @@
-"""The special tokens of a vocabulary: which ids text must never become, and which ones a prompt format may use."""
+"""The special tokens of a vocabulary in prompts: which ids text must never become, which ones a format may use."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class SpecialTokens:
     """What a file's vocabulary has besides ordinary text.
 
     Attributes:
-        literals: id to literal of every token whose type is neither NORMAL nor BYTE.
+        literals: id to literal of every special token, however the file marks it
+            (:mod:`phicli.gguf_file.special_tokens`).
         space_prefix: the tokenizer puts a space in front of a text (SentencePiece's dummy prefix).
         unknown_id: the token for characters that the vocabulary cannot spell; often ``<|endoftext|>``, so it is
             only let through where its literal is not in the text.
@@ -44,7 +45,7 @@ class SpecialTokens:
         tokenizer_model: str,
         add_space_prefix: bool | None = None,
         unknown_id: int | None = None,
-        model_name: str = "",
+        strips: bool = False,
     ) -> SpecialTokens:
         """Apply llama.cpp's rules (``src/llama-vocab.cpp``) to the metadata of a GGUF file.
 
@@ -54,16 +55,15 @@ class SpecialTokens:
             add_space_prefix: ``tokenizer.ggml.add_space_prefix``, None where the file has none (then SentencePiece
                 adds one).
             unknown_id: ``tokenizer.ggml.unknown_token_id``.
-            model_name: ``general.name``; with "phi-3" or "phi3" in it the engine drops white space after specials.
+            strips: the engine drops white space behind specials (:func:`phicli.plan.label.says_phi3`).
         """
         sentencepiece = tokenizer_model == "llama"
-        named_phi3 = any(part in model_name.lower() for part in ("phi-3", "phi3"))
         stripping = {token_id for token_id, literal in literals.items() if literal not in _NEVER_STRIPPED_AFTER}
         return cls(
             literals=literals,
             space_prefix=sentencepiece and add_space_prefix is not False,
             unknown_id=unknown_id,
-            strips_after=frozenset(stripping if named_phi3 else ()),
+            strips_after=frozenset(stripping if strips else ()),
         )
 
     def id_of(self, literal: str) -> int | None:

@@ -21,7 +21,7 @@ def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
     """The format that the catalog calls ``name``.
 
     Args:
-        name: one of ``FORMAT_NAMES``. The template of a file needs the engine: see ``template.FileTemplate``.
+        name: one of ``FORMAT_NAMES``. The template of a file needs the engine: see ``file_template.FileTemplate``.
         reasoning: the variant writes ``<think>…</think>`` before its answer; ignored by the base models' formats.
 
     Raises:

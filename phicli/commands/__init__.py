@@ -80,3 +80,11 @@ SHARED_SETTINGS: Final = {
 
 WITHOUT_SETTINGS: Final = ("config", "doctor", "help")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken."""
+
+WITH_SETTINGS: Final = tuple(
+    f"{name}.{inner}".rstrip(".")
+    for name in SUMMARIES
+    if name not in WITHOUT_SETTINGS
+    for inner in GROUPS.get(name, ("",))
+)
+"""All other commands, in order, by what their settings begin with: ``chat``, ``cache.verify``."""

@@ -20,7 +20,6 @@ from phicli.commands.options import (
     Quiet,
     engines_of,
     limit_of_baseline,
-    moved,
     output_format,
 )  # fmt: skip
 from phicli.engine.settings import FIELDS
@@ -94,12 +93,6 @@ def bench(
     requests: Annotated[
         int | None, typer.Option("--requests", min=1, max=10000, help="Number of requests at each concurrency level.")
     ] = None,
-    eval_set: Annotated[  # noqa: ARG001 (refused)
-        _Text, typer.Option("--eval", hidden=True, is_eager=True, callback=moved("--eval", "phi eval"))
-    ] = None,
-    tune: Annotated[  # noqa: ARG001 (refused)
-        bool, typer.Option("--tune", hidden=True, is_eager=True, callback=moved("--tune", "phi autotune"))
-    ] = False,
     as_json: Json = False,
     jsonl: Jsonl = False,
     csv: Csv = False,

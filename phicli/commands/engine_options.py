@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
-from phicli.commands.options import complete_values
-from phicli.engine.settings import FIELDS, Field, Whole
+from phicli.commands.options import checked, complete_values
+from phicli.engine.settings import FIELDS, Whole
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MEASURING: Final = ("bench", "eval", "autotune")
@@ -90,20 +90,9 @@ def _parameter(row: EngineOption, *, several: bool) -> inspect.Parameter:
     limits = {"min": max(number.least, 0), "max": number.most} if number else {}
     text = f"{row.help} Separate several with commas, e.g. 1,2,4." if several and row.field == "threads" else row.help
     kind: Any = (int if number else str) | None
-    check = None if number else _check_of(field, several=several)
+    check = None if number else checked(field.read_list if several else field.read)
     values = complete_values(*known) if (known := field.kind.typed) else None
     option = typer.Option(*flags, help=text, callback=check, autocompletion=values, **limits)  # type: ignore[arg-type]
     return inspect.Parameter(
         field.parameter, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, option]
     )
-
-
-def _check_of(field: Field, *, several: bool) -> Callable[[str | None], str | None]:
-    """A callback that refuses a text which the command could not read later."""
-
-    def check(text: str | None) -> str | None:
-        if text is not None:
-            _ = field.read_list(text) if several else field.read(text)
-        return text
-
-    return check

@@ -11,7 +11,7 @@ from typing import Any, cast
 import typer
 from typer.core import TyperGroup
 
-from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES, WITHOUT_SETTINGS
+from phicli.commands import ALIASES, GROUP_ALIASES, GROUPS, SUMMARIES, WITH_SETTINGS
 from phicli.commands.command import Command
 from phicli.commands.parameters import read_plainly
 from phicli.commands.unknown import unknown_command
@@ -69,17 +69,17 @@ def build(within: str, name: str) -> Command:
     alone = typer.Typer(rich_markup_mode=None, add_completion=False)
     alone.command(name, cls=Command, context_settings=context_settings())(function_of(within, name))
     command = cast("Command", typer.main.get_command(alone))
-    if (within or name) not in WITHOUT_SETTINGS:
-        command.setting = f"{within}.{name}".lstrip(".")
+    setting = f"{within}.{name}".lstrip(".")
+    if setting in WITH_SETTINGS:
+        command.setting = setting
     return command
 
 
 def every_command() -> Iterator[Command]:
     """All commands that take settings, in the order of the tables. This imports all of them."""
-    for name in SUMMARIES:
-        for within, command in [(name, inner) for inner in GROUPS[name]] if name in GROUPS else [("", name)]:
-            if (within or command) not in WITHOUT_SETTINGS:
-                yield build(within, command)
+    for setting in WITH_SETTINGS:
+        within, _, name = setting.rpartition(".")
+        yield build(within, name)
 
 
 def function_of(within: str, name: str) -> Callable[..., Any]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import typer
 
-from phicli.commands import GROUPS, SHARED_SETTINGS, SUMMARIES, WITHOUT_SETTINGS
+from phicli.commands import SHARED_SETTINGS, WITH_SETTINGS
 from phicli.settings.key import variable_of
 
 _START: Final = "PHI_"
@@ -27,11 +27,11 @@ def misspelled(environ: Mapping[str, str], root: Any) -> Iterator[tuple[str, str
         root: the command ``phi``.
     """
     usual = {*_NOT_SETTINGS, *map(variable_of, SHARED_SETTINGS)}
-    odd = [name for name in sorted(environ) if name.startswith(_START) and environ[name] and name not in usual]
-    for name in odd:
-        if any(name in _variables_of(root, *path) for path in _commands() if name.startswith(_beginning(*path))):
+    for name in sorted(name for name in environ if name.startswith(_START) and name not in usual):
+        own = (command for command in WITH_SETTINGS if name.startswith(f"{variable_of(command)}_"))
+        if any(name in _variables_of(root, command) for command in own):
             continue
-        known = [*usual, *(variable for path in _commands() for variable in _variables_of(root, *path))]
+        known = [*usual, *(variable for command in WITH_SETTINGS for variable in _variables_of(root, command))]
         ends = [variable.removeprefix(_START) for variable in known]
         for close in _like(name.removeprefix(_START), ends)[:1]:
             yield name, f"{_START}{close}"
@@ -39,11 +39,9 @@ def misspelled(environ: Mapping[str, str], root: Any) -> Iterator[tuple[str, str
 
 def say_misspelled(environ: Mapping[str, str], root: Any) -> None:
     """Name such variables on standard error; the arguments are those of :func:`misspelled`."""
-    if not any(name.startswith(_START) and name not in _NOT_SETTINGS for name in environ):
-        return
-    from phicli.ui.terminal import Terminal
-
     for name, close in misspelled(environ, root):
+        from phicli.ui.terminal import Terminal
+
         Terminal.current().alarm("note:", f"{name} is not a variable that phi reads; did you mean {close}?")
 
 
@@ -53,19 +51,9 @@ def _like(word: str, known: Sequence[str]) -> list[str]:
     return parts or get_close_matches(word, known, n=1, cutoff=_ALIKE)
 
 
-def _commands() -> Iterator[tuple[str, ...]]:
-    """The words of every command that takes settings: ``("cache", "verify")``."""
-    for name in SUMMARIES:
-        if name not in WITHOUT_SETTINGS:
-            yield from ((name, inner) for inner in GROUPS[name]) if name in GROUPS else ((name,),)
-
-
-def _beginning(*path: str) -> str:
-    return variable_of(".".join(path)) + "_"
-
-
-def _variables_of(root: Any, *path: str) -> list[str]:
+def _variables_of(root: Any, setting: str) -> list[str]:
+    """The variables of the command whose settings begin with ``setting``."""
     command = root
-    for word in path:
+    for word in setting.split("."):
         command = command.get_command(None, word)
     return [variable_of(key.name) for key in command.keys(typer.Context(command)).values()]

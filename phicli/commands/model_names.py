@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from phicli.catalog.types import Variant
-    from phicli.hub.disk.inventory import Inventory
 
 
 def complete_runnable(incomplete: str) -> list[str]:
@@ -33,8 +32,8 @@ def complete_downloadable(incomplete: str) -> list[str]:
 
 
 def complete_here(incomplete: str) -> list[str]:
-    """What ``phi rm`` can remove: what is on this machine."""
-    return _matching(incomplete, (), _on_this_machine())
+    """What ``phi rm`` can remove: what is on this machine, damaged or not."""
+    return _matching(incomplete, (), _on_this_machine(usable=False))
 
 
 def _matching(incomplete: str, variants: Iterable[Variant], local: Iterable[str]) -> list[str]:
@@ -53,20 +52,16 @@ def _names(variant: Variant) -> Iterator[str]:
     yield from (f"{variant.id}:{quant.lower()}" for quant in variant.quants)
 
 
-def _on_this_machine() -> list[str]:
+def _on_this_machine(*, usable: bool = True) -> list[str]:
     """Every model on this machine as it is typed, a variant of the catalog by its id."""
     from phicli.errors import PhiError
     from phicli.hub.disk.inventory import inventory
 
     try:
-        return list(_installed(inventory()))
+        found = inventory()
     except (PhiError, OSError):
         return []
-
-
-def _installed(found: Inventory) -> Iterator[str]:
-    yield from (model.name for model in found.models if model.problem is None)
-    yield from (one.model.name for one in found.in_place if one.is_there)
+    return list(found.usable_names if usable else found.names)
 
 
 def _cased(quant: str, incomplete: str) -> str:

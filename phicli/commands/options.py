@@ -139,14 +139,3 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
 def limit_of_baseline(ctx: typer.Context, baseline: str | None, fail_below: float | None) -> float | None:
     """The limit that was typed; that of a setting only where there is a baseline."""
     return fail_below if baseline is not None or was_typed(ctx, "fail_below") else None
-
-
-def moved(option: str, command: str) -> Any:
-    """A callback that refuses an option of ``phi bench`` that is a command of its own now."""
-
-    def refuse(value: Any) -> Any:
-        if value:
-            raise UsageError(f"phi bench {option} is now {command}", f"see {command} --help")
-        return value
-
-    return refuse

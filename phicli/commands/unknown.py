@@ -87,14 +87,14 @@ def _moved(words: Sequence[str]) -> UsageError | None:
 
 def _with_model(command: str, option: str, words: Sequence[str]) -> str:
     """``phi chat tiny-phi hello`` for ``phi chat -m tiny-phi hello``."""
-    at = next((place for place, word in enumerate(words) if word.partition("=")[0] == option), len(words))
-    _, equals, value = words[at].partition("=") if at < len(words) else ("", "", "")
-    model = [value] if equals else [word for word in words[at + 1 : at + 2] if not word.startswith("-")]
-    rest = [*words[:at], *words[at + (1 if equals or not model else 2) :]]
-    inner = command.split()
-    return _command(
-        ["phi", *inner, *(model or ["MODEL"]), *(rest[len(inner) :] if rest[: len(inner)] == inner else rest)]
-    )
+    rest, inner, model = list(words), command.split(), ""
+    at = next((place for place, word in enumerate(words) if word.partition("=")[0] == option), None)
+    if at is not None:
+        _, equals, model = rest.pop(at).partition("=")
+        if not equals and at < len(rest) and not rest[at].startswith("-"):
+            model = rest.pop(at)
+    rest = rest[len(inner) :] if rest[: len(inner)] == inner else rest
+    return _command(["phi", *inner, model or "MODEL", *rest])
 
 
 def _is_model(word: str) -> bool:

@@ -79,6 +79,27 @@ class Sampling:
         return {**data, "samplers": list(self.samplers)}
 
 
+_LARGEST: Final = 2**31 - 1
+SAMPLING_LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "temperature": (0, 100),
+        "top_k": (0, _LARGEST),
+        "top_p": (0, 1),
+        "min_p": (0, 1),
+        "repeat_penalty": (0.1, 10),
+        "repeat_last_n": (0, _LARGEST),
+        "xtc_probability": (0, 1),
+        "xtc_threshold": (0, 1),
+        "mirostat": (0, 2),
+        "mirostat_tau": (0, 100),
+        "mirostat_eta": (0, 100),
+        "seed": (0, 2**32 - 2),
+        "max_tokens": (1, _LARGEST),
+    }
+)
+"""The least and the greatest value of each number in :class:`Sampling`, whether a person or a file gives it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Prefill:
     """The prompt is being read: ``processed`` of ``total`` tokens, ``cached`` of which were known already."""

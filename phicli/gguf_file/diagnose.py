@@ -12,6 +12,7 @@ from typing import Final
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, IntegrityError, NotFoundError, PhiError, UsageError
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import first_part
+from phicli.units import listed
 
 GET_AGAIN: Final = f"download the file again. `{THIS_COMMAND} tiny-phi` shows whether the installation itself works"
 GET_ANOTHER: Final = f"use a GGUF file of version 3; see the models: phi list; or try: {THIS_COMMAND} tiny-phi"
@@ -147,12 +148,11 @@ def _directory(path: Path) -> UsageError:
         return UsageError(
             f"{path} is a folder without GGUF files", f"name a .gguf file, or try: {THIS_COMMAND} tiny-phi"
         )
-    more = f" and {len(files) - _LISTED} more" if len(files) > _LISTED else ""
-    listed = ", ".join(files[:_LISTED])
     models = [name for name in files if kind_by_name(name) is FileKind.MODEL and first_part(name) == name]
     return UsageError(
         f"{path} is a folder",
-        f"choose one of its files: {listed}{more}. For example: {TYPED_COMMAND} {path / (models or files)[0]}",
+        f"choose one of its files: {listed(files, _LISTED)}. "
+        f"For example: {TYPED_COMMAND} {path / (models or files)[0]}",
     )
 
 

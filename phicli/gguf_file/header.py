@@ -8,45 +8,21 @@ Format: ggml's ``docs/gguf.md``.
 from __future__ import annotations
 
 import mmap
-from array import array
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from phicli.errors import IntegrityError
 from phicli.gguf_file.diagnose import GET_AGAIN, GET_ANOTHER, check_is_file, not_gguf, unreadable
 from phicli.gguf_file.facts import Facts
 from phicli.gguf_file.ggml_types import FILE_TYPES
-from phicli.gguf_file.kind import FileKind, kind_by_name, kind_of, not_a_model
-from phicli.gguf_file.names import part_names, whole_size
+from phicli.gguf_file.kind import FileKind, kind_of, not_a_model
+from phicli.gguf_file.names import whole_size
 from phicli.gguf_file.parts import check_parts
+from phicli.gguf_file.scan import MERGES, TOKENS, Scan, scan_keys
 from phicli.gguf_file.special_tokens import special_tokens
+from phicli.gguf_file.start import is_big_endian
 from phicli.gguf_file.tensors import read_tensors
-from phicli.gguf_file.types import GgufHeader, MetaValue, TensorInfo, Vocabulary
-from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker, damaged
-
-START_BYTES: Final = 1 << 16
-"""The first bytes of a file, which mostly tell what it is."""
-
-_DECODED_ARRAY: Final = 1024
-_MOST_KEYS: Final = 1 << 16
-_LARGEST_VOCABULARY: Final = 1 << 22
-_UINT32, _INT32, _UINT64 = 4, 5, 10
-_TELLING_TENSORS: Final = 64
-_TOKENS, _TOKEN_TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
-_MERGES = "tokenizer.ggml.merges"
-_SKIPPED: Final = frozenset({_MERGES, "tokenizer.ggml.scores"})
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What one pass over the key-value part collects; ``tokens`` are checkpoints into the vocabulary."""
-
-    metadata: dict[str, MetaValue] = field(default_factory=dict)
-    lengths: dict[str, int] = field(default_factory=dict)
-    tokens: list[int] = field(default_factory=list)
-    tokens_end: int = 0
-    token_types: array[int] = field(default_factory=lambda: array("i"))
+from phicli.gguf_file.types import GgufHeader, TensorInfo, Vocabulary
+from phicli.gguf_file.walker import Cut, Walker, damaged
 
 
 def read_header(path: Path | str) -> GgufHeader:
@@ -99,60 +75,6 @@ def read_any_header(path: Path | str) -> GgufHeader:
         raise unreadable(path, error) from None
 
 
-def seems_a_model(path: Path) -> bool:
-    """Whether the file at ``path`` is to be listed as a model: by its name, and by its content where the name says no.
-
-    Most files are not opened for that: it would change the time when they were last used.
-    """
-    return kind_by_name(path.name) is FileKind.MODEL or kind_of_file(path) is FileKind.MODEL
-
-
-def kind_of_file(path: Path) -> FileKind | None:
-    """What the file at ``path`` is, by its first :data:`START_BYTES`; None where they do not tell.
-
-    A pipe or a device is not opened: it might never end.
-    """
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as file:
-            return kind_at_start(file.read(START_BYTES), path.name)
-    except (OSError, ValueError):
-        return None
-
-
-def kind_at_start(start: bytes, name: str) -> FileKind | None:
-    """What the file ``name`` is, by its first bytes (:data:`START_BYTES` are enough); None where they do not tell.
-
-    A header is often larger, but what a file is stands before its vocabulary.
-    """
-    if not start.startswith(b"GGUF"):
-        return None
-    if _is_big_endian(start):
-        return FileKind.BIG_ENDIAN
-    walker, scan, tensors = Walker(start), _Scan(), None
-    walker.pos = 8
-    try:
-        tensor_count, key_count = walker.u64(), walker.u64()
-        if not tensor_count and len(part_names(name)) == 1:
-            tensors = set[str]()
-        _scan(walker, key_count, scan)
-        for _ in range(min(tensor_count, _TELLING_TENSORS)):
-            tensor = walker.string()
-            tensors = {*(tensors or ()), tensor}
-            walker.skip(_UINT64, walker.u32())
-            walker.skip(_UINT32, 3)  # its type, and its offset
-    except Cut:
-        pass
-    except IntegrityError:
-        return None
-    return kind_of(scan.metadata, tensors) if scan.metadata or tensors is not None else None
-
-
-def _is_big_endian(start: bytes) -> bool:
-    return int.from_bytes(start[4:8], "little") not in (1, 2, 3) and int.from_bytes(start[4:8], "big") in (2, 3)
-
-
 def _check_start(path: Path, start: bytes, size: int) -> None:
     if not start.startswith(b"GGUF") and not b"GGUF".startswith(start):
         raise not_gguf(path, start, size)
@@ -161,7 +83,7 @@ def _check_start(path: Path, start: bytes, size: int) -> None:
     version = int.from_bytes(start[4:8], "little")
     if version in (2, 3):
         return
-    if _is_big_endian(start):
+    if is_big_endian(start):
         raise not_a_model(path, FileKind.BIG_ENDIAN)
     if version == 1:
         raise IntegrityError(f"{path} has GGUF version 1 (2023), which is no longer supported", GET_ANOTHER)
@@ -172,8 +94,8 @@ def _read(path: Path, walker: Walker) -> GgufHeader:
     walker.pos = 8
     try:
         tensor_count, key_count = walker.u64(), walker.u64()
-        scan = _Scan()
-        _scan(walker, key_count, scan)
+        scan = Scan()
+        scan_keys(walker, key_count, scan)
         alignment = Facts(scan.metadata).whole("general.alignment")
         tensors, data_offset = read_tensors(walker, tensor_count, 32 if alignment is None else alignment)
         vocabulary = _vocabulary(walker, scan)
@@ -186,42 +108,10 @@ def _read(path: Path, walker: Walker) -> GgufHeader:
         raise IntegrityError(f"{path}: {text}", error.hint, data=error.data) from None
 
 
-def _scan(walker: Walker, key_count: int, scan: _Scan) -> None:
-    if key_count > _MOST_KEYS:
-        raise damaged(f"{key_count:,} keys")
-    for _ in range(key_count):
-        key = walker.string()
-        if key in scan.metadata or key in scan.lengths:
-            raise damaged(f"the key {key[:80]!r} twice")
-        kind = walker.u32()
-        if kind == ARRAY:
-            _scan_array(walker, scan, key)
-        else:
-            scan.metadata[key] = walker.scalar(kind)
-
-
-def _scan_array(walker: Walker, scan: _Scan, key: str) -> None:
-    kind, count = walker.array_head()
-    scan.lengths[key] = count
-    if key == _TOKENS:
-        if kind != STRING or count > _LARGEST_VOCABULARY:
-            raise damaged(f"a vocabulary of {count:,} values of type {kind}")
-        scan.tokens = walker.skip(kind, count)
-        scan.tokens_end = walker.pos
-    elif key == _TOKEN_TYPES:
-        if kind not in (_UINT32, _INT32) or count > _LARGEST_VOCABULARY:
-            raise damaged(f"{count:,} token types of type {kind}")
-        scan.token_types = walker.int32s(count)
-    elif count <= _DECODED_ARRAY and key not in _SKIPPED:
-        scan.metadata[key] = walker.values(kind, count)
-    else:
-        walker.skip(kind, count)
-
-
-def _vocabulary(walker: Walker, scan: _Scan) -> Vocabulary | None:
-    if _TOKENS not in scan.lengths:
+def _vocabulary(walker: Walker, scan: Scan) -> Vocabulary | None:
+    if TOKENS not in scan.lengths:
         return None
-    size, types = scan.lengths[_TOKENS], scan.token_types
+    size, types = scan.lengths[TOKENS], scan.token_types
     if types and len(types) != size:
         raise damaged(f"{size:,} tokens but {len(types):,} token types")
     facts = Facts(scan.metadata)
@@ -236,14 +126,14 @@ def _vocabulary(walker: Walker, scan: _Scan) -> Vocabulary | None:
         eos_id=eos,
         eot_id=eot,
         add_bos=facts.flag("tokenizer.ggml.add_bos_token"),
-        merges=scan.lengths.get(_MERGES, 0),
+        merges=scan.lengths.get(MERGES, 0),
     )
 
 
 def _header(
     path: Path,
     walker: Walker,
-    scan: _Scan,
+    scan: Scan,
     *,
     vocabulary: Vocabulary | None,
     tensors: tuple[TensorInfo, ...],

@@ -9,15 +9,13 @@ import mmap
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from phicli.errors import IntegrityError
 from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 from phicli.gguf_file.diagnose import GET_AGAIN, unreadable
+from phicli.gguf_file.scan import MERGES, TOKENS
 from phicli.gguf_file.walker import ARRAY, STRING, Cut, Walker
 
-_TOKENS: Final = b"tokenizer.ggml.tokens"
-_MERGES: Final = b"tokenizer.ggml.merges"
 _u64 = struct.Struct("<Q").unpack_from
 
 
@@ -54,19 +52,19 @@ def read_merges(path: Path) -> Merges:
 
 def _read(walker: Walker) -> Merges:
     walker.pos = 16
-    found: dict[bytes, dict[bytes, int]] = {}
+    found: dict[str, dict[bytes, int]] = {}
     for _ in range(walker.u64()):
-        key = walker.string().encode()
+        key = walker.string()
         kind = walker.u32()
         if kind != ARRAY:
             walker.scalar(kind)
             continue
         kind, count = walker.array_head()
-        if key in (_TOKENS, _MERGES) and kind == STRING:
+        if key in (TOKENS, MERGES) and kind == STRING:
             found[key] = _places(walker, count)
         else:
             walker.skip(kind, count)
-    return Merges(ids=found[_TOKENS], ranks=found[_MERGES])
+    return Merges(ids=found[TOKENS], ranks=found[MERGES])
 
 
 def _places(walker: Walker, count: int) -> dict[bytes, int]:

@@ -11,9 +11,9 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.quants import meant, preference, quant_of_filename, without_quant
 from phicli.catalog.types import GgufSource, Variant
 from phicli.errors import TYPED_COMMAND, AmbiguousModelError
-from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of, whole_size
+from phicli.gguf_file.start import seems_a_model
 from phicli.hub.layout import commit_of, files_of, repo_root, snapshots_of
 from phicli.paths import NOWHERE
 

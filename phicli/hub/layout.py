@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -70,7 +69,7 @@ def ref_path(root: Path, revision: str) -> Path:
 def refs_of(root: Path) -> dict[str, str]:
     """Branches and tags that a repository's folder remembers, and their commits."""
     refs = root / "refs"
-    names = (path.relative_to(refs).as_posix() for path in _files(refs))
+    names = (path.relative_to(refs).as_posix() for path in entries_of(refs))
     return {name: commit for name in names if (commit := commit_of(root, name)) is not None}
 
 
@@ -158,17 +157,21 @@ def lock_path(folder: Path, repo: str, etag: str) -> Path:
     return folder / ".locks" / repo_root(folder, repo).name / f"{etag}.lock"
 
 
-def entries_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
-    """All files and links below a snapshot, whether they lead anywhere or not."""
-    return list(_files(snapshot, problems))
+def entries_of(folder: Path) -> list[Path]:
+    """All below a folder of the cache that is not a real folder: files, and links wherever they lead."""
+    entries = []
+    for parent, folders, names in os.walk(folder):
+        linked = [name for name in folders if (Path(parent) / name).is_symlink()]
+        entries += [Path(parent) / name for name in sorted([*names, *linked])]
+    return entries
 
 
 def files_of(snapshot: Path, problems: list[str] | None = None) -> list[Path]:
     """The entries of a snapshot, and the files behind those that are links to folders, by path."""
     below = walk(snapshot)
     if problems is not None:
-        problems += [f"{path}: {reason}" for path, reason in below.skipped if path != snapshot]
-    return sorted({*entries_of(snapshot, problems), *below.files})
+        problems += [f"{path}: {reason}" for path, reason in below.skipped]
+    return sorted({*entries_of(snapshot), *below.files})
 
 
 def linked_folder(path: Path, root: Path) -> Path | None:
@@ -214,7 +217,7 @@ def listing(folder: Path, problems: list[str]) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
-        problems.append(_unreadable(error, folder))
+        problems.append(f"{folder} cannot be read: {error.strerror}")
         return []
 
 
@@ -225,19 +228,3 @@ def _modified_ns(folder: Path) -> int | None:
     except OSError:
         return None
     return status.st_mtime_ns if stat.S_ISDIR(status.st_mode) else None
-
-
-def _files(folder: Path, problems: list[str] | None = None) -> Iterable[Path]:
-    """Everything below ``folder`` but real folders, links to folders included, which are not entered."""
-
-    def complain(error: OSError) -> None:
-        if problems is not None and not isinstance(error, FileNotFoundError):
-            problems.append(_unreadable(error, folder))
-
-    for parent, folders, names in os.walk(folder, onerror=complain):
-        linked = [name for name in folders if (Path(parent) / name).is_symlink()]
-        yield from (Path(parent) / name for name in sorted([*names, *linked]))
-
-
-def _unreadable(error: OSError, folder: Path) -> str:
-    return f"{error.filename or folder} cannot be read: {error.strerror}"

@@ -6,6 +6,7 @@ from typing import Final
 
 from phicli.errors import NetworkError
 from phicli.network.offline import offline_variable
+from phicli.units import listed
 
 _MOST_NAMES: Final = 12
 
@@ -26,14 +27,11 @@ def without_network() -> str:
     """What is on this machine, and how a model gets here from another one: a hint that needs no network."""
     from phicli.hub.disk.inventory import inventory
 
-    found = inventory()
-    here = [model.name for model in found.models if model.problem is None]
-    here += [one.model.name for one in found.in_place if one.is_there]
-    names = list(dict.fromkeys([*here, "tiny-phi"]))
+    names = list(dict.fromkeys([*inventory().usable_names, "tiny-phi"]))
     more = f" and {len(names) - _MOST_NAMES} more (phi list --installed)" if len(names) > _MOST_NAMES else ""
     variable = offline_variable()
     allow = f"; to download, unset {variable}" if variable else ""
     return (
-        f"on this machine: {', '.join(names[:_MOST_NAMES])}{more}; to bring a model from another machine: "
+        f"on this machine: {listed(names, _MOST_NAMES)}{more}; to bring a model from another machine: "
         f"phi cache export MODEL FILE.tar there, phi cache import FILE.tar here{allow}"
     )

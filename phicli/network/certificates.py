@@ -24,7 +24,7 @@ _PEM: Final = "it must be a file with certificates in PEM format (-----BEGIN CER
 def trusted() -> tuple[str, str] | None:
     """The variable that names the certificate authorities, and its value; None where the system's own count.
 
-    The first of ``SSL_CERT_FILE``, ``SSL_CERT_DIR``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` that is not empty.
+    The first of ``SSL_CERT_FILE``, ``SSL_CERT_DIR``, ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` that is set.
     """
     value = next((value for name in _VARIABLES if (value := os.environ.get(name))), None)
     if value is None:
@@ -38,14 +38,11 @@ def use_certificates() -> None:
     """Check the authorities that the environment names, and make all HTTP libraries use the same ones.
 
     hf_xet and httpx2 read OpenSSL's variables only, so a bundle becomes the value of one of those, in this process and
-    those that it starts. Empty variables are removed.
+    those that it starts.
 
     Raises:
         NetworkError: a variable names no certificates.
     """
-    for name in _VARIABLES:
-        if os.environ.get(name) == "":
-            del os.environ[name]
     found = trusted()
     if found is None:
         return
@@ -73,7 +70,7 @@ def _check_file(name: str, value: str) -> None:
     if Path(value).is_dir():
         raise NetworkError(f"{name}={value} is a folder", f"{_PEM}; or: unset {name}")
     try:
-        with open(value, "rb") as file:  # noqa: PTH123 - an empty path is not the current folder
+        with Path(value).open("rb") as file:
             file.read(1)
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
     except ssl.SSLError:

@@ -57,7 +57,7 @@ def use_proxies() -> None:
 
     ``ALL_PROXY`` is removed, in this process and those that it starts, where ``HTTP_PROXY`` and ``HTTPS_PROXY`` leave
     nothing to it: desktops set all three, and httpx2 refuses the environment for the one that is not used. Names in
-    small letters count, as for Python; hf_xet reads those in capitals first, even when they are empty.
+    small letters count, as for Python; hf_xet reads those in capitals first.
 
     Raises:
         UsageError: one cannot be used; the message names it without its password.
@@ -66,15 +66,13 @@ def use_proxies() -> None:
 
     known = getproxies()
     if all(known.get(scheme) for scheme in _HTTP):
-        for name in ("ALL_PROXY", "all_proxy"):
+        for name in _names("all"):
             os.environ.pop(name, None)
         known.pop("all", None)
     for scheme in (*_SCHEMES, "no"):
         name, value = f"{scheme.upper()}_PROXY", known.get(scheme)
         if value and name in os.environ:
             os.environ[name] = value
-        elif not value:
-            os.environ.pop(name, None)
     if "*" in (name.strip() for name in known.get("no", "").split(",")):
         return
     for scheme in _SCHEMES:

@@ -6,20 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from phicli.engine.settings import read_asked
+from phicli.engine.types import SAMPLING_LIMITS
 from phicli.errors import THIS_COMMAND, UsageError
-
-_LIMITS: Final = {
-    "--temperature": (0, 100),
-    "--top-p": (0, 1),
-    "--top-k": (0, 2**31 - 1),
-    "--min-p": (0, 1),
-    "--repeat-penalty": (0.1, 10),
-    "--seed": (0, 2**32 - 2),
-    "--max-tokens": (1, 2**31 - 1),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +39,8 @@ class ChatOptions:
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        for option in _LIMITS:
-            check_number(option, getattr(self, option.removeprefix("--").replace("-", "_")))
+        for name in SAMPLING_LIMITS:
+            check_number(f"--{name.replace('_', '-')}", getattr(self, name, None))
         object.__setattr__(self, "engine", _checked(self.engine))
         check_text("--system", self.system or "")
         for text in self.stop:
@@ -78,12 +69,12 @@ def _checked(engine: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def check_number(option: str, value: float | None) -> None:
-    """Check that a number can be the value of ``option``; None can.
+    """Check that a number can be the value of ``option`` (``--top-k``); None can.
 
     Raises:
         UsageError: it cannot.
     """
-    least, most = _LIMITS[option]
+    least, most = SAMPLING_LIMITS[option.removeprefix("--").replace("-", "_")]
     if value is not None and (math.isnan(value) or not least <= value <= most):
         raise UsageError(
             f"{option} {value} is not between {least} and {most}", f"see the help of {option}: {THIS_COMMAND} --help"

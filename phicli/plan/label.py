@@ -16,10 +16,15 @@ _SAYS_PHI3: Final = ("phi-3", "phi3")
 _PHI3_TOKENS: Final = frozenset({"<s>", "</s>", "<unk>", "<|endoftext|>", "<|end|>", "<|user|>", "<|assistant|>"})
 
 
+def says_phi3(name: str | None) -> bool:
+    """Whether llama.cpp takes a model of that name for a Phi-3."""
+    return any(part in (name or "").lower() for part in _SAYS_PHI3)
+
+
 def is_mislabeled(header: GgufHeader) -> bool:
     """Whether the name says Phi-3 and the vocabulary is another one."""
-    name, vocabulary = (header.name or "").lower(), header.vocabulary
-    if vocabulary is None or not any(part in name for part in _SAYS_PHI3):
+    vocabulary = header.vocabulary
+    if vocabulary is None or not says_phi3(header.name):
         return False
     literals = {token.literal for token in vocabulary.special_tokens.values()}
     return vocabulary.model != "llama" or not literals >= _PHI3_TOKENS

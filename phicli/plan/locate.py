@@ -14,9 +14,9 @@ from phicli.catalog.quants import PACKAGED_QUANT, meant
 from phicli.catalog.resolve import Selection, is_repository, require_runnable, resolve, sources_of
 from phicli.catalog.types import Variant
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, NotInstalledError, UsageError
-from phicli.gguf_file.header import kind_of_file
 from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import parts_of
+from phicli.gguf_file.start import kind_of_file
 from phicli.hub.cache import best_installed, installed, installed_in, matching, the_one
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
@@ -25,10 +25,8 @@ from phicli.paths import expand, is_there
 _LONGEST_PART: Final = 255
 _LONGEST_QUOTED: Final = 60
 _NAME_OR_PATH: Final = re.compile(r"[./~\\].*|[A-Za-z]:[/\\].*|[A-Za-z0-9._/:@+~\\=-]*", re.DOTALL)
-_NAME_FIRST = (
-    f"name a model first, for example: {TYPED_COMMAND} tiny-phi; see all names: phi list; "
-    "set a default: phi config set model phi-4-mini"
-)
+_FOR_EXAMPLE = f"for example: {TYPED_COMMAND} tiny-phi; see all names: phi list"
+_NAME_FIRST = f"name a model first, {_FOR_EXAMPLE}; set a default: phi config set model phi-4-mini"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,8 @@ class LocatedModel:
 def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
-    In this order: an existing path or anything ending in ``.gguf``, a name of the catalog, the name of a file that
-    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache.
+    In this order: an existing path or anything ending in ``.gguf``, the name of a file that was registered in place, a
+    repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache, a name of the catalog.
 
     Any part of a split model means all of it.
 
@@ -61,7 +59,7 @@ def locate(name: str) -> LocatedModel:
         UnsupportedModelError: no engine here can run the variant.
     """
     if not name.strip():
-        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {TYPED_COMMAND} tiny-phi")
+        raise UsageError(f"the name of the model is empty: {name!r}", _FOR_EXAMPLE)
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
@@ -86,11 +84,11 @@ def check_default(name: str) -> None:
         UnsupportedModelError: no engine here can run it.
     """
     if not name.strip():
-        raise UsageError(f"the name of the model is empty: {name!r}", f"for example: {THIS_COMMAND} tiny-phi")
+        raise UsageError(f"the name of the model is empty: {name!r}", _FOR_EXAMPLE)
     if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
         return
     if is_text(name):
-        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
+        raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _FOR_EXAMPLE)
     require_runnable(resolve(name).variant)
 
 

@@ -8,40 +8,26 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from phicli.catalog.types import SamplingDefaults, Variant
-from phicli.engine.types import Sampling
+from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.gguf_file.types import GgufHeader, MetaValue
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.identify import PLAIN, TEMPLATE, FormatChoice
 
 LLAMA_CPP_TEMPERATURE: Final = 0.8
-_WHOLE: Final = 2**31 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """A key ``general.sampling.NAME``: the field of :class:`Sampling` that it gives, and its possible numbers."""
-
-    name: str
-    field: str
-    least: float
-    most: float
-    whole: bool = False
-
-
-_KEYS: Final = (
-    _Key("temp", "temperature", 0, 100),
-    _Key("top_k", "top_k", 0, _WHOLE, whole=True),
-    _Key("top_p", "top_p", 0, 1),
-    _Key("min_p", "min_p", 0, 1),
-    _Key("penalty_repeat", "repeat_penalty", 0.1, 10),
-    _Key("penalty_last_n", "repeat_last_n", 0, _WHOLE, whole=True),
-    _Key("xtc_probability", "xtc_probability", 0, 1),
-    _Key("xtc_threshold", "xtc_threshold", 0, 1),
-    _Key("mirostat", "mirostat", 0, 2, whole=True),
-    _Key("mirostat_tau", "mirostat_tau", 0, 100),
-    _Key("mirostat_eta", "mirostat_eta", 0, 100),
-)
-"""The keys that llama.cpp defines (``src/llama-arch.cpp``), beside ``sequence``."""
+_FIELDS: Final = {
+    "temp": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "penalty_repeat": "repeat_penalty",
+    "penalty_last_n": "repeat_last_n",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+    "mirostat": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
+}
+"""``general.sampling.NAME`` as llama.cpp defines it (``src/llama-arch.cpp``), beside ``sequence``: the field of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +73,7 @@ def sampling_of_file(header: GgufHeader, variant: Variant | None, chosen: Format
 
 def sampling_for(usual: Sampling, options: ChatOptions) -> Sampling:
     """``usual`` with what was asked for; the seed is drawn here, so that the answer can be had again."""
-    names = {field.name for field in fields(Sampling)} - {"samplers"}
-    asked = {name: value for name in names if (value := getattr(options, name, None)) is not None}
+    asked = {name: value for name in SAMPLING_LIMITS if (value := getattr(options, name, None)) is not None}
     return replace(usual, **{"seed": secrets.randbelow(2**31), **asked})
 
 
@@ -103,10 +88,11 @@ def _of_variant(own: SamplingDefaults | None) -> ChatSampling:
 
 def _own(header: GgufHeader) -> Iterator[tuple[str, Any]]:
     """Fields of :class:`Sampling` that the file gives; a value that makes no sense counts as missing."""
-    for key in _KEYS:
-        value = _number(header.metadata.get(f"general.sampling.{key.name}"))
-        if value is not None and key.least <= value <= key.most:
-            yield key.field, int(value) if key.whole else float(value)
+    usual = Sampling()
+    for key, name in _FIELDS.items():
+        value, (least, most) = _number(header.metadata.get(f"general.sampling.{key}")), SAMPLING_LIMITS[name]
+        if value is not None and least <= value <= most:
+            yield name, type(getattr(usual, name))(value)
     sequence = header.metadata.get("general.sampling.sequence")
     if isinstance(sequence, str) and (names := tuple(name.strip() for name in sequence.split(";") if name.strip())):
         yield "samplers", names

@@ -67,7 +67,7 @@ def test_an_endpoint_refuses_what_has_no_meaning_for_it(phi: Phi, option: str) -
 def test_every_option_of_bench_is_common_or_of_one_kind() -> None:
     names = set(inspect.signature(bench).parameters)
     common = {"ctx", "models", "prompt_tokens", "tokens", "repeat", "quick", "url", "quiet"}
-    common |= {"as_json", "jsonl", "csv", "markdown", "eval_set", "tune"}
+    common |= {"as_json", "jsonl", "csv", "markdown"}
     of_models = {option.removeprefix("--no-").removeprefix("--").replace("-", "_") for option in OF_MODELS}
     assert names == common | of_models | {"concurrency", "requests"}
 
@@ -83,8 +83,10 @@ def test_the_command_refuses_with_an_envelope(phi: Phi) -> None:
     done = phi("bench", "tiny-phi", "--tune", "--json")
     assert done.code == 2
     assert done.json["error"] == {
-        "code": "usage", "message": "phi bench --tune is now phi autotune", "hint": "see phi autotune --help",
-    }  # fmt: skip
+        "code": "usage",
+        "message": "phi bench --tune is now phi autotune",
+        "hint": "type: phi autotune tiny-phi --json; see phi autotune --help",
+    }
 
 
 def test_an_address_is_an_endpoint_with_or_without_the_option() -> None:

@@ -43,10 +43,6 @@ def test_what_is_like_nothing_belongs_to_somebody_else(name: str) -> None:
     assert list(misspelled({name: "1"}, ROOT)) == []
 
 
-def test_an_empty_variable_is_not_set() -> None:
-    assert list(misspelled({"PHI_THREAD": ""}, ROOT)) == []
-
-
 @pytest.fixture
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("PHI_HOME", str(tmp_path))

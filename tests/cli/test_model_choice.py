@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.gguf_file.header import START_BYTES
+from phicli.gguf_file.start import START_BYTES
 from tests.support.cache_layout import put_in_cache
 from tests.support.files import TINY_PHI, model_bytes
 from tests.support.gguf_kinds import split_tiny_phi, write_adapter, write_big_endian, write_imatrix, write_projector

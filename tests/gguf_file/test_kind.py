@@ -7,16 +7,9 @@ from pathlib import Path
 import pytest
 
 from phicli.errors import NotAModelError
-from phicli.gguf_file.header import (
-    START_BYTES,
-    kind_at_start,
-    kind_of_file,
-    kind_of_header,
-    read_any_header,
-    read_header,
-    seems_a_model,
-)
+from phicli.gguf_file.header import kind_of_header, read_any_header, read_header
 from phicli.gguf_file.kind import FileKind, kind_by_name
+from phicli.gguf_file.start import START_BYTES, kind_at_start, kind_of_file, seems_a_model
 from tests.support.files import TINY_PHI
 from tests.support.gguf_kinds import LORA, MODEL_TENSORS, write_adapter, write_big_endian, write_kind
 

@@ -14,6 +14,7 @@ from phicli.hub.disk.inventory import inventory
 from phicli.hub.disk.removal import plan_removal, remove
 from phicli.hub.in_place.lm_studio import find_lm_studio
 from phicli.hub.in_place.ollama import find_ollama
+from phicli.hub.layout import files_of
 from phicli.hub.walking import walk
 from tests.support.cache_layout import NEW, Repo, photograph
 from tests.support.other_programs import phi_4_mini_bytes, put_in_lm_studio, put_in_ollama
@@ -150,3 +151,11 @@ def test_the_link_goes_with_the_last_model_behind_it_and_the_files_stay(linked: 
 def test_a_repository_behind_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
     (tmp_path / "models--some--gone").symlink_to(tmp_path / "nowhere")
     assert inventory(tmp_path).problems == (f"{tmp_path / 'models--some--gone'}: {BROKEN}",)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_of_a_snapshot_that_cannot_be_read_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0)
+    problems: list[str] = []
+    assert files_of(tmp_path, problems) == []
+    assert problems == [f"{tmp_path / 'locked'}: the folder cannot be read: permission denied"]

@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 
 from phicli.answering.special_tokens import SpecialTokens
+from phicli.plan.label import says_phi3
 
 SPECIALS = (
     "<|endoftext|>",
@@ -61,7 +62,7 @@ class Vocabulary:
         }
         unknown = next((i for i, kind in enumerate(self.types) if kind == gguf.TokenType.UNKNOWN), None)
         return SpecialTokens.from_metadata(
-            literals, tokenizer_model=self.model, unknown_id=unknown, model_name=self.name
+            literals, tokenizer_model=self.model, unknown_id=unknown, strips=says_phi3(self.name)
         )
 
     def id(self, literal: str) -> int:

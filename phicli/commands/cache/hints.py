@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotAModelError, PhiError, UsageError
+from phicli.units import listed
 
 _LISTED: Final = 6
 _ENDINGS: Final = (".gguf", ".tar")
@@ -75,9 +76,8 @@ def _import_hint(path: Path) -> str:
 
 
 def _one_of(folder: Path, names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    shown = ", ".join(names[:_LISTED])
-    return f"{folder} contains {shown}{more}; for example: phi cache import {shlex.quote(str(folder / names[0]))}"
+    example = f"phi cache import {shlex.quote(str(folder / names[0]))}"
+    return f"{folder} contains {listed(names, _LISTED)}; for example: {example}"
 
 
 def _files_in(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ import typer
 from phicli.commands import SHARED_SETTINGS
 from phicli.commands.command import Command
 from phicli.commands.keys import MODEL, taken
-from phicli.errors import THIS_COMMAND, PhiError, UsageError
+from phicli.errors import PhiError, UsageError
 from phicli.settings.key import Key
 
 
@@ -92,5 +92,4 @@ def _check_model(value: Any) -> None:
         try:
             check_default(value)
         except PhiError as error:
-            hint = error.hint.replace(THIS_COMMAND, "phi config set model")
-            raise UsageError(f"is not valid: {error.message}", hint) from None
+            raise UsageError(f"is not valid: {error.message}", error.hint_for("config set model")) from None

@@ -17,11 +17,11 @@ from phicli.catalog.display_name import with_quant
 from phicli.catalog.load import catalog
 from phicli.catalog.quants import quant_of_filename
 from phicli.catalog.types import Catalog, GgufFile, GgufSource, Variant
-from phicli.gguf_file.header import seems_a_model
 from phicli.gguf_file.names import first_part, is_gguf_name, parts_of
+from phicli.gguf_file.start import seems_a_model
 from phicli.hub import verified
 from phicli.hub.cache import cache_folder
-from phicli.hub.in_place.registry import RegisteredModel, damaged_records, registered
+from phicli.hub.in_place.registry import RegisteredModel, damaged_records, is_current, registered
 from phicli.hub.layout import (
     content_of,
     files_of,
@@ -137,6 +137,17 @@ class Inventory:
     def registered(self) -> tuple[RegisteredModel, ...]:
         """The models in place, without how they are now."""
         return tuple(one.model for one in self.in_place)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all models, usable or not."""
+        return (*(model.name for model in self.models), *(model.name for model in self.registered))
+
+    @property
+    def usable_names(self) -> tuple[str, ...]:
+        """The names of the models whose files are all there and unchanged."""
+        cached = (model.name for model in self.models if model.problem is None)
+        return (*cached, *(model.name for model in self.registered if is_current(model)))
 
 
 @dataclass(frozen=True, slots=True)

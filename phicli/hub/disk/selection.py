@@ -12,6 +12,7 @@ from phicli.errors import NotFoundError, UsageError
 from phicli.gguf_file.names import first_part
 from phicli.hub.disk.inventory import CachedModel, Inventory
 from phicli.hub.in_place.registry import RegisteredModel
+from phicli.units import listed
 
 _SHOWN: Final = 8
 
@@ -88,6 +89,5 @@ def _not_here(found: Inventory, message: str, variant_id: str | None) -> NoRetur
     models = sorted(found.models, key=lambda model: model.variant_id != variant_id)
     locals_ = sorted(found.registered, key=lambda model: model.variant_id != variant_id)
     names = list(dict.fromkeys([*(model.name for model in models), *(model.name for model in locals_)]))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    hint = f"on this machine: {', '.join(names[:_SHOWN])}{more}" if names else "no models are on this machine"
+    hint = f"on this machine: {listed(names, _SHOWN)}" if names else "no models are on this machine"
     raise NotFoundError(message, f"{hint}; see phi cache list", data={"installed": names})

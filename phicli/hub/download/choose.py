@@ -28,14 +28,6 @@ def no_look(_: RemoteModel) -> None:
     """A look that tells nothing: names decide."""
 
 
-def models_of(repo: RemoteRepo, known: Mapping[str, str] | None = None) -> tuple[RemoteModel, ...]:
-    """Every complete model of ``repo`` by its names, split ones as one; no projectors, adapters and the like.
-
-    ``known`` is what the catalog says: file name to quantization.
-    """
-    return _Choice(repo, known or {}, no_look).models
-
-
 def choose(
     repo: RemoteRepo,
     quant: str | None,

@@ -12,7 +12,7 @@ from phicli.errors import NotFoundError
 from phicli.gguf_file.kind import FileKind
 from phicli.gguf_file.names import first_part, is_gguf_name, part_names
 from phicli.hub.types import RemoteModel, RemoteRepo
-from phicli.units import format_bytes
+from phicli.units import format_bytes, listed
 
 _MOST_NAMES: Final = 24
 _PIECE: Final = re.compile(r"\.gguf[.-](?:part-?\d+(?:of\d+)?|split-[a-z]+)$", re.IGNORECASE)
@@ -29,8 +29,7 @@ def sizes(models: Sequence[RemoteModel]) -> str:
 
 def some(names: Sequence[str]) -> str:
     """``names`` in one line, which may leave out the last of many."""
-    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-    return ", ".join(names[:_MOST_NAMES]) + more
+    return listed(names, _MOST_NAMES)
 
 
 def absent(repo: RemoteRepo, wanted: str | None, models: Sequence[RemoteModel]) -> NotFoundError:

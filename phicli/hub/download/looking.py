@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from phicli.errors import PhiError
-from phicli.gguf_file.header import START_BYTES, kind_at_start
 from phicli.gguf_file.kind import FileKind
+from phicli.gguf_file.start import START_BYTES, kind_at_start
 from phicli.hub.download.choose import Look
 from phicli.hub.download.failures import TransientError
 from phicli.hub.download.remote import locate_file
