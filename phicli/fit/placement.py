@@ -48,8 +48,8 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
 def places(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> tuple[Placement, ...]:
     """Every place on ``machine`` where ``shape`` fits, those on the GPU first, and repacked before not repacked.
 
-    As many layers as there is room for go to the GPU, or none; all where a GPU that shares main memory holds them, which
-    the processor would only be slower with. Weights are repacked where the sum stays within
+    As many layers as there is room for go to the GPU, or none; all where a GPU that shares main memory holds them: the
+    processor would only be slower. Weights are repacked where the sum stays within
     :data:`phicli.fit.repacking.REPACK_SHARE` of the usable memory. Where nothing fits it is one place, the processor,
     with what is missing. A machine that does not report its memory is taken to have enough.
     """
@@ -87,7 +87,7 @@ def gpu_budget_bytes(gpus: tuple[Gpu, ...]) -> int:
 
     What is free (else the total) of each, less max(512 MiB, 5 %) for the desktop, and less what the driver takes for a
     process before it has loaded anything (about 300 MiB with CUDA). Graphics that share main memory keep nothing of
-    that: their limit (Metal's ``recommendedMaxWorkingSetSize``) has it already, and main memory has a reserve of its own.
+    that: their limit (Metal's ``recommendedMaxWorkingSetSize``) has it already, and main memory has its own reserve.
     """
     budget = 0
     for gpu in gpus:
