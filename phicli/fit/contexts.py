@@ -88,7 +88,8 @@ def why_smaller_cache(one: Assessment, machine: Machine) -> str:
 def _obstacle(one: Assessment, machine: Machine, tokens: int, kv_types: tuple[str, ...]) -> tuple[str, bool]:
     """What stands against a context of ``tokens`` for ``one``, in words behind "would", and whether it is possible.
 
-    In this order: memory that is missing, layers that have to leave the GPU, minutes of reading, memory that is full.
+    In this order: memory that is missing, a reading that nobody waits for, layers that have to leave the GPU, memory
+    that is full, and minutes of reading.
     """
     shape = one.candidate.shape
     names = [name for name in kv_types if takes_kv_type(shape, name)]
@@ -96,11 +97,13 @@ def _obstacle(one: Assessment, machine: Machine, tokens: int, kv_types: tuple[st
     least = min(tried, key=lambda placed: (placed.missing_bytes, -placed.gpu_layers, placed.memory_share))
     if not least.fits:
         return f"need {format_bytes(least.missing_bytes)} more memory", False
+    speed = one.wanted_speed
+    if speed is not None and speed.context_s > PATIENCE_S:
+        return f"take {format_wait(speed.context_s)} to read", True
     if least.gpu_layers < one.gpu_layers:
         left = f"leave {least.gpu_layers} of {shape.layers + 1} layers on the GPU"
         return left if least.gpu_layers else "not fit on the GPU", True
-    speed = one.wanted_speed
-    if speed is not None and (speed.context_s > PATIENCE_S or least.memory_share < FULL_SHARE):
+    if speed is not None and least.memory_share < FULL_SHARE:
         return f"take {format_wait(speed.context_s)} to read", True
     return f"fill {least.memory_share:.0%} of the usable memory", True
 
