@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.catalog.types import Catalog
-from phicli.fit.contexts import contexts, is_sensible, planned_context
+from phicli.fit.contexts import LONG, contexts, is_sensible, planned_context
 from phicli.fit.memory import takes_kv_type
-from phicli.fit.placement import Placement, places
+from phicli.fit.placement import Placement, gpu_budget_bytes, places
 from phicli.fit.quality import Grade, grade, kv_loss, quantisation_loss
 from phicli.fit.ranking import Ranking
 from phicli.fit.types import Assessment, Candidate, Request, Speed
@@ -17,6 +17,9 @@ from phicli.hardware.types import Machine
 
 SpeedOf = Callable[[Candidate, Placement], Speed]
 """How fast a candidate is where it was placed."""
+
+GPU_SHARE: Final = 0.8
+"""Of what may be planned with on the GPUs: a context that is longer than the usual one fills no more."""
 
 _UNKNOWN: Final = Grade(0.0, "")
 
@@ -66,6 +69,24 @@ class Assessing:
             for placed in places(candidate.shape, self.machine, tokens, kv_type)
         )
 
+    def roomier(self, one: Assessment) -> Assessment:
+        """``one`` with the longest usual context that leaves a fifth of the GPU free, where all of it is on a GPU.
+
+        The command names the context, and a conversation cannot outgrow that. A context that was asked for, and that
+        of a document, stay as they are.
+        """
+        shape, variant, chosen = one.candidate.shape, one.candidate.variant, None
+        if self.request.context_tokens is not None or self.ranking.task.context_required:
+            return one
+        tokens = 2 * one.context_tokens
+        while shape.layers < one.gpu_layers and tokens <= min(variant.context_tokens, LONG):
+            placed = places(shape, self.machine, tokens, one.kv_type)[0]
+            share = max(placed.memory.gpu_bytes / gpu_budget_bytes(self.machine.gpus), placed.memory_share)
+            if placed.gpu_layers < one.gpu_layers or share > GPU_SHARE:
+                break
+            chosen, tokens = placed, 2 * tokens
+        return one if chosen is None else self.at(one.candidate, chosen)
+
     def is_quick(self, one: Assessment) -> bool:
         """Whether ``one`` reaches the speed that was asked for, if any was."""
         return self.request.min_tps is None or self.ranking.tps(one) >= self.request.min_tps
@@ -73,6 +94,13 @@ class Assessing:
     def at(self, candidate: Candidate, placed: Placement) -> Assessment:
         """``candidate`` where it was ``placed``."""
         return self._assess(candidate, placed, grade(candidate.variant, self.ranking.task, self.book.variants))[0]
+
+    def _with(self, candidate: Candidate, placed: Placement, tokens: int) -> Placement:
+        """``placed`` with a context of ``tokens``: with fewer layers on the GPU where that holds no more beside it."""
+        longer = places(candidate.shape, self.machine, tokens, placed.kv_type)[0]
+        if longer.fits and longer.gpu_layers < placed.gpu_layers:
+            return longer
+        return replace(placed, context_tokens=tokens)
 
     def _assess(self, candidate: Candidate, placed: Placement, graded: Grade | None) -> tuple[Assessment, bool]:
         """``candidate`` where it was ``placed``, and whether that context makes sense there."""
@@ -82,7 +110,7 @@ class Assessing:
         speed = self.speed_of(candidate, placed)
         at_wanted = None
         if task.context_required and placed.context_tokens != wanted:
-            at_wanted = self.speed_of(candidate, replace(placed, context_tokens=wanted))
+            at_wanted = self.speed_of(candidate, self._with(candidate, placed, wanted))
         one = Assessment(
             candidate=candidate,
             context_tokens=placed.context_tokens,

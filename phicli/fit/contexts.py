@@ -1,8 +1,8 @@
 """Which contexts are planned for a model: what was asked for, else the best of what the task would like to have.
 
-A long document and the thoughts of a reasoning model would like 32,768 tokens. That is halved where it would not leave
-room in the memory, or where reading it in would take longer than anybody waits. Other tasks have one usual context,
-which is halved once where nothing fits otherwise.
+A long document and the thoughts of a reasoning model, whatever it is asked, would like 32,768 tokens. That is halved
+where it would not leave room in the memory, or where reading it in would take longer than anybody waits. Otherwise
+there is one usual context, which is halved once where nothing fits otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from phicli.fit.types import Assessment, Request, Speed
 from phicli.hardware.types import Machine
 from phicli.units import counted, format_bytes
 
-_LONG: Final = 32_768
+LONG: Final = 32_768
 _LEAST_LONG: Final = 8192
 
 FULL_SHARE: Final = 0.85
@@ -34,8 +34,7 @@ def planned_context(variant: Variant, request: Request, task: Task) -> int:
     """
     if request.context_tokens is not None:
         return request.context_tokens
-    roomy = task.thinking_is_wanted and variant.reasoning
-    return min(max(task.context_tokens, _LONG) if roomy else task.context_tokens, variant.context_tokens)
+    return min(max(task.context_tokens, LONG) if variant.reasoning else task.context_tokens, variant.context_tokens)
 
 
 def contexts(variant: Variant, request: Request, task: Task) -> tuple[int, ...]:
@@ -69,16 +68,44 @@ def is_long_wait(speed: Speed, task: Task) -> bool:
 def why_shorter(one: Assessment, machine: Machine) -> str:
     """What the context that is wanted for ``one`` would take, where a shorter one is planned."""
     tokens = one.wanted_tokens
+    words, possible = _obstacle(one, machine, tokens, ("f16", "q8_0"))
+    return f"{tokens:,} tokens would {words}" + (f"; --context {tokens}" if possible else "")
+
+
+def why_short_thoughts(one: Assessment, machine: Machine) -> str:
+    """Why the thoughts of ``one`` have a shorter context than is wanted for them."""
+    words, _ = _obstacle(one, machine, one.wanted_tokens, ("f16", "q8_0"))
+    more, _ = _obstacle(one, machine, 2 * one.context_tokens, ("f16", "q8_0"))
+    reason = f"{one.wanted_tokens:,} would {words}" if more.startswith(("fill", "take")) else "more does not fit"
+    return f"its thoughts have {one.context_tokens:,} tokens: {reason}"
+
+
+def why_smaller_cache(one: Assessment, machine: Machine) -> str:
+    """What an f16 cache would take, where another is planned for ``one``."""
+    return f"f16 would {_obstacle(one, machine, one.context_tokens, ('f16',))[0]}"
+
+
+def _obstacle(one: Assessment, machine: Machine, tokens: int, kv_types: tuple[str, ...]) -> tuple[str, bool]:
+    """What stands against a context of ``tokens`` for ``one``, in words behind "would", and whether it is possible.
+
+    In this order: memory that is missing, a reading that nobody waits for, layers that have to leave the GPU, memory
+    that is full, and minutes of reading.
+    """
     shape = one.candidate.shape
-    kv_types = [name for name in ("f16", "q8_0") if takes_kv_type(shape, name)]
-    tried = [placed for name in kv_types for placed in places(shape, machine, tokens, name)]
-    least = min(tried, key=lambda placed: (placed.missing_bytes, placed.memory_share))
+    names = [name for name in kv_types if takes_kv_type(shape, name)]
+    tried = [placed for name in names for placed in places(shape, machine, tokens, name)]
+    least = min(tried, key=lambda placed: (placed.missing_bytes, -placed.gpu_layers, placed.memory_share))
     if not least.fits:
-        return f"{tokens:,} tokens would need {format_bytes(least.missing_bytes)} more memory"
-    option = f"--context {tokens}"
-    if one.wanted_speed is not None and one.wanted_speed.context_s > PATIENCE_S:
-        return f"{tokens:,} tokens would take {format_wait(one.wanted_speed.context_s)} to read; {option}"
-    return f"{tokens:,} tokens would fill {least.memory_share:.0%} of the usable memory; {option}"
+        return f"need {format_bytes(least.missing_bytes)} more memory", False
+    speed = one.wanted_speed
+    if speed is not None and speed.context_s > PATIENCE_S:
+        return f"take {format_wait(speed.context_s)} to read", True
+    if least.gpu_layers < one.gpu_layers:
+        left = f"leave {least.gpu_layers} of {shape.layers + 1} layers on the GPU"
+        return left if least.gpu_layers else "not fit on the GPU", True
+    if speed is not None and least.memory_share < FULL_SHARE:
+        return f"take {format_wait(speed.context_s)} to read", True
+    return f"fill {least.memory_share:.0%} of the usable memory", True
 
 
 def format_wait(seconds: float) -> str:

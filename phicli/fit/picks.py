@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from phicli.catalog.types import Variant
-from phicli.fit.contexts import format_wait, why_shorter
+from phicli.fit.contexts import format_wait, why_short_thoughts, why_shorter, why_smaller_cache
 from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio, thoughts_length
 from phicli.fit.ranking import Ranking
 from phicli.fit.types import Assessment, Pick, Request, Role, Speed
 from phicli.hardware.types import Machine
 
 _NOTICEABLE_POINTS: Final = 2.5
+_SAME_POINTS: Final = 0.5
 _HEAVY_POINTS: Final = 1.0
 _THOUGHT_TOKENS: Final = 4000
 """What a reasoning model writes before it answers; declared: it may be a tenth of it, or ten times as much."""
@@ -77,9 +78,10 @@ class Wording:
 
     def _points(self, one: Assessment, best: Assessment) -> str:
         purpose = self.ranking.task.purpose
-        mine, other = f"{one.quality:.0f}", f"{best.quality:.0f}"
-        if mine == other:
+        if abs(one.quality - best.quality) < _SAME_POINTS:
             return f"the same quality for {purpose}"
+        digits = 1 if round(one.quality) == round(best.quality) else 0
+        mine, other = f"{one.quality:.{digits}f}", f"{best.quality:.{digits}f}"
         said = [("" if each.published else "about ") + text for each, text in ((one, mine), (best, other))]
         return f"{said[0]} vs. {said[1]} points for {purpose}"
 
@@ -121,6 +123,8 @@ class Wording:
         usual = min(task.context_tokens, one.wanted_tokens)
         if self.request.context_tokens is None and one.context_tokens < usual:
             found.append(why_shorter(one, self.machine))
+        elif self.request.context_tokens is None and one.context_tokens < one.wanted_tokens:
+            found.append(why_short_thoughts(one, self.machine))
         if role == "best" and self.better is not None:
             found.append(_better_context(self.better, self.ranking))
         return found
@@ -135,7 +139,9 @@ class Wording:
             nothing = "; nothing better fits" if alone else ""
             found.append(f"{quant} costs about {loss:.0f} points of quality{nothing}")
         if one.kv_type != "f16":
-            found.append(f"the KV cache type is {one.kv_type}: about half the memory of f16")
+            why = one.candidate.variant.reasoning and self.request.kv_type is None
+            more = f"; {why_smaller_cache(one, self.machine)}" if why else ""
+            found.append(f"the KV cache type is {one.kv_type}: about half the memory of f16{more}")
         found += self._about_thoughts(one)
         if one.is_split:
             found.append(f"{one.gpu_layers} of {shape.layers + 1} layers run on the GPU, the rest on the processor")

@@ -47,8 +47,9 @@ def place(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str
 def places(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: str) -> tuple[Placement, ...]:
     """Every place on ``machine`` where ``shape`` fits, those on the GPU first.
 
-    As many layers as there is room for go to the GPU, or none. Nothing is repacked. Where nothing fits it is one place,
-    the processor, with what is missing. A machine that does not report its memory is taken to have enough.
+    As many layers as there is room for go to the GPU, or none; all where a GPU that shares main memory holds them: the
+    processor would only be slower. Nothing is repacked. Where nothing fits it is one place, the processor, with what is
+    missing. A machine that does not report its memory is taken to have enough.
     """
 
     settings = replace(USUAL, kv_type=kv_type)
@@ -59,7 +60,8 @@ def places(shape: ModelShape, machine: Machine, context_tokens: int, kv_type: st
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     layers = _layers_on_gpu(shape, machine, usable, planned)
     found = []
-    for number in dict.fromkeys((layers, 0)):
+    numbers = (layers,) if layers and any(gpu.usable and gpu.unified for gpu in machine.gpus) else (layers, 0)
+    for number in dict.fromkeys(numbers):
         memory = planned(number)
         share = _share(memory, machine, usable, on_gpu=number > 0)
         missing = 0 if usable is None or number else max(memory.resident_bytes - usable, 0)
@@ -80,14 +82,15 @@ def gpu_budget_bytes(gpus: tuple[Gpu, ...]) -> int:
     """Bytes that may be planned with on the GPUs that the engine can use.
 
     What is free (else the total) of each, less max(512 MiB, 5 %) for the desktop, and less what the driver takes for a
-    process before it has loaded anything (about 300 MiB with CUDA).
+    process before it has loaded anything (about 300 MiB with CUDA). Graphics that share main memory keep nothing of
+    that: their limit (Metal's ``recommendedMaxWorkingSetSize``) has it already, and main memory has its own reserve.
     """
     budget = 0
     for gpu in gpus:
         free = gpu.free_bytes if gpu.free_bytes is not None else gpu.total_bytes
         if gpu.usable and free:
-            kept = max(_KEEP_FREE_BYTES, int((gpu.total_bytes or free) * _KEEP_FREE_SHARE))
-            budget += max(free - kept - _GPU_RUNTIME_BYTES, 0)
+            kept = max(_KEEP_FREE_BYTES, int((gpu.total_bytes or free) * _KEEP_FREE_SHARE)) + _GPU_RUNTIME_BYTES
+            budget += max(free - (0 if gpu.unified else kept), 0)
     return budget
 
 

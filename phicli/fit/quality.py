@@ -178,5 +178,5 @@ def _elsewhere(variant: Variant, task: Task) -> str:
     """That there is no score on the scale, and which there is beside it."""
     other = next((score for score in variant.scores if score.benchmark == task.benchmark), None)
     if other is None:
-        return f"no {task.benchmark} published"
+        return f"no {task.benchmark} on this scale in the catalog"
     return f"its {task.benchmark} of {other.value:g} comes from another source and cannot be compared"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final
 
 from phicli.fit.quality import SPOILT_POINTS, quantisation_loss
@@ -26,7 +27,7 @@ _PATIENCE: Final = 0.5
 """Of the target speed, and of what a large file costs: what people who want the smarter one are content with."""
 
 _LOSSY_POINTS: Final = 2.5
-_ROOM_SHARE: Final = 0.9
+ROOM_SHARE: Final = 0.9
 """Of the usable memory: nobody is advised to fill more for the second choice."""
 
 _USUAL_QUANT: Final = "Q4_K_M"
@@ -117,13 +118,24 @@ class Ranking:
         ]
 
     def ordered(self, candidates: Iterable[Assessment]) -> tuple[Assessment, ...]:
-        """The most worth first; the same order every time."""
-        return tuple(sorted(candidates, key=lambda one: (-round(self.worth(one).points, 3), *_smallest(one))))
+        """The most worth first, and the ruined ones last; the same order every time."""
+
+        def place(one: Assessment) -> tuple[bool, float, int, float, str, str]:
+            ruined = quantisation_loss(one.candidate.quant) >= SPOILT_POINTS
+            return ruined, -round(self.worth(one).points, 3), *_smallest(one)
+
+        return tuple(sorted(candidates, key=place))
 
 
 def sound(candidates: Sequence[Assessment]) -> list[Assessment]:
     """Those whose quantization does not ruin the model."""
     return [one for one in candidates if quantisation_loss(one.candidate.quant) < SPOILT_POINTS]
+
+
+def least_spoilt(candidates: Sequence[Assessment]) -> list[Assessment]:
+    """Those that are sound, and the ruined ones that are better all the same than every sound one."""
+    most = max((one.quality for one in sound(candidates)), default=-inf)
+    return [one for one in candidates if one.quality > most or quantisation_loss(one.candidate.quant) < SPOILT_POINTS]
 
 
 def _advisable(candidates: Iterable[Assessment]) -> list[Assessment]:
@@ -137,7 +149,7 @@ def _advisable(candidates: Iterable[Assessment]) -> list[Assessment]:
         one
         for one in listed
         if (one.candidate.quant in USUAL or one.candidate.variant.id not in with_usual)
-        and one.memory_share <= _ROOM_SHARE
+        and one.memory_share <= ROOM_SHARE
         and quantisation_loss(one.candidate.quant) < _LOSSY_POINTS
     ]
 

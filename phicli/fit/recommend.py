@@ -11,7 +11,7 @@ from phicli.fit.assessing import Assessing, SpeedOf
 from phicli.fit.contexts import is_long_wait, planned_context
 from phicli.fit.picks import Wording
 from phicli.fit.quality import SPOILT_POINTS, quantisation_loss, score_of, thinking_ratio
-from phicli.fit.ranking import Ranking, sound
+from phicli.fit.ranking import ROOM_SHARE, Ranking, least_spoilt, sound
 from phicli.fit.refusals import no_capability, nothing_fits, nothing_is_fast_enough, nothing_passes
 from phicli.fit.requirements import check_request, engine_rejection, filtered, filters_of, memory_rejection
 from phicli.fit.tasks import Task
@@ -159,8 +159,8 @@ def _fit(able: Sequence[Candidate], judge: Assessing) -> tuple[list[Assessment],
 
 
 def _best(assessed: Sequence[Assessment], judge: Assessing, out: list[Rejection]) -> Assessment:
-    """What is worth most among what reaches the speed that was asked for; a ruined file only where no other fits."""
-    best = judge.ranking.best([one for one in sound(assessed) or assessed if judge.is_quick(one)])
+    """What is worth most among what reaches the speed that was asked for; a ruined file where no other is as good."""
+    best = judge.ranking.best([one for one in least_spoilt(assessed) if judge.is_quick(one)])
     if best is None:
         raise nothing_is_fast_enough(assessed, judge.request, judge.ranking.task, out)
     return best
@@ -173,8 +173,8 @@ def _choose(
     passing = [one for one in assessed if judge.is_quick(one)]
     faster, smarter = ranking.faster(best, passing), ranking.smarter(best, passing)
     chosen: list[tuple[Role, Assessment | None]] = [("best", best), ("faster", faster), ("smarter", smarter)]
-    picks = [wording.pick(role, one, best) for role, one in chosen if one is not None]
-    taken = {id(pick.assessment) for pick in picks}
+    picks = [wording.pick(role, judge.roomier(one), best) for role, one in chosen if one is not None]
+    taken = {id(one) for _, one in chosen if one is not None}
     others = ranking.ordered(one for one in passing if id(one) not in taken)
     slow = [_slow(one, judge) for one in assessed if not judge.is_quick(one)]
     return Recommendation(tuple(picks), others, tuple(out + slow))
@@ -183,10 +183,12 @@ def _choose(
 def _with_a_better_context(best: Assessment, able: Sequence[Candidate], judge: Assessing) -> Assessment | None:
     """What would be taken with another context than the one that was asked for, where that one is too long.
 
-    It is too long where only a ruined file has it, or where reading it in takes longer than anybody waits.
+    It is too long where only a ruined file has it, where reading it in takes longer than anybody waits, and where the
+    memory is nearly full with it.
     """
     spoilt = quantisation_loss(best.candidate.quant) >= SPOILT_POINTS and judge.request.quant is None
-    if judge.request.context_tokens is None or not (spoilt or is_long_wait(best.speed, judge.ranking.task)):
+    too_long = spoilt or best.memory_share > ROOM_SHARE or is_long_wait(best.speed, judge.ranking.task)
+    if judge.request.context_tokens is None or not too_long:
         return None
     assessed, _ = _fit(able, replace(judge, request=replace(judge.request, context_tokens=None)))
     other = judge.ranking.best([one for one in sound(assessed) if judge.is_quick(one)])

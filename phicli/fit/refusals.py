@@ -45,6 +45,8 @@ def nothing_fits(
     name = with_quant(nearest.variant_id, nearest.quant)
     message = f"no model fits: {where}; the nearest, {name}, {nearest.reason}"
     more = "simulate a machine with more memory" if machine.simulated else "close other programs"
+    if machine.memory is not None and machine.memory.limited:
+        more = "raise the memory limit of the container"
     hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalog have Phi-4 models"
     if nearest.remedy:
         hint = _again(request, nearest.remedy)
@@ -56,20 +58,23 @@ def nothing_is_fast_enough(
     slow: Sequence[Assessment], request: Request, task: Task, others: Sequence[Rejection]
 ) -> PhiError:
     """The speed that was asked for is out of reach, or only files reach it whose quantization ruins the model."""
-    quickest = max(sound(slow) or slow, key=lambda one: useful_tps(one, task))
-    ruined = max(slow, key=lambda one: useful_tps(one, task))
-    tps, least = useful_tps(quickest, task), request.min_tps or 0.0
+    quickest = max(slow, key=lambda one: useful_tps(one, task))
+    fair = max(sound(slow) or slow, key=lambda one: useful_tps(one, task))
+    tps, least = useful_tps(fair, task), request.min_tps or 0.0
     rejected = [
         Rejection(one.candidate.variant.id, one.candidate.quant, "speed", f"{useful_tps(one, task):.1f} tokens/s")
         for one in slow
     ]
-    message = (
-        f"no model that fits reaches {least:g} tokens/s; the fastest, {quickest.candidate.name}, reaches {tps:.1f}"
-    )
-    if useful_tps(ruined, task) >= least:
+    rest = f"the fastest of the others, {fair.candidate.name}, reaches {tps:.1f}"
+    message = f"no model that fits reaches {least:g} tokens/s; the fastest, {fair.candidate.name}, reaches {tps:.1f}"
+    most = useful_tps(quickest, task)
+    if most >= least:
+        name = quickest.candidate.name
+        message = f"only quantizations that ruin the model reach {least:g} tokens/s, such as {name}; {rest}"
+    elif most > tps:
         message = (
-            f"only quantizations that ruin the model reach {least:g} tokens/s, such as {ruined.candidate.name}; "
-            f"the fastest of the others, {quickest.candidate.name}, reaches {tps:.1f}"
+            f"no model that fits reaches {least:g} tokens/s; the fastest, {quickest.candidate.name}, which its "
+            f"quantization ruins, reaches {most:.1f}; {rest}"
         )
     return DoesNotFitError(
         message,

@@ -36,8 +36,11 @@ def test_a_strength_is_named_where_it_belongs_to_the_task() -> None:
 
 def test_points_that_are_the_same_are_not_compared() -> None:
     one = first(recommended(LAPTOP_16))
-    reason = wording("any", LAPTOP_16).pick("faster", replace(one, quality=one.quality + 0.01), one).reasons[0]
+    reason = wording("any", LAPTOP_16).pick("faster", replace(one, quality=one.quality + 0.49), one).reasons[0]
     assert reason == "answers 1.0 times as fast as the best; the same quality for general use"
+    low, high = replace(one, quality=73.6, published=True), replace(one, quality=74.4, published=True)
+    reason = wording("any", LAPTOP_16).pick("faster", low, high).reasons[0]
+    assert reason.endswith("; 73.6 vs. 74.4 points for general use")
 
 
 def test_what_the_smarter_one_costs_has_two_parts_at_most() -> None:
@@ -51,7 +54,7 @@ def test_what_the_smarter_one_costs_has_two_parts_at_most() -> None:
 def test_what_is_on_a_gpu_has_its_context_in_the_command() -> None:
     chosen = pick(recommended(GPU_24))
     assert chosen is not None
-    assert chosen.command == "phi chat phi-4:q6_k --context 4096"
+    assert chosen.command == "phi chat phi-4:q6_k --context 16384"  # all that it was trained for: nobody can go beyond
 
 
 def test_no_weights_are_repacked_and_the_command_is_short() -> None:

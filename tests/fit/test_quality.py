@@ -36,11 +36,19 @@ def test_a_published_score_of_the_scale_is_the_quality() -> None:
 
 
 def test_without_a_score_the_place_between_the_neighbours_counts() -> None:
-    low, high = points("phi-3.5-mini", "multilingual"), points("phi-3.5-moe", "multilingual")
-    assert points("phi-4-mini", "multilingual") == pytest.approx((low + high) / 2)
+    low, high = points("phi-3-medium-4k", "code"), points("phi-3.5-moe", "code")
+    assert points("phi-4-mini", "code") == pytest.approx(low + (high - low) * 2 / 3, abs=0.01)
+    graded = grade(BY_ID["phi-4-mini"], TASKS["code"], VARIANTS)
+    assert graded is not None
+    assert graded.because.startswith("no HumanEval on this scale in the catalog; ")
+    assert graded.because.endswith("above phi-3-medium-4k (62.2) and below phi-3.5-moe (70.7)")
+
+
+def test_the_score_of_a_card_that_was_measured_in_the_same_way_counts() -> None:
     graded = grade(BY_ID["phi-4-mini"], TASKS["multilingual"], VARIANTS)
     assert graded is not None
-    assert "above phi-3.5-mini (47.9) and below phi-3.5-moe (58.7)" in graded.because
+    assert (graded.points, graded.published) == (63.9, True)
+    assert graded.points > points("phi-3.5-moe", "multilingual")
 
 
 def test_a_score_of_another_source_is_named_but_not_compared() -> None:

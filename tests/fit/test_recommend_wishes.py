@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from phicli.catalog.load import catalog
@@ -41,6 +44,15 @@ def test_nothing_fits_says_what_is_missing() -> None:
     assert caught.value.data is not None
     assert caught.value.data["missing_bytes"] > 0
     assert {out["gate"] for out in caught.value.data["rejected"]} >= {"memory", "engine", "capability"}
+
+
+def test_the_limit_of_a_container_is_raised_and_no_program_closed() -> None:
+    here = replace(machine(0.4), simulated=None)
+    assert here.memory is not None
+    for limited, words in ((False, "close other programs"), (True, "raise the memory limit of the container")):
+        with pytest.raises(DoesNotFitError) as caught:
+            recommended(replace(here, memory=replace(here.memory, limited=limited)), Request(task="tools"))
+        assert caught.value.hint.startswith(words)
 
 
 def test_a_shorter_context_that_would_fit_is_proposed() -> None:
@@ -109,8 +121,13 @@ def test_a_speed_that_was_asked_for_is_kept_to() -> None:
     found = recommended(LAPTOP_16, Request(min_tps=12))
     assert [one.role for one in found.picks if one.role == "smarter"] == []
     assert all(one.assessment.speed.decode_tps >= 12 for one in found.picks)
-    with pytest.raises(DoesNotFitError, match="no model that fits reaches 500 tokens/s; the fastest, "):
+    with pytest.raises(DoesNotFitError, match="no model that fits reaches 500 tokens/s; the fastest, ") as caught:
         recommended(LAPTOP_16, Request(min_tps=500))
+    assert ", which its quantization ruins, reaches " in caught.value.message
+    reached = [float(text) for text in re.findall(r"reaches ([\d.]+)(?:;|$)", caught.value.message)]
+    assert len(reached) == 2
+    assert reached[0] > reached[1]
+    assert caught.value.hint.endswith(f"--min-tps {int(reached[1])}")
 
 
 def test_filters_are_kept_to() -> None:

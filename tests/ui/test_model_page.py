@@ -165,7 +165,7 @@ def test_numbers_are_said_as_they_were_published() -> None:
     assert "compare only scores from the same source" in mini
     assert re.search(r"RepoQA +77 ", page(variant("phi-3.5-mini")))
     assert re.search(r"benchmark +score +source +note", mini)
-    assert re.search(r"benchmark +score +source\n", page(variant("phi-4-mini")))
+    assert re.search(r"benchmark +score +source\n", page(variant("phi-4-mini-flash-reasoning")))
     assert "32 heads of size 96, 32 key-value heads" in mini
     assert "375.0 MiB for 1,000 tokens" in mini
     assert "KV cache" not in page(variant("phi-4-multimodal"))
