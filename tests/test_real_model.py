@@ -38,7 +38,7 @@ def smollm2() -> Path:
 
 
 def test_it_knows_the_capital_of_france(phi: Phi, smollm2: Path) -> None:
-    run = phi("chat", str(smollm2), FRANCE, *SYSTEM)
+    run = phi("chat", str(smollm2), FRANCE, *SYSTEM, "--temperature", "0")
     assert (run.code, run.err) == (0, "")
     assert "Paris" in run.out
 

@@ -67,7 +67,7 @@ def test_offline_any_quantization_will_do(hub: LoopbackHub, online: Phi, pulled:
     missing = online("pull", "some/eight:q4_k_m", **{variable: "1"})
     assert missing.code == 4
     assert f"some/eight:q4_k_m is not on this machine, and phi is in offline mode ({variable})" in missing.err
-    assert "→ on this machine: some/eight:Q8_0, tiny-phi; to bring a model from another machine" in missing.err
+    assert "→ on this machine: some/eight:q8_0, tiny-phi; to bring a model from another machine" in missing.err
     assert not list(hub.requests)
 
 
