@@ -44,7 +44,7 @@ def test_it_knows_the_capital_of_france(phi: Phi, smollm2: Path) -> None:
 
 
 def test_its_own_template_is_used(phi: Phi, smollm2: Path) -> None:
-    data = phi("chat", str(smollm2), FRANCE, *SYSTEM, "--json").json["data"]
+    data = phi("chat", str(smollm2), FRANCE, *SYSTEM, "--temperature", "0", "--json").json["data"]
     assert data["settings"]["prompt_format"] == "template"
     assert data["quant"] == "Q4_1"
     assert data["finish_reason"] == "stop"
