@@ -84,7 +84,7 @@ class SpecialTokens:
         if token_id is None:
             raise IntegrityError(
                 f"the vocabulary of this file has no special token {literal}, which its prompt format needs",
-                "the file does not contain the model it claims to be; see the models of the catalog: phi list",
+                "the file does not contain the model it claims to be; see the models in the catalog: phi list",
             )
         return token_id
 

@@ -142,7 +142,7 @@ def _suggest(wanted: str, known: dict[str, Variant]) -> str:
         return f"see all models: phi list; tiny-phi needs no download: {THIS_COMMAND} tiny-phi"
     closest = close[0]
     if not closest.runs_here:
-        return f"did you mean {closest.id}? It cannot run here, see: phi show {closest.id}; all models: phi list"
+        return f"did you mean {closest.id}? It cannot run here; see: phi show {closest.id}; all models: phi list"
     ids = [variant.id for variant in close if variant.runs_here][:3]
     names = " or ".join(filter(None, (", ".join(ids[:-1]), ids[-1])))
     return f"did you mean {names}? Try: {TYPED_COMMAND} {ids[0]}, or see all models: phi list"

@@ -22,7 +22,7 @@ SUMMARIES: Final = {
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
     "config": "Show and change settings: your own defaults for command options.",
-    "doctor": "Check this installation and machine, and name what is wrong with the command that mends it.",
+    "doctor": "Check this installation and machine, and name a command that fixes each problem.",
     "help": "Show the help of a command.",
 }
 """Command to the first line of its help, in the order in which they are listed."""

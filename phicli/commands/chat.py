@@ -99,7 +99,7 @@ def chat(
         typer.Option(
             "--repeat-penalty",
             callback=within_limits,
-            help="Make tokens of the last 64 less likely, e.g. 1.1; 1 means no penalty.",
+            help="Penalize repetition of the last 64 tokens, e.g. 1.1; 1 means no penalty.",
         ),
     ] = None,
     seed: Annotated[

@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check this installation and machine, and name what is wrong with the command that mends it."""
+    """Check this installation and machine, and name a command that fixes each problem."""
     from phicli.commands.config.effective_value import problems_of
     from phicli.doctor.examine import examine
     from phicli.settings.file import read_settings

@@ -23,7 +23,9 @@ def help_page(ctx: Any, words: Sequence[str]) -> tuple[str, str]:
     here = ctx.find_root()
     for place, word in enumerate(words):
         if not isinstance(here.command, LazyGroup):
-            raise UsageError(f"{here.command_path} has no commands, but {word!r} follows", f"see phi help {words[0]}")
+            raise UsageError(
+                f"{here.command_path} has no subcommands, but {word!r} follows", f"see phi help {words[0]}"
+            )
         command = here.command.get_command(here, word)
         if command is None:
             raise unknown_command(words[place:], here.command.within)

@@ -93,7 +93,7 @@ def recommend(
         int, typer.Option("--prompt-tokens", min=1, help="Prompt length in tokens, for the time to first token.")
     ] = 512,
     min_tps: Annotated[
-        float | None, typer.Option("--min-tps", help="Leave out what is slower than this many tokens per second.")
+        float | None, typer.Option("--min-tps", help="Leave out models slower than this many tokens per second.")
     ] = None,
     max_size: Annotated[
         str | None, typer.Option("--max-size", help="Maximum file size, e.g. 4G.", callback=_size_of("--max-size"))
@@ -132,7 +132,7 @@ def recommend(
         str | None,
         typer.Option(
             "--free",
-            help="Simulate this much free memory, e.g. 6G [default: as on a usual laptop].",
+            help="Simulate this much free memory, e.g. 6G [default: as on a typical laptop].",
             callback=_size_of("--free"),
         ),
     ] = None,

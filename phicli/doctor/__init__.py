@@ -1,1 +1,1 @@
-"""Looks at this installation and machine, and names what is wrong with the command that mends it."""
+"""Looks at this installation and machine, and names each problem with a command that fixes it."""

@@ -34,5 +34,7 @@ def ask_toy(on_tick: Callable[[float], None] | None = None) -> tuple[float | Non
     took_ms = (perf_counter() - started) * 1000
     if _EXPECTED in answer.text:
         return took_ms, None
-    message = f"tiny-phi answers {answer.text[:60]!r} to {_QUESTION!r}, where it should answer {_EXPECTED}"
-    return took_ms, Problem("wrong_answer", message, "the engine computes wrongly here: install another build of it")
+    message = f"tiny-phi answers {answer.text[:60]!r} to {_QUESTION!r}, but it should answer {_EXPECTED}"
+    return took_ms, Problem(
+        "wrong_answer", message, "install another build of the engine: this one calculates incorrectly on this machine"
+    )

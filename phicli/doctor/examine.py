@@ -35,17 +35,17 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
         on_step: see :data:`OnStep`.
         settings_errors: what is wrong with the settings, which the commands know; it may raise one instead.
     """
-    on_step("asking the engine")
+    on_step("checking the engine")
     build, answer = build_of(), ask_engine(SYSTEM)
     on_step("measuring the memory")
     machine = probe(cache=cache_folder(), engine_devices=lambda: answer)
     problems = list(engine_problems(build, answer, machine.cpu.instruction_sets))
     answer_ms = None
     if not problems:
-        on_step("waiting for an answer of tiny-phi")
+        on_step("waiting for an answer from tiny-phi")
         answer_ms, wrong = ask_toy()
         problems += [wrong] if wrong else []
-    on_step("asking the hub")
+    on_step("checking the hub")
     hub, unreachable = check_hub()
     cache = cache_facts(cache_folder())
     problems += [*_about_machine(machine), *cache_problems(cache), *_about_files(settings_errors)]

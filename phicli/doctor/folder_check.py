@@ -43,15 +43,15 @@ def cache_facts(folder: Path) -> CacheFacts:
 def cache_problems(facts: CacheFacts) -> Iterator[Problem]:
     """What stands in the way of a download."""
     if not facts.writable:
-        here = "models that are in it work; " if facts.path.is_dir() else ""
-        hint = f"{here}for downloads set HF_HUB_CACHE to a folder that you can write to"
+        here = "models that are in it still work; " if facts.path.is_dir() else ""
+        hint = f"{here}for downloads, set HF_HUB_CACHE to a folder that you can write to"
         yield Problem("cache_read_only", f"the cache {facts.path}: {why_not_writable(facts.path)}", hint)
         return
     name, needed = smallest_download()
     if facts.free_bytes is not None and facts.free_bytes < needed:
         free = format_bytes(facts.free_bytes)
-        message = f"the disk of the cache has {free} free; {name} needs {format_bytes(needed)}"
-        hint = "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a larger disk"
+        message = f"the disk of the cache has {free} free, but {name} needs {format_bytes(needed)}"
+        hint = "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a folder on a larger disk"
         yield Problem("disk_full", message, hint)
 
 

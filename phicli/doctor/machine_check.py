@@ -46,5 +46,5 @@ def memory_problems(machine: Machine) -> Iterator[Problem]:
     """Memory that nobody tells of."""
     if machine.memory is None:
         why = machine.sources.get("memory", "no source")
-        hint = "give it to the commands that ask for it: phi recommend --ram 16G"
+        hint = "name it in the command: phi recommend --ram 16G"
         yield Problem("memory_unknown", f"the memory size is unknown: {why}", hint)

@@ -230,7 +230,7 @@ class WorkerProcess(EngineProcess):
     def _advice(self, reason: str) -> str:
         if self._renamed:
             return (
-                "its general.name says Phi-3, but its vocabulary is another one: use a file with another general.name"
+                "its general.name says Phi-3, but its vocabulary is not Phi-3's: use a file with another general.name"
             )
         return super()._advice(reason)
 

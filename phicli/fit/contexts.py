@@ -69,15 +69,15 @@ def why_shorter(one: Assessment, machine: Machine) -> str:
     """What the context that is wanted for ``one`` would take, where a shorter one is planned."""
     tokens = one.wanted_tokens
     words, possible = _obstacle(one, machine, tokens, ("f16", "q8_0"))
-    return f"{tokens:,} tokens would {words}" + (f"; --context {tokens}" if possible else "")
+    return f"{tokens:,} tokens would {words}" + (f"; to use them anyway: --context {tokens}" if possible else "")
 
 
 def why_short_thoughts(one: Assessment, machine: Machine) -> str:
     """Why the thoughts of ``one`` have a shorter context than is wanted for them."""
     words, _ = _obstacle(one, machine, one.wanted_tokens, ("f16", "q8_0"))
     more, _ = _obstacle(one, machine, 2 * one.context_tokens, ("f16", "q8_0"))
-    reason = f"{one.wanted_tokens:,} would {words}" if more.startswith(("fill", "take")) else "more does not fit"
-    return f"its thoughts have {one.context_tokens:,} tokens: {reason}"
+    reason = f"{one.wanted_tokens:,} would {words}" if more.startswith(("fill", "take")) else "more do not fit"
+    return f"its reasoning is limited to {one.context_tokens:,} tokens: {reason}"
 
 
 def why_smaller_cache(one: Assessment, machine: Machine) -> str:
@@ -101,7 +101,7 @@ def _obstacle(one: Assessment, machine: Machine, tokens: int, kv_types: tuple[st
     if speed is not None and speed.context_s > PATIENCE_S:
         return f"take {format_wait(speed.context_s)} to read", True
     if least.gpu_layers < one.gpu_layers:
-        left = f"leave {least.gpu_layers} of {shape.layers + 1} layers on the GPU"
+        left = f"leave only {least.gpu_layers} of {shape.layers + 1} layers on the GPU"
         return left if least.gpu_layers else "not fit on the GPU", True
     if speed is not None and least.memory_share < FULL_SHARE:
         return f"take {format_wait(speed.context_s)} to read", True

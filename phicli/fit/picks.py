@@ -42,7 +42,7 @@ class Wording:
             reasons = [self._why_best(one), *self._higher_scores(one)]
         elif role == "faster":
             ratio = ranking.pace(one) / ranking.pace(best)
-            reasons = [f"answers {ratio:.1f} times as fast as the best; {self._points(one, best)}"]
+            reasons = [f"answers {ratio:.1f} times as fast as the best pick; {self._points(one, best)}"]
         else:
             price = " and ".join(self._prices(one, best))
             reasons = [f"better: {self._points(one, best)}; but {price}", *self._higher_scores(one)]
@@ -67,7 +67,7 @@ class Wording:
 
     def _why_best(self, one: Assessment) -> str:
         task, tps, target = self.ranking.task, self.ranking.tps(one), self.ranking.target_tps
-        of = "" if self.machine.memory is None else "of what fits, "
+        of = "" if self.machine.memory is None else "of the models that fit, "
         reason = f"{of}the best balance of quality and speed for {task.purpose}"
         if tps < target:
             return f"{reason}; its {tps:.1f} {self._rate(one)} are below the target of {target:g}"
@@ -96,10 +96,10 @@ class Wording:
         mine, other = self.ranking.worth(one), self.ranking.worth(best)
         task = self.ranking.task
         longer = thoughts_length(one.candidate.variant, task) > thoughts_length(best.candidate.variant, task)
-        slow = f"{self.ranking.tps(one):.1f} {self._rate(one)}" + (" and longer thoughts" if longer else "")
+        slow = f"it {'reasons longer and ' if longer else ''}generates {self.ranking.tps(one):.1f} {self._rate(one)}"
         prices = [
             (mine.wait - other.wait, slow),
-            (mine.size - other.size, f"a download of {one.candidate.shape.weights_bytes / 1e9:.1f} GB"),
+            (mine.size - other.size, f"its download is {one.candidate.shape.weights_bytes / 1e9:.1f} GB"),
             (mine.tight - other.tight, f"it fills {one.memory_share:.0%} of the usable memory"),
             (mine.split - other.split, "it is shared between the GPU and the processor"),
         ]

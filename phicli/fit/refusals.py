@@ -73,8 +73,8 @@ def nothing_is_fast_enough(
         message = f"only quantizations that ruin the model reach {least:g} tokens/s, such as {name}; {rest}"
     elif most > tps:
         message = (
-            f"no model that fits reaches {least:g} tokens/s; the fastest, {quickest.candidate.name}, which its "
-            f"quantization ruins, reaches {most:.1f}; {rest}"
+            f"no model that fits reaches {least:g} tokens/s; the fastest, {quickest.candidate.name}, reaches "
+            f"{most:.1f}, but its quantization ruins it; {rest}"
         )
     return DoesNotFitError(
         message,

@@ -26,6 +26,6 @@ def on_too_large(tell: Callable[[str], None], *, check: bool) -> OnTooLarge:
     def notice(error: DoesNotFitError) -> None:
         if error.message not in said:
             said.add(error.message)
-            tell(f"note: {error.message}; it is loaded because of --no-memory-check, and the system may end it")
+            tell(f"note: {error.message}; it is loaded anyway because of --no-memory-check, but the system may end it")
 
     return refuse if check else notice

@@ -36,7 +36,7 @@ class FileKind(enum.Enum):
 _PHRASES: Final = {
     FileKind.MODEL: "a model",
     FileKind.ADAPTER: "an adapter (LoRA)",
-    FileKind.PROJECTOR: "a projector for pictures or sound",
+    FileKind.PROJECTOR: "a projector for images or audio",
     FileKind.DRAFT: "a draft model, which only speeds up another model",
     FileKind.VOCABULARY: "a vocabulary without weights",
     FileKind.IMPORTANCE_MATRIX: "an importance matrix for quantization",

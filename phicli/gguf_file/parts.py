@@ -10,7 +10,7 @@ from phicli.errors import IntegrityError, NotFoundError
 from phicli.gguf_file.names import part_names, parts_of
 from phicli.gguf_file.types import GgufHeader
 
-_TOGETHER: Final = "all parts must be in one folder; download the missing part into it"
+_TOGETHER: Final = "download the missing part into the same folder: all parts must be there"
 
 
 def check_parts(header: GgufHeader, read: Callable[[Path], GgufHeader]) -> None:
@@ -31,8 +31,10 @@ def check_parts(header: GgufHeader, read: Callable[[Path], GgufHeader]) -> None:
         if not part.exists():
             raise NotFoundError(f"part {number} of {count} of the model is missing: {part}", _TOGETHER)
         if part != path and _numbers(read(part)) != (number, count):
-            hint = "put the parts of each model into a folder of their own"
-            raise IntegrityError(f"{part} is not part {number} of {count} of the model, as its name says", hint)
+            hint = "put the parts of each model into a separate folder"
+            raise IntegrityError(
+                f"{part} is not part {number} of {count} of the model, although its name says so", hint
+            )
 
 
 def _numbers(header: GgufHeader) -> tuple[int, int]:
@@ -42,6 +44,6 @@ def _numbers(header: GgufHeader) -> tuple[int, int]:
 def _misnamed(path: Path, place: int, count: int) -> IntegrityError:
     example = f"model-{place:05d}-of-{count:05d}.gguf"
     return IntegrityError(
-        f"{path} is part {place} of {count} of a model, and its name does not say so",
-        f"the engine finds the other parts by their names: rename all of them; this one for example to {example}",
+        f"{path} is part {place} of {count} of a model, but its name does not say so",
+        f"rename all parts, because the engine finds them by their names; rename this one, for example, to {example}",
     )

@@ -79,7 +79,7 @@ def memory(run: Commands, *, guess: bool = False) -> Memory | None:
     counts = re.findall(r"^(?:Pages free|Pages purgeable|File-backed pages): +(\d{1,15})\.$", text, re.MULTILINE)
     if page is not None and len(counts) == 3:
         return Memory(total, min(total, int(page[1]) * sum(map(int, counts))), "sysctl, vm_stat")
-    silent = "sysctl; half of it assumed available, because vm_stat did not answer"
+    silent = "sysctl; half of it is assumed to be available, because vm_stat did not answer"
     return Memory(total, total // 2, silent) if guess else None
 
 

@@ -17,8 +17,8 @@ _BUILD_NOTES: Final = MappingProxyType(
     {
         "CUDA": f"this GPU needs the CUDA build of the engine: {_CUDA}",
         "Vulkan": f"this GPU needs the Vulkan build of the engine: {_VULKAN}",
-        None: f"an NVIDIA GPU needs the CUDA build of the engine: {_CUDA}; AMD's and Intel's need the Vulkan build, "
-        "with vulkan in place of cu128",
+        None: f"an NVIDIA GPU needs the CUDA build of the engine: {_CUDA}; AMD and Intel GPUs need the Vulkan build: "
+        "replace cu128 with vulkan",
     }
 )
 """What drives a GPU (None: unknown) → the build that it needs. The usual build for macOS has Metal."""

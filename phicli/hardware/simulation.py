@@ -98,7 +98,7 @@ def _with_memory(machine: Machine, ram: str | None, free: str | None, profile: s
     left = None if free is None else parse_size(free, "--free")
     size = parse_size(ram, "--ram") if ram is not None else before.total_bytes if profile else left or 0
     if left is not None and left > size:
-        hint = "give what is free of it, for example --ram 16G --free 6G"
+        hint = "name both sizes, for example --ram 16G --free 6G"
         raise UsageError(f"--free {free} is more than the memory of the machine", hint)
     shared = usual_graphics_bytes(size)  # the profiles with graphics that share main memory are those of Macs
     gpus = tuple(replace(gpu, total_bytes=shared, free_bytes=shared) if gpu.unified else gpu for gpu in machine.gpus)
@@ -106,8 +106,8 @@ def _with_memory(machine: Machine, ram: str | None, free: str | None, profile: s
         return replace(machine, memory=Memory(size, left, "given"), gpus=gpus), "--free"
     used = before.total_bytes - before.available_bytes if profile else _SYSTEM_BYTES
     memory = Memory(size, size - min(used, int(size * (1 / 2 if profile else _SYSTEM_SHARE))), "given")
-    used_as = f"the profile {profile}" if profile else "a usual laptop"
-    return replace(machine, memory=memory, gpus=gpus), f"--ram, used as in {used_as}; --free says what is free"
+    used_as = f"the profile {profile}" if profile else "a typical laptop"
+    return replace(machine, memory=memory, gpus=gpus), f"--ram, less what {used_as} uses; --free sets the free memory"
 
 
 def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
@@ -121,7 +121,7 @@ def _with_card(machine: Machine, vram: str) -> tuple[Machine, str]:
     name = f"{first.name}, other memory" if first else "simulated GPU"
     free = size - min(_DESKTOP_BYTES, int(size * _DESKTOP_SHARE))
     card = Gpu(name, first.api if first else None, size, free, True, "given", bandwidth_bytes_per_s=rate)
-    return replace(machine, gpus=(card,)), "--vram, of which a desktop takes its part; its bandwidth assumed"
+    return replace(machine, gpus=(card,)), "--vram, less what a desktop uses; the bandwidth is assumed"
 
 
 def _with_cores(machine: Machine, cores: int) -> Machine:

@@ -59,7 +59,7 @@ def untrusted_hint() -> str:
     """What to do about a server whose certificate nobody vouches for."""
     found = trusted()
     if found is None:
-        return f"if your network has a certificate authority of its own: export {CERTIFICATE_FILE}=FILE.pem"
+        return f"if your network has its own certificate authority: export {CERTIFICATE_FILE}=FILE.pem"
     name, value = found
     return f"add the authority that signed it to {name}={value}; phi uses the first of {', '.join(_VARIABLES)}"
 

@@ -30,13 +30,13 @@ class Proxy:
     @property
     def named(self) -> str:
         """Its address and where that comes from."""
-        return f"{self.shown} ({self.variable or 'from the settings of the system'})"
+        return f"{self.shown} ({self.variable or 'from the system settings'})"
 
     @property
     def change(self) -> str:
         """What to do about it, as a hint."""
         if not self.variable:
-            return "check the proxy in the settings of the system"
+            return "check the proxy in the system settings"
         return f"check {self.variable}; or: unset {self.variable}"
 
 
@@ -106,12 +106,12 @@ def _check(proxy: Proxy) -> None:
 
     scheme = proxy.shown.partition("://")[0]
     if scheme not in (*_HTTP, *_SOCKS, *_OLD_SOCKS) or not re.fullmatch(r"[\w.:%-]+", proxy.host):
-        what = proxy.variable or "the proxy in the settings of the system"
-        raise UsageError(f"{what} is not the address of a proxy", "an example: export HTTPS_PROXY=http://HOST:PORT")
+        what = proxy.variable or "the proxy in the system settings"
+        raise UsageError(f"{what} is not the address of a proxy", "for example: export HTTPS_PROXY=http://HOST:PORT")
     if scheme in _OLD_SOCKS:
         better = proxy.shown.replace(f"{scheme}://", "socks5://")
         raise UsageError(
-            f"the proxy {proxy.named} has to speak version 5 of SOCKS",
+            f"the proxy {proxy.named} must support version 5 of SOCKS",
             f"if it does: export {proxy.variable or 'ALL_PROXY'}={better}",
         )
     if scheme in _SOCKS and importlib.util.find_spec("socksio") is None:

@@ -80,7 +80,7 @@ def proxy_refuses(status: str, proxy: Proxy) -> Trouble:
     """The proxy answered with ``status`` (number and words) for itself."""
     hint = proxy.change
     if status.startswith("407") and proxy.variable:
-        hint = f"give its user and password: {proxy.variable}={proxy.shown.replace('://', '://USER:PASSWORD@')}"
+        hint = f"add the user name and the password: {proxy.variable}={proxy.shown.replace('://', '://USER:PASSWORD@')}"
     return Trouble("proxy", f"the proxy {proxy.named} refuses the connection: {status}", hint)
 
 
@@ -105,9 +105,9 @@ def _tls(error: BaseException, place: str) -> Trouble:
     if error.verify_code in _UNTRUSTED:
         return Trouble("tls", f"{what}: its certificate is not trusted ({why})", untrusted_hint())
     if error.verify_code in _EXPIRED:
-        hint = "check the date of this machine; otherwise its owner has to renew it"
+        hint = "check the date of this machine; if it is correct, the owner of the server must renew the certificate"
     elif error.verify_code in _NAME_MISMATCH:
         hint = "check the address"
     else:
-        hint = f"{CERTIFICATE_FILE} names a certificate authority of your own"
+        hint = f"{CERTIFICATE_FILE} can name your own certificate authority"
     return Trouble("tls", f"{what}: {why[:1].lower() + why[1:]}", hint)

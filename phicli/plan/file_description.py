@@ -146,14 +146,14 @@ def _vocabulary(header: GgufHeader) -> VocabularyDescription | None:
 
 def _notes(header: GgufHeader, vocabulary: Vocabulary) -> Iterator[str]:
     if is_mislabeled(header):
-        yield "the file's name says Phi-3, but the vocabulary is another one; the engine is given another name"
+        yield "general.name says Phi-3, but the vocabulary is not Phi-3's; phi gives the engine another name"
     unmarked = sum(token.kind in ORDINARY for token in vocabulary.special_tokens.values())
     if unmarked:
-        yield f"special tokens that the file does not mark as special: {unmarked}; they are known by their spelling"
+        yield f"special tokens that the file does not mark as special: {unmarked}; their spelling identifies them"
     if lost_pattern(vocabulary) is not None:
-        yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text as it should be"
+        yield "the file does not name its pre-tokenizer, but the vocabulary is known: phi splits text correctly"
     if vocabulary.pre in TRUE_PATTERNS:
-        yield "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
+        yield "non-ASCII text is split by the model's own pattern, which differs from llama.cpp's"
 
 
 def _said(header: GgufHeader) -> tuple[tuple[str, str], ...]:

@@ -105,7 +105,7 @@ class AnswerPrinter:
             self._notice(Notice(f"the model calls {_shown(call)}"))
         if answer.stopped_by == REPETITION:
             tokens = answer.usage.completion_tokens
-            self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeats itself"))
+            self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeated itself"))
         elif answer.finish_reason == "length":
             size = answer.context_tokens
             why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""

@@ -49,7 +49,7 @@ def _facts(checkup: Checkup) -> Iterator[tuple[str, str]]:
         yield "memory", f"{usable} of {total} usable ({machine.memory.source})"
     free = "" if cache.free_bytes is None else f", {format_bytes(cache.free_bytes)} free"
     yield "cache", f"{cache.path}{free}{'' if cache.writable else ', read-only'}"
-    reach = {True: "reachable", False: "not reachable", None: "not asked: offline"}[hub.reachable]
+    reach = {True: "reachable", False: "not reachable", None: "not checked (offline)"}[hub.reachable]
     through = [word for word in (hub.proxy and f"proxy {hub.proxy}", hub.certificates) if word]
     yield "hub", ", ".join([f"{hub.endpoint}: {reach}", *through])
     if checkup.answer_ms is not None:

@@ -123,11 +123,14 @@ def test_whose_name_is_overridden(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("normal", "special tokens that the file does not mark as special: 11; they are known by their spelling"),
-        ("no types", "special tokens that the file does not mark as special: 11; they are known by their spelling"),
+        ("normal", "special tokens that the file does not mark as special: 11; their spelling identifies them"),
+        (
+            "no types",
+            "special tokens that the file does not mark as special: 11; their spelling identifies them",
+        ),
         (
             "named Phi-3",
-            "the file's name says Phi-3, but the vocabulary is another one; the engine is given another name",
+            "general.name says Phi-3, but the vocabulary is not Phi-3's; phi gives the engine another name",
         ),
         ("broken template", None),
         ("unused", None),
@@ -140,4 +143,4 @@ def test_what_phi_show_notes(name: str, said: str | None, tmp_path: Path) -> Non
     assert vocabulary is not None
     *others, last = vocabulary.notes
     assert others == ([] if said is None else [said])
-    assert last == "text beyond ASCII is split by the model's own pattern, which is not llama.cpp's"
+    assert last == "non-ASCII text is split by the model's own pattern, which differs from llama.cpp's"

@@ -52,7 +52,7 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
         ("phi3", "Try: phi chat phi-3-mini-4k,"),
         ("phi-3.1", "did you mean phi-3-mini-4k, "),
         ("phi-4-m", "did you mean phi-4-mini, phi-4-mini-reasoning or phi-4? Try:"),
-        ("phi-4-multimodel", "did you mean phi-4-multimodal? It cannot run here, see: phi show phi-4-multimodal;"),
+        ("phi-4-multimodel", "did you mean phi-4-multimodal? It cannot run here; see: phi show phi-4-multimodal;"),
         ("ph-4-reasonin", "phi chat phi-4-reasoning"),
         ("llama-3-8b", "phi chat tiny-phi"),
         ("", "phi chat tiny-phi"),

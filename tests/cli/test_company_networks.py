@@ -49,7 +49,7 @@ def test_a_certificate_that_nobody_vouches_for(encrypted: LoopbackHub, plain: Ph
         done = plain(*arguments, HF_ENDPOINT=encrypted.endpoint)
         assert (done.code, done.out) == (4, "")
         assert f"no secure connection to {encrypted.endpoint}: its certificate is not trusted" in done.err
-        assert "→ if your network has a certificate authority of its own: export SSL_CERT_FILE=FILE.pem" in done.err
+        assert "→ if your network has its own certificate authority: export SSL_CERT_FILE=FILE.pem" in done.err
     assert list(encrypted.requests) == []
 
 

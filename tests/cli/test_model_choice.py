@@ -153,7 +153,7 @@ def test_any_part_names_a_split_model_of_a_repository(hub: LoopbackHub, online: 
 
 WRITERS = {
     "an adapter (LoRA)": write_adapter,
-    "a projector for pictures or sound": write_projector,
+    "a projector for images or audio": write_projector,
     "an importance matrix for quantization": write_imatrix,
     "a big-endian GGUF file": write_big_endian,
 }

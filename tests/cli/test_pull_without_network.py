@@ -48,7 +48,7 @@ def test_the_same_content_at_a_newer_commit(online: Phi, pulled: Any, read_only:
     pulled.update({"README.md": b"new"})
     done = online("pull", "some/eight", HF_HUB_CACHE=str(read_only))
     assert done.code == 0
-    assert "is read-only; nothing in it has to change" in done.err
+    assert "is read-only, but nothing in it needs to change" in done.err
 
 
 def test_what_is_not_there_cannot_be_put_there(hub: LoopbackHub, online: Phi, read_only: Path) -> None:
@@ -107,6 +107,6 @@ def test_a_mirror_without_hashes_is_told(hub: LoopbackHub, online: Phi) -> None:
     hub.faults.add("resolve", method="HEAD", body=content, headers={"ETag": '"5f-abc"'}, times=None)
     done = online("pull", "some/mirror")
     assert done.code == 0
-    assert f"the mirror states no hash of {EIGHT}" in done.err
+    assert f"the mirror does not report a hash of {EIGHT}" in done.err
     assert "no published hash is known" in done.err
     assert Path(done.out.strip()).read_bytes() == content

@@ -177,7 +177,7 @@ def test_a_long_document_states_the_minutes_that_it_takes() -> None:
     assert 10 < minutes <= 30
     assert f"a document of 16,384 tokens takes about {minutes} minutes to read" in best["reasons"]
     (full,) = (reason for reason in best["reasons"] if reason.startswith("32,768 tokens would take "))
-    assert full.endswith(" minutes to read; --context 32768")
+    assert full.endswith(" minutes to read; to use them anyway: --context 32768")
     whole = advice("laptop-16gb", "long-context", 32_768)["picks"][0]
     assert f"{round(whole['speed']['context_s'] / 60)} minutes" in full
 
@@ -211,7 +211,9 @@ def test_a_mac_of_16_gb_is_offered_a_smarter_one_that_it_holds() -> None:
         smarter = advice("macbook-air-16gb", task)["picks"][-1]
         assert smarter["role"] == "smarter"
         assert smarter["gpu_layers"] == 41
-    (thoughts,) = (reason for reason in smarter["reasons"] if reason.startswith("its thoughts have 8,192 tokens: "))
+    (thoughts,) = (
+        reason for reason in smarter["reasons"] if reason.startswith("its reasoning is limited to 8,192 tokens: ")
+    )
     assert thoughts.endswith(" more memory")
     (cache,) = (reason for reason in smarter["reasons"] if reason.startswith("the KV cache type is q8_0: "))
     assert re.search(r"f16; f16 would fill \d\d% of the usable memory$", cache)
@@ -302,6 +304,6 @@ def test_a_prompt_that_does_not_fit_the_context_is_refused(phi: Phi) -> None:
 def test_where_the_usable_memory_comes_from(phi: Phi) -> None:
     explained = phi("recommend", "--ram", "16G", "--explain")
     line = next(line for line in explained.out.splitlines() if line.startswith("usable"))
-    assert "12,884,901,888 available (--ram, used as in a usual laptop; --free says what is free)" in line
+    assert "12,884,901,888 available (--ram, less what a typical laptop uses; --free sets the free memory)" in line
     assert " - 858,993,459 reserved for the system = " in line
     assert phi("recommend", "--ram", "16G", "--json").json["data"]["usable_bytes"] == 12_884_901_888 - 858_993_459

@@ -52,7 +52,7 @@ UNKNOWN = {
     ),
     "help for nothing": (["help", "nosuch"], "unknown command: 'nosuch'", "phi --help"),
     "help in a group": (["help", "cache", "lst"], "unknown command: 'cache lst'", "did you mean phi cache list?"),
-    "help behind a command": (["help", "chat", "x"], "phi chat has no commands, but 'x' follows", "phi help chat"),
+    "help behind a command": (["help", "chat", "x"], "phi chat has no subcommands, but 'x' follows", "phi help chat"),
 }
 
 

@@ -29,7 +29,8 @@ def test_a_strength_is_named_where_it_belongs_to_the_task() -> None:
     assert chat is not None
     assert maths is not None
     assert (
-        chat.reasons[0] == "of what fits, the best balance of quality and speed for everyday questions and conversation"
+        chat.reasons[0]
+        == "of the models that fit, the best balance of quality and speed for everyday questions and conversation"
     )
     assert maths.reasons[0].endswith(" for mathematics (mathematical reasoning)")
 
@@ -37,7 +38,7 @@ def test_a_strength_is_named_where_it_belongs_to_the_task() -> None:
 def test_points_that_are_the_same_are_not_compared() -> None:
     one = first(recommended(LAPTOP_16))
     reason = wording("any", LAPTOP_16).pick("faster", replace(one, quality=one.quality + 0.49), one).reasons[0]
-    assert reason == "answers 1.0 times as fast as the best; the same quality for general use"
+    assert reason == "answers 1.0 times as fast as the best pick; the same quality for general use"
     low, high = replace(one, quality=73.6, published=True), replace(one, quality=74.4, published=True)
     reason = wording("any", LAPTOP_16).pick("faster", low, high).reasons[0]
     assert reason.endswith("; 73.6 vs. 74.4 points for general use")
@@ -47,7 +48,7 @@ def test_what_the_smarter_one_costs_has_two_parts_at_most() -> None:
     smarter = pick(recommended(LAPTOP_16), "smarter")
     assert smarter is not None
     assert smarter.reasons[0] == (
-        "better: 84 vs. about 74 points for general use; but 4.1 tokens/s and a download of 9.1 GB"
+        "better: 84 vs. about 74 points for general use; but it generates 4.1 tokens/s and its download is 9.1 GB"
     )
 
 

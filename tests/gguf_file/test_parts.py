@@ -68,7 +68,7 @@ def test_a_renamed_part_says_how_parts_are_called(parts: list[Path], number: int
     renamed = parts[number - 1].rename(parts[0].with_name("m part.gguf"))
     error = error_of(renamed)
     assert isinstance(error, IntegrityError)
-    assert error.message == f"{renamed} is part {number} of {len(parts)} of a model, and its name does not say so"
+    assert error.message == f"{renamed} is part {number} of {len(parts)} of a model, but its name does not say so"
     assert f"model-0000{number}-of-0000{len(parts)}.gguf" in error.hint
 
 
@@ -76,4 +76,4 @@ def test_a_part_in_the_place_of_another_is_named(parts: list[Path]) -> None:
     shutil.copy(parts[1], parts[2])
     error = error_of(parts[0])
     assert isinstance(error, IntegrityError)
-    assert error.message == f"{parts[2]} is not part 3 of {len(parts)} of the model, as its name says"
+    assert error.message == f"{parts[2]} is not part 3 of {len(parts)} of the model, although its name says so"

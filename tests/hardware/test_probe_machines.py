@@ -140,7 +140,7 @@ def test_an_intel_mac(tmp_path: Path) -> None:
     assert (machine.cpu.last_level_cache_bytes, machine.cpu.clock_hz) == (9 << 20, 4.1e9)
     assert machine.gpus == ()
     assert machine.memory == Memory(
-        16 * GIB, 8 * GIB, "sysctl; half of it assumed available, because vm_stat did not answer"
+        16 * GIB, 8 * GIB, "sysctl; half of it is assumed to be available, because vm_stat did not answer"
     )
 
 

@@ -73,7 +73,7 @@ def test_numbers_of_ones_own() -> None:
     assert (gpu.total_bytes, gpu.usable, gpu.unified) == (8 * GIB, True, False)
     assert gpu.bandwidth_bytes_per_s == 200e9
     assert machine.simulated == "values on the command line"
-    assert machine.sources["memory"] == "--ram, used as in a usual laptop; --free says what is free"
+    assert machine.sources["memory"] == "--ram, less what a typical laptop uses; --free sets the free memory"
     assert machine.disk is None
 
 

@@ -144,8 +144,8 @@ def test_folders_are_models_where_files_are_called_alike() -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("f16", "some/thing has no model for f16: mmproj-f16.gguf is a projector for pictures or sound"),
-        ("mmproj-f16.gguf", "mmproj-f16.gguf of some/thing is a projector for pictures or sound, not a model"),
+        ("f16", "some/thing has no model for f16: mmproj-f16.gguf is a projector for images or audio"),
+        ("mmproj-f16.gguf", "mmproj-f16.gguf of some/thing is a projector for images or audio, not a model"),
     ],
 )
 def test_a_file_that_is_no_model_is_named_as_what_it_is(asked: str, said: str) -> None:
@@ -159,7 +159,7 @@ def test_a_file_that_is_no_model_is_named_as_what_it_is(asked: str, said: str) -
 def test_a_lacking_part_is_named(asked: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         choose(repo("m-Q8_0-00001-of-00002.gguf", "m-Q4_K_M.gguf"), asked)
-    assert caught.value.message.endswith("lacks another part of that model: m-Q8_0-00002-of-00002.gguf")
+    assert caught.value.message.endswith("another part of that model is missing: m-Q8_0-00002-of-00002.gguf")
 
 
 @pytest.mark.parametrize("name", ["m.Q6_K.gguf.part1of2", "m.Q6_K.gguf-split-a"])

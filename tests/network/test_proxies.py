@@ -50,8 +50,8 @@ def test_which_one_counts(
         ("http://proxy:99999", "HTTPS_PROXY is not the address of a proxy"),
         ("http://me:p#secret@proxy:80", "HTTPS_PROXY is not the address of a proxy"),
         ("http://me:12/secret@proxy:80", "HTTPS_PROXY is not the address of a proxy"),
-        ("socks://me:secret@proxy:1080", "the proxy socks://proxy:1080 (HTTPS_PROXY) has to speak version 5 of SOCKS"),
-        ("socks4a://proxy", "the proxy socks4a://proxy (HTTPS_PROXY) has to speak version 5 of SOCKS"),
+        ("socks://me:secret@proxy:1080", "the proxy socks://proxy:1080 (HTTPS_PROXY) must support version 5 of SOCKS"),
+        ("socks4a://proxy", "the proxy socks4a://proxy (HTTPS_PROXY) must support version 5 of SOCKS"),
     ],
 )
 def test_what_cannot_be_used(monkeypatch: pytest.MonkeyPatch, address: str, says: str) -> None:

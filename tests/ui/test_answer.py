@@ -39,7 +39,7 @@ def test_an_answer_that_was_ended_for_repetition_says_so() -> None:
     ended = answer("so so", stopped_by="repetition")
     assert printed(Piece("text", "so so"), ended) == (
         "so so\n",
-        "note: the answer was ended after 300 tokens, because it repeats itself\n",
+        "note: the answer was ended after 300 tokens, because it repeated itself\n",
     )
     assert printed(Piece("text", "so so"), ended, quiet=True) == ("so so\n", "")
     assert (answer_data(ended)["finish_reason"], answer_data(ended)["stopped_by"]) == ("stop", "repetition")

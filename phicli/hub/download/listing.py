@@ -41,7 +41,7 @@ def absent(repo: RemoteRepo, wanted: str | None, models: Sequence[RemoteModel]) 
             continue
         lost = [part for part in part_names(name) if is_gguf_name(name) and part not in names]
         if lost:
-            return NotFoundError(f"{repo.repo} has {name}, but it lacks another part of that model: {lost[0]}", hint)
+            return NotFoundError(f"{repo.repo} has {name}, but another part of that model is missing: {lost[0]}", hint)
         if _PIECE.search(name):
             hint = "download the pieces, join them into one file, then: phi cache import FILE.gguf"
             return NotFoundError(f"{repo.repo} has that model only in pieces that must be joined, such as {name}", hint)

@@ -95,7 +95,7 @@ def check_disk(plan: PullPlan) -> None:
     needs, has = format_bytes(plan.missing_bytes), format_bytes(plan.free_bytes)
     raise DoesNotFitError(
         f"{plan.request.name} needs {needs} on disk, and {plan.folder} has {has}",
-        "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a larger disk",
+        "free some space (phi cache list, phi cache prune), or set HF_HUB_CACHE to a folder on a larger disk",
         data={"needed_bytes": plan.missing_bytes, "free_bytes": plan.free_bytes, "folder": str(plan.folder)},
     )
 

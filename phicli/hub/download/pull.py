@@ -179,7 +179,7 @@ class _Pull:
             if (file.sha256 or path.is_relative_to(snapshot_folder(root, self.model.repo.commit))) and (
                 digest := self._good(path, file)
             ):
-                self.observer.notice(f"the cache {self.plan.folder} is read-only; nothing in it has to change")
+                self.observer.notice(f"the cache {self.plan.folder} is read-only, but nothing in it needs to change")
                 return path, digest
         return None
 
@@ -227,7 +227,9 @@ class _Pull:
             fetched = fetch(self.model.repo, file, location, partial, self.observer, self._report)
             self.downloaded_bytes += fetched.downloaded_bytes
             if not file.can_verify:
-                self.observer.notice(f"the mirror states no hash of {file.name}: only its size and kind are checked")
+                self.observer.notice(
+                    f"the mirror does not report a hash of {file.name}: only the size and the header are checked"
+                )
             if fetched.digest == file.etag or not file.can_verify:
                 self.resumed_bytes += fetched.resumed_from_bytes
                 return fetched
