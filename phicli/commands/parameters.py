@@ -51,7 +51,7 @@ def _plain(value: Any, parameter: Any) -> Any:
     if info.parser is not None or info.clamp:
         return _LEFT
     if value is None:
-        return _LEFT if parameter.multiple or parameter.nargs == -1 else None
+        return _LEFT if parameter.nargs == -1 else None
     if parameter.type_descriptor.annotation == list[str] and isinstance(value, list | tuple) and value:
         texts = [_text(item) for item in value]
         return _LEFT if _LEFT in texts else texts

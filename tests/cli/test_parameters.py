@@ -70,19 +70,22 @@ PLAIN = [
     *([name, "--help"] for name in SUMMARIES),
     ["recommend", "--ram", "16G"],
     ["recommend", "--ram", "16G", "--context", "4096", "--min-tps", "2.5", "--json"],
+    ["chat", "tiny-phi", "What is the capital of France?"],
+    ["chat", "tiny-phi", "What is the capital of France?", "--seed", "1", "--stop", "END", "--json"],
 ]
 
 
 @pytest.mark.process
 @pytest.mark.parametrize("arguments", PLAIN, ids=" ".join)
-def test_plain_command_lines_do_not_load_pydantic(arguments: list[str]) -> None:
+def test_plain_command_lines_do_not_load_pydantic(arguments: list[str], environment: dict[str, str]) -> None:
     code = (
         "import sys\n"
         "from phicli.app import main\n"
         f"code = main({arguments!r})\n"
         "sys.exit(100 if 'pydantic' in sys.modules else code)\n"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.process
