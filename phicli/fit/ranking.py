@@ -12,9 +12,6 @@ from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment
 from phicli.fit.worth import USUAL, Worth, pace, useful_tps, worth
 
-TIE_POINTS: Final = 1.0
-"""Less than this nobody notices: it is what Q4_K_M costs."""
-
 _EASE: Final = 2.5
 _FASTER: Final = 1.5
 _FASTER_MAY_COST_POINTS: Final = 25.0

@@ -22,7 +22,7 @@ def print_checkup(terminal: Terminal, checkup: Checkup, *, as_json: bool) -> Non
 
     Raises:
         CheckFailedError: something is wrong.
-        OutputClosedError: nobody reads it anymore.
+        OutputClosedError: the reader has closed it.
     """
     if not as_json:
         problems = Section("Problems", points=tuple(f"{one.message} → {one.hint}" for one in checkup.problems))
