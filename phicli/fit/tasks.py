@@ -1,9 +1,10 @@
 """What people want a model for, and what each of these asks of it.
 
-**Target speeds** (``floor_tps``, tokens per second). People read about 238 words per minute (Brysbaert 2019), which is
-5 tokens per second at 1.3 tokens a word. Chat at 8 stays ahead of the reader. Code is skimmed, not read, and a function is longer than a
-remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tokens or more: at 12 that is under three
-minutes. A long document is waited for while it is read in; its answer is short: 5. These are first guesses.
+**Target speeds** (``floor_tps``, tokens per second). People read about 238 words per minute (Brysbaert 2019), which
+is 5 tokens per second at 1.3 tokens a word. Chat at 8 stays ahead of the reader. Code is skimmed, not read, and a
+function is longer than a remark: 10. Whoever asks for reasoning waits for the thoughts as well, 2,000 tokens or more:
+at 12 that is under three minutes. A long document is waited for while it is read in; its answer is short: 5. These
+are first guesses.
 
 **Contexts** are what the task usually needs: 4096 for talk; 8192 where files are pasted or thoughts are written down;
 32,768 for long documents, which is the point of that task, so it is required there and never shortened in silence
