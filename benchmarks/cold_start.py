@@ -199,17 +199,19 @@ def help_row(rounds: int, environment: Mapping[str, str]) -> Row:
     return Row("`phi --help` against a bare Typer app with two commands", mine, others, "ms")
 
 
-def check_prompts(sides: Sequence[Side]) -> None:
-    """Return where all sides count as many tokens as the rows say.
+def check(sides: Sequence[Side]) -> None:
+    """Return where all sides count as many tokens as the rows say, and have loaded the kernels that they should.
 
     Raises:
-        RuntimeError: one of them does not.
+        RuntimeError: one of them does not, or has not.
     """
     for side in sides:
         for prompt, expected in PROMPT_TOKENS.items():
             counted = prompt_tokens(side, vocabulary_file(), prompt)
             if counted != expected:
                 raise RuntimeError(f"{side.name} counts {counted} tokens instead of {expected}: {prompt[:40]}…")
+        with side.loaded(vocabulary_file(), "one answer"):
+            pass
 
 
 def tables(
@@ -248,7 +250,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours = checkouts(options.kernels, Path(folder), options.home)
         theirs = engine_defaults(Path(folder)) if options.against == DEFAULTS else older(options.baseline, Path(folder))
-        check_prompts([side for side in (*ours, theirs) if not side.spelled])
+        check([side for side in (*ours, theirs) if not side.spelled])
         model, began = synthetic_file(options.layers), Beginning.now()
         last = help_row(options.runs, ours[0].environment)
         found, speeds = measured(options.runs, model, ours, theirs)

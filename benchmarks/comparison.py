@@ -51,15 +51,20 @@ class Row:
         """That of the medians."""
         return statistics.median(self.ours) / statistics.median(self.theirs)
 
-    def markdown(self) -> str:
-        """A row of the table: medians, with the least and the greatest value in brackets."""
+    def cells(self) -> list[str]:
+        """What it is, both medians with the least and the greatest value in brackets, and the ratio."""
         sides = [f"{middle(side)} {self.unit} ({ends(side)})" for side in (self.ours, self.theirs)]
-        return f"| {' | '.join([self.what, *sides, f'**{self.ratio:.2f} x**', self.goal.target, self.goal.moonshot])} |"
+        return [self.what, *sides, f"**{self.ratio:.2f} x**"]
+
+    def markdown(self, *more: str) -> str:
+        """A row of the table, with ``more`` cells in front of the goal."""
+        return f"| {' | '.join([*self.cells(), *more, self.goal.target, self.goal.moonshot])} |"
 
 
-def head(ours: str, theirs: str) -> str:
-    """The head of a table of such rows."""
-    return f"| | {ours} | {theirs} | ratio | target | moonshot |\n|---|---|---|---|---|---|"
+def head(ours: str, theirs: str, *more: str) -> str:
+    """The head of a table of such rows, with ``more`` columns in front of the goal."""
+    names = ("", ours, theirs, "ratio", *more, "target", "moonshot")
+    return f"| {' | '.join(names)} |\n|{'---|' * len(names)}".replace("|  |", "| |")
 
 
 def middle(values: Sequence[float]) -> str:

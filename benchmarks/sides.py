@@ -21,6 +21,8 @@ from phicli.paths import data_dir
 _LOADED = str(Path(__file__).with_name("loaded.py"))
 KERNELS: Final = ("wheel", "native", "both")
 AS_PHI_4_MINI: Final = "<|user|>{}<|end|><|assistant|>"
+TICK_S: Final = 0.01
+"""The system counts CPU time in steps of this length."""
 _PIECES: Final = 8
 """Of output, after which a question is ended: about as many tokens."""
 _LEFT_OUT: Final = ("PHI_", "PYTHONDONTWRITEBYTECODE")
@@ -28,10 +30,18 @@ _LEFT_OUT: Final = ("PHI_", "PYTHONDONTWRITEBYTECODE")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Tokens per second by the clock, and per CPU second times the threads: the clock's where nothing else runs."""
+    """Tokens per second by the clock, and per CPU second times the threads: the clock's where nothing else runs.
+
+    ``cpu`` is 0 where it is unknown.
+    """
 
     clock: float
     cpu: float
+
+
+def rate(tokens: int, seconds: float, cpu_s: float, threads: int) -> Rate:
+    """That of ``tokens`` which took so much time and CPU time."""
+    return Rate(tokens / seconds, tokens * threads / max(cpu_s, TICK_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +60,12 @@ class Loaded:
     def prompt_rate(self, prompt: Sequence[int]) -> Rate:
         """Of processing token ids, up to the first token of the answer."""
         cost = self._ask(prompt, 1)
-        return Rate(len(prompt) / cost["first_s"], len(prompt) * self.threads / cost["first_cpu_s"])
+        return rate(len(prompt), cost["first_s"], cost["first_cpu_s"], self.threads)
 
     def generation_rate(self, prompt: Sequence[int], tokens: int) -> Rate:
         """Of generating ``tokens`` after the first token of the answer."""
         cost = self._ask(prompt, tokens + 1)
-        return Rate(tokens / cost["rest_s"], tokens * self.threads / cost["rest_cpu_s"])
+        return rate(tokens, cost["rest_s"], cost["rest_cpu_s"], self.threads)
 
     def _ask(self, prompt: Sequence[int], tokens: int) -> dict[str, float]:
         assert self.process.stdin is not None
@@ -106,7 +116,7 @@ class Side:
             about = json.loads(hello)
             try:
                 if self.kernels and is_native(about["build"]) != (self.kernels == "native"):
-                    raise RuntimeError(f"{self.kernels} kernels were chosen, but the engine is {about['build']}")
+                    raise RuntimeError(f"the engine has not loaded the {self.kernels} kernels: {about['build']}")
                 yield Loaded(process, about["build"], about["settings"])
             finally:
                 process.stdin.close()
@@ -123,12 +133,12 @@ def checkouts(kernels: str, folder: Path, home: Path | None = None) -> list[Side
 
 
 def checkout(kernels: str, folder: Path, home: Path | None = None) -> Side:
-    """This checkout's ``phi`` with the kernels of the wheel, or with native ones.
+    """This checkout's ``phi`` with the kernels of the wheel, or with the native ones that ``phi engine use`` chose.
 
     Args:
         kernels: ``wheel`` or ``native``.
         folder: where its ``PHI_HOME`` is made.
-        home: the ``PHI_HOME`` whose native kernels are used; None for the kernels that ``phi`` uses by default.
+        home: the ``PHI_HOME`` with the native kernels and the choice; None for what ``phi`` uses by default.
     """
     environment = private_environment(folder / f"home-{kernels}")
     if kernels == "native":
@@ -136,7 +146,6 @@ def checkout(kernels: str, folder: Path, home: Path | None = None) -> Side:
         if not source.is_dir():
             sys.exit(f"native kernels not found in {source}\n→ build them: phi engine build")
         shutil.copytree(source, Path(environment["PHI_HOME"]) / "data" / "engines")
-        subprocess.run([phi_of(sys.executable), "engine", "use", "native"], env=environment, check=True)
     return _phi_side(f"`phi`, {kernels} kernels", sys.executable, environment, kernels)
 
 
