@@ -230,10 +230,12 @@ def facts(speeds: Speeds, rounds: int) -> Iterator[str]:
     """What was loaded, and how it was set."""
     yield f"Medians of {rounds} rounds in turn, with the least and the greatest value in brackets"
     yield "By CPU time: tokens per CPU second of all processes, times the threads"
+    named: dict[str, list[str]] = {}
     for use, loaded in (("one answer", speeds.one_answer), ("generation", speeds.generating)):
         for name, one in loaded.items():
-            settings = [f"{key} {one.settings[key]}" for key in _SETTINGS if key in one.settings]
-            yield f"Settings of {use}, {name}: {', '.join(settings)}"
+            settings = ", ".join(f"{key} {one.settings[key]}" for key in _SETTINGS if key in one.settings)
+            named.setdefault(settings, []).append(f"{name} for {use}")
+    yield from (f"Settings {settings}: {'; '.join(names)}" for settings, names in named.items())
 
 
 def main() -> None:

@@ -130,7 +130,14 @@ class Beginning:
         )
         yield f"- {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {_commit()}, {versions}"
         yield from (f"- {fact}" for fact in facts)
-        yield f"- Command: `{shlex.join(['python', '-m', f'benchmarks.{Path(sys.argv[0]).stem}', *sys.argv[1:]])}`"
+        yield f"- Command: `{command(sys.argv)}`"
+
+
+def command(arguments: Sequence[str]) -> str:
+    """``sys.argv`` of a benchmark as it is typed in the checkout; of an absolute path only the name is left."""
+    program, *others = arguments
+    typed = [Path(one).name if Path(one).is_absolute() else one for one in others]
+    return shlex.join(["python", "-m", f"benchmarks.{Path(program).stem}", *typed])
 
 
 def _load_average() -> float | None:
@@ -145,8 +152,8 @@ def _others_busy_s() -> float:
 
 
 def _commit() -> str:
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    describe = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

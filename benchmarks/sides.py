@@ -25,7 +25,7 @@ TICK_S: Final = 0.01
 """The system counts CPU time in steps of this length."""
 _PIECES: Final = 8
 """Of output, after which a question is ended: about as many tokens."""
-_LEFT_OUT: Final = ("PHI_", "PYTHONDONTWRITEBYTECODE")
+_LEFT_OUT: Final = ("PHI_", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,8 @@ def prompt_tokens(side: Side, model: Path, prompt: str) -> int:
     """How many tokens the ``phi`` of ``side`` says that a prompt has, with its chat format."""
     command = [*side.chat, str(model), prompt, "-n", "1", "--json"]
     done = subprocess.run(
-        command, env=dict(side.environment), stdin=subprocess.DEVNULL, capture_output=True, check=True
+        command, env=dict(side.environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False
     )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stdout.decode()}")
     return int(json.loads(done.stdout)["data"]["usage"]["prompt_tokens"])

@@ -48,9 +48,9 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 @pytest.mark.process
 def test_conditions_name_the_machine_the_versions_and_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["/somewhere/benchmarks/native.py", "--model", "a b.gguf"])
+    monkeypatch.setattr("sys.argv", ["/somewhere/benchmarks/native.py", "--model", "/home/a/a b.gguf", "--runs", "5"])
     lines = list(Beginning.now().conditions(["5 rounds"]))
     assert lines[0].startswith("- Machine: ")
     assert lines[1].startswith("- Load average ")
     assert "xllamacpp" in lines[2]
-    assert lines[3:] == ["- 5 rounds", "- Command: `python -m benchmarks.native --model 'a b.gguf'`"]
+    assert lines[3:] == ["- 5 rounds", "- Command: `python -m benchmarks.native --model 'a b.gguf' --runs 5`"]
