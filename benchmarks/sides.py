@@ -70,8 +70,12 @@ class Loaded:
     def _ask(self, prompt: Sequence[int], tokens: int) -> dict[str, float]:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps({"prompt": list(prompt), "tokens": tokens}), file=self.process.stdin, flush=True)
-        cost: dict[str, float] = json.loads(self.process.stdout.readline())
+        with contextlib.suppress(BrokenPipeError):  # there is no reply then
+            print(json.dumps({"prompt": list(prompt), "tokens": tokens}), file=self.process.stdin, flush=True)
+        reply = self.process.stdout.readline()
+        if not reply:
+            raise RuntimeError(f"the process with the model ended with {self.process.wait()}")
+        cost: dict[str, float] = json.loads(reply)
         return cost
 
 
@@ -119,7 +123,8 @@ class Side:
                     raise RuntimeError(f"the engine has not loaded the {self.kernels} kernels: {about['build']}")
                 yield Loaded(process, about["build"], about["settings"])
             finally:
-                process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # it has ended already
+                    process.stdin.close()
 
 
 def is_native(build: str) -> bool:

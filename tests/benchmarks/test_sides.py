@@ -129,3 +129,12 @@ def test_a_command_that_prints_nothing_is_an_error(program: str, pieces: int | N
 def test_a_command_reads_its_standard_input() -> None:
     program = "import sys; sys.exit(sys.stdin.read() != 'abc' or print('ok'))"
     measure([sys.executable, "-c", program], text="abc")
+
+
+@pytest.mark.process
+def test_a_model_whose_process_ended_is_an_error(tmp_path: Path) -> None:
+    with checkout("wheel", tmp_path).loaded(TINY_PHI, "one answer") as model:
+        model.process.kill()
+        model.process.wait()
+        with pytest.raises(RuntimeError, match="the process with the model ended with"):
+            model.prompt_rate([5, 6, 7])
