@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, collect
+from phicli.bench.measuring.bench_plan import BenchPlan
+from phicli.bench.measuring.collect import collect
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.fit.calibration import Conditions, Measurement

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.options import BenchOptions
