@@ -15,12 +15,14 @@ from phicli.bench.measuring.grid import Turn, in_blocks, interleaved
 from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
 from phicli.bench.measuring.room import PlannedLoad
-from phicli.bench.measuring.samples import Loaded, Taken, measured_run
+from phicli.bench.measuring.samples import Loaded, Taken, measured_run, text_sample, with_equal_answers
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
+from phicli.bench.measuring.texts import prompt_of, question
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UserInterruptError
-from phicli.records.run import Run, Sample
+from phicli.records.run import Run, Sample, Workload
+from phicli.records.workload_texts import TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +152,24 @@ class _Collector:
             taken.prompts.append(Sample(read.prompt_ms, None, read.ttft_ms))
             self._forecast.took(turn, read.ttft_ms / 1000)
         else:
-            made = warm.watch.decode(load.generated_tokens, load.depth_tokens)
-            taken.decodes.append(Sample(None, made.decode_ms, None, made.energy_j))
-            self._forecast.took(turn, made.took_s)
+            taken.decodes.append(self._generated(warm, load, turn))
         self._pending.remove(turn)
         self._look(turn.engine, warm.memory)
+
+    def _generated(self, warm: _Warm, load: Workload, turn: Turn) -> Sample:
+        if load.text is None:
+            made = warm.watch.decode(load.generated_tokens, load.depth_tokens)
+            sample = Sample(None, made.decode_ms, None, made.energy_j)
+        else:
+            made = warm.watch.answer(self._prompt(warm.watch.engine, load, turn), load.generated_tokens)
+            sample = text_sample(made)
+        self._forecast.took(turn, made.took_s)
+        return sample
+
+    def _prompt(self, engine: BenchEngine, load: Workload, turn: Turn) -> tuple[int, ...]:
+        assert load.text is not None  # noqa: S101 (only then there is one)
+        subject = self._plan.loads[turn.engine].subject
+        return prompt_of(question(load.text, load.generated_tokens, turn.repetition), engine, subject)
 
     def _look(self, place: int, memory: PeakMemory) -> None:
         memory.look()
@@ -175,7 +190,8 @@ class _Collector:
             if (place, number) in self._taken and self._taken[place, number].samples()
         ]
         busy = busy_warning(self._around, used)
-        return tuple(replace(run, warnings=(*([busy] if busy else []), *spread_warnings(run))) for run in found)
+        warned = [replace(run, warnings=(*([busy] if busy else []), *spread_warnings(run))) for run in found]
+        return tuple(with_equal_answers(run, warned) for run in warned)
 
 
 def _name(load: PlannedLoad) -> str:
@@ -187,5 +203,6 @@ def _words(plan: BenchPlan, turn: Turn) -> str:
     what = f"processing {load.prompt_tokens} tokens"
     if turn.part == "decode":
         deep = f" after {load.depth_tokens}" if load.depth_tokens else ""
-        what = f"generating {load.generated_tokens} tokens{deep}"
+        text = f" of {TEXTS[load.text]}" if load.text else ""
+        what = f"generating {load.generated_tokens} tokens{text}{deep}"
     return f"{what}, {turn.repetition + 1} of {plan.repeat}: {_name(plan.loads[turn.engine])}"

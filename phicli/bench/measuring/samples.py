@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from phicli.bench.measuring.measure import DecodeTime
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.measuring.surroundings import Surroundings
+from phicli.engine.settings import NO_SPECULATION
 from phicli.records.run import Peak, Run, Sample, Subject, Workload
 from phicli.records.run_ids import new_run_id, now
 
@@ -38,8 +41,7 @@ class Taken:
         read = [*self.prompts, *[nothing] * (count - len(self.prompts))]
         made = [*self.decodes, *[nothing] * (count - len(self.decodes))]
         return tuple(
-            replace(one, decode_ms=other.decode_ms, energy_j=other.energy_j)
-            for one, other in zip(read, made, strict=True)
+            replace(other, prompt_ms=one.prompt_ms, ttft_ms=one.ttft_ms) for one, other in zip(read, made, strict=True)
         )
 
     def complete(self, workload: Workload, repeat: int) -> bool:
@@ -70,3 +72,25 @@ def measured_run(
         complete=taken.complete(workload, extra["repeat"]),
         extra=MappingProxyType({**extra, **about}),
     )
+
+
+def text_sample(made: DecodeTime) -> Sample:
+    """The sample of a text that was generated: with the hash of it, and what was drafted where anything was."""
+    digest = hashlib.sha256(made.text.encode()).hexdigest()
+    sample = Sample(None, made.decode_ms, None, made.energy_j, answer_sha256=digest)
+    if not made.draft_tokens:
+        return sample
+    return replace(sample, draft_tokens=made.draft_tokens, accepted_tokens=made.accepted_tokens)
+
+
+def with_equal_answers(run: Run, runs: Sequence[Run]) -> Run:
+    """``run`` with how many of its texts are equal to those without speculation, where these are among ``runs``."""
+    plain = replace(run.settings, speculation=NO_SPECULATION)
+    about = (run.subject, plain, run.workload)
+    other = next((one for one in runs if (one.subject, one.settings, one.workload) == about), None)
+    if run.workload.text is None or run.settings == plain or other is None:
+        return run
+    pairs = [(one.answer_sha256, two.answer_sha256) for one, two in zip(run.samples, other.samples, strict=False)]
+    compared = [pair for pair in pairs if None not in pair]
+    found = {"equal_answers": sum(one == two for one, two in compared), "compared_answers": len(compared)}
+    return replace(run, extra=MappingProxyType({**run.extra, **found}))
