@@ -35,8 +35,8 @@ DRAFTS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
     }
 )
 """Kinds of speculation: llama.cpp's names and lengths, in tokens, of what is looked up and of the draft behind it. Its
-own lengths (12 and 48; 24, 48 and 64) are for GPUs: on a processor a batch of four tokens takes about as long as three
-or four single tokens, so a long draft that is rejected takes more time than accepted drafts save."""
+own lengths (12 and 48; 24, 48 and 64) draft too much for a processor: on two cores a batch of four tokens takes about
+as long as three single tokens or four, so a long draft that is rejected takes more time than accepted drafts save."""
 
 _MOST_BATCH_TOKENS: Final = 1 << 14
 _MOST_LAYERS: Final = (1 << 31) - 1

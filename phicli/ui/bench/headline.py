@@ -15,7 +15,7 @@ def headline(entry: Entry) -> str:
 
 
 def work_of(entry: Entry) -> str:
-    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth, ``0 + 128 @ 176, copy`` of a text,
+    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth, ``0 + 128, copy`` of a text,
     ``arithmetic (50)``; empty where the data do not say.
 
     How many tokens were generated for a ``speed`` was not saved: ``512 + ?``.
