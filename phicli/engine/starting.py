@@ -39,7 +39,8 @@ class EngineKind:
 
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
-    ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
+    ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own. With
+    ``speculates`` it can draft tokens.
     """
 
     program: str | None
@@ -47,6 +48,7 @@ class EngineKind:
     uses_known_gpus: bool
     build: Callable[[Path | None], str]
     start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+    speculates: bool = False
 
 
 def start_engine(
@@ -164,11 +166,12 @@ def _start_program(
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
     {
         DEFAULT_ENGINE: EngineKind(
-            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package
+            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package,
+            speculates=True,
         ),
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
-            start=_start_program,
+            start=_start_program, speculates=True,
         ),
     }
 )  # fmt: skip
