@@ -11,9 +11,8 @@ from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, f
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
-from phicli.engine.settings import NO_SPECULATION
-from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, build_of, find_program
-from phicli.errors import DoesNotFitError, UsageError
+from phicli.engine.starting import ENGINES, build_of, check_settings, find_program
+from phicli.errors import DoesNotFitError
 from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
@@ -38,7 +37,7 @@ def plan_for(
             something is loaded that seems too large.
 
     Raises:
-        UsageError: the context is too short, or a setting makes no sense for a model.
+        UsageError: the context is too short, or a setting makes no sense for a model or an engine.
         DoesNotFitError: one of them does not fit into memory.
         NotFoundError: there is no llama-server.
     """
@@ -48,6 +47,9 @@ def plan_for(
     on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
     if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
         tell(_NO_GPU)
+    for name in options.engines:
+        for setting in grid:
+            check_settings(name, setting)
     programs = [find_program(name, options.llama_server) for name in options.engines]
     program = next((one for one in programs if one is not None), None)
     loads: list[PlannedLoad] = []
@@ -66,16 +68,8 @@ def plan_for(
 
 
 def _texts(options: BenchOptions) -> tuple[str | None, ...]:
-    """The texts to generate: speculation shows nothing after random tokens.
-
-    Raises:
-        UsageError: one of the engines cannot draft tokens.
-    """
-    kinds = options.settings.get("speculation", ())
-    unable = next((name for name in options.engines if not ENGINES[name].speculates), None)
-    if unable is not None and set(kinds) - {NO_SPECULATION}:
-        raise UsageError(f"the engine {unable} does not support --speculation", f"use --engine {DEFAULT_ENGINE}")
-    return tuple(TEXTS) if kinds else (None,)
+    """The texts to generate: speculation shows nothing after random tokens."""
+    return tuple(TEXTS) if options.settings.get("speculation") else (None,)
 
 
 def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:

@@ -12,8 +12,9 @@ from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import PlannedLoad, check_room, fits, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.starting import DEFAULT_ENGINE, can
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
@@ -178,6 +179,8 @@ def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, st
 
 def _slots(load: PlannedLoad, questions: int, around: Surroundings) -> int:
     """Questions at a time: as many as help and fit into memory, at least one."""
+    if not can(load.subject.engine, Ability.SLOTS):
+        return 1
     slots = min(_MANY_SLOTS if around.cpu.physical_cores >= _MANY_SLOTS else _FEW_SLOTS, max(questions, 1))
     while slots > 1 and not _fits(replace(load, context_tokens=load.context_tokens * slots), around):
         slots -= 1

@@ -17,6 +17,8 @@ from phicli.bench.measuring.texts import prompt_of, question
 from phicli.bench.options import BenchOptions
 from phicli.bench.planning import plan_for
 from phicli.bench.quality.text import passage
+from phicli.engine import starting
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import DRAFTS, EngineSettings
 from phicli.engine.starting import ENGINES
 from phicli.errors import EngineError, UsageError
@@ -133,12 +135,12 @@ def test_runs_that_generate_no_text_have_nothing_to_compare() -> None:
 
 
 def test_an_engine_that_cannot_draft_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    kinds = {"old": replace(ENGINES["xllamacpp"], speculates=False)}
-    monkeypatch.setattr("phicli.bench.planning.ENGINES", {**ENGINES, **kinds})
-    options = BenchOptions(settings={"speculation": ("none", "ngram-mod")}, engines=("xllamacpp", "old"))
-    with pytest.raises(UsageError, match="the engine old does not support --speculation") as caught:
+    old = replace(ENGINES["xllamacpp"], lacks=frozenset({Ability.SPECULATION}))
+    monkeypatch.setattr(starting, "ENGINES", {**ENGINES, "xllamacpp": old})
+    options = BenchOptions(settings={"speculation": ("none", "ngram-mod")}, engines=("llama-server", "xllamacpp"))
+    with pytest.raises(UsageError, match="xllamacpp cannot draft tokens") as caught:
         plan_for((), options, around(), print)
-    assert caught.value.hint == "use --engine xllamacpp"
+    assert caught.value.hint == "use an engine that can: --engine llama-server"
 
 
 @pytest.mark.process
