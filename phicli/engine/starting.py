@@ -8,17 +8,28 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import NotFoundError, UsageError
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
     from phicli.engine.process import EngineProcess
+    from phicli.engine.settings import EngineSettings
 
 DEFAULT_ENGINE: Final = "xllamacpp"
 """The engine of ``phi chat``, called like the package it is installed with."""
 
 LLAMA_SERVER: Final = "llama-server"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine by its name, and where its program is; that on PATH when None."""
+
+    name: str = DEFAULT_ENGINE
+    program: Path | None = None
+
 
 OnTick = Callable[[float], None]
 """Called about ten times a second while a call waits for the model, with the seconds waited."""
@@ -40,6 +51,7 @@ class EngineKind:
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
     ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
+    ``lacks`` is what it cannot do.
     """
 
     program: str | None
@@ -47,6 +59,7 @@ class EngineKind:
     uses_known_gpus: bool
     build: Callable[[Path | None], str]
     start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+    lacks: frozenset[Ability] = NOTHING
 
 
 def start_engine(
@@ -67,9 +80,11 @@ def start_engine(
         on_tick: see :data:`OnTick`.
 
     Raises:
+        UsageError: the engine cannot do what ``settings`` ask for.
         NotFoundError: there is no such program.
         EngineError: it cannot be started.
     """
+    refuse_lacking(name, abilities_of_load(settings), _lacking(name))
     return _kind(name).start(settings, find_program(name, program), early, on_tick)
 
 
@@ -121,6 +136,34 @@ def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
     return _kind(name).build(find_program(name, program))
 
 
+def check_settings(name: str, settings: EngineSettings) -> None:
+    """Return if the engine called ``name`` can be set like this.
+
+    Raises:
+        UsageError: it cannot; the hint names the engines that can.
+    """
+    refuse_lacking(name, abilities_of_settings(settings), _lacking(name))
+
+
+def can(name: str, ability: Ability) -> bool:
+    """Whether the engine called ``name`` has an ability."""
+    return ability not in _kind(name).lacks
+
+
+def require(name: str, ability: Ability) -> None:
+    """Return if the engine called ``name`` has an ability.
+
+    Raises:
+        UsageError: it has not; the hint names the engines that have.
+    """
+    refuse_lacking(name, iter((ability,)), _lacking(name))
+
+
+def _lacking(name: str) -> Mapping[str, frozenset[Ability]]:
+    _kind(name)
+    return {known: kind.lacks for known, kind in ENGINES.items()}
+
+
 def _kind(name: str) -> EngineKind:
     if name not in ENGINES:
         raise UsageError(f"unknown engine: {name}", f"choose one of {', '.join(ENGINES)}")
@@ -146,7 +189,7 @@ def _start_package(
 
 
 def _program_build(program: Path | None) -> str:
-    from phicli.engine.llama_server_program import native_build
+    from phicli.engine.program_build import native_build
 
     assert program is not None  # noqa: S101 (find_program has raised)
     return native_build(program)
