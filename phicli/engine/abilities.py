@@ -22,6 +22,7 @@ class Ability(enum.Enum):
     REPACK = "repack weights"
     KV_TYPES = "quantize the KV cache"
     FLASH_ATTENTION = "use flash attention"
+    SCORES = "report the probabilities of tokens"
 
 
 NOTHING: Final[frozenset[Ability]] = frozenset()

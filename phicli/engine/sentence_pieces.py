@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence, Set
 from functools import cached_property
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
+
+from phicli.errors import IntegrityError
+from phicli.gguf_file.ggml_types import TOKEN_BYTE, TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNDEFINED, TOKEN_USER_DEFINED
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.pieces import read_pieces
 
 SPACE: Final = "▁"
-_NORMAL: Final = (0, 1)
-_CONTROL: Final = 3
-_USER_DEFINED: Final = 4
-_BYTE: Final = 6
+_NORMAL: Final = (TOKEN_UNDEFINED, TOKEN_NORMAL)
 _ENDS: Final = ("<|end|>", "<|endoftext|>", "</s>")
 
 
@@ -27,7 +30,7 @@ class SentencePieces:
         tokens: the pieces, by id.
         scores: of each piece; the pair of neighbors with the highest one is merged first.
         types: of each piece, as in the file (ggml's numbers).
-        special_ids: names of ``tokenizer.ggml.NAME_token_id`` (``eos``), with the ids.
+        end_ids: tokens that the file names as those which end a text.
         space_prefix: whether a text begins with a space.
     """
 
@@ -37,16 +40,43 @@ class SentencePieces:
         scores: Sequence[float],
         types: Sequence[int],
         *,
-        special_ids: Mapping[str, int],
+        end_ids: Set[int],
         space_prefix: bool,
     ) -> None:
         self._tokens, self._scores, self._types = tokens, scores, types
         self._ids = {token: token_id for token_id, token in enumerate(tokens)}
+        self._byte_ids = [self._ids.get(f"<0x{byte:02X}>") for byte in range(256)]
+        self._byte_of = {token_id: byte for byte, token_id in enumerate(self._byte_ids)}
         self._space_prefix = space_prefix
-        named = {special_ids[name] for name in ("eos", "eot") if name in special_ids}
         marked = {self._ids[end] for end in _ENDS if end in self._ids and types[self._ids[end]] not in _NORMAL}
-        self.end_ids = frozenset(named | marked)
+        self.end_ids = frozenset(token_id for token_id in end_ids | marked if token_id < len(tokens))
         """The tokens with which the model ends an answer."""
+
+    @classmethod
+    def of_file(cls, path: Path) -> Self:
+        """The vocabulary of the GGUF file at ``path``.
+
+        Raises:
+            IntegrityError: it has no complete SentencePiece vocabulary.
+        """
+        header, pieces = read_header(path), read_pieces(path)
+        vocabulary = header.vocabulary
+        named = (vocabulary.eos_id, vocabulary.eot_id) if vocabulary else ()
+        made = cls(
+            pieces.tokens,
+            pieces.scores,
+            pieces.types,
+            end_ids={token_id for token_id in named if token_id is not None},
+            space_prefix=header.metadata.get("tokenizer.ggml.add_space_prefix") is not False,
+        )
+        if None in made._byte_ids:
+            raise IntegrityError(f"{path} has no tokens for some of the 256 bytes", "use another file of the model")
+        return made
+
+    @property
+    def size(self) -> int:
+        """The number of tokens."""
+        return len(self._tokens)
 
     def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
         """Token ids of ``text``; with ``parse_special`` its special tokens count as such."""
@@ -68,9 +98,9 @@ class SentencePieces:
         if not 0 <= token_id < len(self._tokens):
             return b""
         token, kind = self._tokens[token_id], self._types[token_id]
-        if kind == _BYTE:
-            return bytes([int(token[3:5], 16)])
-        if kind == _USER_DEFINED and token_id not in self.end_ids:
+        if kind == TOKEN_BYTE:
+            return bytes([self._byte_of[token_id]]) if token_id in self._byte_of else b""
+        if kind == TOKEN_USER_DEFINED and token_id not in self.end_ids:
             return token.encode()
         return token.replace(SPACE, " ").encode() if kind in _NORMAL else b""
 
@@ -78,7 +108,7 @@ class SentencePieces:
     def _specials(self) -> tuple[str, ...]:
         """The literals of special tokens, the longest first."""
         kinds = zip(self._tokens, self._types, strict=True)
-        found = {token for token, kind in kinds if kind in (_CONTROL, _USER_DEFINED) and token}
+        found = {token for token, kind in kinds if kind in (TOKEN_CONTROL, TOKEN_USER_DEFINED) and token}
         return tuple(sorted(found, key=lambda token: (-len(token), token)))
 
     def _words(self, text: str, *, first: bool) -> tuple[int, ...]:
@@ -117,4 +147,5 @@ class SentencePieces:
 
     def _piece_ids(self, piece: str) -> list[int]:
         token_id = self._ids.get(piece)
-        return [token_id] if token_id is not None else [self._ids[f"<0x{byte:02X}>"] for byte in piece.encode()]
+        found = [token_id] if token_id is not None else [self._byte_ids[byte] for byte in piece.encode()]
+        return [number for number in found if number is not None]

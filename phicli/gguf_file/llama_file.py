@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -16,8 +16,10 @@ from phicli.errors import IntegrityError
 from phicli.gguf_file.diagnose import GET_AGAIN, unreadable
 from phicli.gguf_file.facts import Facts
 from phicli.gguf_file.llama_form import Piece, llama_pieces
+from phicli.gguf_file.pieces import SCORES, TYPES, raw_arrays
+from phicli.gguf_file.scan import TOKENS
 from phicli.gguf_file.types import GgufHeader
-from phicli.gguf_file.walker import ARRAY, SCALARS, STRING, Cut, Walker
+from phicli.gguf_file.walker import SCALARS, STRING
 
 OnBytes = Callable[[int, int], None]
 """Called again and again with the bytes that are done, and all bytes."""
@@ -25,16 +27,11 @@ OnBytes = Callable[[int, int], None]
 _VERSION: Final = 2
 _ALIGNMENT: Final = 32
 _CHUNK_BYTES: Final = 4 << 20
-_COPIED: Final = ("tokenizer.ggml.tokens", "tokenizer.ggml.scores", "tokenizer.ggml.token_type")
+_COPIED: Final = (TOKENS, SCORES, TYPES)
 _TOKEN_IDS: Final = ("bos", "eos", "eot", "unknown", "padding")
 _UINT32: Final = 4
 _FLOAT32: Final = 6
 _BOOL: Final = 7
-
-
-def llama_file_bytes(header: GgufHeader) -> int:
-    """About how large the rewritten file is: as large as the file itself."""
-    return header.file_size_bytes
 
 
 def write_llama_file(header: GgufHeader, target: Path, *, source_sha256: str, on_bytes: OnBytes) -> None:
@@ -107,7 +104,7 @@ def _metadata(header: GgufHeader, source_sha256: str) -> Iterator[bytes]:
 def _vocabulary(header: GgufHeader, data: mmap.mmap) -> Iterator[bytes]:
     facts = Facts(header.metadata)
     yield _text("tokenizer.ggml.model", "llama")
-    copied = _raw_values(data)
+    copied = raw_arrays(data)
     if missing := [key for key in _COPIED if key not in copied]:
         raise IntegrityError(f"{header.path} has no {', '.join(missing)}", GET_AGAIN)
     for key in _COPIED:
@@ -120,25 +117,6 @@ def _vocabulary(header: GgufHeader, data: mmap.mmap) -> Iterator[bytes]:
         flag = facts.flag(f"tokenizer.ggml.{name}")
         if flag is not None:
             yield _scalar(f"tokenizer.ggml.{name}", _BOOL, flag)
-
-
-def _raw_values(data: mmap.mmap) -> Mapping[str, bytes]:
-    """The arrays of the vocabulary, each with its type in front, as they are in the file."""
-    walker, found = Walker(data), dict[str, bytes]()
-    walker.pos = 16
-    try:
-        for _ in range(walker.u64()):
-            key, start = walker.string(), walker.pos
-            kind = walker.u32()
-            if kind == ARRAY:
-                walker.skip(*walker.array_head())
-            else:
-                walker.scalar(kind)
-            if key in _COPIED:
-                found[key] = data[start : walker.pos]
-    except Cut:
-        raise IntegrityError("the file has no complete vocabulary", GET_AGAIN) from None
-    return found
 
 
 def _bytes_of(piece: Piece, header: GgufHeader, data: mmap.mmap) -> Iterator[bytes]:
