@@ -20,7 +20,7 @@ from phicli.engine.types import LoadSettings
 
 _PROGRAM: Final = Path(__file__).with_name("ctransformers_worker.py")
 _TICK_S: Final = 0.1
-_SILENCE_TIMEOUT_S: Final = 600.0
+SILENCE_TIMEOUT_S: Final = 600.0
 """No line for this long is a hang: the process sends one after each batch of a prompt, and for each token."""
 
 Message = Mapping[str, Any]
@@ -63,7 +63,7 @@ class CtransformersProcess(EngineProcess):
         began = time.monotonic()
         while not self._replied.wait(_TICK_S):
             waited = time.monotonic() - began
-            if waited > _SILENCE_TIMEOUT_S:
+            if waited > SILENCE_TIMEOUT_S:
                 self._popen.kill()
             if on_tick is not None:
                 on_tick(waited)
@@ -87,7 +87,7 @@ class CtransformersProcess(EngineProcess):
 
         def following() -> Message:
             try:
-                message = lines.get(timeout=_SILENCE_TIMEOUT_S)
+                message = lines.get(timeout=SILENCE_TIMEOUT_S)
             except queue.Empty:
                 self._popen.kill()
                 message = None

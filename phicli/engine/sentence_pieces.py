@@ -14,12 +14,20 @@ from pathlib import Path
 from typing import Final, Self
 
 from phicli.errors import IntegrityError
-from phicli.gguf_file.ggml_types import TOKEN_BYTE, TOKEN_CONTROL, TOKEN_NORMAL, TOKEN_UNDEFINED, TOKEN_USER_DEFINED
+from phicli.gguf_file.ggml_types import (
+    TOKEN_BYTE,
+    TOKEN_CONTROL,
+    TOKEN_NORMAL,
+    TOKEN_UNDEFINED,
+    TOKEN_UNKNOWN,
+    TOKEN_USER_DEFINED,
+)
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.pieces import read_pieces
 
 SPACE: Final = "▁"
 _NORMAL: Final = (TOKEN_UNDEFINED, TOKEN_NORMAL)
+_SPECIAL: Final = (TOKEN_UNKNOWN, TOKEN_CONTROL, TOKEN_USER_DEFINED)
 _ENDS: Final = ("<|end|>", "<|endoftext|>", "</s>")
 
 
@@ -108,7 +116,7 @@ class SentencePieces:
     def _specials(self) -> tuple[str, ...]:
         """The literals of special tokens, the longest first."""
         kinds = zip(self._tokens, self._types, strict=True)
-        found = {token for token, kind in kinds if kind in (TOKEN_CONTROL, TOKEN_USER_DEFINED) and token}
+        found = {token for token, kind in kinds if kind in _SPECIAL and token}
         return tuple(sorted(found, key=lambda token: (-len(token), token)))
 
     def _words(self, text: str, *, first: bool) -> tuple[int, ...]:

@@ -123,7 +123,10 @@ def _bytes_of(piece: Piece, header: GgufHeader, data: mmap.mmap) -> Iterator[byt
     start = header.data_offset + piece.source.offset + piece.first_row * piece.row_bytes
     step = _CHUNK_BYTES if piece.head_length is None else piece.head_length * piece.row_bytes
     for at in range(start, start + piece.size_bytes, step):
-        chunk = data[at : min(at + step, start + piece.size_bytes)]
+        end = min(at + step, start + piece.size_bytes)
+        chunk = data[at:end]
+        if len(chunk) != end - at:
+            raise IntegrityError(f"{header.path} changed while it was read", "run the command again")
         yield chunk if piece.head_length is None else _neighbors(chunk, piece.row_bytes)
 
 

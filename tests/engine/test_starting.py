@@ -79,7 +79,7 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="unknown engine: mlx") as caught:
         start_engine("mlx", TINY)
-    assert caught.value.hint == "choose one of xllamacpp, llama-server"
+    assert caught.value.hint == "choose one of xllamacpp, llama-server, ctransformers"
 
 
 @pytest.mark.process
