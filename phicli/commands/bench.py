@@ -10,7 +10,7 @@ import typer
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import (
     Csv,
-    Engine,
+    Engines,
     Json,
     Jsonl,
     LlamaServer,
@@ -62,7 +62,7 @@ def bench(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
-    engine: Engine = None,
+    engine: Engines = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
         bool,

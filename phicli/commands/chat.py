@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_options
-from phicli.commands.options import Context, Json, MemoryCheck, Model, Quiet
+from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.errors import NotFoundError
 
 
@@ -117,6 +117,8 @@ def chat(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
+    engine: Engine = None,
+    llama_server: LlamaServer = None,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
@@ -141,7 +143,7 @@ def chat(
     name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
     hold(
         Conversation(
-            name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
-            memory_check=memory_check, stats=stats, verbose=verbose,
+            name, text, options, engine_of(ctx, engine, llama_server), as_json=as_json, stream=not no_stream,
+            no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )
     )  # fmt: skip

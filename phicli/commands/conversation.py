@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phicli.commands.locating import locate_or_offer
-from phicli.engine.starting import start_early
+from phicli.engine.starting import EngineChoice, build_of, find_program, start_early
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.locate import LocatedModel
+from phicli.records.tuned_folder import anything_tuned
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine
@@ -26,17 +27,19 @@ if TYPE_CHECKING:
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.engine.process import EngineProcess
+    from phicli.plan.tuned_here import TunedHere
 
     OnEnd = Callable[[Answer], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was typed: the model and the prompt (None where absent), the options, and how to print."""
+    """What was typed: the model, the prompt and the engine (None where absent), the options, and how to print."""
 
     model: str | None
     prompt: str | None
     options: ChatOptions
+    engine: EngineChoice | None
     as_json: bool
     stream: bool
     no_stdin: bool
@@ -52,6 +55,8 @@ def hold(wanted: Conversation) -> None:
     The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
     """
     terminal = Terminal.current()
+    if wanted.engine is not None:
+        find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     name = last_used() if wanted.model is None else wanted.model
     model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
     prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
@@ -59,25 +64,37 @@ def hold(wanted: Conversation) -> None:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
-    early = start_early() if model.path.is_file() else None
+    engine, tuned = _chosen(wanted, model, prompt)
+    early = start_early(engine.name) if model.path.is_file() else None
     with contextlib.ExitStack() as stack:
         if early is not None:
             stack.callback(early.close)  # Ctrl-C may come before anybody else has it
-        _hold(wanted, terminal, model, prompt, early)
+        _hold(wanted, terminal, model, prompt, engine, early, tuned)
     remember_last_used(model.reference)
 
 
+def _chosen(wanted: Conversation, model: LocatedModel, prompt: str | None) -> tuple[EngineChoice, TunedHere | None]:
+    """The engine, and what was tuned for it; nothing is looked up where nothing was tuned."""
+    if not anything_tuned():
+        return wanted.engine or EngineChoice(), None
+    from phicli.plan.tuned_here import tuned_for
+    from phicli.records.tuned import CONVERSATION, ONE_ANSWER
+
+    use = CONVERSATION if prompt is None else ONE_ANSWER
+    tuned = tuned_for(model.path, use, engine=wanted.engine, tell=not wanted.quiet)
+    return tuned.engine, tuned
+
+
 def _hold(
-    wanted: Conversation, terminal: Terminal, model: LocatedModel, prompt: str | None, early: EngineProcess | None
-) -> None:
+    wanted: Conversation, terminal: Terminal, model: LocatedModel, prompt: str | None, engine: EngineChoice,
+    early: EngineProcess | None, tuned: TunedHere | None,
+) -> None:  # fmt: skip
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.fit.too_large import on_too_large
     from phicli.plan.load import Use
-    from phicli.plan.tuned_here import tuned_for
 
-    tuned = tuned_for(model.path, tell=not wanted.quiet)
-    if tuned.stale is not None:
+    if tuned is not None and tuned.stale is not None:
         from phicli.ui.bench.tuned_settings import stale_says
 
         terminal.say(stale_says(tuned.stale, model.reference))
@@ -89,14 +106,15 @@ def _hold(
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with open_model(
-            model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
-        ) as loaded:
+            model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
+            on_tick=loading, on_too_large=too_large,
+        ) as loaded:  # fmt: skip
             opened = open_chat(loaded)
             if not wanted.quiet:
                 for notice in opened.plan.notices:
                     terminal.say(f"note: {notice}")
             if wanted.verbose:
-                _say_start(opened, terminal)
+                _say_start(opened, terminal, loaded.build or build_of(engine.name))
             on_end = _stats_printer(terminal, loaded) if wanted.stats else None
             if prompt is None:
                 _talk(opened, terminal, status, wanted, on_end)
@@ -109,10 +127,10 @@ def _hold(
                 printer.show(opened.session.ask(prompt))
 
 
-def _say_start(opened: OpenChat, terminal: Terminal) -> None:
+def _say_start(opened: OpenChat, terminal: Terminal, build: str) -> None:
     from phicli.ui.answer_stats import print_start
 
-    print_start(terminal, opened.plan)
+    print_start(terminal, opened.plan, build)
 
 
 def _stats_printer(terminal: Terminal, loaded: OpenModel) -> OnEnd:

@@ -130,7 +130,7 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
     if given is not None:
         hint = f"give the path of the binary: --llama-server PATH/{program}"
         raise NotFoundError(f"program not found: {given}", hint)
-    hint = f"give its path: --llama-server PATH; or use the other engine: --engine {DEFAULT_ENGINE}"
+    hint = f"give its path: --llama-server PATH; or use another engine: --engine {DEFAULT_ENGINE}"
     raise NotFoundError(f"{program} not found on PATH", hint)
 
 

@@ -43,9 +43,14 @@ class Use(enum.Enum):
     ONE_ANSWER = "one answer"
     CONVERSATION = "conversation"
 
+    @property
+    def tuned_as(self) -> str:
+        """What tuning calls this use."""
+        return CONVERSATION if self is Use.CONVERSATION else ONE_ANSWER
+
     def winner_of(self, tuned: Tuned | None) -> Winner | None:
         """The settings that tuning found best for this use."""
-        return None if tuned is None else tuned.winners[CONVERSATION if self is Use.CONVERSATION else ONE_ANSWER]
+        return None if tuned is None else tuned.winners[self.tuned_as]
 
 
 @dataclass(frozen=True, slots=True)

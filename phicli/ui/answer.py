@@ -159,7 +159,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
 def chat_data(opened: OpenChat) -> dict[str, Any]:
     """The ``data`` of ``chat --json``: the last answer, what made it, and with which settings."""
     answer, model = opened.session.last, opened.session.model
-    data = {"model": model.name, "quant": model.quant}
+    data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
     return {**data, **(answer_data(answer) if answer is not None else {}), "settings": opened.plan.settings_data()}
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Final
 
 from phicli.answering.types import Answer
-from phicli.engine.starting import build_of
 from phicli.plan.load import LoadPlan
 from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
@@ -21,9 +20,9 @@ def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None) -> None:
     _print(terminal, _stats(answer, peak))
 
 
-def print_start(terminal: Terminal, plan: LoadPlan) -> None:
-    """The engine, the file, and the settings that the file is loaded and answers with."""
-    _print(terminal, _start(plan))
+def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
+    """The engine's ``build``, the file, and the settings that the file is loaded and answers with."""
+    _print(terminal, _start(plan, build))
 
 
 def _stats(answer: Answer, peak: Peak | None) -> Iterator[tuple[str, str]]:
@@ -48,8 +47,8 @@ def _rate(tokens_per_s: float) -> str:
     return f", {tokens_per_s:.1f} tokens/s" if tokens_per_s else ""
 
 
-def _start(plan: LoadPlan) -> Iterator[tuple[str, str]]:
-    yield "engine", build_of()
+def _start(plan: LoadPlan, build: str) -> Iterator[tuple[str, str]]:
+    yield "engine", build
     yield "model", str(plan.settings.model_path)
     settings = {name: value for name, value in plan.settings.to_data().items() if name not in _NOT_SETTINGS}
     yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.answering import opening
 from phicli.commands import conversation
-from phicli.plan import tuned_here
 from phicli.plan.chat_options import ChatOptions
 from tests.support.processes import children, gone, interrupt, stopped, wait_for_child, wait_for_engine
 from tests.support.running import Phi
@@ -279,10 +279,10 @@ def test_ctrl_c_before_the_engine_is_taken_over_ends_it(monkeypatch: pytest.Monk
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(conversation, "start_early", Early)
-    monkeypatch.setattr(tuned_here, "tuned_for", interrupt)
+    monkeypatch.setattr(conversation, "start_early", lambda _: Early())
+    monkeypatch.setattr(opening, "open_model", interrupt)
     wanted = conversation.Conversation(
-        "tiny-phi", "hi", ChatOptions(), as_json=False, stream=True, no_stdin=True, quiet=True
+        "tiny-phi", "hi", ChatOptions(), None, as_json=False, stream=True, no_stdin=True, quiet=True
     )
     with pytest.raises(KeyboardInterrupt):
         conversation.hold(wanted)

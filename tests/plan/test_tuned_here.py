@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.starting import EngineChoice
 from phicli.hub.verified import record
 from phicli.plan.description import describe
 from phicli.plan.tuned_here import TunedHere, known_sha256, tuned_files, tuned_for
-from phicli.records.tuned import Tuned
+from phicli.records.tuned import CONVERSATION, Tuned
 from phicli.records.tuned_files import conditions_here, save_tuned
 from tests.plan.test_tuned_load import tuned
 from tests.support.files import TINY_PHI
+
+XLLAMACPP = EngineChoice()
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +32,13 @@ def here() -> Tuned:
 
 
 def test_nothing_was_found() -> None:
-    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None)
+    assert tuned_for(TINY_PHI, CONVERSATION, tell=True) == TunedHere(XLLAMACPP)
     assert tuned_files(describe("tiny-phi")) == ()
 
 
 def test_what_holds_here(here: Tuned) -> None:
     save_tuned(here, TINY_PHI, None)
-    assert tuned_for(TINY_PHI, tell=True) == TunedHere(here)
+    assert tuned_for(TINY_PHI, CONVERSATION, tell=True) == TunedHere(XLLAMACPP, here)
     assert [found for _, found in tuned_files(describe("tiny-phi"))] == [here]
     assert [found for _, found in tuned_files(describe(str(TINY_PHI)))] == [here]
 
@@ -43,9 +46,9 @@ def test_what_holds_here(here: Tuned) -> None:
 def test_what_is_stale_is_returned_once(here: Tuned) -> None:
     stale = replace(here, build="xllamacpp 1")
     save_tuned(stale, TINY_PHI, None)
-    assert tuned_for(TINY_PHI, tell=False) == TunedHere(None), "nobody is told"
-    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None, stale)
-    assert tuned_for(TINY_PHI, tell=True) == TunedHere(None)
+    assert tuned_for(TINY_PHI, CONVERSATION, tell=False) == TunedHere(XLLAMACPP), "nobody is told"
+    assert tuned_for(TINY_PHI, CONVERSATION, tell=True) == TunedHere(XLLAMACPP, None, stale)
+    assert tuned_for(TINY_PHI, CONVERSATION, tell=True) == TunedHere(XLLAMACPP)
     assert tuned_files(describe("tiny-phi")) == ()
 
 

@@ -13,10 +13,9 @@ import pytest
 from phicli.engine.settings import EngineSettings
 from phicli.records.machine_mark import machine_mark
 from phicli.records.tuned import USES, Tuned, Winner
+from phicli.records.tuned_content import TuningConditions, digest_of
 from phicli.records.tuned_files import (
-    TuningConditions,
     all_tuned,
-    digest_of,
     find_tuned,
     forget_all_tuned,
     forget_tuned,
@@ -110,7 +109,7 @@ def test_another_build_processor_or_number_of_cores_makes_it_stale(model: Path) 
 def test_that_it_is_stale_is_told_once_for_each_change(model: Path) -> None:
     save_tuned(TUNED, model, HASH)
     second, third = replace(HERE, build="xllamacpp 2"), replace(HERE, build="xllamacpp 3")
-    mark_told(model, HASH, lambda: second)
+    mark_told(model, HASH, find_tuned(model, HASH, lambda: second).here)
     assert find_tuned(model, HASH, lambda: second).told
     assert not find_tuned(model, HASH, lambda: third).told
     assert find_tuned(model, HASH, here).current == TUNED  # with the old engine back it holds again
@@ -136,7 +135,7 @@ def test_a_known_mark_of_the_machine_saves_naming_its_processor(model: Path) -> 
     other = replace(HERE, build="xllamacpp 2")
     assert find_tuned(model, HASH, lambda: other, lambda: "another").stale == TUNED
     assert find_tuned(model, HASH, lambda: other, lambda: None).stale == TUNED
-    mark_told(model, HASH, lambda: other)
+    mark_told(model, HASH, find_tuned(model, HASH, lambda: other, lambda: None).here)
     assert find_tuned(model, HASH, nobody_asks, lambda: "a mark").current == TUNED
     save_tuned(replace(TUNED, build="xllamacpp 2"), model, HASH, "another")
     assert find_tuned(model, HASH, here, lambda: "a mark").stale is not None  # the old mark went with its entry
