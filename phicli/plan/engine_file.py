@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.starting import DEFAULT_ENGINE, ENGINES
+from phicli.engine.abilities import Ability
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, can
+from phicli.engine.types import Sampling
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError
 from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
@@ -43,6 +45,13 @@ def require_runs(engine: str, header: GgufHeader) -> None:
     if reason is not None:
         message = f"{engine} cannot run {header.path.name}: {reason}; it runs only Phi-3-mini-4k and Phi-3-medium-4k"
         raise UnsupportedModelError(message, f"use the default engine: --engine {DEFAULT_ENGINE}")
+
+
+def sampling_notices(engine: str, sampling: Sampling) -> tuple[str, ...]:
+    """What a person should know of how the engine called ``engine`` samples."""
+    if can(engine, Ability.MIN_P) or sampling.temperature <= 0 or sampling.min_p <= 0:
+        return ()
+    return (f"{engine} has no min-p: the value {sampling.min_p:g} has no effect",)
 
 
 def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = silent) -> Path:
