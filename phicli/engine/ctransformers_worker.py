@@ -208,6 +208,7 @@ def serve(model: Model, request: dict[str, Any], requests: Requests, answers: An
             model.evaluate([token])
         token = model.next_token(request["sampling"], seeds.getrandbits(31), forbidden)
         made += 1
+        read = time.monotonic() if made == 1 else read  # the first token belongs to the prompt, as in llama-server
         if token in ends:
             end = "stop"
             break

@@ -27,7 +27,8 @@ NEEDS_CTRANSFORMERS = pytest.mark.skipif(
 )
 _FIRST_SPECIAL = 3 + 256
 _FIRST_PAIR = _FIRST_SPECIAL + len(SPECIALS)
-_WIDTH, _HEAD, _FORWARD = 512, 64, 256
+_HEAD, _FORWARD = 64, 256
+_TOKENS = 768  # benchmarks use ids up to 700
 _CONSTANT, _FOUND, _NEXT = 120, 128, 256  # places in the residual stream: tokens begin at 0
 _ROTATIONS = 8
 Floats = npt.NDArray[np.float32]
@@ -46,12 +47,13 @@ def expected(prompt: Sequence[int], count: int) -> tuple[int, ...]:
     return tuple(ids[len(prompt) :])
 
 
-def vocabulary(words: Sequence[str], *, specials_kind: int = 3) -> tuple[list[str], list[float], list[int]]:
+def vocabulary(words: Sequence[str]) -> tuple[list[str], list[float], list[int]]:
     """Tokens, scores and types: unknown, begin, end, the bytes, special tokens, and ``words``: long ones win."""
     tokens = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *SPECIALS, *words]
-    types = [2, 3, 3, *[6] * 256, *[specials_kind] * len(SPECIALS), *[1] * len(words)]
+    types = [2, 3, 3, *[6] * 256, *[3] * len(SPECIALS), *[1] * len(words)]
     scores = [0.0] * _FIRST_PAIR + [float(len(word)) for word in words]
-    return tokens, scores, types
+    rest = range(len(tokens), _TOKENS)
+    return [*tokens, *(f"<fill{number}>" for number in rest)], scores + [-1e6] * len(rest), types + [5] * len(rest)
 
 
 def write_lookback(path: Path, *, quant: str = "F16", heads: int = 8, kv_heads: int = 8) -> None:
@@ -83,14 +85,11 @@ def write_script(path: Path, answer: Sequence[str], *, space_prefix: bool = Fals
     merges = [piece[:length] for piece in words for length in range(2, len(piece) + 1)]
     words = list(dict.fromkeys([*merges, *(piece for piece in words if len(piece) == 1)]))
     tokens, scores, types = vocabulary(words)
-    width = 512
+    width = _TOKENS
     following = np.full(width, tokens.index(_END))
     chain = ["<|assistant|>", *answer]
     for before, after in zip(chain, [*answer, _END], strict=True):
         following[tokens.index(before)] = tokens.index(after)
-    tokens += [f"<fill{number}>" for number in range(len(tokens), width)]
-    scores += [-1e6] * (width - len(scores))
-    types += [5] * (width - len(types))
     head = np.zeros((width, width), np.float32)
     head[following, np.arange(width)] = 2
     writer = gguf.GGUFWriter(path, "phi3")
