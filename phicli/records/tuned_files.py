@@ -100,16 +100,15 @@ def find_faster(
     if not entries:
         return Kept()
     now = content.marks.get(mark() or "") or here()
-    of_machine = [one for one in entries if (one.cpu, one.cores) == (now.cpu, now.cores)]
-    fastest = sorted(of_machine, key=lambda one: one.faster[use], reverse=True)
-    builds = [_build_now(engine_of(one)) for one in fastest]
-    holding = (
-        one for one, build in zip(fastest, builds, strict=True) if (one.build, one.faster_than) == (build, now.build)
-    )
-    current = next(holding, None)
-    stale = fastest[0] if fastest and current is None else None
-    name = "; ".join([_name(now), *builds])
-    return Kept(current, stale, name in content.told, name)
+    here_too = (one for one in entries if (one.cpu, one.cores) == (now.cpu, now.cores))
+    fastest = max(here_too, key=lambda one: one.faster[use], default=None)
+    if fastest is None:
+        return Kept()
+    build = _build_now(engine_of(fastest))
+    name = f"{_name(now)}; {build}"
+    if (fastest.build, fastest.faster_than) == (build, now.build):
+        return Kept(fastest, here=name)
+    return Kept(stale=fastest, told=name in content.told, here=name)
 
 
 def find_every(path: Path, sha256: str | None) -> tuple[Tuned, ...]:
