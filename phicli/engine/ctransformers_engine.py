@@ -1,4 +1,4 @@
-"""The engine ctransformers: a model file of the architecture ``llama`` in a process of its own.
+"""The engine ctransformers: a model file of the architecture ``llama`` in a separate process.
 
 The old llama.cpp inside knows neither Phi nor today's way to tokenize, so the file is one that
 :mod:`phicli.gguf_file.llama_file` wrote, text becomes token ids here, and token ids become text here.

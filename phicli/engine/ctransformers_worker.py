@@ -120,7 +120,7 @@ class Model:
         """A token after those that are known; the likeliest one at temperature 0.
 
         The library divides by the temperature, takes a ``top_k`` of 0 for 1, and draws with a generator that it seeds
-        anew for each token.
+        again for each token.
         """
         logits = self._library.ctransformers_llm_logits_data(self._llm)
         for token in forbidden:

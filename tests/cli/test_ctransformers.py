@@ -118,3 +118,14 @@ def test_without_the_package(phi: Phi, script: Path, tmp_path: Path) -> None:
         assert (run.code, run.out) == (3, ""), run.err
         assert "error: ctransformers is not installed" in run.err
         assert ".[ctransformers]" in run.err
+
+
+@NEEDS_CTRANSFORMERS
+def test_eval_asks_one_question_at_a_time(phi: Phi, script: Path) -> None:
+    run = phi(
+        "eval", str(script), "--engine", "xllamacpp,ctransformers", "--set", "arithmetic", "--limit", "4", "--json"
+    )
+    assert run.code == 0, run.err
+    usual, found = run.json["data"]["evaluations"]
+    assert [one["text"] for one in found["results"]] == [one["text"] for one in usual["results"]]
+    assert phi("eval", "tiny-phi", *ENGINE, "--set", "arithmetic").code == 6
