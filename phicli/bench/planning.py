@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -48,8 +47,9 @@ def plan_for(
     on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
     if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
         tell(_NO_GPU)
-    for name, setting in itertools.product(options.engines, grid):
-        check_settings(name, setting)
+    for name in options.engines:
+        for setting in grid:
+            check_settings(name, setting)
     programs = [find_program(name, options.llama_server) for name in options.engines]
     program = next((one for one in programs if one is not None), None)
     loads: list[PlannedLoad] = []

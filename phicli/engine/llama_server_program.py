@@ -26,8 +26,6 @@ _POLL_S: Final = 0.02
 _TICK_S: Final = 0.1
 _ANSWER_TIMEOUT_S: Final = 5.0
 _MOST_PORTS: Final = 5
-_MOST_OPEN: Final = 100
-"""Looks at a server that is healthy and lets everybody in, before that counts as a failure."""
 _PORT_TAKEN: Final = re.compile(r"could ?n[o']t bind|address already in use", re.IGNORECASE)
 _BAD_TEMPLATE: Final = "chat template parsing error"
 
@@ -75,7 +73,6 @@ class NativeProcess(EngineProcess):
         self.build = native_build(self._binary)
         self._port = 0
         self._ports = 0
-        self._open = 0
         self._closed = threading.Event()
         self._restarting = threading.Lock()
         self._settings: LoadSettings | None = None
@@ -151,8 +148,7 @@ class NativeProcess(EngineProcess):
         if _status(self._port, "/props", self.api_key) != http.client.OK:
             return False
         with_another = _status(self._port, "/props", secrets.token_urlsafe(8))
-        self._open += with_another == http.client.OK
-        if self._open >= _MOST_OPEN:
+        if with_another == http.client.OK and _listens(self.pid, self._port):
             message = "llama-server answers without the key that it was started with"
             raise EngineError(message, "use a newer llama-server, or: --engine xllamacpp")
         return with_another == http.client.UNAUTHORIZED
@@ -194,6 +190,17 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     return tuple(found)
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is the process that listens there, as far as the system tells, and not another program."""
+    import psutil
+
+    try:
+        sockets = psutil.Process(pid).net_connections(kind="tcp4")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 def _free_port() -> int:

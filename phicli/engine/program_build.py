@@ -17,11 +17,13 @@ _MOST_BYTES: Final = 1 << 22
 _VERSION: Final = re.compile(r"^version: (?P<version>\S.{0,80}?)\s*$", re.MULTILINE)
 _SYSTEM: Final = re.compile(r"system_info:.*?\| CPU : (?P<features>.*)")
 _FEATURE: Final = re.compile(r"(\w+) = [1-9]")
-_INSTRUCTION_SETS: Final = (
-    "AVX2", "AVX_VNNI", "AVX512", "AVX512_VNNI", "AVX512_BF16", "AMX_INT8", "NEON", "DOTPROD", "MATMUL_INT8", "SVE",
-    "SME",
-)  # fmt: skip
-"""Those that make a difference to speed, in llama.cpp's words (``ggml_backend_cpu_get_features``)."""
+_INSTRUCTION_SETS: Final = {
+    "AVX2": "AVX2", "AVX_VNNI": "AVX_VNNI", "AVX512": "AVX512F", "AVX512_VNNI": "AVX512_VNNI",
+    "AVX512_BF16": "AVX512_BF16", "AMX_INT8": "AMX", "NEON": "NEON", "DOTPROD": "DOTPROD", "MATMUL_INT8": "I8MM",
+    "SVE": "SVE", "SME": "SME",
+}  # fmt: skip
+"""Those that make a difference to speed: llama.cpp's word (``ggml_backend_cpu_get_features``) to that of
+:class:`phicli.hardware.types.Cpu`."""
 _TRACE: Final = "4"
 _OF_ITS_OWN: Final = ("LLAMA_", "AIP_")
 """Beginnings of variables that would change what the options say, the port among it."""
@@ -29,7 +31,7 @@ _NO_FOLDER: Final = "/dev/null"
 
 
 def native_build(binary: Path) -> str:
-    """Version and instruction sets that a ``llama-server`` reports: ``llama-server 6123 (a1b2c3d4), AVX2 AVX512``.
+    """Version and instruction sets that a ``llama-server`` reports: ``llama-server 6123 (a1b2c3d4), AVX2 AVX512F``.
 
     Asked once for each file in a process. Two programs of one version may be built for different processors, and are
     not equally fast then; what does not report its instruction sets has none in its build.
@@ -88,7 +90,7 @@ def _instruction_sets(binary: Path) -> tuple[str, ...]:
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         found = _SYSTEM.search(_output(binary, arguments, trace))
         features = set(_FEATURE.findall(found["features"])) if found else set()
-        return tuple(name for name in _INSTRUCTION_SETS if name in features)
+        return tuple(word for name, word in _INSTRUCTION_SETS.items() if name in features)
     return ()
 
 

@@ -137,8 +137,8 @@ def test_a_baseline_without_a_name(tmp_path: Path, name: str) -> None:
         open_baseline(name, None, History(tmp_path / "runs.sqlite"))
 
 
-@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context", "--engine"])
-def test_autotune_has_lengths_and_an_engine_of_its_own(phi: Phi, option: str) -> None:
+@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context"])
+def test_autotune_has_lengths_of_its_own(phi: Phi, option: str) -> None:
     done = phi("autotune", "tiny-phi", option, "64")
     assert (done.code, f"no such option: {option}" in done.err) == (2, True)
     reset = phi("autotune", "--reset", "--quick", "tiny-phi")

@@ -135,7 +135,7 @@ def test_variables_of_the_environment_change_nothing(
 def test_it_tells_its_build(binary: Path, tmp_path: Path) -> None:
     engine = NativeServerEngine(SETTINGS, binary, log_dir=tmp_path)
     engine.close()
-    assert engine.build == "llama-server 4321 (fa4e5e4), AVX2 AVX512"
+    assert engine.build == "llama-server 4321 (fa4e5e4), AVX2 AVX512F"
 
 
 def test_it_is_waited_for_while_it_loads(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

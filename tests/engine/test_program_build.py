@@ -30,7 +30,7 @@ def program(folder: Path, version: str, system: str = "") -> Path:
 
 
 def test_version_and_instruction_sets(tmp_path: Path) -> None:
-    assert native_build(install(tmp_path)) == "llama-server 4321 (fa4e5e4), AVX2 AVX512"
+    assert native_build(install(tmp_path)) == "llama-server 4321 (fa4e5e4), AVX2 AVX512F"
 
 
 @pytest.mark.parametrize(

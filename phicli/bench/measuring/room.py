@@ -33,7 +33,8 @@ class PlannedLoad:
 
 
 def needed(load: PlannedLoad, gpus: Sequence[Gpu] = ()) -> MemorySum:
-    """What ``load`` takes; layers go to a graphics processor only where the engine can use one."""
+    """What ``load`` takes; layers go to a graphics processor only where the engine is known to use one."""
+    gpus = gpus if ENGINES[load.subject.engine].uses_known_gpus else ()
     layers = layers_on_gpu(load.settings, load.shape, gpus)
     return plan_memory(load.shape, load.settings, context_tokens=load.context_tokens, gpu_layers=layers)
 
