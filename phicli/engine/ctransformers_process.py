@@ -17,6 +17,7 @@ from typing import Any, Final
 from phicli.engine.closable import Closing
 from phicli.engine.process import WORKER, EngineProcess, engine_environment
 from phicli.engine.types import LoadSettings
+from phicli.errors import EngineDiedError
 
 _PROGRAM: Final = Path(__file__).with_name("ctransformers_worker.py")
 _TICK_S: Final = 0.1
@@ -64,7 +65,7 @@ class CtransformersProcess(EngineProcess):
         while not self._replied.wait(_TICK_S):
             waited = time.monotonic() - began
             if waited > SILENCE_TIMEOUT_S:
-                self._popen.kill()
+                raise self._hung()
             if on_tick is not None:
                 on_tick(waited)
         first = self._first or {"error": ""}
@@ -89,8 +90,7 @@ class CtransformersProcess(EngineProcess):
             try:
                 message = lines.get(timeout=SILENCE_TIMEOUT_S)
             except queue.Empty:
-                self._popen.kill()
-                message = None
+                raise self._hung() from None
             closing.check()
             if message is None:
                 raise self.failure("the engine stopped in the middle of the answer")
@@ -105,6 +105,12 @@ class CtransformersProcess(EngineProcess):
         finally:
             del self._open[number]
             self._send({"stop": number})
+
+    def _hung(self) -> EngineDiedError:
+        """The error for a process that does not answer; it is ended."""
+        self._popen.kill()
+        message = f"the engine did not answer for {SILENCE_TIMEOUT_S:.0f} seconds and was ended"
+        return EngineDiedError(message, _OTHER_ENGINE, data={"engine_log": "", "crashed": False})
 
     def _send(self, message: Message) -> None:
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)

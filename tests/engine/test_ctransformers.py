@@ -217,12 +217,17 @@ def test_a_process_that_dies_is_reported(lookback: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="stops the engine's process")
-def test_a_process_that_hangs_is_ended(lookback: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("phicli.engine.ctransformers_process.SILENCE_TIMEOUT_S", 0.5)
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_process_that_hangs_is_ended(
+    lookback: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loaded: bool
+) -> None:
     engine = CtransformersEngine(LoadSettings(lookback, 128, THREE), log_dir=tmp_path)
     try:
+        if loaded:
+            engine.wait_ready()
+        monkeypatch.setattr("phicli.engine.ctransformers_process.SILENCE_TIMEOUT_S", 0.5)
         os.kill(engine.pid, signal.SIGSTOP)
-        with pytest.raises(EngineDiedError, match="its process was killed"):
+        with pytest.raises(EngineDiedError, match="did not answer for 0 seconds and was ended"):
             next(engine.generate(PROMPT, Sampling()))
         assert gone(engine.pid)
     finally:
