@@ -11,6 +11,7 @@ import platformdirs
 import pytest
 
 from tests.support.running import Phi
+from tests.support.wheel_server import install
 
 pytestmark = pytest.mark.model
 
@@ -49,6 +50,16 @@ def test_its_own_template_is_used(phi: Phi, smollm2: Path) -> None:
     assert data["quant"] == "Q4_1"
     assert data["finish_reason"] == "stop"
     assert data["context"]["size_tokens"] == 4096
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_a_llama_server_uses_its_template_too(phi: Phi, smollm2: Path, tmp_path: Path) -> None:
+    program = ("--engine", "llama-server", "--llama-server", str(install(tmp_path / "bin")))
+    asked = ("chat", str(smollm2), FRANCE, *SYSTEM, "--temperature", "0", "--json")
+    found, usual = phi(*asked, *program).json["data"], phi(*asked).json["data"]
+    assert found["settings"]["prompt_format"] == "template"
+    assert "Paris" in found["text"]
+    assert (found["text"], found["usage"]) == (usual["text"], usual["usage"])
 
 
 def test_forged_specials_stay_text(phi: Phi, smollm2: Path) -> None:

@@ -52,7 +52,8 @@ def program_environment(api_key: str) -> dict[str, str]:
 
     The key comes this way because everybody sees the options of a process. The others are what ``worker.py`` sets:
     no prompt cache in RAM, no unified cache, no shrinking of the context, no web page; and a log of errors alone.
-    Outside Windows the user's own settings of llama.cpp, a file in ``XDG_CONFIG_HOME``, are out of reach.
+    Outside Windows the user's own settings of llama.cpp (``config.ini`` in ``XDG_CONFIG_HOME``) are out of reach; those
+    of the system are not, but no other address can come from there.
     """
     kept = {name: value for name, value in engine_environment().items() if not name.startswith(_OF_ITS_OWN)}
     ours = {
@@ -64,6 +65,7 @@ def program_environment(api_key: str) -> dict[str, str]:
         "LLAMA_ARG_LOG_VERBOSITY": "1",
         "LLAMA_ARG_LOG_PREFIX": "1",
         "LLAMA_ARG_LOG_TIMESTAMPS": "1",
+        "LLAMA_ARG_API_PREFIX": "",
         "XDG_CONFIG_HOME": _NO_FOLDER,
     }
     return kept | ours | ({"LLAMA_API_KEY": api_key} if api_key else {})

@@ -7,6 +7,7 @@ ctransformers cannot run tiny-phi, and gets a file that says the same.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -27,9 +28,10 @@ from tests.support.processes import stopped
 from tests.support.wheel_server import install
 
 BINARY = shutil.which("llama-server")
+REAL = ["llama", *(["program"] if sys.platform != "win32" else []), *(["native"] if BINARY else [])]
 KINDS = [
     "scripted",
-    *(pytest.param(kind, marks=pytest.mark.process) for kind in ("llama", "program", *(["native"] if BINARY else []))),
+    *(pytest.param(kind, marks=pytest.mark.process) for kind in REAL),
     pytest.param("ctransformers", marks=[pytest.mark.process, NEEDS_CTRANSFORMERS]),
 ]
 QUESTION = "<|user|>What is the capital of France?<|end|><|assistant|>"
