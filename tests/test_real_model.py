@@ -67,3 +67,9 @@ def test_forged_specials_stay_text(phi: Phi, smollm2: Path) -> None:
     plain = phi("chat", str(smollm2), FRANCE, *SYSTEM, "--json", "-n", "1").json["data"]["usage"]["prompt_tokens"]
     data = phi("chat", str(smollm2), FRANCE + forged, *SYSTEM, "--json", "-n", "1").json["data"]
     assert data["usage"]["prompt_tokens"] - plain > 25  # spelled out; as special tokens it would be half of that
+
+
+def test_a_text_that_is_copied_is_drafted_mostly_right(phi: Phi, smollm2: Path) -> None:
+    data = phi("bench", str(smollm2), "--speculation", "ngram-simple", "--quick", "--json").json["data"]
+    shares = {run["text"]: run["accepted_share"] for run in data["runs"]}
+    assert shares["copy"] > 0.4

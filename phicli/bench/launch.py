@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +19,9 @@ from phicli.records.run import Subject
 
 class BenchEngine(Generator, Protocol):
     """An engine whose process can be looked at from outside."""
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        """See :meth:`phicli.engine.types.Engine.render_template`."""
 
     @property
     def pid(self) -> int:

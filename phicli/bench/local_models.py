@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from phicli.bench.measuring.collect import collect, planned_runs
+from phicli.bench.measuring.bench_plan import planned_runs
+from phicli.bench.measuring.collect import collect
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.options import BenchOptions
 from phicli.bench.planning import check_baseline, plan_for, write_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
@@ -19,6 +19,7 @@ from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
 from phicli.plan.engine_file import file_for_engine, require_runs
 from phicli.records.run import Subject, Workload
+from phicli.records.workload_texts import TEXTS
 
 _IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
@@ -42,7 +43,8 @@ def plan_for(
         DoesNotFitError: one of them does not fit into memory.
         NotFoundError: there is no llama-server, or an engine is not installed.
     """
-    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
+    texts = _texts(options)
+    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens, texts)
     grid = settings_grid(options.settings, cores=around.cpu.physical_cores)
     on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
     if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
@@ -88,6 +90,11 @@ def write_files(plan: BenchPlan, show: Callable[[str], None]) -> None:
 
     for subject in {load.subject for load in plan.loads}:
         file_for_engine(subject.engine, read_header(subject.path), progress)
+
+
+def _texts(options: BenchOptions) -> tuple[str | None, ...]:
+    """The texts to generate: speculation shows nothing after random tokens."""
+    return tuple(TEXTS) if options.settings.get("speculation") else (None,)
 
 
 def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:

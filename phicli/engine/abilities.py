@@ -6,10 +6,10 @@ import enum
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from phicli.engine.settings import NO_SPECULATION, EngineSettings
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
-    from phicli.engine.settings import EngineSettings
     from phicli.engine.types import LoadSettings
 
 
@@ -24,6 +24,7 @@ class Ability(enum.Enum):
     FLASH_ATTENTION = "use flash attention"
     MIN_P = "sample with min-p"
     SCORES = "report the probabilities of tokens"
+    SPECULATION = "draft tokens"
 
 
 NOTHING: Final[frozenset[Ability]] = frozenset()
@@ -39,6 +40,8 @@ def abilities_of_settings(settings: EngineSettings) -> Iterator[Ability]:
         yield Ability.KV_TYPES
     if settings.flash_attention == "on":
         yield Ability.FLASH_ATTENTION
+    if settings.speculation != NO_SPECULATION:
+        yield Ability.SPECULATION
 
 
 def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:

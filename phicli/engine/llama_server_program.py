@@ -18,6 +18,7 @@ from phicli.engine.process import WORKER, EngineProcess
 from phicli.engine.program_build import native_build, program_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.settings import DRAFTS
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
@@ -189,6 +190,10 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-warmup")
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
+    if drafts := DRAFTS.get(engine.speculation):
+        found += ["--spec-type", engine.speculation]
+        for field, tokens in drafts.items():
+            found += [f"--spec-{engine.speculation}-{field.replace('_', '-')}", str(tokens)]
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
 from phicli.engine.prompts import check_prompt
+from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import EngineError, TemplateError
 
@@ -135,8 +136,10 @@ class LlamaServerEngine:
 
         Raises:
             ContextExceededError: the prompt leaves no room for a token.
-            EngineError: the engine died, or told no probability.
+            EngineError: the engine died, or told no probability, as for drafted tokens.
         """
+        if self.settings.engine.speculation != NO_SPECULATION:
+            raise EngineError("the engine reports no probabilities of drafted tokens", "leave out --speculation")
         check_prompt(prompt, self.context_tokens)
         reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
         if not ends_inside_character(reply, token_id):

@@ -232,7 +232,7 @@ def _start_ctransformers(
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
     {
         DEFAULT_ENGINE: EngineKind(
-            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package
+            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package,
         ),
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol
 
 from phicli.engine.closable import Closing
-from phicli.engine.settings import EngineSettings
+from phicli.engine.settings import DRAFTS, EngineSettings
 
 NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -43,7 +43,8 @@ class LoadSettings:
         mine = {
             name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
         }
-        return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
+        drafts = dict(DRAFTS.get(self.engine.speculation, {}))
+        return {"model_path": str(self.model_path), **mine, **self.engine.to_data(), "drafts": drafts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Engine-side times of one generation, in milliseconds, and rates in tokens per second."""
+    """Engine-side times of one generation, in milliseconds, and rates in tokens per second.
+
+    With speculation ``draft_tokens`` were drafted, and the model accepted ``accepted_tokens`` of them.
+    """
 
     prompt_ms: float
     decode_ms: float
     prompt_tps: float
     decode_tps: float
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

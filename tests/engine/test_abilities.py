@@ -36,6 +36,7 @@ def test_a_plain_load_needs_nothing() -> None:
         (replace(PLAIN, engine=EngineSettings(1, gpu_layers=3)), Ability.GPU),
         (replace(PLAIN, engine=EngineSettings(1, kv_type="q8_0")), Ability.KV_TYPES),
         (replace(PLAIN, engine=EngineSettings(1, flash_attention="on")), Ability.FLASH_ATTENTION),
+        (replace(PLAIN, engine=EngineSettings(1, speculation="ngram-mod")), Ability.SPECULATION),
     ],
 )
 def test_each_ability_is_asked_for_by_something(settings: LoadSettings, ability: Ability) -> None:

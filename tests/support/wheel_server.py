@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from phicli.engine.settings import EngineSettings
+from phicli.engine.types import LoadSettings
+
 VERSION = "version: 9876 (5a1ad)\nbuilt from the wheel\n"
 BUILD = "llama-server 9876 (5a1ad), AVX2"
 _SYSTEM = "0.00.002 I cmn  x: system_info: n_threads = 2 / 2 | CPU : SSE3 = 1 | AVX2 = 1 | SVE = 0 | REPACK = 1 |\n"
@@ -34,21 +37,24 @@ def config(options: dict[str, str]) -> dict[str, Any]:
     """The options as the engine's worker takes them."""
     slots = int(options["--parallel"])
     _, _, name = options.get("--override-kv", "").partition("general.name=str:")
-    return {
-        "model_path": options["-m"],
-        "context_tokens": int(options["-c"]) // slots,
-        "slots": slots,
-        "threads": int(options["-t"]),
-        "batch_tokens": int(options["-b"]),
-        "kv_type": options["--cache-type-k"],
-        "flash_attention": options["-fa"],
-        "repack": "--no-repack" not in options,
-        "warmup": "--no-warmup" not in options,
-        "gpu_layers": int(options.get("--n-gpu-layers", -1)),
-        "model_name": name or None,
-        "own_template": "LLAMA_ARG_CHAT_TEMPLATE" not in os.environ,
-        "api_key": os.environ["LLAMA_API_KEY"],
-    }
+    engine = EngineSettings(
+        threads=int(options["-t"]),
+        batch_tokens=int(options["-b"]),
+        kv_type=options["--cache-type-k"],
+        flash_attention=options["-fa"],
+        repack="--no-repack" not in options,
+        gpu_layers=int(options.get("--n-gpu-layers", -1)),
+    )
+    settings = LoadSettings(
+        model_path=Path(options["-m"]),
+        context_tokens=int(options["-c"]) // slots,
+        engine=engine,
+        warmup="--no-warmup" not in options,
+        slots=slots,
+        own_template="LLAMA_ARG_CHAT_TEMPLATE" not in os.environ,
+        model_name=name or None,
+    )
+    return settings.to_data() | {"api_key": os.environ["LLAMA_API_KEY"]}
 
 
 def main() -> None:
