@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.answering.engines import OneEngine
@@ -17,7 +17,9 @@ from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.engine_gpus import engine_gpus
 from phicli.hardware.memory import available_memory
+from phicli.hub.types import Progress, silent
 from phicli.plan.chat_options import ChatOptions
+from phicli.plan.engine_file import file_for_engine, sampling_notices
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
@@ -53,6 +55,7 @@ def open_model(
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
     on_tick: OnTick | None = None,
+    on_progress: Progress = silent,
     on_too_large: OnTooLarge = refuse,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
@@ -67,6 +70,7 @@ def open_model(
         early: a process of that engine that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
+        on_progress: is told how far a file is that is written for the engine first.
         on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
@@ -76,16 +80,18 @@ def open_model(
         if early is not None:
             stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
+        path = file_for_engine(engine.name, header, on_progress)
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
         plan = plan_load(
             located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned, on_too_large=on_too_large
         )
+        plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = plan.settings_for(context_tokens)
+            settings = replace(plan.settings_for(context_tokens), model_path=path)
             process = next(processes, None)
             engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]

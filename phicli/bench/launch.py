@@ -12,6 +12,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import start_engine
 from phicli.engine.types import Generator, LoadSettings
 from phicli.gguf_file.header import read_header
+from phicli.plan.engine_file import file_for_engine
 from phicli.plan.label import name_for_engine
 from phicli.records.run import Subject
 
@@ -68,11 +69,13 @@ def start(
 
     Raises:
         NotFoundError: there is no such binary.
+        UnsupportedModelError: the engine cannot run the file.
         IntegrityError: the file is not a whole model.
         EngineError: the engine cannot start or cannot load the file.
     """
-    name = name_for_engine(read_header(subject.path))
-    load = LoadSettings(subject.path, context_tokens, settings, slots=slots, model_name=name)
+    header = read_header(subject.path)
+    path = file_for_engine(subject.engine, header)
+    load = LoadSettings(path, context_tokens, settings, slots=slots, model_name=name_for_engine(header))
     engine = start_engine(subject.engine, load, program=llama_server)
     try:
         engine.wait_ready()

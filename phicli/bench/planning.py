@@ -17,6 +17,7 @@ from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
+from phicli.plan.engine_file import file_for_engine, require_runs
 from phicli.records.run import Subject, Workload
 from phicli.records.workload_texts import TEXTS
 
@@ -38,8 +39,9 @@ def plan_for(
 
     Raises:
         UsageError: the context is too short, or a setting makes no sense for a model or an engine.
+        UnsupportedModelError: an engine cannot run one of the files.
         DoesNotFitError: one of them does not fit into memory.
-        NotFoundError: there is no llama-server.
+        NotFoundError: there is no llama-server, or an engine is not installed.
     """
     texts = _texts(options)
     work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens, texts)
@@ -54,7 +56,10 @@ def plan_for(
     program = next((one for one in programs if one is not None), None)
     loads: list[PlannedLoad] = []
     for subject in chosen:
-        shape = shape_of(read_header(subject.path))
+        header = read_header(subject.path)
+        for name in options.engines:
+            require_runs(name, header)
+        shape = shape_of(header)
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]
@@ -65,6 +70,26 @@ def plan_for(
     if not together:
         tell(_IN_BLOCKS)
     return BenchPlan(tuple(loads), work, options.repeat, together, program)
+
+
+def write_files(plan: BenchPlan, show: Callable[[str], None]) -> None:
+    """Write the files that are written for an engine and are not there yet; ``show`` is told how far that is.
+
+    Raises:
+        DoesNotFitError: the disk is too small.
+        PhiError: a file cannot be read, or not be written.
+    """
+    shown = ""
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        text = f"{what}: {done * 100 // max(total, 1)} %"
+        if text != shown:
+            show(text)
+            shown = text
+
+    for subject in {load.subject for load in plan.loads}:
+        file_for_engine(subject.engine, read_header(subject.path), progress)
 
 
 def _texts(options: BenchOptions) -> tuple[str | None, ...]:

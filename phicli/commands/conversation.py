@@ -104,10 +104,13 @@ def _hold(
         def loading(waited_s: float) -> None:
             status.update(f"loading {model.name}: {waited_s:.0f} s")
 
+        def writing(what: str, done_bytes: int, total_bytes: int) -> None:
+            status.update(f"{what}: {done_bytes * 100 // max(total_bytes, 1)} %")
+
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with open_model(
             model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
-            on_tick=loading, on_too_large=too_large,
+            on_tick=loading, on_progress=writing, on_too_large=too_large,
         ) as loaded:  # fmt: skip
             opened = open_chat(loaded)
             if not wanted.quiet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from phicli.commands.model_names import complete_runnable
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice
 from phicli.errors import UsageError
+
+_ENGINE_NAMES: Final = " or ".join([", ".join([*ENGINES][:-1]), [*ENGINES][-1]])
 
 
 def complete_values(*known: str) -> Callable[[str], list[str]]:
@@ -93,7 +95,7 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help=f"Engine: {' or '.join(ENGINES)} [default: {DEFAULT_ENGINE}, or the one that phi autotune found faster].",
+        help=f"Engine: {_ENGINE_NAMES} [default: {DEFAULT_ENGINE}, or the one that phi autotune found faster].",
         autocompletion=complete_values(*ENGINES),
         callback=checked(read_engine),
     ),
@@ -102,7 +104,7 @@ Engines = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help=f"Engine: {' or '.join(ENGINES)}. Separate several with commas [default: {DEFAULT_ENGINE}].",
+        help=f"Engine: {_ENGINE_NAMES}. Separate several with commas [default: {DEFAULT_ENGINE}].",
         autocompletion=complete_values(*ENGINES),
         callback=checked(read_engines),
     ),

@@ -22,6 +22,8 @@ class Ability(enum.Enum):
     REPACK = "repack weights"
     KV_TYPES = "quantize the KV cache"
     FLASH_ATTENTION = "use flash attention"
+    MIN_P = "sample with min-p"
+    SCORES = "report the probabilities of tokens"
     SPECULATION = "draft tokens"
 
 

@@ -11,9 +11,10 @@ from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
+from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
-from phicli.errors import ContextExceededError, EngineError, TemplateError
+from phicli.errors import EngineError, TemplateError
 
 _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
@@ -99,7 +100,7 @@ class LlamaServerEngine:
         """
 
         def events(closing: Closing) -> Generator[GenerationEvent, None, None]:
-            self._check_prompt(prompt)
+            check_prompt(prompt, self.context_tokens)
             room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
             most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
             try:
@@ -139,7 +140,7 @@ class LlamaServerEngine:
         """
         if self.settings.engine.speculation != NO_SPECULATION:
             raise EngineError("the engine reports no probabilities of drafted tokens", "leave out --speculation")
-        self._check_prompt(prompt)
+        check_prompt(prompt, self.context_tokens)
         reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
         if not ends_inside_character(reply, token_id):
             return scored(reply, token_id)
@@ -179,13 +180,6 @@ class LlamaServerEngine:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
         self._ready(closing)
-
-    def _check_prompt(self, prompt: Sequence[int]) -> None:
-        if not prompt:
-            raise EngineError("the prompt has no tokens", "give a prompt")
-        if len(prompt) >= self.context_tokens:
-            message = f"the prompt has {len(prompt)} tokens, but the context has only {self.context_tokens}"
-            raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:
         def tick(waited_s: float) -> None:

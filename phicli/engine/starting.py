@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
 from phicli.engine.types import LoadSettings, LocalEngine
-from phicli.errors import NotFoundError, UsageError
+from phicli.errors import NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ DEFAULT_ENGINE: Final = "xllamacpp"
 """The engine of ``phi chat``, called like the package it is installed with."""
 
 LLAMA_SERVER: Final = "llama-server"
+CTRANSFORMERS: Final = "ctransformers"
+"""Called like the package, and like the extra of ``phi`` that installs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class EngineKind:
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
     ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
-    ``lacks`` is what it cannot do.
+    ``lacks`` is what it cannot do. With ``optional`` it is a package that an extra of the same name installs. With
+    ``reads_llama`` it gets a Phi-3 file in the tensors of ``llama`` (:mod:`phicli.gguf_file.llama_form`), and no other.
     """
 
     program: str | None
@@ -60,6 +63,8 @@ class EngineKind:
     build: Callable[[Path | None], str]
     start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
     lacks: frozenset[Ability] = NOTHING
+    optional: bool = False
+    reads_llama: bool = False
 
 
 def start_engine(
@@ -105,9 +110,12 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
     """The program of the engine called ``name``: at ``given``, else on PATH. None for an engine that needs none.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or the engine's package is not installed.
     """
-    program = _kind(name).program
+    kind = _kind(name)
+    if kind.optional and not _is_installed(name):
+        raise NotFoundError(f"{name} is not installed", install_hint(name))
+    program = kind.program
     if program is None:
         return None
     import shutil
@@ -172,12 +180,21 @@ def _kind(name: str) -> EngineKind:
 
 def _package_build(_: Path | None) -> str:
     """The version in the package's metadata; ``xllamacpp (not installed)`` without the package."""
+    return _version_of(DEFAULT_ENGINE) or f"{DEFAULT_ENGINE} (not installed)"
+
+
+def _is_installed(package: str) -> bool:
+    return bool(_version_of(package))
+
+
+def _version_of(package: str) -> str:
+    """The package with its version; empty where it is not installed."""
     import importlib.metadata
 
     try:
-        return f"{DEFAULT_ENGINE} {importlib.metadata.version(DEFAULT_ENGINE)}"
+        return f"{package} {importlib.metadata.version(package)}"
     except importlib.metadata.PackageNotFoundError:
-        return f"{DEFAULT_ENGINE} (not installed)"
+        return ""
 
 
 def _start_package(
@@ -204,6 +221,14 @@ def _start_program(
     return NativeServerEngine(settings, program, log_dir=log_dir(), on_tick=on_tick)
 
 
+def _start_ctransformers(
+    settings: LoadSettings, _: Path | None, __: EngineProcess | None, on_tick: OnTick | None
+) -> LocalEngine:
+    from phicli.engine.ctransformers_engine import CtransformersEngine
+
+    return CtransformersEngine(settings, log_dir=log_dir(), on_tick=on_tick)
+
+
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
     {
         DEFAULT_ENGINE: EngineKind(
@@ -212,6 +237,10 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
             start=_start_program,
+        ),
+        CTRANSFORMERS: EngineKind(
+            program=None, starts_early=False, uses_known_gpus=False, build=lambda _: _version_of(CTRANSFORMERS),
+            start=_start_ctransformers, lacks=frozenset(Ability), optional=True, reads_llama=True,
         ),
     }
 )  # fmt: skip

@@ -77,7 +77,7 @@ def test_quantizations_behind_the_colon_in_the_case_that_is_typed(root: LazyGrou
         ("bench --kv-type f16,q", ["f16,q8_0", "f16,q4_0"]),
         ("bench --kv-type=q8", ["--kv-type=q8_0"]),
         ("recommend --kv-type q", ["q8_0", "q4_0"]),
-        ("bench --engine ", ["xllamacpp", "llama-server"]),
+        ("bench --engine ", ["xllamacpp", "llama-server", "ctransformers"]),
         ("chat --engine l", ["llama-server"]),
         ("autotune --engine xllamacpp,l", ["xllamacpp,llama-server"]),
         ("eval --engine xllamacpp,l", ["xllamacpp,llama-server"]),

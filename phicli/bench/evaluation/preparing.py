@@ -23,6 +23,7 @@ from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan
+from phicli.plan.engine_file import require_runs
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
@@ -113,10 +114,12 @@ def prepare(
 
     Raises:
         UsageError: an option makes no sense with this model.
+        UnsupportedModelError: the engine cannot run the file.
         DoesNotFitError: the memory is too small.
         PhiError: the file cannot be read.
     """
     header = read_header(subject.path)
+    require_runs(subject.engine, header)
     cores = around.cpu.physical_cores
     plan = _plan(subject, header, options, cores, _SYSTEM)
     wanted = {_SYSTEM, *(item.system for item in items)}

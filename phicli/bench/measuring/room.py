@@ -79,13 +79,14 @@ def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequ
     if len(loads) > _MOST_AT_ONCE or memory is None:
         return False
     main, graphics = 0, 0
-    seen: set[Path] = set()
+    seen: set[tuple[Path, bool]] = set()
     for load in loads:
         sums = needed(load, gpus)
         graphics += sums.gpu_bytes
         main += sums.resident_bytes
-        if load.subject.path in seen:
+        file = load.subject.path, ENGINES[load.subject.engine].reads_llama
+        if file in seen:
             main -= sums.weights_bytes - sums.gpu_weights_bytes
-        seen.add(load.subject.path)
+        seen.add(file)
     free = sum(gpu.free_bytes or 0 for gpu in gpus if gpu.usable and not gpu.unified)
     return main <= usable_bytes(memory) and graphics <= free
