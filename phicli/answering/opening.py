@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
+from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.process import EngineProcess
-from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
+from phicli.engine.starting import DEFAULT_ENGINE, OnTick, keeps_state, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
@@ -42,6 +43,7 @@ def open_model(
     *,
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
+    only_question: str | None = None,
     on_tick: OnTick | None = None,
     on_too_large: OnTooLarge = refuse,
 ) -> Iterator[OpenModel]:
@@ -55,6 +57,7 @@ def open_model(
         use: one answer, or a conversation.
         early: an engine process that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
+        only_question: the prompt that one answer is wanted to, so that no more than that is allocated at first.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
         on_too_large: is given the error where the memory is too small, and may return.
 
@@ -67,17 +70,19 @@ def open_model(
         header = read_header(located.path)
         gpus = () if options.engine.get("gpu_layers") == 0 else engine_gpus()
         memory, cores = available_memory(), physical_cores()
+        folder = stack.enter_context(state_folder()) if keeps_state(DEFAULT_ENGINE) else None
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned, on_too_large=on_too_large
-        )
+            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
+            only_question=None if folder is None else only_question, on_too_large=on_too_large,
+        )  # fmt: skip
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = plan.settings_for(context_tokens)
+            settings = replace(plan.settings_for(context_tokens), state_dir=folder)
             engines.append(start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick))
             return engines[-1]
 
-        engine = OneEngine(start, plan.context.first_tokens)
+        engine = OneEngine(start, plan.context.first_tokens, carrier_of(plan, folder) if folder else None)
         model = LocalModel(model_file(plan, header), engine, plan.context)
         stack.callback(model.close)
         engine.load()

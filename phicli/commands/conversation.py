@@ -89,7 +89,14 @@ def _hold(
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with open_model(
-            model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
+            model,
+            wanted.options,
+            use,
+            early=early,
+            tuned=tuned.current,
+            only_question=prompt,
+            on_tick=loading,
+            on_too_large=too_large,
         ) as loaded:
             opened = open_chat(loaded)
             if not wanted.quiet:

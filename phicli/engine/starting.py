@@ -39,7 +39,8 @@ class EngineKind:
 
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
-    ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
+    ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own. What
+    starts an engine that ``keeps_state`` makes a :class:`~phicli.engine.types.KeepsState`.
     """
 
     program: str | None
@@ -47,6 +48,7 @@ class EngineKind:
     uses_known_gpus: bool
     build: Callable[[Path | None], str]
     start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+    keeps_state: bool = False
 
 
 def start_engine(
@@ -84,6 +86,11 @@ def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
     from phicli.engine.process import WorkerProcess
 
     return WorkerProcess(log_dir())
+
+
+def keeps_state(name: str) -> bool:
+    """Whether the engine called ``name`` can carry what it has evaluated over to another one."""
+    return _kind(name).keeps_state
 
 
 def find_program(name: str, given: Path | None = None) -> Path | None:
@@ -164,11 +171,12 @@ def _start_program(
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
     {
         DEFAULT_ENGINE: EngineKind(
-            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package
+            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package,
+            keeps_state=True,
         ),
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
-            start=_start_program,
+            start=_start_program, keeps_state=True,
         ),
     }
 )  # fmt: skip

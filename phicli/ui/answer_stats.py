@@ -13,7 +13,7 @@ from phicli.ui.models.sampling import sampling_values
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NOT_SETTINGS: Final = ("model_path",)
+_NOT_SETTINGS: Final = ("model_path", "state_dir")
 
 
 def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None) -> None:
