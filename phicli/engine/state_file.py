@@ -39,7 +39,7 @@ def saved_ids(path: Path, written_bytes: int) -> tuple[int, ...]:
     with path.open("rb") as file:
         head = file.read(_HEAD.size)
         magic, _, count = _HEAD.unpack(head) if len(head) == _HEAD.size else (0, 0, 0)
-        if magic != _MAGIC or 4 * count > written_bytes:
+        if magic != _MAGIC or _HEAD.size + 4 * count > written_bytes:
             raise _useless("its format is unknown")
         words = struct.unpack(f"<{count}i", file.read(4 * count))
     if words[:2] != _PACKED:
