@@ -1,0 +1,143 @@
+"""An answer whose context grows on the way has the tokens of the reference, wherever it is cut; on real engines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phicli.answering.engines import OneEngine
+from phicli.answering.local_model import LocalModel
+from phicli.answering.model_file import model_file
+from phicli.answering.opening import open_model
+from phicli.answering.pool import whole
+from phicli.answering.state_carrier import StateCarrier, carrier_of
+from phicli.answering.types import Answer
+from phicli.chat_format.types import Message
+from phicli.engine.closable import Closing
+from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.types import Engine, LoadSettings, Sampling
+from phicli.gguf_file.header import read_header
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.load import LoadPlan, Use, plan_load
+from phicli.plan.locate import locate
+from tests.support.files import TINY_PHI
+from tests.support.tiny_phi_numpy import TinyPhi
+
+_DATA = Path(__file__).parents[1] / "data"
+REFERENCE = {
+    prompt["id"]: prompt
+    for prompt in json.loads((_DATA / "tiny_phi_reference.json").read_text(encoding="utf-8"))["prompts"]
+}
+CONVERSATIONS = {
+    conversation["id"]: [Message(raw["role"], raw["content"]) for raw in conversation["messages"][:-1]]
+    for conversation in json.loads((_DATA / "tiny_phi_conversations.json").read_text(encoding="utf-8"))
+}
+
+
+class Lasting(LlamaServerEngine):
+    """An engine that outlives an answer, so that another answer need not wait for it; it remembers its prompts."""
+
+    def __init__(self, settings: LoadSettings) -> None:
+        super().__init__(settings)
+        self.prompts: list[tuple[int, ...]] = []
+        self.restored: list[int] = []
+
+    def as_if(self, context_tokens: int) -> Lasting:
+        self.settings = replace(self.settings, context_tokens=context_tokens)
+        self.prompts, self.restored = [], []
+        return self
+
+    def generate(self, prompt: Any, *arguments: Any, **more: Any) -> Any:
+        self.prompts.append(tuple(prompt))
+        return super().generate(prompt, *arguments, **more)
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        self.restored.append(super().restore_state(path, closing))
+        return self.restored[-1]
+
+    def close(self) -> None:
+        """Not yet."""
+
+    def end(self) -> None:
+        super().close()
+
+
+@dataclass(frozen=True)
+class Step:
+    """A context on the way: its tokens, the prompts it was asked, and how many tokens it had of a state."""
+
+    context_tokens: int
+    prompts: list[tuple[int, ...]]
+    restored: list[int]
+
+
+@dataclass
+class Bench:
+    """Two engines on each side of the original context of tiny-phi; an answer moves from one to the other."""
+
+    folder: Path
+    plan: LoadPlan
+    ends: ExitStack
+    running: dict[tuple[bool, int], Lasting] = field(default_factory=dict)
+
+    def engine(self, number: int, context_tokens: int) -> Lasting:
+        long = self.plan.context.has_long_factors(context_tokens)
+        if (long, number) not in self.running:
+            settings = replace(self.plan.settings_for(1024 if long else 256), state_dir=self.folder)
+            self.running[long, number] = Lasting(settings)
+            self.ends.callback(self.running[long, number].end)
+        return self.running[long, number].as_if(context_tokens)
+
+    def ask(
+        self, messages: list[Message], first: int, *, carries: bool = True, **sampling: Any
+    ) -> tuple[Answer, list[Step]]:
+        """The answer that begins with a context of ``first`` tokens, and its way."""
+        steps: list[Step] = []
+
+        def start(context_tokens: int) -> Engine:
+            engine = self.engine(len(steps) % 2, context_tokens)
+            steps.append(Step(context_tokens, engine.prompts, engine.restored))
+            return engine
+
+        context = replace(self.plan.context, first_tokens=first)
+        carrier: StateCarrier | None = carrier_of(self.plan, self.folder) if carries else None
+        file = model_file(self.plan, read_header(TINY_PHI))
+        model = LocalModel(file, OneEngine(start, first, carrier), context)
+        answer = whole(model.answer(messages, sampling=Sampling(**sampling)))
+        assert not (self.folder / "state").exists()
+        return answer, steps
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, starts_process: None) -> Iterator[Bench]:
+    options = ChatOptions(engine={"threads": 1})
+    plan = plan_load(locate("tiny-phi"), read_header(TINY_PHI), options, Use.ONE_ANSWER, memory=None, cores=1)
+    with ExitStack() as ends:
+        yield Bench(tmp_path_factory.mktemp("states"), plan, ends)
+
+
+@pytest.mark.parametrize("name", ["unicode-2", "name-zoë", "long-answer-2", "dialogue-1", "dialogue-4"])
+def test_growing_after_any_token_changes_nothing(bench: Bench, name: str) -> None:
+    """On both sides of the original context, inside characters too: the ids are those that were generated."""
+    reference, messages = REFERENCE[name], CONVERSATIONS[name]
+    prompt, output = tuple(reference["prompt"]), tuple(reference["output"][:-1])
+    every = 1 if len(output) < 60 else 9
+    for cut in range(1, len(output), every):
+        answer, (first, *others) = bench.ask(messages, len(prompt) + cut)
+        assert f"{answer.text}<|end|>" == reference["text"]
+        assert answer.finish_reason == "stop"
+        assert answer.usage.completion_tokens == len(reference["output"])
+        assert first.prompts == [prompt]
+        for before, step in pairwise([first, *others]):
+            (asked,) = step.prompts
+            kept = len(asked) - len(prompt)
+            assert 0 <= before.context_tokens - len(asked) < 3  # the beginning of a character is generated again
+            assert asked == (*prompt, *output[:kept])
+            assert step.restored == [before.context_tokens - 1]
