@@ -136,11 +136,14 @@ def _joined(first: Timings, done: Done) -> Timings:
 
     Where the second one goes on from a state, it evaluates a single token: the last that was generated, no prompt.
     """
-    second, goes_on = done.timings, done.usage.prompt_tokens - done.usage.cached_tokens <= 1
-    prompt_ms = first.prompt_ms + (0.0 if goes_on else second.prompt_ms)
-    decode_ms = first.decode_ms + second.decode_ms + (second.prompt_ms if goes_on else 0.0)
-    prompt_tokens = first.prompt_tps * first.prompt_ms + (0.0 if goes_on else second.prompt_tps * second.prompt_ms)
+    second = done.timings
+    goes_on = done.usage.prompt_tokens - done.usage.cached_tokens <= 1
+    read_ms, read_tokens = second.prompt_ms, second.prompt_tps * second.prompt_ms
+    prompt_ms = first.prompt_ms + (0.0 if goes_on else read_ms)
+    decode_ms = first.decode_ms + second.decode_ms + (read_ms if goes_on else 0.0)
+    prompt_tokens = first.prompt_tps * first.prompt_ms + (0.0 if goes_on else read_tokens)
     decode_tokens = first.decode_tps * first.decode_ms + second.decode_tps * second.decode_ms
+    decode_tokens += read_tokens if goes_on else 0.0
     return Timings(
         prompt_ms=prompt_ms,
         decode_ms=decode_ms,

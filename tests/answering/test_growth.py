@@ -15,7 +15,6 @@ import pytest
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
-from phicli.answering.opening import open_model
 from phicli.answering.pool import whole
 from phicli.answering.state_carrier import StateCarrier, carrier_of
 from phicli.answering.types import Answer
@@ -141,3 +140,61 @@ def test_growing_after_any_token_changes_nothing(bench: Bench, name: str) -> Non
             assert 0 <= before.context_tokens - len(asked) < 3  # the beginning of a character is generated again
             assert asked == (*prompt, *output[:kept])
             assert step.restored == [before.context_tokens - 1]
+
+
+def crossing() -> list[Message]:
+    """A conversation whose last answer, a poem of 102 tokens, crosses the original context of 256."""
+    return [*CONVERSATIONS["dialogue-1"][:24], Message("user", "Write a poem")]
+
+
+@pytest.mark.parametrize("first", [256, 230])
+def test_an_answer_that_crosses_the_original_context_has_the_tokens_of_the_reference(bench: Bench, first: int) -> None:
+    """Before the border those of the short factors, behind it those of the long ones, as if they had been all along."""
+    answer, steps = bench.ask(crossing(), first)
+    assert answer.token_ids is not None
+    prompt = steps[0].prompts[0]
+    assert len(prompt) < 230 < 256 + 20 < len(prompt) + len(answer.token_ids)
+    ids = (*prompt, *answer.token_ids)
+    short, long = (TinyPhi(TINY_PHI, tokens).log_probabilities(ids).argmax(axis=1) for tokens in (256, 1024))
+    expected = [*short[:255], *long[255:]]
+    assert list(ids[len(prompt) :]) == expected[len(prompt) - 1 : -1]
+    assert [(step.context_tokens, step.restored) for step in steps] == (
+        [(256, []), (512, [])] if first == 256 else [(230, []), (256, [229]), (460, [])]
+    )
+
+
+def test_without_a_state_the_tokens_are_the_same(bench: Bench) -> None:
+    reference = REFERENCE["long-answer-2"]
+    answer, steps = bench.ask(CONVERSATIONS["long-answer-2"], 50, carries=False)
+    assert answer.token_ids == tuple(reference["output"][:-1])
+    assert [step.restored for step in steps] == [[], [], []]
+
+
+def test_a_sampled_answer_is_repeatable_and_penalties_reach_back_across_the_growth(bench: Bench) -> None:
+    """Each load begins with the seed anew, so a seed promises the same answer for the same contexts only."""
+    sampled: dict[str, Any] = {"temperature": 2.0, "seed": 7, "repeat_penalty": 1.3, "max_tokens": 60}
+    answers = [bench.ask(CONVERSATIONS["unicode-2"], 40, **sampled)[0].text for _ in range(2)]
+    assert answers[0] == answers[1]
+    greedy: dict[str, Any] = {"repeat_penalty": 1.3, "repeat_last_n": 200, "max_tokens": 100, "ignore_eos": True}
+    penalized = [bench.ask(CONVERSATIONS["about-phi-2"], first, **greedy)[0].text for first in (256, 40)]
+    assert penalized[0] == penalized[1]
+
+
+def test_a_limit_of_tokens_holds_across_growth_inside_a_character(bench: Bench) -> None:
+    whole_text = REFERENCE["unicode-2"]["text"]
+    for first in range(20, 36):
+        answer, _ = bench.ask(CONVERSATIONS["unicode-2"], first, max_tokens=40)
+        assert (answer.finish_reason, answer.usage.completion_tokens) == ("length", 40)
+        assert whole_text.startswith(answer.text)
+
+
+def test_the_times_of_an_answer_are_those_of_its_prompt_and_its_tokens(bench: Bench) -> None:
+    """Neither loading nor the token that is evaluated again after it counts as a prompt."""
+    answer, steps = bench.ask(CONVERSATIONS["long-answer-2"], 50)
+    assert len(steps) == 3
+    assert answer.timings is not None
+    prompt_tokens = answer.timings.prompt_tps * answer.timings.prompt_ms / 1000
+    decoded = answer.timings.decode_tps * answer.timings.decode_ms / 1000
+    assert prompt_tokens == pytest.approx(answer.usage.prompt_tokens - answer.usage.cached_tokens, rel=0.01)
+    assert decoded == pytest.approx(answer.usage.completion_tokens - 1, rel=0.001)  # the engine counts intervals
+    assert (answer.usage.prompt_tokens, answer.context_tokens) == (len(steps[0].prompts[0]), 200)
