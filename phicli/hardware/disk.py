@@ -30,7 +30,7 @@ def is_in_memory(path: Path) -> bool:
     try:
         lines = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
         target = path.resolve()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, ValueError):
         return False
     kinds = dict[Path, str]()
     for line in lines:
