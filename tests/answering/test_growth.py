@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +20,7 @@ from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.pool import whole
 from phicli.answering.state_carrier import StateCarrier, carrier_of
-from phicli.answering.types import Answer
+from phicli.answering.types import Answer, Notice
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.engine.server_engine import LlamaServerEngine
@@ -198,3 +201,63 @@ def test_the_times_of_an_answer_are_those_of_its_prompt_and_its_tokens(bench: Be
     assert prompt_tokens == pytest.approx(answer.usage.prompt_tokens - answer.usage.cached_tokens, rel=0.01)
     assert decoded == pytest.approx(answer.usage.completion_tokens - 1, rel=0.001)  # the engine counts intervals
     assert (answer.usage.prompt_tokens, answer.context_tokens) == (len(steps[0].prompts[0]), 200)
+
+
+@pytest.mark.model
+def test_a_model_without_long_rope_goes_on_as_if_nothing_had_happened(smollm2: Path, tmp_path: Path) -> None:
+    header, options = read_header(smollm2), ChatOptions(engine={"threads": 2})
+    plan = plan_load(locate(str(smollm2)), header, options, Use.ONE_ANSWER, memory=None, cores=2)
+    messages = [Message("user", "Tell a story in which 日本 and a 🦊 with a 🎩 appear, and use 🦊🎩 often.")]
+    answers = []
+    for first in (1024, 101):
+        running: list[Engine] = []
+
+        def start(context_tokens: int, running: list[Engine] = running) -> Engine:
+            settings = replace(plan.settings_for(context_tokens), state_dir=tmp_path)
+            running.append(LlamaServerEngine(settings))
+            return running[-1]
+
+        engines = OneEngine(start, first, carrier_of(plan, tmp_path))
+        model = LocalModel(model_file(plan, header), engines, replace(plan.context, first_tokens=first))
+        notices: list[Notice] = []
+        answers.append(whole(model.answer(messages, sampling=Sampling(max_tokens=160)), on_notice=notices.append))
+        model.close()
+        assert notices == []
+        assert len(running) == (1 if first == 1024 else 3)
+    assert {(answer.text, answer.usage) for answer in answers} == {(answers[0].text, answers[0].usage)}
+
+
+class Killed(LlamaServerEngine):
+    """Somebody kills its process just before it does something with a state."""
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        os.kill(self.pid, signal.SIGKILL)
+        return super().save_state(path, closing)
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        os.kill(self.pid, signal.SIGKILL)
+        return super().restore_state(path, closing)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no such signal")
+@pytest.mark.parametrize(("killed", "contexts"), [(0, [60, 120]), (1, [60, 120, 120])], ids=["saving", "restoring"])
+def test_an_engine_that_is_killed_meanwhile_does_no_harm(
+    bench: Bench, tmp_path: Path, killed: int, contexts: list[int]
+) -> None:
+    running: list[Engine] = []
+
+    def start(context_tokens: int) -> Engine:
+        kind = Killed if len(running) == killed else LlamaServerEngine
+        running.append(kind(replace(bench.plan.settings_for(context_tokens), state_dir=tmp_path)))
+        return running[-1]
+
+    plan, notices = bench.plan, list[Notice]()
+    engines = OneEngine(start, 60, carrier_of(plan, tmp_path))
+    model = LocalModel(model_file(plan, read_header(TINY_PHI)), engines, replace(plan.context, first_tokens=60))
+    with closing(model):
+        answering = model.answer(CONVERSATIONS["long-answer-2"], sampling=Sampling())
+        answer = whole(answering, on_notice=notices.append)
+    assert answer.token_ids == tuple(REFERENCE["long-answer-2"]["output"][:-1])
+    assert [engine.context_tokens for engine in running] == contexts
+    assert len(notices) == 1
+    assert list(tmp_path.iterdir()) == []

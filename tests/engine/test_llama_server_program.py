@@ -72,10 +72,13 @@ def test_what_is_off_or_left_to_the_engine_is_said_so() -> None:
 
 
 def test_another_name_is_an_option() -> None:
-    found = options(list(server_arguments(replace(SETTINGS, state_dir=Path("states")))))
-    assert found["--slot-save-path"] == "states"
     found = options(list(server_arguments(replace(SETTINGS, model_name="another model"))))
     assert found["--override-kv"] == "general.name=str:another model"
+
+
+def test_the_folder_for_states_is_an_option() -> None:
+    found = options(list(server_arguments(replace(SETTINGS, state_dir=Path("states")))))
+    assert found["--slot-save-path"] == "states"
 
 
 def test_a_template_that_is_not_used_is_not_parsed(
