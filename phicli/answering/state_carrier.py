@@ -25,8 +25,10 @@ from phicli.paths import cache_dir
 from phicli.plan.load import LoadPlan
 
 _PREFIX: Final = "phi-state-"
+_LEAST_FREE_BYTES: Final = 1 << 30
+"""On a disk with less, a state of many tokens would not be saved: then better begin with the usual context."""
 _KEEP_FREE_BYTES: Final = 256 << 20
-_LEFT_BEHIND_S: Final = 3600
+_LEFT_BEHIND_S: Final = 600
 """Folders that are older are looked at: a process that was killed does not remove its own."""
 
 
@@ -126,7 +128,7 @@ def carrier_of(plan: LoadPlan, folder: Path) -> StateCarrier:
 
 @contextlib.contextmanager
 def state_folder() -> Iterator[Path | None]:
-    """A folder on a disk that nobody else may read, gone afterwards; None where there can be none.
+    """A folder that nobody else may read, gone afterwards, on a disk with enough left; None where there is none.
 
     What processes that were killed have left behind is removed.
     """
@@ -141,10 +143,14 @@ def state_folder() -> Iterator[Path | None]:
 
 
 def _private_folder(base: Path) -> Path | None:
+    import shutil
+
     try:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
         _remove_leftovers(base)
-        return None if is_in_memory(base) else Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+        if shutil.disk_usage(base).free < _LEAST_FREE_BYTES or is_in_memory(base):
+            return None
+        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
     except OSError:
         return None
 

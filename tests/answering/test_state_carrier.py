@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -223,6 +223,12 @@ def test_closing_ends_it_while_the_state_is_saved(tmp_path: Path) -> None:
     assert growth.ask().text == TEXT
 
 
+class Usage(NamedTuple):
+    total: int
+    used: int
+    free: int
+
+
 def folders(base: Path) -> Sequence[Path]:
     return sorted(base.glob("phi-state-*"))
 
@@ -266,6 +272,13 @@ def test_a_folder_in_memory_is_not_taken(cache: Path, tmp_path: Path, monkeypatc
         monkeypatch.setattr("tempfile.tempdir", str(cache))
         with state_folder() as folder:
             assert folder is None
+
+
+def test_a_folder_on_a_disk_that_is_nearly_full_is_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1 << 40, 1 << 40, 1 << 29))
+    with state_folder() as folder:
+        assert folder is None
+    assert folders(cache) == []
 
 
 def test_no_folder_where_none_can_be_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
