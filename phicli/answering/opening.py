@@ -10,8 +10,9 @@ from typing import Final
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
+from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.process import EngineProcess
-from phicli.engine.starting import ENGINES, EngineChoice, OnTick, start_engine
+from phicli.engine.starting import ENGINES, EngineChoice, OnTick, keeps_state, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
@@ -54,6 +55,7 @@ def open_model(
     engine: EngineChoice = _DEFAULT,
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
+    only_question: str | None = None,
     on_tick: OnTick | None = None,
     on_progress: Progress = silent,
     on_too_large: OnTooLarge = refuse,
@@ -69,6 +71,7 @@ def open_model(
         engine: the engine that runs it.
         early: a process of that engine that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
+        only_question: the prompt that one answer is wanted to, so that no more than that is allocated at first.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
         on_progress: is told how far a file is that is written for the engine first.
         on_too_large: is given the error where the memory is too small, and may return.
@@ -84,19 +87,21 @@ def open_model(
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
+        folder = stack.enter_context(state_folder()) if keeps_state(engine.name) else None
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned, on_too_large=on_too_large
-        )
+            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
+            only_question=None if folder is None else only_question, on_too_large=on_too_large,
+        )  # fmt: skip
         plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = replace(plan.settings_for(context_tokens), model_path=path)
+            settings = replace(plan.settings_for(context_tokens), model_path=path, state_dir=folder)
             process = next(processes, None)
             engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]
 
-        running = OneEngine(start, plan.context.first_tokens)
+        running = OneEngine(start, plan.context.first_tokens, carrier_of(plan, folder) if folder else None)
         model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(model.close)
         running.load()

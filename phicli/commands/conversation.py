@@ -110,7 +110,7 @@ def _hold(
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with open_model(
             model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
-            on_tick=loading, on_progress=writing, on_too_large=too_large,
+            only_question=prompt, on_tick=loading, on_progress=writing, on_too_large=too_large,
         ) as loaded:  # fmt: skip
             opened = open_chat(loaded)
             if not wanted.quiet:

@@ -25,6 +25,7 @@ class Ability(enum.Enum):
     MIN_P = "sample with min-p"
     SCORES = "report the probabilities of tokens"
     SPECULATION = "draft tokens"
+    STATES = "save what it has evaluated"
 
 
 NOTHING: Final[frozenset[Ability]] = frozenset()

@@ -191,6 +191,7 @@ class _Tally:
             ),
             token_ids=tuple(self._ids) if complete else None,
             stop_id=stop_id,
+            last_id=self._ids[-1] if self._ids else None,
         )
 
 

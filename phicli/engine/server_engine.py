@@ -13,6 +13,7 @@ from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request
 from phicli.engine.process import EngineProcess, WorkerProcess
 from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
+from phicli.engine.state_file import make_private, saved_ids
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import EngineError, TemplateError
 
@@ -168,6 +169,16 @@ class LlamaServerEngine:
             return str(self._post("/apply-template", {"messages": list(messages)}, closing)["prompt"])
         except RefusedError as error:
             raise TemplateError(error.message, error.hint) from error
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        """See :class:`~phicli.engine.types.KeepsState`."""
+        make_private(path)
+        reply = self._post("/slots/0?action=save", {"filename": path.name}, closing)
+        return saved_ids(path, int(reply["n_written"]))
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        """See :class:`~phicli.engine.types.KeepsState`."""
+        return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""

@@ -53,8 +53,9 @@ class EngineKind:
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
     ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
-    ``lacks`` is what it cannot do. With ``optional`` it is a package that an extra of the same name installs. With
-    ``reads_llama`` it gets a Phi-3 file in the tensors of ``llama`` (:mod:`phicli.gguf_file.llama_form`), and no other.
+    ``lacks`` is what it cannot do; with :attr:`Ability.STATES` it is a :class:`~phicli.engine.types.KeepsState`. With
+    ``optional`` it is a package that an extra of the same name installs. With ``reads_llama`` it gets a Phi-3 file in
+    the tensors of ``llama`` (:mod:`phicli.gguf_file.llama_form`), and no other.
     """
 
     program: str | None
@@ -104,6 +105,11 @@ def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
     from phicli.engine.process import WorkerProcess
 
     return WorkerProcess(log_dir())
+
+
+def keeps_state(name: str) -> bool:
+    """Whether the engine called ``name`` can carry what it has evaluated over to another one."""
+    return Ability.STATES not in _kind(name).lacks
 
 
 def find_program(name: str, given: Path | None = None) -> Path | None:

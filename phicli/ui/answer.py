@@ -75,7 +75,7 @@ class AnswerPrinter:
         self._end_line()
 
     def _piece(self, piece: Piece) -> None:
-        self._status.clear()
+        self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
             if not self._quiet:
                 self._reasoning += piece.text

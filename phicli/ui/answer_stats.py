@@ -12,7 +12,7 @@ from phicli.ui.models.sampling import sampling_values
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NOT_SETTINGS: Final = ("model_path", "drafts")
+_NOT_SETTINGS: Final = ("model_path", "state_dir", "drafts")
 
 
 def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None) -> None:

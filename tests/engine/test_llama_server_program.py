@@ -76,6 +76,11 @@ def test_another_name_is_an_option() -> None:
     assert found["--override-kv"] == "general.name=str:another model"
 
 
+def test_the_folder_for_states_is_an_option() -> None:
+    found = options(list(server_arguments(replace(SETTINGS, state_dir=Path("states")))))
+    assert found["--slot-save-path"] == "states"
+
+
 def test_a_template_that_is_not_used_is_not_parsed(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import itertools
+
+import pytest
 
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece
-from phicli.engine.types import Timings, Usage
+from phicli.engine.types import Prefill, Timings, Usage
 from phicli.records.run import Peak
 from phicli.ui.answer import AnswerPrinter, answer_data
 from phicli.ui.answer_stats import print_stats
@@ -63,3 +66,28 @@ def test_the_numbers_of_an_answer() -> None:
         "context: 307 of 512 tokens",
         "memory: 3.00 GiB at most, 1.00 GiB of it anonymous",
     ]
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nothing_is_drawn_over_a_line_of_the_answer_that_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context may grow in the middle of a word; where that takes long, a notice ends the line first."""
+    times = itertools.count()
+    monkeypatch.setattr("phicli.ui.status.monotonic", lambda: float(next(times)))
+    waiting = [Prefill(number, 9, 0) for number in range(3)]
+
+    def drawn(*events: Event, stream: bool = True) -> bool:
+        out, err = Screen(), Screen()
+        terminal = Terminal(io.StringIO(), out, err, colour=False)
+        AnswerPrinter(terminal, StatusLine(terminal), stream=stream).show(iter(events))
+        return "processing the prompt" in err.getvalue()
+
+    begun = Piece("text", "half a wo")
+    assert drawn(*waiting, begun, answer("half a wo"))
+    assert not drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"))
+    assert not drawn(Piece("reasoning", "hm"), *waiting, begun, answer("half a wo"))
+    assert drawn(begun, Notice("larger context"), *waiting, Piece("text", "rd"), answer("half a word"))
+    assert drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"), stream=False)

@@ -139,7 +139,7 @@ def prepare(
     if load.settings.repack:
         check_room(load, around.memory, around.gpus, on_too_large)
     limit = max(base, _limit(load, plan, around))
-    context = ContextPlan(base, limit, header.context_length, options.context_tokens is not None)
+    context = replace(plan.context, first_tokens=base, limit_tokens=limit)
     return EvaluationPlan(subject, header, plan, load.settings, context, slots, most, systems)
 
 
