@@ -6,12 +6,15 @@ import pytest
 
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
+from tests.support.kernels import tests_home
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.tokenizing import tokenizing_engine
 
-__all__ = ["authority", "environment", "folder", "hub", "online", "phi", "starts_process", "tokenizing_engine"]
+__all__ = [
+    "authority", "environment", "folder", "hub", "online", "phi", "starts_process", "tests_home", "tokenizing_engine",
+]  # fmt: skip
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.

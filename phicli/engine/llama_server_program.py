@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import WORKER, EngineProcess, engine_environment
+from phicli.engine.process import EngineProcess, engine_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import LoadSettings
+from phicli.engine.worker_process import WORKER
 from phicli.errors import EngineError, NotFoundError
 
 _HOST: Final = "127.0.0.1"

@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
+from phicli.engine.exit_codes import KILLED, crashed, lacks_memory, signal_name
 from phicli.engine.log_file import open_log
-from phicli.engine.reasons import advice, first_reason, is_of_memory
+from phicli.engine.reasons import advice, first_reason
 from phicli.engine.types import LoadSettings
 from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
-WORKER = Path(__file__).with_name("worker.py")
-_KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
-_FAULTS = {
-    int(getattr(signal, name))
-    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP")
-    if hasattr(signal, name)
-}
-_LEAVE_TIMEOUT_S = 5.0
-_REASON_S = 20.0
-"""For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
-_REASON_TICK_S = 0.01
-_TICK_S = 0.1
+LEAVE_TIMEOUT_S: Final = 5.0
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 
 
@@ -121,21 +110,21 @@ class EngineProcess(abc.ABC):
         """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
         self._keep_log = True
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_LEAVE_TIMEOUT_S)
+            self._popen.wait(LEAVE_TIMEOUT_S)
         code = self._popen.poll()
         reason = self.first_error() or ("" if code is not None and code < 0 else said)
         if code is None:
             message = f"{what}: it no longer answers"
-        elif code == _KILLED:
+        elif code == KILLED:
             message = f"{what}: its process was killed, most likely because the system ran out of memory"
         elif code < 0:
-            message = f"{what}: its process crashed with {_signal_name(-code)}"
+            message = f"{what}: its process crashed with {signal_name(-code)}"
         else:
             message = what
         if reason:
             message += f"; the engine says: {reason}"
-        hint = _OF_MEMORY if _lacks_memory(code, reason) else self._advice(reason)
-        return EngineDiedError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": _crashed(code)})
+        hint = _OF_MEMORY if lacks_memory(code, reason) else self._advice(reason)
+        return EngineDiedError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": crashed(code)})
 
     def first_error(self) -> str:
         """The first error line of the log, which is the reason; empty when there is none."""
@@ -147,7 +136,7 @@ class EngineProcess(abc.ABC):
         if not self.load_ms:  # while it loads it would not notice
             self._popen.kill()
         try:
-            self._popen.wait(_LEAVE_TIMEOUT_S)
+            self._popen.wait(LEAVE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
@@ -178,95 +167,11 @@ class EngineProcess(abc.ABC):
                 self._popen.stdin.close()
 
 
-class WorkerProcess(EngineProcess):
-    """The engine in a process of this interpreter (``worker.py``).
-
-    Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
-    Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
-
-    Raises:
-        EngineError: the process cannot be started.
-    """
-
-    def __init__(self, log_dir: Path | None = None) -> None:
-        super().__init__(log_dir)
-        self._reply, self._replied, self._renamed = "", threading.Event(), False
-        command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
-        self._start(command, engine_environment(), pipes=True)
-        threading.Thread(target=self._read_reply, daemon=True).start()
-
-    def load(self, settings: LoadSettings) -> None:
-        """Say which file to load and how; returns at once."""
-        self._renamed = settings.model_name is not None
-        config = settings.to_data() | {"api_key": self.api_key}
-        assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
-        with contextlib.suppress(OSError):  # it died already: wait_ready says why
-            self._popen.stdin.write(json.dumps(config) + "\n")
-            self._popen.stdin.flush()
-
-    def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
-
-        Args:
-            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
-
-        Raises:
-            EngineDiedError: the process ended first; quotes the engine's own reason.
-        """
-        began = time.monotonic()
-        while not self._replied.wait(_TICK_S):
-            if on_tick is not None:
-                on_tick(time.monotonic() - began)
-        reply = json.loads(self._reply) if self._reply.strip() else {"error": ""}
-        if "address" not in reply:
-            if reply.get("logged"):
-                self._await_reason()
-            self._ask_to_leave()
-            raise self.failure("the engine could not load the model", said=reply["error"])
-        self.build = str(reply.get("build", ""))
-        self.bad_template = bool(reply.get("bad_template"))
-        return str(reply["address"])
-
-    def _advice(self, reason: str) -> str:
-        if self._renamed:
-            return (
-                "its general.name says Phi-3, but its vocabulary is not Phi-3's: use a file with another general.name"
-            )
-        return super()._advice(reason)
-
-    def _await_reason(self) -> None:
-        """Return when the log has a complete line with the reason; llama.cpp writes it in a thread of its own."""
-        deadline = time.monotonic() + _REASON_S
-        while self.log_path and self._popen.poll() is None and time.monotonic() < deadline:
-            complete, newline, _ = self._log_text().rpartition("\n")
-            if newline and first_reason(complete):
-                return
-            time.sleep(_REASON_TICK_S)
-
-    def _read_reply(self) -> None:
-        assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
-        self._reply = self._popen.stdout.readline()
-        if '"address"' in self._reply:
-            self.load_ms = (time.monotonic() - self._started) * 1000
-        self._replied.set()
-        for _ in self._popen.stdout:  # a full pipe would stop the engine
-            pass
-
-
 def _await_end(pid: int) -> None:
     """Return when a child process has ended, without taking its exit code; at once where nothing depends on that."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(ChildProcessError):
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-def _crashed(code: int | None) -> bool:
-    """It went down by a fault of its own: nobody ended it. Windows has codes beyond a byte for that."""
-    return code is not None and (-code in _FAULTS or code > 0xFF)
-
-
-def _lacks_memory(code: int | None, reason: str) -> bool:
-    return code == _KILLED or is_of_memory(reason)
 
 
 def engine_environment() -> dict[str, str]:
@@ -280,10 +185,3 @@ def engine_environment() -> dict[str, str]:
     """
     spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
     return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -10,8 +10,9 @@ from typing import Any
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
-from phicli.engine.process import EngineProcess, WorkerProcess
+from phicli.engine.process import EngineProcess
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
+from phicli.engine.worker_process import WorkerProcess
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000

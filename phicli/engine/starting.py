@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from phicli.engine.kernels import build_name, kernels_in_use
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import NotFoundError, UsageError
 from phicli.paths import expand, log_dir
@@ -81,7 +82,7 @@ def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
     """
     if not _kind(name).starts_early:
         return None
-    from phicli.engine.process import WorkerProcess
+    from phicli.engine.worker_process import WorkerProcess
 
     return WorkerProcess(log_dir())
 
@@ -128,13 +129,14 @@ def _kind(name: str) -> EngineKind:
 
 
 def _package_build(_: Path | None) -> str:
-    """The version in the package's metadata; ``xllamacpp (not installed)`` without the package."""
+    """Version and kernels in use, as the worker will report them; ``xllamacpp (not installed)`` without the package."""
     import importlib.metadata
 
     try:
-        return f"{DEFAULT_ENGINE} {importlib.metadata.version(DEFAULT_ENGINE)}"
+        version = importlib.metadata.version(DEFAULT_ENGINE)
     except importlib.metadata.PackageNotFoundError:
         return f"{DEFAULT_ENGINE} (not installed)"
+    return build_name(version, kernels_in_use(version).kernels)
 
 
 def _start_package(

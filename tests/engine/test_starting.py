@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.engine.kernels import build_name, installed_kernels
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import (
     DEFAULT_ENGINE,
@@ -65,7 +66,10 @@ def test_the_default_engine_needs_no_program(program: Path) -> None:
 
 @pytest.mark.process
 def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build_of() == f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    version = importlib.metadata.version("xllamacpp")
+    assert build_of() == build_name(version, installed_kernels().kernels)
+    monkeypatch.setenv("PHI_HOME", str(program.parent))
+    assert build_of() == f"xllamacpp {version}"
     with pytest.raises(EngineError, match="llama-server"):  # it prints nothing
         build_of(LLAMA_SERVER, program)
 
