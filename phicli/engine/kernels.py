@@ -19,8 +19,8 @@ from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_
 from phicli.paths import data_dir, read_small, write_atomically
 
 __all__ = [
-    "BUILD_COMMAND", "CHOICES", "ENGINE_PACKAGE", "Choice", "InUse", "Kernels", "build_name", "engine_version",
-    "failure_of", "first_time", "folder_of", "installed_kernels", "kernels_folder", "kernels_in_use", "processor_name",
+    "BUILD_COMMAND", "CHOICES", "ENGINE_PACKAGE", "Choice", "InUse", "Kernels", "build_name", "damage_of",
+    "engine_version", "failure_of", "first_time", "folder_of", "installed_kernels", "kernels_folder", "kernels_in_use", "processor_name",
     "read_choice", "read_manifest", "remember_failure", "saved_kernels", "write_choice", "write_manifest",
 ]  # fmt: skip
 
@@ -50,7 +50,7 @@ class Kernels:
     ``variant`` is ggml's name of it (``zen4``), ``engine`` the version of xllamacpp it belongs to, ``processor`` the
     :func:`processor_name` where it was built. ``instruction_sets`` are in the words of
     :class:`phicli.hardware.types.Cpu`. The ratios are its speed in the trial after the build, divided by that of the
-    kernels in the wheel.
+    kernels in the wheel. ``sources_sha256`` is the hash of the archive of sources; empty where it is unknown.
     """
 
     path: Path
@@ -62,6 +62,7 @@ class Kernels:
     sha256: str
     prompt_ratio: float
     decode_ratio: float
+    sources_sha256: str = ""
 
     @property
     def is_faster(self) -> bool:
@@ -181,7 +182,7 @@ def kernels_in_use(engine: str) -> InUse:
     best = max(of_processor, key=lambda kernels: kernels.prompt_ratio)
     if choice == "auto" and not best.is_faster:
         return InUse(None, "the native kernels were not faster than those of the wheel in their trial")
-    problem = failure_of(best) or _damage(best)
+    problem = failure_of(best) or damage_of(best)
     return (
         _unusable(f"the native kernels cannot be used: {problem}") if problem else InUse(best, f"built for {processor}")
     )
@@ -213,6 +214,18 @@ def failure_of(kernels: Kernels) -> str:
     with contextlib.suppress(OSError):
         return read_small(kernels.path.with_name(_FAILED)).decode(errors="replace").strip()
     return ""
+
+
+def damage_of(kernels: Kernels) -> str:
+    """What is wrong with the file of these kernels, in words; empty where it is intact."""
+    import hashlib
+
+    try:
+        content = read_small(kernels.path, _LARGEST_MODULE)
+    except OSError as error:
+        return f"{kernels.path.name}: {reason_of(error)}"
+    intact = len(content) == kernels.size_bytes and hashlib.sha256(content).hexdigest() == kernels.sha256
+    return "" if intact else f"{kernels.path.name} is damaged"
 
 
 def remember_failure(kernels: Kernels, reason: str) -> bool:
@@ -261,16 +274,5 @@ def _from_data(data: Mapping[str, Any], folder: Path) -> Kernels:
         sha256=str(data["sha256"]),
         prompt_ratio=float(data["prompt_ratio"]),
         decode_ratio=float(data["decode_ratio"]),
+        sources_sha256=str(data.get("sources_sha256", "")),
     )
-
-
-def _damage(kernels: Kernels) -> str:
-    """What is wrong with the file, in words; empty where it is intact."""
-    import hashlib
-
-    try:
-        content = read_small(kernels.path, _LARGEST_MODULE)
-    except OSError as error:
-        return f"{kernels.path.name}: {reason_of(error)}"
-    intact = len(content) == kernels.size_bytes and hashlib.sha256(content).hexdigest() == kernels.sha256
-    return "" if intact else f"{kernels.path.name} is damaged"

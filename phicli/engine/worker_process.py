@@ -33,7 +33,7 @@ class WorkerProcess(EngineProcess):
     Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
     Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
 
-    Where it crashes while it loads a model with the usual native kernels, it starts once more with those of the wheel.
+    Where it crashes while it loads a model with the usual native kernels, it starts again with those of the wheel.
     If the model loads then, the kernels are not used again.
 
     Args:

@@ -17,6 +17,7 @@ from phicli.engine.kernels import (
     InUse,
     Kernels,
     build_name,
+    damage_of,
     engine_version,
     failure_of,
     first_time,
@@ -53,7 +54,7 @@ def built(
     path.parent.mkdir(parents=True)
     path.write_bytes(CONTENT)
     digest = hashlib.sha256(CONTENT).hexdigest()
-    kernels = Kernels(path, variant, engine, processor, ("AVX512F",), len(CONTENT), digest, prompts, 1.1)
+    kernels = Kernels(path, variant, engine, processor, ("AVX512F",), len(CONTENT), digest, prompts, 1.1, "5" * 64)
     write_manifest(kernels)
     return kernels
 
@@ -107,7 +108,9 @@ def test_a_home_that_another_machine_shares() -> None:
 @pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT[::-1], b""])
 def test_a_damaged_module_is_not_used(content: bytes) -> None:
     kernels = built()
+    assert damage_of(kernels) == ""
     kernels.path.write_bytes(content)
+    assert damage_of(kernels) == "libggml-cpu-zen4.so is damaged"
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
     assert in_use.reason == "the native kernels cannot be used: libggml-cpu-zen4.so is damaged"
