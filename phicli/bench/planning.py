@@ -17,6 +17,7 @@ from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
+from phicli.plan.machine import repacked_here
 from phicli.records.run import Subject, Workload
 
 _IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
@@ -49,7 +50,7 @@ def plan_for(
     program = next((one for one in programs if one is not None), None)
     loads: list[PlannedLoad] = []
     for subject in chosen:
-        shape = shape_of(read_header(subject.path))
+        shape = shape_of(read_header(subject.path), repacked=repacked_here())
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]

@@ -22,6 +22,7 @@ from phicli.hardware.machine import probe
 from phicli.hardware.types import Machine
 from phicli.hub.cache import cache_folder
 from phicli.paths import config_dir, data_dir, state_dir
+from phicli.plan.machine import with_kernels
 from phicli.plan.recommend_here import report_on
 
 OnStep = Callable[[str], None]
@@ -38,7 +39,7 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
     on_step("checking the engine")
     build, answer = build_of(), ask_engine(SYSTEM)
     on_step("measuring the memory")
-    machine = probe(cache=cache_folder(), engine_devices=lambda: answer)
+    machine = with_kernels(probe(cache=cache_folder(), engine_devices=lambda: answer))
     problems = list(engine_problems(build, answer, machine.cpu.instruction_sets))
     answer_ms = None
     if not problems:

@@ -80,7 +80,8 @@ class Machine:
 
     ``sources`` says in words where each field came from. ``simulated`` names the profile or says that numbers were
     given on the command line; None for this machine. ``failures`` say in words what could not be found out about
-    its graphics.
+    its graphics. ``kernels`` are the instruction sets of the native kernels that the engine computes with there, as in
+    :class:`Cpu`; empty for those of its published package.
     """
 
     memory: Memory | None
@@ -94,3 +95,4 @@ class Machine:
     simulated: str | None = None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     failures: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()

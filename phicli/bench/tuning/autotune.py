@@ -23,6 +23,7 @@ from phicli.fit.too_large import OnTooLarge, on_too_large
 from phicli.gguf_file.header import read_header
 from phicli.hardware.threads import notice_threads
 from phicli.plan.context import wish_context
+from phicli.plan.machine import repacked_here
 from phicli.records.history import History, entry_about
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
@@ -120,7 +121,7 @@ def _tune(
 def _prepared(subject: Subject, around: Surroundings, too_large: OnTooLarge) -> Prepared:
     """Ready to be tuned; where it is too large and ``too_large`` returns, as if the memory were unknown."""
     header = read_header(subject.path)
-    shape = shape_of(header)
+    shape = shape_of(header, repacked=repacked_here())
     context = wish_context(header)
     variant = catalog().variant(subject.variant_id)
     reasoning = variant is not None and variant.reasoning
