@@ -24,10 +24,10 @@ import psutil
 
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
 from phicli.engine.kernels import installed_kernels
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.hardware.cpu import physical_cores
 
 QUANTS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
@@ -69,6 +69,7 @@ class Running:
     def __init__(self, path: Path, side: Side, context_tokens: int, threads: int) -> None:
         settings = LoadSettings(path, context_tokens, EngineSettings(threads, repack=side.repack, gpu_layers=0))
         process = WorkerProcess(kernels=side.module)
+        process.load(settings)
         self._engine, self._threads = LlamaServerEngine(settings, process=process), threads
         self.take(1, 32, 4)
         if side.module is not None and process.kernels is None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from phicli.doctor.types import Problem
 from phicli.engine.kernels import BUILD_COMMAND, InUse
+from phicli.engine.process import WORKER
 from phicli.engine.starting import DEFAULT_ENGINE
-from phicli.engine.worker_process import WORKER
 from phicli.errors import install_hint
 from phicli.hardware.commands import SYSTEM, Commands
 from phicli.hardware.engine_answer import EngineAnswer, ask_engine
