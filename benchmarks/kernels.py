@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7, help="of each series (default 7)")
     parser.add_argument("--prompts", type=int, nargs="+", default=[64, 1024], help="tokens of a prompt (64 and 1024)")
     parser.add_argument("--generate", type=int, default=48, help="tokens of an answer (default 48)")
+    parser.add_argument("--plain", action="store_true", help="nothing repacked")
     options = parser.parse_args()
     module = options.module or installed_kernels().path
     if module is None:
@@ -146,7 +147,7 @@ def main() -> None:
     for model in options.models:
         for quant in options.quants:
             path = synthetic_file(model, quant, options.layers or None)
-            moves = (False, True) if quant in REPACKED else (False,)
+            moves = (False, True) if quant in REPACKED and not options.plain else (False,)
             sides = [Side(kernels, repack) for kernels in (None, module.absolute()) for repack in moves]
             for prompt in options.prompts:
                 for row in rows(f"{model} {quant}, {prompt}", sides, series(path, sides, prompt, options)):

@@ -7,23 +7,53 @@ processors for ``phi``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from phicli.hardware.types import Gain, Machine, NativeKernels
 
-NATIVE_PREFILL: Final[Mapping[str, float]] = MappingProxyType(
-    {"repacked": 1.77, "Q8": 1.5, "F": 1.0, "BF": 1.0, "": 2.6}
-)
-"""Beginning of the quantization's name, or ``repacked`` → speed of prompts with kernels for AVX-512 VNNI, divided by
-that of the package with the same layout of weights."""
+PREFILL: Final[Mapping[str, float]] = MappingProxyType({"repacked": 2.1, "Q8": 1.4, "F": 1.0, "BF": 1.0, "": 2.4})
+"""Beginning of the quantization's name, or ``repacked`` → speed of prompts."""
 
-NATIVE_DECODE: Final = 1.0
-"""The same for generation, where the memory is the limit."""
+DECODE: Final = 1.05
+"""Speed of generation without attention, where the memory is the limit."""
+
+CACHE: Final = 4.0
+"""Speed of attention in generation, for heads of whole multiples of :data:`HEAD_STEP`."""
+
+CACHE_ODD: Final = 0.35
+"""The same for other heads (96 in Phi-3-mini): the kernels for AVX-512 take 64 numbers at a time, those for AVX2 32,
+and the numbers that are left over one by one (``ggml_vec_dot_f16`` in ggml's ``vec.cpp``)."""
+
+HEAD_STEP: Final = 64
 
 _MEASURED: Final = ("AVX512F", "AVX512_VNNI")
 _AVX512: Final = ("AVX512F", "AVX512_VNNI", "AVX512_BF16", "AMX")
 _DOT_PRODUCT: Final = ("DOTPROD", "I8MM", "SVE")
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """Speeds with native kernels, divided by those of the package: prompts, generation, attention in generation."""
+
+    prefill: float = 1.0
+    decode: float = 1.0
+    cache: float = 1.0
+
+
+def speedup(kernels: NativeKernels, name: str, head_length: int) -> Speedup:
+    """What ``kernels`` bring; nothing without any, and where it was not measured.
+
+    Args:
+        kernels: of the machine.
+        name: of the quantization, or ``repacked``.
+        head_length: numbers in a head of the model.
+    """
+    if not is_measured(kernels.instruction_sets):
+        return Speedup()
+    prefill = next(gain for start, gain in PREFILL.items() if name.startswith(start))
+    return Speedup(prefill, DECODE, CACHE_ODD if head_length % HEAD_STEP else CACHE)
 
 
 def is_measured(sets: tuple[str, ...]) -> bool:
@@ -40,7 +70,7 @@ def possible_gain(machine: Machine) -> Gain | None:
     sets = machine.cpu.instruction_sets
     if "AVX512F" in sets:
         unused = tuple(name for name in _AVX512 if name in sets)
-        return Gain(unused, NATIVE_PREFILL[""], NATIVE_DECODE) if is_measured(sets) else Gain(unused)
+        return Gain(unused, PREFILL[""], DECODE) if is_measured(sets) else Gain(unused)
     if "AVX_VNNI" in sets:
         return Gain(("AVX_VNNI",))
     if "DOTPROD" in sets and not machine.system.startswith("macOS"):
