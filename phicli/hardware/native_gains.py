@@ -22,7 +22,7 @@ DECODE: Final = 1.05
 CACHE: Final = 4.0
 """Speed of attention in generation, for heads of whole multiples of :data:`HEAD_STEP`."""
 
-CACHE_ODD: Final = 0.35
+CACHE_ODD: Final = 0.38
 """The same for other heads (96 in Phi-3-mini): the kernels for AVX-512 take 64 numbers at a time, those for AVX2 32,
 and the numbers that are left over one by one (``ggml_vec_dot_f16`` in ggml's ``vec.cpp``)."""
 
@@ -87,6 +87,16 @@ def kernels_note(kernels: NativeKernels) -> str:
         sets = ", ".join(gain.instruction_sets)
         return f"native kernels would use {sets} of this processor, which the engine's package does not: {_COMMAND}"
     return f"native kernels would process prompts about {gain.prompt_ratio:.2g} times as fast: {_COMMAND}"
+
+
+def head_note(kernels: NativeKernels, head_length: int) -> str:
+    """What a person should know of a model whose heads the native kernels in use do not take whole; else empty."""
+    if speedup(kernels, "", head_length).cache >= 1:
+        return ""
+    return (
+        "native kernels process prompts of this model faster, but generate more slowly when the context is long; for "
+        "long conversations: phi engine use wheel"
+    )
 
 
 _COMMAND: Final = "phi engine build"

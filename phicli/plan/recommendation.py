@@ -20,7 +20,7 @@ from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
 from phicli.fit.worth import Worth, useful_tps
-from phicli.hardware.native_gains import kernels_note
+from phicli.hardware.native_gains import head_note, kernels_note
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
@@ -103,7 +103,10 @@ class OnThisMachine:
     def kernels_note(self) -> str:
         """What a person can do about the engine's kernels; empty where there is nothing, and where a GPU has it all."""
         fitting = [row.assessment for row in self.rows if row.rejection is None]
-        return "" if all(map(_is_on_gpu, fitting)) else kernels_note(self.machine.kernels)
+        if all(map(_is_on_gpu, fitting)):
+            return ""
+        kernels = self.machine.kernels
+        return kernels_note(kernels) or head_note(kernels, fitting[0].candidate.shape.key_length)
 
 
 def make_report(

@@ -10,6 +10,7 @@ from phicli.hardware.native_gains import (
     DECODE,
     PREFILL,
     Speedup,
+    head_note,
     kernels_note,
     possible_gain,
     speedup,
@@ -80,3 +81,10 @@ def test_speeds_are_those_that_were_measured() -> None:
     assert speedup(kernels, "repacked", 64).prefill == PREFILL["repacked"]
     assert speedup(NativeKernels(), "Q4_K_M", 128) == Speedup()
     assert speedup(NativeKernels(("AVX2", "AVX_VNNI")), "Q4_K_M", 128) == Speedup(), "nobody has measured it"
+
+
+def test_a_model_whose_heads_are_not_taken_whole_has_a_note() -> None:
+    """Phi-3-mini and Phi-3.5-mini have heads of 96 numbers."""
+    kernels = NativeKernels(AVX512)
+    assert "phi engine use wheel" in head_note(kernels, 96)
+    assert head_note(kernels, 128) == head_note(NativeKernels(), 96) == ""
