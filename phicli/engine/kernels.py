@@ -11,9 +11,11 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
 from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_of
 from phicli.paths import data_dir, read_small, write_atomically
@@ -24,9 +26,6 @@ __all__ = [
     "kernels_in_use", "processor_name", "read_choice", "read_manifest", "remember_failure", "saved_kernels",
     "write_choice", "write_manifest",
 ]  # fmt: skip
-
-ENGINE_PACKAGE: Final = "xllamacpp"
-"""The package whose kernels these replace."""
 
 BUILD_COMMAND: Final = "phi engine build"
 
@@ -201,22 +200,6 @@ def installed_kernels() -> InUse:
     return kernels_in_use(engine_version() if kernels_folder().is_dir() else "")
 
 
-def engine_version() -> str:
-    """The installed version of xllamacpp; empty without the package. Read from a file name where that is possible."""
-    from importlib.util import find_spec
-
-    spec = find_spec(ENGINE_PACKAGE)
-    if spec is None or spec.origin is None:
-        return ""
-    with contextlib.suppress(OSError):
-        names = [path.name for path in Path(spec.origin).parents[1].glob(f"{ENGINE_PACKAGE}-*.dist-info")]
-        if len(names) == 1:
-            return names[0].removeprefix(f"{ENGINE_PACKAGE}-").removesuffix(".dist-info")
-    import importlib.metadata
-
-    return importlib.metadata.version(ENGINE_PACKAGE)
-
-
 def failure_of(kernels: Kernels) -> str:
     """Why these kernels could not be loaded earlier; empty where that never happened."""
     if kernels.path in _failed:
@@ -228,14 +211,24 @@ def failure_of(kernels: Kernels) -> str:
 
 def damage_of(kernels: Kernels) -> str:
     """What is wrong with the file of these kernels, in words; empty where it is intact."""
-    import hashlib
-
     try:
-        content = read_small(kernels.path, _LARGEST_MODULE)
+        status = kernels.path.stat()
+        intact = (status.st_size, _hash(kernels.path, status.st_mtime_ns)) == (kernels.size_bytes, kernels.sha256)
     except OSError as error:
         return f"{kernels.path.name}: {reason_of(error)}"
-    intact = len(content) == kernels.size_bytes and hashlib.sha256(content).hexdigest() == kernels.sha256
     return "" if intact else f"{kernels.path.name} is damaged"
+
+
+@cache
+def _hash(path: Path, _modified_ns: int) -> str:
+    """The hash of a module, which is read once as long as it does not change.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or is too large for a module.
+    """
+    import hashlib
+
+    return hashlib.sha256(read_small(path, _LARGEST_MODULE)).hexdigest()
 
 
 def remember_failure(kernels: Kernels, reason: str) -> bool:
