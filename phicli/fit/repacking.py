@@ -51,8 +51,10 @@ def repacked_types(machine: Machine) -> Repacked:
 
 def repacked_by(kernels: Container[str]) -> Repacked:
     """The types that kernels copy which were built for these instruction sets."""
+    if "DOTPROD" in kernels:
+        return _DOT_PRODUCT
     if "NEON" in kernels:
-        return _DOT_PRODUCT if "DOTPROD" in kernels else _NEON
+        return _NEON
     if "AMX" in kernels:
         return _AMX
     if "AVX512F" in kernels:

@@ -37,6 +37,7 @@ def test_native_kernels_copy_what_they_were_built_for() -> None:
     assert types(sets, kernels=("AVX2", "AVX512F", "AVX512_VNNI")) == {"Q4_0", "Q4_K", "IQ4_NL", "Q2_K"}
     assert types(sets, kernels=("AVX2",)) == set(AVX2_TYPES)
     assert types(("NEON", "DOTPROD"), kernels=("NEON", "DOTPROD")) == {"Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL"}
+    assert types(("NEON", "DOTPROD"), kernels=("DOTPROD", "FP16")) == types(("NEON", "DOTPROD"), "macOS 15")
     assert types(("NEON", "DOTPROD"), kernels=("NEON",)) == {"IQ4_NL"}
     assert types(sets, kernels=sets) >= {"Q4_1", "Q5_K", "Q6_K", "Q8_0", "IQ4_XS", "Q2_K"}
 
