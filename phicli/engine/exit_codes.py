@@ -31,3 +31,8 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+def how_it_crashed(code: int) -> str:
+    """The signal that ended it, or the code that Windows has for that."""
+    return f"crashed with {signal_name(-code)}" if code < 0 else f"crashed with the code {code:#x}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from phicli.engine.engine_process import LEAVE_TIMEOUT_S, EngineProcess, engine_environment
-from phicli.engine.exit_codes import crashed, signal_name
+from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import Kernels, installed_kernels, remember_failure
 from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
@@ -144,7 +144,7 @@ class WorkerProcess(EngineProcess):
             code = self._popen.poll()
             if self._closed or self._usual is None or code is None or not crashed(code):
                 return False
-            failed, log = f"the engine crashed with {signal_name(-code)} while it loaded a model", self.log_path
+            failed, log = f"the engine {how_it_crashed(code)} while it loaded a model", self.log_path
             self._start_worker()
             self.kernels_failed, self._config["kernels"] = failed, None
             self._send_config()

@@ -6,13 +6,15 @@ real one: see ``tests/support/kernels.py``.
 
 from __future__ import annotations
 
+import runpy
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import failure_of, installed_kernels
-from phicli.engine.process import WorkerProcess
+from phicli.engine.process import WORKER, WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineDiedError
@@ -184,3 +186,31 @@ class Server:
     def __init__(self, params):
         pass
 """
+
+
+def test_why_a_module_cannot_be_opened(tmp_path: Path) -> None:
+    why_not_opened = runpy.run_path(str(WORKER))["why_not_opened"]
+    path = str(tmp_path / "module.so")
+    assert why_not_opened(path, OSError(f"{path}: invalid ELF header")) == "invalid ELF header"
+    lacking = "libother.so.1: cannot open shared object file"
+    assert why_not_opened(path, OSError(lacking)) == lacking, "another file that the module needs"
+
+
+def test_a_disk_that_allows_no_programs_is_named() -> None:
+    mounts = Path("/proc/self/mounts")
+    lines = [line.split() for line in mounts.read_text().splitlines()] if mounts.exists() else []
+    folder = next((words[1] for words in lines if "noexec" in words[3].split(",")), None)
+    if folder is None:
+        pytest.skip("no disk here is mounted without programs")
+    why = runpy.run_path(str(WORKER))["why_not_opened"](folder, OSError("failed to map segment"))
+    assert "noexec" in why
+    assert "PHI_HOME" in why
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(-11, "crashed with SIGSEGV"), (-99, "crashed with signal 99"), (0xC000001D, "crashed with the code 0xc000001d")],
+)
+def test_how_an_engine_crashed(code: int, words: str) -> None:
+    assert crashed(code) == (code != -99)
+    assert how_it_crashed(code) == words
