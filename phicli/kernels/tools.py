@@ -22,6 +22,8 @@ _COMPILERS: Final = ("c++", "g++", "clang++")
 _CMAKE: Final = (3, 18)
 """The oldest cmake that links the objects of one library into another the way ``CMakeLists.txt`` here does."""
 _LIMIT_S: Final = 60.0
+_PIP_BYTES: Final = 32 << 20
+"""What an environment with pip takes on the disk."""
 _INSTALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "debian": ("sudo apt install", "g++"), "ubuntu": ("sudo apt install", "g++"),
@@ -36,7 +38,10 @@ _UNREACHABLE: Final = re.compile(
     r"connection broken by|Could not fetch URL|ConnectTimeout|Max retries exceeded|ProxyError|SSLError|"
     r"Network is unreachable|Temporary failure in name resolution|HTTP error (?!404)|Read timed out"
 )
-_ANOTHER_WAY: Final = "or download the file on another machine and run: phi engine build --sdist FILE"
+_ANOTHER_WAY: Final = (
+    "or download them on another machine (pip download --no-deps --no-binary xllamacpp xllamacpp==VERSION) and run "
+    "here: phi engine build --sdist FILE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,7 @@ class PipEnvironment:
         self._watch.phase("preparing pip")
         ended = run([sys.executable, "-m", "venv", self._folder], environment=self._variables())
         if ended.code:
-            if _says(ended, "No space left on device"):
+            if shutil.disk_usage(self._temporary).free < _PIP_BYTES:
                 raise disk_full(self._temporary, "free some space, or set TMPDIR to a folder on another disk")
             raise NotFoundError(
                 "this Python cannot make a virtual environment with pip, which downloads the sources",
