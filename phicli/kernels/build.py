@@ -74,12 +74,13 @@ class _Plan:
     variant: Variant
 
 
-def build(sdist: Path | None, watch: Watch) -> Outcome:
+def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcome:
     """Build, test and save native kernels for this processor, where there is anything to gain.
 
     Args:
         sdist: the source archive of the installed engine; None to download it with pip.
         watch: gets the steps.
+        cpu: the processor to build for; this one when None.
 
     Raises:
         NotFoundError: a program, the archive, or the archive's place in the package index does not exist.
@@ -92,7 +93,7 @@ def build(sdist: Path | None, watch: Watch) -> Outcome:
     archive = None if sdist is None else given_archive(sdist)
     watch.phase("checking the processor and the engine")
     engine, facts = _engine()
-    cpu, processor = describe_cpu()[0], processor_name()
+    cpu, processor = cpu or describe_cpu()[0], processor_name()
     variants = _worth_building(cpu, facts)
     if isinstance(variants, str):
         return Outcome(None, variants)

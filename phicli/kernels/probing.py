@@ -13,7 +13,7 @@ from phicli.kernels.children import run
 from phicli.kernels.variants import Variant
 
 _SCRIPT: Final = Path(__file__).with_name("probe.py")
-_LIMIT_S: Final = 60.0
+LIMIT_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +37,19 @@ def facts_of_engine() -> Facts:
     return _facts(answer)
 
 
-def check_module(path: Path, variant: Variant, engine: Facts) -> None:
+def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float = LIMIT_S) -> None:
     """Load the module at ``path`` into the engine, in a process that may die of it, and compare.
+
+    Args:
+        path: the module.
+        variant: what it was compiled as.
+        engine: the facts of the installed engine.
+        limit_s: seconds after which the process is ended.
 
     Raises:
         EngineError: it cannot be loaded, cannot run here, or is not what it should be.
     """
-    answer, how = _ask(path)
+    answer, how = _ask(path, limit_s=limit_s)
     if answer is None:
         raise rejected(f"loading them {how}")
     if "error" in answer:
@@ -65,9 +71,9 @@ def rejected(why: str) -> EngineError:
     )
 
 
-def _ask(*arguments: Path) -> tuple[dict[str, Any] | None, str]:
+def _ask(*arguments: Path, limit_s: float = LIMIT_S) -> tuple[dict[str, Any] | None, str]:
     """The answer of the script, None where it did not give one, and how it ended."""
-    ended = run([sys.executable, "-P", _SCRIPT, *arguments], limit_s=_LIMIT_S, environment={"GGML_NO_BACKTRACE": "1"})
+    ended = run([sys.executable, "-P", _SCRIPT, *arguments], limit_s=limit_s, environment={"GGML_NO_BACKTRACE": "1"})
     answers = [line for line in ended.lines if line.startswith("{")]
     try:
         answer = json.loads(answers[-1]) if answers and not ended.code else None
