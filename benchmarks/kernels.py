@@ -24,16 +24,15 @@ import psutil
 
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
 from phicli.engine.kernels import installed_kernels
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.hardware.cpu import physical_cores
 
 QUANTS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
 REPACKED = ("Q4_K_M",)
 """Quantizations in which repacking moves something on x86, of those that can be written with random weights."""
-_CONTEXT = 1024
 _FIRST_TOKEN, _TOKENS = 1000, 20_000
 
 
@@ -67,11 +66,12 @@ def cpu_seconds(pid: int) -> float:
 class Running:
     """An engine with a file loaded, warmed up."""
 
-    def __init__(self, path: Path, side: Side, threads: int) -> None:
-        settings = LoadSettings(path, _CONTEXT, EngineSettings(threads, repack=side.repack, gpu_layers=0))
+    def __init__(self, path: Path, side: Side, context_tokens: int, threads: int) -> None:
+        settings = LoadSettings(path, context_tokens, EngineSettings(threads, repack=side.repack, gpu_layers=0))
         process = WorkerProcess(kernels=side.module)
+        process.load(settings)
         self._engine, self._threads = LlamaServerEngine(settings, process=process), threads
-        self.take(1, 64, 4)
+        self.take(1, 32, 4)
         if side.module is not None and process.kernels is None:
             raise SystemExit(f"the module is not used: {process.kernels_failed}")
 
@@ -95,18 +95,19 @@ class Running:
         return done.usage.completion_tokens
 
 
-def series(path: Path, sides: Sequence[Side], options: argparse.Namespace) -> list[list[Rates]]:
-    """The rates of each side in each round."""
+def series(path: Path, sides: Sequence[Side], prompt: int, options: argparse.Namespace) -> list[list[Rates]]:
+    """The rates of each side in each round, with prompts of so many tokens."""
     threads = physical_cores()
     with contextlib.ExitStack() as stack:
-        engines = [Running(path, side, threads) for side in sides]
+        context_tokens = prompt + options.generate + 8
+        engines = [Running(path, side, context_tokens, threads) for side in sides]
         for engine in engines:
             stack.callback(engine.close)
         found: list[list[Rates]] = [[] for _ in sides]
         for turn in range(options.rounds):
             for at in range(len(sides)):
                 index = (at + turn) % len(sides)
-                found[index].append(engines[index].take(turn + 2, options.prompt, options.generate))
+                found[index].append(engines[index].take(turn + 2, prompt, options.generate))
     return found
 
 
@@ -133,21 +134,24 @@ def main() -> None:
     parser.add_argument("--quants", nargs="+", default=list(QUANTS), choices=QUANTS)
     parser.add_argument("--layers", type=int, default=4, help="of each file; 0 for all (default 4)")
     parser.add_argument("--rounds", type=int, default=7, help="of each series (default 7)")
-    parser.add_argument("--prompt", type=int, default=256, help="tokens of a prompt (default 256)")
+    parser.add_argument("--prompts", type=int, nargs="+", default=[64, 1024], help="tokens of a prompt (64 and 1024)")
     parser.add_argument("--generate", type=int, default=48, help="tokens of an answer (default 48)")
+    parser.add_argument("--plain", action="store_true", help="nothing repacked")
     options = parser.parse_args()
     module = options.module or installed_kernels().path
     if module is None:
         sys.exit(f"{installed_kernels().reason}: phi engine build")
     print(f"load average {os.getloadavg()[0]:.1f} at the start; {options.rounds} rounds\n")
-    print("| file | kernels | prompt | generation | prompt ratio | generation ratio |\n|---|---|---|---|---|---|")
+    print("| file, prompt tokens | kernels | prompt | generation | prompt ratio | generation ratio |")
+    print("|---|---|---|---|---|---|")
     for model in options.models:
         for quant in options.quants:
             path = synthetic_file(model, quant, options.layers or None)
-            moves = (False, True) if quant in REPACKED else (False,)
+            moves = (False, True) if quant in REPACKED and not options.plain else (False,)
             sides = [Side(kernels, repack) for kernels in (None, module.absolute()) for repack in moves]
-            for row in rows(f"{model} {quant}", sides, series(path, sides, options)):
-                print(row, flush=True)
+            for prompt in options.prompts:
+                for row in rows(f"{model} {quant}, {prompt}", sides, series(path, sides, prompt, options)):
+                    print(row, flush=True)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ Choice = Literal["auto", "native", "wheel"]
 CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
 """``auto`` takes native kernels that were faster in their trial, ``native`` also others, ``wheel`` none."""
 
+_failed: dict[Path, str] = {}
+"""Modules that this process could not load, with the reason."""
+
 _FOLDER: Final = "engines"
 _CHOICE: Final = "use"
 _TOLD: Final = "told"
@@ -76,11 +79,13 @@ class InUse:
     """The kernels that the worker will load; None for those of the wheel. ``reason`` says why, in words.
 
     ``notice`` is what a person has to do about kernels that were built and are not used; empty where that is fine.
+    ``missing`` where none were built for this engine and processor, so that a build may bring something.
     """
 
     kernels: Kernels | None
     reason: str
     notice: str = ""
+    missing: bool = False
 
     @property
     def path(self) -> Path | None:
@@ -172,14 +177,16 @@ def kernels_in_use(engine: str) -> InUse:
         return InUse(None, "the kernels of the wheel were chosen; use others: phi engine use auto")
     saved = saved_kernels()
     if not saved:
-        return InUse(None, "no native kernels were built")
+        return InUse(None, "no native kernels were built", missing=True)
     of_engine = [kernels for kernels in saved if kernels.engine == engine]
     if not of_engine:
-        return _unusable(f"the native kernels are for xllamacpp {saved[-1].engine}, but {engine} is installed")
+        why = f"the native kernels are for xllamacpp {saved[-1].engine}, but {engine} is installed"
+        return _unusable(why, missing=True)
     processor = processor_name()
     of_processor = [kernels for kernels in of_engine if kernels.processor == processor]
     if not of_processor:
-        return _unusable(f"the native kernels were built for another processor: {of_engine[-1].processor}")
+        why = f"the native kernels were built for another processor: {of_engine[-1].processor}"
+        return _unusable(why, missing=True)
     best = max(of_processor, key=lambda kernels: kernels.prompt_ratio)
     if choice == "auto" and not best.is_faster:
         return InUse(None, "the native kernels were not faster than those of the wheel in their trial")
@@ -212,6 +219,8 @@ def engine_version() -> str:
 
 def failure_of(kernels: Kernels) -> str:
     """Why these kernels could not be loaded earlier; empty where that never happened."""
+    if kernels.path in _failed:
+        return _failed[kernels.path]
     with contextlib.suppress(OSError):
         return read_small(kernels.path.with_name(_FAILED)).decode(errors="replace").strip()
     return ""
@@ -230,7 +239,11 @@ def damage_of(kernels: Kernels) -> str:
 
 
 def remember_failure(kernels: Kernels, reason: str) -> bool:
-    """Do not use these kernels again until they are built again or chosen; whether that could be saved."""
+    """Do not use these kernels again until they are built again or chosen; whether that could be saved.
+
+    Where it could not, it holds for this process.
+    """
+    _failed[kernels.path] = reason
     with contextlib.suppress(OSError):
         write_atomically(kernels.path.with_name(_FAILED), f"{reason}\n".encode())
         return True
@@ -250,11 +263,13 @@ def first_time(notice: str) -> bool:
     return True
 
 
-def _unusable(why: str) -> InUse:
-    return InUse(None, why, f"{why}; build them again: {BUILD_COMMAND}")
+def _unusable(why: str, *, missing: bool = False) -> InUse:
+    return InUse(None, why, f"{why}; build them again: {BUILD_COMMAND}", missing)
 
 
 def _forget_failures(folder: Path) -> None:
+    for module in [module for module in _failed if module.parent == folder]:
+        del _failed[module]
     for path in (folder / _FAILED, kernels_folder() / _TOLD):
         with contextlib.suppress(OSError):
             path.unlink()

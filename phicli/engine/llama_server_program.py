@@ -15,11 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import EngineProcess, engine_environment
+from phicli.engine.process import WORKER, EngineProcess, engine_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import LoadSettings
-from phicli.engine.worker_process import WORKER
 from phicli.errors import EngineError, NotFoundError
 
 _HOST: Final = "127.0.0.1"
@@ -58,7 +57,9 @@ class NativeServerEngine(LlamaServerEngine):
         log_dir: Path | None = None,
         on_tick: Callable[[float], None] | None = None,
     ) -> None:
-        super().__init__(settings, process=NativeProcess(binary, log_dir), on_tick=on_tick)
+        process = NativeProcess(binary, log_dir)
+        process.load(settings)
+        super().__init__(settings, process=process, on_tick=on_tick)
 
 
 class NativeProcess(EngineProcess):

@@ -10,9 +10,8 @@ from typing import Any
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
-from phicli.engine.process import EngineProcess
+from phicli.engine.process import EngineProcess, WorkerProcess
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
 _LONG_TEXT = 100_000
@@ -26,7 +25,7 @@ class LlamaServerEngine:
 
     Args:
         settings: the file and how to load it.
-        process: a process that was started early; a fresh one when None.
+        process: a process that loads this file already; a fresh one when None.
         log_dir: for a fresh process, where its log goes.
         on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
     """
@@ -42,8 +41,10 @@ class LlamaServerEngine:
         self.settings = settings
         self._on_tick = on_tick
         self._client: ServerClient | None = None
-        self._process = process or WorkerProcess(log_dir)
-        self._process.load(settings)
+        if process is None:
+            process = WorkerProcess(log_dir)
+            process.load(settings)
+        self._process = process
 
     @property
     def context_tokens(self) -> int:

@@ -82,7 +82,7 @@ def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
     """
     if not _kind(name).starts_early:
         return None
-    from phicli.engine.worker_process import WorkerProcess
+    from phicli.engine.process import WorkerProcess
 
     return WorkerProcess(log_dir())
 
@@ -142,9 +142,13 @@ def _package_build(_: Path | None) -> str:
 def _start_package(
     settings: LoadSettings, _: Path | None, early: EngineProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
+    from phicli.engine.process import WorkerProcess
+
+    process = early or WorkerProcess(log_dir())
+    process.load(settings)  # it loads while the HTTP client is imported
     from phicli.engine.server_engine import LlamaServerEngine
 
-    return LlamaServerEngine(settings, process=early, log_dir=log_dir(), on_tick=on_tick)
+    return LlamaServerEngine(settings, process=process, on_tick=on_tick)
 
 
 def _program_build(program: Path | None) -> str:

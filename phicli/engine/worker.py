@@ -21,6 +21,7 @@ it has read the reason (``logged``: there is one).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -127,10 +128,18 @@ def use_kernels(path: str) -> str:
             return ""
         engine.ggml_backend_register(usual)
     except OSError as error:
-        return f"it cannot be opened: {error}"
+        return f"it cannot be opened: {why_not_opened(path, error)}"
     except (AttributeError, ImportError) as error:
         return f"a function is missing: {error}"
     return "the engine refused it: it belongs to another version"
+
+
+def why_not_opened(path: str, error: OSError) -> str:
+    """What the system says against a library, or the reason that a person can do something about."""
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no such question
+        if os.statvfs(path).f_flag & os.ST_NOEXEC:
+            return "its disk does not allow programs (noexec): set PHI_HOME to a folder on another disk"
+    return str(error).removeprefix(f"{path}: ")
 
 
 def parameters(config: dict[str, Any]) -> Any:

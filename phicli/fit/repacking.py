@@ -41,8 +41,8 @@ def repacked_types(machine: Machine) -> Repacked:
 
     AVX2 where the machine is silent.
     """
-    if machine.kernels:
-        return repacked_by(machine.kernels)
+    if machine.kernels.instruction_sets:
+        return repacked_by(machine.kernels.instruction_sets)
     sets = machine.cpu.instruction_sets
     if "NEON" in sets:
         return repacked_by(sets) if machine.system.startswith("macOS") else _NEON

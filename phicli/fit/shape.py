@@ -18,11 +18,12 @@ class ModelShape:
     """Dimensions of a model; zero where it has none.
 
     ``kv_heads_total`` is the sum of the key-value heads over all layers. ``repackable_bytes`` is the size of the copy
-    of a part of the weights that llama.cpp makes, in another layout, when repacking is on. ``trained_context_tokens`` is
-    the longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the parts of the weights that
-    belong to no layer; the latter is 0 where the embedding is the output matrix as well. ``expert_bytes`` is the part
-    that belongs to the ``experts`` of a mixture, of which a token passes ``experts_used``. ``output_copied`` when a
-    GPU gets a copy of its own of an embedding that is the output matrix as well (:func:`loaded_by`).
+    of a part of the weights that llama.cpp makes, in another layout, when repacking is on.
+    ``trained_context_tokens`` is the longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the
+    parts of the weights that belong to no layer; the latter is 0 where the embedding is the output matrix as well.
+    ``expert_bytes`` is the part that belongs to the ``experts`` of a mixture, of which a token passes
+    ``experts_used``. ``output_copied`` when a GPU gets a copy of its own of an embedding that is the output matrix as
+    well (:func:`loaded_by`).
     """
 
     weights_bytes: int

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.worker_process import WORKER
+from phicli.engine.process import WORKER
 from phicli.errors import EngineError, reason_of
 
 _NICE: Final = 10

@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.errors import EngineError
 from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic
 from phicli.kernels.probing import rejected
@@ -55,9 +55,10 @@ class _Engine:
     """An engine with a given module, or with the kernels of the wheel where that is None."""
 
     def __init__(self, model: Path, module: Path | None, *, context_tokens: int, cores: int) -> None:
-        settings = EngineSettings(threads=cores, gpu_layers=0)
+        settings = LoadSettings(model, context_tokens, EngineSettings(threads=cores, gpu_layers=0))
         self._process = WorkerProcess(kernels=module)
-        self._engine = LlamaServerEngine(LoadSettings(model, context_tokens, settings), process=self._process)
+        self._process.load(settings)
+        self._engine = LlamaServerEngine(settings, process=self._process)
 
     def __enter__(self) -> _Engine:
         return self

@@ -56,19 +56,25 @@ def machine_of(options: MachineOptions) -> Machine:
 
 
 def with_kernels(machine: Machine) -> Machine:
-    """``machine``, which is this one, with the native kernels that the engine computes with here."""
+    """``machine``, which is this one, with the native kernels that the engine has here, or could have."""
     from phicli.hardware.flops import estimated_flops
+    from phicli.hardware.native_gains import possible_gain
+    from phicli.hardware.types import NativeKernels
 
-    kernels = installed_kernels().kernels
-    if kernels is None:
-        return machine
+    in_use = installed_kernels()
+    if in_use.kernels is None:
+        gain = possible_gain(machine) if in_use.missing else None
+        return replace(machine, kernels=NativeKernels(gain=gain, notice=in_use.notice))
     flops, words = estimated_flops(machine.cpu, native=True)
-    bandwidth = None if machine.bandwidth is None else replace(machine.bandwidth, flops=flops)
-    sources = {**machine.sources, "flops": words}
-    return replace(machine, kernels=kernels.instruction_sets, bandwidth=bandwidth, sources=MappingProxyType(sources))
+    return replace(
+        machine,
+        kernels=NativeKernels(in_use.kernels.instruction_sets),
+        bandwidth=None if machine.bandwidth is None else replace(machine.bandwidth, flops=flops),
+        sources=MappingProxyType({**machine.sources, "flops": words}),
+    )
 
 
 def repacked_here() -> Repacked:
-    """What is copied on this machine when weights are repacked: by the native kernels in use, else by those for AVX2."""
+    """What the engine copies here when weights are repacked: by the native kernels in use, else by those for AVX2."""
     kernels = installed_kernels().kernels
     return AVX2_TYPES if kernels is None else repacked_by(kernels.instruction_sets)

@@ -37,6 +37,7 @@ def print_checkup(terminal: Terminal, checkup: Checkup, *, as_json: bool) -> Non
 def _facts(checkup: Checkup) -> Iterator[tuple[str, str]]:
     machine, hub, cache = checkup.machine, checkup.hub, checkup.cache
     yield "engine", checkup.engine.build + _kernels(checkup)
+    yield "kernels", _kernels_in_use(checkup)
     yield "python", f"{checkup.python}, huggingface_hub {checkup.huggingface_hub}"
     yield "system", machine.system + (f", in a container ({machine.container})" if machine.container else "")
     yield "processor", f"{machine.cpu.name}, {counted(machine.cpu.physical_cores, 'core')}"
@@ -66,8 +67,17 @@ def _kernels(checkup: Checkup) -> str:
     return f", built for {', '.join(kernels)}{unused}"
 
 
+def _kernels_in_use(checkup: Checkup) -> str:
+    """Native ones, or those of the package and why; what building them would bring, unless a GPU does the work."""
+    in_use, machine = checkup.engine.in_use, checkup.machine
+    if in_use.kernels is not None:
+        return f"native ({in_use.kernels.variant}), {in_use.reason}"
+    gain = "" if in_use.notice or any(gpu.usable for gpu in machine.gpus) else checkup.gain_note
+    return f"those of the engine's package: {in_use.reason}" + (f"; {gain}" if gain else "")
+
+
 def _data(checkup: Checkup) -> dict[str, Any]:
-    machine, memory = checkup.machine, checkup.machine.memory
+    machine, memory, in_use = checkup.machine, checkup.machine.memory, checkup.engine.in_use
     return {
         "phi": checkup.phi,
         "python": checkup.python,
@@ -76,6 +86,11 @@ def _data(checkup: Checkup) -> dict[str, Any]:
             "build": checkup.engine.build,
             "kernels": list(checkup.engine.kernels),
             "processor": list(machine.cpu.instruction_sets),
+            "native": {
+                "variant": in_use.kernels.variant if in_use.kernels else None,
+                "reason": in_use.reason,
+                "gain": asdict(machine.kernels.gain) if machine.kernels.gain else None,
+            },
         },
         "hub": asdict(checkup.hub),
         "gpu": [asdict(gpu) for gpu in machine.gpus],

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from phicli.bench.endpoint.benchmark import EndpointOptions, loads_of
-from phicli.engine.worker_process import WorkerProcess
+from phicli.engine.process import WorkerProcess
 from phicli.records.history import Entry, History
 from tests.engine.conftest import tiny_settings
 from tests.support.endpoint import Behaviour, Endpoint

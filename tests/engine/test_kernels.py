@@ -60,7 +60,7 @@ def built(
 
 
 def test_without_any_the_wheel_is_used() -> None:
-    assert kernels_in_use(ENGINE) == InUse(None, "no native kernels were built")
+    assert kernels_in_use(ENGINE) == InUse(None, "no native kernels were built", missing=True)
     assert installed_kernels() == kernels_in_use(ENGINE)
     assert saved_kernels() == ()
     assert not kernels_folder().exists(), "a look must not make a folder"
@@ -91,6 +91,7 @@ def test_an_upgrade_of_the_engine_needs_a_new_build() -> None:
     built()
     in_use = kernels_in_use("1.2.4")
     assert in_use.kernels is None
+    assert in_use.missing
     assert in_use.reason == "the native kernels are for xllamacpp 1.2.3, but 1.2.4 is installed"
     assert "phi engine build" in in_use.notice
 
@@ -99,6 +100,7 @@ def test_a_home_that_another_machine_shares() -> None:
     built(processor="Another Processor 9000")
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
+    assert in_use.missing
     assert in_use.reason == "the native kernels were built for another processor: Another Processor 9000"
     assert "phi engine build" in in_use.notice
     own = built()
@@ -113,6 +115,7 @@ def test_a_damaged_module_is_not_used(content: bytes) -> None:
     assert damage_of(kernels) == "libggml-cpu-zen4.so is damaged"
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
+    assert not in_use.missing
     assert in_use.reason == "the native kernels cannot be used: libggml-cpu-zen4.so is damaged"
     assert "phi engine build" in in_use.notice
 
@@ -229,6 +232,7 @@ def test_a_failure_that_cannot_be_saved() -> None:
     kernels = built()
     gone = replace(kernels, path=kernels.path / "no folder" / "module.so")
     assert not remember_failure(gone, "a reason")
+    assert failure_of(gone) == "a reason", "this process does not try them again"
 
 
 def test_a_notice_is_said_once_until_the_next_build() -> None:

@@ -6,38 +6,29 @@ real one: see ``tests/support/kernels.py``.
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from phicli.engine.kernels import failure_of, installed_kernels
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.errors import EngineDiedError
 from tests.engine.conftest import QUESTION, tiny_settings
-from tests.support.kernels import native_module, save_kernels
+from tests.support.kernels import COMPILER, CRASHING, UNSUITABLE, compiled, native_module, save_kernels
 
 pytestmark = pytest.mark.process
 
 WHEEL = f"xllamacpp {version('xllamacpp')}"
-COMPILER = shutil.which("cc")
-compiled = pytest.mark.skipif(COMPILER is None or sys.platform == "win32", reason="no C compiler")
+needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 WITHOUT_FUNCTIONS = "int nothing(void) { return 0; }"
-UNSUITABLE = "int ggml_backend_score(void) { return 0; }"
 OTHER_VERSION = """
 static struct { int version; void *rest[16]; } registration = { 1 };
 int ggml_backend_score(void) { return 1; }
 void *ggml_backend_init(void) { return &registration; }
-"""
-CRASHING = """
-#include <stdlib.h>
-int ggml_backend_score(void) { abort(); }
 """
 
 
@@ -48,18 +39,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "phi"
 
 
-def module(folder: Path, source: str) -> Path:
-    """A library made of C ``source``."""
-    assert COMPILER is not None
-    (folder / "source.c").write_text(source)
-    path = folder / "libggml-cpu-made.so"
-    subprocess.run([COMPILER, "-shared", "-fPIC", "-o", path, folder / "source.c"], check=True)
-    return path
-
-
 def answer(process: WorkerProcess, settings: LoadSettings | None = None) -> str:
     """What tiny-phi answers in ``process``, which ends then."""
-    engine = LlamaServerEngine(settings or tiny_settings(), process=process)
+    settings = settings or tiny_settings()
+    process.load(settings)
+    engine = LlamaServerEngine(settings, process=process)
     try:
         prompt = engine.tokenize(QUESTION, parse_special=True)
         return "".join(event.text for event in engine.generate(prompt, Sampling()) if isinstance(event, Chunk))
@@ -105,7 +89,7 @@ def test_a_missing_module(tmp_path: Path) -> None:
     assert refused(WorkerProcess(tmp_path, kernels=tmp_path / "missing.so")).startswith("it cannot be opened: ")
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
@@ -116,12 +100,12 @@ def test_a_missing_module(tmp_path: Path) -> None:
     ids=["without functions", "unsuitable", "other version"],
 )
 def test_a_module_that_does_not_work_here(tmp_path: Path, source: str, reason: str) -> None:
-    assert refused(WorkerProcess(tmp_path, kernels=module(tmp_path, source))).startswith(reason)
+    assert refused(WorkerProcess(tmp_path, kernels=compiled(tmp_path, source))).startswith(reason)
 
 
-@compiled
+@needs_compiler
 def test_kernels_that_do_not_work_are_tried_once(home: Path, tmp_path: Path) -> None:
-    kernels = save_kernels(module(tmp_path, UNSUITABLE))
+    kernels = save_kernels(compiled(tmp_path, UNSUITABLE))
     assert installed_kernels().kernels == kernels
     assert refused(WorkerProcess(tmp_path)) == "this processor cannot run it"
     assert failure_of(kernels) == "this processor cannot run it"
@@ -131,9 +115,9 @@ def test_kernels_that_do_not_work_are_tried_once(home: Path, tmp_path: Path) -> 
     assert "phi engine build" in in_use.notice
 
 
-@compiled
+@needs_compiler
 def test_kernels_that_crash_are_tried_once(home: Path, tmp_path: Path) -> None:
-    kernels = save_kernels(module(tmp_path, CRASHING))
+    kernels = save_kernels(compiled(tmp_path, CRASHING))
     logs = tmp_path / "logs"
     said = "the engine crashed with SIGABRT while it loaded a model"
     assert refused(WorkerProcess(logs)) == said == failure_of(kernels)
@@ -141,17 +125,17 @@ def test_kernels_that_crash_are_tried_once(home: Path, tmp_path: Path) -> None:
     assert refused(WorkerProcess(logs)) == ""
 
 
-@compiled
+@needs_compiler
 def test_a_crash_of_a_module_under_trial_is_an_error(tmp_path: Path) -> None:
-    process = WorkerProcess(tmp_path, kernels=module(tmp_path, CRASHING))
+    process = WorkerProcess(tmp_path, kernels=compiled(tmp_path, CRASHING))
     with pytest.raises(EngineDiedError, match="crashed with SIGABRT") as caught:
         answer(process)
     assert caught.value.crashed
 
 
-@compiled
+@needs_compiler
 def test_kernels_are_not_blamed_for_a_file_that_does_not_load(home: Path, tmp_path: Path) -> None:
-    kernels = save_kernels(module(tmp_path, CRASHING))
+    kernels = save_kernels(compiled(tmp_path, CRASHING))
     path = tmp_path / "text.gguf"
     path.write_text("hello, I am no model")
     with pytest.raises(EngineDiedError, match="invalid magic characters"):
@@ -159,9 +143,9 @@ def test_kernels_are_not_blamed_for_a_file_that_does_not_load(home: Path, tmp_pa
     assert failure_of(kernels) == ""
 
 
-@compiled
+@needs_compiler
 def test_a_process_that_is_closed_while_its_kernels_crash_stays_closed(home: Path, tmp_path: Path) -> None:
-    save_kernels(module(tmp_path, CRASHING))
+    save_kernels(compiled(tmp_path, CRASHING))
     process = WorkerProcess(tmp_path)
     process.load(tiny_settings())
     process.close()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, LoadSettings, Sampling
-from phicli.engine.worker_process import WorkerProcess
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, TINY_PHI, tiny_settings
 from tests.support.processes import gone

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.process import WORKER, WorkerProcess
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
-from phicli.engine.worker_process import WORKER, WorkerProcess
 from phicli.errors import EngineDiedError
 
 pytestmark = pytest.mark.process

@@ -8,14 +8,15 @@ from phicli.catalog.load import catalog
 from phicli.fit.repacking import AVX2_TYPES, repacked_by, repacked_types
 from phicli.gguf_file.recipe import recipe_sum
 from phicli.hardware.simulation import simulate
-from phicli.hardware.types import Cpu, Machine
+from phicli.hardware.types import Cpu, Machine, NativeKernels
 from phicli.plan.candidates import candidates, expected_shape
 
 
 def types(
     sets: tuple[str, ...], system: str = "Ubuntu 24.04.1 LTS, Linux 6.8.0", kernels: tuple[str, ...] = ()
 ) -> set[str]:
-    return set(repacked_types(Machine(None, Cpu("a processor", 4, 4, sets), system=system, kernels=kernels)))
+    machine = Machine(None, Cpu("a processor", 4, 4, sets), system=system, kernels=NativeKernels(kernels))
+    return set(repacked_types(machine))
 
 
 def test_x86() -> None:

@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from phicli.engine.kernels import Kernels, folder_of, processor_name, write_manifest
 
 _VARIABLE: Final = "PHI_TEST_KERNELS"
+COMPILER: Final = None if sys.platform == "win32" else shutil.which("cc")
+CRASHING: Final = """
+#include <stdlib.h>
+int ggml_backend_score(void) { abort(); }
+"""
+UNSUITABLE: Final = "int ggml_backend_score(void) { return 0; }"
+"""Sources of modules in C: one that ends its process, and one that no processor can run."""
 
 
 def native_module() -> Path | None:
@@ -58,13 +68,26 @@ def save_kernels(
     return kernels
 
 
-def save_in(home: Path) -> None:
-    """Save the module that the tests run on for a ``phi`` whose ``PHI_HOME`` is ``home``."""
-    module = native_module()
-    if module is not None:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PHI_HOME", str(home))
-            save_kernels(module)
+def save_in(home: Path, module: Path | None = None, **about: Any) -> Kernels | None:
+    """:func:`save_kernels` for a ``phi`` whose ``PHI_HOME`` is ``home``: ``module``, else that which the tests run on.
+
+    None without any.
+    """
+    module = module or native_module()
+    if module is None:
+        return None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PHI_HOME", str(home))
+        return save_kernels(module, **about)
+
+
+def compiled(folder: Path, source: str, variant: str = "made") -> Path:
+    """A library made of C ``source``, called like a module; needs :data:`COMPILER`."""
+    assert COMPILER is not None
+    (folder / "source.c").write_text(source)
+    path = folder / f"libggml-cpu-{variant}.so"
+    subprocess.run([COMPILER, "-shared", "-fPIC", "-o", path, folder / "source.c"], check=True)
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)
