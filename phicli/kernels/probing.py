@@ -16,6 +16,16 @@ _SCRIPT: Final = Path(__file__).with_name("probe.py")
 LIMIT_S: Final = 60.0
 
 
+class RejectedError(EngineError):
+    """Compiled kernels failed their trial: nothing of them is saved."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the compiled kernels failed their trial: {why}; nothing was saved",
+            "phi uses the kernels of the wheel; to try another compiler: CXX=clang++ phi engine build",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What kernels were compiled for: their version of ggml, and instruction sets in llama.cpp's words."""
@@ -47,28 +57,20 @@ def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float 
         limit_s: seconds after which the process is ended.
 
     Raises:
-        EngineError: it cannot be loaded, cannot run here, or is not what it should be.
+        RejectedError: it cannot be loaded, cannot run here, or is not what it should be.
     """
     answer, how = _ask(path, limit_s=limit_s)
     if answer is None:
-        raise rejected(f"loading them {how}")
+        raise RejectedError(f"loading them {how}")
     if "error" in answer:
-        raise rejected(f"they cannot be loaded: {answer['error']}")
+        raise RejectedError(f"they cannot be loaded: {answer['error']}")
     if not answer["score"]:
-        raise rejected("this processor cannot run them")
+        raise RejectedError("this processor cannot run them")
     facts = _facts(answer)
     if facts.ggml_version != engine.ggml_version:
-        raise rejected(f"they are of ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
+        raise RejectedError(f"they are of ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
     if missing := variant.missing(facts.features):
-        raise rejected(f"they do not use {', '.join(missing)}")
-
-
-def rejected(why: str) -> EngineError:
-    """The error for a module that fails its trial: nothing of it is saved."""
-    return EngineError(
-        f"the compiled kernels failed their trial: {why}; nothing was saved",
-        "phi uses the kernels of the wheel; use another compiler: CXX=clang++ phi engine build",
-    )
+        raise RejectedError(f"they do not use {', '.join(missing)}")
 
 
 def _ask(*arguments: Path, limit_s: float = LIMIT_S) -> tuple[dict[str, Any] | None, str]:

@@ -232,9 +232,8 @@ def build_tools(pip: PipEnvironment) -> Tools:
         try:
             pip.install(missing)
         except (NotFoundError, NetworkError, EngineError) as error:
-            error.message = f"{' and '.join(missing)} not found on PATH, and {error.message}"
-            error.hint = f"install both: {install_command('cmake')}"
-            raise
+            message = f"{' and '.join(missing)} not found on PATH, and {error.message}"
+            raise type(error)(message, f"install both: {install_command('cmake')}") from error
         ending = ".exe" if sys.platform == "win32" else ""
         found |= {name: str(pip.programs / f"{name}{ending}") for name in missing}
     return Tools(str(found["cmake"]), str(found["ninja"]))

@@ -23,7 +23,7 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import EngineError
 from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic
-from phicli.kernels.probing import rejected
+from phicli.kernels.probing import RejectedError
 from phicli.kernels.watch import Watch
 
 TOLERANCE: Final = 0.05
@@ -172,8 +172,10 @@ def _engine(
         try:
             engine.wait_ready(variant)
             yield engine
+        except RejectedError:
+            raise
         except EngineError as error:
-            raise rejected(f"no answer within {_LIMIT_S:.0f} s" if late.is_set() else error.message) from error
+            raise RejectedError(f"no answer within {_LIMIT_S:.0f} s" if late.is_set() else error.message) from error
         finally:
             timer.cancel()
 
