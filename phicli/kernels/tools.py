@@ -35,7 +35,7 @@ _INSTALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 """A word of ``ID`` or ``ID_LIKE`` in os-release → how packages are installed, and the one with a C++ compiler."""
 _NINJA_PACKAGE: Final = {"sudo apt install": "ninja-build", "sudo dnf install": "ninja-build"}
 _UNREACHABLE: Final = re.compile(
-    r"connection broken by|Could not fetch URL|ConnectTimeout|Max retries exceeded|ProxyError|SSLError|"
+    r"connection broken by|Could not fetch URL (?!.*\b404\b)|ConnectTimeout|Max retries exceeded|ProxyError|SSLError|"
     r"Network is unreachable|Temporary failure in name resolution|HTTP error (?!404)|Read timed out"
 )
 _ANOTHER_WAY: Final = (
@@ -170,7 +170,7 @@ class PipEnvironment:
         self._watch.phase(phase)
         python = self.programs / ("python.exe" if sys.platform == "win32" else "python")
         first, *rest = arguments
-        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--verbose"]
         ended = run([python, "-m", "pip", first, *options, *rest], environment=self._variables())
         if ended.code:
             raise pip_failure(ended, what)

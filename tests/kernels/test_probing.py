@@ -76,5 +76,5 @@ def test_native_kernels_report_what_they_were_compiled_for(engine: Facts) -> Non
     with pytest.raises(RejectedError, match=r"they are of ggml .*, but the engine has 0\.0\.1"):
         check_module(module, variants[module.name], Facts("0.0.1", engine.features))
     if module.name != "libggml-cpu-sapphirerapids.so":
-        with pytest.raises(RejectedError, match="they do not use .*AMX_INT8"):
+        with pytest.raises(RejectedError, match=r"they do not use .*AMX_INT8"):
             check_module(module, variants["libggml-cpu-sapphirerapids.so"], engine)

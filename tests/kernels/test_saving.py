@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ from tests.support.disks import small_file_system
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PHI_HOME", str(tmp_path / "phi"))
-    yield tmp_path / "phi"
+    return tmp_path / "phi"
 
 
 @pytest.fixture
@@ -57,9 +56,13 @@ def test_a_new_build_takes_the_place_of_the_old_one(home: Path, module: Path) ->
 
 
 def test_a_build_that_ends_early_leaves_nothing(home: Path, module: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), alone() as staging:
-        put(module, staging)
-        raise KeyboardInterrupt
+    def interrupted() -> None:
+        with alone() as staging:
+            put(module, staging)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert not home.exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,20 +9,26 @@ import pytest
 from phicli.errors import DoesNotFitError, IntegrityError, NetworkError, NotFoundError
 from phicli.kernels.children import Ended
 from phicli.kernels.tools import (
-    PipEnvironment, accepts, build_tools, compiler, compiler_variables, install_command, pip_failure,
-)  # fmt: skip
+    PipEnvironment,
+    accepts,
+    build_tools,
+    compiler,
+    compiler_variables,
+    install_command,
+    pip_failure,
+)
 from tests.support.building import Watcher, behavior, install_tools
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that is all of PATH."""
     folder = tmp_path / "programs"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.delenv("CC", raising=False)
-    yield folder
+    return folder
 
 
 @pytest.fixture
@@ -131,6 +136,7 @@ def test_cmake_that_is_nowhere_is_named_with_the_command_that_installs_it(
 
 
 BROKEN = "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError('…')': /simple/xllamacpp/"
+UNREACHABLE = "Could not fetch URL http://127.0.0.1:9/simple/xllamacpp/:"
 NOTHING = "ERROR: No matching distribution found for xllamacpp==1"
 
 
@@ -139,6 +145,8 @@ NOTHING = "ERROR: No matching distribution found for xllamacpp==1"
     [
         ([BROKEN, NOTHING], NetworkError, "the package index cannot be reached for the sources"),
         (["WARNING: 401 Error", "ERROR: HTTP error 401 while getting x"], NetworkError, "cannot be reached"),
+        ([f"{UNREACHABLE} connection error: …", NOTHING], NetworkError, "cannot be reached"),
+        ([f"{UNREACHABLE} 404 Client Error: Not Found", NOTHING], NotFoundError, "does not have the sources"),
         ([NOTHING], NotFoundError, "the package index does not have the sources"),
         (["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM …"], IntegrityError, "expected hash"),
         (["ERROR: Could not install packages: [Errno 28] No space left on device"], DoesNotFitError, "disk is full"),
