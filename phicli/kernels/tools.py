@@ -170,7 +170,7 @@ class PipEnvironment:
         self._watch.phase(phase)
         python = self.programs / ("python.exe" if sys.platform == "win32" else "python")
         first, *rest = arguments
-        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--verbose"]
+        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "-vv"]
         ended = run([python, "-m", "pip", first, *options, *rest], environment=self._variables())
         if ended.code:
             raise pip_failure(ended, what)
