@@ -13,11 +13,11 @@ from typing import Final
 
 from phicli.hardware.types import Gain, Machine, NativeKernels
 
-PREFILL: Final[Mapping[str, float]] = MappingProxyType({"repacked": 2.1, "Q8": 1.4, "F": 1.0, "BF": 1.0, "": 2.4})
-"""Beginning of the quantization's name, or ``repacked`` → speed of prompts."""
+PREFILL: Final[Mapping[str, float]] = MappingProxyType({"repacked": 2.1, "Q8": 1.35, "F": 2.9, "BF": 1.0, "": 2.5})
+"""Beginning of the quantization's name, or ``repacked`` → speed of prompts; BF16 was not measured."""
 
-DECODE: Final = 1.05
-"""Speed of generation without attention, where the memory is the limit."""
+DECODE: Final[Mapping[str, float]] = MappingProxyType({"Q8": 0.95, "F": 1.0, "BF": 1.0, "": 1.05})
+"""The same → speed of generation without attention, where the memory is the limit."""
 
 CACHE: Final = 4.0
 """Speed of attention in generation, for heads of whole multiples of :data:`HEAD_STEP`."""
@@ -52,8 +52,8 @@ def speedup(kernels: NativeKernels, name: str, head_length: int) -> Speedup:
     """
     if not is_measured(kernels.instruction_sets):
         return Speedup()
-    prefill = next(gain for start, gain in PREFILL.items() if name.startswith(start))
-    return Speedup(prefill, DECODE, CACHE_ODD if head_length % HEAD_STEP else CACHE)
+    prefill, decode = (_gain(gains, name) for gains in (PREFILL, DECODE))
+    return Speedup(prefill, decode, CACHE_ODD if head_length % HEAD_STEP else CACHE)
 
 
 def is_measured(sets: tuple[str, ...]) -> bool:
@@ -70,7 +70,7 @@ def possible_gain(machine: Machine) -> Gain | None:
     sets = machine.cpu.instruction_sets
     if "AVX512F" in sets:
         unused = tuple(name for name in _AVX512 if name in sets)
-        return Gain(unused, PREFILL[""], DECODE) if is_measured(sets) else Gain(unused)
+        return Gain(unused, PREFILL[""], DECODE[""]) if is_measured(sets) else Gain(unused)
     if "AVX_VNNI" in sets:
         return Gain(("AVX_VNNI",))
     if "DOTPROD" in sets and not machine.system.startswith("macOS"):
@@ -100,3 +100,7 @@ def head_note(kernels: NativeKernels, head_length: int) -> str:
 
 
 _COMMAND: Final = "phi engine build"
+
+
+def _gain(gains: Mapping[str, float], name: str) -> float:
+    return next(gain for start, gain in gains.items() if name.startswith(start))

@@ -20,7 +20,7 @@ from phicli.hardware.simulation import profile_names, simulate
 from phicli.hardware.types import Cpu, Gain, Machine, Memory, NativeKernels
 
 AVX512 = ("SSE4_2", "AVX", "AVX2", "AVX512F", "AVX512_VNNI", "AVX512_BF16")
-MEASURED = Gain(AVX512[3:], PREFILL[""], DECODE)
+MEASURED = Gain(AVX512[3:], PREFILL[""], DECODE[""])
 
 
 def machine(sets: tuple[str, ...], system: str = "Linux", kernels: NativeKernels | None = None) -> Machine:
@@ -76,8 +76,8 @@ def test_no_simulated_machine_has_kernels() -> None:
 
 def test_speeds_are_those_that_were_measured() -> None:
     kernels = NativeKernels(AVX512)
-    assert speedup(kernels, "Q4_K_M", 128) == Speedup(PREFILL[""], DECODE, CACHE)
-    assert speedup(kernels, "Q8_0", 96) == Speedup(PREFILL["Q8"], DECODE, CACHE_ODD)
+    assert speedup(kernels, "Q4_K_M", 128) == Speedup(PREFILL[""], DECODE[""], CACHE)
+    assert speedup(kernels, "Q8_0", 96) == Speedup(PREFILL["Q8"], DECODE["Q8"], CACHE_ODD)
     assert speedup(kernels, "repacked", 64).prefill == PREFILL["repacked"]
     assert speedup(NativeKernels(), "Q4_K_M", 128) == Speedup()
     assert speedup(NativeKernels(("AVX2", "AVX_VNNI")), "Q4_K_M", 128) == Speedup(), "nobody has measured it"
