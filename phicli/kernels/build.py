@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from phicli.engine.kernels import (
     read_choice,
     read_manifest,
 )  # fmt: skip
-from phicli.errors import IntegrityError, NotFoundError, UsageError, install_hint
+from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, install_hint
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.hardware.memory import available_memory
 from phicli.hardware.types import Cpu
@@ -33,9 +34,16 @@ from phicli.kernels.sources import Sources, archive_in, given_archive, unpack
 from phicli.kernels.trial import run_trial
 from phicli.kernels.variants import TRIED, Variant, variants_for
 from phicli.kernels.watch import Watch
+from phicli.units import format_bytes
 
 _BYTES_PER_JOB: Final = 1 << 30
 """Memory that a compiler takes for the largest of the files."""
+
+_TEMPORARY_BYTES: Final = 192 << 20
+"""Disk space for the unpacked sources, the compiled files and the model of the trial."""
+_DOWNLOAD_BYTES: Final = 192 << 20
+"""Disk space for the source archive, and for pip with cmake and ninja."""
+_SAVED_BYTES: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +74,13 @@ class _Plan:
     variant: Variant
 
 
-def build(sdist: Path | None, watch: Watch) -> Outcome:
+def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcome:
     """Build, test and save native kernels for this processor, where there is anything to gain.
 
     Args:
         sdist: the source archive of the installed engine; None to download it with pip.
         watch: gets the steps.
+        cpu: the processor to build for; this one when None.
 
     Raises:
         NotFoundError: a program, the archive, or the archive's place in the package index does not exist.
@@ -84,7 +93,7 @@ def build(sdist: Path | None, watch: Watch) -> Outcome:
     archive = None if sdist is None else given_archive(sdist)
     watch.phase("checking the processor and the engine")
     engine, facts = _engine()
-    cpu, processor = describe_cpu()[0], processor_name()
+    cpu, processor = cpu or describe_cpu()[0], processor_name()
     variants = _worth_building(cpu, facts)
     if isinstance(variants, str):
         return Outcome(None, variants)
@@ -95,7 +104,7 @@ def build(sdist: Path | None, watch: Watch) -> Outcome:
         return Outcome(there, "already built", in_use=_in_use(there), gains=gains)
     plan = _Plan(engine, facts, cpu, processor, variant)
     with alone() as staging, tempfile.TemporaryDirectory(prefix="phi-build-", ignore_cleanup_errors=True) as temporary:
-        _check_place()
+        _check_place(Path(temporary), _TEMPORARY_BYTES + (_DOWNLOAD_BYTES if archive is None else 0))
         return _build(plan, archive, staging, Path(temporary), watch)
 
 
@@ -140,7 +149,23 @@ def _built_before(engine: str, variant: Variant, processor: str) -> Kernels | No
     return kernels if kernels is not None and not damage_of(kernels) else None
 
 
-def _check_place() -> None:
+def _check_place(temporary: Path, needed_bytes: int) -> None:
+    """What would stop the build at its end stops it here, before anything is downloaded.
+
+    Raises:
+        UsageError: no code can be loaded from the folder of the kernels.
+        DoesNotFitError: a disk does not have enough space.
+    """
+    for folder, least, way in (
+        (temporary, needed_bytes, "set TMPDIR to a folder on another disk"),
+        (kernels_folder(), _SAVED_BYTES, "set PHI_HOME to a folder on another disk"),
+    ):
+        free = shutil.disk_usage(folder).free
+        if free < least:
+            message = (
+                f"a build needs {format_bytes(least)} on the disk of {folder}, but only {format_bytes(free)} are free"
+            )
+            raise DoesNotFitError(message, f"free some space, or {way}")
     if forbids_programs(kernels_folder()):
         raise UsageError(
             f"no code can be loaded from {kernels_folder()}: its file system is mounted with noexec",

@@ -133,8 +133,18 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """End ``process`` and its children: first by a request, because only ninja knows those that it started."""
     if sys.platform == "win32":
         process.kill()
         return
+    try:
+        _signal(process, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_WAIT_S)
+    finally:
+        _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(process.pid, number)

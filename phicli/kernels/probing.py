@@ -13,7 +13,17 @@ from phicli.kernels.children import run
 from phicli.kernels.variants import Variant
 
 _SCRIPT: Final = Path(__file__).with_name("probe.py")
-_LIMIT_S: Final = 60.0
+LIMIT_S: Final = 60.0
+
+
+class RejectedError(EngineError):
+    """Compiled kernels failed their trial: nothing of them is saved."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the compiled kernels failed their trial: {why}; nothing was saved",
+            "phi uses the kernels of the wheel; to try another compiler: CXX=clang++ phi engine build",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,37 +47,35 @@ def facts_of_engine() -> Facts:
     return _facts(answer)
 
 
-def check_module(path: Path, variant: Variant, engine: Facts) -> None:
+def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float = LIMIT_S) -> None:
     """Load the module at ``path`` into the engine, in a process that may die of it, and compare.
 
+    Args:
+        path: the module.
+        variant: what it was compiled as.
+        engine: the facts of the installed engine.
+        limit_s: seconds after which the process is ended.
+
     Raises:
-        EngineError: it cannot be loaded, cannot run here, or is not what it should be.
+        RejectedError: it cannot be loaded, cannot run here, or is not what it should be.
     """
-    answer, how = _ask(path)
+    answer, how = _ask(path, limit_s=limit_s)
     if answer is None:
-        raise rejected(f"loading them {how}")
+        raise RejectedError(f"loading them {how}")
     if "error" in answer:
-        raise rejected(f"they cannot be loaded: {answer['error']}")
+        raise RejectedError(f"they cannot be loaded: {answer['error']}")
     if not answer["score"]:
-        raise rejected("this processor cannot run them")
+        raise RejectedError("this processor cannot run them")
     facts = _facts(answer)
     if facts.ggml_version != engine.ggml_version:
-        raise rejected(f"they are of ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
+        raise RejectedError(f"they are of ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
     if missing := variant.missing(facts.features):
-        raise rejected(f"they do not use {', '.join(missing)}")
+        raise RejectedError(f"they do not use {', '.join(missing)}")
 
 
-def rejected(why: str) -> EngineError:
-    """The error for a module that fails its trial: nothing of it is saved."""
-    return EngineError(
-        f"the compiled kernels failed their trial: {why}; nothing was saved",
-        "phi uses the kernels of the wheel; use another compiler: CXX=clang++ phi engine build",
-    )
-
-
-def _ask(*arguments: Path) -> tuple[dict[str, Any] | None, str]:
+def _ask(*arguments: Path, limit_s: float = LIMIT_S) -> tuple[dict[str, Any] | None, str]:
     """The answer of the script, None where it did not give one, and how it ended."""
-    ended = run([sys.executable, "-P", _SCRIPT, *arguments], limit_s=_LIMIT_S, environment={"GGML_NO_BACKTRACE": "1"})
+    ended = run([sys.executable, "-P", _SCRIPT, *arguments], limit_s=limit_s, environment={"GGML_NO_BACKTRACE": "1"})
     answers = [line for line in ended.lines if line.startswith("{")]
     try:
         answer = json.loads(answers[-1]) if answers and not ended.code else None

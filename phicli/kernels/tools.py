@@ -22,6 +22,8 @@ _COMPILERS: Final = ("c++", "g++", "clang++")
 _CMAKE: Final = (3, 18)
 """The oldest cmake that links the objects of one library into another the way ``CMakeLists.txt`` here does."""
 _LIMIT_S: Final = 60.0
+_PIP_BYTES: Final = 32 << 20
+"""What an environment with pip takes on the disk."""
 _INSTALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "debian": ("sudo apt install", "g++"), "ubuntu": ("sudo apt install", "g++"),
@@ -33,10 +35,13 @@ _INSTALLERS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 """A word of ``ID`` or ``ID_LIKE`` in os-release → how packages are installed, and the one with a C++ compiler."""
 _NINJA_PACKAGE: Final = {"sudo apt install": "ninja-build", "sudo dnf install": "ninja-build"}
 _UNREACHABLE: Final = re.compile(
-    r"connection broken by|Could not fetch URL|ConnectTimeout|Max retries exceeded|ProxyError|SSLError|"
+    r"connection broken by|Could not fetch URL (?!.*\b404\b)|ConnectTimeout|Max retries exceeded|ProxyError|SSLError|"
     r"Network is unreachable|Temporary failure in name resolution|HTTP error (?!404)|Read timed out"
 )
-_ANOTHER_WAY: Final = "or download the file on another machine and run: phi engine build --sdist FILE"
+_ANOTHER_WAY: Final = (
+    "or download them on another machine (pip download --no-deps --no-binary xllamacpp xllamacpp==VERSION) and run "
+    "here: phi engine build --sdist FILE"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +170,7 @@ class PipEnvironment:
         self._watch.phase(phase)
         python = self.programs / ("python.exe" if sys.platform == "win32" else "python")
         first, *rest = arguments
-        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "-vv"]
         ended = run([python, "-m", "pip", first, *options, *rest], environment=self._variables())
         if ended.code:
             raise pip_failure(ended, what)
@@ -176,7 +181,7 @@ class PipEnvironment:
         self._watch.phase("preparing pip")
         ended = run([sys.executable, "-m", "venv", self._folder], environment=self._variables())
         if ended.code:
-            if _says(ended, "No space left on device"):
+            if shutil.disk_usage(self._temporary).free < _PIP_BYTES:
                 raise disk_full(self._temporary, "free some space, or set TMPDIR to a folder on another disk")
             raise NotFoundError(
                 "this Python cannot make a virtual environment with pip, which downloads the sources",
@@ -227,9 +232,8 @@ def build_tools(pip: PipEnvironment) -> Tools:
         try:
             pip.install(missing)
         except (NotFoundError, NetworkError, EngineError) as error:
-            error.message = f"{' and '.join(missing)} not found on PATH, and {error.message}"
-            error.hint = f"install both: {install_command('cmake')}"
-            raise
+            message = f"{' and '.join(missing)} not found on PATH, and {error.message}"
+            raise type(error)(message, f"install both: {install_command('cmake')}") from error
         ending = ".exe" if sys.platform == "win32" else ""
         found |= {name: str(pip.programs / f"{name}{ending}") for name in missing}
     return Tools(str(found["cmake"]), str(found["ninja"]))

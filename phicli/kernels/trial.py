@@ -23,13 +23,13 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import EngineError
 from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic
-from phicli.kernels.probing import rejected
+from phicli.kernels.probing import RejectedError
 from phicli.kernels.watch import Watch
 
 TOLERANCE: Final = 0.05
 """The most by which a log-probability may differ: kernels differ in the order in which they add."""
 
-_REFERENCE: Final = Path(__file__).with_name("reference.json")
+REFERENCE: Final = Path(__file__).with_name("reference.json")
 _TINY_PHI: Final = Path(__file__).parents[1] / "data" / "tiny-phi.gguf"
 _SHAPE: Final = replace(PHI_4_MINI, vocabulary=4096)
 _LAYERS: Final = 2
@@ -102,12 +102,13 @@ class _Engine:
         return float(times.user + times.system)
 
 
-def run_trial(module: Path, variant: str, folder: Path, *, cores: int, watch: Watch) -> Trial:
+def run_trial(module: Path | None, variant: str | None, folder: Path, *, cores: int, watch: Watch) -> Trial:
     """Compare the kernels in ``module`` with the reference and with those of the wheel.
 
     Args:
-        module: the module, which can be loaded here (:func:`phicli.kernels.probing.check_module`).
-        variant: ggml's name of it.
+        module: the module, which can be loaded here (:func:`phicli.kernels.probing.check_module`); None compares the
+            kernels of the wheel with themselves.
+        variant: ggml's name of it; None for those of the wheel.
         folder: for the file of random weights, 130 MB.
         cores: threads of the engine.
         watch: gets the steps.
@@ -117,10 +118,7 @@ def run_trial(module: Path, variant: str, folder: Path, *, cores: int, watch: Wa
         DoesNotFitError: the disk is full.
     """
     watch.phase("testing the kernels with tiny-phi")
-    for context_tokens, prompts in _reference().items():
-        with _engine(_TINY_PHI, module, variant, context_tokens, cores) as engine:
-            for prompt in prompts:
-                _compare_with_reference(engine, prompt)
+    check_tiny_phi(module, variant, json.loads(REFERENCE.read_text(encoding="utf-8"))["prompts"], cores=cores)
     watch.phase("measuring the speed of the kernels")
     model = folder / "random.gguf"
     write_synthetic(model, _SHAPE, layers=_LAYERS)
@@ -130,6 +128,26 @@ def run_trial(module: Path, variant: str, folder: Path, *, cores: int, watch: Wa
     ):
         _compare_with_wheel(wheel, native)
         return _measure(wheel, native, watch)
+
+
+def check_tiny_phi(module: Path | None, variant: str | None, prompts: Sequence[dict[str, Any]], *, cores: int) -> None:
+    """Compare what tiny-phi computes with the kernels in ``module`` with the reference.
+
+    Args:
+        module: as for :func:`run_trial`.
+        variant: as for :func:`run_trial`.
+        prompts: the reference: ``context_tokens``, ``prompt`` (token ids) and ``log_probabilities``, pairs of the
+            likeliest next tokens and their numbers.
+        cores: threads of the engine.
+
+    Raises:
+        EngineError: they differ, or the engine fails.
+    """
+    for context_tokens in sorted({prompt["context_tokens"] for prompt in prompts}):
+        with _engine(_TINY_PHI, module, variant, context_tokens, cores) as engine:
+            for prompt in prompts:
+                if prompt["context_tokens"] == context_tokens:
+                    _compare_with_reference(engine, prompt)
 
 
 @contextlib.contextmanager
@@ -154,18 +172,12 @@ def _engine(
         try:
             engine.wait_ready(variant)
             yield engine
+        except RejectedError:
+            raise
         except EngineError as error:
-            raise rejected(f"no answer within {_LIMIT_S:.0f} s" if late.is_set() else error.message) from error
+            raise RejectedError(f"no answer within {_LIMIT_S:.0f} s" if late.is_set() else error.message) from error
         finally:
             timer.cancel()
-
-
-def _reference() -> dict[int, list[dict[str, Any]]]:
-    """The prompts by the context size they are for: each with its likeliest next tokens and their log-probabilities."""
-    prompts: dict[int, list[dict[str, Any]]] = {}
-    for prompt in json.loads(_REFERENCE.read_text(encoding="utf-8"))["prompts"]:
-        prompts.setdefault(prompt["context_tokens"], []).append(prompt)
-    return prompts
 
 
 def _compare_with_reference(engine: _Engine, prompt: dict[str, Any]) -> None:

@@ -115,9 +115,10 @@ def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
 
 
 def outside() -> list[Path]:
-    """Modules that are no engine. Those of the hardware ask the package itself for its devices."""
+    """Modules that are no engine. Those of the hardware and of the kernels ask the package itself."""
     paths = PACKAGE.rglob("*.py")
-    return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in ("engine", "hardware"))
+    inside = ("engine", "hardware", "kernels")
+    return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in inside)
 
 
 @pytest.mark.parametrize("path", outside(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -112,7 +112,7 @@ def outcome_lines(outcome: Outcome) -> list[str]:
     if kernels is None:
         if outcome.ratios is None:
             return [f"nothing to build: {outcome.reason}"]
-        return [f"{speed}: {outcome.reason}", "to save them all the same: phi engine use native, then build again"]
+        return [f"{speed}: {outcome.reason}", "to save them nevertheless: phi engine use native, then phi engine build"]
     if not outcome.built:
         return [f"{kernels.variant} kernels: {outcome.reason}; see them: phi engine list"]
     used = "phi uses them from now on" if outcome.in_use else "phi does not use them now; see why: phi engine list"
