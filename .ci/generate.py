@@ -1,4 +1,5 @@
-"""Writes the files that are made from the code: completions, help pages, the table of settings, the README's pictures.
+"""Writes the files that are made from the code: completions, help pages, the table of settings, the README's pictures,
+and the reference for the trial of native kernels.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -18,6 +19,14 @@ from phicli.commands import GROUPS, SUMMARIES
 ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
 REFERENCE = ROOT / "docs" / "reference"
+REFERENCE_PLACES = {
+    "name-zoë": (0, 3),
+    "reasoning-7": (0, 9),
+    "unicode-2": (1,),
+    "unseen-2": (0,),
+    "dialogue-3": (0, 4),
+}
+"""Prompts of tiny-phi's reference, on both sides of its original context, and the places in their answers."""
 
 
 def run_phi(*arguments: str, **environment: str) -> str:
@@ -81,6 +90,23 @@ def settings() -> str:
     return "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
 
 
+def kernels_reference() -> str:
+    """``phicli/kernels/reference.json``: of the reference of the tests, a few prompts and what comes next."""
+    text = (ROOT / "tests" / "data" / "tiny_phi_reference.json").read_text(encoding="utf-8")
+    prompts = [
+        {
+            "id": prompt["id"],
+            "context_tokens": prompt["context_tokens"],
+            "prompt": prompt["prompt"] + prompt["output"][:place],
+            "log_probabilities": prompt["top"][place],
+        }
+        for prompt in json.loads(text)["prompts"]
+        for place in REFERENCE_PLACES.get(prompt["id"], ())
+        if prompt["whole"][place]
+    ]
+    return json.dumps({"prompts": prompts}, ensure_ascii=False) + "\n"
+
+
 def pictures() -> dict[Path, str]:
     """Path to text of each picture; none on Windows, where no pseudo-terminal can be had."""
     if sys.platform == "win32":
@@ -95,7 +121,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on a difference")
     given = parser.parse_args()
-    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures()}
+    texts = {ROOT / "phicli" / "kernels" / "reference.json": kernels_reference()}
+    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures(), **texts}
     stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     left_over = sorted(set(REFERENCE.glob("*")) - made.keys())
     if given.check:
