@@ -90,8 +90,9 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "help")
-"""Groups and commands that take nothing from the settings, so that they work when the file is broken."""
+WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help")
+"""Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
+among them because a setting has its name."""
 
 WITH_SETTINGS: Final = tuple(
     f"{name}.{inner}".rstrip(".")

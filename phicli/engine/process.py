@@ -20,7 +20,10 @@ from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
-__all__ = ["WORKER", "EngineProcess", "WorkerProcess", "engine_environment"]
+__all__ = [
+    "WORKER",
+    "EngineProcess", "WorkerProcess", "engine_environment",
+]  # fmt: skip
 
 WORKER: Final = Path(__file__).with_name("worker.py")
 _REASON_S: Final = 20.0

@@ -83,7 +83,7 @@ def _failure(ended: Ended, what: str, watch: Watch) -> PhiError:
     path, log = open_log(log_dir())
     with log:
         log.write(("\n".join(ended.lines) + "\n").encode())
-    end = list(ended.lines[-_SHOWN_LINES:])
+    end = [line for line in ended.lines if not _STEP.match(line)][-_SHOWN_LINES:]
     watch.log_end(end)
     error = next((line.strip() for line in ended.lines if _ERROR.search(line)), "")
     message = f"{what} {ended.how}" + (f": {error}" if error else "")

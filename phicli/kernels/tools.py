@@ -171,7 +171,8 @@ class PipEnvironment:
         python = self.programs / ("python.exe" if sys.platform == "win32" else "python")
         first, *rest = arguments
         options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "-vv"]
-        ended = run([python, "-m", "pip", first, *options, *rest], environment=self._variables())
+        command: list[str | Path] = [python, "-m", "pip", first, *options, *rest]
+        ended = run(command, on_line=lambda _: self._watch.phase(phase), environment=self._variables())
         if ended.code:
             raise pip_failure(ended, what)
 

@@ -10,7 +10,7 @@ class Watch(Protocol):
     """What a build reports while it runs."""
 
     def phase(self, text: str) -> None:
-        """What begins now."""
+        """What begins now; the same text again: it goes on."""
 
     def progress(self, done: int, total: int) -> None:
         """So many of all steps of this phase are done."""

@@ -18,11 +18,12 @@ _DELAY_S = 0.5
 class StatusLine:
     """One line on standard error that says what is going on and disappears; nothing outside a terminal.
 
-    Rich is imported when the line first shows: by then there is time.
+    Rich is imported when the line first shows: by then there is time. It shows after ``delay_s`` seconds.
     """
 
-    def __init__(self, terminal: Terminal, *, enabled: bool = True) -> None:
+    def __init__(self, terminal: Terminal, *, enabled: bool = True, delay_s: float = _DELAY_S) -> None:
         self._terminal = terminal
+        self._delay_s = delay_s
         self._enabled = enabled and terminal.shows_progress
         self._waiting_since: float | None = None
         self._status: Status | None = None
@@ -37,7 +38,7 @@ class StatusLine:
             self._waiting_since = now
         if self._status is not None:
             self._status.update(_plain(text))
-        elif now - self._waiting_since >= _DELAY_S:
+        elif now - self._waiting_since >= self._delay_s:
             self._show(text)
 
     def clear(self, *, away: bool = False) -> None:

@@ -77,7 +77,7 @@ def test_use_chooses_from_now_on(phi: Phi, environment: dict[str, str], tmp_path
     save(environment, tmp_path)
     run = phi("engine", "use", "wheel", "--json").json["data"]
     assert (run["choice"], run["engine"]["kernels"]) == ("wheel", "wheel")
-    assert "the engine now uses the kernels" in phi("engine", "use", "auto").err
+    assert "the choice auto is saved; in use now: " in phi("engine", "use", "auto").err
     assert phi("engine", "list", "--json").json["data"]["engines"][1]["in_use"] is True
     wrong = phi("engine", "use", "quick")
     assert wrong.code == 2

@@ -13,7 +13,10 @@ from phicli.kernels.children import run
 from tests.support.processes import gone
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.process
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals and no sessions of processes"),
+]
 
 
 def test_lines_of_both_streams_arrive_in_order() -> None:

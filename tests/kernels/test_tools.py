@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from phicli.kernels.tools import (
     pip_failure,
 )
 from tests.support.building import Watcher, behavior, install_tools
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the programs stand for those of Linux")
 
 
 @pytest.fixture

@@ -12,16 +12,22 @@ from phicli.engine.kernels import Kernels, remember_failure, write_choice
 from phicli.engine.starting import build_of
 from phicli.fit.calibration import Calibration, Conditions, shape_key
 from phicli.fit.repacking import AVX2_TYPES
-from phicli.hardware.native_gains import PREFILL
+from phicli.fit.types import Request
+from phicli.hardware.native_gains import PREFILL, kernels_note
 from phicli.hardware.types import Bandwidth, Cpu, Gain, Machine, Memory, NativeKernels
+from phicli.plan.description import describe, on_machine
 from phicli.plan.known_speed import known_speed
 from phicli.plan.machine import repacked_here, with_kernels
-from phicli.plan.tuned_here import TunedHere, tuned_for
+from phicli.plan.recommendation import make_report
+from phicli.plan.tuned_here import tuned_for
 from phicli.records.calibration_files import save_calibration
+from phicli.records.tuned import ONE_ANSWER
 from phicli.records.tuned_files import conditions_here, save_tuned
 from tests.plan.test_tuned_load import tuned
 from tests.support.files import TINY_PHI
 from tests.support.kernels import save_kernels
+from tests.support.machines import GPU_24, LAPTOP_16
+from tests.support.recommending import all_candidates, speed_on
 from tests.support.speeds import candidate, placed
 
 SETS = ("SSE4_2", "AVX2", "AVX512F", "AVX512_VNNI")
@@ -77,11 +83,11 @@ def test_tuned_settings_hold_for_their_own_kernels_only(build: Build) -> None:
     now = conditions_here()
     settings = replace(tuned(), cpu=now.cpu, cores=now.cores, build=now.build)
     save_tuned(settings, TINY_PHI, None)
-    assert tuned_for(TINY_PHI, tell=False) == TunedHere(settings)
+    assert tuned_for(TINY_PHI, ONE_ANSWER, tell=False).current == settings
     build()
-    assert tuned_for(TINY_PHI, tell=False).current is None
+    assert tuned_for(TINY_PHI, ONE_ANSWER, tell=False).current is None
     write_choice("wheel")
-    assert tuned_for(TINY_PHI, tell=False) == TunedHere(settings)
+    assert tuned_for(TINY_PHI, ONE_ANSWER, tell=False).current == settings
 
 
 def test_a_machine_with_native_kernels(build: Build) -> None:
@@ -122,3 +128,35 @@ def test_native_kernels_for_arm_use_the_dot_product(build: Build) -> None:
     assert before is not None
     assert after is not None
     assert after.flops == 4 * 2.4e9 * 16, "half of it without the dot product"
+
+
+def with_gain(machine: Machine) -> Machine:
+    """The machine as if it were this one, and its processor could do more than the engine's package."""
+    gain = NativeKernels(gain=Gain(("AVX512F", "AVX512_VNNI"), 2.5, 1.05))
+    return replace(machine, simulated=None, kernels=gain)
+
+
+def test_recommend_and_show_name_the_gain_once() -> None:
+    here = with_gain(LAPTOP_16)
+    report = make_report(here, Request(), all_candidates(), speed_on(here))
+    assert [note for note in report.notes if "phi engine build" in note] == [kernels_note(here.kernels)]
+    _, found = on_machine(describe("phi-4-mini"), here, speed_on(here))
+    assert found is not None
+    assert found.kernels_note == kernels_note(here.kernels)
+
+
+def test_nothing_is_said_of_kernels_where_the_gpu_has_it_all() -> None:
+    here = with_gain(GPU_24)
+    report = make_report(here, Request(), all_candidates(), speed_on(here))
+    assert not any("phi engine build" in note for note in report.notes)
+    _, found = on_machine(describe("phi-4-mini"), here, speed_on(here))
+    assert found is not None
+    assert found.kernels_note == ""
+
+
+def test_show_names_a_model_that_loses_in_a_long_context() -> None:
+    here = replace(LAPTOP_16, simulated=None, kernels=NativeKernels(SETS))
+    for name, said in (("phi-3.5-mini", True), ("phi-4-mini", False)):
+        _, found = on_machine(describe(name), here, speed_on(here))
+        assert found is not None
+        assert ("phi engine use wheel" in found.kernels_note) == said

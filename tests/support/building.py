@@ -134,7 +134,8 @@ class Watcher:
         self.log: list[str] = []
 
     def phase(self, text: str) -> None:
-        self.phases.append(text)
+        if self.phases[-1:] != [text]:
+            self.phases.append(text)
 
     def progress(self, done: int, total: int) -> None:
         self.steps.append((done, total))

@@ -15,7 +15,7 @@ def build(
         Path | None,
         typer.Option(
             "--sdist",
-            help="Source archive (sdist) of the installed engine, for use without network access [default: download it].",
+            help="Source archive of the installed engine, for use without network access [default: download it].",
             show_default=False,
         ),
     ] = None,

@@ -24,21 +24,21 @@ class BuildScreen:
     def __init__(self, terminal: Terminal, *, quiet: bool = False) -> None:
         self._terminal = terminal
         self._quiet = quiet
-        self._status = StatusLine(terminal, enabled=not quiet)
+        self._status = StatusLine(terminal, enabled=not quiet, delay_s=0)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._phase = ""
         self._began = self._last_line = monotonic()
 
     def phase(self, text: str) -> None:
-        """Show what begins now."""
-        self._close_bar()
-        self._phase, self._began = text, monotonic()
-        if self._quiet:
-            return
+        """Show what begins now, or that it goes on."""
+        begins = text != self._phase
+        if begins:
+            self._close_bar()
+            self._phase, self._began = text, monotonic()
         if self._terminal.shows_progress:
             self._status.update(text)
-        else:
+        elif begins and not self._quiet:
             self._terminal.say(text)
 
     def progress(self, done: int, total: int) -> None:
@@ -60,12 +60,12 @@ class BuildScreen:
     def notice(self, text: str) -> None:
         """Print a line above whatever is shown."""
         if not self._quiet:
-            self._close_bar()
+            self._close()
             self._terminal.say(text)
 
     def log_end(self, lines: Sequence[str]) -> None:
         """Print the last lines of the log of what failed."""
-        self._close_bar()
+        self._close()
         for line in lines:
             self._terminal.say(f"  {line}")
 
@@ -78,7 +78,6 @@ class BuildScreen:
         self._terminal.say(f"{self._phase}: {done} of {total}, about {left:.0f} s left")
 
     def _close_bar(self) -> None:
-        self._status.clear()
         if self._progress is not None:
             self._progress.stop()
             self._progress = self._task = None
@@ -89,6 +88,10 @@ class BuildScreen:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._status.clear()
         self._close_bar()
 
 

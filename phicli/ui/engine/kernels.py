@@ -66,7 +66,7 @@ def print_choice(terminal: Terminal, choice: str, rows: Sequence[Row], *, as_jso
     if as_json:
         print_result(terminal, "engine use", {"choice": choice, "engine": row_data(used)})
         return
-    terminal.say(f"{choice}: the engine now uses the kernels {used.name}: {used.reason}")
+    terminal.say(f"the choice {choice} is saved; in use now: {used.name} ({used.reason})")
 
 
 def row_data(row: Row) -> dict[str, Any]:

@@ -16,9 +16,6 @@ from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.records.run import Subject
-from tests.test_real_model import smollm2
-
-__all__ = ["smollm2"]
 
 pytestmark = pytest.mark.model
 
