@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phicli.commands.locating import locate_or_offer
-from phicli.engine.starting import start_early
+from phicli.engine.read_ahead import ReadAhead
 from phicli.errors import UsageError, UserInterruptError
+from phicli.gguf_file.names import parts_of
 from phicli.hardware.threads import notice_threads
 from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
@@ -16,7 +16,7 @@ from phicli.plan.last_used import last_used, remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
-from phicli.ui.status import StatusLine
+from phicli.ui.status import StatusLine, loading_says
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class Conversation:
     verbose: bool = False
 
 
-def hold(wanted: Conversation) -> None:
+def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     """Hold the conversation that was asked for, on the process's own terminal.
 
-    The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
+    ``early`` is a process of the engine that was started before this module was imported.
     """
     terminal = Terminal.current()
     name = last_used() if wanted.model is None else wanted.model
@@ -59,11 +59,7 @@ def hold(wanted: Conversation) -> None:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
-    early = start_early() if model.path.is_file() else None
-    with contextlib.ExitStack() as stack:
-        if early is not None:
-            stack.callback(early.close)  # Ctrl-C may come before anybody else has it
-        _hold(wanted, terminal, model, prompt, early)
+    _hold(wanted, terminal, model, prompt, early)
     remember_last_used(model.reference)
 
 
@@ -82,10 +78,10 @@ def _hold(
 
         terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
-    with StatusLine(terminal, enabled=not wanted.quiet) as status:
+    with ReadAhead(parts_of(model.path)) as reading, StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
-            status.update(f"loading {model.name}: {waited_s:.0f} s")
+            status.update(loading_says(model.name, waited_s, reading.so_far))
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with open_model(
@@ -97,7 +93,7 @@ def _hold(
                     terminal.say(f"note: {notice}")
             if wanted.verbose:
                 _say_start(opened, terminal)
-            on_end = _stats_printer(terminal, loaded) if wanted.stats else None
+            on_end = _stats_printer(terminal, loaded, reading) if wanted.stats else None
             if prompt is None:
                 _talk(opened, terminal, status, wanted, on_end)
             elif wanted.as_json:
@@ -115,15 +111,17 @@ def _say_start(opened: OpenChat, terminal: Terminal) -> None:
     print_start(terminal, opened.plan)
 
 
-def _stats_printer(terminal: Terminal, loaded: OpenModel) -> OnEnd:
+def _stats_printer(terminal: Terminal, loaded: OpenModel, reading: ReadAhead) -> OnEnd:
     """What prints the numbers of an answer; the engine that made it still runs then."""
     from phicli.bench.measuring.peak_memory import PeakMemory
     from phicli.ui.answer_stats import print_stats
 
+    first = [reading]
+
     def print_numbers(answer: Answer) -> None:
         memory = PeakMemory(loaded.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak)
+        print_stats(terminal, answer, memory.peak, first.pop().so_far if first else None)
 
     return print_numbers
 

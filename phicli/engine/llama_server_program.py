@@ -57,7 +57,9 @@ class NativeServerEngine(LlamaServerEngine):
         log_dir: Path | None = None,
         on_tick: Callable[[float], None] | None = None,
     ) -> None:
-        super().__init__(settings, process=NativeProcess(binary, log_dir), on_tick=on_tick)
+        process = NativeProcess(binary, log_dir)
+        process.load(settings)
+        super().__init__(settings, process=process, on_tick=on_tick)
 
 
 class NativeProcess(EngineProcess):

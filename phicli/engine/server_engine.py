@@ -25,7 +25,7 @@ class LlamaServerEngine:
 
     Args:
         settings: the file and how to load it.
-        process: a process that was started early; a fresh one when None.
+        process: a process that loads this file already; a fresh one when None.
         log_dir: for a fresh process, where its log goes.
         on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
     """
@@ -41,8 +41,10 @@ class LlamaServerEngine:
         self.settings = settings
         self._on_tick = on_tick
         self._client: ServerClient | None = None
-        self._process = process or WorkerProcess(log_dir)
-        self._process.load(settings)
+        if process is None:
+            process = WorkerProcess(log_dir)
+            process.load(settings)
+        self._process = process
 
     @property
     def context_tokens(self) -> int:

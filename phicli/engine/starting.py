@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.types import LoadSettings, LocalEngine
-from phicli.errors import NotFoundError, UsageError
+from phicli.errors import EngineError, NotFoundError, UsageError
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def start_engine(
         name: one of :data:`ENGINES`.
         settings: the file and how to load it.
         program: the program to run, for an engine that is one; that on PATH when None.
-        early: a process of :func:`start_early`; a fresh one when None.
+        early: a process of :func:`early_process`; a fresh one when None.
         on_tick: see :data:`OnTick`.
 
     Raises:
@@ -73,17 +74,18 @@ def start_engine(
     return _kind(name).start(settings, find_program(name, program), early, on_tick)
 
 
-def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
-    """A process of the engine called ``name`` that waits to be told a file; None where there cannot be one.
+@contextlib.contextmanager
+def early_process(name: str = DEFAULT_ENGINE) -> Iterator[EngineProcess | None]:
+    """A process of the engine called ``name`` that waits for the settings of a load, and ends with the context.
 
-    Raises:
-        EngineError: it cannot be started.
+    None where there cannot be one, and where it cannot be started: whoever starts the engine gets that error.
     """
-    if not _kind(name).starts_early:
-        return None
-    from phicli.engine.process import WorkerProcess
-
-    return WorkerProcess(log_dir())
+    process = _early(name)
+    try:
+        yield process
+    finally:
+        if process is not None:
+            process.close()
 
 
 def find_program(name: str, given: Path | None = None) -> Path | None:
@@ -121,6 +123,16 @@ def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
     return _kind(name).build(find_program(name, program))
 
 
+def _early(name: str) -> EngineProcess | None:
+    if not _kind(name).starts_early:
+        return None
+    from phicli.engine.process import WorkerProcess
+
+    with contextlib.suppress(EngineError):
+        return WorkerProcess(log_dir())
+    return None
+
+
 def _kind(name: str) -> EngineKind:
     if name not in ENGINES:
         raise UsageError(f"unknown engine: {name}", f"choose one of {', '.join(ENGINES)}")
@@ -140,9 +152,13 @@ def _package_build(_: Path | None) -> str:
 def _start_package(
     settings: LoadSettings, _: Path | None, early: EngineProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
+    from phicli.engine.process import WorkerProcess
+
+    process = early or WorkerProcess(log_dir())
+    process.load(settings)  # it loads while the HTTP client is imported
     from phicli.engine.server_engine import LlamaServerEngine
 
-    return LlamaServerEngine(settings, process=early, log_dir=log_dir(), on_tick=on_tick)
+    return LlamaServerEngine(settings, process=process, on_tick=on_tick)
 
 
 def _program_build(program: Path | None) -> str:
