@@ -101,6 +101,7 @@ def _steps(events: Iterable[Event], path: Path, phi: int) -> Times:
     add("engine: Python is up", engine, lambda event: event.kind == "ctypes.dlopen")
     add("engine: imports llama.cpp", engine, lambda event: event.what == "xllamacpp")
     add("phi: reads the header", mine, lambda event: event.kind == "open" and event.what == str(path))
+    add("phi: has sent the settings", mine, lambda event: event.what == "phicli.engine.server_engine")
     loading = [event for event in engine if event.at_s > times.get("engine: imports llama.cpp", 0.0)]
     add(
         "engine: has the settings and loads",
