@@ -21,7 +21,11 @@ _NOWAIT: Final = getattr(os, "RWF_NOWAIT", None)
 
 
 class ReadSoFar(NamedTuple):
-    """``done_bytes`` of ``total_bytes`` are in memory; ``disk_bytes`` of them came from the disk, in ``disk_s``."""
+    """``done_bytes`` of ``total_bytes`` are in memory.
+
+    ``disk_bytes`` of them came in ``disk_s`` seconds from the disk: all that follow the first part that was not in
+    memory, since the engine soon reads too.
+    """
 
     done_bytes: int
     total_bytes: int
@@ -62,17 +66,17 @@ class ReadAhead:
             return
 
     def _read(self, handle: int, size: int) -> None:
-        buffer = bytearray(_READ_BYTES)
         for start in range(0, size, _CHUNK_BYTES):
             if self._ended.is_set():
                 return
             end = min(start + _CHUNK_BYTES, size)
-            began, from_disk = monotonic(), not _in_memory(handle, start, end)
-            if from_disk:
+            began = monotonic()
+            if on_disk := not _in_memory(handle, start, end):
+                buffer = bytearray(_READ_BYTES)
                 for at in range(start, end, _READ_BYTES):
                     os.preadv(handle, [buffer], at)
             done, total, disk_bytes, disk_s = self.so_far
-            if from_disk:
+            if on_disk or disk_bytes:
                 disk_bytes, disk_s = disk_bytes + end - start, disk_s + monotonic() - began
             self.so_far = ReadSoFar(done + end - start, total, disk_bytes, disk_s)
 

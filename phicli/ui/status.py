@@ -77,7 +77,7 @@ def loading_says(name: str, waited_s: float, read: ReadSoFar) -> str:
 
 def rate_of(read: ReadSoFar) -> str:
     """How fast the disk was, in MB/s (10^6 bytes)."""
-    return f"{read.disk_bytes / max(read.disk_s, 1e-3) / 1e6:.0f} MB/s"
+    return f"{read.disk_bytes / max(read.disk_s, 1e-3) / 1e6:,.0f} MB/s"
 
 
 def _plain(text: str) -> Text:

@@ -72,6 +72,15 @@ def test_all_parts_of_a_model_are_read(file: Path) -> None:
     assert all_read([second, file])[1:3] == (2 * SIZE, SIZE)
 
 
+@linux
+def test_what_follows_a_part_on_the_disk_counts_as_read(file: Path) -> None:
+    """By then the engine may have read it."""
+    second = file.with_name("second.gguf")
+    second.write_bytes(file.read_bytes())
+    forget(file)
+    assert all_read([file, second])[1:3] == (2 * SIZE, 2 * SIZE)
+
+
 def test_a_file_that_cannot_be_read_is_left_to_the_engine(tmp_path: Path) -> None:
     with ReadAhead([tmp_path / "no.gguf"]) as reading:
         wait_until(lambda: all(thread.name != "phi-read-ahead" for thread in threading.enumerate()))
