@@ -60,8 +60,9 @@ class ReadAhead:
             sizes = [path.stat().st_size for path in self._files]
             self.so_far = ReadSoFar(0, sum(sizes), 0, 0.0)
             for path, size in zip(self._files, sizes, strict=True):
-                with path.open("rb", buffering=0) as file:
-                    self._read(file.fileno(), size)
+                if size:  # a pipe has none, and opening it would wait
+                    with path.open("rb", buffering=0) as file:
+                        self._read(file.fileno(), size)
         except OSError:  # the file is for the engine to judge; or its file system cannot say what is in memory
             return
 
