@@ -1,8 +1,18 @@
-"""How soon the first word comes, and what it costs, against the same engine with its own defaults.
+"""How soon the first token comes, how fast the next ones, and what it costs: this checkout against version 0.1.
 
-``python -m benchmarks.cold_start`` makes a synthetic Phi-4-mini (true dimensions, random weights, Q4_K_M, 2.49 GB) in
-a cache folder, keeps it, and prints a Markdown table. Both sides of every row are measured in turn (A B A B …) in the
-same run; the ratio is that of the medians. ``--layers 4`` makes a smaller file for a quick look, with other ratios.
+``python -m benchmarks.cold_start`` makes a synthetic Phi-4-mini (true dimensions, random weights, Q4_K_M, 2.49 GB) and
+an environment with version 0.1 in a cache folder, keeps them, and prints a Markdown table for the kernels of the wheel
+and another one for native kernels (``--kernels both``). All sides take turns in the same run (A B C C B A …); a ratio
+is that of the medians.
+
+- First token and memory: ``phi chat -q FILE "Is the sky blue?"`` and ``phi chat -q FILE < TEXT``; the process is ended
+  after a few tokens. Each version counts the tokens of both prompts itself, with its chat format. CPU time is that of
+  all processes up to the first token.
+- Speed: the engine of each version with the settings that it chooses for one answer or for a conversation, asked for
+  one token after a prompt of 256 tokens that it has not seen, and for 32 more after a prompt of 16.
+
+``--against engine-defaults`` compares with the same engine and its own defaults. ``--layers 2 --runs 1`` is a quick
+look, with other ratios.
 """
 
 from __future__ import annotations
@@ -10,35 +20,46 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import json
-import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Final, TypeVar
 
-import platformdirs
-
+from benchmarks.comparison import NO_GOAL, Beginning, Goal, Row, head, in_turn
+from benchmarks.models import synthetic_file, vocabulary_file
 from benchmarks.processes import Measured, measure
-from phicli.engine.server_engine import LlamaServerEngine
-from phicli.engine.types import Done, LoadSettings, Sampling
-from phicli.gguf_file.header import read_header
-from phicli.gguf_file.synthetic import PHI_4_MINI, write_synthetic
-from phicli.hardware.cpu import physical_cores
-from phicli.hardware.memory import available_memory
-from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import Use, plan_load
-from phicli.plan.locate import locate
+from benchmarks.sides import (
+    Loaded,
+    Rate,
+    Side,
+    add_kernels,
+    checkouts,
+    engine_defaults,
+    older,
+    phi_of,
+    prompt_tokens,
+)
 
-PROMPT = "Why is the sky blue, and why is it red in the evening?"
-Rates = Callable[[list[int], int], dict[str, float]]
-PHI = str(Path(sys.executable).with_name("phi"))
-_DEFAULTS = "defaults of `phi chat`"
-BARE_APP = """
+T = TypeVar("T")
+VERSION_0_1: Final = "6539993"
+DEFAULTS: Final = "engine-defaults"
+SHORT: Final = "Is the sky blue?"
+LONG: Final = (
+    "The sky is blue because the air scatters blue light more than red light. " * 25
+    + "Is the sky blue? Why is the sky blue?"
+)
+PROMPT_TOKENS: Final = {SHORT: 12, LONG: 1000}
+"""With the chat format of Phi-4-mini."""
+_READ_TOKENS: Final = 256
+_DEPTH_TOKENS: Final = 16
+_GENERATED_TOKENS: Final = 32
+_SETTINGS: Final = ("threads", "batch_tokens", "repack", "flash_attention", "kv_type")
+_HELP_RUNS: Final = 6
+BARE_APP: Final = """
 import typer
 app = typer.Typer(rich_markup_mode=None)
 @app.command()
@@ -49,176 +70,196 @@ def two(name: str) -> None:
     "The second command."
 app()
 """
+NATIVE: Final = {
+    "short": Goal("≤ 0.75 x", "≤ 0.6 x"),
+    "long": Goal("≤ 0.55 x", "≤ 0.45 x"),
+    "memory": Goal("≤ 0.87 x", "≤ 0.82 x"),
+    "prompt": Goal("≥ 2.0 x", "≥ 2.2 x"),
+    "generation": Goal("≥ 1.15 x", "≥ 1.3 x"),
+    "help": Goal("≤ 1.2 x", "≤ 1.1 x"),
+}
+WHEEL: Final = {"short": Goal("≤ 0.88 x"), "memory": NATIVE["memory"], "help": NATIVE["help"]}
+AGAINST_DEFAULTS: Final = {"short": Goal("≤ 0.5 x"), "memory": Goal("≤ 0.75 x"), "help": NATIVE["help"]}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: medians of ours and theirs, and what the ratio should be."""
+class Found:
+    """What was measured of one side: a run or a rate for each round."""
 
-    what: str
-    ours: float
-    theirs: float
-    unit: str
-    aim: str
-
-    def markdown(self) -> str:
-        """A row of the table."""
-        return (
-            f"| {self.what} | {self.ours:.2f} {self.unit} | {self.theirs:.2f} {self.unit} "
-            f"| **{self.ours / self.theirs:.2f} x** | {self.aim} |"
-        )
+    short: Sequence[Measured]
+    long: Sequence[Measured]
+    prompt: Sequence[Rate]
+    generation: Sequence[Rate]
+    busy: Sequence[Rate] = ()
 
 
-def synthetic_file(layers: int | None) -> Path:
-    """The synthetic Phi-4-mini, made on the first call."""
-    folder = platformdirs.user_cache_path("phicli-benchmarks", appauthor=False)
-    path = folder / f"phi-4-mini-synthetic-q4_k_m-{layers or 'all'}-layers.gguf"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        print(f"writing {path} …", file=sys.stderr)
-        part = path.with_suffix(".part")
-        write_synthetic(part, PHI_4_MINI, layers=layers)
-        part.rename(path)
-    return path
+class Speeds:
+    """All sides with the model loaded: for one answer, and ours for a conversation too."""
+
+    def __init__(self, stack: contextlib.ExitStack, model: Path, ours: Sequence[Side], theirs: Side) -> None:
+        def load(side: Side, use: str) -> Loaded:
+            return stack.enter_context(side.loaded(model, use))
+
+        self._bodies = itertools.count(1)
+        self.one_answer = {side.name: load(side, "one answer") for side in (*ours, theirs)}
+        self.generating = {side.name: load(side, "conversation") for side in ours}
+        self.generating[theirs.name] = self.one_answer[theirs.name]
+
+    def prompt(self, rounds: int) -> dict[str, list[Rate]]:
+        """Processing a prompt with the settings of one answer."""
+        asked = {name: partial(self._prompt, one) for name, one in self.one_answer.items()}
+        return in_turn(rounds, asked)
+
+    def generation(self, rounds: int) -> dict[str, list[Rate]]:
+        """Generating with the settings of a conversation; the other side's with those of one answer."""
+        asked = {name: partial(self._generation, one) for name, one in self.generating.items()}
+        return in_turn(rounds, asked)
+
+    def _prompt(self, loaded: Loaded) -> Rate:
+        return loaded.prompt_rate(self._body(_READ_TOKENS))
+
+    def _generation(self, loaded: Loaded) -> Rate:
+        return loaded.generation_rate(self._body(_DEPTH_TOKENS), _GENERATED_TOKENS)
+
+    def _body(self, tokens: int) -> range:
+        """A prompt that the engine has not seen, so that nothing of it is cached."""
+        first = 1000 + next(self._bodies) * _READ_TOKENS
+        return range(first, first + tokens)
 
 
-def in_turn(runs: int, ours: Callable[[], Measured], theirs: Callable[[], Measured]) -> tuple[list[Measured], ...]:
-    """Both sides ``runs`` times, one after the other, after one uncounted run of each."""
-    ours(), theirs()
-    pairs = [(ours(), theirs()) for _ in range(runs)]
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def measured(rounds: int, model: Path, ours: Sequence[Side], theirs: Side) -> tuple[dict[str, Found], Speeds]:
+    """Everything, by the name of the side, and what was loaded (and has ended)."""
+    sides = (*ours, theirs)
+    short = in_turn(rounds, {side.name: partial(side.first_token, model, SHORT, piped=False) for side in sides})
+    long = {side.name: partial(side.first_token, model, LONG, piped=True) for side in sides}
+    waits = in_turn(rounds, long, warm=False)  # the file is in memory by now
+    with contextlib.ExitStack() as stack:
+        speeds = Speeds(stack, model, ours, theirs)
+        prompt, generation = speeds.prompt(rounds), speeds.generation(rounds)
+        busy: Mapping[str, Sequence[Rate]] = {}
+        if theirs.spelled:
+            with another_program():
+                busy = speeds.generation(min(rounds, 3))
+    return {
+        name: Found(short[name], waits[name], prompt[name], generation[name], busy.get(name, ())) for name in short
+    }, speeds
 
 
-def help_rows(runs: int) -> Iterator[Row]:
+@contextlib.contextmanager
+def another_program() -> Iterator[None]:
+    """Another program keeps one core busy meanwhile."""
+    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        spinning.kill()
+        spinning.wait()
+
+
+def rows(ours: Found, theirs: Found, goals: Mapping[str, Goal]) -> Iterator[Row]:
+    """The rows of a table, but for ``phi --help``; rates in CPU time have the same goals as those by the clock."""
+    for key, name, mine, others in (
+        ("short", "12-token prompt", ours.short, theirs.short),
+        ("long", "1,000-token prompt", ours.long, theirs.long),
+    ):
+        what, goal = f"process start to first token, {name}", goals.get(key, NO_GOAL)
+        yield row(what, mine, others, lambda run: run.first_output_s, "s", goal)
+        yield row(f"{what}, CPU time", mine, others, lambda run: run.first_output_cpu_s, "s")
+    what, goal = "peak resident memory of all processes, 12-token prompt", goals.get("memory", NO_GOAL)
+    yield row(what, ours.short, theirs.short, lambda run: run.peak_rss_bytes / 1e9, "GB", goal)
+    for key, what, rates, other_rates in (
+        ("prompt", "prompt processing, settings of one answer", ours.prompt, theirs.prompt),
+        ("generation", "generation, conversation against one answer", ours.generation, theirs.generation),
+        ("busy", "generation while another program keeps one core busy", ours.busy, theirs.busy),
+    ):
+        if rates:
+            goal = goals.get(key, NO_GOAL)
+            yield row(what, rates, other_rates, lambda rate: rate.clock, "tokens/s", goal)
+            yield row(f"{what}, by CPU time", rates, other_rates, lambda rate: rate.cpu, "tokens/s", goal)
+
+
+def row(
+    what: str, ours: Sequence[T], theirs: Sequence[T], value: Callable[[T], float], unit: str, goal: Goal = NO_GOAL
+) -> Row:
+    """A row of one value of each run."""
+    return Row(what, [value(run) for run in ours], [value(run) for run in theirs], unit, goal)
+
+
+def help_row(rounds: int, environment: Mapping[str, str]) -> Row:
     """``phi --help`` against a Typer application with two commands and nothing else."""
     with tempfile.TemporaryDirectory() as folder:
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE_APP, encoding="utf-8")
-        mine, others = in_turn(
-            runs * 6,
-            lambda: measure([PHI, "--help"]),
-            lambda: measure([sys.executable, str(bare), "--help"]),
-        )
-    yield _row("`phi --help` against a bare two-command Typer app", mine, others, "ms", "≤ 1.3 x")
+        commands = {"phi": [phi_of(sys.executable)], "bare": [sys.executable, str(bare)]}
+        sides = {
+            name: partial(measure, [*command, "--help"], environment=environment) for name, command in commands.items()
+        }
+        found = in_turn(rounds * _HELP_RUNS, sides)
+    mine, others = ([1000 * run.first_output_s for run in found[name]] for name in sides)
+    return Row("`phi --help` against a bare Typer app with two commands", mine, others, "ms")
 
 
-def chat_rows(path: Path, runs: int) -> Iterator[Row]:
-    """One answer of ``phi chat`` against the engine with its defaults."""
-    tokens = "8"
-    mine, others = in_turn(
-        runs,
-        lambda: measure([PHI, "chat", str(path), PROMPT, "-n", tokens, "-q", "--context", "4096"]),
-        lambda: measure([sys.executable, "-m", "benchmarks.engine_defaults", str(path), PROMPT, tokens]),
-    )
-    yield _row("process start to first token, one answer", mine, others, "s", "≤ 0.5 x")
-    yield Row(
-        "peak resident memory, one answer, all processes",
-        statistics.median(run.peak_rss_bytes for run in mine) / 1e9,
-        statistics.median(run.peak_rss_bytes for run in others) / 1e9,
-        "GB",
-        "≤ 0.75 x",
-    )
+def check(sides: Sequence[Side]) -> None:
+    """Return where all sides count as many tokens as the rows say, and have loaded the kernels that they should.
+
+    Raises:
+        RuntimeError: one of them does not, or has not.
+    """
+    for side in sides:
+        for prompt, expected in PROMPT_TOKENS.items():
+            counted = prompt_tokens(side, vocabulary_file(), prompt)
+            if counted != expected:
+                raise RuntimeError(f"{side.name} counts {counted} tokens instead of {expected}: {prompt[:40]}…")
+        with side.loaded(vocabulary_file(), "one answer"):
+            pass
 
 
-def rate_rows(path: Path, runs: int) -> Iterator[Row]:
-    """Tokens a second with repacked weights, and with the defaults of ``phi chat``, against the engine's defaults."""
-    for settings, repack, aim in (("`--repack on`", True, "≥ 0.95 x"), (_DEFAULTS, False, "")):
-        pairs = _rates_in_turn(path, runs, repack=repack, read=256, decoded=32)
-        for name in ("decode", "prefill"):
-            medians = [statistics.median(pair[side][name] for pair in pairs) for side in (0, 1)]
-            yield Row(f"{name}, {settings}", *medians, "tokens/s", aim if name == "decode" else "")
-    spinning = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        pairs = _rates_in_turn(path, min(runs, 3), repack=False, read=32, decoded=8)
-    finally:
-        spinning.kill()
-    medians = [statistics.median(pair[side]["decode"] for pair in pairs) for side in (0, 1)]
-    yield Row(f"decode, {_DEFAULTS}, while another program keeps one core busy", *medians, "tokens/s", "")
+def tables(
+    ours: Sequence[Side], theirs: Side, found: Mapping[str, Found], builds: Mapping[str, str], last: Row
+) -> Iterator[str]:
+    """A table for each of our sides."""
+    for side in ours:
+        goals = AGAINST_DEFAULTS if theirs.spelled else NATIVE if side.kernels == "native" else WHEEL
+        yield f"\n{side.name} ({builds[side.name]}), against {theirs.name} ({builds[theirs.name]}):\n"
+        yield head("`phi`", theirs.name)
+        for row in (*rows(found[side.name], found[theirs.name], goals), replace(last, goal=goals["help"])):
+            yield row.markdown()
 
 
-def _rates_in_turn(
-    path: Path, runs: int, *, repack: bool, read: int, decoded: int
-) -> list[tuple[dict[str, float], ...]]:
-    with _ours(path, repack=repack) as mine, _theirs(path) as others:
-        bodies = (_body(number, read) for number in itertools.count())
-        mine(next(bodies), decoded), others(next(bodies), decoded)  # not counted
-        return [(mine(next(bodies), decoded), others(next(bodies), decoded)) for _ in range(runs)]
-
-
-def _body(number: int, tokens: int) -> list[int]:
-    """A prompt that was never seen before, so that nothing is cached."""
-    return list(range(1000 + 300 * number, 1000 + 300 * number + tokens))
-
-
-def planned(path: Path, *, repack: bool) -> LoadSettings:
-    """The settings that ``phi chat --repack on|off`` chooses for one answer on this machine."""
-    plan = plan_load(
-        locate(str(path)),
-        read_header(path),
-        ChatOptions(context_tokens=4096, engine={"repack": repack}),
-        Use.ONE_ANSWER,
-        memory=available_memory(),
-        cores=physical_cores(),
-    )
-    return plan.settings
-
-
-@contextlib.contextmanager
-def _ours(path: Path, *, repack: bool) -> Iterator[Rates]:
-    engine = LlamaServerEngine(planned(path, repack=repack))
-
-    def rates(prompt: list[int], decoded: int) -> dict[str, float]:
-        done = list(engine.generate(prompt, Sampling(max_tokens=decoded)))[-1]
-        assert isinstance(done, Done)
-        return {"decode": done.timings.decode_tps, "prefill": done.timings.prompt_tps}
-
-    try:
-        yield rates
-    finally:
-        engine.close()
-
-
-@contextlib.contextmanager
-def _theirs(path: Path) -> Iterator[Rates]:
-    command = [sys.executable, "-m", "benchmarks.engine_defaults", str(path)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    stdin, stdout = process.stdin, process.stdout
-
-    def rates(prompt: list[int], decoded: int) -> dict[str, float]:
-        print(json.dumps({"prompt": prompt, "n_predict": decoded, "temperature": 0}), file=stdin, flush=True)
-        timings = json.loads(stdout.readline())
-        return {"decode": timings["predicted_per_second"], "prefill": timings["prompt_per_second"]}
-
-    try:
-        yield rates
-    finally:
-        stdin.close()
-        process.wait(30)
-
-
-def _row(what: str, mine: Sequence[Measured], others: Sequence[Measured], unit: str, aim: str) -> Row:
-    factor = 1000 if unit == "ms" else 1
-    seconds = [statistics.median(run.first_output_s for run in side) for side in (mine, others)]
-    return Row(what, seconds[0] * factor, seconds[1] * factor, unit, aim)
+def facts(speeds: Speeds, rounds: int) -> Iterator[str]:
+    """What was loaded, and how it was set."""
+    yield f"Medians of {rounds} rounds in turn, with the least and the greatest value in brackets"
+    yield "By CPU time: tokens per CPU second of all processes, times the threads"
+    named: dict[str, list[str]] = {}
+    for use, loaded in (("one answer", speeds.one_answer), ("generation", speeds.generating)):
+        for name, one in loaded.items():
+            settings = ", ".join(f"{key} {one.settings[key]}" for key in _SETTINGS if key in one.settings)
+            named.setdefault(settings, []).append(f"{name} for {use}")
+    yield from (f"Settings {settings}: {'; '.join(names)}" for settings, names in named.items())
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
-    parser.add_argument("--layers", type=int, help="fewer layers, for a quick look")
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each side (default 5)")
-    options = parser.parse_args()
-    path = synthetic_file(options.layers)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    print(
-        f"{physical_cores()} cores, {platform.machine()}, load average {load:.1f} at the start, {options.runs} runs\n"
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--against", choices=("0.1", DEFAULTS), default="0.1", help="the other side (default: 0.1)")
+    parser.add_argument(
+        "--baseline", default=VERSION_0_1, metavar="COMMIT", help="of version 0.1 (default: %(default)s)"
     )
-    print("| | `phi` | the other side | ratio | target |\n|---|---|---|---|---|")
-    for rows in (help_rows(options.runs), chat_rows(path, options.runs), rate_rows(path, options.runs)):
-        for row in rows:
-            print(row.markdown(), flush=True)
+    parser.add_argument("--layers", type=int, help="fewer layers, for a quick look")
+    parser.add_argument("--runs", type=int, default=5, help="counted rounds (default: 5)")
+    add_kernels(parser)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        ours = checkouts(options.kernels, Path(folder), options.home)
+        theirs = engine_defaults(Path(folder)) if options.against == DEFAULTS else older(options.baseline, Path(folder))
+        check([side for side in (*ours, theirs) if not side.spelled])
+        model, began = synthetic_file(options.layers), Beginning.now()
+        last = help_row(options.runs, ours[0].environment)
+        found, speeds = measured(options.runs, model, ours, theirs)
+    builds = {name: loaded.build for name, loaded in speeds.one_answer.items()}
+    print("\n".join(tables(ours, theirs, found, builds, last)))
+    print()
+    print("\n".join(began.conditions(list(facts(speeds, options.runs)))))
 
 
 if __name__ == "__main__":
