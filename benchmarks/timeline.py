@@ -14,6 +14,7 @@ import contextlib
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -22,8 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.cold_start import PHI, synthetic_file
+from benchmarks.models import synthetic_file
+from benchmarks.sides import phi_of
 
+PHI = phi_of(sys.executable)
 PROMPT: Final = "Why is the sky blue?"
 _LOOK_S: Final = 0.002
 _HOOK: Final = """
@@ -78,14 +81,14 @@ def run(path: Path, prompt: str) -> Times:
         watch.join()
         lines = (line.split("\t", 3) for line in log.read_text("utf-8", "replace").splitlines())
         events = [Event(float(at) - began, int(pid), kind, what) for at, pid, kind, what in lines]
-    times = _steps(events, path, process.pid)
+    times = steps(events, path, process.pid)
     if watch.mapped_at:
         times["engine: the vocabulary is parsed, the weights are mapped"] = watch.mapped_at - began
     return times | {"phi: the first token is printed": first_s, "phi: its process has ended": ended_s}
 
 
-def _steps(events: Iterable[Event], path: Path, phi: int) -> Times:
-    """The steps that are in the log."""
+def steps(events: Iterable[Event], path: Path, phi: int) -> Times:
+    """The steps that are in the log of the process ``phi`` and its engine."""
     mine = [event for event in events if event.pid == phi]
     engine = [event for event in events if event.pid != phi]
     times: Times = {}
