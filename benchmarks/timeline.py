@@ -2,15 +2,16 @@
 
 ``python -m benchmarks.timeline`` takes the file of ``benchmarks.cold_start``; ``python -m benchmarks.timeline FILE``
 another one. ``--cold`` drops the file from the page cache before each run (Linux). The times are medians of several
-runs. Nothing of ``phi`` is changed for it: an audit hook in both interpreters notes imports, opened files, started
-processes and connections with the system's clock, which costs 2 ms in all. When the weights are mapped is read from
-``/proc`` (Linux).
+runs, by the clock, and as the CPU time of the process until then, which other programs disturb less. Nothing of
+``phi`` is changed for it: an audit hook in both interpreters notes imports, opened files, started processes and
+connections, which costs 2 ms in all. When the weights are mapped is read from ``/proc`` (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 import statistics
 import subprocess
@@ -34,23 +35,28 @@ import os, sys, time
 log = os.open(os.environ["TIMELINE_LOG"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 def note(event, arguments):
     if event in ("import", "open", "subprocess.Popen", "socket.connect", "ctypes.dlopen"):
-        os.write(log, f"{time.monotonic()}\\t{os.getpid()}\\t{event}\\t{arguments[0]}\\n".encode())
+        times = f"{time.monotonic()}\\t{time.process_time()}"
+        os.write(log, f"{times}\\t{os.getpid()}\\t{event}\\t{arguments[0]}\\n".encode())
 sys.addaudithook(note)
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened in a process, in seconds since ``phi`` was started."""
+    """Something that happened in a process.
+
+    ``at_s`` is in seconds since ``phi`` was started, ``cpu_s`` the CPU time of the process until then.
+    """
 
     at_s: float
+    cpu_s: float
     pid: int
     kind: str
     what: str
 
 
-Times = dict[str, float]
-"""Step → seconds since ``phi`` was started."""
+Times = dict[str, tuple[float, float]]
+"""Step → seconds since ``phi`` was started, and CPU seconds of its process (nan where nobody counted)."""
 
 
 def run(path: Path, prompt: str) -> Times:
@@ -79,12 +85,15 @@ def run(path: Path, prompt: str) -> Times:
             raise RuntimeError(f"phi chat ended with {process.returncode} and printed {first!r}")
         ended_s = time.monotonic() - began
         watch.join()
-        lines = (line.split("\t", 3) for line in log.read_text("utf-8", "replace").splitlines())
-        events = [Event(float(at) - began, int(pid), kind, what) for at, pid, kind, what in lines]
+        lines = (line.split("\t", 4) for line in log.read_text("utf-8", "replace").splitlines())
+        events = [Event(float(at) - began, float(cpu), int(pid), kind, what) for at, cpu, pid, kind, what in lines]
     times = steps(events, path, process.pid)
     if watch.mapped_at:
-        times["engine: the vocabulary is parsed, the weights are mapped"] = watch.mapped_at - began
-    return times | {"phi: the first token is printed": first_s, "phi: its process has ended": ended_s}
+        times["engine: the vocabulary is parsed, the weights are mapped"] = watch.mapped_at - began, math.nan
+    return times | {
+        "phi: the first token is printed": (first_s, math.nan),
+        "phi: its process has ended": (ended_s, math.nan),
+    }
 
 
 def steps(events: Iterable[Event], path: Path, phi: int) -> Times:
@@ -94,7 +103,7 @@ def steps(events: Iterable[Event], path: Path, phi: int) -> Times:
     times: Times = {}
 
     def add(step: str, among: Sequence[Event], is_it: Callable[[Event], bool], number: int = 0) -> None:
-        found = [event.at_s for event in among if is_it(event)]
+        found = [(event.at_s, event.cpu_s) for event in among if is_it(event)]
         if len(found) > number:
             times[step] = found[number]
 
@@ -105,7 +114,7 @@ def steps(events: Iterable[Event], path: Path, phi: int) -> Times:
     add("engine: imports llama.cpp", engine, lambda event: event.what == "xllamacpp")
     add("phi: reads the header", mine, lambda event: event.kind == "open" and event.what == str(path))
     add("phi: has sent the settings", mine, lambda event: event.what == "phicli.engine.server_engine")
-    loading = [event for event in engine if event.at_s > times.get("engine: imports llama.cpp", 0.0)]
+    loading = [event for event in engine if event.at_s > times.get("engine: imports llama.cpp", (0.0, 0.0))[0]]
     add(
         "engine: has the settings and loads",
         loading,
@@ -139,7 +148,7 @@ class _MappedWatch(threading.Thread):
     def _engine(self) -> int:
         """The engine's process id, once it is in the log."""
         while Path(f"/proc/{self._phi}").exists():
-            pids = {int(line.split("\t")[1]) for line in self._log.read_text("utf-8", "replace").splitlines()}
+            pids = {int(line.split("\t")[2]) for line in self._log.read_text("utf-8", "replace").splitlines()}
             if others := pids - {self._phi}:
                 return others.pop()
             time.sleep(_LOOK_S)
@@ -168,12 +177,22 @@ def main() -> None:
             drop_from_memory(path)
         runs.append(run(path, PROMPT))
     print(f"{path.name}, {options.runs} runs, load average {os.getloadavg()[0]:.1f}\n")
-    print("| ms | since the step before | step |\n| ---: | ---: | --- |")
+    print("| ms | since the step before | CPU ms of the process | step |\n| ---: | ---: | ---: | --- |")
     before = 0.0
-    medians = {step: statistics.median(times[step] for times in runs if step in times) for step in runs[0]}
-    for step, at_s in sorted(medians.items(), key=lambda item: item[1]):
-        print(f"| {at_s * 1000:.0f} | {(at_s - before) * 1000:.0f} | {step} |")
+    for step, at_s, cpu_s in medians(runs):
+        cpu = "" if math.isnan(cpu_s) else f"{cpu_s * 1000:.0f}"
+        print(f"| {at_s * 1000:.0f} | {(at_s - before) * 1000:.0f} | {cpu} | {step} |")
         before = at_s
+
+
+def medians(runs: Sequence[Times]) -> list[tuple[str, float, float]]:
+    """Each step with the medians of its two times, in the order of the first."""
+    found = []
+    for step in runs[0]:
+        both = zip(*(times[step] for times in runs if step in times), strict=True)
+        at_s, cpu_s = map(statistics.median, both)
+        found.append((step, at_s, cpu_s))
+    return sorted(found, key=lambda row: row[1])
 
 
 if __name__ == "__main__":

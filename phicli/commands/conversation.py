@@ -78,15 +78,19 @@ def _hold(
 
         terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
-    with ReadAhead(parts_of(model.path)) as reading, StatusLine(terminal, enabled=not wanted.quiet) as status:
+    reading = ReadAhead(parts_of(model.path))
+    with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
             status.update(loading_says(model.name, waited_s, reading.so_far))
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
-        with open_model(
-            model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
-        ) as loaded:
+        with (
+            open_model(
+                model, wanted.options, use, early=early, tuned=tuned.current, on_tick=loading, on_too_large=too_large
+            ) as loaded,
+            reading,
+        ):
             opened = open_chat(loaded)
             if not wanted.quiet:
                 for notice in opened.plan.notices:
