@@ -9,9 +9,20 @@ from tests.support.hub.fixtures import hub
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
+from tests.support.smollm2 import smollm2
 from tests.support.tokenizing import tokenizing_engine
 
-__all__ = ["authority", "environment", "folder", "hub", "online", "phi", "starts_process", "tokenizing_engine"]
+__all__ = [
+    "authority",
+    "environment",
+    "folder",
+    "hub",
+    "online",
+    "phi",
+    "smollm2",
+    "starts_process",
+    "tokenizing_engine",
+]
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.

@@ -110,8 +110,9 @@ def test_there_is_no_circle(room: Callable[[str], str]) -> None:
         pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
 
 
-def test_the_worker_needs_nothing_of_the_package() -> None:
-    assert imported(PACKAGE / "engine" / "worker.py") == set()
+@pytest.mark.parametrize("name", ["worker.py", "ctransformers_worker.py"])
+def test_the_workers_need_nothing_of_the_package(name: str) -> None:
+    assert imported(PACKAGE / "engine" / name) == set()
 
 
 @pytest.mark.process

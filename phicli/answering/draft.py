@@ -15,9 +15,9 @@ class Draft:
     """What is known of an answer so far; it may take several generations when its context grows on the way.
 
     ``raw`` is all generated text, ``token_ids`` are all generated ids, None once some are unknown. ``parts`` are those
-    of the current generation in turn: ids, and text where the ids are unknown. ``prompt_tokens`` and
-    ``completion_tokens`` are those of the answer; a later generation has another prompt, with what was generated
-    before in it.
+    of the current generation in turn: ids, and text where the ids are unknown. ``whole_tokens`` are those of the last
+    generation that ended whose text has come. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a
+    later generation has another prompt, with what was generated before in it.
     """
 
     started: float
@@ -29,6 +29,7 @@ class Draft:
     finish_reason: FinishReason = "interrupted"
     stopped_by: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    whole_tokens: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int | None = None
@@ -38,12 +39,13 @@ class Draft:
     ttft_ms: float | None = None
     _read_tokens: int = 0
     _streamed_tokens: int = 0
+    _earlier_ids: tuple[int, ...] | None = ()
     _stopped: float | None = None
     _complete: Answer | None = None
 
     def begin(self, engine: Engine, prompt_tokens: int) -> None:
         """A generation starts on ``engine`` after so many tokens."""
-        self.context_tokens, self.load_ms = engine.context_tokens, engine.load_ms
+        self.context_tokens, self.load_ms = engine.context_tokens, self.load_ms or engine.load_ms
         self.parts, self._read_tokens, self._streamed_tokens = [], prompt_tokens, 0
 
     def generated(self, chunk: Chunk) -> None:
@@ -72,11 +74,20 @@ class Draft:
         self.finish_reason = done.finish_reason
         self.completion_tokens += done.usage.completion_tokens
         self._read_tokens += done.usage.completion_tokens
-        self._streamed_tokens = 0
+        self.whole_tokens, self._streamed_tokens = self._streamed_tokens, 0
         self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
-        self.timings = done.timings if self.timings is None else _joined(self.timings, done.timings)
-        known = self.token_ids is not None and done.token_ids is not None
-        self.token_ids = (*(self.token_ids or ()), *(done.token_ids or ())) if known else None
+        self.timings = done.timings if self.timings is None else _joined(self.timings, done)
+        self._earlier_ids = self.token_ids
+        self.token_ids = _together(self._earlier_ids, done.token_ids)
+
+    def goes_on(self, last: Done, token_ids: tuple[int, ...] | None) -> None:
+        """The answer goes on behind the text of its ``last`` generation, whose ids these are, None if unknown.
+
+        Tokens behind that text, which were the beginning of a character, are generated again.
+        """
+        if last.token_ids is None:
+            self.completion_tokens -= last.usage.completion_tokens - self.whole_tokens
+            self.token_ids = _together(self._earlier_ids, token_ids)
 
     def complete(self, tool_calls: tuple[ToolCall, ...], *, over: bool, stopped_by: str | None) -> Answer:
         """The answer, now that its last generation has ended; ``over`` where it was not the engine that ended it."""
@@ -116,16 +127,26 @@ class Draft:
         )
 
 
-def _joined(first: Timings, second: Timings) -> Timings:
-    """The times of two generations that make one answer; the rates weighted by their times."""
-    prompt_ms, decode_ms = first.prompt_ms + second.prompt_ms, first.decode_ms + second.decode_ms
+def _together(earlier: tuple[int, ...] | None, later: tuple[int, ...] | None) -> tuple[int, ...] | None:
+    return None if earlier is None or later is None else (*earlier, *later)
 
-    def rate(one: float, one_ms: float, two: float, two_ms: float) -> float:
-        return (one * one_ms + two * two_ms) / (one_ms + two_ms) if one_ms + two_ms else 0.0
 
+def _joined(first: Timings, done: Done) -> Timings:
+    """The times of two generations that make one answer; the rates weighted by their times.
+
+    Where the second one goes on from a state, it evaluates a single token: the last that was generated, no prompt.
+    """
+    second = done.timings
+    goes_on = done.usage.prompt_tokens - done.usage.cached_tokens <= 1
+    read_ms, read_tokens = second.prompt_ms, second.prompt_tps * second.prompt_ms
+    prompt_ms = first.prompt_ms + (0.0 if goes_on else read_ms)
+    decode_ms = first.decode_ms + second.decode_ms + (read_ms if goes_on else 0.0)
+    prompt_tokens = first.prompt_tps * first.prompt_ms + (0.0 if goes_on else read_tokens)
+    decode_tokens = first.decode_tps * first.decode_ms + second.decode_tps * second.decode_ms
+    decode_tokens += read_tokens if goes_on else 0.0
     return Timings(
         prompt_ms=prompt_ms,
         decode_ms=decode_ms,
-        prompt_tps=rate(first.prompt_tps, first.prompt_ms, second.prompt_tps, second.prompt_ms),
-        decode_tps=rate(first.decode_tps, first.decode_ms, second.decode_tps, second.decode_ms),
+        prompt_tps=prompt_tokens / prompt_ms if prompt_ms else 0.0,
+        decode_tps=decode_tokens / decode_ms if decode_ms else 0.0,
     )

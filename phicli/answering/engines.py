@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
+from phicli.answering.state_carrier import StateCarrier
 from phicli.engine.closable import Closing
 from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """An engine with a larger context.
+
+    With ``carried`` it has evaluated what the engine before it had. ``token_ids`` are those that the engine before it
+    had evaluated; None where they are unknown.
+    """
+
+    engine: Engine
+    carried: bool = False
+    token_ids: tuple[int, ...] | None = None
 
 
 class Engines(Protocol):
@@ -31,6 +46,15 @@ class Engines(Protocol):
             EngineError: the file cannot be loaded.
         """
 
+    def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
+        """The engine with this context, loaded, which goes on where ``engine`` is, if that is possible.
+
+        The ``ids`` of the tokens that ``engine`` has evaluated are found out where they are wanted and can be.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """
+
     def failed(self, engine: Engine, error: EngineError) -> None:
         """Take note that ``engine`` raised ``error``: if it is no longer of use, the next answer gets another."""
 
@@ -44,10 +68,11 @@ class OneEngine:
     Args:
         start: starts an engine with a context of that many tokens; may return before the model is loaded.
         first_tokens: the context of the first one.
+        carrier: carries what an engine has evaluated over to the next one; None: everything is evaluated again.
     """
 
-    def __init__(self, start: Callable[[int], Engine], first_tokens: int) -> None:
-        self._start, self._first = start, first_tokens
+    def __init__(self, start: Callable[[int], Engine], first_tokens: int, carrier: StateCarrier | None = None) -> None:
+        self._start, self._first, self._carrier = start, first_tokens, carrier
         self._lock = threading.Lock()
         self._engine: Engine | None = None
         self._closed = False
@@ -68,6 +93,21 @@ class OneEngine:
         with self._lock:
             engine = self._running(context_tokens)
         return self._ready(engine, closing)
+
+    def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
+        """As :class:`Engines` says. An engine that dies of the state that it restores is replaced."""
+        if self._carrier is None:
+            return Grown(self.with_context(context_tokens, closing))
+        with self._carrier.saved(engine, context_tokens, closing, ids=ids) as state:
+            larger = self.with_context(context_tokens, closing)
+            if state is None:
+                return Grown(larger)
+            try:
+                carried = self._carrier.restore(state, larger, closing)
+            except EngineDiedError as error:
+                self.failed(larger, error)
+                larger, carried = self.with_context(context_tokens, closing), False
+        return Grown(larger, carried, state.token_ids)
 
     def failed(self, engine: Engine, error: EngineError) -> None:
         """As :class:`Engines` says; a new engine costs little, so any failure ends this one."""
@@ -146,6 +186,11 @@ class EnginesSideBySide:
             message = f"a context of {context_tokens} tokens cannot be loaded: {error.message}"
             raise EngineError(message, error.hint) from error
         return engine
+
+    def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
+        """As :class:`Engines` says: the slots of ``engine`` are busy with others, so nothing is carried."""
+        del engine, ids
+        return Grown(self.with_context(context_tokens, closing))
 
     def failed(self, engine: Engine, error: EngineError) -> None:
         """As :class:`Engines` says; an engine that only refused one request stays, since others use it."""

@@ -11,7 +11,7 @@ from phicli.answering.byte_pairs import BytePairs
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.end_watch import EndWatch
-from phicli.answering.engines import Engines
+from phicli.answering.engines import Engines, Grown
 from phicli.answering.model_file import ModelFile, TemplateRenderer
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
 from phicli.chat_format.plain import Plain
@@ -157,11 +157,12 @@ class _Work:
             done = yield from self._stream(engine, prompt_format, prompt, watch)
             if watch.over or not self._cut_by_context(len(prompt), done, engine) or watch.repeats():
                 break
-            prompt = (*prompt, *self._generated_ids(done, engine))
-            needed = max(len(prompt), engine.context_tokens) + 1
+            needed = engine.context_tokens + 1
             if needed >= self.model.context.limit_tokens:  # nothing would be gained
                 break
-            engine = yield from self._grown(engine, needed)
+            grown = yield from self._grown(engine, needed, ids=done.token_ids is None)
+            engine = grown.engine
+            prompt = (*prompt, *self._generated_ids(done, prompt, grown))
         for piece in watch.finish():
             yield self.draft.add(piece)
         yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
@@ -188,18 +189,20 @@ class _Work:
     def _placed(self, engine: Engine, prompt_tokens: int) -> Generator[Notice, None, Engine]:
         """The engine for a prompt: larger where it does not fit, the first one again for a new short conversation."""
         if prompt_tokens >= engine.context_tokens:
-            return (yield from self._grown(engine, prompt_tokens + 1))
+            return (yield from self._grown(engine, prompt_tokens + 1, ids=False)).engine
         first = self.model.context.first_tokens
         if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
             return self.model.engines.with_context(first, self.closing)
         return engine
 
-    def _grown(self, engine: Engine, needed_tokens: int) -> Generator[Notice, None, Engine]:
-        """An engine with a context for ``needed_tokens`` and a share more."""
+    def _grown(self, engine: Engine, needed_tokens: int, *, ids: bool) -> Generator[Notice, None, Grown]:
+        """An engine with a context for ``needed_tokens`` and a share more; silent where nothing is evaluated again."""
         size = self.model.context.grown(needed_tokens)
-        yield Notice(f"the conversation no longer fits into {engine.context_tokens} tokens; continuing with {size}")
         self.model.grows_for(self.request.messages)
-        return self.model.engines.with_context(size, self.closing)
+        grown = self.model.engines.grown(engine, size, self.closing, ids=ids)
+        if not grown.carried:
+            yield Notice(f"the conversation no longer fits into {engine.context_tokens} tokens; continuing with {size}")
+        return grown
 
     def _stream(
         self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], watch: EndWatch
@@ -255,13 +258,20 @@ class _Work:
         at_the_end = prompt_tokens + done.usage.completion_tokens >= engine.context_tokens
         return at_the_end and engine.context_tokens < self.model.context.limit_tokens
 
-    def _generated_ids(self, done: Done, engine: Engine) -> tuple[int, ...]:
+    def _generated_ids(self, done: Done, prompt: tuple[int, ...], grown: Grown) -> tuple[int, ...]:
         """The ids of the last generation; text whose ids are unknown is tokenized again.
 
         An answer that ended inside a character has more ids than its text then: the character is generated again.
         """
-        if done.token_ids is not None:
-            return done.token_ids
+        whole, known = self.draft.whole_tokens, done.token_ids
+        if known is None and grown.token_ids is not None and grown.token_ids[: len(prompt)] == prompt:
+            last = () if done.last_id is None else (done.last_id,)  # generated, but not evaluated yet
+            ids = (*grown.token_ids, *last)[len(prompt) :][:whole]
+            known = ids if len(ids) == whole else None
+        self.draft.goes_on(done, known)
+        return self._tokenized_again(grown.engine) if known is None else known
+
+    def _tokenized_again(self, engine: Engine) -> tuple[int, ...]:
         ids: list[int] = []
         tokenizer, special = self._on(engine), self.model.file.special_tokens
         with self._watching(engine):

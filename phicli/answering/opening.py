@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
+from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.process import EngineProcess
-from phicli.engine.starting import DEFAULT_ENGINE, OnTick, start_engine
+from phicli.engine.starting import ENGINES, EngineChoice, OnTick, keeps_state, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.engine_gpus import engine_gpus
 from phicli.hardware.memory import available_memory
+from phicli.hub.types import Progress, silent
 from phicli.plan.chat_options import ChatOptions
+from phicli.plan.engine_file import file_for_engine, sampling_notices
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
+
+_DEFAULT: Final = EngineChoice()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
     """A model that answers one conversation at a time, and the plan it was opened by.
 
-    ``engines`` are the engines that were started for it so far; the last one is the one that runs.
+    ``engine`` is the name of the engine; ``engines`` are those that were started for it so far, the last one runs.
     """
 
     model: LocalModel
     plan: LoadPlan
     engines: Sequence[LocalEngine]
+    engine: str
+
+    @property
+    def build(self) -> str:
+        """The engine and its version; empty until that is known."""
+        return self.engines[-1].build
 
 
 @contextlib.contextmanager
@@ -40,9 +52,12 @@ def open_model(
     options: ChatOptions,
     use: Use,
     *,
+    engine: EngineChoice = _DEFAULT,
     early: EngineProcess | None = None,
     tuned: Tuned | None = None,
+    only_question: str | None = None,
     on_tick: OnTick | None = None,
+    on_progress: Progress = silent,
     on_too_large: OnTooLarge = refuse,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
@@ -53,9 +68,12 @@ def open_model(
         located: the file.
         options: what was asked for on the command line.
         use: one answer, or a conversation.
-        early: an engine process that was started before the rest of the program was loaded.
+        engine: the engine that runs it.
+        early: a process of that engine that was started before the rest of the program was loaded.
         tuned: what tuning found for the file on this machine.
+        only_question: the prompt that one answer is wanted to, so that no more than that is allocated at first.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
+        on_progress: is told how far a file is that is written for the engine first.
         on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
@@ -65,20 +83,26 @@ def open_model(
         if early is not None:
             stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
-        gpus = () if options.engine.get("gpu_layers") == 0 else engine_gpus()
+        path = file_for_engine(engine.name, header, on_progress)
+        known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
+        gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
+        folder = stack.enter_context(state_folder()) if keeps_state(engine.name) else None
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned, on_too_large=on_too_large
-        )
+            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
+            only_question=None if folder is None else only_question, on_too_large=on_too_large,
+        )  # fmt: skip
+        plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = plan.settings_for(context_tokens)
-            engines.append(start_engine(DEFAULT_ENGINE, settings, early=next(processes, None), on_tick=on_tick))
+            settings = replace(plan.settings_for(context_tokens), model_path=path, state_dir=folder)
+            process = next(processes, None)
+            engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]
 
-        engine = OneEngine(start, plan.context.first_tokens)
-        model = LocalModel(model_file(plan, header), engine, plan.context)
+        running = OneEngine(start, plan.context.first_tokens, carrier_of(plan, folder) if folder else None)
+        model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(model.close)
-        engine.load()
-        yield OpenModel(model, plan, engines)
+        running.load()
+        yield OpenModel(model, plan, engines, engine.name)

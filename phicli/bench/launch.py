@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -12,12 +12,16 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import start_engine
 from phicli.engine.types import Generator, LoadSettings
 from phicli.gguf_file.header import read_header
+from phicli.plan.engine_file import file_for_engine
 from phicli.plan.label import name_for_engine
 from phicli.records.run import Subject
 
 
 class BenchEngine(Generator, Protocol):
     """An engine whose process can be looked at from outside."""
+
+    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
+        """See :meth:`phicli.engine.types.Engine.render_template`."""
 
     @property
     def pid(self) -> int:
@@ -65,11 +69,13 @@ def start(
 
     Raises:
         NotFoundError: there is no such binary.
+        UnsupportedModelError: the engine cannot run the file.
         IntegrityError: the file is not a whole model.
         EngineError: the engine cannot start or cannot load the file.
     """
-    name = name_for_engine(read_header(subject.path))
-    load = LoadSettings(subject.path, context_tokens, settings, slots=slots, model_name=name)
+    header = read_header(subject.path)
+    path = file_for_engine(subject.engine, header)
+    load = LoadSettings(path, context_tokens, settings, slots=slots, model_name=name_for_engine(header))
     engine = start_engine(subject.engine, load, program=llama_server)
     try:
         engine.wait_ready()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from phicli.bench.measuring.collect import collect, planned_runs
+from phicli.bench.measuring.bench_plan import planned_runs
+from phicli.bench.measuring.collect import collect
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.options import BenchOptions
-from phicli.bench.planning import check_baseline, plan_for
+from phicli.bench.planning import check_baseline, plan_for, write_files
 from phicli.bench.quality.families import each_quality
 from phicli.bench.quality.types import Quality
 from phicli.bench.runs.baseline import Baseline, open_baseline
@@ -53,6 +54,7 @@ def benchmark(models: Sequence[str], options: BenchOptions, watch: Watch) -> Ben
     plan = plan_for(chosen, options, around, watch.say)
     if baseline is not None:
         check_baseline(baseline, plan, around)
+    write_files(plan, watch.show)
     outcome = collect(plan, around, on_step=lambda step: watch.show(step.text, step.left_s))
     found = BenchFindings(outcome.runs, ratios_of(outcome.runs), planned_runs(plan, around), failure=outcome.failure)
     _keep(found)

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
-from phicli.engine.starting import ENGINES, build_of, find_program
+from phicli.engine.starting import ENGINES, build_of, check_settings, find_program
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
+from phicli.plan.engine_file import file_for_engine, require_runs
 from phicli.records.run import Subject, Workload
+from phicli.records.workload_texts import TEXTS
 
 _IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
@@ -36,20 +38,28 @@ def plan_for(
             something is loaded that seems too large.
 
     Raises:
-        UsageError: the context is too short, or a setting makes no sense for a model.
+        UsageError: the context is too short, or a setting makes no sense for a model or an engine.
+        UnsupportedModelError: an engine cannot run one of the files.
         DoesNotFitError: one of them does not fit into memory.
-        NotFoundError: there is no llama-server.
+        NotFoundError: there is no llama-server, or an engine is not installed.
     """
-    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
+    texts = _texts(options)
+    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens, texts)
     grid = settings_grid(options.settings, cores=around.cpu.physical_cores)
     on_known_gpus = all(ENGINES[name].uses_known_gpus for name in options.engines)
     if any(options.settings.get("gpu_layers", ())) and on_known_gpus and not any(gpu.usable for gpu in around.gpus):
         tell(_NO_GPU)
+    for name in options.engines:
+        for setting in grid:
+            check_settings(name, setting)
     programs = [find_program(name, options.llama_server) for name in options.engines]
     program = next((one for one in programs if one is not None), None)
     loads: list[PlannedLoad] = []
     for subject in chosen:
-        shape = shape_of(read_header(subject.path))
+        header = read_header(subject.path)
+        for name in options.engines:
+            require_runs(name, header)
+        shape = shape_of(header)
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]
@@ -60,6 +70,31 @@ def plan_for(
     if not together:
         tell(_IN_BLOCKS)
     return BenchPlan(tuple(loads), work, options.repeat, together, program)
+
+
+def write_files(plan: BenchPlan, show: Callable[[str], None]) -> None:
+    """Write the files that are written for an engine and are not there yet; ``show`` is told how far that is.
+
+    Raises:
+        DoesNotFitError: the disk is too small.
+        PhiError: a file cannot be read, or not be written.
+    """
+    shown = ""
+
+    def progress(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        text = f"{what}: {done * 100 // max(total, 1)} %"
+        if text != shown:
+            show(text)
+            shown = text
+
+    for subject in {load.subject for load in plan.loads}:
+        file_for_engine(subject.engine, read_header(subject.path), progress)
+
+
+def _texts(options: BenchOptions) -> tuple[str | None, ...]:
+    """The texts to generate: speculation shows nothing after random tokens."""
+    return tuple(TEXTS) if options.settings.get("speculation") else (None,)
 
 
 def check_baseline(baseline: Baseline, plan: BenchPlan, around: Surroundings) -> None:

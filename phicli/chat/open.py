@@ -12,14 +12,16 @@ from phicli.plan.load import LoadPlan
 
 @dataclass(frozen=True, slots=True)
 class OpenChat:
-    """A conversation and the plan its model was opened by."""
+    """A conversation, the plan its model was opened by, and the model."""
 
     session: ChatSession
     plan: LoadPlan
+    opened: OpenModel
 
 
 def open_chat(opened: OpenModel) -> OpenChat:
     """A conversation as the plan of ``opened`` has it, with a brake for answers that repeat themselves."""
     plan = opened.plan
     ending = Ending(plan.stop_texts, brake=True)
-    return OpenChat(ChatSession(opened.model, sampling=plan.sampling, system=plan.system, ending=ending), plan)
+    session = ChatSession(opened.model, sampling=plan.sampling, system=plan.system, ending=ending)
+    return OpenChat(session, plan, opened)

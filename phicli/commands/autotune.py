@@ -8,7 +8,7 @@ import typer
 
 from phicli.commands.engine_options import engine_grid, engine_options
 from phicli.commands.model_names import complete_runnable
-from phicli.commands.options import Json, MemoryCheck, Quiet, was_typed
+from phicli.commands.options import Engines, Json, LlamaServer, MemoryCheck, Quiet, engines_of, was_typed
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
@@ -29,21 +29,24 @@ def autotune(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
+    engine: Engines = None,
+    llama_server: LlamaServer = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Find the fastest engine settings for a model, and save them for phi chat."""
     from phicli.bench.tuning import autotune as tuning
+    from phicli.bench.tuning.tune import TuneOptions
     from phicli.ui.bench.progress import measuring
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 
-    values = engine_grid(settings)
-    others = ("quick", "memory_check", *(field.parameter for field in FIELDS.values()))
+    engines, program = engines_of(ctx, engine, llama_server)
+    options = TuneOptions(engine_grid(settings), engines, program, quick=quick, memory_check=memory_check)
+    others = ("quick", "memory_check", "engine", "llama_server", *(field.parameter for field in FIELDS.values()))
     if reset and any(was_typed(ctx, name) for name in others):
         raise UsageError("--reset cannot be combined with other options", "leave out the other options")
     with measuring(quiet=quiet) as (terminal, line):
         if reset:
             print_forgotten(terminal, tuning.forget(models or ()), as_json=as_json)
         else:
-            found = tuning.autotune(models or (), values, line, quick=quick, memory_check=memory_check)
-            print_tunings(terminal, line, found, as_json=as_json)
+            print_tunings(terminal, line, tuning.autotune(models or (), options, line), as_json=as_json)

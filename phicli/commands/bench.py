@@ -10,7 +10,7 @@ import typer
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import (
     Csv,
-    Engine,
+    Engines,
     Json,
     Jsonl,
     LlamaServer,
@@ -62,7 +62,7 @@ def bench(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
-    engine: Engine = None,
+    engine: Engines = None,
     llama_server: LlamaServer = None,
     quality: Annotated[
         bool,
@@ -100,7 +100,14 @@ def bench(
     quiet: Quiet = False,
 ) -> None:
     """Measure and compare the speed of models or of an endpoint."""
-    from phicli.commands.bench_options import Lengths, bench_options, endpoint_in, endpoint_options, refuse
+    from phicli.commands.bench_options import (
+        Lengths,
+        bench_options,
+        endpoint_in,
+        endpoint_options,
+        refuse,
+        refuse_beside_speculation,
+    )
     from phicli.commands.bench_subjects import bench_endpoint, bench_models
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
@@ -111,6 +118,7 @@ def bench(
         asked = endpoint_options(ctx, endpoint, lengths, concurrency, requests)
         return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
+    refuse_beside_speculation(ctx, settings, quality=quality)
     engines, program = engines_of(ctx, engine, llama_server)
     options = bench_options(
         lengths, settings, depth, context_tokens=context, engines=engines, llama_server=program, quality=quality,

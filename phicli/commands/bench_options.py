@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.bench.endpoint.benchmark import EndpointOptions
@@ -14,8 +14,12 @@ from phicli.engine.endpoint.address import is_host_and_port
 from phicli.engine.settings import Whole, read_list
 from phicli.errors import UsageError
 from phicli.paths import is_there
+from phicli.records.workload_texts import MOST_TEXT_TOKENS
 
 _MOST_TOKENS: Final = 1 << 20
+_SPECULATION: Final = "speculation"
+_QUICK_TEXT: Final = 48
+"""Tokens of a text with ``--quick``: several drafts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +43,59 @@ class Lengths:
             raise UsageError("--prompt-tokens 0 and --tokens 0 leave nothing to measure", "leave out one of them")
         return prompt, generated
 
+    def of_texts(self) -> Lengths:
+        """The same for texts: only generation is measured, unless a prompt was typed too."""
+        tokens = self.tokens or (str(_QUICK_TEXT) if self.quick else None)
+        return replace(self, prompt_tokens=self.prompt_tokens or "0", tokens=tokens)
 
-def bench_options(lengths: Lengths, settings: Mapping[str, str], depth: str | None, **others: Any) -> BenchOptions:
+
+def bench_options(
+    lengths: Lengths, settings: Mapping[str, str], depth: str | None, *, quality: bool = True, **others: Any
+) -> BenchOptions:
     """What is measured on this machine.
 
     Args:
         lengths: of prompts and answers.
         settings: of the engine, as typed, by field.
         depth: a list of tokens, as typed.
+        quality: whether quantizations are compared; not with speculation, under which no token has a probability.
         others: fields of :class:`~phicli.bench.options.BenchOptions`, read already.
 
     Raises:
         UsageError: a value makes no sense.
     """
-    prompt, generated = lengths.read()
+    on_texts = _SPECULATION in settings
+    prompt, generated = (lengths.of_texts() if on_texts else lengths).read()
+    if on_texts:
+        _check_texts(generated)
     repeat = lengths.repeat or (QUICK_REPEAT if lengths.quick else 5)
     depths = numbers(depth, "--depth") or (0,)
-    return BenchOptions(prompt, generated, depths, repeat, lengths.quick, settings=engine_grid(settings), **others)
+    return BenchOptions(
+        prompt, generated, depths, repeat, lengths.quick, settings=engine_grid(settings),
+        quality=quality and not on_texts, **others,
+    )  # fmt: skip
+
+
+def refuse_beside_speculation(ctx: Any, settings: Mapping[str, str], *, quality: bool) -> None:
+    """Refuse what was typed and cannot be measured with speculation: probabilities, and another depth than the text's.
+
+    Raises:
+        UsageError: ``--quality`` or ``--depth`` was typed beside ``--speculation``.
+    """
+    if _SPECULATION not in settings:
+        return
+    refuse(ctx, ("depth",), "cannot be used with --speculation: its texts have a length of their own")
+    if quality and was_typed(ctx, "quality"):
+        message = "--quality cannot be used with --speculation: drafted tokens have no probabilities"
+        raise UsageError(message, "leave out --quality, or measure the quality with a separate command")
+
+
+def _check_texts(generated: Sequence[int]) -> None:
+    if not any(generated):
+        raise UsageError("--speculation requires generation, but --tokens 0 turns it off", "leave out one of them")
+    if max(generated) > MOST_TEXT_TOKENS:
+        message = f"--tokens {max(generated)} is too many with --speculation: its texts have {MOST_TEXT_TOKENS} at most"
+        raise UsageError(message, f"use --tokens {MOST_TEXT_TOKENS} or less")
 
 
 def endpoint_options(

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from phicli.commands.engine_options import engine_options
-from phicli.commands.options import Context, Json, MemoryCheck, Model, Quiet
-from phicli.engine.starting import early_process
+from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.engine.starting import EngineChoice, early_process
 from phicli.errors import NotFoundError
 
 
@@ -118,6 +118,8 @@ def chat(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
+    engine: Engine = None,
+    llama_server: LlamaServer = None,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
@@ -130,7 +132,8 @@ def chat(
     ] = False,
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
-    with early_process() as early:  # its interpreter and library load while ours still imports
+    chosen = engine_of(ctx, engine, llama_server)
+    with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.configured import value_set
         from phicli.commands.conversation import Conversation, hold
         from phicli.plan.chat_options import ChatOptions
@@ -142,7 +145,7 @@ def chat(
         )  # fmt: skip
         name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
         wanted = Conversation(
-            name, text, options, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
+            name, text, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
             memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

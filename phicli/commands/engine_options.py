@@ -39,6 +39,11 @@ ENGINE_OPTIONS: Final = (
     EngineOption(
         "gpu_layers", "Number of layers on the GPU [default: depends on the command].", ("chat", "bench", "eval")
     ),
+    EngineOption(
+        "speculation",
+        "Measure speculation on real text: ngram-simple, ngram-map-k, ngram-mod or none, e.g. none,ngram-simple.",
+        ("bench",),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ import typer
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import (
     Csv,
-    Engine,
+    Engines,
     Json,
     Jsonl,
     LlamaServer,
@@ -52,7 +52,7 @@ def eval_(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
-    engine: Engine = None,
+    engine: Engines = None,
     llama_server: LlamaServer = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only this many questions.")] = None,
     restart: Annotated[

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from phicli.commands.model_names import complete_runnable
 from phicli.engine.settings import OneOf, read_list
-from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice
 from phicli.errors import UsageError
+
+_ENGINE_NAMES: Final = " or ".join([", ".join([*ENGINES][:-1]), [*ENGINES][-1]])
 
 
 def complete_values(*known: str) -> Callable[[str], list[str]]:
@@ -33,6 +35,15 @@ def checked(read: Callable[[str], object]) -> Callable[[str | None], str | None]
         return text
 
     return check
+
+
+def read_engine(typed: str) -> str:
+    """The engine, where only one can be used.
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    return OneOf(tuple(ENGINES)).read(typed, "--engine")
 
 
 def read_engines(typed: str) -> tuple[str, ...]:
@@ -84,7 +95,16 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help=f"Engine: {', '.join(ENGINES)}, or both, comma-separated [default: {DEFAULT_ENGINE}].",
+        help=f"Engine: {_ENGINE_NAMES} [default: {DEFAULT_ENGINE}, or the one that phi autotune found faster].",
+        autocompletion=complete_values(*ENGINES),
+        callback=checked(read_engine),
+    ),
+]
+Engines = Annotated[
+    str | None,
+    typer.Option(
+        "--engine",
+        help=f"Engine: {_ENGINE_NAMES}. Separate several with commas [default: {DEFAULT_ENGINE}].",
         autocompletion=complete_values(*ENGINES),
         callback=checked(read_engines),
     ),
@@ -134,6 +154,16 @@ def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> t
     if was_typed(ctx, "llama_server"):
         raise UsageError(f"--llama-server requires --engine {LLAMA_SERVER}", f"add --engine {LLAMA_SERVER}")
     return names, None
+
+
+def engine_of(ctx: typer.Context, typed: str | None, program: Path | None) -> EngineChoice | None:
+    """The engine that was asked for, None where none was.
+
+    Raises:
+        UsageError: as :func:`engines_of`.
+    """
+    names, program = engines_of(ctx, typed, program)
+    return None if typed is None else EngineChoice(names[0], program)
 
 
 def limit_of_baseline(ctx: typer.Context, baseline: str | None, fail_below: float | None) -> float | None:

@@ -11,6 +11,7 @@ from phicli.doctor.answer_check import ask_toy
 from phicli.doctor.folder_check import cache_facts, cache_problems, state_problems
 from phicli.doctor.hub_check import check_hub
 from phicli.doctor.machine_check import engine_problems, gpu_problems, memory_problems
+from phicli.doctor.program_check import programs_on_path
 from phicli.doctor.types import Checkup, EngineFacts, Problem
 from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, PhiError
@@ -55,6 +56,7 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
         python=platform.python_version(),
         huggingface_hub=importlib.metadata.version("huggingface_hub"),
         engine=EngineFacts(build, answer.kernels),
+        programs=tuple(programs_on_path()),
         machine=machine,
         usable_bytes=usable_bytes(machine.memory) if machine.memory else None,
         hub=hub,

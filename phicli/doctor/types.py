@@ -32,6 +32,16 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramFacts:
+    """An engine that is a program on PATH; ``build`` is None where ``failure`` says why it cannot be used."""
+
+    name: str
+    path: str
+    build: str | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HubFacts:
     """The hub: ``reachable`` is None where it was not asked, because ``phi`` is offline.
 
@@ -66,6 +76,7 @@ class Checkup:
     python: str
     huggingface_hub: str
     engine: EngineFacts
+    programs: tuple[ProgramFacts, ...]
     machine: Machine
     usable_bytes: int | None
     hub: HubFacts

@@ -187,9 +187,12 @@ class _Tally:
                 decode_ms=float(times["predicted_ms"]),
                 prompt_tps=_finite(times["prompt_per_second"]),
                 decode_tps=_finite(times["predicted_per_second"]),
+                draft_tokens=int(times.get("draft_n", 0)),
+                accepted_tokens=int(times.get("draft_n_accepted", 0)),
             ),
             token_ids=tuple(self._ids) if complete else None,
             stop_id=stop_id,
+            last_id=self._ids[-1] if self._ids else None,
         )
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -15,24 +14,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import WORKER, EngineProcess, engine_environment
+from phicli.engine.process import WORKER, EngineProcess
+from phicli.engine.program_build import native_build, program_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.settings import DRAFTS
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError, NotFoundError
+from phicli.errors import EngineError
 
 _HOST: Final = "127.0.0.1"
 _POLL_S: Final = 0.02
 _TICK_S: Final = 0.1
 _ANSWER_TIMEOUT_S: Final = 5.0
-_VERSION_TIMEOUT_S: Final = 30.0
 _MOST_PORTS: Final = 5
-_MOST_BYTES: Final = 1 << 22
-_VERSION: Final = re.compile(r"^version: (?P<version>\S.{0,80}?)\s*$", re.MULTILINE)
 _PORT_TAKEN: Final = re.compile(r"could ?n[o']t bind|address already in use", re.IGNORECASE)
 _BAD_TEMPLATE: Final = "chat template parsing error"
-_OF_ITS_OWN: Final = ("LLAMA_", "AIP_")
-"""Beginnings of variables that would change what the options say, the port among it."""
 
 
 class NativeServerEngine(LlamaServerEngine):
@@ -80,6 +76,7 @@ class NativeProcess(EngineProcess):
         self.build = native_build(self._binary)
         self._port = 0
         self._ports = 0
+        self._closed = threading.Event()
         self._restarting = threading.Lock()
         self._settings: LoadSettings | None = None
 
@@ -96,17 +93,23 @@ class NativeProcess(EngineProcess):
 
         Raises:
             EngineDiedError: the process ended first; quotes the engine's own reason.
+            EngineError: it lets everybody in.
         """
         began = ticked = time.monotonic()
         while self._lives():
             if self._is_ready():
                 self.load_ms = self.load_ms or (time.monotonic() - self._started) * 1000
                 return f"http://{_HOST}:{self._port}"
-            time.sleep(_POLL_S)
+            self._closed.wait(_POLL_S)
             if on_tick is not None and time.monotonic() - ticked >= _TICK_S:
                 ticked = time.monotonic()
                 on_tick(ticked - began)
         raise self.failure("llama-server could not load the model")
+
+    def close(self) -> None:
+        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
+        self._closed.set()
+        super().close()
 
     def _lives(self) -> bool:
         """Whether the process runs; one whose port was taken by another program gets another port.
@@ -121,7 +124,7 @@ class NativeProcess(EngineProcess):
                 self.bad_template = True
             elif self._ports >= _MOST_PORTS or not _PORT_TAKEN.search(log):
                 return False
-            self.close()
+            super().close()
             self._listen()
             return True
 
@@ -132,7 +135,7 @@ class NativeProcess(EngineProcess):
         command = [str(self._binary), *server_arguments(self._settings), "--host", _HOST, "--port", str(self._port)]
         if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
             command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
-        environment = _environment(self.api_key)
+        environment = program_environment(self.api_key)
         if not self._own_template:
             environment["LLAMA_ARG_CHAT_TEMPLATE"] = "chatml"
         self._start(command, environment, pipes=False)
@@ -145,8 +148,13 @@ class NativeProcess(EngineProcess):
         """Whether a server answers there that has the model and is ours: it knows our key and wants one."""
         if _status(self._port, "/health", "") != http.client.OK:
             return False
-        ours = _status(self._port, "/props", self.api_key) == http.client.OK
-        return ours and _status(self._port, "/props", secrets.token_urlsafe(8)) == http.client.UNAUTHORIZED
+        if _status(self._port, "/props", self.api_key) != http.client.OK:
+            return False
+        with_another = _status(self._port, "/props", secrets.token_urlsafe(8))
+        if with_another == http.client.OK and _listens(self.pid, self._port):
+            message = "llama-server answers without the key that it was started with"
+            raise EngineError(message, "use a newer llama-server, or: --engine xllamacpp")
+        return with_another == http.client.UNAUTHORIZED
 
     def _advice(self, reason: str) -> str:
         return advice(
@@ -160,42 +168,11 @@ class NativeProcess(EngineProcess):
         self._popen.terminate()
 
 
-def native_build(binary: Path) -> str:
-    """The version that a ``llama-server`` reports, such as ``llama-server 6123 (a1b2c3d4)``.
-
-    Raises:
-        NotFoundError: there is no such program.
-        EngineError: it cannot be run, or is not a llama-server.
-    """
-    hint = "give llama.cpp's own server: --llama-server PATH"
-    try:
-        done = subprocess.run(
-            [str(binary), "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_VERSION_TIMEOUT_S,
-            check=False,
-            env=_environment(""),
-        )
-    except FileNotFoundError as error:
-        raise NotFoundError(f"program not found: {binary}", hint) from error
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"{binary} cannot be run: {error}", hint) from error
-    said = (done.stdout[:_MOST_BYTES] + b"\n" + done.stderr[:_MOST_BYTES]).decode(errors="replace")
-    found = _VERSION.search(said)
-    if found is None:
-        first = next(
-            (line.strip() for line in said.splitlines() if line.strip()), f"it exited with code {done.returncode}"
-        )
-        raise EngineError(f"{binary} does not report a version as llama-server does: {first[:200]}", hint)
-    return f"llama-server {found['version']}"
-
-
 def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
     """The options of ``llama-server`` for ``settings``; address and key are not among them.
 
     Only options that change what is measured are given here, so that a build which lacks one says so. What is fixed
-    besides (see :func:`_environment`) goes by variables, which a build that does not know them ignores.
+    besides (see :func:`program_environment`) goes by variables, which a build that does not know them ignores.
     """
     engine = settings.engine
     found = [
@@ -213,29 +190,26 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")
+    if settings.state_dir is not None:
+        found += ["--slot-save-path", str(settings.state_dir)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
+    if drafts := DRAFTS.get(engine.speculation):
+        found += ["--spec-type", engine.speculation]
+        for field, tokens in drafts.items():
+            found += [f"--spec-{engine.speculation}-{field.replace('_', '-')}", str(tokens)]
     return tuple(found)
 
 
-def _environment(api_key: str) -> dict[str, str]:
-    """The variables of the process: none that set options but ours.
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is the process that listens there, as far as the system tells, and not another program."""
+    import psutil
 
-    The key comes this way because everybody sees the options of a process. The others are what ``worker.py`` sets:
-    no prompt cache in RAM, no unified cache, no shrinking of the context, no web page; and a log of errors alone.
-    """
-    kept = {name: value for name, value in engine_environment().items() if not name.startswith(_OF_ITS_OWN)}
-    ours = {
-        "LLAMA_ARG_CACHE_RAM": "0",
-        "LLAMA_ARG_KV_UNIFIED": "0",
-        "LLAMA_ARG_FIT": "off",
-        "LLAMA_ARG_UI": "0",
-        "LLAMA_ARG_NO_WEBUI": "1",
-        "LLAMA_ARG_LOG_VERBOSITY": "1",
-        "LLAMA_ARG_LOG_PREFIX": "1",
-        "LLAMA_ARG_LOG_TIMESTAMPS": "1",
-    }
-    return kept | ours | ({"LLAMA_API_KEY": api_key} if api_key else {})
+    try:
+        sockets = psutil.Process(pid).net_connections(kind="tcp4")
+    except psutil.Error:
+        return False
+    return any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in sockets)
 
 
 def _free_port() -> int:

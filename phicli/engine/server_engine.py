@@ -11,8 +11,11 @@ from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import EngineProcess, WorkerProcess
+from phicli.engine.prompts import check_prompt
+from phicli.engine.settings import NO_SPECULATION
+from phicli.engine.state_file import make_private, saved_ids
 from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
-from phicli.errors import ContextExceededError, EngineError, TemplateError
+from phicli.errors import EngineError, TemplateError
 
 _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
@@ -100,7 +103,7 @@ class LlamaServerEngine:
         """
 
         def events(closing: Closing) -> Generator[GenerationEvent, None, None]:
-            self._check_prompt(prompt)
+            check_prompt(prompt, self.context_tokens)
             room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
             most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
             try:
@@ -136,9 +139,11 @@ class LlamaServerEngine:
 
         Raises:
             ContextExceededError: the prompt leaves no room for a token.
-            EngineError: the engine died, or told no probability.
+            EngineError: the engine died, or told no probability, as for drafted tokens.
         """
-        self._check_prompt(prompt)
+        if self.settings.engine.speculation != NO_SPECULATION:
+            raise EngineError("the engine reports no probabilities of drafted tokens", "leave out --speculation")
+        check_prompt(prompt, self.context_tokens)
         reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
         if not ends_inside_character(reply, token_id):
             return scored(reply, token_id)
@@ -167,6 +172,16 @@ class LlamaServerEngine:
         except RefusedError as error:
             raise TemplateError(error.message, error.hint) from error
 
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        """See :class:`~phicli.engine.types.KeepsState`."""
+        make_private(path)
+        reply = self._post("/slots/0?action=save", {"filename": path.name}, closing)
+        return saved_ids(path, int(reply["n_written"]))
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        """See :class:`~phicli.engine.types.KeepsState`."""
+        return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
+
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
         self._process.close()
@@ -178,13 +193,6 @@ class LlamaServerEngine:
             EngineError: the file cannot be loaded; quotes the engine's reason.
         """
         self._ready(closing)
-
-    def _check_prompt(self, prompt: Sequence[int]) -> None:
-        if not prompt:
-            raise EngineError("the prompt has no tokens", "give a prompt")
-        if len(prompt) >= self.context_tokens:
-            message = f"the prompt has {len(prompt)} tokens, but the context has only {self.context_tokens}"
-            raise ContextExceededError(message, f"shorten it, or use a larger --context (above {len(prompt)})")
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:
         def tick(waited_s: float) -> None:

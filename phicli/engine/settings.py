@@ -25,6 +25,19 @@ that processes prompts more than 10 % faster."""
 ALL_LAYERS: Final = -1
 """For ``gpu_layers``: the engine puts as many layers on the GPU as it can."""
 
+NO_SPECULATION: Final = "none"
+
+DRAFTS: Final[Mapping[str, Mapping[str, int]]] = MappingProxyType(
+    {
+        "ngram-simple": {"size_n": 4, "size_m": 12},
+        "ngram-map-k": {"size_n": 6, "size_m": 12},
+        "ngram-mod": {"n_match": 8, "n_min": 4, "n_max": 16},
+    }
+)
+"""Kinds of speculation: llama.cpp's names and lengths, in tokens, of what is looked up and of the draft behind it. Its
+own lengths (12 and 48; 24, 48 and 64) draft too much for a processor: on two cores a batch of four tokens takes about
+as long as three single tokens or four, so a long draft that is rejected takes more time than accepted drafts save."""
+
 _MOST_BATCH_TOKENS: Final = 1 << 14
 _MOST_LAYERS: Final = (1 << 31) - 1
 _MOST_DIGITS: Final = 18
@@ -36,7 +49,8 @@ class EngineSettings:
 
     ``batch_tokens`` is llama.cpp's ``n_batch`` and ``n_ubatch``. ``kv_type`` is the type of the KV cache.
     ``repack`` copies the weights into the layout that the processor computes fastest with: more tokens per second, a
-    slower start and half as much memory again.
+    slower start and half as much memory again. With ``speculation``, a key of :data:`DRAFTS`, tokens are drafted from
+    repetitions in the text, and the model checks several at once; only ``phi bench`` offers it.
 
     Raises:
         ValueError: a value is outside the limits in :data:`FIELDS`; the message begins with the field's name.
@@ -48,6 +62,7 @@ class EngineSettings:
     flash_attention: str = "auto"
     repack: bool = False
     gpu_layers: int = ALL_LAYERS
+    speculation: str = NO_SPECULATION
 
     def __post_init__(self) -> None:
         for name, field in FIELDS.items():
@@ -267,6 +282,7 @@ _ROWS: Final = (
     Field("flash_attention", "--flash-attention", "flash attention", "flash", OneOf(("auto", "on", "off"))),
     Field("repack", "--repack", "repacking", "repack", Switch(), _repacked),
     Field("gpu_layers", "--gpu-layers", "GPU layers", "gpu", Whole(ALL_LAYERS, _MOST_LAYERS), _layers),
+    Field("speculation", "--speculation", "speculation", "speculation", OneOf((NO_SPECULATION, *DRAFTS))),
 )
 FIELDS: Final[Mapping[str, Field]] = MappingProxyType({field.name: field for field in _ROWS})
 """The fields of :class:`EngineSettings` by name, in their order."""

@@ -9,17 +9,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
+from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
 from phicli.engine.types import LoadSettings, LocalEngine
-from phicli.errors import EngineError, NotFoundError, UsageError
+from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
     from phicli.engine.process import EngineProcess
+    from phicli.engine.settings import EngineSettings
 
 DEFAULT_ENGINE: Final = "xllamacpp"
 """The engine of ``phi chat``, called like the package it is installed with."""
 
 LLAMA_SERVER: Final = "llama-server"
+CTRANSFORMERS: Final = "ctransformers"
+"""Called like the package, and like the extra of ``phi`` that installs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """An engine by its name, and where its program is; that on PATH when None."""
+
+    name: str = DEFAULT_ENGINE
+    program: Path | None = None
+
 
 OnTick = Callable[[float], None]
 """Called about ten times a second while a call waits for the model, with the seconds waited."""
@@ -41,6 +54,9 @@ class EngineKind:
     ``program`` is the name of its program on PATH; None where it is a part of the installation. With
     ``starts_early`` its process can be started before it is known which file it will load. With
     ``uses_known_gpus`` it runs on the GPUs that :mod:`phicli.hardware.gpu` reports; another build has its own.
+    ``lacks`` is what it cannot do; with :attr:`Ability.STATES` it is a :class:`~phicli.engine.types.KeepsState`. With
+    ``optional`` it is a package that an extra of the same name installs. With ``reads_llama`` it gets a Phi-3 file in
+    the tensors of ``llama`` (:mod:`phicli.gguf_file.llama_form`), and no other.
     """
 
     program: str | None
@@ -48,6 +64,9 @@ class EngineKind:
     uses_known_gpus: bool
     build: Callable[[Path | None], str]
     start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+    lacks: frozenset[Ability] = NOTHING
+    optional: bool = False
+    reads_llama: bool = False
 
 
 def start_engine(
@@ -68,9 +87,11 @@ def start_engine(
         on_tick: see :data:`OnTick`.
 
     Raises:
+        UsageError: the engine cannot do what ``settings`` ask for.
         NotFoundError: there is no such program.
         EngineError: it cannot be started.
     """
+    refuse_lacking(name, abilities_of_load(settings), _lacking(name))
     return _kind(name).start(settings, find_program(name, program), early, on_tick)
 
 
@@ -88,13 +109,21 @@ def early_process(name: str = DEFAULT_ENGINE) -> Iterator[EngineProcess | None]:
             process.close()
 
 
+def keeps_state(name: str) -> bool:
+    """Whether the engine called ``name`` can carry what it has evaluated over to another one."""
+    return Ability.STATES not in _kind(name).lacks
+
+
 def find_program(name: str, given: Path | None = None) -> Path | None:
     """The program of the engine called ``name``: at ``given``, else on PATH. None for an engine that needs none.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is none, or the engine's package is not installed.
     """
-    program = _kind(name).program
+    kind = _kind(name)
+    if kind.optional and not _is_installed(name):
+        raise NotFoundError(f"{name} is not installed", install_hint(name))
+    program = kind.program
     if program is None:
         return None
     import shutil
@@ -109,7 +138,7 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
     if given is not None:
         hint = f"give the path of the binary: --llama-server PATH/{program}"
         raise NotFoundError(f"program not found: {given}", hint)
-    hint = f"give its path: --llama-server PATH; or use the other engine: --engine {DEFAULT_ENGINE}"
+    hint = f"give its path: --llama-server PATH; or use another engine: --engine {DEFAULT_ENGINE}"
     raise NotFoundError(f"{program} not found on PATH", hint)
 
 
@@ -133,6 +162,34 @@ def _early(name: str) -> EngineProcess | None:
     return None
 
 
+def check_settings(name: str, settings: EngineSettings) -> None:
+    """Return if the engine called ``name`` can be set like this.
+
+    Raises:
+        UsageError: it cannot; the hint names the engines that can.
+    """
+    refuse_lacking(name, abilities_of_settings(settings), _lacking(name))
+
+
+def can(name: str, ability: Ability) -> bool:
+    """Whether the engine called ``name`` has an ability."""
+    return ability not in _kind(name).lacks
+
+
+def require(name: str, ability: Ability) -> None:
+    """Return if the engine called ``name`` has an ability.
+
+    Raises:
+        UsageError: it has not; the hint names the engines that have.
+    """
+    refuse_lacking(name, iter((ability,)), _lacking(name))
+
+
+def _lacking(name: str) -> Mapping[str, frozenset[Ability]]:
+    _kind(name)
+    return {known: kind.lacks for known, kind in ENGINES.items()}
+
+
 def _kind(name: str) -> EngineKind:
     if name not in ENGINES:
         raise UsageError(f"unknown engine: {name}", f"choose one of {', '.join(ENGINES)}")
@@ -141,12 +198,21 @@ def _kind(name: str) -> EngineKind:
 
 def _package_build(_: Path | None) -> str:
     """The version in the package's metadata; ``xllamacpp (not installed)`` without the package."""
+    return _version_of(DEFAULT_ENGINE) or f"{DEFAULT_ENGINE} (not installed)"
+
+
+def _is_installed(package: str) -> bool:
+    return bool(_version_of(package))
+
+
+def _version_of(package: str) -> str:
+    """The package with its version; empty where it is not installed."""
     import importlib.metadata
 
     try:
-        return f"{DEFAULT_ENGINE} {importlib.metadata.version(DEFAULT_ENGINE)}"
+        return f"{package} {importlib.metadata.version(package)}"
     except importlib.metadata.PackageNotFoundError:
-        return f"{DEFAULT_ENGINE} (not installed)"
+        return ""
 
 
 def _start_package(
@@ -162,7 +228,7 @@ def _start_package(
 
 
 def _program_build(program: Path | None) -> str:
-    from phicli.engine.llama_server_program import native_build
+    from phicli.engine.program_build import native_build
 
     assert program is not None  # noqa: S101 (find_program has raised)
     return native_build(program)
@@ -177,14 +243,26 @@ def _start_program(
     return NativeServerEngine(settings, program, log_dir=log_dir(), on_tick=on_tick)
 
 
+def _start_ctransformers(
+    settings: LoadSettings, _: Path | None, __: EngineProcess | None, on_tick: OnTick | None
+) -> LocalEngine:
+    from phicli.engine.ctransformers_engine import CtransformersEngine
+
+    return CtransformersEngine(settings, log_dir=log_dir(), on_tick=on_tick)
+
+
 ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
     {
         DEFAULT_ENGINE: EngineKind(
-            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package
+            program=None, starts_early=True, uses_known_gpus=True, build=_package_build, start=_start_package,
         ),
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
             start=_start_program,
+        ),
+        CTRANSFORMERS: EngineKind(
+            program=None, starts_early=False, uses_known_gpus=False, build=lambda _: _version_of(CTRANSFORMERS),
+            start=_start_ctransformers, lacks=frozenset(Ability), optional=True, reads_llama=True,
         ),
     }
 )  # fmt: skip

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.engine.closable import Closing
-from phicli.engine.settings import EngineSettings
+from phicli.engine.settings import DRAFTS, EngineSettings
 
 NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
 
@@ -27,7 +27,8 @@ class LoadSettings:
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
     ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
     chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
-    file's ``general.name``; None leaves it as it is.
+    file's ``general.name``; None leaves it as it is. ``state_dir`` is a folder where an engine that
+    :class:`KeepsState` may do so; None for nowhere.
     """
 
     model_path: Path
@@ -37,13 +38,16 @@ class LoadSettings:
     slots: int = 1
     own_template: bool = False
     model_name: str | None = None
+    state_dir: Path | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, with all of it on one level."""
         mine = {
             name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
         }
-        return {"model_path": str(self.model_path), **mine, **self.engine.to_data()}
+        paths = {"model_path": str(self.model_path), "state_dir": str(self.state_dir) if self.state_dir else None}
+        drafts = dict(DRAFTS.get(self.engine.speculation, {}))
+        return {**paths, **mine, **self.engine.to_data(), "drafts": drafts}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +136,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Engine-side times of one generation, in milliseconds, and rates in tokens per second."""
+    """Engine-side times of one generation, in milliseconds, and rates in tokens per second.
+
+    With speculation ``draft_tokens`` were drafted, and the model accepted ``accepted_tokens`` of them.
+    """
 
     prompt_ms: float
     decode_ms: float
     prompt_tps: float
     decode_tps: float
+    draft_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ class Done:
     """The last event of a generation.
 
     ``token_ids`` is None when some generated ids are unknown. ``stop_id`` is the one of ``stop_ids`` that ended it.
+    ``last_id`` is the last id that came; None where that is unknown.
     """
 
     finish_reason: StopReason
@@ -152,6 +162,7 @@ class Done:
     timings: Timings
     token_ids: tuple[int, ...] | None
     stop_id: int | None = None
+    last_id: int | None = None
 
 
 GenerationEvent = Prefill | Chunk | Done
@@ -232,6 +243,36 @@ class Engine(Generator, Protocol):
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """What an engine has besides that can write down what it has evaluated, so that another one goes on from there.
+
+    It has to be loaded with a ``state_dir``, and its only slot must be idle.
+    """
+
+    @property
+    def build(self) -> str:
+        """The engine and its version; the state of one build is nothing to another."""
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        """Write the state into the file ``path`` in the ``state_dir``; returns the token ids that it stands for.
+
+        Raises:
+            EngineError: it cannot be written, the disk is full, or the engine died.
+            OSError: the file cannot be made or read.
+        """
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        """Go on from a state; returns how many tokens it stands for. The file must be as it was written.
+
+        The state must come from the same model, build, rope factors, flash attention and type of KV cache: the engine
+        does not notice, and answers wrongly. The context may be larger.
+
+        Raises:
+            EngineError: it cannot be restored, or the engine died.
+        """
 
 
 class LocalEngine(Engine, Protocol):

@@ -122,6 +122,8 @@ def parameters(config: dict[str, Any]) -> Any:
     params.flash_attn_type = getattr(
         xllamacpp.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{_FLASH_ATTENTION[config['flash_attention']]}"
     )
+    if config["drafts"]:
+        speculate(params, config["speculation"], config["drafts"])
     params.sampling.user_sampling_config = _NOTHING_FROM_THE_FILE
     params.kv_unified = False
     params.cache_ram_mib = 0
@@ -131,10 +133,24 @@ def parameters(config: dict[str, Any]) -> Any:
     params.port = 0
     params.api_keys = [config["api_key"]]
     params.ui = False
+    if config["state_dir"]:
+        params.slot_save_path = config["state_dir"] + os.sep
     if not config["own_template"]:
         params.chat_template = "chatml"
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE
     return params
+
+
+def speculate(params: Any, kind: str, lengths: dict[str, int]) -> None:
+    """Switch on speculation of a ``kind`` such as ``ngram-simple``; ``lengths`` are llama.cpp's, by their names."""
+    import xllamacpp
+
+    name = kind.replace("-", "_")
+    kinds = xllamacpp.common_speculative_type
+    params.speculative.types = [getattr(kinds, f"COMMON_SPECULATIVE_TYPE_{name.upper()}")]
+    fields = getattr(params.speculative, name)  # cannot be assigned as a whole
+    for field, tokens in lengths.items():
+        setattr(fields, field, tokens)
 
 
 def leave_when_told(code: int) -> NoReturn:

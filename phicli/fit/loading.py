@@ -76,12 +76,14 @@ class Room:
 class ContextWish:
     """Sizes of a context in tokens: allocated first, and the most that it may grow to.
 
-    With ``promised`` a person asked for the limit, so all of it has to fit; otherwise it is as much as memory allows.
+    With ``promised`` a person asked for the limit, so all of it has to fit; otherwise it is as much as memory allows,
+    and ``usual_tokens`` have to fit, the first allocation of a conversation: one answer may begin with less, but grows.
     """
 
     first_tokens: int
     limit_tokens: int
-    promised: bool = False
+    promised: bool
+    usual_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,13 @@ def fit_load(
         message = f"the engine cannot use the KV cache type {choices[0].kv_type} for {model}"
         raise UsageError(message, "leave out --kv-type")
     possible = [one for one in choices if takes_kv_type(shape, one.kv_type)]
-    first_fitting = (one for one in possible if room.holds(shape, _plain(one), context.first_tokens))
+    first_fitting = (one for one in possible if room.holds(shape, _plain(one), context.usual_tokens))
     wanted = next(first_fitting, possible[-1])
     limit = context.limit_tokens
     if not context.promised:
-        limit = min(limit, _longest(shape, room, wanted, limit) or context.first_tokens)
-    first = min(limit, context.first_tokens)
-    _require(shape, room, wanted, limit if context.promised else first, model, on_too_large)
+        limit = min(limit, _longest(shape, room, wanted, limit) or context.usual_tokens)
+    first, required = min(limit, context.first_tokens), limit if context.promised else min(limit, context.usual_tokens)
+    _require(shape, room, wanted, required, model, on_too_large)
     return FittedLoad(fitting(wanted, shape, first, room), wanted, first, limit)
 
 

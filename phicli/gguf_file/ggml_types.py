@@ -93,6 +93,7 @@ FILE_TYPES: Final = MappingProxyType(
 
 TOKEN_UNDEFINED: Final = 0
 TOKEN_NORMAL: Final = 1
+TOKEN_UNKNOWN: Final = 2
 TOKEN_CONTROL: Final = 3
 TOKEN_USER_DEFINED: Final = 4
 TOKEN_UNUSED: Final = 5

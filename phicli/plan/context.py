@@ -3,7 +3,8 @@
 llama.cpp picks the short or the long rope factors of a LongRoPE model once, from the *allocated* context: with more
 than the original context allocated, even a 20-token prompt is answered with the long factors. The reference
 implementation picks by the actual length. So the allocation starts at the original context at most, and a
-conversation that outgrows it is evaluated again in a larger one.
+conversation that outgrows it is evaluated again in a larger one. Sizes on the same side of the original context have
+the same factors: there, and in all other models, what was evaluated can be carried over into a larger context.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from phicli.fit.memory import padded_context
 from phicli.gguf_file.types import GgufHeader
 
 DEFAULT_CONTEXT_TOKENS = 4096
+ANSWER_TOKENS = 512
+"""Allocated for one answer where nobody said how long it may be; a longer one grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +27,24 @@ class ContextPlan:
 
     ``trained_tokens`` is what the model was trained for, None for no more than the limit. The limit is less where a
     person ``asked`` for it, or where the memory is too small: that decides what is proposed when it is reached.
+    ``original_tokens`` is the original context of a LongRoPE model, None for other models.
     """
 
     first_tokens: int
     limit_tokens: int
     trained_tokens: int | None = None
     asked: bool = False
+    original_tokens: int | None = None
+
+    def has_long_factors(self, context_tokens: int) -> bool:
+        """Whether the engine computes with the long factors when so many tokens are allocated."""
+        return self.original_tokens is not None and padded_context(context_tokens) > self.original_tokens
 
     def grown(self, needed_tokens: int) -> int:
         """The allocation for a conversation of ``needed_tokens`` with room for an answer.
 
-        Doubling keeps the number of evaluations small; the room is a quarter, so that the answer seldom has to
-        move again.
+        Doubling keeps the number of loads small; the room is a quarter, so that the answer seldom has to move
+        again. What fits into the original context of a LongRoPE model stays in it.
 
         Raises:
             ContextExceededError: it does not fit into the limit.
@@ -49,6 +58,8 @@ class ContextPlan:
         size = self.first_tokens
         while size < needed_tokens + needed_tokens // 4:
             size *= 2
+        if self.original_tokens is not None and needed_tokens <= self.original_tokens:
+            size = min(size, self.original_tokens)
         return min(size, self.limit_tokens)
 
     def _larger(self, needed_tokens: int) -> str:
@@ -61,12 +72,15 @@ class ContextPlan:
         return f"; memory limits the context; to load a larger one anyway: --context {larger} --no-memory-check"
 
 
-def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> ContextWish:
+def wish_context(
+    header: GgufHeader, asked_tokens: int | None = None, *, one_answer_tokens: int | None = None
+) -> ContextWish:
     """The context of a model as if memory did not matter.
 
     Args:
         header: of the file; it says what the model was trained for.
         asked_tokens: ``--context``, a ceiling; None for as much as is sensible.
+        one_answer_tokens: what one question and its answer need, to begin with no more; None for a conversation.
 
     Raises:
         UsageError: more was asked for than the model was trained for.
@@ -74,8 +88,17 @@ def wish_context(header: GgufHeader, asked_tokens: int | None = None) -> Context
     trained, original = header.context_length or DEFAULT_CONTEXT_TOKENS, header.original_context_length
     require_trained(asked_tokens, trained)
     limit = trained if asked_tokens is None else asked_tokens
-    start = original if original is not None and original < trained else DEFAULT_CONTEXT_TOKENS
-    return ContextWish(min(limit, start), limit, promised=asked_tokens is not None)
+    long_rope = original is not None and original < trained
+    usual = min(limit, original if original is not None and long_rope else DEFAULT_CONTEXT_TOKENS)
+    first = usual
+    if one_answer_tokens is not None:
+        first = min(padded_context(one_answer_tokens), usual if long_rope else limit)
+    return ContextWish(first, limit, promised=asked_tokens is not None, usual_tokens=usual)
+
+
+def answer_room(max_tokens: int | None) -> int:
+    """The tokens to allocate for one answer of at most ``max_tokens``; a very long limit is seldom reached."""
+    return ANSWER_TOKENS if max_tokens is None else min(max_tokens, DEFAULT_CONTEXT_TOKENS)
 
 
 def require_trained(asked_tokens: int | None, trained_tokens: int) -> None:

@@ -31,7 +31,8 @@ def known_speed(
     from phicli.plan.tuned_speed import as_tuned
     from phicli.records.calibration_files import load_calibrations
     from phicli.records.speeds import load_speeds
-    from phicli.records.tuned_files import TuningConditions, all_tuned
+    from phicli.records.tuned_content import TuningConditions
+    from phicli.records.tuned_files import all_tuned
 
     cpu, build = machine.cpu, build_of()
     calibrations, speeds = (*just_made, *load_calibrations(cpu.name, build)), load_speeds(cpu.name, build)

@@ -12,15 +12,17 @@ from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.loading import FittedLoad, Room, fit_load, fitting
+from phicli.fit.memory import plan_memory
 from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.context import ContextPlan, wish_context
+from phicli.plan.context import ContextPlan, answer_room, wish_context
 from phicli.plan.identify import TEMPLATE, FormatChoice, choose_format
 from phicli.plan.label import name_for_engine
 from phicli.plan.locate import LocatedModel
+from phicli.plan.prompt_size import estimate_prompt
 from phicli.plan.sampling import sampling_for, sampling_of_file
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
@@ -43,9 +45,14 @@ class Use(enum.Enum):
     ONE_ANSWER = "one answer"
     CONVERSATION = "conversation"
 
+    @property
+    def tuned_as(self) -> str:
+        """What tuning calls this use."""
+        return CONVERSATION if self is Use.CONVERSATION else ONE_ANSWER
+
     def winner_of(self, tuned: Tuned | None) -> Winner | None:
         """The settings that tuning found best for this use."""
-        return None if tuned is None else tuned.winners[CONVERSATION if self is Use.CONVERSATION else ONE_ANSWER]
+        return None if tuned is None else tuned.winners[self.tuned_as]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,10 @@ class LoadPlan:
         engine = fitting(self.wanted, self.shape, context_tokens, self.room)
         return replace(self.settings, context_tokens=context_tokens, engine=engine)
 
+    def state_bytes(self, context_tokens: int) -> int:
+        """The most that the state of an engine with this context takes: keys and values, and a few numbers a token."""
+        return plan_memory(self.shape, self.wanted, context_tokens=context_tokens).kv_bytes + 64 * context_tokens
+
     def settings_data(self) -> dict[str, Any]:
         """The settings as ``--json`` shows them: with these the answer can be had again."""
         return {
@@ -100,6 +111,7 @@ def plan_load(
     cores: int,
     gpus: tuple[Gpu, ...] = (),
     tuned: Tuned | None = None,
+    only_question: str | None = None,
     on_too_large: OnTooLarge = refuse,
 ) -> LoadPlan:
     """Decide how ``model`` is loaded.
@@ -113,6 +125,8 @@ def plan_load(
         cores: physical cores that may be used.
         gpus: those that the engine can use.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
+        only_question: the prompt that one answer is wanted to, where a larger context later costs little: the first
+            context fits it. None: begin with the context of a conversation.
         on_too_large: is given the error where the memory is too small, and may return.
 
     Raises:
@@ -123,7 +137,9 @@ def plan_load(
     shape, asked, winner = loaded_by(shape_of(header), gpus), options.engine, use.winner_of(tuned)
     choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
-    wish = wish_context(header, options.context_tokens)
+    system = _system(options, variant)
+    needed = None if only_question is None else _needed_tokens(only_question, system, options)
+    wish = wish_context(header, options.context_tokens, one_answer_tokens=needed)
     room = Room(memory, gpus)
     fitted = fit_load(shape, room, choices, wish, model=model.name, on_too_large=on_too_large)
     return LoadPlan(
@@ -137,16 +153,27 @@ def plan_load(
             own_template=chosen.name == TEMPLATE,
             model_name=name_for_engine(header),
         ),
-        context=ContextPlan(fitted.first_tokens, fitted.limit_tokens, header.context_length, wish.promised),
+        context=ContextPlan(
+            fitted.first_tokens,
+            fitted.limit_tokens,
+            trained_tokens=header.context_length,
+            asked=wish.promised,
+            original_tokens=header.original_context_length,
+        ),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
         stop_texts=options.stop,
-        system=_system(options, variant),
+        system=system,
         shape=shape,
         room=room,
         wanted=fitted.wanted,
         tuned=is_tuned(asked, winner),
         notices=_gpu_notices(fitted, shape, room),
     )
+
+
+def _needed_tokens(question: str, system: str | None, options: ChatOptions) -> int:
+    """What one question and its answer need, in tokens: estimated, so that loading need not wait to be told."""
+    return estimate_prompt((system, question)) + answer_room(options.max_tokens)
 
 
 def _gpu_notices(fitted: FittedLoad, shape: ModelShape, room: Room) -> tuple[str, ...]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from phicli.engine.starting import EngineChoice
 from phicli.hub.layout import sha256_in_name
 from phicli.hub.verified import recorded
 from phicli.records.tuned import Tuned
-from phicli.records.tuned_files import Kept, find_tuned, mark_told
+from phicli.records.tuned_files import Kept, engine_of, find_every, find_faster, find_tuned, mark_told
 
 if TYPE_CHECKING:
     from phicli.plan.description import VariantDescription
@@ -19,29 +20,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TunedHere:
-    """What holds for a file: ``current`` here and now. ``stale`` no longer applies, and this was not yet reported."""
+    """What holds for a file: its ``engine``, and what was tuned for that here and now.
 
-    current: Tuned | None
+    ``stale`` no longer applies, and this was not yet reported.
+    """
+
+    engine: EngineChoice
+    current: Tuned | None = None
     stale: Tuned | None = None
 
 
-def kept_for(path: Path) -> Kept:
-    """What is saved for the model file at ``path``; reads two small files and the ends of the model file."""
-    return find_tuned(path, known_sha256(path))
-
-
-def tuned_for(path: Path, *, tell: bool) -> TunedHere:
-    """What holds for the model file at ``path``.
+def tuned_for(path: Path, use: str, *, engine: EngineChoice | None = None, tell: bool) -> TunedHere:
+    """What holds for the model file at ``path``; reads two small files and the ends of the model file.
 
     Args:
         path: the model file.
+        use: one of :data:`phicli.records.tuned.USES`.
+        engine: that was asked for; None for the one that was measured to be faster for ``use``, else the default one.
         tell: whether the caller tells a person about what is stale. It is returned for that only once.
     """
-    kept = kept_for(path)
-    if kept.stale is None or kept.told or not tell:
-        return TunedHere(kept.current)
-    mark_told(path, known_sha256(path))
-    return TunedHere(kept.current, kept.stale)
+    sha256 = known_sha256(path)
+    faster = Kept() if engine is not None else find_faster(path, sha256, use)
+    if faster.current is not None:
+        return TunedHere(engine_of(faster.current), faster.current)
+    choice = engine or EngineChoice()
+    kept = find_tuned(path, sha256, engine=choice)
+    stale = [one for one in (faster, kept) if tell and one.stale is not None and not one.told]
+    for one in stale:
+        mark_told(path, sha256, one.here)
+    return TunedHere(choice, kept.current, stale[0].stale if stale else None)
 
 
 def tuned_files(shown: VariantDescription | FileDescription) -> tuple[tuple[str | None, Tuned], ...]:
@@ -54,8 +61,7 @@ def tuned_files(shown: VariantDescription | FileDescription) -> tuple[tuple[str 
     else:
         files = [(model.quant, model.path) for model in shown.installed]
         files += [(PACKAGED_QUANT, shown.packaged_path)] if shown.packaged_path else []
-    found = ((quant, kept_for(path).current) for quant, path in files)
-    return tuple((quant, tuned) for quant, tuned in found if tuned is not None)
+    return tuple((quant, tuned) for quant, path in files for tuned in find_every(path, known_sha256(path)))
 
 
 def known_sha256(path: Path) -> str | None:

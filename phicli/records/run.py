@@ -12,21 +12,30 @@ from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.statistics import Summary, summary
 
-EXTRA = ("schedule", "repeat", "others_busy_cores", "energy_source", "weights_bytes", "device")
+EXTRA = (
+    "schedule", "repeat", "others_busy_cores", "energy_source", "weights_bytes", "device", "equal_answers",
+    "compared_answers",
+)  # fmt: skip
 """What else a run tells about how it was taken.
 
 ``weights_bytes`` are the tensors of the file. ``device`` is ``cpu`` or the name of the graphics processor that had all
-layers, None where the two shared them.
+layers, None where the two shared them. ``equal_answers`` of ``compared_answers`` are the text that the same load
+generates without speculation.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What is done in one run: read a prompt, then generate after ``depth_tokens``; either may be 0, not both."""
+    """What is done in one run: read a prompt, then generate after ``depth_tokens``; either may be 0, not both.
+
+    ``text`` is what is generated where it is not random: a key of
+    :data:`phicli.records.workload_texts.TEXTS`, with a prompt of its own.
+    """
 
     prompt_tokens: int = 512
     generated_tokens: int = 128
     depth_tokens: int = 0
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +62,18 @@ class Sample:
     """One repetition, in milliseconds: reading the prompt, generating the tokens, and the first one seen from outside.
 
     None where it was not asked for. ``ttft_ms`` is from sending the prompt to receiving the first token with the
-    model loaded and nothing of the prompt in its cache. ``energy_j`` is of generating alone.
+    model loaded and nothing of the prompt in its cache. ``energy_j`` is of generating alone. With
+    speculation ``draft_tokens`` were drafted and ``accepted_tokens`` of them accepted. ``answer_sha256`` is the hash of
+    a generated text.
     """
 
     prompt_ms: float | None
     decode_ms: float | None
     ttft_ms: float | None
     energy_j: float | None = None
+    draft_tokens: int | None = None
+    accepted_tokens: int | None = None
+    answer_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,12 @@ class Run:
         """Generated tokens for each joule; None if the machine does not report it."""
         return summary([self.workload.generated_tokens / s.energy_j for s in self.samples if s.energy_j])
 
+    @property
+    def accepted_share(self) -> float | None:
+        """The share of the drafted tokens that the model accepted; None where nothing was drafted."""
+        drafted = sum(s.draft_tokens or 0 for s in self.samples)
+        return sum(s.accepted_tokens or 0 for s in self.samples) / drafted if drafted else None
+
     def to_data(self) -> dict[str, Any]:
         """Its form in ``--json`` and in the history: the raw samples, and the means beside them."""
         data: dict[str, Any] = {
@@ -134,6 +154,7 @@ class Run:
             "depth_tokens": self.workload.depth_tokens,
             "prompt_tokens": self.workload.prompt_tokens,
             "generated_tokens": self.workload.generated_tokens,
+            "text": self.workload.text,
             "samples": [asdict(sample) for sample in self.samples],
             "load_ms": self.load_ms,
             "cold_ttft_ms": self.cold_ttft_ms,
@@ -147,7 +168,7 @@ class Run:
         for name in ("prompt_tps", "decode_tps", "ttft_ms", "tokens_per_joule"):
             found: Summary | None = getattr(self, name)
             data[name] = {"mean": found.mean, "stdev": found.stdev} if found else None
-        return {**data, **self.extra}
+        return {**data, "accepted_share": self.accepted_share, **self.extra}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -171,7 +192,7 @@ class Run:
                     build=str(data["build"]),
                 ),
                 settings=EngineSettings.from_data(data["settings"]),
-                workload=Workload(int(data["prompt_tokens"]), int(data["generated_tokens"]), int(data["depth_tokens"])),
+                workload=_workload(data),
                 context_tokens=int(data["context_tokens"]),
                 samples=tuple(_sample(one) for one in data["samples"]),
                 load_ms=float(data["load_ms"]),
@@ -197,9 +218,25 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+def _count(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _workload(data: Mapping[str, Any]) -> Workload:
+    lengths = {name: int(data[name]) for name in ("prompt_tokens", "generated_tokens", "depth_tokens")}
+    return Workload(**lengths, text=_text(data.get("text")))
+
+
 def _sample(data: Mapping[str, Any]) -> Sample:
-    names = ("prompt_ms", "decode_ms", "ttft_ms", "energy_j")
-    return Sample(*(_number(data.get(name)) for name in names))
+    return Sample(
+        prompt_ms=_number(data.get("prompt_ms")),
+        decode_ms=_number(data.get("decode_ms")),
+        ttft_ms=_number(data.get("ttft_ms")),
+        energy_j=_number(data.get("energy_j")),
+        draft_tokens=_count(data.get("draft_tokens")),
+        accepted_tokens=_count(data.get("accepted_tokens")),
+        answer_sha256=_text(data.get("answer_sha256")),
+    )
 
 
 def _peak(data: Mapping[str, Any]) -> Peak | None:

@@ -16,7 +16,7 @@ KINDS: Final = ("run", "tune", "speed")
 
 NAMES: Final = (
     "variant_id", "quant", "weights_bytes", "size_bytes", "settings", "device", "hardware", "depth_tokens",
-    "prompt_tokens", "prompt_tps", "decode_tps", "complete", "path", "load_ms", "cold_ttft_ms", "speeds",
+    "prompt_tokens", "prompt_tps", "decode_tps", "complete", "text", "path", "load_ms", "cold_ttft_ms", "speeds",
 )  # fmt: skip
 """What of their data is looked at here."""
 
@@ -88,9 +88,12 @@ def _speeds(entry: Entry) -> Sequence[Mapping[str, Any]]:
 
 
 def _is_usual(entry: Entry) -> bool:
-    """Whether a run was complete, by the default engine and in its usual settings."""
+    """Whether a run was complete, by the default engine and in its usual settings, and not of a text.
+
+    How deep in the context the tokens of a text are is not recorded.
+    """
     data = entry.data
-    if entry.engine != DEFAULT_ENGINE or data.get("complete") is False:
+    if entry.engine != DEFAULT_ENGINE or data.get("complete") is False or data.get("text") is not None:
         return False
     try:
         settings = EngineSettings.from_data(data["settings"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 
 from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES
 
 ONE_ANSWER: Final = "one_answer"
 CONVERSATION: Final = "conversation"
@@ -47,12 +48,17 @@ class Winner:
         return cls(settings, _switch(data, "default"), ratio, low, high)
 
 
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True)
 class Tuned:
     """What tuning found for one file under one processor, number of cores and engine ``build``.
 
     ``model`` is what it was called; ``variant_id`` and ``quant`` are None for what the catalog does not know.
-    ``winners`` has one for each of :data:`USES`. ``made_at`` is ISO 8601, UTC.
+    ``winners`` has one for each of :data:`USES`. ``made_at`` is ISO 8601, UTC. ``program`` is the path of an ``engine``
+    that is a program. ``faster`` has the uses for which it was faster than the default engine with that one's own
+    winners, and how many times as fast; ``faster_than`` is the build of the default engine then.
     """
 
     model: str
@@ -64,6 +70,10 @@ class Tuned:
     build: str
     made_at: str
     winners: Mapping[str, Winner]
+    engine: str = DEFAULT_ENGINE
+    program: str | None = None
+    faster: Mapping[str, float] = field(default_factory=lambda: _NONE)
+    faster_than: str = ""
 
     def holds_for(self, cpu: str, cores: int, build: str) -> bool:
         """Whether it was found under these conditions."""
@@ -71,9 +81,13 @@ class Tuned:
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form."""
-        names = ("model", "variant_id", "quant", "weights_bytes", "cpu", "cores", "build", "made_at")
+        names = (
+            "model", "variant_id", "quant", "weights_bytes", "cpu", "cores", "build", "made_at", "engine", "program",
+            "faster_than",
+        )  # fmt: skip
         data = {name: getattr(self, name) for name in names}
-        return data | {"winners": {use: winner.to_data() for use, winner in self.winners.items()}}
+        winners = {use: winner.to_data() for use, winner in self.winners.items()}
+        return data | {"faster": dict(self.faster), "winners": winners}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -85,6 +99,9 @@ class Tuned:
         winners = data.get("winners")
         if not isinstance(winners, Mapping) or not all(isinstance(winners.get(use), Mapping) for use in USES):
             raise ValueError("a use has no winner")
+        faster = data.get("faster", _NONE)
+        if not isinstance(faster, Mapping) or data.get("engine", DEFAULT_ENGINE) not in ENGINES:
+            raise ValueError("the engine is unknown")
         return cls(
             model=_text(data, "model"),
             variant_id=_text_or_none(data, "variant_id"),
@@ -95,6 +112,10 @@ class Tuned:
             build=_text(data, "build"),
             made_at=_text(data, "made_at"),
             winners=MappingProxyType({use: Winner.from_data(winners[use]) for use in USES}),
+            engine=data.get("engine", DEFAULT_ENGINE),
+            program=_text_or_none(data, "program"),
+            faster=MappingProxyType({use: _number(faster, use) for use in USES if use in faster}),
+            faster_than=_text_or_none(data, "faster_than") or "",
         )
 
 

@@ -75,7 +75,7 @@ class AnswerPrinter:
         self._end_line()
 
     def _piece(self, piece: Piece) -> None:
-        self._status.clear()
+        self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
             if not self._quiet:
                 self._reasoning += piece.text
@@ -159,7 +159,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
 def chat_data(opened: OpenChat) -> dict[str, Any]:
     """The ``data`` of ``chat --json``: the last answer, what made it, and with which settings."""
     answer, model = opened.session.last, opened.session.model
-    data = {"model": model.name, "quant": model.quant}
+    data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
     return {**data, **(answer_data(answer) if answer is not None else {}), "settings": opened.plan.settings_data()}
 
 

@@ -7,7 +7,6 @@ from typing import Final
 
 from phicli.answering.types import Answer
 from phicli.engine.read_ahead import ReadSoFar
-from phicli.engine.starting import build_of
 from phicli.plan.load import LoadPlan
 from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
@@ -15,7 +14,7 @@ from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NOT_SETTINGS: Final = ("model_path",)
+_NOT_SETTINGS: Final = ("model_path", "state_dir", "drafts")
 
 
 def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None) -> None:
@@ -27,9 +26,9 @@ def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None, read: Rea
     _print(terminal, _stats(answer, peak, read))
 
 
-def print_start(terminal: Terminal, plan: LoadPlan) -> None:
-    """The engine, the file, and the settings that the file is loaded and answers with."""
-    _print(terminal, _start(plan))
+def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
+    """The engine's ``build``, the file, and the settings that the file is loaded and answers with."""
+    _print(terminal, _start(plan, build))
 
 
 def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterator[tuple[str, str]]:
@@ -61,8 +60,8 @@ def _rate(tokens_per_s: float) -> str:
     return f", {tokens_per_s:.1f} tokens/s" if tokens_per_s else ""
 
 
-def _start(plan: LoadPlan) -> Iterator[tuple[str, str]]:
-    yield "engine", build_of()
+def _start(plan: LoadPlan, build: str) -> Iterator[tuple[str, str]]:
+    yield "engine", build
     yield "model", str(plan.settings.model_path)
     settings = {name: value for name, value in plan.settings.to_data().items() if name not in _NOT_SETTINGS}
     yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())

@@ -37,6 +37,8 @@ def print_checkup(terminal: Terminal, checkup: Checkup, *, as_json: bool) -> Non
 def _facts(checkup: Checkup) -> Iterator[tuple[str, str]]:
     machine, hub, cache = checkup.machine, checkup.hub, checkup.cache
     yield "engine", checkup.engine.build + _kernels(checkup)
+    for program in checkup.programs:
+        yield "other engine", f"{program.build} at {program.path}" if program.build else program.failure or ""
     yield "python", f"{checkup.python}, huggingface_hub {checkup.huggingface_hub}"
     yield "system", machine.system + (f", in a container ({machine.container})" if machine.container else "")
     yield "processor", f"{machine.cpu.name}, {counted(machine.cpu.physical_cores, 'core')}"
@@ -77,6 +79,7 @@ def _data(checkup: Checkup) -> dict[str, Any]:
             "kernels": list(checkup.engine.kernels),
             "processor": list(machine.cpu.instruction_sets),
         },
+        "other_engines": [asdict(program) for program in checkup.programs],
         "hub": asdict(checkup.hub),
         "gpu": [asdict(gpu) for gpu in machine.gpus],
         "memory": None if memory is None else {**asdict(memory), "usable_bytes": checkup.usable_bytes},

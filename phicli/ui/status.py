@@ -29,10 +29,11 @@ class StatusLine:
         self._enabled = enabled and terminal.shows_progress
         self._waiting_since: float | None = None
         self._status: Status | None = None
+        self._away = False
 
     def update(self, text: str) -> None:
         """Show ``text`` if the wait has lasted long enough."""
-        if not self._enabled:
+        if not self._enabled or self._away:
             return
         now = monotonic()
         if self._waiting_since is None:
@@ -42,9 +43,12 @@ class StatusLine:
         elif now - self._waiting_since >= _DELAY_S:
             self._show(text)
 
-    def clear(self) -> None:
-        """Remove the line; the next ``update`` begins a new wait."""
-        self._waiting_since = None
+    def clear(self, *, away: bool = False) -> None:
+        """Remove the line; the next ``update`` begins a new wait.
+
+        Where it stays ``away`` until it is cleared again, the cursor is behind text that it would overwrite.
+        """
+        self._waiting_since, self._away = None, away
         if self._status is not None:
             self._status.stop()
             self._status = None

@@ -77,6 +77,22 @@ def test_a_grid_takes_turns(phi: Phi) -> None:
     assert done.json["data"]["ratios"]
 
 
+def test_speculation_is_measured_on_texts(phi: Phi) -> None:
+    done = phi("bench", "tiny-phi", "--speculation", "none,ngram-simple", "-n", "24", "-r", "2", "--json")
+    assert done.code == 0, done.err
+    found = runs_of(done.json)
+    assert [(run["settings"]["speculation"], run["text"]) for run in found] == [
+        ("none", "copy"), ("none", "new"), ("ngram-simple", "copy"), ("ngram-simple", "new")
+    ]  # fmt: skip
+    assert {(run["prompt_tokens"], run["generated_tokens"]) for run in found} == {(0, 24)}
+    assert all(len(sample["answer_sha256"]) == 64 for run in found for sample in run["samples"])
+    assert [run.get("compared_answers") for run in found] == [None, None, 2, 2]
+    again = phi("bench", "tiny-phi", "--speculation", "none", "-n", "24", "-r", "2", "--baseline", "last")
+    assert again.code == 0, again.err
+    refused = phi("bench", "tiny-phi", "-p", "0", "-n", "24", "-r", "2", "--baseline", "last")
+    assert refused.code == 3, "no run of random tokens was saved"
+
+
 def test_without_a_model_the_toy_is_measured_and_named_as_one(phi: Phi, home: Path) -> None:
     done = phi("bench", *SHORT, "--json")
     assert done.code == 0, done.err

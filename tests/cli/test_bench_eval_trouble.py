@@ -19,6 +19,7 @@ from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.processes import children
 from tests.support.running import Phi, Run
+from tests.support.wheel_server import BUILD, install
 
 FRANCE = {
     "id": "france", "question": "What is the capital of France?", "answer": "The capital of France is Paris.",
@@ -189,13 +190,14 @@ def test_a_disk_that_is_full_is_told_once_and_the_results_are_shown(phi: Phi, tm
         assert len([line for line in again.err.splitlines() if "there from earlier" in line]) <= 1
 
 
-@pytest.mark.skipif(shutil.which("llama-server") is None, reason="llama-server not found on PATH")
-def test_both_engines_answer_the_same_questions_and_fail_at_the_same_ones(phi: Phi, hard: str) -> None:
-    run = phi("eval", "tiny-phi", "--set", hard, "--engine", "xllamacpp,llama-server", "--json")
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_both_engines_answer_the_same_questions_and_fail_at_the_same_ones(phi: Phi, hard: str, tmp_path: Path) -> None:
+    engines = ("--engine", "xllamacpp,llama-server", "--llama-server", str(install(tmp_path / "bin")))
+    run = phi("eval", "tiny-phi", "--set", hard, *engines, "--json")
     assert run.code == 0
     ours, native = run.json["data"]["evaluations"]
     assert (ours["engine"], native["engine"]) == ("xllamacpp", "llama-server")
-    assert native["build"].startswith("llama-server ")
+    assert native["build"] == BUILD
     for one in (ours, native):
-        assert (one["right"], one["failed"], one["asked"]) == (1, 2, 4)
-    assert run.json["data"]["comparisons"][0]["items"] == 2
+        assert (one["right"], one["failed"], one["asked"]) == (1, 1, 4)
+    assert run.json["data"]["comparisons"][0]["items"] == 3

@@ -32,6 +32,11 @@ TOGETHER: list[tuple[list[str], str]] = [
     (["--tune"], "phi bench --tune is now phi autotune"),
     (["--json", "--csv"], "--json and --csv cannot be used together"),
     (["-p", "0", "-n", "0"], "leave nothing to measure"),
+    (["--speculation", "ngram"], "--speculation ngram is unknown"),
+    (["--speculation", "none", "--depth", "64"], "--depth cannot be used with --speculation"),
+    (["--speculation", "ngram-mod", "--quality"], "--quality cannot be used with --speculation"),
+    (["--speculation", "ngram-mod", "-n", "0", "-p", "8"], "--speculation requires generation"),
+    (["--speculation", "ngram-mod", "-n", "16,513"], "--tokens 513 is too many with --speculation"),
     (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "only one endpoint can be measured at a time"),
     (["other", "--url", "http://127.0.0.1:2/v1"], "only one model of an endpoint can be measured at a time"),
     (["--url", "http://127.0.0.1:2/v1", "--requests", "3", "--repeat", "5"], "both set the number of requests"),
@@ -51,7 +56,7 @@ OF_MODELS = {
     "--depth": "0", "--context": "4096", "--threads": "2", "--batch-size": "128", "--kv-type": "f16",
     "--flash-attention": "auto", "--repack": "off", "--gpu-layers": "0", "--engine": "llama-server",
     "--llama-server": "x", "--no-quality": None, "--baseline": "last", "--fail-below": "0.9", "--force": None,
-    "--plot": "x.svg", "--no-memory-check": None,
+    "--plot": "x.svg", "--no-memory-check": None, "--speculation": "none",
 }  # fmt: skip
 
 
@@ -77,6 +82,22 @@ def test_lists_are_read() -> None:
     assert list(models) == ["a", "b"]
     assert options.engines == ("xllamacpp", "llama-server")
     assert options.settings == {"threads": (1, 2), "repack": (True, False)}
+
+
+def test_speculation_generates_texts_and_scores_nothing() -> None:
+    _, options = parsed(["--speculation", "none,ngram-simple"])
+    assert options.settings == {"speculation": ("none", "ngram-simple")}
+    assert (options.prompt_tokens, options.generated_tokens, options.quality) == ((0,), (128,), False)
+    _, options = parsed(["--speculation", "none", "--quick", "--no-quality", "-p", "64"])
+    assert (options.prompt_tokens, options.generated_tokens, options.quality) == ((64,), (48,), False)
+    _, options = parsed(["--speculation", "none", "--quick", "-n", "16"])
+    assert options.generated_tokens == (16,)
+
+
+@pytest.mark.parametrize("command", ["chat", "eval", "autotune"])
+def test_only_bench_measures_speculation(phi: Phi, command: str) -> None:
+    done = phi(command, "tiny-phi", "--speculation", "ngram-simple")
+    assert (done.code, "no such option: --speculation" in done.err) == (2, True)
 
 
 def test_the_command_refuses_with_an_envelope(phi: Phi) -> None:
@@ -137,8 +158,8 @@ def test_a_baseline_without_a_name(tmp_path: Path, name: str) -> None:
         open_baseline(name, None, History(tmp_path / "runs.sqlite"))
 
 
-@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context", "--engine"])
-def test_autotune_has_lengths_and_an_engine_of_its_own(phi: Phi, option: str) -> None:
+@pytest.mark.parametrize("option", ["--prompt-tokens", "--tokens", "--depth", "--repeat", "--context"])
+def test_autotune_has_lengths_of_its_own(phi: Phi, option: str) -> None:
     done = phi("autotune", "tiny-phi", option, "64")
     assert (done.code, f"no such option: {option}" in done.err) == (2, True)
     reset = phi("autotune", "--reset", "--quick", "tiny-phi")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tests.support.files import TINY_PHI
 from tests.support.processes import children, gone
 from tests.support.running import Phi, Run
 from tests.support.waiting import wait_until
+from tests.support.wheel_server import BUILD, install
 
 FEW = ("--threads", "1", "--kv-type", "f16", "--flash-attention", "auto", "--batch-size", "128", "--quick")
 """Values that leave little to try."""
@@ -127,7 +129,11 @@ def test_of_a_search_between_the_work_of_others_nothing_is_kept(phi: Phi, enviro
     ("arguments", "code", "words"),
     [
         ((), 2, "no model was given"),
-        (("tiny-phi", "--engine", "llama-server"), 2, "--engine"),
+        (("tiny-phi", "--engine", "ollama"), 2, "--engine"),
+        (("tiny-phi", "--llama-server", "x"), 2, "--llama-server requires --engine llama-server"),
+        (("tiny-phi", "--engine", "llama-server", "--llama-server", "/no/such/program"), 3, "program not found"),
+        (("tiny-phi", "--engine", "xllamacpp,llama-server", "--llama-server", sys.executable), 6, "does not report"),
+        (("--reset", "--engine", "llama-server"), 2, "--reset cannot be combined"),
         (("tiny-phi", "--csv"), 2, "--csv"),
         (("tiny-phi", "--gpu-layers", "3"), 2, "--gpu-layers"),
         (("no-such-model",), 3, "no-such-model"),
@@ -187,3 +193,68 @@ def test_ctrl_c_shows_what_was_found_and_keeps_nothing(environment: dict[str, st
     assert (tuning["complete"], tuning["kept"]) == (False, False)
     assert entries(environment["PHI_HOME"]) == []
     assert all(gone(worker) for worker in workers)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_an_engine_that_is_faster_is_used_by_chat_while_it_is_there(
+    phi: Phi, environment: dict[str, str], tmp_path: Path
+) -> None:
+    program = install(tmp_path / "bin")
+    environment["PATH"] = f"{program.parent}{os.pathsep}{environment['PATH']}"
+    run = tune(environment, QUIET, *FEW, "--engine", "llama-server,xllamacpp", "--json")
+    assert run.code == 0, run.err
+    ours, other = run.json["data"]["tunings"]
+    assert (ours["engine"], ours["against"], other["engine"]) == ("xllamacpp", None, "llama-server")
+    assert (ours["kept"], other["kept"], other["build"]) == (True, True, BUILD)
+    assert other["against"]["build"] == ours["build"]
+    assert {one["use"] for one in other["against"]["compared"]} == {"one_answer", "conversation", "batch"}
+    assert last_run(phi)["data"].get("speeds") is None
+
+    # both are the same engine here, so that one is faster is written by hand
+    [path] = entries(environment["PHI_HOME"])
+    data = json.loads(path.read_text())
+    entry = next(one for one in data["tuned"] if one["engine"] == "llama-server")
+    assert (entry["program"], entry["faster_than"]) == (str(program), ours["build"])
+    entry["faster"] = {"one_answer": 1.25}
+    entry["winners"]["one_answer"]["batch_tokens"] = 64
+    path.write_text(json.dumps(data))
+    found = phi("chat", "tiny-phi", "hello", "--json", "-n", "2").json["data"]
+    assert (found["build"], found["settings"]["tuned"], found["settings"]["batch_tokens"]) == (BUILD, True, 64)
+    asked = phi("chat", "tiny-phi", "hello", "--json", "-n", "2", "--engine", "xllamacpp").json["data"]
+    assert (asked["engine"], asked["settings"]["tuned"], asked["settings"]["batch_tokens"]) == ("xllamacpp", True, 128)
+    assert "one answer (1.25 x): phi chat uses llama-server" in phi("show", "tiny-phi").out
+    assert {one["engine"] for one in phi("show", "tiny-phi", "--json").json["data"]["tuned"]} == {
+        "xllamacpp", "llama-server",
+    }  # fmt: skip
+
+    program.unlink()
+    told = phi("chat", "tiny-phi", "hello", "--json", "-n", "2")
+    assert told.json["data"]["engine"] == "xllamacpp"
+    assert "one of them has changed or is gone" in told.err
+    assert "phi autotune tiny-phi --engine xllamacpp,llama-server" in told.err
+    assert phi("chat", "tiny-phi", "hello", "--json", "-n", "2").err == ""  # once
+    assert phi("autotune", "--reset", "tiny-phi", "--json").json["data"]["files"] == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_one_engine_alone_is_tuned_and_not_compared(phi: Phi, environment: dict[str, str], tmp_path: Path) -> None:
+    program = ("--engine", "llama-server", "--llama-server", str(install(tmp_path / "bin")))
+    run = tune(environment, QUIET, *FEW, *program)
+    assert run.code == 0, run.err
+    assert f"with {BUILD}" in run.out
+    assert "Against" not in run.out
+    assert phi("chat", "tiny-phi", "hello", "--json", "-n", "2").json["data"]["engine"] == "xllamacpp"
+    found = phi("chat", "tiny-phi", "hello", "--json", "-n", "2", *program).json["data"]
+    assert (found["engine"], found["settings"]["tuned"]) == ("llama-server", True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_on_a_busy_machine_engines_are_not_compared(environment: dict[str, str], tmp_path: Path) -> None:
+    program = install(tmp_path / "bin")
+    engines = ("--engine", "xllamacpp,llama-server", "--llama-server", str(program))
+    run = tune(environment, SPOILT, *FEW, *engines, "--json")
+    assert run.code == 0
+    _, other = run.json["data"]["tunings"]
+    assert (other["kept"], other["against"]) == (False, None)
+    assert any("were not compared" in warning for warning in other["warnings"])
+    assert entries(environment["PHI_HOME"]) == []

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.answering import opening
 from phicli.app import main
-from phicli.plan import tuned_here
+from phicli.engine.starting import DEFAULT_ENGINE
 from tests.support.processes import children, gone, interrupt, stopped, wait_for_child, wait_for_engine
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
@@ -273,7 +274,8 @@ class Early:
     def __init__(self) -> None:
         self.started = self.ended = 0
 
-    def __call__(self) -> Early:
+    def __call__(self, name: str) -> Early:
+        assert name == DEFAULT_ENGINE
         return self
 
     def __enter__(self) -> None:
@@ -297,7 +299,7 @@ def test_ctrl_c_before_the_engine_is_taken_over_ends_it(early: Early, monkeypatc
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tuned_here, "tuned_for", interrupt)
+    monkeypatch.setattr(opening, "open_model", interrupt)
     assert main(["chat", "tiny-phi", "hi", "--no-stdin", "-q"]) == 130
     assert (early.started, early.ended) == (1, 1)
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.support.disks import small_file_system
 from tests.support.hub import LoopbackHub
 from tests.support.running import Phi
+from tests.support.wheel_server import BUILD, install
 
-KEYS = {"phi", "python", "huggingface_hub", "engine", "hub", "gpu", "memory", "cache", "answer_ms", "problems"}
+KEYS = {
+    "phi",
+    "python",
+    "huggingface_hub",
+    "engine",
+    "other_engines",
+    "hub",
+    "gpu",
+    "memory",
+    "cache",
+    "answer_ms",
+    "problems",
+}
 
 
 def codes(data: dict[str, list[dict[str, str]]]) -> list[str]:
@@ -89,3 +106,17 @@ def test_a_home_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
     file.write_text("x")
     run = phi("doctor", "--json", PHI_HOME=str(file))
     assert codes(data_of(run)) == ["state_read_only"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_a_llama_server_on_path_is_shown(phi: Phi, tmp_path: Path) -> None:
+    program = install(tmp_path / "bin")
+    path = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
+    assert re.search(rf"^  other engine +{re.escape(BUILD)} at {program}$", phi("doctor", **path).out, re.MULTILINE)
+    (found,) = data_of(phi("doctor", "--json", **path))["other_engines"]
+    assert found == {"name": "llama-server", "path": str(program), "build": BUILD, "failure": None}
+    program.write_text("#!/bin/sh\necho hello\n")
+    broken = phi("doctor", "--json", **path)
+    (found,) = data_of(broken)["other_engines"]
+    assert (found["build"], codes(data_of(broken))) == (None, [])
+    assert "does not report a version" in found["failure"]

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from phicli.engine.llama_server_program import NativeProcess, NativeServerEngine, native_build, server_arguments
+from phicli.engine.llama_server_program import NativeProcess, NativeServerEngine, server_arguments
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
-from phicli.errors import EngineError, NotFoundError, TemplateError
+from phicli.errors import EngineError, TemplateError
 from tests.engine.conftest import BINARY, tiny_settings
 from tests.support.files import TINY_PHI
 from tests.support.native import install
@@ -76,6 +76,11 @@ def test_another_name_is_an_option() -> None:
     assert found["--override-kv"] == "general.name=str:another model"
 
 
+def test_the_folder_for_states_is_an_option() -> None:
+    found = options(list(server_arguments(replace(SETTINGS, state_dir=Path("states")))))
+    assert found["--slot-save-path"] == "states"
+
+
 def test_a_template_that_is_not_used_is_not_parsed(
     binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,13 +133,14 @@ def test_variables_of_the_environment_change_nothing(
     assert "LLAMA_ARG_THREADS" not in found
     assert "AIP_HTTP_PORT" not in found
     assert found["LLAMA_ARG_FIT"] == "off"
+    assert found["XDG_CONFIG_HOME"] == "/dev/null"  # where the user's own settings of llama.cpp would be
     assert found["LLAMA_API_KEY"] not in ("", "of somebody else")
 
 
-def test_it_tells_its_version(binary: Path, tmp_path: Path) -> None:
+def test_it_tells_its_build(binary: Path, tmp_path: Path) -> None:
     engine = NativeServerEngine(SETTINGS, binary, log_dir=tmp_path)
     engine.close()
-    assert engine.build == "llama-server 4321 (fa4e5e4)"
+    assert engine.build == "llama-server 4321 (fa4e5e4), AVX2 AVX512F"
 
 
 def test_it_is_waited_for_while_it_loads(binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,19 +210,17 @@ def test_another_server_on_the_port_is_not_taken_for_ours(
             process.close()
 
 
-@pytest.mark.process
-def test_a_program_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match="nowhere") as caught:
-        native_build(tmp_path / "nowhere")
-    assert "--llama-server PATH" in caught.value.hint
-    with pytest.raises(EngineError, match="does not report a version"):
-        native_build(Path(sys.executable))
-    text = tmp_path / "text"
-    text.write_text("hello")
-    with pytest.raises(EngineError, match="cannot be run"):
-        native_build(text)
-    with pytest.raises(EngineError, match="cannot be run"):
-        native_build(tmp_path)
+def test_a_server_that_lets_everybody_in_is_refused(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So did versions that did not know the key, and so does another program."""
+    behave(monkeypatch, open=True)
+    engine = NativeServerEngine(SETTINGS, binary, log_dir=tmp_path)
+    with pytest.raises(EngineError, match="answers without the key") as caught:
+        engine.wait_ready()
+    engine.close()
+    assert "--engine xllamacpp" in caught.value.hint
+    assert gone(engine.pid)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs the kernel's parent-death signal")

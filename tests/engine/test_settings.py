@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from phicli.engine.llama_server_program import server_arguments
 from phicli.engine.settings import (
     ALL_LAYERS,
     BATCH_TOKENS,
+    DRAFTS,
     FIELDS,
     MOST_THREADS,
     EngineSettings,
@@ -26,9 +28,10 @@ from phicli.engine.worker import parameters
 from phicli.errors import UsageError
 from phicli.fit.memory import KV_TYPE_BYTES
 
-ALL = EngineSettings(3, 64, "q8_0", "on", repack=True, gpu_layers=7)
+ALL = EngineSettings(3, 64, "q8_0", "on", repack=True, gpu_layers=7, speculation="ngram-simple")
 OTHER: dict[str, Any] = {
-    "threads": 5, "batch_tokens": 256, "kv_type": "q4_0", "flash_attention": "auto", "repack": False, "gpu_layers": 9
+    "threads": 5, "batch_tokens": 256, "kv_type": "q4_0", "flash_attention": "auto", "repack": False, "gpu_layers": 9,
+    "speculation": "ngram-mod",
 }  # fmt: skip
 """A value of each setting that is not that of ``ALL``."""
 
@@ -43,7 +46,7 @@ def test_each_field_is_in_the_table_and_in_the_tests() -> None:
 def test_the_defaults() -> None:
     assert asdict(EngineSettings(2)) == {
         "threads": 2, "batch_tokens": 128, "kv_type": "f16", "flash_attention": "auto", "repack": False,
-        "gpu_layers": -1,
+        "gpu_layers": -1, "speculation": "none",
     }  # fmt: skip
     assert {name: field.default for name, field in FIELDS.items()} == asdict(EngineSettings(1)) | {"threads": None}
     assert EngineSettings.for_cores(4) == EngineSettings(4)
@@ -59,6 +62,7 @@ def test_the_defaults() -> None:
         ("flash_attention", ("auto", "on", "off"), (True, "On", "yes", None)),
         ("repack", (True, False), ("on", "off", 1, 0, None)),
         ("gpu_layers", (-1, 0, 2**31 - 1), (-2, 2**31, True, "all", None)),
+        ("speculation", ("none", "ngram-simple", "ngram-map-k", "ngram-mod"), ("ngram", "draft", True, None)),
     ],
 )
 def test_limits(name: str, good: tuple[Any, ...], bad: tuple[Any, ...]) -> None:
@@ -96,6 +100,7 @@ def test_a_quantized_cache_needs_flash_attention() -> None:
         ("flash_attention", "ON,auto", ("on", "auto")),
         ("repack", "off,on", (False, True)),
         ("gpu_layers", "0,33", (0, 33)),
+        ("speculation", "none,NGRAM-mod", ("none", "ngram-mod")),
     ],
 )
 def test_lists_that_are_typed(name: str, text: str, values: tuple[Any, ...]) -> None:
@@ -119,6 +124,7 @@ def test_lists_that_are_typed(name: str, text: str, values: tuple[Any, ...]) -> 
         ("flash_attention", "maybe", "--flash-attention maybe is unknown"),
         ("repack", "true", "--repack true is unknown"),
         ("gpu_layers", "-1", "--gpu-layers -1 is not a whole number between 0"),
+        ("speculation", "ngram", "--speculation ngram is unknown"),
     ],
 )
 def test_what_is_typed_wrongly_names_the_option(name: str, text: str, option: str) -> None:
@@ -145,6 +151,7 @@ def test_words() -> None:
         "flash attention on",
         "repacked",
         "7 GPU layers",
+        "speculation ngram-simple",
     ]
     assert FIELDS["batch_tokens"].parameter == "batch_size"
     assert (Switch().words, OneOf(("a", "b")).words) == ("true or false", "one of a, b")
@@ -164,7 +171,20 @@ def of_package(load: LoadSettings) -> object:
     found = parameters({**load.to_data(), "api_key": "secret"})
     cpu = (found.cpuparams.n_threads, found.cpuparams_batch.n_threads)
     names = ("n_batch", "n_ubatch", "n_gpu_layers", "cache_type_k", "cache_type_v", "no_extra_bufts", "flash_attn_type")
-    return cpu, [getattr(found, name) for name in names], found.n_ctx
+    return cpu, [getattr(found, name) for name in names], found.n_ctx, list(found.speculative.types)
+
+
+@pytest.mark.parametrize("kind", list(DRAFTS))
+def test_the_lengths_of_drafts_reach_each_engine(kind: str) -> None:
+    load = load_with("speculation", kind)
+    drafting = getattr(parameters({**load.to_data(), "api_key": "secret"}).speculative, kind.replace("-", "_"))
+    assert {name: getattr(drafting, name) for name in DRAFTS[kind]} == DRAFTS[kind]
+    words = server_arguments(load)
+    options = dict(itertools.pairwise(words))
+    assert options["--spec-type"] == kind
+    for name, tokens in DRAFTS[kind].items():
+        assert options[f"--spec-{kind}-{name.replace('_', '-')}"] == str(tokens)
+    assert not any(word.startswith("--spec") for word in server_arguments(load_with("speculation", "none")))
 
 
 @pytest.mark.parametrize("name", list(FIELDS))

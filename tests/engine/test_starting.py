@@ -12,6 +12,7 @@ import pytest
 import phicli
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import (
+    CTRANSFORMERS,
     DEFAULT_ENGINE,
     ENGINES,
     LLAMA_SERVER,
@@ -76,10 +77,21 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert build_of() == "xllamacpp (not installed)"
 
 
+def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    for refused in (lambda: find_program(CTRANSFORMERS), lambda: start_engine(CTRANSFORMERS, TINY)):
+        with pytest.raises(NotFoundError, match="ctransformers is not installed") as caught:
+            refused()
+        assert ".[ctransformers]" in caught.value.hint
+
+
 def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
     with pytest.raises(UsageError, match="unknown engine: mlx") as caught:
         start_engine("mlx", TINY)
-    assert caught.value.hint == "choose one of xllamacpp, llama-server"
+    assert caught.value.hint == "choose one of xllamacpp, llama-server, ctransformers"
 
 
 @pytest.mark.process

@@ -36,9 +36,8 @@ def room_of(machine: Machine) -> Room:
 
 def load(machine: Machine, name: str, *, context: int | None = None, **settings: Any) -> tuple[FittedLoad, ModelShape]:
     shape = loaded_by(SHAPES[name], machine.gpus)
-    wish = ContextWish(
-        min(4096, context or 4096), context or shape.trained_context_tokens, promised=context is not None
-    )
+    first, limit = min(4096, context or 4096), context or shape.trained_context_tokens
+    wish = ContextWish(first, limit, promised=context is not None, usual_tokens=first)
     return fit_load(shape, room_of(machine), [EngineSettings(4, **settings)], wish, model=name), shape
 
 
@@ -122,7 +121,7 @@ def test_the_message_names_both_memories() -> None:
 
 def test_a_machine_that_reports_no_main_memory_still_has_a_limit_of_its_gpu() -> None:
     shape, gpus = SHAPES["phi-4:q4_k_m"], MACHINES["64 and 8"].gpus
-    wish = ContextWish(4096, 16_384)
+    wish = ContextWish(4096, 16_384, promised=False, usual_tokens=4096)
     fitted = fit_load(shape, Room(None, gpus), [EngineSettings(4)], wish, model="phi-4")
     assert (fitted.first_tokens, fitted.limit_tokens) == (4096, 16_384)
     assert 0 < fitted.settings.gpu_layers < shape.layers

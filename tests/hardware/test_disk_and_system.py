@@ -6,8 +6,9 @@ from pathlib import Path
 import machine_tree as tree
 import pytest
 
-from phicli.hardware.disk import disk_at
+from phicli.hardware.disk import disk_at, is_in_memory
 from phicli.hardware.system import container_kind, is_wsl, system_name
+from tests.support.disks import small_file_system
 
 
 def test_the_disk_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
@@ -38,6 +39,16 @@ def test_no_folder_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(shutil, "disk_usage", missing)
     assert disk_at(tmp_path) == (None, "no folder above the cache exists")
+
+
+@pytest.mark.process
+def test_a_file_system_in_memory(tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "in memory", "size=1m") as folder:
+        (folder / "below").mkdir()
+        assert is_in_memory(folder / "below")
+        assert is_in_memory(folder / "not there yet")
+    assert not is_in_memory(Path("/proc"))
+    assert not is_in_memory(tmp_path / "\0")
 
 
 @pytest.mark.parametrize(

@@ -47,10 +47,17 @@ def phi_4_mini() -> GgufHeader:
     )
 
 
-def plan(name: str, use: Use = Use.ONE_ANSWER, memory: Memory | None = PLENTY, **options: object) -> LoadPlan:
+def plan(
+    name: str,
+    use: Use = Use.ONE_ANSWER,
+    memory: Memory | None = PLENTY,
+    question: str | None = None,
+    **options: object,
+) -> LoadPlan:
     variant = resolve(name).variant
     model = LocatedModel(name, name, Path("model.gguf"), variant, "Q4_K_M")
-    return plan_load(model, phi_4_mini(), ChatOptions(**options), use, memory=memory, cores=4)  # type: ignore[arg-type]
+    chosen = ChatOptions(**options)  # type: ignore[arg-type]
+    return plan_load(model, phi_4_mini(), chosen, use, memory=memory, cores=4, only_question=question)
 
 
 def test_only_a_conversation_is_warmed_up() -> None:
@@ -73,6 +80,52 @@ def test_the_allocation_starts_at_the_original_context() -> None:
     asked = plan("phi-4-mini", context_tokens=8192)
     assert (asked.context.first_tokens, asked.context.limit_tokens) == (4096, 8192)
     assert plan("phi-4-mini", context_tokens=1000).settings.context_tokens == 1000
+
+
+def first_tokens(question: str, memory: Memory | None = PLENTY, **options: object) -> int:
+    return plan("phi-4-mini", memory=memory, question=question, **options).context.first_tokens
+
+
+def test_one_answer_begins_with_the_context_that_it_needs() -> None:
+    short = plan("phi-4-mini", question="What is the capital of France?")
+    assert (short.context.first_tokens, short.settings.context_tokens) == (768, 768)
+    assert short.context.limit_tokens == 131072
+    assert first_tokens("word " * 1000) == 2048
+    assert first_tokens("hi", max_tokens=100) == 256
+    assert first_tokens("hi", max_tokens=1000) == 1280
+    assert first_tokens("hi", system="word " * 1000) == first_tokens("word " * 1000)
+    assert first_tokens("hi", context_tokens=300) == 300  # a ceiling
+
+
+def test_one_answer_begins_within_the_original_context() -> None:
+    """However long the question: it may be shorter than estimated, and must have the short factors then."""
+    assert first_tokens("word " * 100_000) == 4096
+    assert first_tokens("hi", max_tokens=100_000) == 4096
+    assert first_tokens("word " * 100_000, context_tokens=2000) == 2000
+
+
+def test_one_answer_is_judged_by_what_it_may_grow_to() -> None:
+    """What fits does not depend on the question, and so neither does what is refused."""
+    for available in (2.9, 3.0, 3.5, 3.7, 4.0, 5.0):
+        memory = Memory(8 * GIB, int(available * GIB), "test")
+        limits = set[object]()
+        for question in (None, "hi"):
+            try:
+                limits.add(plan("phi-4-mini", memory=memory, question=question).context.limit_tokens)
+            except DoesNotFitError as error:
+                limits.add(error.message)
+        assert len(limits) == 1
+
+
+def test_where_only_a_small_context_fits_one_answer_begins_within_it() -> None:
+    memory = Memory(8 * GIB, int(3.2 * GIB), "test")
+    usual = plan("phi-4-mini", memory=memory).context
+    assert 768 <= usual.first_tokens == usual.limit_tokens < 4096
+    assert first_tokens("word " * 3000, memory) == usual.limit_tokens
+
+
+def test_the_state_of_an_engine_is_no_larger_than_planned() -> None:
+    assert plan("phi-4-mini").state_bytes(4096) > plan_memory(shape_of(phi_4_mini()), context_tokens=4096).kv_bytes
 
 
 def test_repacked_weights_that_were_asked_for_are_kept_only_as_far_as_they_fit() -> None:

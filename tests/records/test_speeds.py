@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, collect
+from phicli.bench.measuring.bench_plan import BenchPlan
+from phicli.bench.measuring.collect import collect
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.fit.calibration import Conditions, Measurement
@@ -97,12 +98,19 @@ def test_layers_on_a_card() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"kv_type": "q8_0"}, {"flash_attention": "off"}, {"batch_tokens": 512}],
+    [{"kv_type": "q8_0"}, {"flash_attention": "off"}, {"batch_tokens": 512}, {"speculation": "ngram-mod"}],
     ids=str,
 )
 def test_unusual_settings_tell_nothing(change: dict[str, object]) -> None:
     one = load()
     assert measured(replace(one, settings=replace(one.settings, **change)))[1] == ()  # type: ignore[arg-type]
+
+
+def test_texts_tell_nothing() -> None:
+    """Not even without speculation: how deep in the context they were generated is not recorded."""
+    (run,), (speed,) = measured(load())
+    assert speed.decode_tps > 0
+    assert saved(replace(run, workload=replace(run.workload, text="new"))) == ()
 
 
 def test_other_engines_tell_nothing() -> None:

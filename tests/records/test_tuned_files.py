@@ -11,18 +11,22 @@ from types import MappingProxyType
 import pytest
 
 from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import LLAMA_SERVER
 from phicli.records.machine_mark import machine_mark
-from phicli.records.tuned import USES, Tuned, Winner
+from phicli.records.tuned import CONVERSATION, ONE_ANSWER, USES, Tuned, Winner
+from phicli.records.tuned_content import TuningConditions, digest_of
 from phicli.records.tuned_files import (
-    TuningConditions,
+    Kept,
     all_tuned,
-    digest_of,
+    engine_of,
+    find_faster,
     find_tuned,
     forget_all_tuned,
     forget_tuned,
     mark_told,
     save_tuned,
 )
+from tests.support.wheel_server import BUILD, install
 
 HERE = TuningConditions("Some CPU 9000", 4, "xllamacpp 1")
 HASH = "ab" * 32
@@ -110,7 +114,7 @@ def test_another_build_processor_or_number_of_cores_makes_it_stale(model: Path) 
 def test_that_it_is_stale_is_told_once_for_each_change(model: Path) -> None:
     save_tuned(TUNED, model, HASH)
     second, third = replace(HERE, build="xllamacpp 2"), replace(HERE, build="xllamacpp 3")
-    mark_told(model, HASH, lambda: second)
+    mark_told(model, HASH, find_tuned(model, HASH, lambda: second).here)
     assert find_tuned(model, HASH, lambda: second).told
     assert not find_tuned(model, HASH, lambda: third).told
     assert find_tuned(model, HASH, here).current == TUNED  # with the old engine back it holds again
@@ -136,7 +140,7 @@ def test_a_known_mark_of_the_machine_saves_naming_its_processor(model: Path) -> 
     other = replace(HERE, build="xllamacpp 2")
     assert find_tuned(model, HASH, lambda: other, lambda: "another").stale == TUNED
     assert find_tuned(model, HASH, lambda: other, lambda: None).stale == TUNED
-    mark_told(model, HASH, lambda: other)
+    mark_told(model, HASH, find_tuned(model, HASH, lambda: other, lambda: None).here)
     assert find_tuned(model, HASH, nobody_asks, lambda: "a mark").current == TUNED
     save_tuned(replace(TUNED, build="xllamacpp 2"), model, HASH, "another")
     assert find_tuned(model, HASH, here, lambda: "a mark").stale is not None  # the old mark went with its entry
@@ -211,3 +215,73 @@ def test_winners_of_an_earlier_version_are_read(model: Path) -> None:
         assert list(winner)[:5] == ["threads", "batch_tokens", "kv_type", "flash_attention", "repack"]
     path.write_text(json.dumps(data))
     assert find_tuned(model, HASH, here).current == TUNED
+
+
+@pytest.fixture
+def program(tmp_path: Path, starts_process: None) -> Path:
+    return install(tmp_path)
+
+
+def of_program(program: Path, **more: object) -> Tuned:
+    """What was found for a ``llama-server`` that was faster in a conversation."""
+    about = {"engine": LLAMA_SERVER, "program": str(program), "build": BUILD, "faster": {CONVERSATION: 1.3}}
+    return replace(TUNED, **{**about, "faster_than": HERE.build, **more})  # type: ignore[arg-type]
+
+
+def test_each_engine_has_an_entry_of_its_own(model: Path, program: Path) -> None:
+    other = of_program(program)
+    save_tuned(TUNED, model, HASH)
+    save_tuned(other, model, HASH)
+    assert find_tuned(model, HASH, here).current == TUNED
+    assert find_tuned(model, HASH, here, engine=engine_of(other)).current == other
+    newer = replace(TUNED, made_at="2026-11-23T10:00:00+00:00")
+    save_tuned(newer, model, HASH)
+    assert find_tuned(model, HASH, here).current == newer
+    assert find_tuned(model, HASH, here, engine=engine_of(other)).current == other
+    assert all_tuned(HERE) == (newer,)
+
+
+def test_an_engine_that_was_faster_is_found_for_what_it_was_faster_for(model: Path, program: Path) -> None:
+    save_tuned(TUNED, model, HASH)
+    assert find_faster(model, HASH, CONVERSATION, nobody_asks) == Kept()
+    save_tuned(of_program(program), model, HASH)
+    found = find_faster(model, HASH, CONVERSATION, here)
+    assert (found.current, found.stale) == (of_program(program), None)
+    assert find_faster(model, HASH, ONE_ANSWER, nobody_asks) == Kept()
+    assert find_faster(model, HASH, CONVERSATION, lambda: replace(HERE, cpu="Other")).current is None
+    assert find_faster(model, HASH, CONVERSATION, lambda: replace(HERE, cpu="Other")).stale is None
+
+
+def test_it_no_longer_holds_when_an_engine_is_gone_or_another_one(model: Path, program: Path, tmp_path: Path) -> None:
+    save_tuned(TUNED, model, HASH)
+    save_tuned(of_program(program), model, HASH)
+    assert find_faster(model, HASH, CONVERSATION, lambda: replace(HERE, build="xllamacpp 2")).stale is not None
+    program.rename(tmp_path / "elsewhere")
+    gone = find_faster(model, HASH, CONVERSATION, here)
+    assert (gone.current, gone.stale, gone.told) == (None, of_program(program), False)
+    mark_told(model, HASH, gone.here)
+    assert find_faster(model, HASH, CONVERSATION, here).told
+    program.write_text("#!/bin/sh\necho 'version: 2 (b)'\n")
+    program.chmod(0o755)
+    another = find_faster(model, HASH, CONVERSATION, here)
+    assert (another.current, another.stale, another.told) == (None, of_program(program), False)
+
+
+def test_an_entry_of_an_earlier_version_is_one_of_the_default_engine(model: Path, home: Path) -> None:
+    save_tuned(TUNED, model, HASH)
+    [path] = home.iterdir()
+    data = json.loads(path.read_text())
+    for name in ("engine", "program", "faster", "faster_than"):
+        del data["tuned"][0][name]
+    path.write_text(json.dumps(data))
+    assert find_tuned(model, HASH, here).current == TUNED
+
+
+@pytest.mark.parametrize("damage", [{"engine": "mlx"}, {"faster": 3}, {"faster": {"batch": "x"}}, {"program": 3}])
+def test_an_entry_of_an_unknown_engine_is_left_out(model: Path, home: Path, damage: dict[str, object]) -> None:
+    save_tuned(TUNED, model, HASH)
+    [path] = home.iterdir()
+    data = json.loads(path.read_text())
+    data["tuned"][0] |= damage
+    path.write_text(json.dumps(data))
+    assert find_tuned(model, HASH, here) == Kept()

@@ -15,7 +15,9 @@ MEAN_SOMETHING = {
 }  # fmt: skip
 """Empty is a value of these, or makes no difference where they are read."""
 
-SET_BY_PHI = {"PYTHONUTF8", "GGML_NO_BACKTRACE", "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_"}
+SET_BY_PHI = {
+    "PYTHONUTF8", "GGML_NO_BACKTRACE", "LLAMA_ARG_CHAT_TEMPLATE", "LLAMA_ARG_LOG_VERBOSITY", "LLAMA_",
+}  # fmt: skip
 """For the engine's process, whatever they were."""
 
 

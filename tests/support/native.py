@@ -3,7 +3,7 @@
 It knows no model: it listens, wants its key, and tells what it was started with. ``install`` makes it executable;
 ``FAKE_SERVER`` in its environment is its behaviour, a JSON object: ``loads`` (answers "loading" so many times),
 ``taken`` (finds so many ports taken, counted in the file ``count``), ``complains`` (a line it ends with),
-``parses`` (false: it ends where the file's own chat template is wanted).
+``parses`` (false: it ends where the file's own chat template is wanted), ``open`` (it lets everybody in).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "version: 4321 (fa4e5e4)\nbuilt with hope\n"
+SYSTEM = "0.00.002 I cmn  x: system_info: n_threads = 2 / 2 | CPU : SSE3 = 1 | AVX2 = 1 | AVX512 = 1 | SVE = 0 |"
 
 
 def install(folder: Path) -> Path:
@@ -30,6 +31,7 @@ class Server(http.server.ThreadingHTTPServer):
     """The server and how often it still says that it loads."""
 
     loads: int
+    open: bool
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -46,6 +48,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.server.loads -= 1
             loading = self.server.loads >= 0
             self.reply(503 if loading else 200, {"error": "Loading model"} if loading else {"status": "ok"})
+        elif self.server.open:
+            self.reply(200, {})
         elif self.headers.get("Authorization") != f"Bearer {os.environ.get('LLAMA_API_KEY')}":
             self.reply(401, {"error": {"message": "Invalid API Key"}})
         else:
@@ -54,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """What it was started with, in place of a rendered prompt."""
         self.rfile.read(int(self.headers["Content-Length"]))
-        options = {name: value for name, value in os.environ.items() if name.startswith(("LLAMA_", "AIP_"))}
+        options = {name: value for name, value in os.environ.items() if name.startswith(("LLAMA_", "AIP_", "XDG_"))}
         self.reply(200, {"prompt": json.dumps({"arguments": sys.argv[1:], "environment": options})})
 
     def reply(self, status: int, body: dict[str, Any]) -> None:
@@ -71,6 +75,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         sys.stderr.write(VERSION)
         return
+    if sys.argv[1:2] == ["-m"] and not Path(sys.argv[2]).exists():
+        sys.exit(SYSTEM)
     behaviour = json.loads(os.environ.get("FAKE_SERVER", "{}"))
     if complaint := behaviour.get("complains"):
         sys.exit(complaint)
@@ -83,7 +89,7 @@ def main() -> None:
         if len(ports) <= behaviour["taken"]:
             sys.exit(f"0.00.003.047 E srv  start: couldn't bind HTTP server socket, port: {ports[-1]}")
     server = Server(("127.0.0.1", int(sys.argv[-1])), Handler)
-    server.loads = behaviour.get("loads", 0)
+    server.loads, server.open = behaviour.get("loads", 0), behaviour.get("open", False)
     server.serve_forever()
 
 

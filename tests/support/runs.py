@@ -125,6 +125,21 @@ def threads() -> Sequence[Run]:
     )
 
 
+def drafted() -> Sequence[Run]:
+    """One model that generates two texts, without and with speculation."""
+    found = []
+    for kind, rates in (("none", (9.8, 9.7)), ("ngram-simple", (12.1, 9.1))):
+        for text, tps in zip(("copy", "new"), rates, strict=True):
+            one = run(prompt_tps=None, decode_tps=tps, workload=Workload(0, 128, 0, text), speculation=kind)
+            if kind != "none":
+                drafts = {"draft_tokens": 100, "accepted_tokens": 70 if text == "copy" else 25}
+                extra = {"equal_answers": 4, "compared_answers": 5}
+                samples = tuple(replace(sample, **drafts) for sample in one.samples)
+                one = replace(one, samples=samples, extra={**one.extra, **extra})
+            found.append(one)
+    return tuple(found)
+
+
 def without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if matplotlib were not installed."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:

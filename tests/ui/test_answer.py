@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import itertools
+
+import pytest
 
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece
 from phicli.engine.read_ahead import ReadSoFar
-from phicli.engine.types import Timings, Usage
+from phicli.engine.types import Prefill, Timings, Usage
 from phicli.records.run import Peak
 from phicli.ui.answer import AnswerPrinter, answer_data
 from phicli.ui.answer_stats import print_stats
@@ -76,3 +79,28 @@ def test_the_first_answer_says_how_the_model_was_loaded() -> None:
     cold = ReadSoFar(2_490_000_000, 2_490_000_000, 2_460_000_000, 6.0)
     assert first_line(cold) == "load: 6.10 s, 2.5 GB read from disk at 410 MB/s"
     assert first_line(ReadSoFar(10, 10, 0, 0.0)) == "load: 6.10 s"
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_nothing_is_drawn_over_a_line_of_the_answer_that_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A context may grow in the middle of a word; where that takes long, a notice ends the line first."""
+    times = itertools.count()
+    monkeypatch.setattr("phicli.ui.status.monotonic", lambda: float(next(times)))
+    waiting = [Prefill(number, 9, 0) for number in range(3)]
+
+    def drawn(*events: Event, stream: bool = True) -> bool:
+        out, err = Screen(), Screen()
+        terminal = Terminal(io.StringIO(), out, err, colour=False)
+        AnswerPrinter(terminal, StatusLine(terminal), stream=stream).show(iter(events))
+        return "processing the prompt" in err.getvalue()
+
+    begun = Piece("text", "half a wo")
+    assert drawn(*waiting, begun, answer("half a wo"))
+    assert not drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"))
+    assert not drawn(Piece("reasoning", "hm"), *waiting, begun, answer("half a wo"))
+    assert drawn(begun, Notice("larger context"), *waiting, Piece("text", "rd"), answer("half a word"))
+    assert drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"), stream=False)

@@ -14,7 +14,7 @@ from phicli.ui.bench.figures import Signs, bar, duration, rate, with_spread
 from phicli.ui.bench.run_facts import shape_of
 from phicli.ui.bench.table import print_table
 from phicli.ui.terminal import Terminal
-from tests.support.runs import HARDWARE, depths, quants, run, threads
+from tests.support.runs import HARDWARE, depths, drafted, quants, run, threads
 from tests.ui.test_terminal import Screen, shown
 
 
@@ -99,6 +99,33 @@ def test_only_what_differs_is_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
     common = next(line for line in lines if "5 repetitions" in line)
     assert "batch 128 · kv f16 · flash auto · prompt 512 · 128 generated · depth 0" in common
     assert "threads" not in common
+
+
+def test_speculation_has_columns_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = on_screen(monkeypatch, drafted(), 160)
+    head = next(line for line in lines if line.startswith("model")).split()
+    assert head[:3] == ["model", "speculation", "text"]
+    rows = {tuple(line.split()[1:3]): line for line in lines if line.startswith("phi-4-mini")}
+    assert all("4 of 5" in row for (kind, _), row in rows.items() if kind == "ngram-simple")
+    assert "70%" in rows["ngram-simple", "copy"]
+    assert "25%" in rows["ngram-simple", "new"]
+    assert not any(sign in rows["none", "copy"] for sign in ("%", " of "))
+    assert not any("depth" in line for line in lines), "a text has a prompt of its own"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_speculation_fits_into_every_width(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    lines = on_screen(monkeypatch, drafted(), width)
+    assert max(map(len, lines)) <= width
+    text = "\n".join(lines)
+    assert all(figure in text.replace(" ", "") for figure in ("70%", "25%", "4of5"))
+
+
+def test_a_run_without_speculation_says_so_only_of_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "\n".join(on_screen(monkeypatch, drafted()[:1], 160))
+    assert "no speculation" in text
+    assert "copied text" in text
+    assert "speculation" not in "\n".join(on_screen(monkeypatch, [run()], 160))
 
 
 def test_context_is_no_column_where_it_follows_from_the_depth() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from phicli.records.history import Entry
-from phicli.ui.bench.headline import headline
+from phicli.ui.bench.headline import headline, work_of
 
 
 def entry(kind: str, data: dict[str, Any]) -> Entry:
@@ -27,6 +27,12 @@ def entry(kind: str, data: dict[str, Any]) -> Entry:
 )
 def test_an_endpoint_is_shown_with_the_most_that_it_gave(data: dict[str, Any], said: str) -> None:
     assert headline(entry("endpoint", data)) == said
+
+
+def test_a_text_is_part_of_the_work() -> None:
+    lengths = {"prompt_tokens": 0, "generated_tokens": 128, "depth_tokens": 0}
+    assert work_of(entry("run", {**lengths, "text": "copy"})) == "0 + 128, copy"
+    assert work_of(entry("run", {**lengths, "text": None})) == work_of(entry("run", lengths)) == "0 + 128"
 
 
 def test_a_kind_that_nobody_knows_has_no_headline() -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, planned_runs
+from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.grid import context_for, settings_grid, workloads
 from phicli.bench.measuring.room import PlannedLoad
 from phicli.bench.options import BenchOptions
 from phicli.records.run import Run, Subject
+from phicli.records.workload_texts import TEXTS
 from phicli.ui.bench.repeat_command import command_of
 from tests.fakes.bench_engines import around, load
 from tests.support.bench_command import parsed
@@ -28,7 +29,8 @@ DEPTHS = ("", "64", "0,64", "64,0", "512,0,64")
 
 def plan_of(models: Sequence[str], options: BenchOptions) -> BenchPlan:
     """As ``phi bench`` plans it, without files and machine."""
-    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens)
+    texts = tuple(TEXTS) if "speculation" in options.settings else (None,)
+    work = workloads(options.prompt_tokens, options.generated_tokens, options.depth_tokens, texts)
     grid = settings_grid(options.settings, cores=2)
     context = context_for(work, asked=options.context_tokens, trained=TRAINED)
     chosen = [subject(name.partition(":")[0], "Q4_K_M") for name in models]
@@ -79,6 +81,8 @@ def test_lists_that_are_longer_than_the_others() -> None:
         "phi-4-mini --kv-type q8_0,f16 --flash-attention off,on",
         "phi-4-mini --kv-type q8_0 --flash-attention off,auto",
         "phi-4-mini --quick -d 0,2048 --gpu-layers 5",
+        "phi-4-mini --speculation none,ngram-mod",
+        "phi-4-mini --speculation none --quick -p 64 -n 16,32",
     ],
 )
 def test_settings(typed: str) -> None:

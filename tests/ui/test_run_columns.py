@@ -10,7 +10,7 @@ from phicli.records.history import entry_of
 from phicli.ui.bench.export_formats import export_text
 from phicli.ui.bench.printers import print_csv
 from phicli.ui.terminal import Terminal
-from tests.support.runs import run
+from tests.support.runs import drafted, run
 
 
 def of_bench(*runs: object) -> list[list[str]]:
@@ -26,6 +26,15 @@ def of_export(*entries: object) -> list[list[str]]:
 def test_the_same_run_is_the_same_record() -> None:
     runs = [run(), run("phi-4", None, energy_j=3.0, warnings=("one", "two"))]
     assert of_bench(*runs) == of_export(*map(entry_of, runs))
+
+
+def test_speculation_is_in_columns() -> None:
+    head, *records = of_bench(*drafted())
+    rows = [dict(zip(head, record, strict=True)) for record in records]
+    names = ("speculation", "text", "accepted_share", "equal_answers", "compared_answers")
+    assert [tuple(row[name] for name in names) for row in rows[1:3]] == [
+        ("none", "new", "", "", ""), ("ngram-simple", "copy", "0.7", "4", "5")
+    ]  # fmt: skip
 
 
 def test_other_kinds_fill_the_same_columns_and_add_their_own() -> None:

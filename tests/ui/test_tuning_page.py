@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from phicli.bench.tuning.against import EngineDuel
 from phicli.bench.tuning.search import Search
 from phicli.bench.tuning.space import Space, values_to_try
-from phicli.bench.tuning.types import SearchOutcome
+from phicli.bench.tuning.tune import Tuning
+from phicli.bench.tuning.types import Compared, SearchOutcome
 from phicli.engine.settings import EngineSettings
 from phicli.records.run import Subject
 from phicli.ui.bench.tuning import print_tuning
@@ -36,14 +38,15 @@ ALL_THE_SAME = searched(TunableMachine())
 
 
 def page(
-    monkeypatch: pytest.MonkeyPatch, outcome: SearchOutcome, width: int | None, *, kept: bool = True
-) -> tuple[str, str]:
+    monkeypatch: pytest.MonkeyPatch, outcome: SearchOutcome, width: int | None, *, kept: bool = True,
+    subject: Subject = SUBJECT, duel: EngineDuel | None = None,
+) -> tuple[str, str]:  # fmt: skip
     """Standard output and standard error; None is a pipe."""
     monkeypatch.setenv("COLUMNS", str(width or 80))
     monkeypatch.setenv("TERM", "xterm-256color")
     out = io.StringIO() if width is None else Screen()
     terminal = Terminal(io.StringIO(), out, io.StringIO(), colour=False)
-    print_tuning(terminal, SUBJECT, outcome, kept=kept)
+    print_tuning(terminal, Tuning(subject, outcome, kept, (), {}, duel))
     return shown(terminal.stdout), terminal.stderr.getvalue()  # type: ignore[attr-defined]
 
 
@@ -88,3 +91,34 @@ def test_the_title_of_a_search_that_ended_before_an_engine_ran(monkeypatch: pyte
     """The build is known from then on only; the subject has none."""
     out, _ = page(monkeypatch, ALL_THE_SAME, None)
     assert out.splitlines()[0] == "phi-4-mini:q4_k_m on this machine, with xllamacpp"
+
+
+PROGRAM = replace(SUBJECT, engine="llama-server", build="llama-server 1 (a), AVX2")
+
+
+def duel(one_answer: str, conversation: str) -> EngineDuel:
+    verdicts = {"one_answer": one_answer, "conversation": conversation, "batch": "won"}
+    compared = (Compared(use, said, 1.25, 1.1, 1.4, (1.2, 1.3, 1.25)) for use, said in verdicts.items())
+    return EngineDuel("llama-server 1 (a), AVX2", "xllamacpp 1", tuple(compared))
+
+
+@pytest.mark.parametrize("width", [60, 80, None])
+def test_engines_that_were_compared(monkeypatch: pytest.MonkeyPatch, width: int | None) -> None:
+    out, err = page(monkeypatch, FASTER, width, subject=PROGRAM, duel=duel("won", "lost"))
+    section = out.partition("\nAgainst xllamacpp 1\n")[2]
+    assert "1.25 x (1.10 to 1.40)" in section
+    assert section.count("not used") == 1
+    if width is None:
+        assert "phi chat --engine llama-server now uses these settings" in err
+        assert (
+            "phi chat now uses llama-server for this model (one answer); to use the other one: --engine xllamacpp"
+            in err
+        )
+
+
+def test_an_engine_that_is_faster_only_for_many_requests_is_not_used_by_chat(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, err = page(monkeypatch, ALL_THE_SAME, None, subject=PROGRAM, duel=duel("lost", "lost"))
+    assert "so phi chat --engine llama-server still uses them" in err
+    assert "phi chat still uses xllamacpp, because llama-server was not faster" in err
+    _, err = page(monkeypatch, FASTER, None, subject=PROGRAM)
+    assert "xllamacpp" not in err

@@ -54,8 +54,7 @@ class Timed:
         return self._run(_prompt(tokens, turn), 1).timings.prompt_ms
 
     def _run(self, prompt: tuple[int, ...], most: int) -> Done:
-        done, _ = generate(self._engine, prompt, Sampling(max_tokens=most))
-        return done
+        return generate(self._engine, prompt, Sampling(max_tokens=most)).done
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
-from phicli.engine.starting import build_of
+from phicli.engine.starting import EngineChoice, build_of
 from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
 from phicli.hardware.threads import notice_threads
@@ -108,8 +108,9 @@ class _Run:
         self._too_large = on_too_large(self.watch.say, check=self.options.memory_check)
 
     def prepared(self, subject: Subject) -> EvaluationPlan:
-        """With what tuning found on this machine for many requests."""
-        tuned = find_tuned(subject.path, subject.sha256).current
+        """With what tuning found on this machine for many requests to the engine."""
+        engine = EngineChoice(subject.engine, self.options.llama_server)
+        tuned = find_tuned(subject.path, subject.sha256, engine=engine).current
         return self._prepare(subject, tuned.winners[BATCH] if tuned else None)
 
     def _prepare(self, subject: Subject, best: Winner | None = None) -> EvaluationPlan:

@@ -12,6 +12,7 @@ from phicli.answering.pool import Pool
 from phicli.bench.evaluation.preparing import EvaluationPlan
 from phicli.engine.starting import OnTick, StartEngine, start_engine
 from phicli.engine.types import Engine
+from phicli.plan.engine_file import file_for_engine
 
 
 @contextlib.contextmanager
@@ -33,12 +34,16 @@ def open_pool(
     Raises:
         EngineError: it cannot be loaded.
         NotFoundError: there is no binary of the engine.
+        UnsupportedModelError: the engine cannot run the file.
     """
+
+    path = file_for_engine(prepared.subject.engine, prepared.header)
 
     def start(context_tokens: int, slots: int) -> Engine:
         settings = replace(
-            prepared.plan.settings, context_tokens=context_tokens, engine=prepared.settings, warmup=True, slots=slots
-        )
+            prepared.plan.settings, model_path=path, context_tokens=context_tokens, engine=prepared.settings,
+            warmup=True, slots=slots,
+        )  # fmt: skip
         return start_engine(prepared.subject.engine, settings, program=program, on_tick=on_tick)
 
     file = model_file(prepared.plan, prepared.header)

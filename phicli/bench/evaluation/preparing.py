@@ -12,8 +12,9 @@ from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import PlannedLoad, check_room, fits, needed
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.starting import DEFAULT_ENGINE, can
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
@@ -22,6 +23,7 @@ from phicli.gguf_file.header import read_header
 from phicli.gguf_file.types import GgufHeader
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan
+from phicli.plan.engine_file import require_runs
 from phicli.plan.identify import PLAIN, TEMPLATE
 from phicli.plan.load import LoadPlan, Use, plan_load
 from phicli.plan.locate import LocatedModel
@@ -112,10 +114,12 @@ def prepare(
 
     Raises:
         UsageError: an option makes no sense with this model.
+        UnsupportedModelError: the engine cannot run the file.
         DoesNotFitError: the memory is too small.
         PhiError: the file cannot be read.
     """
     header = read_header(subject.path)
+    require_runs(subject.engine, header)
     cores = around.cpu.physical_cores
     plan = _plan(subject, header, options, cores, _SYSTEM)
     wanted = {_SYSTEM, *(item.system for item in items)}
@@ -135,7 +139,7 @@ def prepare(
     if load.settings.repack:
         check_room(load, around.memory, around.gpus, on_too_large)
     limit = max(base, _limit(load, plan, around))
-    context = ContextPlan(base, limit, header.context_length, options.context_tokens is not None)
+    context = replace(plan.context, first_tokens=base, limit_tokens=limit)
     return EvaluationPlan(subject, header, plan, load.settings, context, slots, most, systems)
 
 
@@ -178,6 +182,8 @@ def _context(plan: LoadPlan, items: Sequence[Item], systems: dict[str | None, st
 
 def _slots(load: PlannedLoad, questions: int, around: Surroundings) -> int:
     """Questions at a time: as many as help and fit into memory, at least one."""
+    if not can(load.subject.engine, Ability.SLOTS):
+        return 1
     slots = min(_MANY_SLOTS if around.cpu.physical_cores >= _MANY_SLOTS else _FEW_SLOTS, max(questions, 1))
     while slots > 1 and not _fits(replace(load, context_tokens=load.context_tokens * slots), around):
         slots -= 1

@@ -3,48 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from types import MappingProxyType
-from typing import Any
+from dataclasses import dataclass, replace
 
 from phicli.bench.launch import BenchEngine, Launch, start
+from phicli.bench.measuring.bench_plan import BenchPlan
 from phicli.bench.measuring.energy import EnergyMeter, open_meter
 from phicli.bench.measuring.forecast import Forecast
-from phicli.bench.measuring.grid import Part, Turn, in_blocks, interleaved
+from phicli.bench.measuring.grid import Turn, in_blocks, interleaved
 from phicli.bench.measuring.measure import Stopwatch
 from phicli.bench.measuring.peak_memory import PeakMemory, higher
 from phicli.bench.measuring.room import PlannedLoad
+from phicli.bench.measuring.samples import Loaded, Taken, measured_run, text_sample, with_equal_answers
 from phicli.bench.measuring.surroundings import CpuUse, Surroundings, busy_warning, cpu_use, others, spread_warnings
+from phicli.bench.measuring.texts import prompt_of, question
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError, UserInterruptError
-from phicli.records.run import Peak, Run, Sample, Subject, Workload
-from phicli.records.run_ids import new_run_id, now
-
-
-@dataclass(frozen=True, slots=True)
-class BenchPlan:
-    """What is measured: every workload on every load, ``repeat`` times.
-
-    ``together`` when all loads stay in memory and take turns, repetition by repetition; else engines are restarted in
-    turn, each for half of its repetitions.
-    """
-
-    loads: tuple[PlannedLoad, ...]
-    workloads: tuple[Workload, ...]
-    repeat: int
-    together: bool = True
-    llama_server: Path | None = None
-
-    @property
-    def schedule(self) -> str:
-        """``alone``, ``interleaved`` or ``blocks``."""
-        if len(self.loads) == 1:
-            return "alone"
-        return "interleaved" if self.together else "blocks"
+from phicli.records.run import Run, Sample, Workload
+from phicli.records.workload_texts import TEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,66 +75,12 @@ def collect(
     return Collected(runs, failure)
 
 
-def planned_runs(plan: BenchPlan, around: Surroundings) -> tuple[Run, ...]:
-    """What :func:`collect` is going to give, load by load: runs without samples, ids and engine builds."""
-    return tuple(
-        Run(
-            run_id="",
-            made_at="",
-            subject=load.subject,
-            settings=load.settings,
-            workload=workload,
-            context_tokens=load.context_tokens,
-            samples=(),
-            load_ms=0.0,
-            cold_ttft_ms=None,
-            peak=None,
-            hardware=around.to_data(),
-            load_average=around.load_average,
-            complete=False,
-            extra=MappingProxyType({"schedule": plan.schedule, "repeat": plan.repeat}),
-        )
-        for load in plan.loads
-        for workload in plan.workloads
-    )
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """What was found out about one load: at its first start, and as its highest memory over all starts."""
-
-    subject: Subject
-    load_ms: float
-    cold_ttft_ms: float
-    energy: str | None
-    peak: Peak | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Warm:
     """A loaded engine between its turns."""
 
     watch: Stopwatch
     memory: PeakMemory
-
-
-@dataclass(slots=True)
-class _Taken:
-    """Samples of one workload on one load, the parts apart."""
-
-    prompts: list[Sample] = field(default_factory=list)
-    decodes: list[Sample] = field(default_factory=list)
-
-    def samples(self) -> tuple[Sample, ...]:
-        """The n-th of each part together."""
-        nothing = Sample(None, None, None)
-        count = max(len(self.prompts), len(self.decodes))
-        read = [*self.prompts, *[nothing] * (count - len(self.prompts))]
-        made = [*self.decodes, *[nothing] * (count - len(self.decodes))]
-        return tuple(
-            replace(one, decode_ms=other.decode_ms, energy_j=other.energy_j)
-            for one, other in zip(read, made, strict=True)
-        )
 
 
 class _Collector:
@@ -171,8 +95,8 @@ class _Collector:
         self._plan, self._around, self._on_step = plan, around, on_step
         self._launch, self._open_energy = launch, open_energy
         self._forecast = Forecast(plan.workloads)
-        self._loaded: dict[int, _Loaded] = {}
-        self._taken: dict[tuple[int, int], _Taken] = {}
+        self._loaded: dict[int, Loaded] = {}
+        self._taken: dict[tuple[int, int], Taken] = {}
         self._others: list[tuple[float, float]] = []
         self._pending: list[Turn] = []
 
@@ -201,7 +125,7 @@ class _Collector:
             watch, memory = Stopwatch(engine, meter), PeakMemory(engine.pid)
             cold_ms = engine.load_ms + watch.first_token()
             subject = replace(load.subject, build=engine.build)
-            self._loaded.setdefault(place, _Loaded(subject, engine.load_ms, cold_ms, meter.source))
+            self._loaded.setdefault(place, Loaded(subject, engine.load_ms, cold_ms, meter.source))
             self._tell(f"warming up {_name(load)}")
             self._forecast.warmed_up(place, watch.warm_up(self._plan.workloads))
             self._look(place, memory)
@@ -222,17 +146,30 @@ class _Collector:
         """Time one turn and keep its sample."""
         load = self._plan.workloads[turn.workload]
         self._tell(_words(self._plan, turn))
-        taken = self._taken.setdefault((turn.engine, turn.workload), _Taken())
+        taken = self._taken.setdefault((turn.engine, turn.workload), Taken())
         if turn.part == "prompt":
             read = warm.watch.read_prompt(load.prompt_tokens)
             taken.prompts.append(Sample(read.prompt_ms, None, read.ttft_ms))
             self._forecast.took(turn, read.ttft_ms / 1000)
         else:
-            made = warm.watch.decode(load.generated_tokens, load.depth_tokens)
-            taken.decodes.append(Sample(None, made.decode_ms, None, made.energy_j))
-            self._forecast.took(turn, made.took_s)
+            taken.decodes.append(self._generated(warm, load, turn))
         self._pending.remove(turn)
         self._look(turn.engine, warm.memory)
+
+    def _generated(self, warm: _Warm, load: Workload, turn: Turn) -> Sample:
+        if load.text is None:
+            made = warm.watch.decode(load.generated_tokens, load.depth_tokens)
+            sample = Sample(None, made.decode_ms, None, made.energy_j)
+        else:
+            made = warm.watch.answer(self._prompt(warm.watch.engine, load, turn), load.generated_tokens)
+            sample = text_sample(made)
+        self._forecast.took(turn, made.took_s)
+        return sample
+
+    def _prompt(self, engine: BenchEngine, load: Workload, turn: Turn) -> tuple[int, ...]:
+        assert load.text is not None  # noqa: S101 (only then there is one)
+        subject = self._plan.loads[turn.engine].subject
+        return prompt_of(question(load.text, load.generated_tokens, turn.repetition), engine, subject)
 
     def _look(self, place: int, memory: PeakMemory) -> None:
         memory.look()
@@ -247,44 +184,14 @@ class _Collector:
         used = sum(part * lasted for part, lasted in self._others) / seconds if seconds else None
         extra = {"schedule": self._plan.schedule, "repeat": self._plan.repeat, "others_busy_cores": used}
         found = [
-            self._run(place, number, new_run_id(), now(), extra)
-            for place in range(len(self._plan.loads))
-            for number in range(len(self._plan.workloads))
+            measured_run(load, self._loaded[place], workload, self._taken[place, number], self._around, extra)
+            for place, load in enumerate(self._plan.loads)
+            for number, workload in enumerate(self._plan.workloads)
             if (place, number) in self._taken and self._taken[place, number].samples()
         ]
         busy = busy_warning(self._around, used)
-        return tuple(replace(run, warnings=(*([busy] if busy else []), *spread_warnings(run))) for run in found)
-
-    def _run(self, place: int, number: int, run_id: str, made_at: str, extra: Mapping[str, Any]) -> Run:
-        load, workload, loaded = self._plan.loads[place], self._plan.workloads[number], self._loaded[place]
-        taken = self._taken[place, number]
-        device = self._around.device(load.settings.gpu_layers, load.shape.layers)
-        about = {"energy_source": loaded.energy, "weights_bytes": load.shape.weights_bytes, "device": device}
-        return Run(
-            run_id=run_id,
-            made_at=made_at,
-            subject=loaded.subject,
-            settings=load.settings,
-            workload=workload,
-            context_tokens=load.context_tokens,
-            samples=taken.samples(),
-            load_ms=loaded.load_ms,
-            cold_ttft_ms=loaded.cold_ttft_ms,
-            peak=loaded.peak,
-            hardware=self._around.to_data(),
-            load_average=self._around.load_average,
-            complete=all(_times(taken, part) == self._plan.repeat for part in _parts_of(workload)),
-            extra=MappingProxyType({**extra, **about}),
-        )
-
-
-def _parts_of(workload: Workload) -> tuple[Part, ...]:
-    asked: tuple[tuple[Part, int], ...] = (("prompt", workload.prompt_tokens), ("decode", workload.generated_tokens))
-    return tuple(part for part, tokens in asked if tokens)
-
-
-def _times(taken: _Taken, part: Part) -> int:
-    return len(taken.prompts if part == "prompt" else taken.decodes)
+        warned = [replace(run, warnings=(*([busy] if busy else []), *spread_warnings(run))) for run in found]
+        return tuple(with_equal_answers(run, warned) for run in warned)
 
 
 def _name(load: PlannedLoad) -> str:
@@ -296,5 +203,6 @@ def _words(plan: BenchPlan, turn: Turn) -> str:
     what = f"processing {load.prompt_tokens} tokens"
     if turn.part == "decode":
         deep = f" after {load.depth_tokens}" if load.depth_tokens else ""
-        what = f"generating {load.generated_tokens} tokens{deep}"
+        text = f" of {TEXTS[load.text]}" if load.text else ""
+        what = f"generating {load.generated_tokens} tokens{text}{deep}"
     return f"{what}, {turn.repetition + 1} of {plan.repeat}: {_name(plan.loads[turn.engine])}"

@@ -8,33 +8,46 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from phicli.engine.types import Done, Generator, Prefill, Sampling
+from phicli.engine.types import Chunk, Done, Generator, Prefill, Sampling
 from phicli.errors import EngineError
 
 FIRST_ID: Final = 300
 _PRIME: Final = 389
 
 
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The last event, the clock (in seconds) at the first token, and the text."""
+
+    done: Done
+    first_s: float
+    text: str
+
+
 def generate(
     engine: Generator, prompt: Sequence[int], sampling: Sampling, clock: Callable[[], float] = time.perf_counter
-) -> tuple[Done, float]:
-    """Generate after ``prompt``; returns the last event, and the ``clock`` (in seconds) at the first token.
+) -> Generated:
+    """Generate after ``prompt``, with ``clock`` in seconds.
 
     Raises:
         EngineError: the engine failed.
     """
     first: float | None = None
     done: Done | None = None
+    pieces: list[str] = []
     for event in engine.generate(prompt, sampling):
         if first is None and not isinstance(event, Prefill):
             first = clock()
+        if isinstance(event, Chunk):
+            pieces.append(event.text)
         if isinstance(event, Done):
             done = event
     if done is None or first is None:
         raise EngineError("the engine ended without a final event", "run the command again")
-    return done, first
+    return Generated(done, first, "".join(pieces))
 
 
 def token_ms(done: Done) -> float:

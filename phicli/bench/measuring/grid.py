@@ -12,6 +12,7 @@ from phicli.errors import UsageError
 from phicli.fit.memory import padded_context
 from phicli.plan.context import require_trained
 from phicli.records.run import Workload
+from phicli.records.workload_texts import text_span
 
 Part = Literal["prompt", "decode"]
 
@@ -54,7 +55,10 @@ def settings_grid(values: Mapping[str, Sequence[Any]], *, cores: int) -> tuple[E
 
 
 def workloads(
-    prompt_tokens: Sequence[int], generated_tokens: Sequence[int], depth_tokens: Sequence[int]
+    prompt_tokens: Sequence[int],
+    generated_tokens: Sequence[int],
+    depth_tokens: Sequence[int],
+    texts: Sequence[str | None] = (None,),
 ) -> tuple[Workload, ...]:
     """Workloads in which every prompt length, and every count of tokens at every depth, comes once.
 
@@ -65,11 +69,11 @@ def workloads(
         UsageError: a depth without tokens to generate there, or nothing at all.
     """
     prompts = [count for count in prompt_tokens if count]
-    decodes = [(count, depth) for depth in depth_tokens for count in generated_tokens if count]
+    decodes = [(count, depth, text) for text in texts for depth in depth_tokens for count in generated_tokens if count]
     if not decodes and any(depth_tokens):
         raise UsageError("--depth requires generation, but --tokens 0 turns it off", "leave out one of them")
     pairs = itertools.zip_longest(prompts, decodes)
-    found = tuple(Workload(prompt or 0, *(decode or (0, 0))) for prompt, decode in pairs)
+    found = tuple(Workload(prompt or 0, *(decode or (0, 0, None))) for prompt, decode in pairs)
     if not found:
         raise UsageError("nothing to measure", "use --prompt-tokens or --tokens")
     return found
@@ -82,6 +86,8 @@ def longest_sequence(loads: Sequence[Workload]) -> int:
 
 def decode_span(load: Workload) -> int:
     """Tokens of the sequence that generating takes: at least one before, and one more than is timed."""
+    if load.text is not None:
+        return text_span(load.generated_tokens) + 1
     return max(load.depth_tokens, 1) + load.generated_tokens + 1 if load.generated_tokens else 0
 
 
@@ -113,13 +119,17 @@ def context_for(loads: Sequence[Workload], *, asked: int | None, trained: int) -
 def _what(load: Workload) -> str:
     if load.prompt_tokens + 1 > decode_span(load):
         return f"--prompt-tokens {load.prompt_tokens}"
+    if load.text is not None:
+        return f"--tokens {load.generated_tokens} with --speculation"
     return f"--depth {load.depth_tokens} with --tokens {load.generated_tokens}"
 
 
 def _hint(load: Workload, asked: int | None, needed: int) -> str:
     if asked is not None:
         return f"use --context {needed} or more, or leave it out"
-    return "use a smaller " + ("--prompt-tokens" if load.prompt_tokens + 1 > decode_span(load) else "--depth")
+    if load.prompt_tokens + 1 > decode_span(load):
+        return "use a smaller --prompt-tokens"
+    return "use a smaller --depth" if load.text is None else "use a smaller --tokens"
 
 
 def interleaved(engines: int, loads: Sequence[Workload], repeat: int) -> tuple[Turn, ...]:

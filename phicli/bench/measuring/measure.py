@@ -14,10 +14,10 @@ from typing import Final
 
 from phicli.bench.launch import BenchEngine
 from phicli.bench.measuring.energy import EnergyMeter
-from phicli.bench.measuring.generation import FIRST_ID, generate
+from phicli.bench.measuring.generation import FIRST_ID, Generated, generate
 from phicli.bench.measuring.grid import COLD_TOKENS
 from phicli.engine.starting import DEFAULT_ENGINE
-from phicli.engine.types import Done, Sampling
+from phicli.engine.types import Sampling
 from phicli.errors import EngineError
 from phicli.records.run import Workload
 
@@ -39,12 +39,16 @@ class PromptTime:
 class DecodeTime:
     """Milliseconds of generating by the engine's clock, and the joules it took; None if the machine does not report it.
 
-    ``took_s`` is by our clock without what had to be read before.
+    ``took_s`` is by our clock without what had to be read before. ``text`` was generated; with speculation
+    ``draft_tokens`` were drafted and ``accepted_tokens`` of them accepted.
     """
 
     decode_ms: float
     energy_j: float | None
     took_s: float
+    text: str
+    draft_tokens: int
+    accepted_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,13 @@ class Stopwatch:
         self._prompts += 1
         self._read = ()
         started = self._clock()
-        done, first = self._run(prompt_ids(tokens, self._prompts), 1)
+        made = self._run(prompt_ids(tokens, self._prompts), 1)
+        done = made.done
         if done.usage.cached_tokens:
             message = f"the engine had {done.usage.cached_tokens} tokens of a new prompt in its cache"
             hint = f"try the default engine, as the times would be wrong: --engine {DEFAULT_ENGINE}"
             raise EngineError(message, hint)
-        return PromptTime(done.timings.prompt_ms, (first - started) * 1000)
+        return PromptTime(done.timings.prompt_ms, (made.first_s - started) * 1000)
 
     def decode(self, tokens: int, depth_tokens: int = 0) -> DecodeTime:
         """Generate ``tokens`` after ``depth_tokens`` in the context, at least one.
@@ -120,17 +125,31 @@ class Stopwatch:
         if before != self._read:
             self._run(before, 1)
         self._read = before
+        return self._timed(before, tokens)
+
+    def answer(self, prompt: tuple[int, ...], tokens: int) -> DecodeTime:
+        """Generate ``tokens`` after ``prompt``; reading it is not counted, see :meth:`decode`.
+
+        Raises:
+            EngineError: the engine failed, or ended early though it was told not to.
+        """
+        self._read = ()
+        self._run(prompt, 1)
+        return self._timed(prompt, tokens)
+
+    def _timed(self, before: tuple[int, ...], tokens: int) -> DecodeTime:
         started, joules = self._clock(), self._meter.joules()
-        done, _ = self._run(before, tokens + 1)
+        made = self._run(before, tokens + 1)
+        done = made.done
         after, took_s = self._meter.joules(), self._clock() - started
         if done.usage.completion_tokens != tokens + 1:
             message = f"the engine ended after {done.usage.completion_tokens} of {tokens + 1} tokens"
             raise EngineError(message, f"run the command again; if it fails again, try: --engine {DEFAULT_ENGINE}")
         energy = None if joules is None or after is None else (after - joules) * tokens / (tokens + 1)
-        return DecodeTime(done.timings.decode_ms, energy, took_s)
+        times = done.timings
+        return DecodeTime(times.decode_ms, energy, took_s, made.text, times.draft_tokens, times.accepted_tokens)
 
-    def _run(self, prompt: tuple[int, ...], most: int) -> tuple[Done, float]:
-        """The last event, and when the first token was there by our clock."""
+    def _run(self, prompt: tuple[int, ...], most: int) -> Generated:
         sampling = Sampling(top_k=1, max_tokens=most, ignore_eos=True)
         return generate(self.engine, prompt, sampling, self._clock)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import ENGINES
 from phicli.errors import UsageError
 from phicli.fit.memory import check_fits, plan_memory, takes_kv_type, usable_bytes
 from phicli.fit.memory_sum import MemorySum
@@ -32,7 +33,8 @@ class PlannedLoad:
 
 
 def needed(load: PlannedLoad, gpus: Sequence[Gpu] = ()) -> MemorySum:
-    """What ``load`` takes; layers go to a graphics processor only where the engine can use one."""
+    """What ``load`` takes; layers go to a graphics processor only where the engine is known to use one."""
+    gpus = gpus if ENGINES[load.subject.engine].uses_known_gpus else ()
     layers = layers_on_gpu(load.settings, load.shape, gpus)
     return plan_memory(load.shape, load.settings, context_tokens=load.context_tokens, gpu_layers=layers)
 
@@ -77,13 +79,14 @@ def fit_together(loads: Sequence[PlannedLoad], memory: Memory | None, gpus: Sequ
     if len(loads) > _MOST_AT_ONCE or memory is None:
         return False
     main, graphics = 0, 0
-    seen: set[Path] = set()
+    seen: set[tuple[Path, bool]] = set()
     for load in loads:
         sums = needed(load, gpus)
         graphics += sums.gpu_bytes
         main += sums.resident_bytes
-        if load.subject.path in seen:
+        file = load.subject.path, ENGINES[load.subject.engine].reads_llama
+        if file in seen:
             main -= sums.weights_bytes - sums.gpu_weights_bytes
-        seen.add(load.subject.path)
+        seen.add(file)
     free = sum(gpu.free_bytes or 0 for gpu in gpus if gpu.usable and not gpu.unified)
     return main <= usable_bytes(memory) and graphics <= free

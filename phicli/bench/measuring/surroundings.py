@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phicli.engine.settings import NO_SPECULATION
 from phicli.hardware.available import Memory
 from phicli.hardware.cgroup import ROOT
 from phicli.hardware.types import Cpu, Gpu
@@ -155,8 +156,12 @@ def _busy_words(used_by_others: float, cores: int) -> str:
 
 
 def spread_warnings(run: Run) -> tuple[str, ...]:
-    """Words for each rate whose standard deviation is more than a tenth of its mean."""
-    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "generation": run.decode_tps}
+    """Words for each rate whose standard deviation is more than a tenth of its mean.
+
+    With speculation the speed of generation depends on the text, and each repetition has another.
+    """
+    generation = run.decode_tps if run.settings.speculation == NO_SPECULATION else None
+    rates: Mapping[str, Summary | None] = {"prompt": run.prompt_tps, "generation": generation}
     return tuple(
         f"{name} speed varied by {found.stdev / found.mean:.0%} (standard deviation): close other programs, "
         "or use a larger --repeat"

@@ -14,7 +14,9 @@ from phicli.bench.quality.types import Quality
 from phicli.catalog.display_name import name_of
 from phicli.catalog.names import squash
 from phicli.catalog.quants import quant_of_filename
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import can
 from phicli.gguf_file.names import stem_of
 from phicli.records.history import History, entry_about
 from phicli.records.run import Run, Subject
@@ -80,15 +82,18 @@ def each_quality(
 
 
 def families(runs: Sequence[Run]) -> tuple[Family, ...]:
-    """The files that are quantizations of one model, in the order of the runs; of several engines the first one's.
+    """The files that are quantizations of one model, in the order of the runs.
+
+    Of several engines that report probabilities it is the first one's; without such an engine there are none.
 
     They are those of one variant of the catalog, else those whose names differ in the quantization only. A file that
     comes twice, in another place or with other settings, counts once.
     """
     found: dict[str, dict[str, Run]] = {}
-    for run in runs:
+    able = [run for run in runs if can(run.subject.engine, Ability.SCORES)]
+    for run in able:
         subject = run.subject
-        if subject.engine == runs[0].subject.engine:
+        if subject.engine == able[0].subject.engine:
             content = subject.sha256 or str(subject.path.resolve())
             found.setdefault(_model(subject), {}).setdefault(content, run)
     return tuple(Family(tuple(files.values())) for files in found.values() if len(files) > 1)

@@ -10,12 +10,14 @@ from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, value_text
 from phicli.hardware.types import Cpu
 from phicli.records.run import Run, Workload
+from phicli.records.workload_texts import TEXTS
 
 
 def workload_text(workload: Workload) -> str:
-    """``512 + 128 tokens``, with the depth where there is one: ``0 + 128 tokens after 2048``."""
+    """``512 + 128 tokens``, with depth and text where there are: ``0 + 128 tokens after 2048``."""
     depth = f" after {workload.depth_tokens}" if workload.depth_tokens else ""
-    return f"{workload.prompt_tokens} + {workload.generated_tokens} tokens{depth}"
+    text = f" of {TEXTS[workload.text]}" if workload.text else ""
+    return f"{workload.prompt_tokens} + {workload.generated_tokens} tokens{text}{depth}"
 
 
 def subject_differences(ours: Run, theirs: Run) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.engine.settings import FIELDS
+from phicli.records.workload_texts import TEXTS
 
 _MOST_TOKENS: Final = 1 << 31
 _MOST_BYTES: Final = 1 << 60
@@ -127,6 +128,7 @@ _RUN: Final[Mapping[str, ValueKind]] = {
     "prompt_tokens": _TOKENS,
     "generated_tokens": _TOKENS,
     "depth_tokens": _TOKENS,
+    "text": _or_null(ValueKind(f"one of {', '.join(TEXTS)}", lambda value: value in tuple(TEXTS))),
     "samples": _SAMPLES,
     "load_ms": _SINCE_0_MS,
     "cold_ttft_ms": _or_null(_SINCE_0_MS),
@@ -142,6 +144,8 @@ _RUN: Final[Mapping[str, ValueKind]] = {
     "energy_source": _or_null(_ANY_TEXT),
     "weights_bytes": _or_null(_BYTES),
     "device": _or_null(_ANY_TEXT),
+    "equal_answers": _or_null(_TOKENS),
+    "compared_answers": _or_null(_TOKENS),
 }
 _SETTINGS: Final[Mapping[str, ValueKind]] = {
     name: ValueKind(field.kind.words, field.kind.allows, needed=field.default is None) for name, field in FIELDS.items()
@@ -157,4 +161,7 @@ _SAMPLE: Final[Mapping[str, ValueKind]] = {
     "decode_ms": _TIME,
     "ttft_ms": _TIME,
     "energy_j": _AMOUNT,
+    "draft_tokens": _or_null(_TOKENS),
+    "accepted_tokens": _or_null(_TOKENS),
+    "answer_sha256": _or_null(_HASH),
 }

@@ -171,8 +171,7 @@ def _batched_ms(engine: BenchEngine) -> float:
 
 
 def _generate(engine: BenchEngine, prompt: Sequence[int], most: int) -> Done:
-    done, _ = generate(engine, prompt, Sampling(max_tokens=most, ignore_eos=True))
-    return done
+    return generate(engine, prompt, Sampling(max_tokens=most, ignore_eos=True)).done
 
 
 def _prompt(tokens: int, turn: int) -> tuple[int, ...]:

@@ -6,10 +6,12 @@ import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, fits
 from phicli.bench.measuring.surroundings import Surroundings
+from phicli.bench.tuning.against import EngineDuel
 from phicli.bench.tuning.jobs import DEEP_TOKENS
 from phicli.bench.tuning.space import FLASH_ATTENTION, KV_TYPE, Space, values_to_try
 from phicli.bench.tuning.types import SLOTS, Job, SearchOutcome, UseResult
@@ -28,13 +30,17 @@ _BATCH_CONTEXT: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A model on a machine, ready to be tuned; ``context_tokens`` is what ``phi chat`` begins with."""
+    """A model on a machine, ready to be tuned; ``context_tokens`` is what ``phi chat`` begins with.
+
+    ``program`` is that of an engine that is one.
+    """
 
     subject: Subject
     shape: ModelShape
     around: Surroundings
     context_tokens: int
     reasoning: bool = False
+    program: Path | None = None
 
     @property
     def measured_tokens(self) -> int:
@@ -104,8 +110,8 @@ class Prepared:
         return next(possible, "f16")
 
 
-def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:
-    """What is kept of ``outcome``, which has to be complete."""
+def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str, duel: EngineDuel | None = None) -> Tuned:
+    """What is kept of ``outcome``, which has to be complete, and of the comparison with the default engine."""
     subject, cpu = prepared.subject, prepared.around.cpu
     return Tuned(
         model=subject.model,
@@ -117,6 +123,10 @@ def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str) -> Tuned:
         build=build,
         made_at=now(),
         winners={use: _winner(result) for use, result in outcome.results.items()},
+        engine=subject.engine,
+        program=None if prepared.program is None else str(prepared.program),
+        faster=duel.faster if duel else {},
+        faster_than=duel.against if duel else "",
     )
 
 

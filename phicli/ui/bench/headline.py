@@ -15,8 +15,8 @@ def headline(entry: Entry) -> str:
 
 
 def work_of(entry: Entry) -> str:
-    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth, ``arithmetic (50)``; empty where the data
-    do not say.
+    """What was done: ``512 + 128``, ``0 + 128 @ 2048`` with a depth, ``0 + 128, copy`` of a text,
+    ``arithmetic (50)``; empty where the data do not say.
 
     How many tokens were generated for a ``speed`` was not saved: ``512 + ?``.
     """
@@ -26,7 +26,8 @@ def work_of(entry: Entry) -> str:
     if not isinstance(prompt, int) or not (isinstance(generated, int) or entry.kind == "speed"):
         return ""
     generated = "?" if entry.kind == "speed" else generated
-    return f"{prompt} + {generated}" + (f" @ {depth}" if depth else "")
+    text = entry.data.get("text")
+    return f"{prompt} + {generated}" + (f" @ {depth}" if depth else "") + (f", {text}" if text else "")
 
 
 def _questions(data: Mapping[str, Any]) -> str:

@@ -26,13 +26,15 @@ def command_of(
     if llama_server is not None:
         words += ["--llama-server", str(llama_server)]
     words += _work(runs)
+    texts = any(run.workload.text for run in runs)
     for name, field in FIELDS.items():
         values = (_typed(getattr(run.settings, name)) for run in _telling(runs, name))
-        words += _option(field.option, value_text(field.default), values)
+        typed = name == "speculation" and texts  # then none asks for the texts
+        words += _option(field.option, "" if typed else value_text(field.default), values)
     contexts = {run.context_tokens for run in runs}
     if len(contexts) == 1:  # else each run had what it needed
         words += ["--context", str(contexts.pop())]
-    words += ["--repeat", str(max(_repeat(run) for run in runs)), *([] if quality else ["--no-quality"])]
+    words += ["--repeat", str(max(_repeat(run) for run in runs)), *([] if quality or texts else ["--no-quality"])]
     return shlex.join(words)
 
 
@@ -50,7 +52,7 @@ def _work(runs: Sequence[Run]) -> list[str]:
     work = [run.workload for run in runs]
     prompts = _distinct(str(one.prompt_tokens) for one in work if one.prompt_tokens)
     tokens = _distinct(str(one.generated_tokens) for one in work if one.generated_tokens)
-    depths = _distinct(str(one.depth_tokens) for one in work if one.generated_tokens)
+    depths = _distinct(str(one.depth_tokens) for one in work if one.generated_tokens and not one.text)
     words = ["--prompt-tokens", ",".join(prompts) or "0", "--tokens", ",".join(tokens) or "0"]
     return words if depths in ([], ["0"]) else [*words, "--depth", ",".join(depths)]
 

@@ -63,6 +63,10 @@ def _field(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     return lambda _, data: data[name]
 
 
+def _extra(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
+    return lambda run, _: run.extra.get(name)
+
+
 def _setting(name: str) -> Callable[[Run, Mapping[str, Any]], Cell]:
     return lambda _, data: data["settings"][name]
 
@@ -80,7 +84,7 @@ COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], Cell]]] = {
     "kind": lambda *_: "run",
     **{name: _field(name) for name in ("model", "quant", "engine", "build")},
     **{name: _setting(name) for name in FIELDS},
-    **{name: _field(name) for name in ("context_tokens", "depth_tokens", "prompt_tokens", "generated_tokens")},
+    **{name: _field(name) for name in ("context_tokens", "depth_tokens", "prompt_tokens", "generated_tokens", "text")},
     "repetitions": lambda run, _: len(run.samples),
     "complete": _field("complete"),
     "prompt_tps_mean": _mean("prompt_tps"),
@@ -95,6 +99,8 @@ COLUMNS: Final[Mapping[str, Callable[[Run, Mapping[str, Any]], Cell]]] = {
     "peak_anonymous_bytes": _field("peak_anonymous_bytes"),
     "tokens_per_joule_mean": _mean("tokens_per_joule"),
     "tokens_per_joule_stdev": _stdev("tokens_per_joule"),
+    "accepted_share": _field("accepted_share"),
+    **{name: _extra(name) for name in ("equal_answers", "compared_answers")},
     "size_bytes": _field("size_bytes"),
     "sha256": _field("sha256"),
     "path": _field("path"),

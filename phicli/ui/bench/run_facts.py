@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from phicli.catalog.display_name import name_of
-from phicli.engine.settings import FIELDS, Field, value_text
+from phicli.engine.settings import FIELDS, NO_SPECULATION, Field, value_text
 from phicli.records.run import Run
+from phicli.records.workload_texts import TEXTS
 from phicli.units import counted
 
 
@@ -108,6 +109,16 @@ def _repeats(run: Run) -> str:
     return counted(len(run.samples), "repetition") + ("" if run.complete else ", interrupted")
 
 
+def _speculation(run: Run) -> str:
+    if run.settings.speculation != NO_SPECULATION:
+        return f"speculation {run.settings.speculation}"
+    return "no speculation" if run.workload.text else ""
+
+
+def _depth(run: Run) -> str:
+    return "" if run.workload.text else f"depth {run.workload.depth_tokens:,}"  # a text has a prompt of its own
+
+
 def _number(title: str, value: Callable[[Run], int], phrase: str) -> Fact:
     """A fact that is a count; ``phrase`` has its place."""
     return Fact(title, lambda run: str(value(run)), lambda run: phrase.format(value(run)), right=True)
@@ -117,7 +128,7 @@ _MACHINE: Final = (
     Fact("engine", engine, engine),
     Fact("processor", processor, processor),
 )
-_NUMBERS: Final = {
+_OWN: Final = {
     "threads": Fact(
         "threads", lambda run: str(run.settings.threads), lambda run: counted(run.settings.threads, "thread"), True
     ),
@@ -125,14 +136,16 @@ _NUMBERS: Final = {
     "gpu_layers": Fact(
         "gpu", _layers, lambda run: "" if run.settings.gpu_layers < 0 else f"{_layers(run)} layers on GPU", True
     ),
+    "speculation": Fact("speculation", lambda run: run.settings.speculation, _speculation),
 }
 REPEATS: Final = Fact("repeats", repetitions, _repeats, True)
 FACTS: Final = (
     *_MACHINE,
-    *(_NUMBERS.get(name) or _setting(field) for name, field in FIELDS.items()),
+    *(_OWN.get(name) or _setting(field) for name, field in FIELDS.items()),
     _number("prompt", lambda run: run.workload.prompt_tokens, "prompt {:,}"),
     _number("tokens", lambda run: run.workload.generated_tokens, "{:,} generated"),
-    _number("depth", lambda run: run.workload.depth_tokens, "depth {:,}"),
+    Fact("depth", lambda run: "" if run.workload.text else str(run.workload.depth_tokens), _depth, True),
+    Fact("text", lambda run: run.workload.text or "", lambda run: TEXTS.get(run.workload.text or "", "")),
     _number("context", lambda run: run.context_tokens, "context {:,}"),
     REPEATS,
 )

@@ -23,6 +23,8 @@ _MODEL, _FOLDED = Column("model"), Column("model", least=12)
 _SETTING: Final = Column("setting", least=12)
 _SPEEDS: Final = (Column("prompt t/s", right=True), Column("decode t/s", right=True))
 _COSTS: Final = (
+    Column("accepted", right=True),
+    Column("same text", right=True),
     Column("first token", right=True),
     Column("load", right=True),
     Column("memory", right=True),
@@ -77,6 +79,8 @@ def _row(run: Run, name: str, shape: Shape, signs: Signs) -> dict[str, str]:
     measured = {
         "prompt t/s": with_spread(run.prompt_tps, signs),
         "decode t/s": with_spread(run.decode_tps, signs),
+        "accepted": "" if run.accepted_share is None else f"{run.accepted_share:.0%}",
+        "same text": _same_text(run),
         "first token": duration(run.ttft_ms.mean) if run.ttft_ms else "",
         "load": duration(run.load_ms),
         "cold": duration(run.cold_ttft_ms),
@@ -87,6 +91,12 @@ def _row(run: Run, name: str, shape: Shape, signs: Signs) -> dict[str, str]:
     close = {_CLOSE + title: text.replace(" ", "") for title, text in measured.items()}
     facts = {fact.title: fact.cell(run) for fact in shape.varying}
     return {**facts, "model": one_line(name), "setting": shape.setting(run), **measured, **close}
+
+
+def _same_text(run: Run) -> str:
+    """``4 of 5``: answers that are the text without speculation."""
+    compared = run.extra.get("compared_answers")
+    return f"{run.extra.get('equal_answers')} of {compared}" if compared else ""
 
 
 def _varying(shape: Shape) -> tuple[Column, ...]:

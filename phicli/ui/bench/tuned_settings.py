@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from phicli.engine.settings import FIELDS, EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.records.tuned import USES, Tuned, Winner
 from phicli.ui.sections import Section
 
@@ -31,7 +32,13 @@ def faster_words(ratio: float, low: float | None, high: float | None, *, default
 
 
 def stale_says(tuned: Tuned, model: str) -> str:
-    """The notice for settings of another processor or engine build."""
+    """The notice for settings of another processor or engine build, or for an engine that was faster with others."""
+    if tuned.faster:
+        return (
+            f"{tuned.build} was faster than {tuned.faster_than} for {tuned.model}, but one of them has changed or is "
+            f"gone; {DEFAULT_ENGINE} is used (to compare again: phi autotune {model} --engine "
+            f"{DEFAULT_ENGINE},{tuned.engine})"
+        )
     return (
         f"the settings of {tuned.model} were tuned on {tuned.cpu} ({tuned.cores} cores) with "
         f"{tuned.build}, "
@@ -45,6 +52,7 @@ def tuned_section(found: Sequence[tuple[str | None, Tuned]]) -> Section:
     for quant, one in found:
         facts.append((quant or "file", f"{one.made_at[:16].replace('T', ' ')} UTC, {one.build}"))
         facts += [(USE_WORDS[use], _winner_words(one.winners[use])) for use in USES]
+        facts += [(f"faster than {DEFAULT_ENGINE}", _faster_words(one))] if one.faster else []
     return Section("Tuned on this machine", facts=tuple(facts))
 
 
@@ -56,11 +64,19 @@ def tuned_data(found: Sequence[tuple[str | None, Tuned]]) -> list[dict[str, Any]
             "made_at": one.made_at,
             "cpu": one.cpu,
             "cores": one.cores,
+            "engine": one.engine,
             "build": one.build,
+            "faster": dict(one.faster),
             "winners": {use: one.winners[use].to_data() for use in USES},
         }
         for quant, one in found
     ]
+
+
+def _faster_words(one: Tuned) -> str:
+    """For which uses the engine is used, and why."""
+    uses = ", ".join(f"{USE_WORDS[use]} ({ratio:.2f} x)" for use, ratio in one.faster.items())
+    return f"{uses}: phi chat uses {one.engine}"
 
 
 def _winner_words(one: Winner) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from phicli.bench.tuning.autotune import Forgotten, Tuning
+from phicli.bench.tuning.against import EngineDuel
+from phicli.bench.tuning.autotune import Forgotten
 from phicli.bench.tuning.space import LABELS
+from phicli.bench.tuning.tune import Tuning
 from phicli.bench.tuning.types import Compared, SearchOutcome, SearchStep, UseResult
 from phicli.bench.tuning.verdict import NOTED, WON
 from phicli.catalog.display_name import name_of
 from phicli.engine.settings import value_text
+from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import PhiError
-from phicli.records.run import Subject
+from phicli.records.tuned import CONVERSATION, ONE_ANSWER
 from phicli.ui.bench.progress import MeasuringLine
 from phicli.ui.bench.tuned_settings import USE_WORDS, faster_words, settings_words
 from phicli.ui.envelope import print_result
@@ -30,6 +33,8 @@ _STEP_LAYOUTS = (
 )
 """What is shown of the steps: the first of these that fits."""
 
+_DUEL_HEADS = ("for", "times as fast", "rounds", "verdict")
+_OF_CHAT = (ONE_ANSWER, CONVERSATION)
 _GAP = 2
 _LEAST_FOR_INTERVAL = 3
 """With two rounds the interval is right and says nothing: t is 12.7."""
@@ -42,19 +47,41 @@ _COSTS = {
 }
 
 
-def print_tuning(terminal: Terminal, subject: Subject, outcome: SearchOutcome, *, kept: bool) -> None:
+def print_tuning(terminal: Terminal, tuning: Tuning) -> None:
     """What was found to standard output, and what becomes of it to standard error.
 
     Raises:
         OutputClosedError: the reader has closed it.
     """
+    subject, outcome = tuning.subject, tuning.outcome
     engine = subject.build or subject.engine  # the build is known when an engine has been ready
     title = f"{name_of(subject)} on this machine, with {engine}"
-    print_page(terminal, title, list(_sections(outcome, _width(terminal))))
-    if kept and outcome.changes:
-        terminal.say(f"phi chat now uses these settings; to delete them: phi autotune --reset {subject.model}")
-    elif kept:
-        terminal.say("nothing was faster than the defaults, so phi chat still uses them")
+    against = _against_engine(tuning.duel) if tuning.duel else ()
+    print_page(terminal, title, [*_sections(outcome, _width(terminal)), *against])
+    chat = "phi chat" if subject.engine == DEFAULT_ENGINE else f"phi chat --engine {subject.engine}"
+    if tuning.kept and outcome.changes:
+        terminal.say(f"{chat} now uses these settings; to delete them: phi autotune --reset {subject.model}")
+    elif tuning.kept:
+        terminal.say(f"nothing was faster than the defaults, so {chat} still uses them")
+    if tuning.kept and tuning.duel:
+        terminal.say(_engine_says(tuning, tuning.duel))
+
+
+def _against_engine(duel: EngineDuel) -> Iterator[Section]:
+    """How the engine came out against the default one."""
+    rows = tuple(
+        (USE_WORDS[one.use], _ratio(one), str(len(one.rounds)), _VERDICTS[one.verdict]) for one in duel.compared
+    )
+    points = ("each engine in its own best settings, started again for every round",)
+    yield Section(f"Against {duel.against}", table=(_DUEL_HEADS, *rows), right=(1, 2), points=points)
+
+
+def _engine_says(tuning: Tuning, duel: EngineDuel) -> str:
+    engine, faster = tuning.subject.engine, duel.faster
+    if not any(use in faster for use in _OF_CHAT):
+        return f"phi chat still uses {DEFAULT_ENGINE}, because {engine} was not faster"
+    uses = " and ".join(USE_WORDS[use] for use in _OF_CHAT if use in faster)
+    return f"phi chat now uses {engine} for this model ({uses}); to use the other one: --engine {DEFAULT_ENGINE}"
 
 
 def _width(terminal: Terminal) -> int | None:
@@ -81,7 +108,7 @@ def print_tunings(terminal: Terminal, line: MeasuringLine, tunings: Iterator[Tun
             for warning in tuning.warnings:
                 terminal.alarm("warning:", warning)
             if not as_json:
-                print_tuning(terminal, tuning.subject, tuning.outcome, kept=tuning.kept)
+                print_tuning(terminal, tuning)
     except PhiError as error:
         error.data = tunings_data(done) if done else error.data
         raise
@@ -146,11 +173,13 @@ def _seconds(milliseconds: float | None) -> str:
 
 
 def _tried(step: SearchStep, one: Compared) -> tuple[str, ...]:
-    few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
-    between = "" if few else f" ({one.low:.2f} to {one.high:.2f})"
-    ratio = f"{one.ratio:.2f} x"
-    said = (ratio + between, str(len(one.rounds)), _VERDICTS[one.verdict], ratio)
+    said = (_ratio(one), str(len(one.rounds)), _VERDICTS[one.verdict], f"{one.ratio:.2f} x")
     return step.value, _against(step), USE_WORDS[one.use], *said
+
+
+def _ratio(one: Compared) -> str:
+    few = len(one.rounds) < _LEAST_FOR_INTERVAL or one.low is None or one.high is None
+    return f"{one.ratio:.2f} x" + ("" if few else f" ({one.low:.2f} to {one.high:.2f})")
 
 
 def _against(step: SearchStep) -> str:

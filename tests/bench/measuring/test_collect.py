@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.bench.measuring.collect import BenchPlan, Collected, Progress, collect, planned_runs
+from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
+from phicli.bench.measuring.collect import Collected, Progress, collect
 from phicli.bench.measuring.energy import EnergyMeter
 from phicli.errors import EngineError, UserInterruptError
 from phicli.records.run import Workload

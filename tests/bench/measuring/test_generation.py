@@ -32,8 +32,9 @@ class Playing:
 
 def test_the_first_token_is_not_the_reading_of_the_prompt() -> None:
     engine = Playing(Prefill(1, 3, 0), Prefill(3, 3, 0), Chunk("a", (1,), 1), Chunk("b", (2,), 1), done(2, 5.0))
-    last, first_s = generate(engine, (1, 2, 3), Sampling(max_tokens=2), engine.clock)  # type: ignore[arg-type]
-    assert (last.usage.completion_tokens, first_s, engine.asked) == (2, 1.0, 1)
+    made = generate(engine, (1, 2, 3), Sampling(max_tokens=2), engine.clock)  # type: ignore[arg-type]
+    assert (made.done.usage.completion_tokens, made.first_s, engine.asked) == (2, 1.0, 1)
+    assert made.text == "ab"
 
 
 @pytest.mark.parametrize("events", [(), (Prefill(1, 3, 0),), (Chunk("a", (1,), 1),)], ids=["nothing", "prompt", "text"])
@@ -45,7 +46,7 @@ def test_an_engine_that_just_stops_has_failed(events: tuple[GenerationEvent, ...
 
 def test_the_first_token_is_not_timed() -> None:
     engine = ClockedEngine(2, Clock(layer=1.0, fixed=0.5))
-    last, _ = generate(engine, ids_after(300, 8), Sampling(max_tokens=5))
+    last = generate(engine, ids_after(300, 8), Sampling(max_tokens=5)).done
     assert token_ms(last) == pytest.approx(2.5)
     assert token_ms(done(5, 10.0)) == pytest.approx(2.5)
     for early in (0, 1):

@@ -43,6 +43,16 @@ def test_each_prompt_and_each_depth_is_measured_once(
     assert workloads(prompt, generated, depth) == tuple(Workload(*one) for one in expected)
 
 
+def test_texts_are_workloads_of_their_own() -> None:
+    found = workloads((64, 0), (16, 8), (0,), ("copy", "new"))
+    assert found == (
+        Workload(64, 16, 0, "copy"), Workload(0, 8, 0, "copy"), Workload(0, 16, 0, "new"), Workload(0, 8, 0, "new")
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="--tokens 512 with --speculation needs 2177 tokens") as caught:
+        context_for(workloads((0,), (512,), (0,), ("new",)), asked=None, trained=2048)
+    assert caught.value.hint == "use a smaller --tokens"
+
+
 def test_what_a_run_needs_is_measured_again_by_its_own_numbers() -> None:
     """The command that repeats runs has the numbers of each, zeros among them."""
     once = workloads((512,), (128,), (0, 2048))
@@ -68,6 +78,7 @@ def test_nothing_to_measure() -> None:
         (Workload(0, 23, 1000), None, 0, 1024),
         (Workload(16, 8, 0), 4096, 131072, 4096),
         (Workload(0, 1, 0), None, 4096, 256),
+        (Workload(0, 128, 0, "copy"), None, 4096, 768),
     ],
 )
 def test_the_context_that_is_needed(load: Workload, asked: int | None, trained: int, expected: int) -> None:

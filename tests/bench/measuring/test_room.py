@@ -52,6 +52,16 @@ def test_settings_of_one_file_share_its_weights() -> None:
     assert not fit_together(repacked, memory(6))
 
 
+def test_a_file_that_is_written_for_an_engine_is_not_shared() -> None:
+    ours = load(gib=3)
+    native, old = (
+        replace(ours, subject=replace(ours.subject, engine=engine)) for engine in ("llama-server", "ctransformers")
+    )
+    assert fit_together((ours, native), memory(6))
+    assert not fit_together((ours, old), memory(6))
+    assert fit_together((old, replace(old, settings=replace(old.settings, threads=1))), memory(6))
+
+
 def test_many_engines_are_not_loaded_at_once() -> None:
     assert fit_together([load(threads=count, gib=0.1) for count in range(1, 9)], memory(64))
     assert not fit_together([load(threads=count, gib=0.1) for count in range(1, 10)], memory(64))

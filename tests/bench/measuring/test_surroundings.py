@@ -112,3 +112,4 @@ def test_samples_that_scatter() -> None:
     (words,) = spread_warnings(wild)
     assert words.startswith("generation speed varied by 3")
     assert spread_warnings(run(samples=(Sample(1000.0, 1000.0, 1000.0),))) == ()
+    assert spread_warnings(run(samples=wild.samples, speculation="ngram-mod")) == (), "each text has its own speed"

@@ -73,6 +73,12 @@ def test_engines_are_not_mixed() -> None:
     assert grouped([ours, native, bench_run("Q8_0")]) == [["Q4_K_M", "Q8_0"]]
 
 
+def test_an_engine_without_probabilities_has_no_part_in_it() -> None:
+    old = [bench_run(quant, engine="ctransformers") for quant in ("Q4_K_M", "Q8_0")]
+    assert grouped(old) == []
+    assert grouped([*old, bench_run("Q4_K_M"), bench_run("Q8_0")]) == [["Q4_K_M", "Q8_0"]]
+
+
 def test_settings_are_those_of_the_largest_file_for_all() -> None:
     small, large = bench_run("Q4_K_M"), bench_run("Q8_0")
     large = replace(large, settings=replace(large.settings, threads=7, kv_type="q8_0"))

@@ -57,6 +57,11 @@ def compared(now: list[Run], name: str, *, fail_below: float | None, force: bool
         ({"threads": 1}, "threads: 1, now 2"),
         ({"repack": True}, "repacking: on, now off"),
         ({"kv_type": "q8_0"}, "KV cache type: q8_0, now f16"),
+        ({"speculation": "ngram-mod"}, "speculation: ngram-mod, now none"),
+        (
+            {"workload": Workload(512, 128, 0, "new")},
+            "workload: 512 + 128 tokens of new text, now 512 + 128 tokens",
+        ),
         ({"workload": Workload(512, 128, 9)}, "workload: 512 + 128 tokens after 9, now 512 + 128 tokens"),
     ],
     ids=str,

@@ -13,7 +13,7 @@ from phicli.bench.runs.run_files import read_runs, run_of
 from phicli.errors import IntegrityError
 from phicli.records.history import Entry
 from phicli.records.run import Run
-from tests.support.runs import depths, quants, run, threads
+from tests.support.runs import depths, drafted, quants, run, threads
 
 HUGE = 10**40
 DAMAGED: list[tuple[dict[str, Any], str]] = [
@@ -43,6 +43,11 @@ DAMAGED: list[tuple[dict[str, Any], str]] = [
     ({"samples": [None]}, "samples is a list with 1 values; it must be a list of objects"),
     ({"samples": [{}, {"decode_ms": -3}]}, "sample 2: decode_ms is -3; it must be a number of milliseconds above 0"),
     ({"samples": [{"energy_j": float("nan")}]}, "sample 1: energy_j is NaN; it must be a number of at least 0"),
+    ({"text": "poem"}, 'text is "poem"; it must be one of copy, new, or null'),
+    ({"equal_answers": -1}, "equal_answers is -1; it must be a whole number from 0 to"),
+    ({"samples": [{"draft_tokens": 1.5}]}, "sample 1: draft_tokens is 1.5; it must be a whole number from 0 to"),
+    ({"samples": [{"answer_sha256": "x"}]}, 'sample 1: answer_sha256 is "x"; it must be 64 lower-case'),
+    ({"settings": {"threads": 2, "speculation": "x"}}, 'settings.speculation is "x"; it must be one of none, '),
     ({"settings": None}, "settings is null; it must be an object"),
     ({"settings": {}}, "settings.threads is missing; it must be a whole number from 1 to"),
     ({"settings": {"threads": 2, "kv_type": "f17"}}, 'settings.kv_type is "f17"; it must be one of f16, q8_0, q4_0'),
@@ -76,13 +81,20 @@ def test_a_field_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
         run_of(entry)
 
 
-@pytest.mark.parametrize("one", [*quants(), *depths(), *threads(), run(peak=None, load_average=None)])
+@pytest.mark.parametrize("one", [*quants(), *depths(), *threads(), *drafted(), run(peak=None, load_average=None)])
 def test_what_phi_writes_has_no_flaw(one: Run) -> None:
     assert list(flaws(json.loads(json.dumps(one.to_data())))) == []
 
 
+@pytest.mark.parametrize("one", drafted())
+def test_drafts_and_texts_are_saved_and_read(one: Run) -> None:
+    assert Run.from_data(json.loads(json.dumps(one.to_data()))) == one
+
+
 def test_what_may_be_missing() -> None:
     data = run().to_data()
+    del data["text"], data["settings"]["speculation"]
+    assert Run.from_data(data) == run()
     for name in ("variant_id", "sha256", "cold_ttft_ms", "load_average", "warnings", "complete", "peak_rss_bytes"):
         del data[name]
     assert list(flaws(data)) == []

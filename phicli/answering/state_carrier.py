@@ -1,0 +1,183 @@
+"""Carries what an engine has evaluated over to another one with a larger context, in a file that is gone afterwards.
+
+A state belongs to the file it was computed from, to the build of the engine, the rope factors, flash attention and the
+type of the KV cache: restored elsewhere it gives wrong tokens without a word, and a damaged one can end the engine.
+So each has a key and a hash, and where they differ, or anything fails, nothing is carried: everything is evaluated
+again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phicli.engine.closable import Closing
+from phicli.engine.types import Engine, KeepsState
+from phicli.errors import EngineDiedError, EngineError
+from phicli.hardware.disk import is_in_memory
+from phicli.paths import cache_dir
+from phicli.plan.load import LoadPlan
+
+_PREFIX: Final = "phi-state-"
+_LEAST_FREE_BYTES: Final = 1 << 30
+"""On a disk with less, a state of many tokens would not be saved: then better begin with the usual context."""
+_KEEP_FREE_BYTES: Final = 256 << 20
+_LEFT_BEHIND_S: Final = 600
+"""Folders that are older are looked at: a process that was killed does not remove its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A state in the file at ``path``: what it belongs to, the hash of the file, and the tokens it stands for."""
+
+    path: Path
+    key: Hashable
+    sha256: str
+    token_ids: tuple[int, ...]
+
+
+class StateCarrier:
+    """Saves and restores the states of engines that have the same file loaded.
+
+    Args:
+        folder: where states go meanwhile; the engines were loaded with it.
+        model: the file that the engines load; constructed before any of them does.
+        load_key: what a state depends on besides file and build, of an engine with that context.
+        most_bytes: the most that the state of an engine with that context takes.
+    """
+
+    def __init__(
+        self, folder: Path, model: Path, *, load_key: Callable[[int], Hashable], most_bytes: Callable[[int], int]
+    ) -> None:
+        self._folder, self._model = folder, model
+        self._load_key, self._most_bytes = load_key, most_bytes
+        self._loaded = _identity(model)
+
+    @contextlib.contextmanager
+    def saved(
+        self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool
+    ) -> Iterator[SavedState | None]:
+        """The state of ``engine``, for one with ``context_tokens``; the file is gone when the context is left.
+
+        None where it would be of no use there, unless the token ``ids`` are wanted, and where it cannot be saved.
+        """
+        path = self._folder / "state"
+        try:
+            yield self._save(engine, context_tokens, path, closing, ids=ids)
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def restore(self, state: SavedState, engine: Engine, closing: Closing | None) -> bool:
+        """Let ``engine`` go on from ``state``; returns whether it does. Where not, it has evaluated nothing.
+
+        Raises:
+            EngineDiedError: the engine is no longer of use.
+        """
+        if not state.token_ids:
+            return True
+        if not isinstance(engine, KeepsState) or state.key != self._key(engine, _identity(self._model)):
+            return False
+        try:
+            whole = _sha256(state.path) == state.sha256
+            return whole and engine.restore_state(state.path, closing) == len(state.token_ids)
+        except EngineDiedError:
+            raise
+        except (OSError, EngineError):
+            return False
+
+    def _save(
+        self, engine: Engine, context_tokens: int, path: Path, closing: Closing | None, *, ids: bool
+    ) -> SavedState | None:
+        fits = self._load_key(engine.context_tokens) == self._load_key(context_tokens)
+        if not isinstance(engine, KeepsState) or not (fits or ids):
+            return None
+        try:
+            if not self._has_room(engine.context_tokens):
+                return None
+            token_ids = engine.save_state(path, closing)
+            return SavedState(path, self._key(engine, self._loaded), _sha256(path), token_ids)
+        except (OSError, EngineError):
+            return None
+
+    def _has_room(self, context_tokens: int) -> bool:
+        import shutil
+
+        return shutil.disk_usage(self._folder).free >= self._most_bytes(context_tokens) + _KEEP_FREE_BYTES
+
+    def _key(self, engine: Engine, identity: Hashable) -> Hashable:
+        build = engine.build if isinstance(engine, KeepsState) else ""
+        return identity, build, self._load_key(engine.context_tokens)
+
+
+def carrier_of(plan: LoadPlan, folder: Path) -> StateCarrier:
+    """What carries the states of engines that load the file of ``plan`` as it says."""
+
+    def load_key(context_tokens: int) -> Hashable:
+        engine = plan.settings_for(context_tokens).engine
+        return plan.context.has_long_factors(context_tokens), engine.flash_attention, engine.kv_type
+
+    return StateCarrier(folder, plan.settings.model_path, load_key=load_key, most_bytes=plan.state_bytes)
+
+
+@contextlib.contextmanager
+def state_folder() -> Iterator[Path | None]:
+    """A folder that nobody else may read, gone afterwards, on a disk with enough left; None where there is none.
+
+    What processes that were killed have left behind is removed.
+    """
+    import shutil
+
+    folder = _private_folder(cache_dir()) or _private_folder(Path(tempfile.gettempdir()))
+    try:
+        yield folder
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _private_folder(base: Path) -> Path | None:
+    import shutil
+
+    try:
+        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _remove_leftovers(base)
+        if shutil.disk_usage(base).free < _LEAST_FREE_BYTES or is_in_memory(base):
+            return None
+        return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=base))
+    except OSError:
+        return None
+
+
+def _remove_leftovers(base: Path) -> None:
+    for folder in base.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            if time.time() - folder.stat().st_mtime > _LEFT_BEHIND_S:
+                import shutil
+
+                import psutil
+
+                if not psutil.pid_exists(int(folder.name.removeprefix(_PREFIX).partition("-")[0])):
+                    shutil.rmtree(folder)
+
+
+def _identity(model: Path) -> Hashable:
+    """What tells a file from any that takes its place; one that is not there is like no other."""
+    try:
+        status = model.stat()
+    except OSError:
+        return object()
+    return str(model), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

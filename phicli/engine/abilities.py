@@ -1,0 +1,71 @@
+"""What an engine may lack, and the one place that refuses what it lacks."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from phicli.engine.settings import NO_SPECULATION, EngineSettings
+from phicli.errors import UsageError
+
+if TYPE_CHECKING:
+    from phicli.engine.types import LoadSettings
+
+
+class Ability(enum.Enum):
+    """Something that not every engine can do; the value completes the sentence "the engine cannot …"."""
+
+    TEMPLATES = "use the chat template of a file, which this model needs"
+    SLOTS = "answer several requests at a time"
+    GPU = "run layers on a GPU"
+    REPACK = "repack weights"
+    KV_TYPES = "quantize the KV cache"
+    FLASH_ATTENTION = "use flash attention"
+    MIN_P = "sample with min-p"
+    SCORES = "report the probabilities of tokens"
+    SPECULATION = "draft tokens"
+    STATES = "save what it has evaluated"
+
+
+NOTHING: Final[frozenset[Ability]] = frozenset()
+
+
+def abilities_of_settings(settings: EngineSettings) -> Iterator[Ability]:
+    """What an engine must be able to do to be set like this."""
+    if settings.gpu_layers > 0:
+        yield Ability.GPU
+    if settings.repack:
+        yield Ability.REPACK
+    if settings.kv_type != "f16":
+        yield Ability.KV_TYPES
+    if settings.flash_attention == "on":
+        yield Ability.FLASH_ATTENTION
+    if settings.speculation != NO_SPECULATION:
+        yield Ability.SPECULATION
+
+
+def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
+    """What an engine must be able to do to load a file like this."""
+    if settings.own_template:
+        yield Ability.TEMPLATES
+    if settings.slots > 1:
+        yield Ability.SLOTS
+    yield from abilities_of_settings(settings.engine)
+
+
+def refuse_lacking(name: str, needed: Iterator[Ability], lacking: Mapping[str, frozenset[Ability]]) -> None:
+    """Return if the engine called ``name`` can do all that is ``needed``.
+
+    Args:
+        name: a key of ``lacking``.
+        needed: what it must be able to do.
+        lacking: what each engine cannot do, by its name.
+
+    Raises:
+        UsageError: it cannot; the hint names the engines that can.
+    """
+    for ability in needed:
+        if ability in lacking[name]:
+            others = [f"--engine {other}" for other, lacks in lacking.items() if ability not in lacks]
+            raise UsageError(f"{name} cannot {ability.value}", f"use an engine that can: {' or '.join(others)}")

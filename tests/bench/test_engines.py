@@ -1,0 +1,67 @@
+"""Engines that are not the default one, where a benchmark or an evaluation is planned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from phicli.bench.evaluation.items import read_items
+from phicli.bench.evaluation.preparing import EvalOptions, prepare
+from phicli.bench.measuring.room import PlannedLoad, needed
+from phicli.bench.measuring.surroundings import Surroundings
+from phicli.bench.options import BenchOptions
+from phicli.bench.planning import plan_for
+from phicli.bench.tuning.autotune import autotune
+from phicli.bench.tuning.tune import TuneOptions
+from phicli.engine import starting
+from phicli.engine.abilities import Ability
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER
+from phicli.errors import UsageError
+from phicli.fit.shape import shape_of
+from phicli.gguf_file.header import read_header
+from phicli.hardware.types import Cpu, Gpu
+from phicli.records.run import Subject
+from tests.bench.test_endpoint import Watch
+from tests.support.files import TINY_PHI
+
+TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)
+AROUND = Surroundings(Cpu("Some CPU 9000", 2, 2), None, (), "Linux", None)
+CARD = Gpu("a card", "CUDA", 8 << 30, 8 << 30, True, "a test")
+
+
+@pytest.fixture
+def weak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default engine can do nothing that not every engine can."""
+    kind = replace(ENGINES[DEFAULT_ENGINE], lacks=frozenset(Ability))
+    monkeypatch.setattr(starting, "ENGINES", MappingProxyType({**ENGINES, DEFAULT_ENGINE: kind}))
+
+
+def test_a_setting_that_an_engine_lacks_is_refused_before_anything_is_measured(weak: None) -> None:
+    options = BenchOptions(settings={"repack": (False, True)})
+    with pytest.raises(UsageError, match=r"^xllamacpp cannot repack weights$") as caught:
+        plan_for([TINY], options, AROUND, lambda _: None)
+    assert caught.value.hint == "use an engine that can: --engine llama-server"
+    assert len(plan_for([TINY], BenchOptions(), AROUND, lambda _: None).loads) == 1
+
+
+def test_questions_are_asked_one_at_a_time_where_an_engine_cannot_do_more(weak: None) -> None:
+    line = b'{"question": "%d?", "compare": "exact", "answer": "x"}'
+    asked = read_items(b"\n".join(line % number for number in range(9)), "test")
+    assert prepare(TINY, asked, EvalOptions("arithmetic"), AROUND).slots == 1
+    other = replace(TINY, engine=LLAMA_SERVER)
+    assert prepare(other, asked, EvalOptions("arithmetic"), AROUND).slots == 4
+
+
+def test_an_engine_without_slots_cannot_be_tuned(weak: None) -> None:
+    with pytest.raises(UsageError, match="xllamacpp cannot answer several requests at a time"):
+        next(autotune(["tiny-phi"], TuneOptions(), Watch()))
+
+
+def test_the_memory_of_a_gpu_counts_only_for_an_engine_that_is_known_to_use_it() -> None:
+    load = PlannedLoad(TINY, EngineSettings(2), shape_of(read_header(TINY_PHI)), 256)
+    assert needed(load, (CARD,)).gpu_bytes > 0
+    other = replace(load, subject=replace(TINY, engine=LLAMA_SERVER))
+    assert needed(other, (CARD,)) == needed(other)

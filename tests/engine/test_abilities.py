@@ -1,0 +1,62 @@
+"""What an engine lacks is refused in one place, which names the engines that can."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from phicli.engine.abilities import Ability, abilities_of_load, refuse_lacking
+from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, can, check_settings, require
+from phicli.engine.types import LoadSettings
+from phicli.errors import UsageError
+from tests.support.files import TINY_PHI
+
+PLAIN = LoadSettings(TINY_PHI, 256, EngineSettings(1))
+LACKING = {"one": frozenset(Ability), "two": frozenset({Ability.GPU}), "three": frozenset[Ability]()}
+
+
+def needed(settings: LoadSettings) -> set[Ability]:
+    return set(abilities_of_load(settings))
+
+
+def test_a_plain_load_needs_nothing() -> None:
+    assert needed(PLAIN) == set()
+    assert needed(replace(PLAIN, engine=EngineSettings(1, gpu_layers=0, flash_attention="off"))) == set()
+    refuse_lacking("one", abilities_of_load(PLAIN), LACKING)
+
+
+@pytest.mark.parametrize(
+    ("settings", "ability"),
+    [
+        (replace(PLAIN, own_template=True), Ability.TEMPLATES),
+        (replace(PLAIN, slots=2), Ability.SLOTS),
+        (replace(PLAIN, engine=EngineSettings(1, repack=True)), Ability.REPACK),
+        (replace(PLAIN, engine=EngineSettings(1, gpu_layers=3)), Ability.GPU),
+        (replace(PLAIN, engine=EngineSettings(1, kv_type="q8_0")), Ability.KV_TYPES),
+        (replace(PLAIN, engine=EngineSettings(1, flash_attention="on")), Ability.FLASH_ATTENTION),
+        (replace(PLAIN, engine=EngineSettings(1, speculation="ngram-mod")), Ability.SPECULATION),
+    ],
+)
+def test_each_ability_is_asked_for_by_something(settings: LoadSettings, ability: Ability) -> None:
+    assert needed(settings) == {ability}
+    with pytest.raises(UsageError, match=f"^one cannot {ability.value}$") as caught:
+        refuse_lacking("one", abilities_of_load(settings), LACKING)
+    assert caught.value.hint.endswith("--engine three")
+    refuse_lacking("three", abilities_of_load(settings), LACKING)
+
+
+def test_all_engines_that_can_are_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        refuse_lacking("one", iter([Ability.REPACK]), LACKING)
+    assert caught.value.hint == "use an engine that can: --engine two or --engine three"
+
+
+@pytest.mark.parametrize("name", [DEFAULT_ENGINE, LLAMA_SERVER])
+def test_engines_of_llama_cpp_can_do_everything(name: str) -> None:
+    assert ENGINES[name].lacks == frozenset()
+    for ability in Ability:
+        assert can(name, ability)
+        require(name, ability)
+    check_settings(name, EngineSettings(1, kv_type="q8_0", flash_attention="on", repack=True, gpu_layers=3))
