@@ -1,4 +1,5 @@
-"""Writes the files that are made from others: the catalog in JSON, completions, help pages, settings, pictures.
+"""Writes the files that are made from others: the catalog in JSON, completions, help pages, the table of settings, the
+README's pictures, and the reference for the trial of native kernels.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -20,6 +21,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
 REFERENCE = ROOT / "docs" / "reference"
 CATALOG = ROOT / "phicli" / "catalog" / "catalog.toml"
+REFERENCE_PLACES = {
+    "name-zoë": (0, 3),
+    "reasoning-7": (0, 9),
+    "unicode-2": (1,),
+    "unseen-2": (0,),
+    "dialogue-3": (0, 4),
+}
+"""Prompts of tiny-phi's reference, on both sides of its original context, and the places in their answers."""
 
 
 def run_phi(*arguments: str, **environment: str) -> str:
@@ -102,6 +111,23 @@ def settings() -> str:
     return "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
 
 
+def kernels_reference() -> str:
+    """``phicli/kernels/reference.json``: of the reference of the tests, a few prompts and what comes next."""
+    text = (ROOT / "tests" / "data" / "tiny_phi_reference.json").read_text(encoding="utf-8")
+    prompts = [
+        {
+            "id": prompt["id"],
+            "context_tokens": prompt["context_tokens"],
+            "prompt": prompt["prompt"] + prompt["output"][:place],
+            "log_probabilities": prompt["top"][place],
+        }
+        for prompt in json.loads(text)["prompts"]
+        for place in REFERENCE_PLACES.get(prompt["id"], ())
+        if prompt["whole"][place]
+    ]
+    return json.dumps({"prompts": prompts}, ensure_ascii=False) + "\n"
+
+
 def pictures() -> dict[Path, str]:
     """Path to text of each picture; none on Windows, where no pseudo-terminal can be had."""
     if sys.platform == "win32":
@@ -119,7 +145,8 @@ def main() -> int:
     old_catalog = stale(catalog())
     if not given.check:
         write(old_catalog)  # first: all other files are made by a program that reads it
-    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures()}
+    texts = {ROOT / "phicli" / "kernels" / "reference.json": kernels_reference()}
+    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures(), **texts}
     old = stale(made)
     left_over = sorted(set(REFERENCE.glob("*")) - made.keys())
     if given.check:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import xllamacpp
+
+from phicli.engine.process import WORKER
 
 MIB = 1 << 20
 _LINE = re.compile(r"(?P<where>\S+) +(?P<what>model|KV|compute|output) buffer size = +(?P<mib>[\d.]+) MiB")
@@ -30,6 +33,8 @@ class Load:
     flash_attention: bool = True
     batch_tokens: int = 128
     repack: bool = False
+    kernels: str = ""
+    """The CPU module to load it with; empty for the kernels of the wheel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ def _said(field: str) -> str:
 def main() -> None:
     """Load what the argument says."""
     load = Load(**json.loads(sys.argv[1]))
+    if load.kernels and (failed := runpy.run_path(str(WORKER))["use_kernels"](load.kernels)):
+        sys.exit(failed)
     params = xllamacpp.CommonParams()
     params.model.path = load.path
     params.n_ctx = load.context_tokens

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
+from tests.support.kernels import tests_home
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
@@ -13,16 +14,9 @@ from tests.support.smollm2 import smollm2
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
-    "authority",
-    "environment",
-    "folder",
-    "hub",
-    "online",
-    "phi",
-    "smollm2",
-    "starts_process",
+    "authority", "environment", "folder", "hub", "online", "phi", "smollm2", "starts_process", "tests_home",
     "tokenizing_engine",
-]
+]  # fmt: skip
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.

@@ -1,6 +1,9 @@
 """tiny-phi, the toy model that proves an installation: the engine must compute what transformers computed.
 
-The reference was written by ``python -m training.tiny_phi`` together with the model file.
+Greedy tokens belong to a build of the engine: native kernels add in another order, so with those (``PHI_TEST_KERNELS``)
+only the log-probabilities are compared, up to the first token that differs.
+
+The reference was written by ``python -m training.tiny_phi``, together with the model file.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import pytest
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
+from tests.support.kernels import native_module
 
 _ROOT = Path(__file__).parents[1]
 _MODEL = _ROOT / "phicli" / "data" / "tiny-phi.gguf"
@@ -79,11 +83,17 @@ def test_text_has_the_tokens_of_the_reference(engine_of: EngineOf, sample: dict[
 def test_engine_computes_what_transformers_computed(engine_of: EngineOf, prompt: dict[str, Any]) -> None:
     engine = engine_of(prompt["context_tokens"])
     ids, candidates = engine.greedy(prompt["prompt"], len(prompt["output"]) + 1)
-    assert ids == prompt["output"]
-    reported = [expected for expected, whole in zip(prompt["top"], prompt["whole"], strict=False) if whole]
+    same = _common(ids, prompt["output"])
+    assert same == len(ids) == len(prompt["output"]) or (native_module() is not None and same > 0)
+    reported = [expected for expected, whole in zip(prompt["top"], prompt["whole"][: same + 1], strict=False) if whole]
     for expected, found in zip(reported, candidates, strict=False):
         for token, log_probability in expected:
             assert found[token] == pytest.approx(log_probability, abs=_TOLERANCE)
+
+
+def _common(ids: Sequence[int], others: Sequence[int]) -> int:
+    """How many tokens at the beginning are the same."""
+    return next((at for at, pair in enumerate(zip(ids, others, strict=False)) if pair[0] != pair[1]), len(ids))
 
 
 def test_file_has_the_features_that_make_phi_hard() -> None:

@@ -18,6 +18,7 @@ from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge, on_too_large, refuse
 from phicli.gguf_file.header import read_header
 from phicli.plan.engine_file import file_for_engine, require_runs
+from phicli.plan.machine import repacked_here
 from phicli.records.run import Subject, Workload
 from phicli.records.workload_texts import TEXTS
 
@@ -59,7 +60,7 @@ def plan_for(
         header = read_header(subject.path)
         for name in options.engines:
             require_runs(name, header)
-        shape = shape_of(header)
+        shape = shape_of(header, repacked=repacked_here())
         context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
         engines = [replace(subject, engine=engine) for engine in options.engines]
         loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]

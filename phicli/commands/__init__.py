@@ -21,6 +21,7 @@ SUMMARIES: Final = {
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
+    "engine": "Build, list, choose and remove engine kernels for this processor.",
     "config": "Show and change settings: your own defaults for command options.",
     "doctor": "Check this installation and machine, and name a command that fixes each problem.",
     "help": "Show the help of a command.",
@@ -49,6 +50,14 @@ RUNS_SUMMARIES: Final = {
 }
 """The same for ``phi runs``."""
 
+ENGINE_SUMMARIES: Final = {
+    "build": "Compile, test and save engine kernels for this processor.",
+    "list": "List the kernels of the engine: those of the wheel and those that were built here.",
+    "rm": "Remove kernels that were built here.",
+    "use": "Choose which kernels the engine uses from now on.",
+}
+"""The same for ``phi engine``."""
+
 CONFIG_SUMMARIES: Final = {
     "list": "List the current settings with their values and sources.",
     "get": "Print the current value of a setting.",
@@ -62,6 +71,7 @@ CONFIG_SUMMARIES: Final = {
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "runs": RUNS_SUMMARIES,
     "cache": CACHE_SUMMARIES,
+    "engine": ENGINE_SUMMARIES,
     "config": CONFIG_SUMMARIES,
 }
 """The commands that have commands of their own, and those."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from phicli.commands.any_setting import something_is_set
+from phicli.commands.kernels_notice import say_kernels
 from phicli.commands.misspelled import say_misspelled
 from phicli.commands.parameters import PlainCommand
 from phicli.commands.profile import option_behind
@@ -48,14 +49,19 @@ class Command(PlainCommand):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an error about a setting names the line or the variable."""
-        if not ctx.params.get("quiet"):
+        quiet = ctx.params.get("quiet")
+        if not quiet:
             say_misspelled(os.environ, ctx.find_root().command)
+            say_kernels(self.name)
         try:
             return super().invoke(ctx)
         except PhiError as error:
             if self.setting and something_is_set(ctx):
                 self.configured(ctx).explain(error)
             raise
+        finally:
+            if not quiet:
+                say_kernels(self.name)
 
     def keys(self, ctx: Any) -> Mapping[str, Key]:
         """The parameters that a setting can give, with their keys."""

@@ -14,6 +14,7 @@ _OTHER_WORDS: Final = {
     "models": "list", "search": "list", "download": "pull", "get": "pull", "install": "pull", "remove": "rm",
     "delete": "rm", "uninstall": "rm", "ask": "chat", "benchmark": "bench", "tune": "autotune", "settings": "config",
     "set": "config set", "import": "cache import", "scan": "cache scan", "history": "runs list",
+    "build": "engine build", "compile": "engine build", "engines": "engine list",
 }  # fmt: skip
 """What other programs call it."""
 _MODEL_OPTIONS: Final = ("-m", "--model")

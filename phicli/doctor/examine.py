@@ -10,19 +10,25 @@ import phicli
 from phicli.doctor.answer_check import ask_toy
 from phicli.doctor.folder_check import cache_facts, cache_problems, state_problems
 from phicli.doctor.hub_check import check_hub
-from phicli.doctor.machine_check import engine_problems, gpu_problems, memory_problems
+from phicli.doctor.machine_check import (
+    ask_with_kernels,
+    engine_problems,
+    gpu_problems,
+    kernels_problems,
+    memory_problems,
+)
 from phicli.doctor.program_check import programs_on_path
 from phicli.doctor.types import Checkup, EngineFacts, Problem
+from phicli.engine.kernels import installed_kernels
 from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, PhiError
 from phicli.fit.memory import usable_bytes
 from phicli.fit.types import Request
-from phicli.hardware.commands import SYSTEM
-from phicli.hardware.engine_answer import ask_engine
 from phicli.hardware.machine import probe
 from phicli.hardware.types import Machine
 from phicli.hub.cache import cache_folder
 from phicli.paths import config_dir, data_dir, state_dir
+from phicli.plan.machine import with_kernels
 from phicli.plan.recommend_here import report_on
 
 OnStep = Callable[[str], None]
@@ -37,15 +43,17 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
         settings_errors: what is wrong with the settings, which the commands know; it may raise one instead.
     """
     on_step("checking the engine")
-    build, answer = build_of(), ask_engine(SYSTEM)
+    answer = ask_with_kernels(installed_kernels().path)
     on_step("measuring the memory")
     machine = probe(cache=cache_folder(), engine_devices=lambda: answer)
-    problems = list(engine_problems(build, answer, machine.cpu.instruction_sets))
+    problems = list(engine_problems(build_of(), answer, machine.cpu.instruction_sets))
     answer_ms = None
     if not problems:
         on_step("waiting for an answer from tiny-phi")
         answer_ms, wrong = ask_toy()
         problems += [wrong] if wrong else []
+    in_use, machine = installed_kernels(), with_kernels(machine)  # now that they were tried
+    problems += kernels_problems(in_use)
     on_step("checking the hub")
     hub, unreachable = check_hub()
     cache = cache_facts(cache_folder())
@@ -55,7 +63,7 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
         phi=phicli.__version__,
         python=platform.python_version(),
         huggingface_hub=importlib.metadata.version("huggingface_hub"),
-        engine=EngineFacts(build, answer.kernels),
+        engine=EngineFacts(build_of(), answer.kernels, in_use),
         programs=tuple(programs_on_path()),
         machine=machine,
         usable_bytes=usable_bytes(machine.memory) if machine.memory else None,

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from phicli.doctor.types import Problem
+from phicli.engine.kernels import BUILD_COMMAND, InUse
+from phicli.engine.process import WORKER
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import install_hint
-from phicli.hardware.engine_answer import EngineAnswer
+from phicli.hardware.commands import SYSTEM, Commands
+from phicli.hardware.engine_answer import EngineAnswer, ask_engine
 from phicli.hardware.types import Machine
+
+
+def ask_with_kernels(module: Path | None, run: Commands = SYSTEM) -> EngineAnswer:
+    """What the engine says of itself with the native kernels in use, or without any where it cannot run with them."""
+    answer = ask_engine(run, kernels=(WORKER, module) if module else None)
+    return ask_engine(run) if module and answer.failure else answer
+
+
+def kernels_problems(in_use: InUse) -> Iterator[Problem]:
+    """Native kernels that were built and cannot be used: the engine runs, slower than it could."""
+    if in_use.notice:
+        yield Problem("kernels_unusable", in_use.reason, f"build them again: {BUILD_COMMAND}")
 
 
 def engine_problems(build: str, answer: EngineAnswer, processor: Sequence[str]) -> Iterator[Problem]:

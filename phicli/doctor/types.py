@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from phicli.engine.kernels import InUse
 from phicli.errors import PhiError
+from phicli.hardware.native_gains import kernels_note
 from phicli.hardware.types import Machine
 
 
@@ -25,10 +27,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """The default engine: its build, and the instruction sets it was built for; empty where it could not be asked."""
+    """The default engine: its build, and the instruction sets it was built for; empty where it could not be asked.
+
+    ``in_use`` says whether it computes with native kernels, and why.
+    """
 
     build: str
     kernels: tuple[str, ...]
+    in_use: InUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +89,8 @@ class Checkup:
     cache: CacheFacts
     answer_ms: float | None
     problems: tuple[Problem, ...]
+
+    @property
+    def gain_note(self) -> str:
+        """What native kernels would bring here, in one line; empty where that is nothing."""
+        return kernels_note(self.machine.kernels)

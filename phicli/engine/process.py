@@ -1,181 +1,32 @@
-"""The life of one engine process: start it, wait until it listens, tell why it died, end it."""
+"""The default engine's process: told a file, started again without native kernels that crash, asked why it failed."""
 
 from __future__ import annotations
 
-import abc
 import contextlib
 import json
 import os
-import secrets
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final, Literal
 
-from phicli.engine.log_file import open_log
-from phicli.engine.reasons import advice, first_reason, is_of_memory
+from phicli.engine.engine_process import LEAVE_TIMEOUT_S, EngineProcess, engine_environment
+from phicli.engine.exit_codes import crashed, how_it_crashed
+from phicli.engine.kernels import Kernels, installed_kernels, remember_failure
+from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
-from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
+from phicli.errors import EngineError
 
-WORKER = Path(__file__).with_name("worker.py")
-_KILLED = -int(getattr(signal, "SIGKILL", 9))  # Windows has no such signal, and no such exit codes
-_FAULTS = {
-    int(getattr(signal, name))
-    for name in ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE", "SIGTRAP")
-    if hasattr(signal, name)
-}
-_LEAVE_TIMEOUT_S = 5.0
-_REASON_S = 20.0
+__all__ = ["WORKER", "EngineProcess", "WorkerProcess", "engine_environment"]
+
+WORKER: Final = Path(__file__).with_name("worker.py")
+_REASON_S: Final = 20.0
 """For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
-_REASON_TICK_S = 0.01
-_TICK_S = 0.1
-_OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
-
-
-class EngineProcess(abc.ABC):
-    """A process that runs the engine, and its log: how it ended, why, and how to end it.
-
-    Args:
-        log_dir: where the engine's log goes while the process lives; the system's temporary folder stands in
-            when it cannot be written.
-    """
-
-    _popen: subprocess.Popen[str]
-
-    def __init__(self, log_dir: Path | None = None) -> None:
-        self.api_key = secrets.token_urlsafe(24)
-        self.load_ms = 0.0
-        """From starting the process to the model's being ready; 0 while it loads."""
-        self.build = ""
-        """The engine and its version; empty while that is not known."""
-        self.bad_template = False
-        """The file's own chat template was wanted and cannot be parsed; known when it is ready."""
-        self.log_path: Path | None = None
-        self._log_dir = log_dir
-        self._keep_log = False
-
-    @property
-    def pid(self) -> int:
-        """The process id of the engine."""
-        return self._popen.pid
-
-    @abc.abstractmethod
-    def load(self, settings: LoadSettings) -> None:
-        """Say which file to load and how; returns at once."""
-
-    @abc.abstractmethod
-    def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
-
-        Args:
-            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
-
-        Raises:
-            EngineDiedError: the process ended first; quotes the engine's own reason.
-        """
-
-    def _start(self, command: Sequence[str], environment: Mapping[str, str], *, pipes: bool) -> None:
-        """Start ``command`` in a session of its own, its errors in a log of its own.
-
-        With ``pipes`` its standard input and output are ours, otherwise they are the null device. The process is the
-        child of a thread that lasts as long as it does: Linux ends it with the thread that started it.
-
-        Raises:
-            EngineError: it cannot be started.
-        """
-        self._started = time.monotonic()
-        self.log_path, log = open_log(self._log_dir)
-        began, failed = threading.Event(), list[OSError]()
-
-        def run() -> None:
-            try:
-                self._popen = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                    stderr=log,
-                    env=environment,
-                    text=True,
-                    encoding="utf-8",
-                    start_new_session=True,
-                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-                )
-            except OSError as error:
-                failed.append(error)
-                return
-            finally:
-                log.close()
-                began.set()
-            _await_end(self._popen.pid)
-
-        threading.Thread(target=run, daemon=True, name="phi-engine-parent").start()
-        began.wait()
-        if failed:
-            message = f"the engine's process cannot be started: {failed[0]}"
-            raise EngineError(message, "try again, or reinstall") from failed[0]
-
-    def failure(self, what: str, *, said: str = "") -> EngineDiedError:
-        """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
-        self._keep_log = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(_LEAVE_TIMEOUT_S)
-        code = self._popen.poll()
-        reason = self.first_error() or ("" if code is not None and code < 0 else said)
-        if code is None:
-            message = f"{what}: it no longer answers"
-        elif code == _KILLED:
-            message = f"{what}: its process was killed, most likely because the system ran out of memory"
-        elif code < 0:
-            message = f"{what}: its process crashed with {_signal_name(-code)}"
-        else:
-            message = what
-        if reason:
-            message += f"; the engine says: {reason}"
-        hint = _OF_MEMORY if _lacks_memory(code, reason) else self._advice(reason)
-        return EngineDiedError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": _crashed(code)})
-
-    def first_error(self) -> str:
-        """The first error line of the log, which is the reason; empty when there is none."""
-        return first_reason(self._log_text())
-
-    def close(self) -> None:
-        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
-        self._ask_to_leave()
-        if not self.load_ms:  # while it loads it would not notice
-            self._popen.kill()
-        try:
-            self._popen.wait(_LEAVE_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        with contextlib.suppress(OSError):
-            if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
-                self.log_path.unlink()
-
-    def _advice(self, reason: str) -> str:
-        """What to do about a failure that is not one of memory."""
-        upgrade = "pip install --upgrade xllamacpp"
-        return advice(
-            reason,
-            too_old=f"this engine is too old or cannot run this kind of model; try: {upgrade}",
-            other_build=upgrade,
-            otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file",
-        )
-
-    def _log_text(self) -> str:
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.read_text(encoding="utf-8", errors="replace")
-        return ""
-
-    def _ask_to_leave(self) -> None:
-        """Ask a process that is ready to end by itself; here by the end of its standard input."""
-        if self._popen.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._popen.stdin.close()
+_REASON_TICK_S: Final = 0.01
+_TICK_S: Final = 0.1
 
 
 class WorkerProcess(EngineProcess):
@@ -184,35 +35,47 @@ class WorkerProcess(EngineProcess):
     Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
     Then :meth:`load` says which file, and :meth:`wait_ready` waits for the address.
 
+    Where it crashes while it loads a model with the usual native kernels, it starts again with those of the wheel.
+    If the model loads then, the kernels are not used again.
+
+    Args:
+        log_dir: as for :class:`EngineProcess`.
+        kernels: a CPU module to try; None for the kernels of the wheel; ``usual`` for those that are in use here.
+
     Raises:
         EngineError: the process cannot be started.
     """
 
-    def __init__(self, log_dir: Path | None = None) -> None:
+    def __init__(self, log_dir: Path | None = None, *, kernels: Path | Literal["usual"] | None = "usual") -> None:
         super().__init__(log_dir)
+        self.kernels: str | None = None
+        """The variant of the native kernels that it computes with, None for those of the wheel; known when ready."""
+        self.kernels_failed = ""
+        """Why native kernels are not used though they were to be; empty where all is well. Known when ready."""
+        self._asked, self._closed = kernels, False
+        self._usual: Kernels | None = None
+        self._ending, self._config = threading.Lock(), dict[str, Any]()
         self._reply, self._replied, self._renamed = "", threading.Event(), False
-        command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
-        self._start(command, engine_environment(), pipes=True)
+        self._start_worker()
         threading.Thread(target=self._read_reply, daemon=True).start()
 
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
         self._renamed = settings.model_name is not None
-        config = settings.to_data() | {"api_key": self.api_key}
-        assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
-        with contextlib.suppress(OSError):  # it died already: wait_ready says why
-            self._popen.stdin.write(json.dumps(config) + "\n")
-            self._popen.stdin.flush()
+        if self._asked == "usual":
+            self._usual = installed_kernels().kernels
+        path = self._usual.path if self._usual else self._asked if isinstance(self._asked, Path) else None
+        self._config = settings.to_data() | {"api_key": self.api_key, "kernels": str(path) if path else None}
+        self._send_config()
+
+    def close(self) -> None:
+        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
+        with self._ending:
+            self._closed = True
+        super().close()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
-        """Wait for the server and return its address (``http://127.0.0.1:PORT``); several threads may wait.
-
-        Args:
-            on_tick: called about ten times a second with the seconds waited so far; what it raises ends the wait.
-
-        Raises:
-            EngineDiedError: the process ended first; quotes the engine's own reason.
-        """
+        """As :meth:`EngineProcess.wait_ready`."""
         began = time.monotonic()
         while not self._replied.wait(_TICK_S):
             if on_tick is not None:
@@ -225,6 +88,8 @@ class WorkerProcess(EngineProcess):
             raise self.failure("the engine could not load the model", said=reply["error"])
         self.build = str(reply.get("build", ""))
         self.bad_template = bool(reply.get("bad_template"))
+        self.kernels = reply.get("kernels")
+        self.kernels_failed = self.kernels_failed or reply.get("kernels_failed", "")
         return str(reply["address"])
 
     def _advice(self, reason: str) -> str:
@@ -243,47 +108,48 @@ class WorkerProcess(EngineProcess):
                 return
             time.sleep(_REASON_TICK_S)
 
+    def _start_worker(self) -> None:
+        command = [sys.executable, "-P", str(WORKER), str(os.getpid())]
+        self._start(command, engine_environment(), pipes=True)
+
+    def _send_config(self) -> None:
+        assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
+        with contextlib.suppress(OSError):  # it died already: wait_ready says why
+            self._popen.stdin.write(json.dumps(self._config) + "\n")
+            self._popen.stdin.flush()
+
     def _read_reply(self) -> None:
-        assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
-        self._reply = self._popen.stdout.readline()
+        self._reply = self._read_line()
+        if not self._reply and self._start_without_kernels():
+            self._reply = self._read_line()
         if '"address"' in self._reply:
             self.load_ms = (time.monotonic() - self._started) * 1000
+            failed = self.kernels_failed or json.loads(self._reply).get("kernels_failed")
+            if failed and self._usual:
+                remember_failure(self._usual, failed)
         self._replied.set()
+        assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
         for _ in self._popen.stdout:  # a full pipe would stop the engine
             pass
 
+    def _read_line(self) -> str:
+        assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
+        return self._popen.stdout.readline()
 
-def _await_end(pid: int) -> None:
-    """Return when a child process has ended, without taking its exit code; at once where nothing depends on that."""
-    if sys.platform.startswith("linux"):
-        with contextlib.suppress(ChildProcessError):
-            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-
-
-def _crashed(code: int | None) -> bool:
-    """It went down by a fault of its own: nobody ended it. Windows has codes beyond a byte for that."""
-    return code is not None and (-code in _FAULTS or code > 0xFF)
-
-
-def _lacks_memory(code: int | None, reason: str) -> bool:
-    return code == _KILLED or is_of_memory(reason)
-
-
-def engine_environment() -> dict[str, str]:
-    """The child's environment.
-
-    llama.cpp's threads meet after each operation and spin while they wait. Spinning as long as the runtime likes
-    makes an answer much slower when another program keeps a core busy, and not spinning at all
-    (``OMP_WAIT_POLICY=PASSIVE``) makes it slower on an idle machine. A short spin has neither fault:
-    ``benchmarks/cold_start.py`` compares it with the runtime's default in both cases. The setting is that of GNU's
-    OpenMP, which the wheels for Linux use. Without ``GGML_NO_BACKTRACE`` an abort starts a debugger.
-    """
-    spin = {} if "OMP_WAIT_POLICY" in os.environ else {"GOMP_SPINCOUNT": "1000"}
-    return {**spin, **os.environ, "GGML_NO_BACKTRACE": "1", "PYTHONUTF8": "1"}
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    def _start_without_kernels(self) -> bool:
+        """Start again with the kernels of the wheel, if this process has crashed with the usual native ones."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(LEAVE_TIMEOUT_S)
+        with self._ending, contextlib.suppress(EngineError):
+            code = self._popen.poll()
+            if self._closed or self._usual is None or code is None or not crashed(code):
+                return False
+            failed, log = f"the engine {how_it_crashed(code)} while it loaded a model", self.log_path
+            self._start_worker()
+            self.kernels_failed, self._config["kernels"] = failed, None
+            self._send_config()
+            with contextlib.suppress(OSError):
+                if log is not None:
+                    log.unlink()
+            return True
+        return False

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
+from phicli.engine.kernels import build_name, kernels_in_use
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
@@ -197,8 +198,17 @@ def _kind(name: str) -> EngineKind:
 
 
 def _package_build(_: Path | None) -> str:
-    """The version in the package's metadata; ``xllamacpp (not installed)`` without the package."""
-    return _version_of(DEFAULT_ENGINE) or f"{DEFAULT_ENGINE} (not installed)"
+    """Version and kernels in use, as the worker will report them; ``xllamacpp (not installed)`` without the package."""
+    version = _version_of(DEFAULT_ENGINE)
+    if not version:
+        return f"{DEFAULT_ENGINE} (not installed)"
+    return build_name(version, kernels_in_use(version).kernels)
+
+
+def _optional_build(package: str) -> str:
+    """The package with its version; empty where it is not installed."""
+    version = _version_of(package)
+    return f"{package} {version}" if version else ""
 
 
 def _is_installed(package: str) -> bool:
@@ -206,11 +216,11 @@ def _is_installed(package: str) -> bool:
 
 
 def _version_of(package: str) -> str:
-    """The package with its version; empty where it is not installed."""
+    """The version of the package; empty where it is not installed."""
     import importlib.metadata
 
     try:
-        return f"{package} {importlib.metadata.version(package)}"
+        return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
 
@@ -261,7 +271,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             start=_start_program,
         ),
         CTRANSFORMERS: EngineKind(
-            program=None, starts_early=False, uses_known_gpus=False, build=lambda _: _version_of(CTRANSFORMERS),
+            program=None, starts_early=False, uses_known_gpus=False, build=lambda _: _optional_build(CTRANSFORMERS),
             start=_start_ctransformers, lacks=frozenset(Ability), optional=True, reads_llama=True,
         ),
     }

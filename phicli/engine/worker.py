@@ -3,9 +3,12 @@
 Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``: it needs nothing but the standard
 library and ``xllamacpp``. The protocol is three lines long:
 
-1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level and an ``api_key``;
-2. standard output: one line of JSON, ``{"address": …, "build": …, "bad_template": …}`` when ready, ``{"error": …,
-   "logged": …}`` when not; ``bad_template`` is true where the file's own chat template was wanted and cannot be parsed;
+1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level, an ``api_key``, and
+   ``kernels``: the path of a CPU module of ggml that is used in place of the wheel's own, or null;
+2. standard output: one line of JSON, ``{"address": …, "build": …, "bad_template": …, "kernels": …}`` when ready,
+   ``{"error": …, "logged": …}`` when not; ``bad_template`` is true where the file's own chat template was wanted and
+   cannot be parsed; ``kernels`` names the variant of the module in use, null for the wheel's, and then
+   ``kernels_failed`` says why where a module was asked for;
 3. standard input stays open: its end is the order to leave, also after an error.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
@@ -18,6 +21,7 @@ it has read the reason (``logged``: there is one).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -99,6 +103,45 @@ def named(name: str) -> Any:
     return params
 
 
+def use_kernels(path: str) -> str:
+    """Compute with the CPU module at ``path`` from now on; why that failed, or empty: then the wheel's own are used.
+
+    Its symbols have the same names as those of the engine's library, so it is opened apart from them first. One that
+    this processor cannot run, or of another interface, is not registered. Windows does not export what this needs.
+    """
+    import ctypes
+
+    apart = getattr(os, "RTLD_LOCAL", 0) | getattr(os, "RTLD_NOW", 0) | getattr(os, "RTLD_DEEPBIND", 0)
+    try:
+        import xllamacpp.xllamacpp as library
+
+        engine, module = ctypes.CDLL(library.__file__), ctypes.CDLL(path, mode=apart or ctypes.DEFAULT_MODE)
+        for function in (engine.ggml_backend_reg_by_name, engine.ggml_backend_load):
+            function.restype = ctypes.c_void_p
+        for function in (engine.ggml_backend_unload, engine.ggml_backend_register):
+            function.restype, function.argtypes = None, [ctypes.c_void_p]
+        if not module.ggml_backend_score():
+            return "this processor cannot run it"
+        usual = engine.ggml_backend_reg_by_name(b"CPU")
+        engine.ggml_backend_unload(usual)
+        if engine.ggml_backend_load(os.fsencode(path)):
+            return ""
+        engine.ggml_backend_register(usual)
+    except OSError as error:
+        return f"it cannot be opened: {why_not_opened(path, error)}"
+    except (AttributeError, ImportError) as error:
+        return f"a function is missing: {error}"
+    return "the engine refused it: it belongs to another version"
+
+
+def why_not_opened(path: str, error: OSError) -> str:
+    """What the system says against a library, or the reason that a person can do something about."""
+    with contextlib.suppress(OSError, AttributeError):  # Windows has no such question
+        if os.statvfs(path).f_flag & os.ST_NOEXEC:
+            return "its disk does not allow programs (noexec): set PHI_HOME to a folder on another disk"
+    return str(error).removeprefix(f"{path}: ")
+
+
 def parameters(config: dict[str, Any]) -> Any:
     """llama.cpp's parameters for ``config``.
 
@@ -177,6 +220,15 @@ def load(config: dict[str, Any]) -> Any:
         leave_when_told(_LOAD_FAILED)
 
 
+def kernels_reply(path: str | None, failed: str, version: str) -> dict[str, Any]:
+    """What the parent is told of the kernels: their variant by the module's name, and the build they are a part of."""
+    build = f"xllamacpp {version}"
+    if path is None or failed:
+        return {"build": build, "kernels": None} | ({"kernels_failed": failed} if failed else {})
+    variant = path.rpartition("ggml-cpu-")[2].rpartition(".")[0]
+    return {"build": f"{build} ({variant} kernels)", "kernels": variant}
+
+
 def main() -> None:
     """Load the model that stdin describes, say where it listens, and stay until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
@@ -190,10 +242,11 @@ def main() -> None:
         os._exit(0)
     deepen_stacks()
     config = json.loads(line)
+    failed = use_kernels(config["kernels"]) if config["kernels"] else ""
     wanted = config["own_template"]
     server = load(config)
-    build, bad_template = f"xllamacpp {xllamacpp.__version__}", wanted and not config["own_template"]
-    print(json.dumps({"address": server.listening_address, "build": build, "bad_template": bad_template}), flush=True)
+    reply = {"address": server.listening_address, "bad_template": wanted and not config["own_template"]}
+    print(json.dumps(reply | kernels_reply(config["kernels"], failed, xllamacpp.__version__)), flush=True)
     leave_when_told(0)
 
 

@@ -24,6 +24,7 @@ from phicli.fit.placement import Placement
 from phicli.fit.types import Candidate
 from phicli.fit.work import Work, work_of
 from phicli.hardware.flops import USUAL_CLOCK_HZ, estimated_flops
+from phicli.hardware.native_gains import Speedup, speedup
 from phicli.hardware.types import Cpu, Gpu, Machine
 
 READ_SHARE: Final = 0.8
@@ -71,7 +72,8 @@ def estimated_costs(candidate: Candidate, machine: Machine, placement: Placement
     if there is not None and layers == head == 1:
         return there
     name = "repacked" if placement.memory.repack_bytes > 0 else candidate.quant.upper()
-    here = _cpu_costs(work, machine, 1 - layers, 1 - head, name)
+    gain = speedup(machine.kernels, name, candidate.shape.key_length)
+    here = _cpu_costs(work, machine, 1 - layers, 1 - head, name, gain)
     if there is None:
         return here
     return Costs(
@@ -99,17 +101,17 @@ def sustained_share(cpu: Cpu) -> float:
     return SUSTAINED_SHARE["NEON" if "NEON" in cpu.instruction_sets else ""]
 
 
-def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: str) -> Costs:
+def _cpu_costs(work: Work, machine: Machine, layers: float, head: float, name: str, gain: Speedup) -> Costs:
     probe, cpu = machine.bandwidth, machine.cpu
     cycles = cpu.physical_cores * (cpu.clock_hz or USUAL_CLOCK_HZ)
     memory = (probe.bytes_per_s if probe else _ASSUMED_BANDWIDTH) * READ_SHARE
     sustained = sustained_share(cpu)
     machine_flops = ((probe.flops if probe else None) or estimated_flops(cpu)[0]) * sustained
-    flops = machine_flops * share_of(PREFILL_SHARE, name)
-    rate = min(memory, cycles * share_of(CORE_BYTES_PER_CYCLE, name))
+    flops = machine_flops * share_of(PREFILL_SHARE, name) * gain.prefill
+    rate = min(memory, cycles * share_of(CORE_BYTES_PER_CYCLE, name) * gain.decode)
     weights = layers * work.layer_bytes + head * work.head_bytes
     arithmetic = 2 * (layers * work.layer_parameters + head * work.head_parameters) / flops
-    attention = work.kv_elements_per_token * 2 / min(memory, cycles * CACHE_BYTES_PER_CYCLE)
+    attention = work.kv_elements_per_token * 2 / min(memory, cycles * CACHE_BYTES_PER_CYCLE * gain.cache)
     published = sustained != 1 or "NEON" in cpu.instruction_sets
     known = PUBLISHED_ERROR if published else ESTIMATED_ERROR
     return Costs(

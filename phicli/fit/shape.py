@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from phicli.fit.repacking import AVX2_TYPES
+from phicli.fit.repacking import AVX2_TYPES, Repacked
 from phicli.gguf_file.types import GgufHeader
 
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class ModelShape:
     """Dimensions of a model; zero where it has none.
 
-    ``kv_heads_total`` is the sum of the key-value heads over all layers. ``repackable_bytes`` is the part of
-    ``weights_bytes`` that llama.cpp copies into another layout when repacking is on. ``trained_context_tokens`` is the
-    longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the parts of the weights that belong
-    to no layer; the latter is 0 where the embedding is the output matrix as well. ``expert_bytes`` is the part that
-    belongs to the ``experts`` of a mixture, of which a token passes ``experts_used``. ``output_copied`` when a
-    GPU gets a copy of its own of an embedding that is the output matrix as well (:func:`loaded_by`).
+    ``kv_heads_total`` is the sum of the key-value heads over all layers. ``repackable_bytes`` is the size of the copy
+    of a part of the weights that llama.cpp makes, in another layout, when repacking is on.
+    ``trained_context_tokens`` is the longest context the model knows. ``embedding_bytes`` and ``output_bytes`` are the
+    parts of the weights that belong to no layer; the latter is 0 where the embedding is the output matrix as well.
+    ``expert_bytes`` is the part that belongs to the ``experts`` of a mixture, of which a token passes
+    ``experts_used``. ``output_copied`` when a GPU gets a copy of its own of an embedding that is the output matrix as
+    well (:func:`loaded_by`).
     """
 
     weights_bytes: int
@@ -55,19 +56,19 @@ def loaded_by(shape: ModelShape, gpus: Iterable[Gpu]) -> ModelShape:
     return shape
 
 
-def shape_of(header: GgufHeader, *, repacked: Set[str] = AVX2_TYPES) -> ModelShape:
+def shape_of(header: GgufHeader, *, repacked: Repacked = AVX2_TYPES) -> ModelShape:
     """The shape of the model in a file, from its header; what the header does not say counts as zero.
 
     The token embedding is not repacked: rows are taken out of it, it is not multiplied with.
 
     Args:
         header: the file's.
-        repacked: types of tensors that the processor's engine repacks (:mod:`phicli.fit.repacking`).
+        repacked: what the processor's engine repacks (:mod:`phicli.fit.repacking`).
     """
     layers = header.block_count or 0
     kv_heads = header.kv_head_counts
     repackable = (
-        tensor.size_bytes
+        int(tensor.size_bytes * repacked[tensor.type_name])
         for tensor in header.tensors
         if tensor.type_name in repacked and tensor.name != "token_embd.weight"
     )

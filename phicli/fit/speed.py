@@ -71,15 +71,21 @@ def speed_model(
             or measured_costs(candidate, runs, costs, least_error=CALIBRATED_ERROR)
             or costs
         )
-        return costs.speed(context_tokens=placement.context_tokens, prompt_tokens=prompt_tokens)
+        return _speed(costs, candidate, machine, placement, prompt_tokens)
 
     return speed
 
 
 def estimate(candidate: Candidate, machine: Machine, placement: Placement, *, prompt_tokens: int) -> Speed:
     """The estimated grade alone."""
-    costs = estimated_costs(candidate, machine, placement)
-    return costs.speed(context_tokens=placement.context_tokens, prompt_tokens=prompt_tokens)
+    return _speed(estimated_costs(candidate, machine, placement), candidate, machine, placement, prompt_tokens)
+
+
+def _speed(costs: Costs, candidate: Candidate, machine: Machine, placement: Placement, prompt_tokens: int) -> Speed:
+    """``costs`` as rates; with native kernels where the processor has a part in it."""
+    native = bool(machine.kernels.instruction_sets) and 0 <= placement.gpu_layers <= candidate.shape.layers
+    speed = costs.speed(context_tokens=placement.context_tokens, prompt_tokens=prompt_tokens)
+    return replace(speed, native=native)
 
 
 def calibrated_costs(candidate: Candidate, calibrations: Sequence[Calibration]) -> Costs | None:

@@ -67,7 +67,8 @@ class Speed:
 
     ``decode_at_context_tps`` is with the requested context filled. ``method`` is the grade: ``measured`` is a run of
     this very file here, ``calibrated`` the engine on layers of this shape here, ``estimated`` follows from bandwidth.
-    ``published`` when the estimate rests on figures that others have published for machines of this kind.
+    ``published`` when the estimate rests on figures that others have published for machines of this kind. ``native``
+    when it is the speed with native kernels.
     """
 
     decode_tps: float
@@ -79,11 +80,13 @@ class Speed:
     context_s: float
     method: Method
     published: bool = False
+    native: bool = False
 
     @property
     def grade(self) -> str:
-        """The method in words: ``estimated from published figures`` where there is no measurement of ours."""
-        return f"{self.method} from published figures" if self.published else self.method
+        """The method in words, such as ``estimated from published figures`` or ``estimated with native kernels``."""
+        words = f"{self.method} from published figures" if self.published else self.method
+        return f"{words} with native kernels" if self.native else words
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -84,9 +84,9 @@ class RecipeSum:
     expert_bytes: int = 0
     matrix_bytes: tuple[tuple[str, int], ...] = ()
 
-    def bytes_in(self, types: Container[str]) -> int:
-        """Bytes of all tensors but the token embedding that have one of ``types``."""
-        return sum(size for name, size in self.matrix_bytes if name in types)
+    def bytes_in(self, types: Mapping[str, float]) -> int:
+        """Bytes of all tensors but the token embedding that have one of ``types``, times the factor that it has."""
+        return sum(int(size * types[name]) for name, size in self.matrix_bytes if name in types)
 
     def scaled(self, factor: float) -> RecipeSum:
         """The same parts of a file that is ``factor`` times as large."""

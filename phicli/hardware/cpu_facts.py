@@ -18,7 +18,8 @@ from phicli.hardware.types import Cpu
 # /proc/cpuinfo's word → ours. Sources: the kernel's arch/x86/include/asm/cpufeatures.h, arch/arm64/kernel/cpuinfo.c.
 _SETS: Final = {
     "sse4_2": "SSE4_2", "avx": "AVX", "avx2": "AVX2", "fma": "FMA", "f16c": "F16C", "avx_vnni": "AVX_VNNI",
-    "avx512f": "AVX512F", "avx512_vnni": "AVX512_VNNI", "avx512_bf16": "AVX512_BF16", "amx_int8": "AMX",
+    "avx512f": "AVX512F", "avx512_vnni": "AVX512_VNNI", "avx512_bf16": "AVX512_BF16", "avx512vbmi": "AVX512_VBMI",
+    "amx_int8": "AMX",
     "asimd": "NEON", "neon": "NEON", "asimdhp": "FP16", "asimddp": "DOTPROD", "i8mm": "I8MM", "bf16": "BF16",
     "sve": "SVE", "sve2": "SVE2", "sme": "SME",
 }  # fmt: skip

@@ -40,8 +40,7 @@ class EngineDevice:
 class EngineAnswer:
     """The graphics processors that the engine can use; ``failure`` says why it could not be asked.
 
-    ``kernels`` are the instruction sets that it was built for, in the words of
-    :class:`phicli.hardware.types.Cpu`.
+    ``kernels`` are the instruction sets that it was built for, in the words of :class:`phicli.hardware.types.Cpu`.
     """
 
     devices: tuple[EngineDevice, ...] = ()
@@ -49,11 +48,19 @@ class EngineAnswer:
     kernels: tuple[str, ...] = ()
 
 
-def ask_engine(run: Commands, limit_s: float = ENGINE_LIMIT_S) -> EngineAnswer:
-    """The engine's answer within ``limit_s`` seconds. Processors (``CPU``, ``ACCEL``) are left out."""
+def ask_engine(
+    run: Commands, limit_s: float = ENGINE_LIMIT_S, *, kernels: tuple[Path, Path] | None = None
+) -> EngineAnswer:
+    """The engine's answer within ``limit_s`` seconds. Processors (``CPU``, ``ACCEL``) are left out.
+
+    Args:
+        run: starts programs.
+        limit_s: after that the answer is a failure.
+        kernels: the worker's program, and a CPU module whose instruction sets are reported in place of the engine's.
+    """
     if not sys.executable:
         return EngineAnswer(failure="the engine's devices cannot be listed without a Python interpreter")
-    output = run([sys.executable, "-P", str(_SCRIPT)], limit_s)
+    output = run([sys.executable, "-P", str(_SCRIPT), *map(str, kernels or ())], limit_s)
     if output.failure:
         _, _, why = output.failure.partition(" ")
         return EngineAnswer(failure=f"the engine's list of devices {why}", kernels=parse_answer(output.text).kernels)

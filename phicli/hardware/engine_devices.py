@@ -1,7 +1,9 @@
 """Lists what the engine's library was built for, and the devices that it sees: two lines of JSON.
 
-Run as a script (``python -P engine_devices.py``), never imported by ``phi``: loading a graphics driver can crash or
-hang, which must not happen in the caller's own process. Needs nothing but the standard library and ``xllamacpp``.
+Run as a script (``python -P engine_devices.py [WORKER MODULE]``), never imported by ``phi``: loading a graphics driver
+can crash or hang, which must not happen in the caller's own process. Needs nothing but the standard library and
+``xllamacpp``. With the path of the worker's program (``phicli/engine/worker.py``) and of a CPU module, the features are
+those of the module, if the worker can load it.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import sys
 
 
@@ -21,6 +24,8 @@ def main() -> None:
     os.environ["GGML_NO_BACKTRACE"] = "1"  # an abort would start a debugger
     import xllamacpp
 
+    if len(sys.argv) > 2:
+        runpy.run_path(sys.argv[1])["use_kernels"](sys.argv[2])
     features = re.findall(r"(\w+) = [1-9]", xllamacpp.get_system_info())
     sys.stdout.write("\n" + json.dumps({"features": features}) + "\n")  # first: listing the devices may crash
     sys.stdout.flush()

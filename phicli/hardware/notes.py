@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from phicli.hardware.gpu import INSTALL_COMMANDS
+from phicli.hardware.native_gains import kernels_note
 from phicli.hardware.types import Machine
 
 _CUDA, _VULKAN = INSTALL_COMMANDS["CUDA"], INSTALL_COMMANDS["Vulkan"]
@@ -24,8 +25,11 @@ _BUILD_NOTES: Final = MappingProxyType(
 """What drives a GPU (None: unknown) → the build that it needs. The usual build for macOS has Metal."""
 
 
-def machine_notes(machine: Machine) -> tuple[str, ...]:
-    """What a person has to know of a machine: about its processor, and why a GPU is not used or not seen."""
+def machine_notes(machine: Machine, *, on_gpu: bool = False) -> tuple[str, ...]:
+    """What a person has to know of a machine: about its processor, and why a GPU is not used or not seen.
+
+    With ``on_gpu`` a GPU does all the work that matters, so nothing is said of the processor's kernels.
+    """
     names: dict[str, list[str]] = {}
     for gpu in machine.gpus:
         if not gpu.usable:
@@ -36,7 +40,8 @@ def machine_notes(machine: Machine) -> tuple[str, ...]:
     if machine.memory is None:
         why = machine.sources.get("memory", "no source")
         unknown = (f"the memory size is unknown ({why}), so what fits is unknown: add it, e.g. --ram 16G",)
-    return (*unknown, *_package_notes(machine), *_build_notes(machine), *unused, *failed)
+    kernels = () if on_gpu else tuple(filter(None, [kernels_note(machine.kernels)]))
+    return (*unknown, *_package_notes(machine), *kernels, *_build_notes(machine), *unused, *failed)
 
 
 def _build_notes(machine: Machine) -> tuple[str, ...]:
@@ -55,9 +60,9 @@ def _package_notes(machine: Machine) -> tuple[str, ...]:
             "the engine's published package needs AVX2, which this processor does not have, so it would crash with an "
             "illegal instruction: build xllamacpp from source, for this processor",
         )
-    if "DOTPROD" in sets and not machine.system.startswith("macOS"):
+    if machine.simulated is not None and "DOTPROD" in sets and not machine.system.startswith("macOS"):
         return (
-            "the engine's published package does not use the dot-product instructions of this processor: "
-            "xllamacpp built from source is faster here",
+            "the engine's published package does not use the dot-product instructions of this processor; on that "
+            "machine, native kernels would: phi engine build",
         )
     return ()

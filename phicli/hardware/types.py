@@ -75,12 +75,39 @@ class Bandwidth:
 
 
 @dataclass(frozen=True, slots=True)
+class Gain:
+    """What native kernels would bring on a processor: instruction sets that the engine's package does not use.
+
+    The ratios are their speed divided by that of the package, for prompts and for generation; None where nobody has
+    measured it on such a processor.
+    """
+
+    instruction_sets: tuple[str, ...]
+    prompt_ratio: float | None = None
+    decode_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NativeKernels:
+    """The engine's kernels that were built for the processor of a machine.
+
+    ``instruction_sets`` are those that it computes with, in the words of :class:`Cpu`; empty where it uses the kernels
+    of its published package. ``gain`` is what a build would bring; None where it would bring nothing, and where one was
+    made. ``notice`` says why kernels that were built are not used, and what to do.
+    """
+
+    instruction_sets: tuple[str, ...] = ()
+    gain: Gain | None = None
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """The machine that runs a model.
 
     ``sources`` says in words where each field came from. ``simulated`` names the profile or says that numbers were
     given on the command line; None for this machine. ``failures`` say in words what could not be found out about
-    its graphics.
+    its graphics. ``kernels`` are the native kernels of the engine there.
     """
 
     memory: Memory | None
@@ -94,3 +121,4 @@ class Machine:
     simulated: str | None = None
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     failures: tuple[str, ...] = ()
+    kernels: NativeKernels = NativeKernels()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final, Literal
 from phicli.catalog.quants import PACKAGED_QUANT, same_quant
 from phicli.catalog.types import Catalog, GgufFile, Variant
 from phicli.errors import PhiError
-from phicli.fit.repacking import AVX2_TYPES
+from phicli.fit.repacking import AVX2_TYPES, Repacked
 from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
@@ -26,7 +26,7 @@ _Source = Literal["published", "recipe"]
 
 
 def candidates(
-    book: Catalog, installed: Sequence[InstalledModel], *, repacked: Set[str] = AVX2_TYPES, gpus: Sequence[Gpu] = ()
+    book: Catalog, installed: Sequence[InstalledModel], *, repacked: Repacked = AVX2_TYPES, gpus: Sequence[Gpu] = ()
 ) -> tuple[Candidate, ...]:
     """Every variant that runs here in every quantization that is published or installed, in the catalog's order.
 
@@ -47,7 +47,7 @@ def candidates(
     return tuple(replace(one, shape=loaded_by(one.shape, gpus)) for one in found)
 
 
-def _packaged(variant: Variant, repacked: Set[str]) -> list[Candidate]:
+def _packaged(variant: Variant, repacked: Repacked) -> list[Candidate]:
     if not variant.packaged_file:
         return []
     path = Path(str(files("phicli").joinpath("data", variant.packaged_file)))
@@ -55,7 +55,7 @@ def _packaged(variant: Variant, repacked: Set[str]) -> list[Candidate]:
     return [Candidate(variant, PACKAGED_QUANT, shape, "header", installed=True)] if shape else []
 
 
-def _of_variant(variant: Variant, own: Sequence[InstalledModel], repacked: Set[str]) -> list[Candidate]:
+def _of_variant(variant: Variant, own: Sequence[InstalledModel], repacked: Repacked) -> list[Candidate]:
     found = []
     for quant in _quants(variant, own):
         for model in own:
@@ -77,7 +77,7 @@ def _quants(variant: Variant, own: Sequence[InstalledModel]) -> tuple[str, ...]:
 
 
 def expected_shape(
-    variant: Variant, quant: str, *, repacked: Set[str] = AVX2_TYPES
+    variant: Variant, quant: str, *, repacked: Repacked = AVX2_TYPES
 ) -> tuple[ModelShape, _Source] | None:
     """The shape of a file that is not here, and where its size is from; None when nothing is known of it."""
     recipe = _recipe(variant, quant)
@@ -109,7 +109,7 @@ def _scaled(recipe: RecipeSum | None, size_bytes: int) -> RecipeSum:
     return recipe.scaled(size_bytes / recipe.weights_bytes)
 
 
-def _shape(variant: Variant, weights: RecipeSum, repacked: Set[str]) -> ModelShape:
+def _shape(variant: Variant, weights: RecipeSum, repacked: Repacked) -> ModelShape:
     known = variant.dimensions
     return ModelShape(
         weights_bytes=weights.weights_bytes,
@@ -132,7 +132,7 @@ def _shape(variant: Variant, weights: RecipeSum, repacked: Set[str]) -> ModelSha
     )
 
 
-def _from_header(variant: Variant, path: Path, size_bytes: int, quant: str, repacked: Set[str]) -> ModelShape | None:
+def _from_header(variant: Variant, path: Path, size_bytes: int, quant: str, repacked: Repacked) -> ModelShape | None:
     """The shape in the file's own header; None when it cannot be read. The first part of a split file is incomplete."""
     try:
         header = read_header(path)

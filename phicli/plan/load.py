@@ -22,6 +22,7 @@ from phicli.plan.context import ContextPlan, answer_room, wish_context
 from phicli.plan.identify import TEMPLATE, FormatChoice, choose_format
 from phicli.plan.label import name_for_engine
 from phicli.plan.locate import LocatedModel
+from phicli.plan.machine import repacked_here
 from phicli.plan.prompt_size import estimate_prompt
 from phicli.plan.sampling import sampling_for, sampling_of_file
 from phicli.plan.tuned import choose, is_tuned
@@ -134,7 +135,8 @@ def plan_load(
         DoesNotFitError: the memory is too small; the message has the sums.
     """
     variant = model.variant or known_by_name(header.name)
-    shape, asked, winner = loaded_by(shape_of(header), gpus), options.engine, use.winner_of(tuned)
+    shape = loaded_by(shape_of(header, repacked=repacked_here()), gpus)
+    asked, winner = options.engine, use.winner_of(tuned)
     choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
     system = _system(options, variant)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from phicli.hardware.types import Machine
+from phicli.engine.kernels import installed_kernels
+from phicli.fit.repacking import AVX2_TYPES, Repacked, repacked_by
+
+if TYPE_CHECKING:
+    from phicli.hardware.types import Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +52,29 @@ def machine_of(options: MachineOptions) -> Machine:
     from phicli.hardware.machine import probe
     from phicli.hub.cache import cache_folder
 
-    return probe(cache=cache_folder())
+    return with_kernels(probe(cache=cache_folder()))
+
+
+def with_kernels(machine: Machine) -> Machine:
+    """``machine``, which is this one, with the native kernels that the engine has here, or could have."""
+    from phicli.hardware.flops import estimated_flops
+    from phicli.hardware.native_gains import possible_gain
+    from phicli.hardware.types import NativeKernels
+
+    in_use = installed_kernels()
+    if in_use.kernels is None:
+        gain = possible_gain(machine) if in_use.missing else None
+        return replace(machine, kernels=NativeKernels(gain=gain, notice=in_use.notice))
+    flops, words = estimated_flops(machine.cpu, native=True)
+    return replace(
+        machine,
+        kernels=NativeKernels(in_use.kernels.instruction_sets),
+        bandwidth=None if machine.bandwidth is None else replace(machine.bandwidth, flops=flops),
+        sources=MappingProxyType({**machine.sources, "flops": words}),
+    )
+
+
+def repacked_here() -> Repacked:
+    """What the engine copies here when weights are repacked: by the native kernels in use, else by those for AVX2."""
+    kernels = installed_kernels().kernels
+    return AVX2_TYPES if kernels is None else repacked_by(kernels.instruction_sets)

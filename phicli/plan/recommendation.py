@@ -20,6 +20,7 @@ from phicli.fit.requirements import check_request
 from phicli.fit.tasks import Task
 from phicli.fit.types import Assessment, Candidate, Recommendation, Rejection, Request
 from phicli.fit.worth import Worth, useful_tps
+from phicli.hardware.native_gains import head_note, kernels_note
 from phicli.hardware.notes import machine_notes
 from phicli.hardware.types import Machine
 
@@ -98,6 +99,15 @@ class OnThisMachine:
     context_tokens: int
     rows: tuple[QuantHere, ...]
 
+    @property
+    def kernels_note(self) -> str:
+        """What a person can do about the engine's kernels; empty where there is nothing, and where a GPU has it all."""
+        fitting = [row.assessment for row in self.rows if row.rejection is None]
+        if all(map(_is_on_gpu, fitting)):
+            return ""
+        kernels = self.machine.kernels
+        return kernels_note(kernels) or head_note(kernels, fitting[0].candidate.shape.key_length)
+
 
 def make_report(
     machine: Machine,
@@ -126,7 +136,9 @@ def make_report(
     found = recommend(book, candidates, machine, request, speed_of)
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     budget, ranking = gpu_budget_bytes(machine.gpus), ranking_for(task, book)
-    return Report(machine, request, task, found, usable, budget, ranking, machine_notes(machine))
+    on_gpu = all(_is_on_gpu(pick.assessment) for pick in found.picks)
+    notes = machine_notes(machine, on_gpu=on_gpu)
+    return Report(machine, request, task, found, usable, budget, ranking, notes)
 
 
 def recommended_quant(
@@ -152,13 +164,18 @@ def quants_here(
     usable = None if machine.memory is None else usable_bytes(machine.memory)
     rows = []
     for one, rejection in every_quant_of(variant, catalog(), candidates, machine, speed_of):
-        known = usable is not None or one.gpu_layers > one.candidate.shape.layers
+        known = usable is not None or _is_on_gpu(one)
         fits = rejection is None if known else None
         rows.append(QuantHere(one, rejection, fits, takes=one.candidate.quant == takes))
     rows.sort(key=lambda row: not (row.takes and row.rejection is None))
     task = check_request(Request())
     context = planned_context(variant, Request(), task)
     return OnThisMachine(machine, usable, gpu_budget_bytes(machine.gpus), context, tuple(rows))
+
+
+def _is_on_gpu(one: Assessment) -> bool:
+    """Whether a GPU has all of it."""
+    return one.gpu_layers > one.candidate.shape.layers
 
 
 def sums_of(one: Assessment, report: Report, *, book: Catalog | None = None) -> tuple[Sum, ...]:

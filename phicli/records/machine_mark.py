@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from phicli.engine.kernels import installed_kernels
 from phicli.engine.starting import DEFAULT_ENGINE
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
@@ -19,7 +20,7 @@ _CHANGING: Final = ("cpu MHz", "bogomips", "BogoMIPS")
 
 
 def machine_mark() -> str | None:
-    """A digest of what the processor says of itself, the cores that may be used and the engine's version.
+    """A digest of what the processor says of itself, the cores that may be used, the engine's version and kernels.
 
     None where the version is not in a file name, as it is for every installed wheel.
     """
@@ -28,7 +29,8 @@ def machine_mark() -> str | None:
     engine = _engine()
     if engine is None:
         return None
-    facts = f"{_processor()}\n{physical_cores()}\n{engine}"
+    kernels = installed_kernels().kernels
+    facts = f"{_processor()}\n{physical_cores()}\n{engine}" + (f"\n{kernels.variant}" if kernels else "")
     return hashlib.sha256(facts.encode(errors="replace")).hexdigest()[:32]
 
 

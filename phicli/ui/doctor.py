@@ -39,6 +39,7 @@ def _facts(checkup: Checkup) -> Iterator[tuple[str, str]]:
     yield "engine", checkup.engine.build + _kernels(checkup)
     for program in checkup.programs:
         yield "other engine", f"{program.build} at {program.path}" if program.build else program.failure or ""
+    yield "kernels", _kernels_in_use(checkup)
     yield "python", f"{checkup.python}, huggingface_hub {checkup.huggingface_hub}"
     yield "system", machine.system + (f", in a container ({machine.container})" if machine.container else "")
     yield "processor", f"{machine.cpu.name}, {counted(machine.cpu.physical_cores, 'core')}"
@@ -68,8 +69,17 @@ def _kernels(checkup: Checkup) -> str:
     return f", built for {', '.join(kernels)}{unused}"
 
 
+def _kernels_in_use(checkup: Checkup) -> str:
+    """Native ones, or those of the package and why; what building them would bring, unless a GPU does the work."""
+    in_use, machine = checkup.engine.in_use, checkup.machine
+    if in_use.kernels is not None:
+        return f"native ({in_use.kernels.variant}), {in_use.reason}"
+    gain = "" if in_use.notice or any(gpu.usable for gpu in machine.gpus) else checkup.gain_note
+    return f"those of the engine's package: {in_use.reason}" + (f"; {gain}" if gain else "")
+
+
 def _data(checkup: Checkup) -> dict[str, Any]:
-    machine, memory = checkup.machine, checkup.machine.memory
+    machine, memory, in_use = checkup.machine, checkup.machine.memory, checkup.engine.in_use
     return {
         "phi": checkup.phi,
         "python": checkup.python,
@@ -78,6 +88,11 @@ def _data(checkup: Checkup) -> dict[str, Any]:
             "build": checkup.engine.build,
             "kernels": list(checkup.engine.kernels),
             "processor": list(machine.cpu.instruction_sets),
+            "native": {
+                "variant": in_use.kernels.variant if in_use.kernels else None,
+                "reason": in_use.reason,
+                "gain": asdict(machine.kernels.gain) if machine.kernels.gain else None,
+            },
         },
         "other_engines": [asdict(program) for program in checkup.programs],
         "hub": asdict(checkup.hub),

@@ -53,6 +53,7 @@ class Growth:
     notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
         self.file, self.states = self.folder / "model.gguf", self.folder / "states"
         self.file.write_bytes(b"weights")
         self.states.mkdir()
@@ -104,6 +105,17 @@ def test_a_conversation_that_no_longer_fits_is_carried_over(tmp_path: Path) -> N
     assert growth.restored == [0, 1]
     assert growth.notices == []
     assert (second.text, second.usage.cached_tokens >= 40) == (TEXT[:20], True)
+
+
+def test_a_prompt_that_was_estimated_too_short_grows_in_silence(tmp_path: Path) -> None:
+    """Nothing was evaluated yet; across the border the notice stays, since all that follows depends on it."""
+    growth = Growth(tmp_path)
+    assert growth.ask(Message("user", "x" * 100), max_tokens=5).context_tokens == 256
+    assert growth.notices == []
+    assert growth.engines[1].prompts[0].startswith("<|user|>xxx")
+    other = Growth(tmp_path.parent / f"{tmp_path.name}-long")
+    assert other.ask(Message("user", "x" * 300), max_tokens=5).context_tokens == 512
+    assert other.grown_to == ["512"]
 
 
 @pytest.mark.parametrize(

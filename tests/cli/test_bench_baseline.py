@@ -41,6 +41,12 @@ def kept(phi: Phi) -> int:
         ({"quant": "Q8_0", "size_bytes": 5}, SHORT, 2, "quant: Q8_0, now F16"),
         ({"engine": "llama-server"}, SHORT, 2, "engine: llama-server, now xllamacpp"),
         ({"build": "xllamacpp 1"}, SHORT, 2, "engine build: xllamacpp 1, now xllamacpp 20"),
+        (
+            {"build": "xllamacpp 1.2.3 (other kernels)"},
+            SHORT,
+            2,
+            "build: xllamacpp 1.2.3 (other kernels), now xllamacpp 20",
+        ),
         ({"hardware": {"cpu": "Z80"}}, SHORT, 2, "processor: Z80, now"),
         ({}, ("-p", "32", "-n", "4", "-r", "2", "--repack", "on"), 2, "repacking: off, now on"),
         ({}, ("-p", "16", "-n", "4"), 2, "workload: 32 + 4 tokens, now 16 + 4 tokens"),

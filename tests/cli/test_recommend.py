@@ -12,7 +12,9 @@ from phicli.fit.tasks import TASKS
 from phicli.hardware.simulation import profile_names
 from tests.support.running import Phi
 
-SHOWN = ("memory", "cpu", "gpus", "disk", "bandwidth", "system", "wsl", "container", "simulated", "sources")
+SHOWN = (
+    "memory", "cpu", "gpus", "disk", "bandwidth", "kernels", "system", "wsl", "container", "simulated", "sources",
+)  # fmt: skip
 
 
 def best(run_json: dict[str, object]) -> tuple[str, str]:

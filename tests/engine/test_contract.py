@@ -53,6 +53,13 @@ def test_an_answer_comes_whole_and_ends_with_done(engine: Engine) -> None:
     assert done.token_ids == engine.tokenize(text, parse_special=False)
 
 
+def test_the_last_id_is_that_of_the_answer_where_it_is_known(engine: Engine) -> None:
+    prompt = engine.tokenize(QUESTION, parse_special=True)
+    _, done = run(engine, prompt, Sampling(max_tokens=3))
+    assert done.token_ids is not None
+    assert done.last_id in (done.token_ids[-1], None)
+
+
 def test_the_answer_streams_in_more_than_one_chunk(engine: Engine) -> None:
     events = list(engine.generate(engine.tokenize(QUESTION, parse_special=True), GREEDY))
     assert sum(isinstance(event, Chunk) for event in events) > 1

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.engine.kernels import build_name, installed_kernels
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import (
     CTRANSFORMERS,
@@ -66,7 +67,10 @@ def test_the_default_engine_needs_no_program(program: Path) -> None:
 
 @pytest.mark.process
 def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert build_of() == f"xllamacpp {importlib.metadata.version('xllamacpp')}"
+    version = importlib.metadata.version("xllamacpp")
+    assert build_of() == build_name(version, installed_kernels().kernels)
+    monkeypatch.setenv("PHI_HOME", str(program.parent))
+    assert build_of() == f"xllamacpp {version}"
     with pytest.raises(EngineError, match="llama-server"):  # it prints nothing
         build_of(LLAMA_SERVER, program)
 
@@ -147,9 +151,10 @@ def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
 
 
 def outside() -> list[Path]:
-    """Modules that are no engine. Those of the hardware ask the package itself for its devices."""
+    """Modules that are no engine. Those of the hardware and of the kernels ask the package itself."""
     paths = PACKAGE.rglob("*.py")
-    return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in ("engine", "hardware"))
+    inside = ("engine", "hardware", "kernels")
+    return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in inside)
 
 
 @pytest.mark.parametrize("path", outside(), ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -24,8 +24,9 @@ from phicli.fit.gpu_kinds import READ_SHARE as GPU_READ_SHARE
 from phicli.fit.shape import ModelShape
 from phicli.fit.speed import estimate
 from phicli.fit.types import Candidate
+from phicli.hardware.native_gains import speedup
 from phicli.hardware.simulation import profile_names, simulate
-from phicli.hardware.types import Machine
+from phicli.hardware.types import Machine, NativeKernels
 from tests.support.speeds import (
     GPU,
     MACHINE,
@@ -229,3 +230,34 @@ def test_no_range_ends_above_what_the_memory_allows(name: str) -> None:
         on_gpu = estimate(model, machine, placed(gpu_layers=33), prompt_tokens=512)
         assert gpu.bandwidth_bytes_per_s is not None
         assert on_gpu.decode_tps < on_gpu.decode_tps_high <= gpu.bandwidth_bytes_per_s / 2.49e9 * 1.0001
+
+
+def test_native_kernels_are_as_fast_as_measured_and_the_grade_says_so() -> None:
+    kernels = NativeKernels(("AVX2", "AVX512F", "AVX512_VNNI"))
+    native, model = replace(MACHINE, kernels=kernels), candidate(quant="Q4_K_M", weights=2_490_000_000)
+    before, after = (estimated_costs(model, machine, placed()) for machine in (MACHINE, native))
+    gain = speedup(kernels, "Q4_K_M", model.shape.key_length)
+    assert after.prompt_token == pytest.approx(before.prompt_token / gain.prefill)
+    assert before.depth_token / gain.cache <= after.depth_token < before.depth_token
+    assert before.decode_ms(0) / gain.decode <= after.decode_ms(0) <= before.decode_ms(0)
+    grades = [estimate(model, machine, placed(), prompt_tokens=512).grade for machine in (MACHINE, native)]
+    assert grades == ["estimated", "estimated with native kernels"]
+
+
+def test_native_kernels_make_no_difference_on_a_gpu() -> None:
+    machine = replace(MACHINE, gpus=(GPU,))
+    native = replace(machine, kernels=NativeKernels(("AVX2", "AVX512F", "AVX512_VNNI")))
+    whole = placed(gpu_layers=33)
+    assert estimated_costs(candidate(), native, whole) == estimated_costs(candidate(), machine, whole)
+    assert not estimate(candidate(), native, whole, prompt_tokens=512).native
+
+
+def test_heads_that_the_kernels_do_not_take_whole_make_a_deep_context_slower() -> None:
+    """Phi-3-mini has heads of 96 numbers, of which AVX-512 takes 64 at a time."""
+    kernels = NativeKernels(("AVX2", "AVX512F", "AVX512_VNNI"))
+    model = candidate("phi-3-mini-4k", "Q4_K_M", 2_390_000_000)
+    before, after = (
+        estimated_costs(model, machine, placed()) for machine in (MACHINE, replace(MACHINE, kernels=kernels))
+    )
+    assert after.depth_token > before.depth_token
+    assert after.prompt_token < before.prompt_token

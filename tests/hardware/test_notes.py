@@ -25,8 +25,10 @@ def test_a_processor_that_the_engine_was_not_built_for() -> None:
 
 
 def test_a_dot_product_that_is_not_used() -> None:
-    arm = replace(OLD, cpu=Cpu("Cortex-A76", 4, 4, ("NEON", "FP16", "DOTPROD")))
+    arm = replace(OLD, cpu=Cpu("Cortex-A76", 4, 4, ("NEON", "FP16", "DOTPROD")), simulated="a board")
     (note,) = machine_notes(arm)
+    assert "on that machine, native kernels would" in note
+    assert machine_notes(replace(arm, simulated=None)) == (), "this machine has a note of its own"
     assert "dot-product instructions" in note
     assert machine_notes(replace(arm, system="macOS 15")) == ()
     assert machine_notes(replace(arm, cpu=Cpu("Cortex-A72", 4, 4, ("NEON",)))) == ()

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 import pytest
 
+from phicli.engine.kernels import write_choice
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import LLAMA_SERVER
 from phicli.records.machine_mark import machine_mark
@@ -26,6 +27,7 @@ from phicli.records.tuned_files import (
     mark_told,
     save_tuned,
 )
+from tests.support.kernels import save_kernels
 from tests.support.wheel_server import BUILD, install
 
 HERE = TuningConditions("Some CPU 9000", 4, "xllamacpp 1")
@@ -149,6 +151,17 @@ def test_a_known_mark_of_the_machine_saves_naming_its_processor(model: Path) -> 
 def test_the_mark_of_this_machine_stays_the_same() -> None:
     assert machine_mark() == machine_mark()
     assert machine_mark() is not None
+
+
+def test_native_kernels_change_the_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
+    before = machine_mark()
+    module = tmp_path / "libggml-cpu-some.so"
+    module.write_text("a module")
+    save_kernels(module)
+    assert machine_mark() not in (None, before)
+    write_choice("wheel")
+    assert machine_mark() == before
 
 
 def test_forgetting(model: Path, tmp_path: Path) -> None:

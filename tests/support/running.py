@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.kernels import save_in
+
 
 class Run:
     """What a finished ``phi`` left behind."""
@@ -35,6 +37,7 @@ Phi = Callable[..., Run]
 def environment(tmp_path: Path, starts_process: None) -> dict[str, str]:
     """An environment of its own: no state, no cache, no network."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PHI_", "HF_", "XDG_"))}
+    save_in(tmp_path / "phi")
     return kept | {"PHI_HOME": str(tmp_path / "phi"), "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1"}
 
 

@@ -27,6 +27,7 @@ from phicli.fit.shape import shape_of
 from phicli.fit.too_large import OnTooLarge
 from phicli.gguf_file.header import read_header
 from phicli.plan.context import wish_context
+from phicli.plan.machine import repacked_here
 from phicli.records.history import History, entry_about
 from phicli.records.machine_mark import machine_mark
 from phicli.records.run import Subject
@@ -125,7 +126,7 @@ class Tuner:
         program = find_program(subject.engine, self.options.program)
         prepared = Prepared(
             subject,
-            shape_of(header),
+            shape_of(header, repacked=repacked_here()),
             around,
             wish_context(header).first_tokens,
             reasoning=variant is not None and variant.reasoning,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any, Final
 
 from phicli.plan.description import VariantDescription
@@ -53,6 +54,7 @@ def here_data(here: OnThisMachine) -> dict[str, Any]:
         "usable_bytes": here.usable_bytes,
         "gpu_usable_bytes": here.gpu_usable_bytes,
         "context_tokens": here.context_tokens,
+        "kernels": asdict(here.machine.kernels),
         "rows": [_row_data(row) for row in here.rows],
     }
 
@@ -130,5 +132,7 @@ def _points(here: OnThisMachine, shown: VariantDescription | None, left_out: int
         yield star_says(shown)
     if all(row.rejection is not None for row in here.rows):
         yield "no file of this model fits; see what fits: phi recommend"
+    if here.kernels_note:
+        yield here.kernels_note
     if left_out and shown is not None:
         yield f"{left_out} more: phi show {shown.variant.id} --json"

@@ -1,0 +1,21 @@
+"""Says once that native kernels which were built are not used, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from phicli.engine.kernels import first_time, installed_kernels
+
+RUN_THE_ENGINE: Final = ("chat", "bench", "eval", "autotune")
+"""Commands whose speed depends on the kernels."""
+
+
+def say_kernels(command: str | None) -> None:
+    """Say it on standard error where ``command`` runs the engine; call it before and after, as loading may fail."""
+    if command not in RUN_THE_ENGINE:
+        return
+    notice = installed_kernels().notice
+    if notice and first_time(notice):
+        from phicli.ui.terminal import Terminal
+
+        Terminal.current().alarm("note:", notice)

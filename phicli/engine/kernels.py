@@ -1,0 +1,287 @@
+"""Native kernels: CPU modules of ggml that were built for this processor, and which of them the worker loads.
+
+Each is in a folder of its own below :func:`kernels_folder`: the module, ``kernels.json`` with what is known of it, and
+``failed`` with the reason once it could not be loaded. Only the standard library is imported, because a chat asks at
+each start; where nothing was built, that costs one look at the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal, get_args
+
+from phicli.engine.package import ENGINE_PACKAGE, engine_version
+from phicli.engine.processor import processor_name
+from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_of
+from phicli.paths import data_dir, read_small, write_atomically
+
+__all__ = [
+    "BUILD_COMMAND", "CHOICES", "ENGINE_PACKAGE", "Choice", "InUse", "Kernels", "build_name", "damage_of",
+    "engine_version", "failure_of", "first_time", "folder_of", "installed_kernels", "kernels_folder",
+    "kernels_in_use", "processor_name", "read_choice", "read_manifest", "remember_failure", "saved_kernels",
+    "write_choice", "write_manifest",
+]  # fmt: skip
+
+BUILD_COMMAND: Final = "phi engine build"
+
+Choice = Literal["auto", "native", "wheel"]
+CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
+"""``auto`` takes native kernels that were faster in their trial, ``native`` also others, ``wheel`` none."""
+
+_failed: dict[Path, str] = {}
+"""Modules that this process could not load, with the reason."""
+
+_FOLDER: Final = "engines"
+_CHOICE: Final = "use"
+_TOLD: Final = "told"
+_MANIFEST: Final = "kernels.json"
+_FAILED: Final = "failed"
+_LARGEST_MODULE: Final = 1 << 28
+_WORTH_PROMPTS: Final = 1.05
+_WORTH_TOKENS: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """A CPU module of ggml that was built for a processor.
+
+    ``variant`` is ggml's name of it (``zen4``), ``engine`` the version of xllamacpp it belongs to, ``processor`` the
+    :func:`processor_name` where it was built. ``instruction_sets`` are in the words of
+    :class:`phicli.hardware.types.Cpu`. The ratios are its speed in the trial after the build, divided by that of the
+    kernels in the wheel. ``sources_sha256`` is the hash of the archive of sources; empty where it is unknown.
+    """
+
+    path: Path
+    variant: str
+    engine: str
+    processor: str
+    instruction_sets: tuple[str, ...]
+    size_bytes: int
+    sha256: str
+    prompt_ratio: float
+    decode_ratio: float
+    sources_sha256: str = ""
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether they process prompts at least 5 % faster than the wheel's, and generate at most 5 % slower."""
+        return self.prompt_ratio >= _WORTH_PROMPTS and self.decode_ratio >= _WORTH_TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """The kernels that the worker will load; None for those of the wheel. ``reason`` says why, in words.
+
+    ``notice`` is what a person has to do about kernels that were built and are not used; empty where that is fine.
+    ``missing`` where none were built for this engine and processor, so that a build may bring something.
+    """
+
+    kernels: Kernels | None
+    reason: str
+    notice: str = ""
+    missing: bool = False
+
+    @property
+    def path(self) -> Path | None:
+        """The module; None for the kernels of the wheel."""
+        return self.kernels.path if self.kernels else None
+
+
+def kernels_folder() -> Path:
+    """Where native kernels are saved. It need not exist."""
+    return data_dir() / _FOLDER
+
+
+def folder_of(engine: str, variant: str, processor: str) -> Path:
+    """The folder of the kernels ``variant``, built for ``processor`` from the sources of ``engine`` (a version)."""
+    import hashlib
+
+    return kernels_folder() / f"{engine}-{variant}-{hashlib.sha256(processor.encode()).hexdigest()[:8]}"
+
+
+def build_name(version: str, kernels: Kernels | None = None) -> str:
+    """The engine's build in every record: ``xllamacpp 1.2.3``, or ``xllamacpp 1.2.3 (zen4 kernels)``."""
+    return f"{ENGINE_PACKAGE} {version}" + (f" ({kernels.variant} kernels)" if kernels else "")
+
+
+def saved_kernels() -> tuple[Kernels, ...]:
+    """All native kernels here, by the name of their folder; those with a damaged manifest are left out."""
+    try:
+        folders = sorted(path for path in kernels_folder().iterdir() if path.is_dir())
+    except OSError:
+        return ()
+    return tuple(kernels for folder in folders if (kernels := read_manifest(folder)) is not None)
+
+
+def read_manifest(folder: Path) -> Kernels | None:
+    """The kernels in ``folder``; None where its manifest is missing or damaged. The module is not read."""
+    try:
+        data = json.loads(read_small(folder / _MANIFEST))
+        return _from_data(data, folder)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def write_manifest(kernels: Kernels) -> None:
+    """Write the manifest beside the module; earlier failures and notices are forgotten.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    data = asdict(kernels) | {"path": kernels.path.name, "instruction_sets": list(kernels.instruction_sets)}
+    write_atomically(kernels.path.with_name(_MANIFEST), (json.dumps(data, indent=1) + "\n").encode())
+    _forget_failures(kernels.path.parent)
+
+
+def read_choice() -> Choice:
+    """Which kernels a person chose with ``phi engine use``; ``auto`` where nothing else can be read."""
+    with contextlib.suppress(OSError, ValueError):
+        text = read_small(kernels_folder() / _CHOICE).decode().strip()
+        return next((choice for choice in CHOICES if choice == text), "auto")
+    return "auto"
+
+
+def write_choice(choice: Choice) -> None:
+    """Save which kernels are used from now on. Kernels that failed are tried again, unless it is ``wheel``.
+
+    Raises:
+        UsageError: it is not one of :data:`CHOICES`.
+        PhiError: it cannot be written.
+    """
+    if choice not in CHOICES:
+        raise UsageError(f"unknown choice of kernels: {choice}", f"choose one of {', '.join(CHOICES)}")
+    path = kernels_folder() / _CHOICE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(path, f"{choice}\n".encode())
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(path) from error
+        message = f"the choice of kernels cannot be written to {path}: {reason_of(error)}"
+        raise PhiError(message, "check the folder, or set PHI_HOME to another one") from error
+    if choice != "wheel":
+        for kernels in saved_kernels():
+            _forget_failures(kernels.path.parent)
+
+
+def kernels_in_use(engine: str) -> InUse:
+    """What the worker loads with the installed version ``engine`` of xllamacpp, and why."""
+    choice = read_choice()
+    if choice == "wheel":
+        return InUse(None, "the kernels of the wheel were chosen; use others: phi engine use auto")
+    saved = saved_kernels()
+    if not saved:
+        return InUse(None, "no native kernels were built", missing=True)
+    of_engine = [kernels for kernels in saved if kernels.engine == engine]
+    if not of_engine:
+        why = f"the native kernels are for xllamacpp {saved[-1].engine}, but {engine} is installed"
+        return _unusable(why, missing=True)
+    processor = processor_name()
+    of_processor = [kernels for kernels in of_engine if kernels.processor == processor]
+    if not of_processor:
+        why = f"the native kernels were built for another processor: {of_engine[-1].processor}"
+        return _unusable(why, missing=True)
+    best = max(of_processor, key=lambda kernels: kernels.prompt_ratio)
+    if choice == "auto" and not best.is_faster:
+        return InUse(None, "the native kernels were not faster than those of the wheel in their trial")
+    problem = failure_of(best) or damage_of(best)
+    return (
+        _unusable(f"the native kernels cannot be used: {problem}") if problem else InUse(best, f"built for {processor}")
+    )
+
+
+def installed_kernels() -> InUse:
+    """:func:`kernels_in_use` of the installed engine; what its version is, is only asked where there are kernels."""
+    return kernels_in_use(engine_version() if kernels_folder().is_dir() else "")
+
+
+def failure_of(kernels: Kernels) -> str:
+    """Why these kernels could not be loaded earlier; empty where that never happened."""
+    if kernels.path in _failed:
+        return _failed[kernels.path]
+    with contextlib.suppress(OSError):
+        return read_small(kernels.path.with_name(_FAILED)).decode(errors="replace").strip()
+    return ""
+
+
+def damage_of(kernels: Kernels) -> str:
+    """What is wrong with the file of these kernels, in words; empty where it is intact."""
+    try:
+        status = kernels.path.stat()
+        intact = (status.st_size, _hash(kernels.path, status.st_mtime_ns)) == (kernels.size_bytes, kernels.sha256)
+    except OSError as error:
+        return f"{kernels.path.name}: {reason_of(error)}"
+    return "" if intact else f"{kernels.path.name} is damaged"
+
+
+@cache
+def _hash(path: Path, _modified_ns: int) -> str:
+    """The hash of a module, which is read once as long as it does not change.
+
+    Raises:
+        OSError: it cannot be read, is not a regular file, or is too large for a module.
+    """
+    import hashlib
+
+    return hashlib.sha256(read_small(path, _LARGEST_MODULE)).hexdigest()
+
+
+def remember_failure(kernels: Kernels, reason: str) -> bool:
+    """Do not use these kernels again until they are built again or chosen; whether that could be saved.
+
+    Where it could not, it holds for this process.
+    """
+    _failed[kernels.path] = reason
+    with contextlib.suppress(OSError):
+        write_atomically(kernels.path.with_name(_FAILED), f"{reason}\n".encode())
+        return True
+    return False
+
+
+def first_time(notice: str) -> bool:
+    """Whether a person has not had ``notice`` yet; from now on they have."""
+    path = kernels_folder() / _TOLD
+    told: list[str] = []
+    with contextlib.suppress(OSError):
+        told = read_small(path).decode(errors="replace").splitlines()
+    if notice in told:
+        return False
+    with contextlib.suppress(OSError):
+        write_atomically(path, "\n".join([*told, notice, ""]).encode())
+    return True
+
+
+def _unusable(why: str, *, missing: bool = False) -> InUse:
+    return InUse(None, why, f"{why}; build them again: {BUILD_COMMAND}", missing)
+
+
+def _forget_failures(folder: Path) -> None:
+    for module in [module for module in _failed if module.parent == folder]:
+        del _failed[module]
+    for path in (folder / _FAILED, kernels_folder() / _TOLD):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _from_data(data: Mapping[str, Any], folder: Path) -> Kernels:
+    """Raises ValueError, TypeError or KeyError where something is missing or does not make sense."""
+    names = (str(data["path"]), str(data["variant"]), str(data["engine"]))
+    if not all(name and name == Path(name).name for name in names):
+        raise ValueError(names)
+    return Kernels(
+        path=folder / names[0],
+        variant=names[1],
+        engine=names[2],
+        processor=str(data["processor"]),
+        instruction_sets=tuple(str(name) for name in data["instruction_sets"]),
+        size_bytes=int(data["size_bytes"]),
+        sha256=str(data["sha256"]),
+        prompt_ratio=float(data["prompt_ratio"]),
+        decode_ratio=float(data["decode_ratio"]),
+        sources_sha256=str(data.get("sources_sha256", "")),
+    )

@@ -1,0 +1,106 @@
+"""How much faster native kernels are than those of the engine's published package.
+
+Measured with ``python -m benchmarks.kernels`` on two cores of an EPYC with AVX-512 VNNI; nobody has measured other
+processors for ``phi``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from phicli.hardware.types import Gain, Machine, NativeKernels
+
+PREFILL: Final[Mapping[str, float]] = MappingProxyType({"repacked": 2.1, "Q8": 1.35, "F": 2.9, "BF": 1.0, "": 2.5})
+"""Beginning of the quantization's name, or ``repacked`` → speed of prompts; BF16 was not measured."""
+
+DECODE: Final[Mapping[str, float]] = MappingProxyType({"Q8": 0.95, "F": 1.0, "BF": 1.0, "": 1.05})
+"""The same → speed of generation without attention, where the memory is the limit."""
+
+CACHE: Final = 4.0
+"""Speed of attention in generation, for heads of whole multiples of :data:`HEAD_STEP`."""
+
+CACHE_ODD: Final = 0.38
+"""The same for other heads (96 in Phi-3-mini): the kernels for AVX-512 take 64 numbers at a time, those for AVX2 32,
+and the numbers that are left over one by one (``ggml_vec_dot_f16`` in ggml's ``vec.cpp``)."""
+
+HEAD_STEP: Final = 64
+
+_MEASURED: Final = ("AVX512F", "AVX512_VNNI")
+_AVX512: Final = ("AVX512F", "AVX512_VNNI", "AVX512_BF16", "AMX")
+_DOT_PRODUCT: Final = ("DOTPROD", "I8MM", "SVE")
+
+
+@dataclass(frozen=True, slots=True)
+class Speedup:
+    """Speeds with native kernels, divided by those of the package: prompts, generation, attention in generation."""
+
+    prefill: float = 1.0
+    decode: float = 1.0
+    cache: float = 1.0
+
+
+def speedup(kernels: NativeKernels, name: str, head_length: int) -> Speedup:
+    """What ``kernels`` bring; nothing without any, and where it was not measured.
+
+    Args:
+        kernels: of the machine.
+        name: of the quantization, or ``repacked``.
+        head_length: numbers in a head of the model.
+    """
+    if not is_measured(kernels.instruction_sets):
+        return Speedup()
+    prefill, decode = (_gain(gains, name) for gains in (PREFILL, DECODE))
+    return Speedup(prefill, decode, CACHE_ODD if head_length % HEAD_STEP else CACHE)
+
+
+def is_measured(sets: tuple[str, ...]) -> bool:
+    """Whether the figures here hold for kernels of these instruction sets."""
+    return all(name in sets for name in _MEASURED)
+
+
+def possible_gain(machine: Machine) -> Gain | None:
+    """What native kernels would bring on ``machine``; None where its engine's package uses all that the processor has.
+
+    The packages for x86 are built for AVX2, those for Linux on ARM without the dot product, those for macOS for the
+    processor.
+    """
+    sets = machine.cpu.instruction_sets
+    if "AVX512F" in sets:
+        unused = tuple(name for name in _AVX512 if name in sets)
+        return Gain(unused, PREFILL[""], DECODE[""]) if is_measured(sets) else Gain(unused)
+    if "AVX_VNNI" in sets:
+        return Gain(("AVX_VNNI",))
+    if "DOTPROD" in sets and not machine.system.startswith("macOS"):
+        return Gain(tuple(name for name in _DOT_PRODUCT if name in sets))
+    return None
+
+
+def kernels_note(kernels: NativeKernels) -> str:
+    """What a person can do about the kernels, in one line; empty where there is nothing to do."""
+    gain = kernels.gain
+    if kernels.notice or gain is None:
+        return kernels.notice
+    if gain.prompt_ratio is None:
+        sets = ", ".join(gain.instruction_sets)
+        return f"native kernels would use {sets} of this processor, which the engine's package does not: {_COMMAND}"
+    return f"native kernels would process prompts about {gain.prompt_ratio:.2g} times as fast: {_COMMAND}"
+
+
+def head_note(kernels: NativeKernels, head_length: int) -> str:
+    """What a person should know of a model whose heads the native kernels in use do not take whole; else empty."""
+    if speedup(kernels, "", head_length).cache >= 1:
+        return ""
+    return (
+        "native kernels process prompts of this model faster, but generate more slowly when the context is long; for "
+        "long conversations: phi engine use wheel"
+    )
+
+
+_COMMAND: Final = "phi engine build"
+
+
+def _gain(gains: Mapping[str, float], name: str) -> float:
+    return next(gain for start, gain in gains.items() if name.startswith(start))

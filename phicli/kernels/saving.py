@@ -1,0 +1,139 @@
+"""Where compiled kernels are saved: complete and tested, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from phicli.engine.kernels import Kernels, folder_of, kernels_folder, write_manifest
+from phicli.errors import EngineError, disk_full, is_disk_full
+
+_LOCK: Final = ".lock"
+_STAGING: Final = ".new-"
+_NEW: Final = "kernels"
+_OLD: Final = "replaced"
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[Path]:
+    """Within the context no other build runs for this person; gives a folder for the module, which goes at the end.
+
+    It is in the folder of all kernels, so that what works in it works where the kernels are saved. What killed builds
+    left there is removed.
+
+    Raises:
+        EngineError: another build runs.
+        DoesNotFitError: the disk is full.
+        OSError: the folder cannot be written.
+    """
+    folder = kernels_folder()
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        with _about(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
+        with _locked(folder):
+            for left in folder.glob(f"{_STAGING}*"):
+                shutil.rmtree(left, ignore_errors=True)
+            with _about(folder):
+                staging = tempfile.TemporaryDirectory(prefix=_STAGING, dir=folder, ignore_cleanup_errors=True)
+            with staging as name:
+                yield Path(name)
+    finally:
+        for path in missing:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of ``folder``; on a file system without locks nothing is held.
+
+    Raises:
+        EngineError: somebody else holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(folder / _LOCK, timeout=0))
+        except Timeout:
+            hint = "wait until it has ended, then see what it saved: phi engine list"
+            raise EngineError("another phi engine build is running", hint) from None
+        except NotImplementedError:
+            pass
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                if [path.name for path in folder.iterdir()] == [_LOCK]:
+                    (folder / _LOCK).unlink()
+
+
+@contextlib.contextmanager
+def _about(folder: Path) -> Iterator[None]:
+    """Errors of the system are about ``folder``.
+
+    Raises:
+        DoesNotFitError: the disk is full.
+        OSError: the folder cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise disk_full(folder) from error
+        error.filename = str(folder)
+        raise
+
+
+def forbids_programs(folder: Path) -> bool:
+    """Whether ``folder`` is on a file system from which no code can be loaded (mounted with ``noexec``)."""
+    flag = getattr(os, "ST_NOEXEC", 0)
+    return bool(flag and os.statvfs(folder).f_flag & flag)
+
+
+def put(module: Path, staging: Path) -> Path:
+    """Copy ``module`` below ``staging``, which :func:`alone` gave, and return the copy.
+
+    Raises:
+        DoesNotFitError: the disk is full.
+        OSError: it cannot be written.
+    """
+    path = staging / _NEW / module.name
+    with _about(kernels_folder()):
+        path.parent.mkdir(mode=_PRIVATE_FOLDER)
+        shutil.copyfile(module, path)
+        path.chmod(_PRIVATE_FILE)
+    return path
+
+
+def sealed(kernels: Kernels) -> Kernels:
+    """``kernels`` with the size and the hash of its file."""
+    content = kernels.path.read_bytes()
+    return replace(kernels, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def keep(kernels: Kernels) -> Kernels:
+    """Save what :func:`put` copied, tested in the meantime, in the place of an older build; gives its new place.
+
+    Raises:
+        DoesNotFitError: the disk is full.
+        OSError: it cannot be written; what was there before is still there.
+    """
+    new = kernels.path.parent
+    folder = folder_of(kernels.engine, kernels.variant, kernels.processor)
+    with _about(kernels_folder()):
+        write_manifest(kernels)
+        with contextlib.suppress(FileNotFoundError):
+            folder.rename(new.with_name(_OLD))
+        new.rename(folder)
+    return replace(kernels, path=folder / kernels.path.name)

@@ -1,0 +1,90 @@
+"""What native kernels would bring on a processor, and what is said of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from phicli.hardware.native_gains import (
+    CACHE,
+    CACHE_ODD,
+    DECODE,
+    PREFILL,
+    Speedup,
+    head_note,
+    kernels_note,
+    possible_gain,
+    speedup,
+)
+from phicli.hardware.notes import machine_notes
+from phicli.hardware.simulation import profile_names, simulate
+from phicli.hardware.types import Cpu, Gain, Machine, Memory, NativeKernels
+
+AVX512 = ("SSE4_2", "AVX", "AVX2", "AVX512F", "AVX512_VNNI", "AVX512_BF16")
+MEASURED = Gain(AVX512[3:], PREFILL[""], DECODE[""])
+
+
+def machine(sets: tuple[str, ...], system: str = "Linux", kernels: NativeKernels | None = None) -> Machine:
+    memory = Memory(8 << 30, 4 << 30, "a test")
+    return Machine(memory, Cpu("a processor", 4, 4, sets), system=system, kernels=kernels or NativeKernels())
+
+
+@pytest.mark.parametrize(
+    ("sets", "system", "gain"),
+    [
+        (AVX512, "Linux", MEASURED),
+        (("AVX2", "AVX512F"), "Linux", Gain(("AVX512F",))),
+        (("AVX2", "AVX_VNNI"), "Windows 11", Gain(("AVX_VNNI",))),
+        (("NEON", "FP16", "DOTPROD", "I8MM"), "Linux", Gain(("DOTPROD", "I8MM"))),
+        (("NEON", "DOTPROD", "I8MM"), "macOS 15", None),
+        (("NEON",), "Linux", None),
+        (("SSE4_2", "AVX", "AVX2"), "Linux", None),
+        ((), "Linux", None),
+    ],
+)
+def test_what_the_package_does_not_use(sets: tuple[str, ...], system: str, gain: Gain | None) -> None:
+    assert possible_gain(machine(sets, system)) == gain
+
+
+def test_the_note_has_the_measured_figure_and_the_command() -> None:
+    note = kernels_note(NativeKernels(gain=MEASURED))
+    assert note == f"native kernels would process prompts about {PREFILL['']:.2g} times as fast: phi engine build"
+
+
+def test_the_note_has_no_figure_where_nobody_has_measured() -> None:
+    note = kernels_note(NativeKernels(gain=Gain(("DOTPROD", "I8MM"))))
+    assert note.startswith("native kernels would use DOTPROD, I8MM of this processor, which the engine's package does")
+    assert note.endswith(": phi engine build")
+
+
+def test_kernels_that_cannot_be_used_are_named_in_place_of_the_gain() -> None:
+    assert kernels_note(NativeKernels(gain=MEASURED, notice="they are for another version")) == (
+        "they are for another version"
+    )
+    assert kernels_note(NativeKernels()) == ""
+
+
+def test_nothing_is_said_of_the_processor_where_a_gpu_does_the_work() -> None:
+    one = machine(AVX512, kernels=NativeKernels(gain=MEASURED))
+    assert len(machine_notes(one)) == 1
+    assert machine_notes(one, on_gpu=True) == ()
+
+
+def test_no_simulated_machine_has_kernels() -> None:
+    for name in profile_names():
+        assert simulate(profile=name).kernels == NativeKernels()
+
+
+def test_speeds_are_those_that_were_measured() -> None:
+    kernels = NativeKernels(AVX512)
+    assert speedup(kernels, "Q4_K_M", 128) == Speedup(PREFILL[""], DECODE[""], CACHE)
+    assert speedup(kernels, "Q8_0", 96) == Speedup(PREFILL["Q8"], DECODE["Q8"], CACHE_ODD)
+    assert speedup(kernels, "repacked", 64).prefill == PREFILL["repacked"]
+    assert speedup(NativeKernels(), "Q4_K_M", 128) == Speedup()
+    assert speedup(NativeKernels(("AVX2", "AVX_VNNI")), "Q4_K_M", 128) == Speedup(), "nobody has measured it"
+
+
+def test_a_model_whose_heads_are_not_taken_whole_has_a_note() -> None:
+    """Phi-3-mini and Phi-3.5-mini have heads of 96 numbers."""
+    kernels = NativeKernels(AVX512)
+    assert "phi engine use wheel" in head_note(kernels, 96)
+    assert head_note(kernels, 128) == head_note(NativeKernels(), 96) == ""

@@ -1,0 +1,124 @@
+"""Records made with one kind of kernels are not taken for those of the other; what is planned knows which are used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from phicli.engine.kernels import Kernels, remember_failure, write_choice
+from phicli.engine.starting import build_of
+from phicli.fit.calibration import Calibration, Conditions, shape_key
+from phicli.fit.repacking import AVX2_TYPES
+from phicli.hardware.native_gains import PREFILL
+from phicli.hardware.types import Bandwidth, Cpu, Gain, Machine, Memory, NativeKernels
+from phicli.plan.known_speed import known_speed
+from phicli.plan.machine import repacked_here, with_kernels
+from phicli.plan.tuned_here import TunedHere, tuned_for
+from phicli.records.calibration_files import save_calibration
+from phicli.records.tuned_files import conditions_here, save_tuned
+from tests.plan.test_tuned_load import tuned
+from tests.support.files import TINY_PHI
+from tests.support.kernels import save_kernels
+from tests.support.speeds import candidate, placed
+
+SETS = ("SSE4_2", "AVX2", "AVX512F", "AVX512_VNNI")
+MACHINE = Machine(
+    Memory(8 << 30, 4 << 30, "a test"), Cpu("Some CPU 9000", 4, 4, SETS), bandwidth=Bandwidth(40e9, 1.0, "probe")
+)
+Build = Callable[..., Kernels]
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    """Saves a file as native kernels; nothing here loads it."""
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    module = tmp_path / "libggml-cpu-some.so"
+    module.write_text("a module")
+
+    def save(**about: object) -> Kernels:
+        return save_kernels(module, **about)  # type: ignore[arg-type]
+
+    return save
+
+
+def calibration(build: str) -> Calibration:
+    model = candidate(quant="Q4_K_M")
+    conditions = Conditions(MACHINE.cpu.name, build, MACHINE.cpu.physical_cores)
+    key = shape_key(model.shape)
+    times = {"ms_per_layer": 2.5, "ms_fixed": 20.0, "attention_ms": 0.001, "prefill_ms": 0.8, "prefill_ms_fixed": 5.0}
+    return Calibration(
+        conditions, "Q4_K_M", key, 61e6, 1e8, 12_288.0, prefill_attention_ms=0.0001, spread=0.02,
+        made_at="2026-11-22T10:00:00+00:00", **times,
+    )  # fmt: skip
+
+
+def method() -> str:
+    speed = known_speed(with_kernels(MACHINE), prompt_tokens=512, tell=lambda _: None)
+    return speed(candidate(quant="Q4_K_M"), placed()).grade
+
+
+def test_a_calibration_holds_for_its_own_kernels_only(build: Build) -> None:
+    save_calibration(calibration(build_of()))
+    assert method() == "calibrated"
+    build()
+    assert build_of().endswith(" (some kernels)")
+    assert method() == "estimated with native kernels"
+    save_calibration(calibration(build_of()))
+    assert method() == "calibrated with native kernels"
+    write_choice("wheel")
+    assert method() == "calibrated"
+
+
+def test_tuned_settings_hold_for_their_own_kernels_only(build: Build) -> None:
+    now = conditions_here()
+    settings = replace(tuned(), cpu=now.cpu, cores=now.cores, build=now.build)
+    save_tuned(settings, TINY_PHI, None)
+    assert tuned_for(TINY_PHI, tell=False) == TunedHere(settings)
+    build()
+    assert tuned_for(TINY_PHI, tell=False).current is None
+    write_choice("wheel")
+    assert tuned_for(TINY_PHI, tell=False) == TunedHere(settings)
+
+
+def test_a_machine_with_native_kernels(build: Build) -> None:
+    kernels = build(sets=SETS)
+    assert with_kernels(MACHINE).kernels == NativeKernels(SETS)
+    assert set(repacked_here()) == {*AVX2_TYPES, "Q2_K"}
+    remember_failure(kernels, "a reason")
+    assert with_kernels(MACHINE).kernels.notice.startswith("the native kernels cannot be used: a reason")
+    assert repacked_here() == AVX2_TYPES
+
+
+def test_the_gain_is_named_where_none_were_built(build: Build) -> None:
+    gain = with_kernels(MACHINE).kernels.gain
+    assert gain is not None
+    assert (gain.instruction_sets, gain.prompt_ratio) == (("AVX512F", "AVX512_VNNI"), PREFILL[""])
+    assert repacked_here() == AVX2_TYPES
+
+
+@pytest.mark.parametrize("choice", ["auto", "wheel"])
+def test_no_gain_is_named_where_a_person_or_a_trial_has_decided(build: Build, choice: str) -> None:
+    build(prompt_ratio=1.0)
+    write_choice(choice)  # type: ignore[arg-type]
+    assert with_kernels(MACHINE).kernels == NativeKernels()
+
+
+def test_kernels_of_another_version_name_both_the_reason_and_the_gain(build: Build) -> None:
+    build(engine="1.2.3")
+    kernels = with_kernels(MACHINE).kernels
+    assert isinstance(kernels.gain, Gain)
+    assert kernels.notice.startswith("the native kernels are for xllamacpp 1.2.3")
+
+
+def test_native_kernels_for_arm_use_the_dot_product(build: Build) -> None:
+    arm = replace(MACHINE, cpu=Cpu("Cortex-A76", 4, 4, ("NEON", "FP16", "DOTPROD"), clock_hz=2.4e9))
+    before = arm.bandwidth
+    build(sets=("NEON", "DOTPROD"))
+    after = with_kernels(arm).bandwidth
+    assert before is not None
+    assert after is not None
+    assert after.flops == 4 * 2.4e9 * 16, "half of it without the dot product"
