@@ -1,5 +1,5 @@
-"""Writes the files that are made from the code: completions, help pages, the table of settings, the README's pictures,
-and the reference for the trial of native kernels.
+"""Writes the files that are made from others: the catalog in JSON, completions, help pages, the table of settings, the
+README's pictures, and the reference for the trial of native kernels.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from phicli.commands import GROUPS, SUMMARIES
@@ -19,6 +20,7 @@ from phicli.commands import GROUPS, SUMMARIES
 ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
 REFERENCE = ROOT / "docs" / "reference"
+CATALOG = ROOT / "phicli" / "catalog" / "catalog.toml"
 REFERENCE_PLACES = {
     "name-zoë": (0, 3),
     "reasoning-7": (0, 9),
@@ -41,6 +43,25 @@ def run_phi(*arguments: str, **environment: str) -> str:
         check=False,
     )
     return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines()) + "\n"
+
+
+def catalog() -> dict[Path, str]:
+    """Path to text of the catalog as the program reads it."""
+    data = tomllib.loads(CATALOG.read_text(encoding="utf-8"))
+    return {CATALOG.with_suffix(".json"): json.dumps(data, ensure_ascii=False, indent=1) + "\n"}
+
+
+def write(files: dict[Path, str]) -> None:
+    """Write each text to its path."""
+    for path, text in files.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")
+
+
+def stale(files: dict[Path, str]) -> dict[Path, str]:
+    """Those of ``files`` that have another text."""
+    return {path: text for path, text in files.items() if not path.exists() or path.read_text(encoding="utf-8") != text}
 
 
 def completions() -> dict[Path, str]:
@@ -121,21 +142,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on a difference")
     given = parser.parse_args()
+    old_catalog = stale(catalog())
+    if not given.check:
+        write(old_catalog)  # first: all other files are made by a program that reads it
     texts = {ROOT / "phicli" / "kernels" / "reference.json": kernels_reference()}
     made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures(), **texts}
-    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    old = stale(made)
     left_over = sorted(set(REFERENCE.glob("*")) - made.keys())
     if given.check:
-        for path in [*stale, *left_over]:
+        for path in [*old_catalog, *old, *left_over]:
             print(f"{path.relative_to(ROOT)} is not what the code makes; run: python .ci/generate.py")
-        return 1 if stale or left_over else 0
+        return 1 if old_catalog or old or left_over else 0
     for path in left_over:
         path.unlink()
         print(f"removed {path.relative_to(ROOT)}")
-    for path in stale:
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(made[path], encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
+    write(old)
     return 0
 
 

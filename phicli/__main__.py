@@ -5,12 +5,18 @@ Nothing is imported before the ``try``: an interruption while the program loads 
 
 import sys
 
+_OBJECTS_PER_COLLECTION = 50_000
+"""With Python's 700 the collections while the program loads take a tenth of that time, and find nothing."""
+
 
 def entry() -> None:
     """Run the command line and leave with its exit code."""
     code = None
     try:
+        import gc
         from signal import SIG_IGN, SIGINT, signal
+
+        gc.set_threshold(_OBJECTS_PER_COLLECTION)
 
         from phicli.app import main
 

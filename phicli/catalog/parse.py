@@ -1,11 +1,10 @@
-"""From the text of ``catalog.toml`` to the dataclasses.
+"""From the text of ``catalog.toml``, or of its copy in JSON, to the dataclasses.
 
 A key that is not known here, a missing key or a value of a wrong type is an error, so a typing mistake cannot hide.
 """
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from types import MappingProxyType
@@ -32,10 +31,20 @@ def parse(text: str) -> Catalog:
     Raises:
         IntegrityError: it is not TOML, or has unknown or missing keys or values of a wrong type.
     """
+    import tomllib
+
     try:
-        data = tomllib.loads(text)
+        return made_of(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise bad("the file", str(error)) from None
+
+
+def made_of(data: Mapping[str, Any]) -> Catalog:
+    """The catalog in ``data``, which was read from either file.
+
+    Raises:
+        IntegrityError: as :func:`parse` says.
+    """
     unknown = set(data) - _TOP
     if unknown:
         raise bad("the file", f"unknown key {sorted(unknown)[0]}")

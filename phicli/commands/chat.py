@@ -9,6 +9,7 @@ import typer
 
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.engine.starting import EngineChoice, early_process
 from phicli.errors import NotFoundError
 
 
@@ -131,19 +132,20 @@ def chat(
     ] = False,
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
-    from phicli.commands.configured import value_set
-    from phicli.commands.conversation import Conversation, hold
-    from phicli.plan.chat_options import ChatOptions
+    chosen = engine_of(ctx, engine, llama_server)
+    with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
+        from phicli.commands.configured import value_set
+        from phicli.commands.conversation import Conversation, hold
+        from phicli.plan.chat_options import ChatOptions
 
-    options = ChatOptions(
-        system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
-        repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()), context_tokens=context,
-        engine=settings,
-    )  # fmt: skip
-    name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
-    hold(
-        Conversation(
-            name, text, options, engine_of(ctx, engine, llama_server), as_json=as_json, stream=not no_stream,
-            no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
-        )
-    )  # fmt: skip
+        options = ChatOptions(
+            system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
+            repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
+            context_tokens=context, engine=settings,
+        )  # fmt: skip
+        name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
+        wanted = Conversation(
+            name, text, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
+            memory_check=memory_check, stats=stats, verbose=verbose,
+        )  # fmt: skip
+        hold(wanted, early)

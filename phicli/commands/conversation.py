@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phicli.commands.locating import locate_or_offer
-from phicli.engine.starting import EngineChoice, build_of, find_program, start_early
+from phicli.engine.read_ahead import ReadAhead
+from phicli.engine.starting import ENGINES, EngineChoice, build_of, find_program
 from phicli.errors import UsageError, UserInterruptError
+from phicli.gguf_file.names import parts_of
 from phicli.hardware.threads import notice_threads
 from phicli.paths import state_dir
 from phicli.plan.chat_options import ChatOptions
@@ -17,7 +18,7 @@ from phicli.plan.locate import LocatedModel
 from phicli.records.tuned_folder import anything_tuned
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
-from phicli.ui.status import StatusLine
+from phicli.ui.status import StatusLine, loading_says
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ class Conversation:
     verbose: bool = False
 
 
-def hold(wanted: Conversation) -> None:
+def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     """Hold the conversation that was asked for, on the process's own terminal.
 
-    The engine's process starts as soon as the file is known: its interpreter and library load while ours still imports.
+    ``early`` is a process of the engine that was started before this module was imported.
     """
     terminal = Terminal.current()
     if wanted.engine is not None:
@@ -65,11 +66,10 @@ def hold(wanted: Conversation) -> None:
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     engine, tuned = _chosen(wanted, model, prompt)
-    early = start_early(engine.name) if model.path.is_file() else None
-    with contextlib.ExitStack() as stack:
-        if early is not None:
-            stack.callback(early.close)  # Ctrl-C may come before anybody else has it
-        _hold(wanted, terminal, model, prompt, engine, early, tuned)
+    if early is not None and not ENGINES[engine.name].starts_early:  # another engine was found faster
+        early.close()
+        early = None
+    _hold(wanted, terminal, model, prompt, engine, early, tuned)
     remember_last_used(model.reference)
 
 
@@ -99,35 +99,47 @@ def _hold(
 
         terminal.say(stale_says(tuned.stale, model.reference))
     use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
+    reading = ReadAhead(() if ENGINES[engine.name].reads_llama else parts_of(model.path))
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
         def loading(waited_s: float) -> None:
-            status.update(f"loading {model.name}: {waited_s:.0f} s")
+            status.update(loading_says(model.name, waited_s, reading.so_far))
 
         def writing(what: str, done_bytes: int, total_bytes: int) -> None:
             status.update(f"{what}: {done_bytes * 100 // max(total_bytes, 1)} %")
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
-        with open_model(
-            model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
-            only_question=prompt, on_tick=loading, on_progress=writing, on_too_large=too_large,
-        ) as loaded:  # fmt: skip
+        with (
+            open_model(
+                model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
+                only_question=prompt, on_tick=loading, on_progress=writing, on_too_large=too_large,
+            ) as loaded,
+            reading,
+        ):  # fmt: skip
             opened = open_chat(loaded)
             if not wanted.quiet:
                 for notice in opened.plan.notices:
                     terminal.say(f"note: {notice}")
             if wanted.verbose:
                 _say_start(opened, terminal, loaded.build or build_of(engine.name))
-            on_end = _stats_printer(terminal, loaded) if wanted.stats else None
-            if prompt is None:
-                _talk(opened, terminal, status, wanted, on_end)
-            elif wanted.as_json:
-                _answer_as_json(opened, terminal, prompt, on_end)
-            else:
-                from phicli.ui.answer import AnswerPrinter
+            on_end = _stats_printer(terminal, loaded, reading) if wanted.stats else None
+            _converse(opened, terminal, status, wanted, prompt, on_end)
 
-                printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
-                printer.show(opened.session.ask(prompt))
+
+def _converse(
+    opened: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, prompt: str | None,
+    on_end: OnEnd | None,
+) -> None:  # fmt: skip
+    """Print the answer to ``prompt``; without one, answer a person."""
+    if prompt is None:
+        _talk(opened, terminal, status, wanted, on_end)
+    elif wanted.as_json:
+        _answer_as_json(opened, terminal, prompt, on_end)
+    else:
+        from phicli.ui.answer import AnswerPrinter
+
+        printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
+        printer.show(opened.session.ask(prompt))
 
 
 def _say_start(opened: OpenChat, terminal: Terminal, build: str) -> None:
@@ -136,15 +148,17 @@ def _say_start(opened: OpenChat, terminal: Terminal, build: str) -> None:
     print_start(terminal, opened.plan, build)
 
 
-def _stats_printer(terminal: Terminal, loaded: OpenModel) -> OnEnd:
+def _stats_printer(terminal: Terminal, loaded: OpenModel, reading: ReadAhead) -> OnEnd:
     """What prints the numbers of an answer; the engine that made it still runs then."""
     from phicli.bench.measuring.peak_memory import PeakMemory
     from phicli.ui.answer_stats import print_stats
 
+    first = [reading]
+
     def print_numbers(answer: Answer) -> None:
         memory = PeakMemory(loaded.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak)
+        print_stats(terminal, answer, memory.peak, first.pop().so_far if first else None)
 
     return print_numbers
 

@@ -7,6 +7,7 @@ environment), and nothing to import before the first token.
 from __future__ import annotations
 
 import contextlib
+import encodings.idna  # noqa: F401 (every connection needs it: loaded now, while the model loads)
 import http.client
 import json
 import socket

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
 from phicli.engine.kernels import build_name, kernels_in_use
 from phicli.engine.types import LoadSettings, LocalEngine
-from phicli.errors import NotFoundError, UsageError, install_hint
+from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def start_engine(
         name: one of :data:`ENGINES`.
         settings: the file and how to load it.
         program: the program to run, for an engine that is one; that on PATH when None.
-        early: a process of :func:`start_early`; a fresh one when None.
+        early: a process of :func:`early_process`; a fresh one when None.
         on_tick: see :data:`OnTick`.
 
     Raises:
@@ -95,17 +96,18 @@ def start_engine(
     return _kind(name).start(settings, find_program(name, program), early, on_tick)
 
 
-def start_early(name: str = DEFAULT_ENGINE) -> EngineProcess | None:
-    """A process of the engine called ``name`` that waits to be told a file; None where there cannot be one.
+@contextlib.contextmanager
+def early_process(name: str = DEFAULT_ENGINE) -> Iterator[EngineProcess | None]:
+    """A process of the engine called ``name`` that waits for the settings of a load, and ends with the context.
 
-    Raises:
-        EngineError: it cannot be started.
+    None where there cannot be one, and where it cannot be started: whoever starts the engine gets that error.
     """
-    if not _kind(name).starts_early:
-        return None
-    from phicli.engine.process import WorkerProcess
-
-    return WorkerProcess(log_dir())
+    process = _early(name)
+    try:
+        yield process
+    finally:
+        if process is not None:
+            process.close()
 
 
 def keeps_state(name: str) -> bool:
@@ -149,6 +151,16 @@ def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
         EngineError: it cannot be run, or it is not what it should be.
     """
     return _kind(name).build(find_program(name, program))
+
+
+def _early(name: str) -> EngineProcess | None:
+    if not _kind(name).starts_early:
+        return None
+    from phicli.engine.process import WorkerProcess
+
+    with contextlib.suppress(EngineError):
+        return WorkerProcess(log_dir())
+    return None
 
 
 def check_settings(name: str, settings: EngineSettings) -> None:

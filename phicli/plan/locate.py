@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -137,6 +136,8 @@ def _from_catalogue(selection: Selection) -> LocatedModel:
     variant = selection.variant
     require_runnable(variant)
     if variant.packaged_file:
+        from importlib.resources import files
+
         packaged = files("phicli").joinpath("data", variant.packaged_file)
         return LocatedModel(variant.id, variant.id, Path(str(packaged)), variant, PACKAGED_QUANT)
     best = best_installed(installed(variant, selection.quant))

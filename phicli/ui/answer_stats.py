@@ -6,18 +6,24 @@ from collections.abc import Iterator
 from typing import Final
 
 from phicli.answering.types import Answer
+from phicli.engine.read_ahead import ReadSoFar
 from phicli.plan.load import LoadPlan
 from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
+from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
 _NOT_SETTINGS: Final = ("model_path", "state_dir", "drafts")
 
 
-def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None) -> None:
-    """Tokens, times, speeds and memory of an answer; ``peak`` is the engine's memory, None where it is unknown."""
-    _print(terminal, _stats(answer, peak))
+def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None) -> None:
+    """Tokens, times, speeds and memory of an answer.
+
+    ``peak`` is the engine's memory, None where it is unknown. ``read`` is how the file was read, for the first answer
+    after the model was loaded.
+    """
+    _print(terminal, _stats(answer, peak, read))
 
 
 def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
@@ -25,7 +31,9 @@ def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
     _print(terminal, _start(plan, build))
 
 
-def _stats(answer: Answer, peak: Peak | None) -> Iterator[tuple[str, str]]:
+def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterator[tuple[str, str]]:
+    if read is not None:
+        yield "load", f"{answer.load_ms / 1000:.2f} s{_from_disk(read)}"
     usage, timings = answer.usage, answer.timings
     cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
     rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
@@ -40,6 +48,11 @@ def _stats(answer: Answer, peak: Peak | None) -> Iterator[tuple[str, str]]:
         anonymous = peak.anonymous_bytes
         part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
         yield "memory", f"{format_bytes(peak.total_bytes)} at most{part}"
+
+
+def _from_disk(read: ReadSoFar) -> str:
+    """How much came from the disk; nothing for a file that was in memory."""
+    return f", {read.disk_bytes / 1e9:.1f} GB read from disk at {rate_of(read)}" if read.disk_bytes else ""
 
 
 def _rate(tokens_per_s: float) -> str:

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.text import Text
 
+    from phicli.engine.read_ahead import ReadSoFar
+
 _DELAY_S = 0.5
+_LONGEST_NAME = 32
 
 
 class StatusLine:
@@ -66,6 +69,20 @@ class StatusLine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.clear()
+
+
+def loading_says(name: str, waited_s: float, read: ReadSoFar) -> str:
+    """The line about a model that loads: how far it is read where it comes from the disk, else the seconds waited."""
+    if not read.disk_bytes or read.done_bytes == read.total_bytes:
+        return f"loading {name}: {waited_s:.0f} s"
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    far = f"{read.done_bytes / 1e9:.1f} of {read.total_bytes / 1e9:.1f} GB"
+    return f"reading {short} from disk: {far}, {rate_of(read)}"
+
+
+def rate_of(read: ReadSoFar) -> str:
+    """How fast the disk was, in MB/s (10^6 bytes)."""
+    return f"{read.disk_bytes / max(read.disk_s, 1e-3) / 1e6:,.0f} MB/s"
 
 
 def _plain(text: str) -> Text:

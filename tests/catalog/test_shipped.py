@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 import phicli
+from phicli.catalog import load
 from phicli.catalog.load import catalog
+from phicli.catalog.parse import parse
 from phicli.catalog.types import CAPABILITIES, Variant
 from phicli.chat_format import format_by_name
+from phicli.errors import IntegrityError
 from phicli.gguf_file.header import read_header
 from tests.support.catalog_check import check
 
@@ -24,6 +27,7 @@ NOT_RUNNABLE = {
     "phi-4-mini-flash-reasoning", "phi-mini-moe", "phi-tiny-moe",
 }  # fmt: skip
 LONGROPE = {"phi-3-mini-128k", "phi-3-medium-128k", "phi-3.5-mini", "phi-3.5-moe", "phi-4-mini", "phi-4-mini-reasoning"}
+CATALOG = Path(phicli.__file__).parent / "catalog" / "catalog.toml"
 BOOK = {variant.id: variant for variant in catalog().variants}
 HERE = [variant for variant in catalog().variants if variant.runs_here]
 
@@ -155,3 +159,15 @@ def test_files_with_a_trap_come_last_or_say_so() -> None:
 def test_references_speak_of_what_everybody_can_reach() -> None:
     for text in catalog().references.values():
         assert not re.search(r"shared|crawl|/work|/tmp", text), text
+
+
+def test_the_copy_that_is_read_is_what_the_file_says() -> None:
+    """Written by ``.ci/generate.py``."""
+    assert catalog() == parse(CATALOG.read_text("utf-8"))
+
+
+def test_a_damaged_copy_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "catalog.json").write_text('{"schema": 1, "vari')
+    monkeypatch.setattr(load, "__file__", str(tmp_path / "load.py"))
+    with pytest.raises(IntegrityError, match=r"its copy catalog\.json cannot be read"):
+        catalog.__wrapped__()

@@ -13,8 +13,8 @@ import pytest
 
 import phicli
 from phicli.answering import opening
-from phicli.commands import conversation
-from phicli.plan.chat_options import ChatOptions
+from phicli.app import main
+from phicli.engine.starting import DEFAULT_ENGINE
 from tests.support.processes import children, gone, interrupt, stopped, wait_for_child, wait_for_engine
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
@@ -268,22 +268,71 @@ def test_ctrl_c_while_the_terminal_is_prepared_leaves(environment: dict[str, str
         os.close(ours)
 
 
-def test_ctrl_c_before_the_engine_is_taken_over_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its process would end with this one, and leave its log behind."""
-    ended = []
+class Early:
+    """Stands for the early process, and counts."""
 
-    class Early:
-        def close(self) -> None:
-            ended.append(self)
+    def __init__(self) -> None:
+        self.started = self.ended = 0
+
+    def __call__(self, name: str) -> Early:
+        assert name == DEFAULT_ENGINE
+        return self
+
+    def __enter__(self) -> None:
+        self.started += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.ended += 1
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Early:
+    watched = Early()
+    monkeypatch.setenv("PHI_HOME", str(tmp_path))
+    monkeypatch.setattr("phicli.commands.chat.early_process", watched)
+    return watched
+
+
+def test_ctrl_c_before_the_engine_is_taken_over_ends_it(early: Early, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process would end with this one, and leave its log behind."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(conversation, "start_early", lambda _: Early())
     monkeypatch.setattr(opening, "open_model", interrupt)
-    wanted = conversation.Conversation(
-        "tiny-phi", "hi", ChatOptions(), None, as_json=False, stream=True, no_stdin=True, quiet=True
-    )
-    with pytest.raises(KeyboardInterrupt):
-        conversation.hold(wanted)
-    assert len(ended) == 1
+    assert main(["chat", "tiny-phi", "hi", "--no-stdin", "-q"]) == 130
+    assert (early.started, early.ended) == (1, 1)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["tiny-phi", "hi", "--temperatur", "1"], ["tiny-phi", "hi", "-n", "x"]])
+def test_help_and_a_wrong_option_start_no_process(early: Early, words: list[str]) -> None:
+    main(["chat", *words])
+    assert early.started == 0
+
+
+def test_a_model_that_is_not_there_is_reported_as_ever(
+    early: Early, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["chat", "phi-4-min", "hi", "--no-stdin"]) == 3
+    assert capsys.readouterr().err.startswith("error: model 'phi-4-min' not found")
+    assert main(["chat", str(tmp_path / "no.gguf"), "hi", "--no-stdin"]) == 3
+    assert (early.started, early.ended) == (2, 2)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_model_that_is_not_there_leaves_no_process(environment: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with subprocess.Popen(
+        [sys.executable, "-m", "phicli", "chat", str(path), FRANCE, "--no-stdin"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    ) as process:
+        wait_for_child(process.pid)
+        workers = children(process.pid)
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert errors.startswith(b"error: ")
+    assert all(gone(worker) for worker in workers)
+    assert list(tmp_path.rglob("*.log")) == []

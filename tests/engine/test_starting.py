@@ -18,8 +18,8 @@ from phicli.engine.starting import (
     ENGINES,
     LLAMA_SERVER,
     build_of,
+    early_process,
     find_program,
-    start_early,
     start_engine,
 )
 from phicli.engine.types import LoadSettings
@@ -101,17 +101,41 @@ def test_an_unknown_engine_is_named_with_those_that_there_are() -> None:
 @pytest.mark.process
 def test_an_early_process_loads_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHI_HOME", str(tmp_path))
-    early = start_early()
-    assert early is not None
-    assert early.log_path is not None
-    assert early.log_path.is_relative_to(tmp_path)
-    engine = start_engine(DEFAULT_ENGINE, TINY, early=early)
-    assert engine.pid == early.pid
-    engine.wait_ready()
-    assert engine.build == build_of()
-    engine.close()
-    assert gone(engine.pid)
-    assert start_early(LLAMA_SERVER) is None
+    with early_process() as early:
+        assert early is not None
+        assert early.log_path is not None
+        assert early.log_path.is_relative_to(tmp_path)
+        engine = start_engine(DEFAULT_ENGINE, TINY, early=early)
+        assert engine.pid == early.pid
+        engine.wait_ready()
+        assert engine.build == build_of()
+        engine.close()
+        assert gone(engine.pid)
+    with early_process(LLAMA_SERVER) as none:
+        assert none is None
+
+
+@pytest.mark.process
+def test_an_early_process_that_nobody_uses_ends_with_what_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path))
+    early = early_process()
+    process = early.__enter__()
+    assert process is not None
+    assert not early.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert gone(process.pid, within_s=0.1)
+    assert list(tmp_path.rglob("*.log")) == []
+
+
+@pytest.mark.process
+def test_an_early_process_that_cannot_be_started_is_not_an_error_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The load starts another one, and reports why that fails."""
+    monkeypatch.setattr("sys.executable", str(TINY_PHI))
+    with early_process() as early:
+        assert early is None
+    with pytest.raises(EngineError, match="the engine's process cannot be started"):
+        start_engine(DEFAULT_ENGINE, TINY)
 
 
 @pytest.mark.process

@@ -56,7 +56,7 @@ def test_special_tokens_are_found_wherever_they_are(tmp_path: Path) -> None:
     assert header.vocabulary.add_bos is False
 
 
-@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4, 5, 6, None])
+@pytest.mark.parametrize("kind", [0, 1, 2, 3, 4, 5, 6, 257, -1, None])
 def test_special_tokens_are_known_however_the_file_marks_them(tmp_path: Path, kind: int | None) -> None:
     """Undefined, normal, unknown, control, user-defined, unused, byte; and without any marks."""
     tokens = [f"t{number}" for number in range(700)]

@@ -9,6 +9,7 @@ import pytest
 
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece
+from phicli.engine.read_ahead import ReadSoFar
 from phicli.engine.types import Prefill, Timings, Usage
 from phicli.records.run import Peak
 from phicli.ui.answer import AnswerPrinter, answer_data
@@ -66,6 +67,18 @@ def test_the_numbers_of_an_answer() -> None:
         "context: 307 of 512 tokens",
         "memory: 3.00 GiB at most, 1.00 GiB of it anonymous",
     ]
+
+
+def test_the_first_answer_says_how_the_model_was_loaded() -> None:
+    def first_line(read: ReadSoFar) -> str:
+        err = io.StringIO()
+        terminal = Terminal(io.StringIO(), io.StringIO(), err, colour=False)
+        print_stats(terminal, answer("so", load_ms=6100.0), None, read)
+        return err.getvalue().splitlines()[0]
+
+    cold = ReadSoFar(2_490_000_000, 2_490_000_000, 2_460_000_000, 6.0)
+    assert first_line(cold) == "load: 6.10 s, 2.5 GB read from disk at 410 MB/s"
+    assert first_line(ReadSoFar(10, 10, 0, 0.0)) == "load: 6.10 s"
 
 
 class Screen(io.StringIO):

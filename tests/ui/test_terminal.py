@@ -7,9 +7,10 @@ import json
 
 import pytest
 
+from phicli.engine.read_ahead import ReadSoFar
 from phicli.errors import NotFoundError, OutputClosedError
 from phicli.ui.envelope import print_error
-from phicli.ui.status import StatusLine
+from phicli.ui.status import StatusLine, loading_says
 from phicli.ui.terminal import Terminal
 
 
@@ -130,6 +131,17 @@ def test_the_status_line_waits_before_it_shows_and_takes_any_name(monkeypatch: p
         status.update("loading [/b].gguf")
         status.update("loading [/b].gguf")
     assert "loading [/b].gguf" in shown(terminal.stderr)
+
+
+def test_a_model_that_loads_says_how_far_it_is_read_where_it_comes_from_the_disk() -> None:
+    far = ReadSoFar(1_210_000_000, 2_490_000_000, 820_000_000, 2.0)
+    assert loading_says("phi-4-mini", 2.2, far) == "reading phi-4-mini from disk: 1.2 of 2.5 GB, 410 MB/s"
+    assert len(loading_says("a-very-long-name-" * 9, 2.2, far)) < 78  # beside the spinner in 80 columns
+
+
+@pytest.mark.parametrize("read", [(0, 0, 0, 0.0), (10**9, 2 * 10**9, 0, 0.0), (2 * 10**9, 2 * 10**9, 2 * 10**9, 5.0)])
+def test_a_model_that_is_in_memory_says_how_long_it_loads(read: tuple[int, int, int, float]) -> None:
+    assert loading_says("phi-4-mini", 2.2, ReadSoFar(*read)) == "loading phi-4-mini: 2 s"
 
 
 def test_the_status_line_is_silent_off_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
