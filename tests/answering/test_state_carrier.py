@@ -20,7 +20,7 @@ from phicli.answering.state_carrier import StateCarrier, state_folder
 from phicli.answering.types import Answer, Notice
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.engine.closable import Closable
+from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Sampling
 from phicli.plan.context import ContextPlan
 from tests.fakes.scripted_engine import special_tokens
@@ -178,6 +178,20 @@ def test_a_state_that_is_no_longer_what_it_was_is_not_restored(
     assert growth.restored[1] == 0
     assert growth.grown_to[0] == "128"
     assert list(growth.states.iterdir()) == []
+
+
+class ReplacedFirst(StatefulEngine):
+    """Its model file is replaced after it was loaded, and before its state is saved."""
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        path.parents[1].joinpath("model.gguf").write_bytes(b"other weights")
+        return super().save_state(path, closing)
+
+
+def test_a_state_of_the_file_as_it_was_is_not_restored_with_the_file_as_it_is(tmp_path: Path) -> None:
+    growth = Growth(tmp_path, make=ReplacedFirst)
+    assert growth.ask().text == TEXT
+    assert growth.restored == [0, 0, 0, 0]
 
 
 class CutsCharacters(StatefulEngine):
