@@ -89,14 +89,14 @@ class Model:
         path = os.fsencode(config["model_path"])
         self._llm = self._library.ctransformers_llm_create(path, b"llama", wanted)
         if not self._llm:
-            raise RuntimeError(f"{PACKAGE} cannot load the file, and does not say why")
+            raise RuntimeError(f"{PACKAGE} could not load the file and gave no reason")
         self._threads = config["threads"]
         self.batch_tokens = min(config["batch_tokens"], _MOST_BATCH)
         self._vocabulary = self._library.ctransformers_llm_vocab_size(self._llm)
         self.known: list[int] = []
 
     def keep_common(self, prompt: list[int]) -> int:
-        """Forget what the cache holds beside the beginning of ``prompt``; at least one token is left to evaluate."""
+        """Keep only the part of the cache that begins ``prompt``; at least one token is left to evaluate."""
         most = min(len(prompt) - 1, len(self.known))
         common = next((at for at in range(most) if prompt[at] != self.known[at]), most)
         del self.known[common:]

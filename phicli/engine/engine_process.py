@@ -1,4 +1,4 @@
-"""The life of one engine process: start it, wait until it listens, tell why it died, end it."""
+"""The life of one engine process: start it, wait until it listens, report why it ended, end it."""
 
 from __future__ import annotations
 

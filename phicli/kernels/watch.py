@@ -1,4 +1,4 @@
-"""Whoever watches a build."""
+"""The interface of an observer of a build."""
 
 from __future__ import annotations
 

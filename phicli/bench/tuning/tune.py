@@ -160,7 +160,7 @@ class Tuner:
         """``found`` with how its engine came out against that of ``base``; neither is where the machine was busy."""
         builds = f"{found.subject.build} and {base.subject.build}"
         if not (trusted and base.kept):
-            why = f"{builds} were not compared, because the settings of one of them were not saved"
+            why = f"{builds} were not compared, because the settings of one of the two were not saved"
             return replace(found, warnings=(*found.warnings, why))
         default = replace(prepared, subject=base.subject, around=self.around, program=None)
         settings = {use: (base.outcome.results[use].winner, found.outcome.results[use].winner) for use in USES}
