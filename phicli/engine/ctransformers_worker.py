@@ -89,7 +89,7 @@ class Model:
         path = os.fsencode(config["model_path"])
         self._llm = self._library.ctransformers_llm_create(path, b"llama", wanted)
         if not self._llm:
-            raise RuntimeError(f"{PACKAGE} could not load the file and gave no reason")
+            raise RuntimeError(f"{PACKAGE} cannot load the file and gives no reason")
         self._threads = config["threads"]
         self.batch_tokens = min(config["batch_tokens"], _MOST_BATCH)
         self._vocabulary = self._library.ctransformers_llm_vocab_size(self._llm)
