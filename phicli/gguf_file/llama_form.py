@@ -1,4 +1,4 @@
-"""What a Phi-3 file is in the tensors of the architecture ``llama``, which programs older than Phi-3 can run.
+"""Maps a Phi-3 file to the tensors of the architecture ``llama``, which programs older than Phi-3 can run.
 
 A ``phi3`` file without LongRoPE computes what a ``llama`` file computes, with its rows in another order: one matrix
 holds the rows of query, key and value, another those of gate and up, and a head is rotated in halves (row ``i`` with

@@ -43,7 +43,7 @@ class Speedup:
 
 
 def speedup(kernels: NativeKernels, name: str, head_length: int) -> Speedup:
-    """What ``kernels`` bring; nothing without any, and where it was not measured.
+    """The gains of ``kernels``; all 1.0 without native kernels, and where they were not measured.
 
     Args:
         kernels: of the machine.
@@ -79,7 +79,7 @@ def possible_gain(machine: Machine) -> Gain | None:
 
 
 def kernels_note(kernels: NativeKernels) -> str:
-    """What a person can do about the kernels, in one line; empty where there is nothing to do."""
+    """One line on what to do about the kernels; empty where nothing is to be done."""
     gain = kernels.gain
     if kernels.notice or gain is None:
         return kernels.notice
