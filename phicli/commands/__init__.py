@@ -52,7 +52,7 @@ RUNS_SUMMARIES: Final = {
 
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
-    "list": "List the kernels of the engine: those of the wheel and those that were built here.",
+    "list": "List the kernels of the wheel and the kernels that were built on this machine.",
     "rm": "Remove kernels that were built here.",
     "use": "Choose which kernels the engine uses from now on.",
 }

@@ -66,7 +66,7 @@ def why_not_llama(header: GgufHeader) -> str | None:
     ):
         return "it uses LongRoPE"
     if vocabulary is None or vocabulary.model != "llama":
-        return "its vocabulary is not a SentencePiece one"
+        return "its vocabulary is not a SentencePiece vocabulary"
     newer = sorted({tensor.type_name for tensor in header.tensors} - _KNOWN_TYPES)
     if newer:
         return f"its tensors have the type {', '.join(newer)}, which is newer than the engine"

@@ -75,7 +75,7 @@ def _kernels_in_use(checkup: Checkup) -> str:
     if in_use.kernels is not None:
         return f"native ({in_use.kernels.variant}), {in_use.reason}"
     gain = "" if in_use.notice or any(gpu.usable for gpu in machine.gpus) else checkup.gain_note
-    return f"those of the wheel: {in_use.reason}" + (f"; {gain}" if gain else "")
+    return f"wheel: {in_use.reason}" + (f"; {gain}" if gain else "")
 
 
 def _data(checkup: Checkup) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class TuneOptions:
 
     ``settings`` are values to try in place of the usual ones, by setting. ``program`` is that of an engine that is
     one; that on PATH when None. ``quick`` takes a third of the time. Without ``memory_check`` a model that seems too
-    large is tuned nevertheless.
+    large is tuned anyway.
     """
 
     settings: Mapping[str, Sequence[Any]] = field(default_factory=lambda: MappingProxyType({}))
