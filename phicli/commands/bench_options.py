@@ -77,7 +77,7 @@ def bench_options(
 
 
 def refuse_beside_speculation(ctx: Any, settings: Mapping[str, str], *, quality: bool) -> None:
-    """Refuse what was typed and cannot be measured with speculation: probabilities, and another depth than the text's.
+    """Refuse typed options that cannot be combined with speculation: probabilities and a depth.
 
     Raises:
         UsageError: ``--quality`` or ``--depth`` was typed together with ``--speculation``.

@@ -103,7 +103,7 @@ class Model:
         return common
 
     def evaluate(self, tokens: list[int]) -> None:
-        """Evaluate ``tokens`` behind those that are known.
+        """Evaluate ``tokens`` after the tokens in the cache.
 
         Raises:
             RuntimeError: the library cannot.
@@ -117,7 +117,7 @@ class Model:
         self.known += tokens
 
     def next_token(self, sampling: dict[str, Any], seed: int, forbidden: list[int]) -> int:
-        """A token after those that are known; the likeliest one at temperature 0.
+        """The next token after the tokens in the cache; the likeliest token at temperature 0.
 
         The library divides by the temperature, takes a ``top_k`` of 0 for 1, and draws with a generator that it seeds
         again for each token.
@@ -179,7 +179,7 @@ class Requests:
 
 
 class Answers:
-    """Standard output, which the library cannot write to: what it prints goes to the log."""
+    """Writes answers to standard output. The library cannot write there: its output goes to the log."""
 
     def __init__(self) -> None:
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")

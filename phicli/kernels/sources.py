@@ -114,7 +114,7 @@ def _check_facts(opened: tarfile.TarFile, archive: Path, version: str) -> str:
 
 
 def _ggml_files(opened: tarfile.TarFile, root: str) -> Iterator[tarfile.TarInfo]:
-    """The files to unpack: ggml without its other backends.
+    """The files to unpack: ggml without backends other than the CPU.
 
     Raises:
         IntegrityError: the sources are far larger than those of ggml.

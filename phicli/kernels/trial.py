@@ -67,7 +67,7 @@ class _Engine:
         self._engine.close()
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, even if it does not answer."""
         self._engine.close()
 
     def wait_ready(self, variant: str | None) -> None:
@@ -81,7 +81,7 @@ class _Engine:
             raise EngineError(self._process.kernels_failed or f"the engine used the kernels {self._process.kernels}")
 
     def log_probabilities(self, prompt: Sequence[int], token_id: int) -> dict[int, float]:
-        """Those of the likeliest tokens after ``prompt``, and of ``token_id``, by id."""
+        """The log-probabilities of the likeliest tokens after ``prompt``, and of ``token_id``, by id."""
         scored = self._engine.score(prompt, token_id, likeliest=_LIKELIEST)
         return {token_id: scored.log_probability, **scored.likeliest}
 

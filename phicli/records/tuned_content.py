@@ -31,7 +31,7 @@ class TuningConditions:
 
 @dataclass(slots=True)
 class Content:
-    """What is in a file: entries, under which conditions a person was told that they are stale, marks of machines."""
+    """The content of a file: entries, the conditions that were reported as stale, marks of machines."""
 
     entries: list[Tuned] = field(default_factory=list)
     told: set[str] = field(default_factory=set)

@@ -15,7 +15,7 @@ from phicli.errors import EngineError
 from phicli.records.tuned import BATCH
 
 OnStep = Callable[[str, float], None]
-"""Told what is being measured, and about how many seconds of the budget are left."""
+"""Called with the current measurement, and about how many seconds of the budget are left."""
 
 
 @dataclass(slots=True)
@@ -157,7 +157,7 @@ class Duels:
         yield SearchStep(fight.setting, what, fight.incumbent, fight.challenger, undecided)
 
     def _round_s(self, duel: _Duel, job: Job) -> float:
-        """Seconds that the next round will take, from what is known; in the first one an engine has to be started."""
+        """An estimate of the seconds in the next round; the first round also starts an engine."""
         seconds = 0.0
         for settings in (duel.first, duel.second):
             times = self.book.times(settings)

@@ -1,4 +1,4 @@
-"""Tunes one model with one engine, and saves what was found."""
+"""Tunes one model with one engine, and saves the settings."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TuneOptions:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What was found for one model with one engine; ``kept`` says whether ``phi chat`` uses it with that engine.
+    """The result for one model with one engine; ``kept`` says whether ``phi chat`` uses it with that engine.
 
     ``duel`` is the comparison with the default engine, None where there was none.
     """
@@ -95,7 +95,7 @@ class Tuner:
     too_large: OnTooLarge
 
     def tune(self, subject: Subject, base: Tuning | None = None) -> Tuning:
-        """Tune one model with the engine of ``subject``, and save what was found.
+        """Tune one model with the engine of ``subject``, and save the settings.
 
         Args:
             subject: the model and the engine.
