@@ -93,6 +93,29 @@ RULES = [
         "the same command goes on from there",
     ),
     Rule(r"\ball the same\b", 'say "anyway"', "compare them all the same with --force"),
+    Rule(r"\bnevertheless\b", 'say "anyway"', "to save them nevertheless: phi engine use native", EVERYWHERE),
+    Rule(
+        r"\bbeside\b",
+        'say "next to", "in addition to", "while other programs run"',
+        "no kernels for this kind of processor beside the usual ones",
+    ),
+    Rule(r"\b(?:by|in) turns\b", 'say "alternately", "in alternating rounds"', "medians of 5 rounds in turns"),
+    Rule(
+        r"\b(?:note|notice|error|command|line) says? so\b|`phi` says so\b",
+        'say what is printed: "prints a note", "reports this"',
+        "the engine uses the kernels of the wheel, and one note says so",
+    ),
+    Rule(
+        r"(?:^|[:;(] ?)those (?:of|that)\b|\balways those\b",
+        'repeat the noun: "the kernels of the wheel"',
+        "those of the engine's package: {}",
+    ),
+    Rule(r"\bof before\b", 'say "the earlier"', "the comparison of before", EVERYWHERE),
+    Rule(
+        r"\bof (?:its|their) own\b(?! [a-z])",
+        'say "a separate X", "its own X"',
+        "its texts have a length of their own",
+    ),
     Rule(r"\bpretend to have\b", 'say "simulate"', "Pretend to have a GPU with that, such as 8G."),
     Rule(
         r"context (?:is )?kept as|keeps? the context",
@@ -197,8 +220,12 @@ def docstrings() -> tuple[tuple[str, str], ...]:
 
 @cache
 def documents() -> tuple[tuple[str, str], ...]:
-    """Place and text of every document, without what stands in fences, and of what the catalog says of each model."""
+    """Place and text of every document without its fences, of the unreleased changes, and of the catalog's models."""
     files = [(str(path.relative_to(ROOT)), FENCE.sub("", path.read_text(encoding="utf-8"))) for path in DOCUMENTS]
+    changes = (
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## Unreleased\n")[2].partition("\n## ")[0]
+    )
+    files.append(("CHANGELOG.md: Unreleased", changes))
     catalog = tomllib.loads((ROOT / "phicli" / "catalog" / "catalog.toml").read_text(encoding="utf-8"))
     words = ("title", "strength", "best_use", "why_not", "runs_on")
     models = [

@@ -47,7 +47,7 @@ class Engines(Protocol):
         """
 
     def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
-        """The engine with this context, loaded, which goes on where ``engine`` is, if that is possible.
+        """A loaded engine with this context that continues from the state of ``engine``, if that is possible.
 
         The ``ids`` of the tokens that ``engine`` has evaluated are found out where they are wanted and can be.
 

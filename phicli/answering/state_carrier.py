@@ -1,9 +1,8 @@
-"""Carries what an engine has evaluated over to another one with a larger context, in a file that is gone afterwards.
+"""Carries the state of an engine over to an engine with a larger context, in a temporary file.
 
 A state belongs to the file it was computed from, to the build of the engine, the rope factors, flash attention and the
-type of the KV cache: restored elsewhere it gives wrong tokens without a word, and a damaged one can end the engine.
-So each has a key and a hash, and where they differ, or anything fails, nothing is carried: everything is evaluated
-again.
+KV cache type. A state that is restored elsewhere gives wrong tokens without an error, and a damaged state can end the
+engine. So each state has a key and a hash. If they differ, or anything fails, everything is evaluated again.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ class StateCarrier:
     """Saves and restores the states of engines that have the same file loaded.
 
     Args:
-        folder: where states go meanwhile; the engines were loaded with it.
+        folder: the temporary place of states; the engines were loaded with it.
         model: the file that the engines load; constructed before any of them does.
         load_key: what a state depends on besides file and build, of an engine with that context.
-        most_bytes: the most that the state of an engine with that context takes.
+        most_bytes: the largest size of the state of an engine with that context.
     """
 
     def __init__(
@@ -63,9 +62,9 @@ class StateCarrier:
     def saved(
         self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool
     ) -> Iterator[SavedState | None]:
-        """The state of ``engine``, for one with ``context_tokens``; the file is gone when the context is left.
+        """The state of ``engine``, for an engine with ``context_tokens``. Its file is deleted when the context ends.
 
-        None where it would be of no use there, unless the token ``ids`` are wanted, and where it cannot be saved.
+        None if the state cannot be saved, or if it would be useless there and the token ``ids`` are not needed.
         """
         path = self._folder / "state"
         try:
@@ -75,7 +74,7 @@ class StateCarrier:
                 path.unlink(missing_ok=True)
 
     def restore(self, state: SavedState, engine: Engine, closing: Closing | None) -> bool:
-        """Let ``engine`` go on from ``state``; returns whether it does. Where not, it has evaluated nothing.
+        """Restore ``state`` in ``engine``, and return whether that worked. If not, the engine has evaluated nothing.
 
         Raises:
             EngineDiedError: the engine is no longer of use.
@@ -117,7 +116,7 @@ class StateCarrier:
 
 
 def carrier_of(plan: LoadPlan, folder: Path) -> StateCarrier:
-    """What carries the states of engines that load the file of ``plan`` as it says."""
+    """The carrier of the states of engines that load the file of ``plan``."""
 
     def load_key(context_tokens: int) -> Hashable:
         engine = plan.settings_for(context_tokens).engine
@@ -128,9 +127,9 @@ def carrier_of(plan: LoadPlan, folder: Path) -> StateCarrier:
 
 @contextlib.contextmanager
 def state_folder() -> Iterator[Path | None]:
-    """A folder that nobody else may read, gone afterwards, on a disk with enough left; None where there is none.
+    """A temporary folder that only this user may read, on a disk with enough space; None where no disk has enough.
 
-    What processes that were killed have left behind is removed.
+    Folders that killed processes left behind are removed.
     """
     import shutil
 
@@ -168,7 +167,7 @@ def _remove_leftovers(base: Path) -> None:
 
 
 def _identity(model: Path) -> Hashable:
-    """What tells a file from any that takes its place; one that is not there is like no other."""
+    """Identifies a file, so that a file that replaces it is noticed; a missing file is equal to no other."""
     try:
         status = model.stat()
     except OSError:

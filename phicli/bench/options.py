@@ -22,7 +22,7 @@ class BenchOptions:
 
     ``settings`` has the values of each engine setting that was asked for, by field; the machine chooses the others.
     ``baseline`` is a file, ``last`` or the beginning of a run's id. ``quick`` makes the comparison of quality shorter.
-    Without ``memory_check`` a load that seems too large for the memory is measured nevertheless.
+    Without ``memory_check`` a load that seems too large for the memory is measured anyway.
     """
 
     prompt_tokens: tuple[int, ...] = (512,)

@@ -74,7 +74,7 @@ def plan_for(
 
 
 def write_files(plan: BenchPlan, show: Callable[[str], None]) -> None:
-    """Write the files that are written for an engine and are not there yet; ``show`` is told how far that is.
+    """Write the files for the engine that do not exist yet; ``show`` is called with the progress.
 
     Raises:
         DoesNotFitError: the disk is too small.

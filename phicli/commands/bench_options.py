@@ -77,14 +77,14 @@ def bench_options(
 
 
 def refuse_beside_speculation(ctx: Any, settings: Mapping[str, str], *, quality: bool) -> None:
-    """Refuse what was typed and cannot be measured with speculation: probabilities, and another depth than the text's.
+    """Refuse typed options that cannot be combined with speculation: probabilities and a depth.
 
     Raises:
-        UsageError: ``--quality`` or ``--depth`` was typed beside ``--speculation``.
+        UsageError: ``--quality`` or ``--depth`` was typed together with ``--speculation``.
     """
     if _SPECULATION not in settings:
         return
-    refuse(ctx, ("depth",), "cannot be used with --speculation: its texts have a length of their own")
+    refuse(ctx, ("depth",), "cannot be used with --speculation, which uses prompts of fixed length")
     if quality and was_typed(ctx, "quality"):
         message = "--quality cannot be used with --speculation: drafted tokens have no probabilities"
         raise UsageError(message, "leave out --quality, or measure the quality with a separate command")
@@ -94,7 +94,7 @@ def _check_texts(generated: Sequence[int]) -> None:
     if not any(generated):
         raise UsageError("--speculation requires generation, but --tokens 0 turns it off", "leave out one of them")
     if max(generated) > MOST_TEXT_TOKENS:
-        message = f"--tokens {max(generated)} is too many with --speculation: its texts have {MOST_TEXT_TOKENS} at most"
+        message = f"--tokens {max(generated)} is too many with --speculation: the maximum is {MOST_TEXT_TOKENS}"
         raise UsageError(message, f"use --tokens {MOST_TEXT_TOKENS} or less")
 
 

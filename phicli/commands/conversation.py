@@ -74,7 +74,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
 
 
 def _chosen(wanted: Conversation, model: LocatedModel, prompt: str | None) -> tuple[EngineChoice, TunedHere | None]:
-    """The engine, and what was tuned for it; nothing is looked up where nothing was tuned."""
+    """The engine and its tuned settings; no file is read if nothing was tuned."""
     if not anything_tuned():
         return wanted.engine or EngineChoice(), None
     from phicli.plan.tuned_here import tuned_for

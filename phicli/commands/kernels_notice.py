@@ -1,4 +1,4 @@
-"""Says once that native kernels which were built are not used, and what to do about it."""
+"""Prints a note, once, if native kernels were built but cannot be used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RUN_THE_ENGINE: Final = ("chat", "bench", "eval", "autotune")
 
 
 def say_kernels(command: str | None) -> None:
-    """Say it on standard error where ``command`` runs the engine; call it before and after, as loading may fail."""
+    """Print the note if ``command`` runs the engine. Call it before and after the command, as loading may fail."""
     if command not in RUN_THE_ENGINE:
         return
     notice = installed_kernels().notice

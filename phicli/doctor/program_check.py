@@ -1,4 +1,4 @@
-"""The other engines that are on this machine: programs on PATH."""
+"""Finds the other engines on this machine: programs on PATH."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phicli.errors import EngineError, NotFoundError
 
 
 def programs_on_path() -> Iterator[ProgramFacts]:
-    """Each engine that is a program and is on PATH; nothing is wrong where there is none."""
+    """Each engine that is a program on PATH. It is not a problem if there are none."""
     for name, kind in ENGINES.items():
         if kind.program is None:
             continue

@@ -1,4 +1,4 @@
-"""What an engine may lack, and the one place that refuses what it lacks."""
+"""The abilities that an engine may lack, and the only check for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NOTHING: Final[frozenset[Ability]] = frozenset()
 
 
 def abilities_of_settings(settings: EngineSettings) -> Iterator[Ability]:
-    """What an engine must be able to do to be set like this."""
+    """The abilities that ``settings`` require of an engine."""
     if settings.gpu_layers > 0:
         yield Ability.GPU
     if settings.repack:
@@ -46,7 +46,7 @@ def abilities_of_settings(settings: EngineSettings) -> Iterator[Ability]:
 
 
 def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
-    """What an engine must be able to do to load a file like this."""
+    """The abilities that a load with ``settings`` requires of an engine."""
     if settings.own_template:
         yield Ability.TEMPLATES
     if settings.slots > 1:
@@ -63,7 +63,7 @@ def refuse_lacking(name: str, needed: Iterator[Ability], lacking: Mapping[str, f
         lacking: what each engine cannot do, by its name.
 
     Raises:
-        UsageError: it cannot; the hint names the engines that can.
+        UsageError: the engine lacks an ability; the hint names the engines that have it.
     """
     for ability in needed:
         if ability in lacking[name]:

@@ -76,7 +76,7 @@ class CtransformersProcess(EngineProcess):
 
     @contextlib.contextmanager
     def request(self, body: Message, closing: Closing) -> Iterator[tuple[Callable[[], Message], Callable[[], None]]]:
-        """Send a request; within the context its messages can be waited for, and it can be told to stop.
+        """Send a request; within the context the caller can wait for its messages or stop it.
 
         Leaving the context stops it. ``closing`` ends the wait for a message, which raises:
 

@@ -89,21 +89,21 @@ class Model:
         path = os.fsencode(config["model_path"])
         self._llm = self._library.ctransformers_llm_create(path, b"llama", wanted)
         if not self._llm:
-            raise RuntimeError(f"{PACKAGE} cannot load the file, and does not say why")
+            raise RuntimeError(f"{PACKAGE} cannot load the file and gives no reason")
         self._threads = config["threads"]
         self.batch_tokens = min(config["batch_tokens"], _MOST_BATCH)
         self._vocabulary = self._library.ctransformers_llm_vocab_size(self._llm)
         self.known: list[int] = []
 
     def keep_common(self, prompt: list[int]) -> int:
-        """Forget what the cache holds beside the beginning of ``prompt``; at least one token is left to evaluate."""
+        """Keep only the part of the cache that begins ``prompt``; at least one token is left to evaluate."""
         most = min(len(prompt) - 1, len(self.known))
         common = next((at for at in range(most) if prompt[at] != self.known[at]), most)
         del self.known[common:]
         return common
 
     def evaluate(self, tokens: list[int]) -> None:
-        """Evaluate ``tokens`` behind those that are known.
+        """Evaluate ``tokens`` after the tokens in the cache.
 
         Raises:
             RuntimeError: the library cannot.
@@ -117,7 +117,7 @@ class Model:
         self.known += tokens
 
     def next_token(self, sampling: dict[str, Any], seed: int, forbidden: list[int]) -> int:
-        """A token after those that are known; the likeliest one at temperature 0.
+        """The next token after the tokens in the cache; the likeliest token at temperature 0.
 
         The library divides by the temperature, takes a ``top_k`` of 0 for 1, and draws with a generator that it seeds
         again for each token.
@@ -179,7 +179,7 @@ class Requests:
 
 
 class Answers:
-    """Standard output, which the library cannot write to: what it prints goes to the log."""
+    """Writes answers to standard output. The library cannot write there: its output goes to the log."""
 
     def __init__(self) -> None:
         self._file = os.fdopen(os.dup(1), "w", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The life of one engine process: start it, wait until it listens, tell why it died, end it."""
+"""Starts one engine process, waits until it listens, reports why it ended, and ends it."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class EngineProcess(abc.ABC):
         return ""
 
     def _ask_to_leave(self) -> None:
-        """Ask a process that is ready to end by itself; here by the end of its standard input."""
+        """Ask a process that is ready to end; by default, close its standard input."""
         if self._popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self._popen.stdin.close()

@@ -16,12 +16,12 @@ _FAULTS: Final = {
 
 
 def crashed(code: int | None) -> bool:
-    """It went down by a fault of its own: nobody ended it. Windows has codes beyond a byte for that."""
+    """Whether the process crashed, and was not ended from outside. Windows has codes above 255 for crashes."""
     return code is not None and (-code in _FAULTS or code > 0xFF)
 
 
 def lacks_memory(code: int | None, reason: str) -> bool:
-    """It found no memory, or was killed, most likely for that; ``reason`` are the engine's own words."""
+    """Whether the process lacked memory, or was killed, most likely for that. ``reason`` is the engine's message."""
     return code == KILLED or is_of_memory(reason)
 
 
@@ -34,5 +34,5 @@ def signal_name(number: int) -> str:
 
 
 def how_it_crashed(code: int) -> str:
-    """The signal that ended it, or the code that Windows has for that."""
+    """The signal that ended the process, or its exit code on Windows, in words."""
     return f"crashed with {signal_name(-code)}" if code < 0 else f"crashed with the code {code:#x}"

@@ -1,8 +1,8 @@
 """Native kernels: CPU modules of ggml that were built for this processor, and which of them the worker loads.
 
-Each is in a folder of its own below :func:`kernels_folder`: the module, ``kernels.json`` with what is known of it, and
-``failed`` with the reason once it could not be loaded. Only the standard library is imported, because a chat asks at
-each start; where nothing was built, that costs one look at the disk.
+Each build has its own folder below :func:`kernels_folder`: the module, ``kernels.json`` with the facts about it, and,
+if it could not be loaded, ``failed`` with the reason. Only the standard library is imported, because each chat looks
+here at its start. If nothing was built, it reads the disk only once.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ class Kernels:
 class InUse:
     """The kernels that the worker will load; None for those of the wheel. ``reason`` says why, in words.
 
-    ``notice`` is what a person has to do about kernels that were built and are not used; empty where that is fine.
-    ``missing`` where none were built for this engine and processor, so that a build may bring something.
+    ``notice`` says what a person has to do about kernels that cannot be used; empty if nothing is to be done.
+    ``missing`` is true where no kernels were built for this engine and processor, so that a build may bring something.
     """
 
     kernels: Kernels | None
@@ -128,7 +128,7 @@ def read_manifest(folder: Path) -> Kernels | None:
 
 
 def write_manifest(kernels: Kernels) -> None:
-    """Write the manifest beside the module; earlier failures and notices are forgotten.
+    """Write the manifest next to the module, and delete the records of earlier failures and notices.
 
     Raises:
         OSError: it cannot be written.
@@ -139,7 +139,7 @@ def write_manifest(kernels: Kernels) -> None:
 
 
 def read_choice() -> Choice:
-    """Which kernels a person chose with ``phi engine use``; ``auto`` where nothing else can be read."""
+    """The choice made with ``phi engine use``; ``auto`` if no choice can be read."""
     with contextlib.suppress(OSError, ValueError):
         text = read_small(kernels_folder() / _CHOICE).decode().strip()
         return next((choice for choice in CHOICES if choice == text), "auto")
@@ -147,11 +147,11 @@ def read_choice() -> Choice:
 
 
 def write_choice(choice: Choice) -> None:
-    """Save which kernels are used from now on. Kernels that failed are tried again, unless it is ``wheel``.
+    """Save which kernels are used from now on. Kernels that failed are tried again, unless the choice is ``wheel``.
 
     Raises:
-        UsageError: it is not one of :data:`CHOICES`.
-        PhiError: it cannot be written.
+        UsageError: the choice is not one of :data:`CHOICES`.
+        PhiError: the choice cannot be written.
     """
     if choice not in CHOICES:
         raise UsageError(f"unknown choice of kernels: {choice}", f"choose one of {', '.join(CHOICES)}")
@@ -170,7 +170,7 @@ def write_choice(choice: Choice) -> None:
 
 
 def kernels_in_use(engine: str) -> InUse:
-    """What the worker loads with the installed version ``engine`` of xllamacpp, and why."""
+    """The kernels that the worker loads with version ``engine`` of xllamacpp, and the reason."""
     choice = read_choice()
     if choice == "wheel":
         return InUse(None, "the kernels of the wheel were chosen; use others: phi engine use auto")
@@ -196,12 +196,12 @@ def kernels_in_use(engine: str) -> InUse:
 
 
 def installed_kernels() -> InUse:
-    """:func:`kernels_in_use` of the installed engine; what its version is, is only asked where there are kernels."""
+    """:func:`kernels_in_use` of the installed engine. Its version is read only if kernels were built."""
     return kernels_in_use(engine_version() if kernels_folder().is_dir() else "")
 
 
 def failure_of(kernels: Kernels) -> str:
-    """Why these kernels could not be loaded earlier; empty where that never happened."""
+    """Why these kernels could not be loaded earlier; empty if they never failed."""
     if kernels.path in _failed:
         return _failed[kernels.path]
     with contextlib.suppress(OSError):
@@ -232,9 +232,9 @@ def _hash(path: Path, _modified_ns: int) -> str:
 
 
 def remember_failure(kernels: Kernels, reason: str) -> bool:
-    """Do not use these kernels again until they are built again or chosen; whether that could be saved.
+    """Do not use these kernels until they are built or chosen again. Return whether this could be saved.
 
-    Where it could not, it holds for this process.
+    If not, it applies to this process only.
     """
     _failed[kernels.path] = reason
     with contextlib.suppress(OSError):
@@ -244,7 +244,7 @@ def remember_failure(kernels: Kernels, reason: str) -> bool:
 
 
 def first_time(notice: str) -> bool:
-    """Whether a person has not had ``notice`` yet; from now on they have."""
+    """Whether ``notice`` was not printed before; it is then recorded as printed."""
     path = kernels_folder() / _TOLD
     told: list[str] = []
     with contextlib.suppress(OSError):
@@ -269,7 +269,7 @@ def _forget_failures(folder: Path) -> None:
 
 
 def _from_data(data: Mapping[str, Any], folder: Path) -> Kernels:
-    """Raises ValueError, TypeError or KeyError where something is missing or does not make sense."""
+    """Kernels from the manifest. Raises ValueError, TypeError or KeyError if a value is missing or invalid."""
     names = (str(data["path"]), str(data["variant"]), str(data["engine"]))
     if not all(name and name == Path(name).name for name in names):
         raise ValueError(names)

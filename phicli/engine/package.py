@@ -1,4 +1,4 @@
-"""The package of the default engine, and which version of it is installed: without importing it."""
+"""The package of the default engine and its installed version, without importing the package."""
 
 from __future__ import annotations
 

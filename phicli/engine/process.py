@@ -1,4 +1,4 @@
-"""The default engine's process: told a file, started again without native kernels that crash, asked why it failed."""
+"""The default engine's process: loads a file, starts again without native kernels that crash, reports why it failed."""
 
 from __future__ import annotations
 

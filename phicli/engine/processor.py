@@ -1,4 +1,4 @@
-"""The name of the processor, as the system reports it: without any import that a chat would have to wait for."""
+"""The name of the processor, as the system reports it. A chat waits for this module, so it imports little."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NUMBERS: Final = ("cpu family", "model", "stepping", "CPU implementer", "CPU va
 
 
 def processor_name(cpuinfo: Path = _CPUINFO, platform: str = sys.platform) -> str:
-    """What the system calls the processor: the same on machines that can share kernels; empty where it is silent.
+    """The system's name of the processor, equal on machines that can share kernels; empty where it is unknown.
 
     Args:
-        cpuinfo: the kernel's file of facts; where there is none, the variable of Windows stands in.
+        cpuinfo: Linux's file about the processor; if it does not exist, the variable of Windows is used.
         platform: ``sys.platform`` of the machine.
     """
     if platform == "darwin":

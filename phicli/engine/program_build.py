@@ -33,8 +33,8 @@ _NO_FOLDER: Final = "/dev/null"
 def native_build(binary: Path) -> str:
     """Version and instruction sets that a ``llama-server`` reports: ``llama-server 6123 (a1b2c3d4), AVX2 AVX512F``.
 
-    Asked once for each file in a process. Two programs of one version may be built for different processors, and are
-    not equally fast then; what does not report its instruction sets has none in its build.
+    Each file is asked once per process. Two programs of one version may be built for different processors, and then
+    differ in speed. If a program does not report its instruction sets, its build has none.
 
     Raises:
         NotFoundError: there is no such program.
@@ -48,9 +48,9 @@ def native_build(binary: Path) -> str:
 
 
 def program_environment(api_key: str) -> dict[str, str]:
-    """The variables of the process: none that set options but ours.
+    """The variables of the process; only ``phi`` sets options with them.
 
-    The key comes this way because everybody sees the options of a process. The others are what ``worker.py`` sets:
+    The key is a variable because other users can see the options of a process. The others are what ``worker.py`` sets:
     no prompt cache in RAM, no unified cache, no shrinking of the context, no web page; and a log of errors alone.
     Outside Windows the user's own settings of llama.cpp (``config.ini`` in ``XDG_CONFIG_HOME``) are out of reach; those
     of the system are not, but no other address can come from there.
@@ -86,7 +86,7 @@ def _asked(binary: Path, _size: int, _changed_ns: int) -> str:
 
 
 def _instruction_sets(binary: Path) -> tuple[str, ...]:
-    """Those it was built for; it prints them, as part of its log, before it looks for the file to load."""
+    """The instruction sets that the program was built for. It logs them before it looks for the file to load."""
     trace = program_environment("none") | {"LLAMA_ARG_LOG_VERBOSITY": _TRACE}
     arguments = ["-m", f"{_NO_FOLDER}/no.gguf", "--host", "127.0.0.1", "--port", "0"]
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""What every engine refuses before it evaluates a prompt."""
+"""Checks a prompt before an engine evaluates it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def check_prompt(prompt: Sequence[int], context_tokens: int) -> None:
     """Return if ``prompt`` leaves room for an answer in the context.
 
     Raises:
-        EngineError: it is empty.
-        ContextExceededError: it does not.
+        EngineError: the prompt is empty.
+        ContextExceededError: the prompt leaves no room.
     """
     if not prompt:
         raise EngineError("the prompt has no tokens", "give a prompt")

@@ -23,8 +23,8 @@ _NOWAIT: Final = getattr(os, "RWF_NOWAIT", None)
 class ReadSoFar(NamedTuple):
     """``done_bytes`` of ``total_bytes`` are in memory.
 
-    ``disk_bytes`` of them came in ``disk_s`` seconds from the disk: all that follow the first part that was not in
-    memory, since the engine soon reads too.
+    ``disk_bytes`` of them were read from the disk in ``disk_s`` seconds: all bytes after the first part that was not in
+    memory, because the engine soon reads too.
     """
 
     done_bytes: int
@@ -34,9 +34,9 @@ class ReadSoFar(NamedTuple):
 
 
 class ReadAhead:
-    """Reads ``files`` one after the other in a thread, those parts that are not in memory. Leaving the context ends it.
+    """Reads the parts of ``files`` that are not in memory, in a thread, one file after the other, within the context.
 
-    A file that cannot be read is left to the engine, which says why.
+    If a file cannot be read, the engine reports the reason.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:

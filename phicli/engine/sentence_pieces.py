@@ -1,7 +1,7 @@
 """Tokenizes text with a SentencePiece vocabulary, as llama.cpp does (``llm_tokenizer_spm_session``).
 
-For engines whose own tokenizer differs from today's: an old llama.cpp puts a space in front of every text, also where
-the file says otherwise. Text never becomes a special token here.
+It is for engines whose own tokenizer differs from today's: an old llama.cpp puts a space in front of every text, even
+if the file says otherwise. Text never becomes a special token here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SentencePieces:
         tokens: the pieces, by id.
         scores: of each piece; the pair of neighbors with the highest one is merged first.
         types: of each piece, as in the file (ggml's numbers).
-        end_ids: tokens that the file names as those which end a text.
+        end_ids: tokens that end a text, according to the file.
         space_prefix: whether a text begins with a space.
     """
 

@@ -16,17 +16,17 @@ _PACKED: Final = (-1, 1)
 
 
 def make_private(path: Path) -> None:
-    """Make an empty file that nobody else may read; the engine then writes into it.
+    """Create an empty file that only this user may read; the engine then writes into it.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the file cannot be created.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(path, flags, 0o600))
 
 
 def saved_ids(path: Path, written_bytes: int) -> tuple[int, ...]:
-    """The token ids in the state that ``path`` holds, of which the engine says that it wrote ``written_bytes``.
+    """The token ids in the state at ``path``, to which the engine reports to have written ``written_bytes``.
 
     The engine does not notice a disk that is full when the file is closed, so its size is compared.
 

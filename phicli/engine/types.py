@@ -247,7 +247,7 @@ class Engine(Generator, Protocol):
 
 @runtime_checkable
 class KeepsState(Protocol):
-    """What an engine has besides that can write down what it has evaluated, so that another one goes on from there.
+    """An engine that can also save its state, so that another engine can continue from it.
 
     It has to be loaded with a ``state_dir``, and its only slot must be idle.
     """

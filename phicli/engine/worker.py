@@ -221,7 +221,7 @@ def load(config: dict[str, Any]) -> Any:
 
 
 def kernels_reply(path: str | None, failed: str, version: str) -> dict[str, Any]:
-    """What the parent is told of the kernels: their variant by the module's name, and the build they are a part of."""
+    """The facts about the kernels for the parent: their variant, from the module's name, and the build with them."""
     build = f"xllamacpp {version}"
     if path is None or failed:
         return {"build": build, "kernels": None} | ({"kernels_failed": failed} if failed else {})

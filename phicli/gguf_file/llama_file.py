@@ -131,7 +131,7 @@ def _bytes_of(piece: Piece, header: GgufHeader, data: mmap.mmap) -> Iterator[byt
 
 
 def _neighbors(head: bytes, row_bytes: int) -> bytes:
-    """The rows of one head: those of the first half and of the second take turns."""
+    """The rows of one head, alternately from the first and the second half."""
     half = len(head) // 2
     starts = range(0, half, row_bytes)
     return b"".join(

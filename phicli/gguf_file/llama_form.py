@@ -1,4 +1,4 @@
-"""What a Phi-3 file is in the tensors of the architecture ``llama``, which programs older than Phi-3 can run.
+"""Maps a Phi-3 file to the tensors of the architecture ``llama``, which programs older than Phi-3 can run.
 
 A ``phi3`` file without LongRoPE computes what a ``llama`` file computes, with its rows in another order: one matrix
 holds the rows of query, key and value, another those of gate and up, and a head is rotated in halves (row ``i`` with
@@ -66,7 +66,7 @@ def why_not_llama(header: GgufHeader) -> str | None:
     ):
         return "it uses LongRoPE"
     if vocabulary is None or vocabulary.model != "llama":
-        return "its vocabulary is not a SentencePiece one"
+        return "its vocabulary is not a SentencePiece vocabulary"
     newer = sorted({tensor.type_name for tensor in header.tensors} - _KNOWN_TYPES)
     if newer:
         return f"its tensors have the type {', '.join(newer)}, which is newer than the engine"

@@ -1,7 +1,7 @@
 """How much faster native kernels are than those of the engine's published package.
 
-Measured with ``python -m benchmarks.kernels`` on two cores of an EPYC with AVX-512 VNNI; nobody has measured other
-processors for ``phi``.
+Measured with ``python -m benchmarks.kernels`` on two cores of an EPYC with AVX-512 VNNI; other processors
+have not been measured.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DECODE: Final[Mapping[str, float]] = MappingProxyType({"Q8": 0.95, "F": 1.0, "BF
 """The same → speed of generation without attention, where the memory is the limit."""
 
 CACHE: Final = 4.0
-"""Speed of attention in generation, for heads of whole multiples of :data:`HEAD_STEP`."""
+"""Speed of attention in generation, for heads whose length is a multiple of :data:`HEAD_STEP`."""
 
 CACHE_ODD: Final = 0.38
 """The same for other heads (96 in Phi-3-mini): the kernels for AVX-512 take 64 numbers at a time, those for AVX2 32,
@@ -43,7 +43,7 @@ class Speedup:
 
 
 def speedup(kernels: NativeKernels, name: str, head_length: int) -> Speedup:
-    """What ``kernels`` bring; nothing without any, and where it was not measured.
+    """The gains of ``kernels``; all 1.0 without native kernels, and where they were not measured.
 
     Args:
         kernels: of the machine.
@@ -79,18 +79,18 @@ def possible_gain(machine: Machine) -> Gain | None:
 
 
 def kernels_note(kernels: NativeKernels) -> str:
-    """What a person can do about the kernels, in one line; empty where there is nothing to do."""
+    """One line on what to do about the kernels; empty where nothing is to be done."""
     gain = kernels.gain
     if kernels.notice or gain is None:
         return kernels.notice
     if gain.prompt_ratio is None:
         sets = ", ".join(gain.instruction_sets)
-        return f"native kernels would use {sets} of this processor, which the engine's package does not: {_COMMAND}"
+        return f"native kernels would use {sets} of this processor, which the engine does not use yet: {_COMMAND}"
     return f"native kernels would process prompts about {gain.prompt_ratio:.2g} times as fast: {_COMMAND}"
 
 
 def head_note(kernels: NativeKernels, head_length: int) -> str:
-    """What a person should know of a model whose heads the native kernels in use do not take whole; else empty."""
+    """The note about a model whose heads have a length that native kernels are slow at; empty for other models."""
     if speedup(kernels, "", head_length).cache >= 1:
         return ""
     return (

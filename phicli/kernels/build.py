@@ -1,4 +1,4 @@
-"""Builds native kernels: from the question whether there is anything to gain to the tested and saved module."""
+"""Builds native kernels: decides whether a build can bring anything, compiles, tests and saves the module."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SAVED_BYTES: Final = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a build: the kernels that are saved now, None for none, and in words why.
+    """The result of a build: the saved kernels, or None, and the reason in words.
 
     ``built`` when they were compiled now. ``gains`` are the instruction sets that they use and the wheel's do not.
     ``in_use`` when the engine uses them from now on. ``ratios`` are the speeds of the trial for prompts and
@@ -65,7 +65,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is to be built: for this engine and processor."""
+    """The variant to build, for this engine and processor."""
 
     engine: str
     facts: Facts
@@ -117,14 +117,14 @@ def _engine() -> tuple[str, Facts]:
 
 
 def _worth_building(cpu: Cpu, facts: Facts) -> tuple[Variant, ...] | str:
-    """The variants that this processor can run and that beat the wheel's kernels, best first; else why none does."""
+    """The variants that this processor runs and that use more than the wheel's kernels, best first; else the reason."""
     machine = platform.machine()
     runnable = variants_for(sys.platform, machine, cpu.instruction_sets)
     better = tuple(variant for variant in runnable if variant.gains(facts.features))
     if better:
         return better
     if not runnable:
-        return f"llama.cpp has no kernels for this kind of processor beside the usual ones ({sys.platform}, {machine})"
+        return f"llama.cpp has no other kernels for this kind of processor ({sys.platform}, {machine})"
     return f"the kernels of the wheel already use {', '.join(runnable[0].instruction_sets)}"
 
 
@@ -150,7 +150,7 @@ def _built_before(engine: str, variant: Variant, processor: str) -> Kernels | No
 
 
 def _check_place(temporary: Path, needed_bytes: int) -> None:
-    """What would stop the build at its end stops it here, before anything is downloaded.
+    """Check the disk space and the file systems before anything is downloaded.
 
     Raises:
         UsageError: no code can be loaded from the folder of the kernels.
@@ -177,7 +177,7 @@ def _build(plan: _Plan, archive: Path | None, staging: Path, temporary: Path, wa
     """Compile and test below ``temporary`` and ``staging``; only what passes is saved elsewhere."""
     variant, gains = plan.variant, plan.variant.gains(plan.facts.features)
     if (sys.platform, platform.machine().lower()) not in TRIED:
-        watch.notice("native kernels have not been tried on this kind of system: the trial decides")
+        watch.notice("native kernels are untested on this kind of system; they are saved only if they pass their trial")
     cores = plan.cpu.physical_cores
     pip = tools.PipEnvironment(temporary, watch)
     sources = _sources(plan, archive, pip, temporary, watch)
@@ -209,10 +209,10 @@ def _in_use(kernels: Kernels) -> bool:
 
 
 def _sources(plan: _Plan, archive: Path | None, pip: tools.PipEnvironment, temporary: Path, watch: Watch) -> Sources:
-    """ggml's sources, of the installed engine.
+    """The sources of ggml for the installed engine.
 
     Raises:
-        IntegrityError: they are of another ggml than that in the wheel.
+        IntegrityError: they have another version of ggml than the wheel.
     """
     if archive is None:
         folder = temporary / "download"
@@ -224,12 +224,12 @@ def _sources(plan: _Plan, archive: Path | None, pip: tools.PipEnvironment, tempo
     if sources.ggml_version != plan.facts.ggml_version:
         raise IntegrityError(
             f"the sources have ggml {sources.ggml_version}, but the installed engine has {plan.facts.ggml_version}",
-            "phi does not build them: the engine was not made from its own source archive",
+            "use the kernels of the wheel: they were not compiled from these sources",
         )
     return sources
 
 
 def _jobs(cores: int) -> int:
-    """How many compilers run at a time: one for each core, as far as the memory lasts."""
+    """The number of compilers that run at a time: one for each core, or fewer if the memory is small."""
     memory = available_memory()
     return max(1, cores if memory is None else min(cores, memory.available_bytes // _BYTES_PER_JOB))

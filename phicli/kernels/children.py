@@ -57,7 +57,7 @@ def run(
     Args:
         command: the program with its arguments.
         on_line: called with each line that it prints, to whichever stream.
-        environment: variables beside those of this process.
+        environment: variables in addition to those of this process.
         limit_s: seconds after which it is ended.
 
     Raises:
@@ -65,7 +65,9 @@ def run(
     """
     program = shutil.which(str(command[0]))
     if program is None:
-        raise EngineError(f"{command[0]} cannot be started: it is missing, or programs must not run there", _NO_START)
+        raise EngineError(
+            f"{command[0]} cannot be started: it is missing, or its folder does not allow programs", _NO_START
+        )
     try:
         process = _started([program, *map(str, command[1:])], {**os.environ, **(environment or {})})
     except OSError as error:
@@ -121,7 +123,7 @@ def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Within the context the program runs; at its end neither it nor a child of it does."""
+    """Run the program within the context; end it and its children when the context ends."""
     try:
         yield
     finally:

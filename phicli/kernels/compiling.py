@@ -1,4 +1,4 @@
-"""Compiles one variant of the kernels, and keeps the log of a failure."""
+"""Compiles one variant of the kernels, and saves the log of a failure."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def compile_module(sources: Sources, variant: Variant, tools: Tools, folder: Pat
     _step("the compiler", [tools.ninja, "-C", build, "-j", str(jobs), variant.target], folder, watch)
     module = next((build / "bin").glob(f"*{variant.target}.*"), None)
     if module is None:
-        raise EngineError("the build made no module of kernels", "use another compiler: CXX=clang++ phi engine build")
+        raise EngineError("the build made no kernel module", "use another compiler: CXX=clang++ phi engine build")
     return module
 
 
 def _step(what: str, command: Sequence[str | Path], folder: Path, watch: Watch) -> None:
-    """Run ``command``; what it prints is kept as a log where it fails.
+    """Run ``command``; if it fails, save what it printed as a log.
 
     Raises:
         EngineError, DoesNotFitError: as :func:`compile_module`.

@@ -47,7 +47,7 @@ class Row:
 
 
 def rows() -> tuple[Row, ...]:
-    """Those of the wheel, then what was built, by name."""
+    """The kernels of the wheel, then the builds, sorted by name."""
     engine = engine_version()
     used = kernels_in_use(engine)
     wheel_reason = used.reason if used.kernels is None else "native kernels are in use"
@@ -59,15 +59,15 @@ def find(name: str) -> Row:
     """The build called ``name``: by its whole name, or by its variant where that is the only one.
 
     Raises:
-        UsageError: it is the wheel, or the name is that of several.
-        NotFoundError: there is none.
+        UsageError: the name is that of the wheel, or of several builds.
+        NotFoundError: no build has the name.
     """
     if name == WHEEL:
         raise UsageError(f"the kernels of the wheel are a part of the package {ENGINE_PACKAGE}", "name another build")
     built = rows()[1:]
     candidates = [row for row in built if row.name == name] or [row for row in built if row.kernels == name]
     if not candidates:
-        raise NotFoundError(f"no native kernels are called {name!r}", "see their names: phi engine list")
+        raise NotFoundError(f"native kernels not found: {name!r}", "list their names: phi engine list")
     if len(candidates) > 1:
         names = ", ".join(row.name for row in candidates)
         raise UsageError(f"several native kernels are called {name!r}", f"choose one of {names}")
@@ -75,7 +75,7 @@ def find(name: str) -> Row:
 
 
 def remove(row: Row) -> None:
-    """Remove what was built.
+    """Remove the build.
 
     Raises:
         OSError: it cannot be removed.
@@ -88,7 +88,7 @@ def choose(typed: str) -> str:
     """Save which kernels are used from now on, and return the choice.
 
     Raises:
-        UsageError: there is no such choice.
+        UsageError: the choice is unknown.
         PhiError: it cannot be saved.
     """
     choice = next((choice for choice in CHOICES if choice == typed.lower()), None)

@@ -18,7 +18,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Write the line."""
+    """Print the line."""
     import xllamacpp.xllamacpp as package
 
     library = ctypes.CDLL(package.__file__)

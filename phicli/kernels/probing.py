@@ -17,7 +17,7 @@ LIMIT_S: Final = 60.0
 
 
 class RejectedError(EngineError):
-    """Compiled kernels failed their trial: nothing of them is saved."""
+    """Compiled kernels failed their trial and are not saved."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -35,20 +35,20 @@ class Facts:
 
 
 def facts_of_engine() -> Facts:
-    """Those of the installed engine.
+    """The facts about the kernels of the installed engine.
 
     Raises:
-        EngineError: it cannot be asked.
+        EngineError: the engine does not report them.
     """
     answer, how = _ask()
     if answer is None or "error" in answer:
         why = how if answer is None else answer["error"]
-        raise EngineError(f"the installed engine cannot be asked for its kernels: {why}", install_hint())
+        raise EngineError(f"the installed engine does not report its kernels: {why}", install_hint())
     return _facts(answer)
 
 
 def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float = LIMIT_S) -> None:
-    """Load the module at ``path`` into the engine, in a process that may die of it, and compare.
+    """Load the module at ``path`` into the engine, in a process that may crash, and compare.
 
     Args:
         path: the module.
@@ -68,7 +68,7 @@ def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float 
         raise RejectedError("this processor cannot run them")
     facts = _facts(answer)
     if facts.ggml_version != engine.ggml_version:
-        raise RejectedError(f"they are of ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
+        raise RejectedError(f"they belong to ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")
     if missing := variant.missing(facts.features):
         raise RejectedError(f"they do not use {', '.join(missing)}")
 

@@ -1,4 +1,4 @@
-"""Where compiled kernels are saved: complete and tested, or not at all."""
+"""Saves compiled kernels, but only if they are complete and tested."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _PRIVATE_FILE: Final = 0o600
 
 @contextlib.contextmanager
 def alone() -> Iterator[Path]:
-    """Within the context no other build runs for this person; gives a folder for the module, which goes at the end.
+    """Give a temporary folder for the module. Within the context no other build of this user runs.
 
-    It is in the folder of all kernels, so that what works in it works where the kernels are saved. What killed builds
-    left there is removed.
+    The temporary folder is in the folder of all kernels, so a module that loads there also loads where it is saved.
+    Files that killed builds left behind are removed.
 
     Raises:
         EngineError: another build runs.
@@ -55,10 +55,10 @@ def alone() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of ``folder``; on a file system without locks nothing is held.
+    """Hold the lock of ``folder``; on a file system without locks, no lock is held.
 
     Raises:
-        EngineError: somebody else holds it.
+        EngineError: another build holds the lock.
     """
     from filelock import FileLock, Timeout
 
@@ -80,7 +80,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _about(folder: Path) -> Iterator[None]:
-    """Errors of the system are about ``folder``.
+    """Turn errors of the system within the context into errors about ``folder``.
 
     Raises:
         DoesNotFitError: the disk is full.
@@ -123,11 +123,11 @@ def sealed(kernels: Kernels) -> Kernels:
 
 
 def keep(kernels: Kernels) -> Kernels:
-    """Save what :func:`put` copied, tested in the meantime, in the place of an older build; gives its new place.
+    """Move the tested copy that :func:`put` made to its final place, instead of an older build, and return it there.
 
     Raises:
         DoesNotFitError: the disk is full.
-        OSError: it cannot be written; what was there before is still there.
+        OSError: it cannot be written; the older build is still in its place.
     """
     new = kernels.path.parent
     folder = folder_of(kernels.engine, kernels.variant, kernels.processor)

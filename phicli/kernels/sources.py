@@ -55,7 +55,7 @@ def given_archive(path: Path) -> Path:
     """The source archive that a person named.
 
     Raises:
-        NotFoundError: it is not there, or is a folder.
+        NotFoundError: the archive does not exist, or is a folder.
     """
     archive = expand(str(path))
     if not archive.is_file():
@@ -105,17 +105,19 @@ def _check_facts(opened: tarfile.TarFile, archive: Path, version: str) -> str:
             facts = email.parser.HeaderParser().parsestr(file.read().decode())
             name, found = facts.get("Name", ""), facts.get("Version", "")
             if (name, found) != (ENGINE_PACKAGE, version):
-                message = f"{archive} is {name or 'of no package'} {found}, but {ENGINE_PACKAGE} {version} is installed"
+                message = (
+                    f"{archive} is {name or 'a nameless package'} {found}, but {ENGINE_PACKAGE} {version} is installed"
+                )
                 raise IntegrityError(message, _AGAIN + version)
             return parts[0]
     raise IntegrityError(f"{archive} is not the source archive of a Python package", _AGAIN + version)
 
 
 def _ggml_files(opened: tarfile.TarFile, root: str) -> Iterator[tarfile.TarInfo]:
-    """What is unpacked: ggml without its other backends.
+    """The files to unpack: ggml without backends other than the CPU.
 
     Raises:
-        IntegrityError: it is far larger than ggml is.
+        IntegrityError: the sources are far larger than those of ggml.
     """
     total = 0
     for member in opened:
@@ -124,7 +126,9 @@ def _ggml_files(opened: tarfile.TarFile, root: str) -> Iterator[tarfile.TarInfo]
             continue
         total += member.size
         if total > _MOST_BYTES:
-            raise IntegrityError("the source archive is far larger than expected", "phi does not unpack it")
+            raise IntegrityError(
+                "the source archive is far larger than expected", "use the archive from the package index"
+            )
         yield member
 
 

@@ -46,7 +46,7 @@ _ANOTHER_WAY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What compiles: each is a path or a name on PATH."""
+    """The programs that compile; each is a path or a name on PATH."""
 
     cmake: str
     ninja: str
@@ -120,7 +120,7 @@ def _distribution(places: Sequence[Path]) -> list[str]:
 class PipEnvironment:
     """A virtual environment with its own pip, made in ``folder`` when it is first needed.
 
-    pip finds its settings as always: indexes, proxies, certificates and credentials are those of the person.
+    pip uses the settings of the person: indexes, proxies, certificates and credentials.
     """
 
     def __init__(self, folder: Path, watch: Watch) -> None:
@@ -162,7 +162,7 @@ class PipEnvironment:
         Raises:
             NetworkError: the index cannot be reached, or pip failed.
             NotFoundError: the index does not have it, or this Python cannot make an environment.
-            IntegrityError: what came does not have the hash of the index.
+            IntegrityError: the download does not have the hash in the index.
             DoesNotFitError: the disk is full.
             EngineError: the environment cannot be made.
         """
@@ -185,7 +185,7 @@ class PipEnvironment:
             if shutil.disk_usage(self._temporary).free < _PIP_BYTES:
                 raise disk_full(self._temporary, "free some space, or set TMPDIR to a folder on another disk")
             raise NotFoundError(
-                "this Python cannot make a virtual environment with pip, which downloads the sources",
+                "this Python cannot create the virtual environment with pip that downloads the sources",
                 f"install the package that has Python's venv, e.g. sudo apt install python3-venv; {_ANOTHER_WAY}",
             )
         self._made = True
@@ -196,16 +196,14 @@ class PipEnvironment:
 
 
 def pip_failure(ended: Ended, what: str) -> PhiError:
-    """The error for pip's having failed to get ``what``."""
+    """The error for a failed download of ``what`` by pip."""
     errors = [line.removeprefix("ERROR:").strip() for line in ended.lines if line.startswith("ERROR:")]
     if _says(ended, "No space left on device"):
         return disk_full(
             after=f": pip could not download {what}", hint="free some space, or set TMPDIR to another disk"
         )
     if _says(ended, "DO NOT MATCH THE HASHES"):
-        return IntegrityError(
-            f"what the package index sent as {what} does not have the expected hash", "run the command again later"
-        )
+        return IntegrityError(f"the download of {what} does not have the expected hash", "run the command again later")
     unreachable = next((line for line in ended.lines if _UNREACHABLE.search(line)), None)
     if unreachable is not None:
         return NetworkError(

@@ -1,4 +1,4 @@
-"""The trial of compiled kernels: the engine runs with them and with its own, and both must agree.
+"""The trial of compiled kernels: the engine runs with them and with the kernels of the wheel, and both must agree.
 
 tiny-phi must give the log-probabilities that transformers computed (``reference.json``, which ``.ci/generate.py`` makes
 from the reference of the tests). A file of random weights with the dimensions of Phi then shows that the kernels for
@@ -27,7 +27,7 @@ from phicli.kernels.probing import RejectedError
 from phicli.kernels.watch import Watch
 
 TOLERANCE: Final = 0.05
-"""The most by which a log-probability may differ: kernels differ in the order in which they add."""
+"""The largest allowed difference of a log-probability: kernels add numbers in different orders."""
 
 REFERENCE: Final = Path(__file__).with_name("reference.json")
 _TINY_PHI: Final = Path(__file__).parents[1] / "data" / "tiny-phi.gguf"
@@ -67,7 +67,7 @@ class _Engine:
         self._engine.close()
 
     def close(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, even if it does not answer."""
         self._engine.close()
 
     def wait_ready(self, variant: str | None) -> None:
@@ -81,7 +81,7 @@ class _Engine:
             raise EngineError(self._process.kernels_failed or f"the engine used the kernels {self._process.kernels}")
 
     def log_probabilities(self, prompt: Sequence[int], token_id: int) -> dict[int, float]:
-        """Those of the likeliest tokens after ``prompt``, and of ``token_id``, by id."""
+        """The log-probabilities of the likeliest tokens after ``prompt``, and of ``token_id``, by id."""
         scored = self._engine.score(prompt, token_id, likeliest=_LIKELIEST)
         return {token_id: scored.log_probability, **scored.likeliest}
 
@@ -154,7 +154,7 @@ def check_tiny_phi(module: Path | None, variant: str | None, prompts: Sequence[d
 def _engine(
     model: Path, module: Path | None, variant: str | None, context_tokens: int, cores: int
 ) -> Iterator[_Engine]:
-    """An engine that is ready; what it fails of, and that it takes too long, is a failed trial.
+    """An engine that is ready. If it fails or takes too long, the trial has failed.
 
     Raises:
         EngineError: the trial failed.
@@ -198,7 +198,7 @@ def _check(expected: dict[int, float], computed: dict[int, float], what: str) ->
         difference = abs(computed.get(token_id, float("-inf")) - number)
         if not difference <= TOLERANCE:  # a number that is none is a difference too
             raise EngineError(
-                f"{what} differs by {difference:.2g} in a log-probability, but at most {TOLERANCE} is fine"
+                f"{what} differs by {difference:.2g} in a log-probability, but at most {TOLERANCE} is allowed"
             )
 
 
@@ -219,7 +219,7 @@ def _measure(wheel: _Engine, native: _Engine, watch: Watch) -> Trial:
 
 
 def _prompt(number: int) -> list[int]:
-    """Random tokens; no two prompts begin alike, so that the engine has none of it in its cache."""
+    """Random tokens. No two prompts begin with the same tokens, so the engine cannot use its cache."""
     source = random.Random(number)  # noqa: S311 (not a secret)
     rest = [source.randrange(_FIRST_TOKEN, _SHAPE.vocabulary) for _ in range(_PROMPT_TOKENS - 1)]
     return [_FIRST_TOKEN + number, *rest]

@@ -1,4 +1,4 @@
-"""Whoever watches a build."""
+"""The interface of an observer of a build."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Protocol
 
 
 class Watch(Protocol):
-    """What a build reports while it runs."""
+    """The messages of a running build."""
 
     def phase(self, text: str) -> None:
-        """What begins now; the same text again: it goes on."""
+        """A phase begins; the same text again means that it continues."""
 
     def progress(self, done: int, total: int) -> None:
-        """So many of all steps of this phase are done."""
+        """The number of finished steps in this phase, and of all its steps."""
 
     def notice(self, text: str) -> None:
-        """Something that a person should know."""
+        """A message for the person."""
 
     def log_end(self, lines: Sequence[str]) -> None:
         """The last lines of the log of a step that failed."""

@@ -18,7 +18,7 @@ from phicli.gguf_file.types import GgufHeader
 
 DEFAULT_CONTEXT_TOKENS = 4096
 ANSWER_TOKENS = 512
-"""Allocated for one answer where nobody said how long it may be; a longer one grows."""
+"""Tokens allocated for an answer without a given limit; a longer answer gets a larger context."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The file that an engine gets for a model: the model's own, or one that is written for the engine.
 
-A file that is written for an engine is kept in the cache folder, under the SHA-256 of the model file, so that it is
-written once. It can be removed at any time.
+A file that is written for an engine is saved in the cache folder, under the SHA-256 of the model file, so it is written
+only once. It can be removed at any time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def require_runs(engine: str, header: GgufHeader) -> None:
     """Return if the engine called ``engine`` can run the file with ``header``, as far as the file says.
 
     Raises:
-        UnsupportedModelError: it cannot; the hint names the engine that can.
+        UnsupportedModelError: the engine cannot run the file; the hint names an engine that can.
     """
     if not ENGINES[engine].reads_llama:
         return
@@ -48,14 +48,14 @@ def require_runs(engine: str, header: GgufHeader) -> None:
 
 
 def sampling_notices(engine: str, sampling: Sampling) -> tuple[str, ...]:
-    """What a person should know of how the engine called ``engine`` samples."""
+    """Notices about sampling options that the engine called ``engine`` ignores."""
     if can(engine, Ability.MIN_P) or sampling.temperature <= 0 or sampling.min_p <= 0:
         return ()
     return (f"{engine} has no min-p: the value {sampling.min_p:g} has no effect",)
 
 
 def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = silent) -> Path:
-    """The file to load into the engine called ``engine``; it is written when it is not there yet.
+    """The file to load into the engine called ``engine``; it is written if it does not exist yet.
 
     Args:
         engine: one of :data:`~phicli.engine.starting.ENGINES`.
@@ -123,7 +123,7 @@ def _check_disk(header: GgufHeader, folder: Path) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove what processes that were killed left behind."""
+    """Remove the files that killed processes left behind."""
     for path in folder.glob("*.part"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > _ABANDONED_S:

@@ -1,4 +1,4 @@
-"""How many tokens a prompt will have, estimated from its text: the engine that could count them is not loaded yet."""
+"""Estimates the number of tokens in a prompt from its text, because the engine that counts them is not loaded yet."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _AROUND_TOKENS: Final = 64
 
 
 def estimate_tokens(text: str) -> int:
-    """About how many tokens ``text`` has, seldom fewer than it really has.
+    """An estimate of the tokens in ``text``, rarely below the real number.
 
     ASCII letters count a third of a token each, spaces an eighth, digits, punctuation and line breaks one each, and
     the bytes of all other characters 0.6 each. These bounds hold for prose and code in the vocabularies of Phi-3,
@@ -30,5 +30,5 @@ def estimate_tokens(text: str) -> int:
 
 
 def estimate_prompt(texts: Iterable[str | None]) -> int:
-    """About how many tokens a prompt has that is made of ``texts``, with what its format puts around them."""
+    """An estimate of the tokens in a prompt made of ``texts``, including the tokens of its format."""
     return _AROUND_TOKENS + sum(estimate_tokens(text) for text in texts if text)

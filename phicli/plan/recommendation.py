@@ -101,7 +101,7 @@ class OnThisMachine:
 
     @property
     def kernels_note(self) -> str:
-        """What a person can do about the engine's kernels; empty where there is nothing, and where a GPU has it all."""
+        """One line on what to do about the kernels; empty if nothing is to be done, or a GPU runs the whole model."""
         fitting = [row.assessment for row in self.rows if row.rejection is None]
         if all(map(_is_on_gpu, fitting)):
             return ""

@@ -1,4 +1,4 @@
-"""What tuning found on this machine for a file, for whoever loads it or shows it."""
+"""The settings that were tuned on this machine for a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TunedHere:
-    """What holds for a file: its ``engine``, and what was tuned for that here and now.
+    """The ``engine`` of a file, and the settings that were tuned for it on this machine.
 
     ``stale`` no longer applies, and this was not yet reported.
     """

@@ -1,4 +1,4 @@
-"""The content of a file with what tuning found: see :mod:`phicli.records.tuned_files`."""
+"""The content of a file with tuned settings: see :mod:`phicli.records.tuned_files`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LARGEST_BYTES: Final = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class TuningConditions:
-    """What has to be the same for winners to hold: processor, cores that may be used, build of the default engine."""
+    """The conditions under which tuned settings are valid: processor, usable cores, build of the default engine."""
 
     cpu: str
     cores: int
@@ -31,7 +31,7 @@ class TuningConditions:
 
 @dataclass(slots=True)
 class Content:
-    """What is in a file: entries, under which conditions a person was told that they are stale, marks of machines."""
+    """The content of a file: entries, the conditions that were reported as stale, marks of machines."""
 
     entries: list[Tuned] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
@@ -55,7 +55,7 @@ def all_places() -> list[Path]:
 
 
 def read_content(places: Iterable[Path]) -> Content:
-    """What is in ``places``, together; what cannot be read is left out."""
+    """The content of all ``places`` together, without files that cannot be read."""
     found = Content()
     for place in places:
         try:
@@ -70,7 +70,7 @@ def read_content(places: Iterable[Path]) -> Content:
 
 
 def write_content(place: Path, content: Content) -> None:
-    """Write ``content`` in place of what is there.
+    """Replace the old content with ``content``.
 
     Raises:
         OSError: it cannot be written.

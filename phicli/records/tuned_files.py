@@ -126,7 +126,7 @@ def engine_of(tuned: Tuned) -> EngineChoice:
 
 
 def save_tuned(tuned: Tuned, path: Path, sha256: str | None, mark: str | None = None) -> Path:
-    """Save ``tuned`` in place of what was saved for the same processor and engine, whatever the build.
+    """Save ``tuned`` instead of older settings for the same processor and engine, for any build.
 
     Args:
         tuned: what was found.
@@ -198,7 +198,7 @@ def all_tuned(here: TuningConditions) -> tuple[Tuned, ...]:
 
 
 def _build_now(engine: EngineChoice) -> str:
-    """The build of ``engine``; empty where its program is gone or is no longer what it was."""
+    """The build of ``engine``; empty where its program is missing or cannot report it."""
     try:
         return build_of(engine.name, engine.program)
     except (NotFoundError, EngineError):

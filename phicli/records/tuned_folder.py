@@ -1,4 +1,4 @@
-"""The folder of what tuning found. A chat asks at its start whether there is anything, so little is imported here."""
+"""The folder of tuned settings. Each chat looks for it at its start, so little is imported here."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from phicli.paths import data_dir
 
 
 def tuned_folder() -> Path:
-    """Where the files are; it need not exist."""
+    """The folder of the files. It need not exist."""
     return data_dir() / "tuned"
 
 
 def anything_tuned() -> bool:
-    """Whether anything was tuned on this machine, or on another one with the same home."""
+    """Whether settings were tuned on this machine, or on another machine with the same home."""
     try:
         return any(tuned_folder().iterdir())
     except OSError:

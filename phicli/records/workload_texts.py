@@ -1,4 +1,4 @@
-"""What a workload generates where it is not random: names, words and limits of the texts."""
+"""The texts that a workload generates instead of random tokens: their names, titles and limits."""
 
 from __future__ import annotations
 

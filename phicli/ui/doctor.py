@@ -60,7 +60,7 @@ def _facts(checkup: Checkup) -> Iterator[tuple[str, str]]:
 
 
 def _kernels(checkup: Checkup) -> str:
-    """What the engine was built for, and what the processor has beside that."""
+    """What the engine was built for, and what else the processor has."""
     kernels = checkup.engine.kernels
     if not kernels:
         return ""
@@ -70,12 +70,12 @@ def _kernels(checkup: Checkup) -> str:
 
 
 def _kernels_in_use(checkup: Checkup) -> str:
-    """Native ones, or those of the package and why; what building them would bring, unless a GPU does the work."""
+    """The kernels in use and the reason; also what a build would bring, unless a GPU does the work."""
     in_use, machine = checkup.engine.in_use, checkup.machine
     if in_use.kernels is not None:
         return f"native ({in_use.kernels.variant}), {in_use.reason}"
     gain = "" if in_use.notice or any(gpu.usable for gpu in machine.gpus) else checkup.gain_note
-    return f"those of the engine's package: {in_use.reason}" + (f"; {gain}" if gain else "")
+    return f"wheel: {in_use.reason}" + (f"; {gain}" if gain else "")
 
 
 def _data(checkup: Checkup) -> dict[str, Any]:

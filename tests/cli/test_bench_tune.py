@@ -230,7 +230,7 @@ def test_an_engine_that_is_faster_is_used_by_chat_while_it_is_there(
     program.unlink()
     told = phi("chat", "tiny-phi", "hello", "--json", "-n", "2")
     assert told.json["data"]["engine"] == "xllamacpp"
-    assert "one of them has changed or is gone" in told.err
+    assert "one of the two has changed or is missing" in told.err
     assert "phi autotune tiny-phi --engine xllamacpp,llama-server" in told.err
     assert phi("chat", "tiny-phi", "hello", "--json", "-n", "2").err == ""  # once
     assert phi("autotune", "--reset", "tiny-phi", "--json").json["data"]["files"] == 1

@@ -97,7 +97,7 @@ def test_rm_shows_asks_and_removes(phi: Phi, environment: dict[str, str], tmp_pa
     assert not folder.exists()
     missing = phi("engine", "rm", "zen4", "-y", "--json")
     assert missing.code == 3
-    assert missing.json["error"]["hint"] == "see their names: phi engine list"
+    assert missing.json["error"]["hint"] == "list their names: phi engine list"
 
 
 def test_an_archive_that_is_missing_is_named_on_every_machine(phi: Phi, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_module_that_crashes_is_said_once(home: Path, phi: Phi, tmp_path: Path
     assert notes(phi(*ASK)) == []
     done = phi("doctor")
     assert done.code == 9
-    assert "kernels    those of the engine's package: the native kernels cannot be used: the engine crashed" in done.out
+    assert "kernels    wheel: the native kernels cannot be used: the engine crashed" in done.out
     assert "build them again: phi engine build" in done.out
 
 

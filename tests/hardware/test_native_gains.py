@@ -50,9 +50,9 @@ def test_the_note_has_the_measured_figure_and_the_command() -> None:
     assert note == f"native kernels would process prompts about {PREFILL['']:.2g} times as fast: phi engine build"
 
 
-def test_the_note_has_no_figure_where_nobody_has_measured() -> None:
+def test_the_note_has_no_figure_where_nothing_was_measured() -> None:
     note = kernels_note(NativeKernels(gain=Gain(("DOTPROD", "I8MM"))))
-    assert note.startswith("native kernels would use DOTPROD, I8MM of this processor, which the engine's package does")
+    assert note.startswith("native kernels would use DOTPROD, I8MM of this processor, which the engine does not use")
     assert note.endswith(": phi engine build")
 
 

@@ -77,7 +77,7 @@ def test_native_kernels_report_what_they_were_compiled_for(engine: Facts) -> Non
     every = ("AVX2", "AVX_VNNI", "AVX512F", "AVX512_VBMI", "AVX512_VNNI", "AVX512_BF16", "AMX")
     variants = {f"lib{one.target}.so": one for one in variants_for("linux", "x86_64", every)}
     check_module(module, variants[module.name], engine)
-    with pytest.raises(RejectedError, match=r"they are of ggml .*, but the engine has 0\.0\.1"):
+    with pytest.raises(RejectedError, match=r"they belong to ggml .*, but the engine has 0\.0\.1"):
         check_module(module, variants[module.name], Facts("0.0.1", engine.features))
     if module.name != "libggml-cpu-sapphirerapids.so":
         with pytest.raises(RejectedError, match=r"they do not use .*AMX_INT8"):

@@ -35,7 +35,7 @@ def test_kernels_that_compute_something_else_are_rejected() -> None:
     wrong = copy.deepcopy(PROMPTS[0])
     wrong["log_probabilities"][0][1] -= 0.06
     with pytest.raises(
-        RejectedError, match=r"differs by 0\.06 in a log-probability, but at most 0\.05 is fine"
+        RejectedError, match=r"differs by 0\.06 in a log-probability, but at most 0\.05 is allowed"
     ) as caught:
         check_tiny_phi(None, None, [wrong], cores=1)
     assert caught.value.message.count("failed their trial") == 1

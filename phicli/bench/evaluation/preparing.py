@@ -46,7 +46,7 @@ class EvalOptions:
 
     ``max_tokens`` of a reply and ``context_tokens`` are left to the model where None. ``settings`` are those of the
     engine that were asked for, by field. ``limit`` asks only the first questions; ``restart`` asks all again.
-    Without ``memory_check`` a model that seems too large for the memory is loaded nevertheless.
+    Without ``memory_check`` a model that seems too large for the memory is loaded anyway.
     """
 
     question_set: str | None

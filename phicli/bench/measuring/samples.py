@@ -1,4 +1,4 @@
-"""What was timed of one load and one workload, and the run that is made of it."""
+"""The timings of one load and one workload, and the run made of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phicli.records.run_ids import new_run_id, now
 
 @dataclass(slots=True)
 class Loaded:
-    """What was found out about one load: at its first start, and as its highest memory over all starts."""
+    """Facts about one load: from its first start, and the highest memory over all starts."""
 
     subject: Subject
     load_ms: float

@@ -28,7 +28,7 @@ class OneAtATime(Measure, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineDuel:
-    """How an engine of one ``build`` came out against that of another, for each use."""
+    """The comparison of two engines, for each use; ``build`` is the build of the engine that is tried."""
 
     build: str
     against: str
@@ -51,14 +51,14 @@ def compare_engines(
     profiles: Mapping[str, Profile],
     on_round: Callable[[int], None],
 ) -> tuple[Compared, ...]:
-    """How ``challenger`` comes out for each use.
+    """The comparison of ``challenger`` with ``incumbent`` for each use.
 
     Args:
         incumbent: the engine that is used so far.
         challenger: the other one.
         settings: for each use those of the incumbent and those of the challenger.
-        profiles: what each use asks of an engine.
-        on_round: told the number of the round that begins.
+        profiles: the work that each use requires of an engine.
+        on_round: called with the number of each round when it begins.
 
     Raises:
         EngineError: one of them failed.

@@ -15,7 +15,7 @@ from phicli.errors import EngineError
 from phicli.records.tuned import BATCH
 
 OnStep = Callable[[str, float], None]
-"""Told what is being measured, and about how many seconds of the budget are left."""
+"""Called with the current measurement, and about how many seconds of the budget are left."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Duels:
         profiles: what each use costs.
         deadline: no round is begun that would not end then, by ``clock``, except in the first duel.
         clock: seconds, from any beginning.
-        on_step: told what is being done.
+        on_step: called with a description of the current step.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Duels:
     ) -> bool:
         """Fight rounds until it is decided for ``uses`` or the time is up; False when there was none for any round.
 
-        ``least`` rounds take place whatever the time.
+        ``least`` rounds take place even if the time is up.
 
         Raises:
             EngineError: the engine failed with one of the settings.
@@ -92,7 +92,7 @@ class Duels:
         return bool(duel.rounds)
 
     def forget(self, first: EngineSettings, second: EngineSettings) -> None:
-        """Make the next duel of the two one of new rounds."""
+        """Discard the rounds of the two, so that their next duel begins again."""
         self._duels.pop(frozenset((first, second)), None)
 
     def _goes_on(self, duel: _Duel, job: Job, least: int) -> bool:
@@ -147,7 +147,7 @@ class Duels:
         return duel.trials(default) if duel else []
 
     def unfinished(self) -> Iterator[SearchStep]:
-        """The duel that was interrupted, as far as it got; its rounds decide nothing."""
+        """The rounds of an interrupted duel; they do not decide anything."""
         fight = self._fighting
         if fight is None or not self._duels[frozenset((fight.incumbent, fight.challenger))].rounds:
             return
@@ -157,7 +157,7 @@ class Duels:
         yield SearchStep(fight.setting, what, fight.incumbent, fight.challenger, undecided)
 
     def _round_s(self, duel: _Duel, job: Job) -> float:
-        """Seconds that the next round will take, from what is known; in the first one an engine has to be started."""
+        """An estimate of the seconds in the next round; the first round also starts an engine."""
         seconds = 0.0
         for settings in (duel.first, duel.second):
             times = self.book.times(settings)

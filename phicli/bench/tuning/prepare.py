@@ -111,7 +111,7 @@ class Prepared:
 
 
 def tuned_of(prepared: Prepared, outcome: SearchOutcome, build: str, duel: EngineDuel | None = None) -> Tuned:
-    """What is kept of ``outcome``, which has to be complete, and of the comparison with the default engine."""
+    """The part of ``outcome``, which must be complete, and of the comparison with the default engine that is saved."""
     subject, cpu = prepared.subject, prepared.around.cpu
     return Tuned(
         model=subject.model,

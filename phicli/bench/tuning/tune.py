@@ -1,4 +1,4 @@
-"""Tunes one model with one engine, and saves what was found."""
+"""Tunes one model with one engine, and saves the settings."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TuneOptions:
 
     ``settings`` are values to try in place of the usual ones, by setting. ``program`` is that of an engine that is
     one; that on PATH when None. ``quick`` takes a third of the time. Without ``memory_check`` a model that seems too
-    large is tuned nevertheless.
+    large is tuned anyway.
     """
 
     settings: Mapping[str, Sequence[Any]] = field(default_factory=lambda: MappingProxyType({}))
@@ -57,7 +57,7 @@ class TuneOptions:
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What was found for one model with one engine; ``kept`` says whether ``phi chat`` uses it with that engine.
+    """The result for one model with one engine; ``kept`` says whether ``phi chat`` uses it with that engine.
 
     ``duel`` is the comparison with the default engine, None where there was none.
     """
@@ -95,7 +95,7 @@ class Tuner:
     too_large: OnTooLarge
 
     def tune(self, subject: Subject, base: Tuning | None = None) -> Tuning:
-        """Tune one model with the engine of ``subject``, and save what was found.
+        """Tune one model with the engine of ``subject``, and save the settings.
 
         Args:
             subject: the model and the engine.
@@ -160,7 +160,7 @@ class Tuner:
         """``found`` with how its engine came out against that of ``base``; neither is where the machine was busy."""
         builds = f"{found.subject.build} and {base.subject.build}"
         if not (trusted and base.kept):
-            why = f"{builds} were not compared, because the settings of one of them were not saved"
+            why = f"{builds} were not compared, because the settings of one of the two were not saved"
             return replace(found, warnings=(*found.warnings, why))
         default = replace(prepared, subject=base.subject, around=self.around, program=None)
         settings = {use: (base.outcome.results[use].winner, found.outcome.results[use].winner) for use in USES}

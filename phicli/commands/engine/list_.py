@@ -6,7 +6,7 @@ from phicli.commands.options import Json
 
 
 def list_(as_json: Json = False) -> None:
-    """List the kernels of the engine: those of the wheel and those that were built here."""
+    """List the kernels of the wheel and the kernels that were built on this machine."""
     from phicli.kernels.listing import rows
     from phicli.ui.engine.kernels import print_kernels
     from phicli.ui.terminal import Terminal

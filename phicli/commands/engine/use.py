@@ -13,8 +13,8 @@ def use(
     choice: Annotated[
         str,
         typer.Argument(
-            help="auto: native kernels that are faster; native: native kernels, also where they are not; wheel: those "
-            "that come with the engine.",
+            help="auto: native kernels if they are faster; native: native kernels, even if they are slower; wheel: the "
+            "kernels that come with the engine.",
             metavar="{auto|native|wheel}",
             autocompletion=complete_values("auto", "native", "wheel"),
             show_default=False,

@@ -35,8 +35,8 @@ def stale_says(tuned: Tuned, model: str) -> str:
     """The notice for settings of another processor or engine build, or for an engine that was faster with others."""
     if tuned.faster:
         return (
-            f"{tuned.build} was faster than {tuned.faster_than} for {tuned.model}, but one of them has changed or is "
-            f"gone; {DEFAULT_ENGINE} is used (to compare again: phi autotune {model} --engine "
+            f"{tuned.build} was faster than {tuned.faster_than} for {tuned.model}, but one of the two has changed or "
+            f"is missing; {DEFAULT_ENGINE} is used (to compare again: phi autotune {model} --engine "
             f"{DEFAULT_ENGINE},{tuned.engine})"
         )
     return (

@@ -48,7 +48,7 @@ _COSTS = {
 
 
 def print_tuning(terminal: Terminal, tuning: Tuning) -> None:
-    """What was found to standard output, and what becomes of it to standard error.
+    """Print the settings that were found to standard output, and where they are used to standard error.
 
     Raises:
         OutputClosedError: the reader has closed it.
@@ -68,11 +68,11 @@ def print_tuning(terminal: Terminal, tuning: Tuning) -> None:
 
 
 def _against_engine(duel: EngineDuel) -> Iterator[Section]:
-    """How the engine came out against the default one."""
+    """The comparison of the engine with the default engine."""
     rows = tuple(
         (USE_WORDS[one.use], _ratio(one), str(len(one.rounds)), _VERDICTS[one.verdict]) for one in duel.compared
     )
-    points = ("each engine in its own best settings, started again for every round",)
+    points = ("each engine with its best settings, started again for every round",)
     yield Section(f"Against {duel.against}", table=(_DUEL_HEADS, *rows), right=(1, 2), points=points)
 
 
@@ -81,7 +81,7 @@ def _engine_says(tuning: Tuning, duel: EngineDuel) -> str:
     if not any(use in faster for use in _OF_CHAT):
         return f"phi chat still uses {DEFAULT_ENGINE}, because {engine} was not faster"
     uses = " and ".join(USE_WORDS[use] for use in _OF_CHAT if use in faster)
-    return f"phi chat now uses {engine} for this model ({uses}); to use the other one: --engine {DEFAULT_ENGINE}"
+    return f"phi chat now uses {engine} for this model ({uses}); to use {DEFAULT_ENGINE}: --engine {DEFAULT_ENGINE}"
 
 
 def _width(terminal: Terminal) -> int | None:

@@ -1,4 +1,4 @@
-"""Shows how a build of kernels goes, and what came of it."""
+"""Shows the progress and the result of a build of kernels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class BuildScreen:
         self._began = self._last_line = monotonic()
 
     def phase(self, text: str) -> None:
-        """Show what begins now, or that it goes on."""
+        """Show the phase that begins or continues."""
         begins = text != self._phase
         if begins:
             self._close_bar()
@@ -58,13 +58,13 @@ class BuildScreen:
         self._progress.update(self._task, completed=done, total=total)
 
     def notice(self, text: str) -> None:
-        """Print a line above whatever is shown."""
+        """Print a line above the progress."""
         if not self._quiet:
             self._close()
             self._terminal.say(text)
 
     def log_end(self, lines: Sequence[str]) -> None:
-        """Print the last lines of the log of what failed."""
+        """Print the last lines of the log of a failed step."""
         self._close()
         for line in lines:
             self._terminal.say(f"  {line}")
@@ -96,7 +96,7 @@ class BuildScreen:
 
 
 def print_outcome(terminal: Terminal, outcome: Outcome, *, quiet: bool, as_json: bool) -> None:
-    """What came of the build: the path of the saved module on standard output, the rest on standard error."""
+    """Print the result of a build: the path of the saved module to standard output, the rest to standard error."""
     if as_json:
         print_result(terminal, "engine build", outcome_data(outcome))
         return
@@ -108,14 +108,14 @@ def print_outcome(terminal: Terminal, outcome: Outcome, *, quiet: bool, as_json:
 
 
 def outcome_lines(outcome: Outcome) -> list[str]:
-    """What came of it, for people."""
+    """The result of a build as lines of text."""
     kernels, speed = outcome.kernels, ""
     if outcome.ratios is not None:
         speed = f"prompts {outcome.ratios[0]:.2f} times as fast, generation {outcome.ratios[1]:.2f} times"
     if kernels is None:
         if outcome.ratios is None:
             return [f"nothing to build: {outcome.reason}"]
-        return [f"{speed}: {outcome.reason}", "to save them nevertheless: phi engine use native, then phi engine build"]
+        return [f"{speed}: {outcome.reason}", "to save them anyway: phi engine use native, then phi engine build"]
     if not outcome.built:
         return [f"{kernels.variant} kernels: {outcome.reason}; see them: phi engine list"]
     used = "phi uses them from now on" if outcome.in_use else "phi does not use them now; see why: phi engine list"

@@ -39,10 +39,10 @@ def print_kernels(terminal: Terminal, rows: Sequence[Row], *, as_json: bool) -> 
 
 
 def agrees_to_remove(terminal: Terminal, row: Row, *, yes: bool, dry_run: bool, as_json: bool) -> bool:
-    """Show what would go and ask; with ``dry_run`` it is data, on standard output, and the answer is no.
+    """Show the build that would be removed, and ask. With ``dry_run`` print it to standard output, and return False.
 
     Raises:
-        UsageError: nobody can answer here.
+        UsageError: standard input is not a terminal.
         UserInterruptError: Ctrl-C.
     """
     if not as_json:
@@ -52,7 +52,7 @@ def agrees_to_remove(terminal: Terminal, row: Row, *, yes: bool, dry_run: bool, 
 
 
 def print_removal(terminal: Terminal, row: Row, *, done: bool, dry_run: bool, as_json: bool) -> None:
-    """What came of it."""
+    """Print whether the build was removed."""
     if as_json:
         data = {"dry_run": dry_run, "done": done, "engine": row_data(row), "freed_bytes": row.size_bytes}
         print_result(terminal, "engine rm", data)
@@ -61,7 +61,7 @@ def print_removal(terminal: Terminal, row: Row, *, done: bool, dry_run: bool, as
 
 
 def print_choice(terminal: Terminal, choice: str, rows: Sequence[Row], *, as_json: bool) -> None:
-    """What was chosen, and which kernels that means now."""
+    """Print the choice, and the kernels that are in use now."""
     used = next(row for row in rows if row.in_use)
     if as_json:
         print_result(terminal, "engine use", {"choice": choice, "engine": row_data(used)})
@@ -70,7 +70,7 @@ def print_choice(terminal: Terminal, choice: str, rows: Sequence[Row], *, as_jso
 
 
 def row_data(row: Row) -> dict[str, Any]:
-    """A row as JSON has it."""
+    """The JSON of a row."""
     return {
         "name": row.name,
         "build": row.build,

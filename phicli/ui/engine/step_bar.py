@@ -1,4 +1,4 @@
-"""The bar of a build; imported when it shows, because it needs Rich."""
+"""The progress bar of a build; imported only when it is shown, because it needs Rich."""
 
 from __future__ import annotations
 
