@@ -11,8 +11,9 @@ from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
-from phicli.engine.process import EngineProcess
-from phicli.engine.starting import ENGINES, EngineChoice, OnTick, keeps_state, start_engine
+from phicli.engine.abilities import Ability
+from phicli.engine.engine_process import EngineProcess
+from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
@@ -87,7 +88,7 @@ def open_model(
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
-        folder = stack.enter_context(state_folder()) if keeps_state(engine.name) else None
+        folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
             located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
             only_question=None if folder is None else only_question, on_too_large=on_too_large,

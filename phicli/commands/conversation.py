@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from phicli.answering.opening import OpenModel
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
-    from phicli.engine.process import EngineProcess
+    from phicli.engine.engine_process import EngineProcess
     from phicli.plan.tuned_here import TunedHere
 
     OnEnd = Callable[[Answer], None]

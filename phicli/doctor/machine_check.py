@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from phicli.doctor.types import Problem
+from phicli.engine.engine_process import WORKER
 from phicli.engine.kernels import BUILD_COMMAND, InUse
-from phicli.engine.process import WORKER
 from phicli.engine.starting import DEFAULT_ENGINE
 from phicli.errors import install_hint
 from phicli.hardware.commands import SYSTEM, Commands

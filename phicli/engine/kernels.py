@@ -20,13 +20,6 @@ from phicli.engine.processor import processor_name
 from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_of
 from phicli.paths import data_dir, read_small, write_atomically
 
-__all__ = [
-    "BUILD_COMMAND", "CHOICES", "ENGINE_PACKAGE", "Choice", "InUse", "Kernels", "build_name", "damage_of",
-    "engine_version", "failure_of", "first_time", "folder_of", "installed_kernels", "kernels_folder",
-    "kernels_in_use", "processor_name", "read_choice", "read_manifest", "remember_failure", "saved_kernels",
-    "write_choice", "write_manifest",
-]  # fmt: skip
-
 BUILD_COMMAND: Final = "phi engine build"
 
 Choice = Literal["auto", "native", "wheel"]

@@ -13,19 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from phicli.engine.engine_process import LEAVE_TIMEOUT_S, EngineProcess, engine_environment
+from phicli.engine.engine_process import LEAVE_TIMEOUT_S, WORKER, EngineProcess, engine_environment
 from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import Kernels, installed_kernels, remember_failure
 from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
-__all__ = [
-    "WORKER",
-    "EngineProcess", "WorkerProcess", "engine_environment",
-]  # fmt: skip
-
-WORKER: Final = Path(__file__).with_name("worker.py")
 _REASON_S: Final = 20.0
 """For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
 _REASON_TICK_S: Final = 0.01

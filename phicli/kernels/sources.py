@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from phicli.engine.kernels import ENGINE_PACKAGE
+from phicli.engine.package import ENGINE_PACKAGE
 from phicli.errors import IntegrityError, NotFoundError, disk_full, is_disk_full, reason_of
 from phicli.paths import expand
 

@@ -18,14 +18,12 @@ from phicli.engine.kernels import (
     Kernels,
     build_name,
     damage_of,
-    engine_version,
     failure_of,
     first_time,
     folder_of,
     installed_kernels,
     kernels_folder,
     kernels_in_use,
-    processor_name,
     read_choice,
     read_manifest,
     remember_failure,
@@ -33,6 +31,8 @@ from phicli.engine.kernels import (
     write_choice,
     write_manifest,
 )
+from phicli.engine.package import engine_version
+from phicli.engine.processor import processor_name
 from phicli.errors import PhiError, UsageError
 
 ENGINE = "1.2.3"

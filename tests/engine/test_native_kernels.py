@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.engine_process import WORKER
 from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import failure_of, installed_kernels
-from phicli.engine.process import WORKER, WorkerProcess
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineDiedError

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.abilities import Ability
 from phicli.engine.llama_server_program import NativeServerEngine
 from phicli.engine.server_engine import LlamaServerEngine
-from phicli.engine.starting import DEFAULT_ENGINE, keeps_state
+from phicli.engine.starting import DEFAULT_ENGINE, can
 from phicli.engine.state_file import saved_ids
 from phicli.engine.types import Done, KeepsState, Sampling
 from phicli.errors import EngineError
@@ -140,4 +141,4 @@ def test_a_state_of_which_a_part_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_default_engine_keeps_states() -> None:
-    assert keeps_state(DEFAULT_ENGINE)
+    assert can(DEFAULT_ENGINE, Ability.STATES)
