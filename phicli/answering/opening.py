@@ -70,7 +70,8 @@ def open_model(
         options: what was asked for on the command line.
         use: one answer, or a conversation.
         engine: the engine that runs it.
-        early: a process of that engine that was started before the rest of the program was loaded.
+        early: a process of that engine that was started before the rest of the program was loaded; it is closed by
+            whoever started it, also where no engine takes it over.
         tuned: what tuning found for the file on this machine.
         only_question: the prompt that one answer is wanted to, so that no more than that is allocated at first.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
@@ -81,8 +82,6 @@ def open_model(
         PhiError: the file cannot be read, run, or fitted into memory.
     """
     with contextlib.ExitStack() as stack:
-        if early is not None:
-            stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
         path = file_for_engine(engine.name, header, on_progress)
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0

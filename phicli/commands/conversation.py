@@ -20,6 +20,7 @@ from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine, loading_says
 from phicli.ui.terminal import Terminal
+from phicli.units import how_far
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +107,7 @@ def _hold(
             status.update(loading_says(model.name, waited_s, reading.so_far))
 
         def writing(what: str, done_bytes: int, total_bytes: int) -> None:
-            status.update(f"{what}: {done_bytes * 100 // max(total_bytes, 1)} %")
+            status.update(how_far(what, done_bytes, total_bytes))
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with (

@@ -90,6 +90,8 @@ class WorkerProcess(EngineProcess):
         return str(reply["address"])
 
     def _advice(self, reason: str) -> str:
+        if self.kernels and crashed(self._popen.poll()):
+            return "run the command again; if it crashes again, use the kernels of the wheel: phi engine use wheel"
         if self._renamed:
             return (
                 "its general.name says Phi-3, but its vocabulary is not Phi-3's: use a file with another general.name"

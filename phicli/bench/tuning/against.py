@@ -28,9 +28,8 @@ class OneAtATime(Measure, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineDuel:
-    """How an engine of one ``build`` came out against that of another, for each use."""
+    """How an engine came out against that of the build ``against``, for each use."""
 
-    build: str
     against: str
     compared: tuple[Compared, ...]
 
