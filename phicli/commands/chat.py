@@ -47,6 +47,12 @@ def model_and_prompt(
     return usual, text
 
 
+def _default_model(ctx: typer.Context) -> str | None:
+    from phicli.commands.configured import value_set
+
+    return value_set(ctx, "model")
+
+
 def _no_model(text: str) -> NotFoundError:
     from phicli.commands.unknown import quoted as in_quotes
     from phicli.plan.locate import shortened
@@ -133,8 +139,8 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
+    name, text = model_and_prompt(model, prompt, lambda: _default_model(ctx))
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
-        from phicli.commands.configured import value_set
         from phicli.commands.conversation import Conversation, hold
         from phicli.plan.chat_options import ChatOptions
 
@@ -143,7 +149,6 @@ def chat(
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             context_tokens=context, engine=settings,
         )  # fmt: skip
-        name, text = model_and_prompt(model, prompt, lambda: value_set(ctx, "model"))
         wanted = Conversation(
             name, text, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
             memory_check=memory_check, stats=stats, verbose=verbose,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -16,16 +14,15 @@ from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.pool import whole
-from phicli.answering.state_carrier import StateCarrier, state_folder
+from phicli.answering.state_carrier import StateCarrier
 from phicli.answering.types import Answer, Notice
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
-from phicli.engine.closable import Closable
+from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Chunk, Done, Engine, GenerationEvent, Sampling
 from phicli.plan.context import ContextPlan
 from tests.fakes.scripted_engine import special_tokens
 from tests.fakes.stateful_engine import StatefulEngine
-from tests.support.disks import small_file_system
 from tests.support.waiting import wait_until_it_waits
 
 TEXT = "".join(chr(ord("a") + i % 26) for i in range(300))
@@ -180,6 +177,20 @@ def test_a_state_that_is_no_longer_what_it_was_is_not_restored(
     assert list(growth.states.iterdir()) == []
 
 
+class ReplacedFirst(StatefulEngine):
+    """Its model file is replaced after it was loaded, and before its state is saved."""
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        path.parents[1].joinpath("model.gguf").write_bytes(b"other weights")
+        return super().save_state(path, closing)
+
+
+def test_a_state_of_the_file_as_it_was_is_not_restored_with_the_file_as_it_is(tmp_path: Path) -> None:
+    growth = Growth(tmp_path, make=ReplacedFirst)
+    assert growth.ask().text == TEXT
+    assert growth.restored == [0, 0, 0, 0]
+
+
 class CutsCharacters(StatefulEngine):
     """Each character of its answers takes three tokens, whose ids it does not tell, and only whole ones come.
 
@@ -233,68 +244,3 @@ def test_closing_ends_it_while_the_state_is_saved(tmp_path: Path) -> None:
     assert answering.so_far().finish_reason == "interrupted"
     assert list(growth.states.iterdir()) == []
     assert growth.ask().text == TEXT
-
-
-class Usage(NamedTuple):
-    total: int
-    used: int
-    free: int
-
-
-def folders(base: Path) -> Sequence[Path]:
-    return sorted(base.glob("phi-state-*"))
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
-    return tmp_path / "home" / "cache"
-
-
-def test_the_folder_is_private_and_gone_afterwards(cache: Path) -> None:
-    with state_folder() as folder:
-        assert folder is not None
-        assert folder.parent == cache
-        assert os.name == "nt" or folder.stat().st_mode & 0o777 == 0o700
-        (folder / "state").write_bytes(b"keys and values")
-    assert folders(cache) == []
-
-
-def test_what_a_process_that_was_killed_has_left_behind_is_removed(cache: Path) -> None:
-    nobody, ours = cache / f"phi-state-{2**22 + 7}-x", cache / f"phi-state-{os.getpid()}-y"
-    fresh, other = cache / f"phi-state-{2**22 + 7}-z", cache / "phi-state-by-hand"
-    for folder in (nobody, ours, fresh, other):
-        folder.mkdir(parents=True)
-        (folder / "state").write_bytes(b"keys and values")
-        if folder is not fresh:
-            os.utime(folder, (time.time() - 7200,) * 2)
-    with state_folder():
-        assert not nobody.exists()
-    assert folders(cache) == sorted([ours, fresh, other])
-
-
-@pytest.mark.process
-def test_a_folder_in_memory_is_not_taken(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.parent.mkdir()
-    with small_file_system(cache, "size=1m"):
-        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-        with state_folder() as folder:
-            assert folder is not None
-            assert folder.parent == tmp_path
-        monkeypatch.setattr("tempfile.tempdir", str(cache))
-        with state_folder() as folder:
-            assert folder is None
-
-
-def test_a_folder_on_a_disk_that_is_nearly_full_is_not_taken(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(1 << 40, 1 << 40, 1 << 29))
-    with state_folder() as folder:
-        assert folder is None
-    assert folders(cache) == []
-
-
-def test_no_folder_where_none_can_be_made(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cache.parent.write_text("a file in the way")
-    monkeypatch.setattr("tempfile.tempdir", str(cache.parent / "below"))
-    with state_folder() as folder:
-        assert folder is None

@@ -38,12 +38,16 @@ def tuned(one_answer: Winner = PLAIN, conversation: Winner = FAST) -> Tuned:
 
 
 def plan(
-    use: Use = Use.CONVERSATION, memory: Memory | None = PLENTY, found: Tuned | None = None, **options: object
+    use: Use = Use.CONVERSATION,
+    memory: Memory | None = PLENTY,
+    found: Tuned | None = None,
+    question: str | None = None,
+    **options: object,
 ) -> LoadPlan:
     variant = resolve("phi-4-mini").variant
     model = LocatedModel("phi-4-mini", "phi-4-mini", Path("model.gguf"), variant, "Q4_K_M")
     given = ChatOptions(engine=options)
-    return plan_load(model, phi_4_mini(), given, use, memory=memory, cores=4, tuned=found)
+    return plan_load(model, phi_4_mini(), given, use, memory=memory, cores=4, tuned=found, only_question=question)
 
 
 def of_engine(chosen: LoadPlan) -> tuple[int, int, str, str, bool]:
@@ -119,6 +123,8 @@ def test_a_quantised_cache_is_taken_only_where_memory_needs_it() -> None:
     assert (untuned.settings.engine.kv_type, untuned.settings.context_tokens < 4096) == ("f16", True)
     chosen = plan(memory=tight, found=tuned(conversation=quantised))
     assert (chosen.settings.engine.kv_type, chosen.settings.context_tokens) == ("q8_0", 4096)
+    one_answer = plan(Use.ONE_ANSWER, tight, tuned(one_answer=quantised), question="hi")  # it may have to grow
+    assert (one_answer.settings.engine.kv_type, one_answer.settings.context_tokens) == ("q8_0", 768)
 
 
 def test_nobody_knows_the_memory() -> None:
