@@ -96,7 +96,7 @@ def open_model(
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = replace(plan.settings_for(context_tokens), model_path=path, state_dir=folder)
+            settings = replace(plan.settings_for(context_tokens), model_path=path, slot_folder=folder)
             process = next(processes, None)
             engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]

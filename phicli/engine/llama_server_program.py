@@ -186,8 +186,8 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")
-    if settings.state_dir is not None:
-        found += ["--slot-save-path", str(settings.state_dir)]
+    if settings.slot_folder is not None:
+        found += ["--slot-save-path", str(settings.slot_folder)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     if drafts := DRAFTS.get(engine.speculation):

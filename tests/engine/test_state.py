@@ -34,7 +34,7 @@ class Starter:
         self.kind, self.folder, self.ends = kind, folder, ExitStack()
 
     def start(self, context_tokens: int, *, folder: Path | None = None, keeps: bool = True) -> LlamaServerEngine:
-        settings = replace(tiny_settings(context_tokens), state_dir=(folder or self.folder) if keeps else None)
+        settings = replace(tiny_settings(context_tokens), slot_folder=(folder or self.folder) if keeps else None)
         native = self.kind == "native" and BINARY is not None
         engine = NativeServerEngine(settings, Path(str(BINARY))) if native else LlamaServerEngine(settings)
         self.ends.callback(engine.close)
