@@ -116,18 +116,21 @@ class CtransformersProcess(EngineProcess):
 
     def _read(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
-        for line in self._popen.stdout:
-            message = json.loads(line)
-            if self._first is None:
-                self._first = message
-                self.load_ms = (time.monotonic() - self._started) * 1000 if "build" in message else 0.0
-                self._replied.set()
-            elif lines := self._open.get(message["number"]):
-                lines.put(message)
+        with contextlib.suppress(ValueError):  # it was ended in the middle of a line
+            for line in self._popen.stdout:
+                self._take(json.loads(line))
         self._ended = True
         self._replied.set()
         for lines in list(self._open.values()):
             lines.put(None)
+
+    def _take(self, message: Message) -> None:
+        if self._first is None:
+            self._first = message
+            self.load_ms = (time.monotonic() - self._started) * 1000 if "build" in message else 0.0
+            self._replied.set()
+        elif lines := self._open.get(message["number"]):
+            lines.put(message)
 
     def _advice(self, reason: str) -> str:  # noqa: ARG002 (the library gives no reason)
         return _OTHER_ENGINE

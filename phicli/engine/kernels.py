@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, get_args
 
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
-from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_of
+from phicli.errors import PhiError, disk_full, is_disk_full, reason_of
 from phicli.paths import data_dir, read_small, write_atomically
 
 BUILD_COMMAND: Final = "phi engine build"
@@ -143,11 +143,8 @@ def write_choice(choice: Choice) -> None:
     """Save which kernels are used from now on. Kernels that failed are tried again, unless it is ``wheel``.
 
     Raises:
-        UsageError: it is not one of :data:`CHOICES`.
         PhiError: it cannot be written.
     """
-    if choice not in CHOICES:
-        raise UsageError(f"unknown choice of kernels: {choice}", f"choose one of {', '.join(CHOICES)}")
     path = kernels_folder() / _CHOICE
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

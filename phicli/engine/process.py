@@ -59,10 +59,10 @@ class WorkerProcess(EngineProcess):
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
         self._renamed = settings.model_name is not None
-        if self._asked == "usual":
-            self._usual = installed_kernels().kernels
-        path = self._usual.path if self._usual else self._asked if isinstance(self._asked, Path) else None
+        usual = installed_kernels().kernels if self._asked == "usual" else None
+        path = usual.path if usual else self._asked if isinstance(self._asked, Path) else None
         self._config = settings.to_data() | {"api_key": self.api_key, "kernels": str(path) if path else None}
+        self._usual = usual  # last: from now on it can be started again
         self._send_config()
 
     def close(self) -> None:
