@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from phicli.doctor.answer_check import wrong_answer
 from phicli.doctor.folder_check import cache_facts, cache_problems, smallest_download, state_problems, why_not_writable
 from phicli.doctor.hub_check import check_hub
 from phicli.doctor.machine_check import engine_problems, gpu_problems, memory_problems
 from phicli.doctor.types import CacheFacts
 from phicli.hardware.engine_answer import EngineAnswer, parse_answer
 from phicli.hardware.types import Cpu, Gpu, Machine
+from tests.support.kernels import save_kernels
 
 BUILD = "xllamacpp 1.2.3"
 X86 = EngineAnswer(kernels=("AVX", "AVX2", "FMA"))
@@ -129,3 +131,11 @@ def test_what_the_engine_was_built_for() -> None:
     assert parse_answer(text).kernels == ("AVX2", "AVX512F")
     assert parse_answer('{"features": 1}\n[]').kernels == ()
     assert parse_answer('{"features": ["AVX2"]}\n').kernels == ("AVX2",)  # it crashed at the devices
+
+
+def test_a_wrong_answer_is_blamed_on_native_kernels_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
+    assert "another build of the engine" in wrong_answer("Rome").hint
+    (tmp_path / "libggml-cpu-zen4.so").write_bytes(b"a module")
+    save_kernels(tmp_path / "libggml-cpu-zen4.so")
+    assert "phi engine use wheel" in wrong_answer("Rome").hint
