@@ -22,22 +22,21 @@ def main() -> None:
     """Write the line."""
     import xllamacpp.xllamacpp as package
 
-    library = ctypes.CDLL(package.__file__)
-    answer: dict[str, Any]
-    if failed := _load(*sys.argv[1:]) if len(sys.argv) > 1 else "":
-        answer = {"error": failed}
-    else:
-        of_version = ctypes.CDLL(sys.argv[2]) if len(sys.argv) > 1 else library
-        features = re.findall(r"(\w+) = [1-9]", _text(library, "llama_print_system_info"))
-        answer = {"version": _text(of_version, "ggml_version"), "features": features}
+    engine = ctypes.CDLL(package.__file__)
+    try:
+        answer = _facts(engine, *sys.argv[1:])
+    except AttributeError as error:
+        answer = {"error": f"a function is missing: {error}"}
     sys.stdout.write("\n" + json.dumps(answer) + "\n")
     sys.stdout.flush()
     os._exit(0)  # the module's destructors are not of interest
 
 
-def _load(worker: str, module: str) -> str:
-    """Use the kernels in ``module`` from now on; why that failed, or empty."""
-    return str(runpy.run_path(worker)["use_kernels"](module))
+def _facts(engine: Any, worker: str = "", module: str = "") -> dict[str, Any]:
+    if module and (failed := runpy.run_path(worker)["use_kernels"](module)):
+        return {"error": failed}
+    version = _text(ctypes.CDLL(module) if module else engine, "ggml_version")
+    return {"version": version, "features": re.findall(r"(\w+) = [1-9]", _text(engine, "llama_print_system_info"))}
 
 
 def _text(library: Any, name: str) -> str:
