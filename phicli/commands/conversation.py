@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.engine.engine_process import EngineProcess
+    from phicli.plan.load import Use
     from phicli.plan.tuned_here import TunedHere
 
     OnEnd = Callable[[Answer], None]
@@ -79,11 +80,15 @@ def _chosen(wanted: Conversation, model: LocatedModel, prompt: str | None) -> tu
     if not anything_tuned():
         return wanted.engine or EngineChoice(), None
     from phicli.plan.tuned_here import tuned_for
-    from phicli.records.tuned import CONVERSATION, ONE_ANSWER
 
-    use = CONVERSATION if prompt is None else ONE_ANSWER
-    tuned = tuned_for(model.path, use, engine=wanted.engine, tell=not wanted.quiet)
+    tuned = tuned_for(model.path, _use(prompt).tuned_as, engine=wanted.engine, tell=not wanted.quiet)
     return tuned.engine, tuned
+
+
+def _use(prompt: str | None) -> Use:
+    from phicli.plan.load import Use
+
+    return Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
 
 
 def _hold(
@@ -93,13 +98,11 @@ def _hold(
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.fit.too_large import on_too_large
-    from phicli.plan.load import Use
 
     if tuned is not None and tuned.stale is not None:
         from phicli.ui.bench.tuned_settings import stale_says
 
         terminal.say(stale_says(tuned.stale, model.reference))
-    use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     reading = ReadAhead(() if ENGINES[engine.name].reads_llama else parts_of(model.path))
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
@@ -112,7 +115,7 @@ def _hold(
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with (
             open_model(
-                model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
+                model, wanted.options, _use(prompt), engine=engine, early=early, tuned=tuned.current if tuned else None,
                 only_question=prompt, on_tick=loading, on_progress=writing, on_too_large=too_large,
             ) as loaded,
             reading,
