@@ -35,10 +35,9 @@ def test_the_table_has_medians_in_the_order_of_time() -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_all_steps_of_an_answer_are_seen_in_order() -> None:
     times = {step: at_s for step, (at_s, _) in run(TINY_PHI, "What is the capital of France?").items()}
-    assert len(times) == 13
+    mapped = "engine: the vocabulary is parsed, the weights are mapped"  # of a toy too short to be always seen
+    assert len({*times} - {mapped}) == 12
     assert max(times.values()) == times["phi: its process has ended"]
     assert times["phi: starts the engine's process"] < times["engine: imports llama.cpp"]
-    assert (
-        times["engine: has the settings and loads"] < times["engine: the vocabulary is parsed, the weights are mapped"]
-    )
+    assert times["engine: has the settings and loads"] < times.get(mapped, times["phi: sends the prompt"])
     assert times["phi: sends the prompt"] < times["phi: the first token is printed"]
