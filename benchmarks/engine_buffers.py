@@ -17,7 +17,7 @@ from pathlib import Path
 
 import xllamacpp
 
-from phicli.engine.process import WORKER
+from phicli.engine.engine_process import WORKER
 
 MIB = 1 << 20
 _LINE = re.compile(r"(?P<where>\S+) +(?P<what>model|KV|compute|output) buffer size = +(?P<mib>[\d.]+) MiB")

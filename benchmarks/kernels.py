@@ -6,7 +6,7 @@ The engines take turns, the first one changes with each round. Rates are tokens 
 cores to itself would give, whatever else runs. Ratios are to the wheel without repacking in the same round, medians
 with the middle half of them.
 
-The constants of native kernels in ``phicli/fit/estimate.py`` come from here.
+The constants in ``phicli/hardware/native_gains.py`` come from here.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
+from benchmarks.loaded import cpu_seconds
 from phicli.engine.kernels import installed_kernels
 from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
@@ -55,12 +54,6 @@ class Rates:
 
     prompt: float
     decode: float
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has computed so far, on all cores together."""
-    times = psutil.Process(pid).cpu_times()
-    return float(times.user + times.system)
 
 
 class Running:
@@ -100,9 +93,10 @@ def series(path: Path, sides: Sequence[Side], prompt: int, options: argparse.Nam
     threads = physical_cores()
     with contextlib.ExitStack() as stack:
         context_tokens = prompt + options.generate + 8
-        engines = [Running(path, side, context_tokens, threads) for side in sides]
-        for engine in engines:
-            stack.callback(engine.close)
+        engines: list[Running] = []
+        for side in sides:
+            engines.append(Running(path, side, context_tokens, threads))
+            stack.callback(engines[-1].close)
         found: list[list[Rates]] = [[] for _ in sides]
         for turn in range(options.rounds):
             for at in range(len(sides)):

@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from benchmarks.sides import Rate, rate
-from phicli.engine.process import engine_environment
+from phicli.engine.engine_process import engine_environment
 
 _RUN = re.compile(r"^llama-bench: benchmark \d+/\d+: (prompt|generation) run \d+/\d+$")
 _FLAGS = ("CMAKE_BUILD_TYPE=Release", "LLAMA_BUILD_TESTS=OFF", "LLAMA_BUILD_UI=OFF", "LLAMA_CURL=OFF")

@@ -85,9 +85,8 @@ class Draft:
 
         Tokens behind that text, which were the beginning of a character, are generated again.
         """
-        if last.token_ids is None:
-            self.completion_tokens -= last.usage.completion_tokens - self.whole_tokens
-            self.token_ids = _together(self._earlier_ids, token_ids)
+        self.completion_tokens -= last.usage.completion_tokens - self.whole_tokens
+        self.token_ids = _together(self._earlier_ids, token_ids)
 
     def complete(self, tool_calls: tuple[ToolCall, ...], *, over: bool, stopped_by: str | None) -> Answer:
         """The answer, now that its last generation has ended; ``over`` where it was not the engine that ended it."""

@@ -266,8 +266,8 @@ class _Work:
         whole, known = self.draft.whole_tokens, done.token_ids
         if known is None and grown.token_ids is not None and grown.token_ids[: len(prompt)] == prompt:
             last = () if done.last_id is None else (done.last_id,)  # generated, but not evaluated yet
-            ids = (*grown.token_ids, *last)[len(prompt) :][:whole]
-            known = ids if len(ids) == whole else None
+            known = (*grown.token_ids, *last)[len(prompt) :]
+        known = None if known is None or len(known) < whole else known[:whole]
         self.draft.goes_on(done, known)
         return self._tokenized_again(grown.engine) if known is None else known
 

@@ -11,8 +11,9 @@ from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
-from phicli.engine.process import EngineProcess
-from phicli.engine.starting import ENGINES, EngineChoice, OnTick, keeps_state, start_engine
+from phicli.engine.abilities import Ability
+from phicli.engine.engine_process import EngineProcess
+from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
@@ -69,7 +70,8 @@ def open_model(
         options: what was asked for on the command line.
         use: one answer, or a conversation.
         engine: the engine that runs it.
-        early: a process of that engine that was started before the rest of the program was loaded.
+        early: a process of that engine that was started before the rest of the program was loaded; it is closed by
+            whoever started it, also where no engine takes it over.
         tuned: what tuning found for the file on this machine.
         only_question: the prompt that one answer is wanted to, so that no more than that is allocated at first.
         on_tick: see :data:`phicli.engine.starting.OnTick`.
@@ -80,14 +82,12 @@ def open_model(
         PhiError: the file cannot be read, run, or fitted into memory.
     """
     with contextlib.ExitStack() as stack:
-        if early is not None:
-            stack.callback(early.close)  # also where no engine takes it over; twice is fine
         header = read_header(located.path)
         path = file_for_engine(engine.name, header, on_progress)
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
-        folder = stack.enter_context(state_folder()) if keeps_state(engine.name) else None
+        folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
             located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
             only_question=None if folder is None else only_question, on_too_large=on_too_large,
@@ -96,7 +96,7 @@ def open_model(
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = replace(plan.settings_for(context_tokens), model_path=path, state_dir=folder)
+            settings = replace(plan.settings_for(context_tokens), model_path=path, slot_folder=folder)
             process = next(processes, None)
             engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]

@@ -11,10 +11,18 @@ from typing import Protocol
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import start_engine
 from phicli.engine.types import Generator, LoadSettings
+from phicli.errors import EngineError, PhiError
 from phicli.gguf_file.header import read_header
 from phicli.plan.engine_file import file_for_engine
 from phicli.plan.label import name_for_engine
 from phicli.records.run import Subject
+
+
+class BuildChangedError(PhiError):
+    """The engine that runs is no longer the one whose results are being collected; no setting is to blame for that."""
+
+    code = EngineError.code
+    exit_code = EngineError.exit_code
 
 
 class BenchEngine(Generator, Protocol):
@@ -45,6 +53,17 @@ class Launch(Protocol):
         llama_server: Path | None = None,
     ) -> AbstractContextManager[BenchEngine]:
         """As :func:`start`."""
+
+
+def check_build(now: str, before: str) -> None:
+    """Return if an engine has the build that the results so far belong to: native kernels may have failed meanwhile.
+
+    Raises:
+        BuildChangedError: it has another one.
+    """
+    if now != before:
+        message = f"the engine is {now} now, but was {before} when the measurement began"
+        raise BuildChangedError(message, "run the command again; if kernels have failed, see why: phi doctor")
 
 
 @contextlib.contextmanager

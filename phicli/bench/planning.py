@@ -21,6 +21,7 @@ from phicli.plan.engine_file import file_for_engine, require_runs
 from phicli.plan.machine import repacked_here
 from phicli.records.run import Subject, Workload
 from phicli.records.workload_texts import TEXTS
+from phicli.units import how_far
 
 _IN_BLOCKS = "the models do not all fit into memory together: each is loaded twice, for half of its repetitions"
 _NO_GPU = "the engine found no GPU: all layers run on the processor, and --gpu-layers has no effect"
@@ -84,7 +85,7 @@ def write_files(plan: BenchPlan, show: Callable[[str], None]) -> None:
 
     def progress(what: str, done: int, total: int) -> None:
         nonlocal shown
-        text = f"{what}: {done * 100 // max(total, 1)} %"
+        text = how_far(what, done, total)
         if text != shown:
             show(text)
             shown = text

@@ -20,6 +20,7 @@ from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
 from phicli.ui.status import StatusLine, loading_says
 from phicli.ui.terminal import Terminal
+from phicli.units import how_far
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from phicli.answering.opening import OpenModel
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
-    from phicli.engine.process import EngineProcess
+    from phicli.engine.engine_process import EngineProcess
+    from phicli.plan.load import Use
     from phicli.plan.tuned_here import TunedHere
 
     OnEnd = Callable[[Answer], None]
@@ -78,11 +80,15 @@ def _chosen(wanted: Conversation, model: LocatedModel, prompt: str | None) -> tu
     if not anything_tuned():
         return wanted.engine or EngineChoice(), None
     from phicli.plan.tuned_here import tuned_for
-    from phicli.records.tuned import CONVERSATION, ONE_ANSWER
 
-    use = CONVERSATION if prompt is None else ONE_ANSWER
-    tuned = tuned_for(model.path, use, engine=wanted.engine, tell=not wanted.quiet)
+    tuned = tuned_for(model.path, _use(prompt).tuned_as, engine=wanted.engine, tell=not wanted.quiet)
     return tuned.engine, tuned
+
+
+def _use(prompt: str | None) -> Use:
+    from phicli.plan.load import Use
+
+    return Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
 
 
 def _hold(
@@ -92,13 +98,11 @@ def _hold(
     from phicli.answering.opening import open_model
     from phicli.chat.open import open_chat
     from phicli.fit.too_large import on_too_large
-    from phicli.plan.load import Use
 
     if tuned is not None and tuned.stale is not None:
         from phicli.ui.bench.tuned_settings import stale_says
 
         terminal.say(stale_says(tuned.stale, model.reference))
-    use = Use.CONVERSATION if prompt is None else Use.ONE_ANSWER
     reading = ReadAhead(() if ENGINES[engine.name].reads_llama else parts_of(model.path))
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
 
@@ -106,12 +110,12 @@ def _hold(
             status.update(loading_says(model.name, waited_s, reading.so_far))
 
         def writing(what: str, done_bytes: int, total_bytes: int) -> None:
-            status.update(f"{what}: {done_bytes * 100 // max(total_bytes, 1)} %")
+            status.update(how_far(what, done_bytes, total_bytes))
 
         too_large = on_too_large(terminal.say if not wanted.quiet else lambda _: None, check=wanted.memory_check)
         with (
             open_model(
-                model, wanted.options, use, engine=engine, early=early, tuned=tuned.current if tuned else None,
+                model, wanted.options, _use(prompt), engine=engine, early=early, tuned=tuned.current if tuned else None,
                 only_question=prompt, on_tick=loading, on_progress=writing, on_too_large=too_large,
             ) as loaded,
             reading,

@@ -10,6 +10,7 @@ from phicli.answering.opening import open_model
 from phicli.answering.pool import whole
 from phicli.chat_format.types import Message
 from phicli.doctor.types import Problem
+from phicli.engine.kernels import installed_kernels
 from phicli.errors import PhiError
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
@@ -32,9 +33,13 @@ def ask_toy(on_tick: Callable[[float], None] | None = None) -> tuple[float | Non
     except PhiError as error:
         return None, Problem.of("no_answer", error)
     took_ms = (perf_counter() - started) * 1000
-    if _EXPECTED in answer.text:
-        return took_ms, None
-    message = f"tiny-phi answers {answer.text[:60]!r} to {_QUESTION!r}, but it should answer {_EXPECTED}"
-    return took_ms, Problem(
-        "wrong_answer", message, "install another build of the engine: this one calculates incorrectly on this machine"
-    )
+    return took_ms, None if _EXPECTED in answer.text else wrong_answer(answer.text)
+
+
+def wrong_answer(text: str) -> Problem:
+    """The problem of an engine that computes ``text``: native kernels come before the engine itself."""
+    message = f"tiny-phi answers {text[:60]!r} to {_QUESTION!r}, but it should answer {_EXPECTED}"
+    if installed_kernels().kernels:
+        return Problem("wrong_answer", message, "do not use the native kernels: phi engine use wheel")
+    hint = "install another build of the engine: this one calculates incorrectly on this machine"
+    return Problem("wrong_answer", message, hint)

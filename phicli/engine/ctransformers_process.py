@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 import queue
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.engine.closable import Closing
-from phicli.engine.process import WORKER, EngineProcess, engine_environment
+from phicli.engine.engine_process import EngineProcess, bound, engine_environment
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineDiedError
 
@@ -38,14 +37,11 @@ class CtransformersProcess(EngineProcess):
 
     def __init__(self, log_dir: Path | None = None) -> None:
         super().__init__(log_dir)
-        command = [sys.executable, "-P", str(_PROGRAM)]
-        if sys.platform.startswith("linux"):  # elsewhere it ends with its standard input
-            command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
         self._first: Message | None = None
         self._replied, self._numbers, self._writing = threading.Event(), itertools.count(1), threading.Lock()
         self._open: dict[int, _Lines] = {}
         self._ended = False
-        self._start(command, engine_environment(), pipes=True)
+        self._start(bound([sys.executable, "-P", str(_PROGRAM)]), engine_environment(), pipes=True)
         threading.Thread(target=self._read, daemon=True, name="phi-engine-reader").start()
 
     def load(self, settings: LoadSettings) -> None:
@@ -120,18 +116,21 @@ class CtransformersProcess(EngineProcess):
 
     def _read(self) -> None:
         assert self._popen.stdout is not None  # noqa: S101 (a pipe was asked for)
-        for line in self._popen.stdout:
-            message = json.loads(line)
-            if self._first is None:
-                self._first = message
-                self.load_ms = (time.monotonic() - self._started) * 1000 if "build" in message else 0.0
-                self._replied.set()
-            elif lines := self._open.get(message["number"]):
-                lines.put(message)
+        with contextlib.suppress(ValueError):  # it was ended in the middle of a line
+            for line in self._popen.stdout:
+                self._take(json.loads(line))
         self._ended = True
         self._replied.set()
         for lines in list(self._open.values()):
             lines.put(None)
+
+    def _take(self, message: Message) -> None:
+        if self._first is None:
+            self._first = message
+            self.load_ms = (time.monotonic() - self._started) * 1000 if "build" in message else 0.0
+            self._replied.set()
+        elif lines := self._open.get(message["number"]):
+            lines.put(message)
 
     def _advice(self, reason: str) -> str:  # noqa: ARG002 (the library gives no reason)
         return _OTHER_ENGINE

@@ -20,6 +20,7 @@ from phicli.engine.reasons import advice, first_reason
 from phicli.engine.types import LoadSettings
 from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
+WORKER: Final = Path(__file__).with_name("worker.py")
 LEAVE_TIMEOUT_S: Final = 5.0
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 
@@ -165,6 +166,13 @@ class EngineProcess(abc.ABC):
         if self._popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self._popen.stdin.close()
+
+
+def bound(command: Sequence[str]) -> list[str]:
+    """``command`` as a command that ends with this process, even if that is killed; only Linux has such a thing."""
+    if not sys.platform.startswith("linux"):
+        return list(command)
+    return [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
 
 
 def _await_end(pid: int) -> None:

@@ -17,15 +17,8 @@ from typing import Any, Final, Literal, get_args
 
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
-from phicli.errors import PhiError, UsageError, disk_full, is_disk_full, reason_of
+from phicli.errors import PhiError, disk_full, is_disk_full, reason_of
 from phicli.paths import data_dir, read_small, write_atomically
-
-__all__ = [
-    "BUILD_COMMAND", "CHOICES", "ENGINE_PACKAGE", "Choice", "InUse", "Kernels", "build_name", "damage_of",
-    "engine_version", "failure_of", "first_time", "folder_of", "installed_kernels", "kernels_folder",
-    "kernels_in_use", "processor_name", "read_choice", "read_manifest", "remember_failure", "saved_kernels",
-    "write_choice", "write_manifest",
-]  # fmt: skip
 
 BUILD_COMMAND: Final = "phi engine build"
 
@@ -150,11 +143,8 @@ def write_choice(choice: Choice) -> None:
     """Save which kernels are used from now on. Kernels that failed are tried again, unless the choice is ``wheel``.
 
     Raises:
-        UsageError: the choice is not one of :data:`CHOICES`.
         PhiError: the choice cannot be written.
     """
-    if choice not in CHOICES:
-        raise UsageError(f"unknown choice of kernels: {choice}", f"choose one of {', '.join(CHOICES)}")
     path = kernels_folder() / _CHOICE
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

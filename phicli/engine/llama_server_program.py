@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import WORKER, EngineProcess
+from phicli.engine.engine_process import EngineProcess, bound
 from phicli.engine.program_build import native_build, program_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
@@ -133,12 +131,10 @@ class NativeProcess(EngineProcess):
         self._ports += 1
         self._port = _free_port()
         command = [str(self._binary), *server_arguments(self._settings), "--host", _HOST, "--port", str(self._port)]
-        if sys.platform.startswith("linux"):  # elsewhere nothing ends it with a parent that is killed
-            command = [sys.executable, "-I", "-S", str(WORKER), str(os.getpid()), *command]
         environment = program_environment(self.api_key)
         if not self._own_template:
             environment["LLAMA_ARG_CHAT_TEMPLATE"] = "chatml"
-        self._start(command, environment, pipes=False)
+        self._start(bound(command), environment, pipes=False)
 
     @property
     def _own_template(self) -> bool:
@@ -190,8 +186,8 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-repack")
     if not settings.warmup:
         found.append("--no-warmup")
-    if settings.state_dir is not None:
-        found += ["--slot-save-path", str(settings.state_dir)]
+    if settings.slot_folder is not None:
+        found += ["--slot-save-path", str(settings.slot_folder)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     if drafts := DRAFTS.get(engine.speculation):

@@ -13,19 +13,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from phicli.engine.engine_process import LEAVE_TIMEOUT_S, EngineProcess, engine_environment
+from phicli.engine.engine_process import LEAVE_TIMEOUT_S, WORKER, EngineProcess, engine_environment
 from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import Kernels, installed_kernels, remember_failure
 from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineError
 
-__all__ = [
-    "WORKER",
-    "EngineProcess", "WorkerProcess", "engine_environment",
-]  # fmt: skip
-
-WORKER: Final = Path(__file__).with_name("worker.py")
 _REASON_S: Final = 20.0
 """For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
 _REASON_TICK_S: Final = 0.01
@@ -65,10 +59,10 @@ class WorkerProcess(EngineProcess):
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
         self._renamed = settings.model_name is not None
-        if self._asked == "usual":
-            self._usual = installed_kernels().kernels
-        path = self._usual.path if self._usual else self._asked if isinstance(self._asked, Path) else None
+        usual = installed_kernels().kernels if self._asked == "usual" else None
+        path = usual.path if usual else self._asked if isinstance(self._asked, Path) else None
         self._config = settings.to_data() | {"api_key": self.api_key, "kernels": str(path) if path else None}
+        self._usual = usual  # last: from now on it can be started again
         self._send_config()
 
     def close(self) -> None:
@@ -96,6 +90,8 @@ class WorkerProcess(EngineProcess):
         return str(reply["address"])
 
     def _advice(self, reason: str) -> str:
+        if self.kernels and crashed(self._popen.poll()):
+            return "run the command again; if it crashes again, use the kernels of the wheel: phi engine use wheel"
         if self._renamed:
             return (
                 "its general.name says Phi-3, but its vocabulary is not Phi-3's: use a file with another general.name"

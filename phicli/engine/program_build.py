@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import engine_environment
+from phicli.engine.engine_process import engine_environment
 from phicli.errors import EngineError, NotFoundError
 
 _TIMEOUT_S: Final = 30.0

@@ -9,8 +9,9 @@ from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
+from phicli.engine.engine_process import EngineProcess
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
-from phicli.engine.process import EngineProcess, WorkerProcess
+from phicli.engine.process import WorkerProcess
 from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.state_file import make_private, saved_ids

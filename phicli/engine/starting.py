@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
 from phicli.engine.kernels import build_name, kernels_in_use
+from phicli.engine.package import engine_version, version_of
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
-    from phicli.engine.process import EngineProcess
+    from phicli.engine.engine_process import EngineProcess
     from phicli.engine.settings import EngineSettings
 
 DEFAULT_ENGINE: Final = "xllamacpp"
@@ -110,11 +111,6 @@ def early_process(name: str = DEFAULT_ENGINE) -> Iterator[EngineProcess | None]:
             process.close()
 
 
-def keeps_state(name: str) -> bool:
-    """Whether the engine called ``name`` can carry what it has evaluated over to another one."""
-    return Ability.STATES not in _kind(name).lacks
-
-
 def find_program(name: str, given: Path | None = None) -> Path | None:
     """The program of the engine called ``name``: at ``given``, else on PATH. None for an engine that needs none.
 
@@ -122,7 +118,7 @@ def find_program(name: str, given: Path | None = None) -> Path | None:
         NotFoundError: there is none, or the engine's package is not installed.
     """
     kind = _kind(name)
-    if kind.optional and not _is_installed(name):
+    if kind.optional and not version_of(name):
         raise NotFoundError(f"{name} is not installed", install_hint(name))
     program = kind.program
     if program is None:
@@ -199,30 +195,10 @@ def _kind(name: str) -> EngineKind:
 
 def _package_build(_: Path | None) -> str:
     """Version and kernels in use, as the worker will report them; ``xllamacpp (not installed)`` without the package."""
-    version = _version_of(DEFAULT_ENGINE)
+    version = engine_version()
     if not version:
         return f"{DEFAULT_ENGINE} (not installed)"
     return build_name(version, kernels_in_use(version).kernels)
-
-
-def _optional_build(package: str) -> str:
-    """The package with its version; empty where it is not installed."""
-    version = _version_of(package)
-    return f"{package} {version}" if version else ""
-
-
-def _is_installed(package: str) -> bool:
-    return bool(_version_of(package))
-
-
-def _version_of(package: str) -> str:
-    """The version of the package; empty where it is not installed."""
-    import importlib.metadata
-
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def _start_package(
@@ -253,6 +229,10 @@ def _start_program(
     return NativeServerEngine(settings, program, log_dir=log_dir(), on_tick=on_tick)
 
 
+def _ctransformers_build(_: Path | None) -> str:
+    return f"{CTRANSFORMERS} {version_of(CTRANSFORMERS)}"
+
+
 def _start_ctransformers(
     settings: LoadSettings, _: Path | None, __: EngineProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
@@ -271,7 +251,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
             start=_start_program,
         ),
         CTRANSFORMERS: EngineKind(
-            program=None, starts_early=False, uses_known_gpus=False, build=lambda _: _optional_build(CTRANSFORMERS),
+            program=None, starts_early=False, uses_known_gpus=False, build=_ctransformers_build,
             start=_start_ctransformers, lacks=frozenset(Ability), optional=True, reads_llama=True,
         ),
     }

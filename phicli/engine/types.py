@@ -27,7 +27,7 @@ class LoadSettings:
     ``context_tokens`` is always given (zero would mean the trained context, 16 GiB of cache for Phi-4-mini).
     ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
     chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
-    file's ``general.name``; None leaves it as it is. ``state_dir`` is a folder where an engine that
+    file's ``general.name``; None leaves it as it is. ``slot_folder`` is a folder where an engine that
     :class:`KeepsState` may do so; None for nowhere.
     """
 
@@ -38,14 +38,14 @@ class LoadSettings:
     slots: int = 1
     own_template: bool = False
     model_name: str | None = None
-    state_dir: Path | None = None
+    slot_folder: Path | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, with all of it on one level."""
         mine = {
             name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
         }
-        paths = {"model_path": str(self.model_path), "state_dir": str(self.state_dir) if self.state_dir else None}
+        paths = {"model_path": str(self.model_path), "slot_folder": str(self.slot_folder) if self.slot_folder else None}
         drafts = dict(DRAFTS.get(self.engine.speculation, {}))
         return {**paths, **mine, **self.engine.to_data(), "drafts": drafts}
 
@@ -249,7 +249,7 @@ class Engine(Generator, Protocol):
 class KeepsState(Protocol):
     """An engine that can also save its state, so that another engine can continue from it.
 
-    It has to be loaded with a ``state_dir``, and its only slot must be idle.
+    It has to be loaded with a ``slot_folder``, and its only slot must be idle.
     """
 
     @property
@@ -257,7 +257,7 @@ class KeepsState(Protocol):
         """The engine and its version; the state of one build is nothing to another."""
 
     def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
-        """Write the state into the file ``path`` in the ``state_dir``; returns the token ids that it stands for.
+        """Write the state into the file ``path`` in the ``slot_folder``; returns the token ids that it stands for.
 
         Raises:
             EngineError: it cannot be written, the disk is full, or the engine died.

@@ -176,8 +176,8 @@ def parameters(config: dict[str, Any]) -> Any:
     params.port = 0
     params.api_keys = [config["api_key"]]
     params.ui = False
-    if config["state_dir"]:
-        params.slot_save_path = config["state_dir"] + os.sep
+    if config["slot_folder"]:
+        params.slot_save_path = config["slot_folder"] + os.sep
     if not config["own_template"]:
         params.chat_template = "chatml"
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE

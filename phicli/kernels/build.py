@@ -11,17 +11,16 @@ from pathlib import Path
 from typing import Final
 
 from phicli.engine.kernels import (
-    ENGINE_PACKAGE,
     Kernels,
     damage_of,
-    engine_version,
     folder_of,
     kernels_folder,
     kernels_in_use,
-    processor_name,
     read_choice,
     read_manifest,
 )  # fmt: skip
+from phicli.engine.package import ENGINE_PACKAGE, engine_version
+from phicli.engine.processor import processor_name
 from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, install_hint
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.hardware.memory import available_memory

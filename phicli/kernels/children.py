@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.process import WORKER
+from phicli.engine.engine_process import bound
+from phicli.engine.exit_codes import signal_name
 from phicli.errors import EngineError, reason_of
 
 _NICE: Final = 10
@@ -40,8 +41,7 @@ class Ended:
         if self.late:
             return "did not end in time"
         if self.code < 0:
-            with contextlib.suppress(ValueError):
-                return f"crashed with {signal.Signals(-self.code).name}"
+            return f"crashed with {signal_name(-self.code)}"
         return f"failed with exit code {self.code}"
 
 
@@ -95,10 +95,8 @@ def run(
 
 def _started(words: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
     """The program in a session of its own: Ctrl-C in the terminal is for ``phi``. On Linux it ends with ``phi``."""
-    if sys.platform.startswith("linux"):
-        words = [sys.executable, "-P", str(WORKER), str(os.getpid()), *words]
     process = subprocess.Popen(
-        words,
+        bound(words),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

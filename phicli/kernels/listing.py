@@ -9,20 +9,19 @@ from typing import Final
 
 from phicli.engine.kernels import (
     CHOICES,
-    ENGINE_PACKAGE,
     InUse,
     Kernels,
     build_name,
     damage_of,
-    engine_version,
     failure_of,
     kernels_folder,
     kernels_in_use,
-    processor_name,
     read_choice,
     read_manifest,
     write_choice,
 )  # fmt: skip
+from phicli.engine.package import ENGINE_PACKAGE, engine_version
+from phicli.engine.processor import processor_name
 from phicli.errors import NotFoundError, UsageError
 
 WHEEL: Final = "wheel"

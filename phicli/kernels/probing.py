@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.engine.engine_process import WORKER
 from phicli.errors import EngineError, install_hint
 from phicli.kernels.children import run
 from phicli.kernels.variants import Variant
@@ -59,13 +60,11 @@ def check_module(path: Path, variant: Variant, engine: Facts, *, limit_s: float 
     Raises:
         RejectedError: it cannot be loaded, cannot run here, or is not what it should be.
     """
-    answer, how = _ask(path, limit_s=limit_s)
+    answer, how = _ask(WORKER, path, limit_s=limit_s)
     if answer is None:
         raise RejectedError(f"loading them {how}")
     if "error" in answer:
-        raise RejectedError(f"they cannot be loaded: {answer['error']}")
-    if not answer["score"]:
-        raise RejectedError("this processor cannot run them")
+        raise RejectedError(f"the engine cannot use them: {answer['error']}")
     facts = _facts(answer)
     if facts.ggml_version != engine.ggml_version:
         raise RejectedError(f"they belong to ggml {facts.ggml_version}, but the engine has {engine.ggml_version}")

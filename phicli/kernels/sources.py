@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from phicli.engine.kernels import ENGINE_PACKAGE
+from phicli.engine.package import ENGINE_PACKAGE
 from phicli.errors import IntegrityError, NotFoundError, disk_full, is_disk_full, reason_of
 from phicli.paths import expand
 
@@ -20,7 +20,6 @@ _GGML: Final = "thirdparty/llama.cpp/ggml"
 _FACTS: Final = "PKG-INFO"
 _MOST_BYTES: Final = 1 << 28
 _MOST_FACTS: Final = 1 << 20
-_PIECE: Final = 1 << 20
 _NUMBER: Final = re.compile(r"set\(GGML_VERSION_(MAJOR|MINOR|PATCH) (\d+)\)")
 _OTHERS: Final = re.compile(r"src/ggml-(?!cpu/)[a-z0-9_]+/")
 """The folders of ggml's other backends."""
@@ -144,8 +143,5 @@ def _ggml_version(folder: Path, archive: Path) -> str:
 
 
 def _hash_of(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

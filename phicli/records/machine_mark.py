@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.engine.kernels import installed_kernels
-from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.package import engine_folder
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _HEAD_BYTES: Final = 1 << 13
@@ -26,7 +26,7 @@ def machine_mark() -> str | None:
     """
     from phicli.hardware.cpu import physical_cores
 
-    engine = _engine()
+    engine = engine_folder()
     if engine is None:
         return None
     kernels = installed_kernels().kernels
@@ -43,17 +43,3 @@ def _processor() -> str:
         release = os.uname().version + os.uname().machine if hasattr(os, "uname") else ""
         return release + os.environ.get("PROCESSOR_IDENTIFIER", "")
     return "\n".join(line for line in first.splitlines() if not line.startswith(_CHANGING))
-
-
-def _engine() -> str | None:
-    """The name of the folder in which the engine's package says its version."""
-    from importlib.util import find_spec
-
-    found = find_spec(DEFAULT_ENGINE)
-    if found is None or found.origin is None:
-        return None
-    try:
-        names = sorted(path.name for path in Path(found.origin).parents[1].glob(f"{DEFAULT_ENGINE}-*.dist-info"))
-    except OSError:
-        return None
-    return names[0] if len(names) == 1 else None

@@ -14,7 +14,7 @@ from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NOT_SETTINGS: Final = ("model_path", "state_dir", "drafts")
+_NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts")
 
 
 def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None) -> None:

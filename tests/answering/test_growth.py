@@ -92,7 +92,7 @@ class Bench:
     def engine(self, number: int, context_tokens: int) -> Lasting:
         long = self.plan.context.has_long_factors(context_tokens)
         if (long, number) not in self.running:
-            settings = replace(self.plan.settings_for(1024 if long else 256), state_dir=self.folder)
+            settings = replace(self.plan.settings_for(1024 if long else 256), slot_folder=self.folder)
             self.running[long, number] = Lasting(settings)
             self.ends.callback(self.running[long, number].end)
         return self.running[long, number].as_if(context_tokens)
@@ -213,7 +213,7 @@ def test_a_model_without_long_rope_goes_on_as_if_nothing_had_happened(smollm2: P
         running: list[Engine] = []
 
         def start(context_tokens: int, running: list[Engine] = running) -> Engine:
-            settings = replace(plan.settings_for(context_tokens), state_dir=tmp_path)
+            settings = replace(plan.settings_for(context_tokens), slot_folder=tmp_path)
             running.append(LlamaServerEngine(settings))
             return running[-1]
 
@@ -248,7 +248,7 @@ def test_an_engine_that_is_killed_meanwhile_does_no_harm(
 
     def start(context_tokens: int) -> Engine:
         kind = Killed if len(running) == killed else LlamaServerEngine
-        running.append(kind(replace(bench.plan.settings_for(context_tokens), state_dir=tmp_path)))
+        running.append(kind(replace(bench.plan.settings_for(context_tokens), slot_folder=tmp_path)))
         return running[-1]
 
     plan, notices = bench.plan, list[Notice]()

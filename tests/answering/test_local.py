@@ -145,8 +145,11 @@ def going_on(text: str) -> Script:
 class CutsCharacters(ScriptedEngine):
     """Its answers are cut inside a character at the end of the context, whose text and ids do not come then.
 
-    The server of llama.cpp leaves such ids out of its stream and does not count them among those it gives.
+    The server of llama.cpp leaves such ids out of its stream and does not count them among those it gives;
+    ctransformers gives them at the end (``knows_ids``).
     """
+
+    knows_ids = False
 
     def generate(self, *prompt: Any, **more: Any) -> Closable[GenerationEvent]:
         return Closable(lambda _: self._cut(super(CutsCharacters, self).generate(*prompt, **more)))
@@ -155,7 +158,7 @@ class CutsCharacters(ScriptedEngine):
         held: Chunk | None = None
         for event in generation:
             if isinstance(event, Done) and event.finish_reason == "length":
-                yield replace(event, token_ids=None)
+                yield replace(event, token_ids=event.token_ids if self.knows_ids else None)
                 return
             if held is not None:
                 yield held
@@ -175,6 +178,21 @@ def test_an_answer_that_is_cut_inside_a_character_goes_on_in_a_larger_context() 
     assert [len(engine.prompts) for engine in lab.engines] == [1, 1]
     assert answer.token_ids is None
     assert lab.ask("go")[0].text == answer_text
+
+
+def test_known_ids_behind_the_text_are_generated_again_with_the_rest_of_the_character() -> None:
+    answer_text = "".join(chr(ord("a") + i % 26) for i in range(100))
+    script = going_on(answer_text)
+
+    def make(size: int) -> ScriptedEngine:
+        engine = CutsCharacters(script, context_tokens=size)
+        engine.knows_ids = True
+        return engine
+
+    answer, _ = Lab(script, first=64, limit=1024, make=make).ask("go")
+    assert (answer.text, answer.finish_reason) == (answer_text, "stop")
+    assert answer.token_ids == tuple(map(ord, answer_text))
+    assert answer.usage.completion_tokens == 100
 
 
 def test_an_answer_whose_last_token_alone_is_cut_inside_a_character_goes_on() -> None:

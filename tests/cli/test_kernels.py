@@ -75,6 +75,22 @@ def test_a_module_that_cannot_be_loaded_is_said_once(home: Path, phi: Phi, tmp_p
     assert [problem["code"] for problem in done.json["data"]["problems"]] == ["kernels_unusable"]
 
 
+@pytest.mark.parametrize(("command", "found"), [("bench", "runs"), ("eval", "evaluations")])
+def test_results_name_the_kernels_that_really_ran(
+    home: Path, phi: Phi, tmp_path: Path, command: str, found: str
+) -> None:
+    """The module is taken for native kernels until an engine loads it."""
+    kernels(home, tmp_path)
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": "ping", "question": "ping", "answer": "pong", "compare": "exact"}\n')
+    more = ("--quick",) if command == "bench" else ("--set", str(items))
+    done = phi(command, "tiny-phi", *more, "--quiet", "--json")
+    assert done.code == 0
+    (one,) = done.json["data"][found]
+    assert one["build"].startswith("xllamacpp ")
+    assert "kernels" not in one["build"]
+
+
 @needs_compiler
 def test_a_module_that_crashes_is_said_once(home: Path, phi: Phi, tmp_path: Path) -> None:
     assert save_in(home, compiled(tmp_path, CRASHING)) is not None

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from phicli.engine import ctransformers_process
 from phicli.engine import ctransformers_worker as worker
 from phicli.engine.ctransformers_engine import CtransformersEngine
 from phicli.engine.server_engine import LlamaServerEngine
@@ -149,6 +150,18 @@ def test_tokens_beyond_the_vocabulary_are_refused(engine: CtransformersEngine) -
     for token_id in (-1, 100_000):
         with pytest.raises(EngineError, match="tokens that the vocabulary does not have"):
             next(engine.generate((*PROMPT, token_id), Sampling()))
+
+
+def test_a_process_that_ends_in_the_middle_of_a_line_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("""print('{"build"', end="", flush=True)""")
+    monkeypatch.setattr(ctransformers_process, "_PROGRAM", program)
+    engine = CtransformersEngine(LoadSettings(tmp_path / "model.gguf", 64, EngineSettings(1)), log_dir=tmp_path)
+    with pytest.raises(EngineDiedError, match="could not load the model"):
+        engine.wait_ready()
+    engine.close()
 
 
 def test_a_character_comes_whole(emoji: CtransformersEngine) -> None:

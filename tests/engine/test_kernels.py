@@ -18,14 +18,12 @@ from phicli.engine.kernels import (
     Kernels,
     build_name,
     damage_of,
-    engine_version,
     failure_of,
     first_time,
     folder_of,
     installed_kernels,
     kernels_folder,
     kernels_in_use,
-    processor_name,
     read_choice,
     read_manifest,
     remember_failure,
@@ -33,7 +31,9 @@ from phicli.engine.kernels import (
     write_choice,
     write_manifest,
 )
-from phicli.errors import PhiError, UsageError
+from phicli.engine.package import engine_version
+from phicli.engine.processor import processor_name
+from phicli.errors import PhiError
 
 ENGINE = "1.2.3"
 CONTENT = b"a module"
@@ -192,11 +192,6 @@ def test_a_choice_that_cannot_be_understood_is_auto(content: bytes) -> None:
     kernels_folder().mkdir(parents=True)
     (kernels_folder() / "use").write_bytes(content)
     assert read_choice() == "auto"
-
-
-def test_an_unknown_choice_is_refused() -> None:
-    with pytest.raises(UsageError, match="unknown choice of kernels: fast"):
-        write_choice("fast")  # type: ignore[arg-type]
 
 
 def test_a_choice_that_cannot_be_saved(home: Path) -> None:

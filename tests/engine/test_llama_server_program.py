@@ -77,7 +77,7 @@ def test_another_name_is_an_option() -> None:
 
 
 def test_the_folder_for_states_is_an_option() -> None:
-    found = options(list(server_arguments(replace(SETTINGS, state_dir=Path("states")))))
+    found = options(list(server_arguments(replace(SETTINGS, slot_folder=Path("states")))))
     assert found["--slot-save-path"] == "states"
 
 

@@ -6,15 +6,18 @@ real one: see ``tests/support/kernels.py``.
 
 from __future__ import annotations
 
+import os
 import runpy
+import signal
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from phicli.engine.engine_process import WORKER
 from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import failure_of, installed_kernels
-from phicli.engine.process import WORKER, WorkerProcess
+from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.errors import EngineDiedError
@@ -133,6 +136,16 @@ def test_a_crash_of_a_module_under_trial_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(EngineDiedError, match="crashed with SIGABRT") as caught:
         answer(process)
     assert caught.value.crashed
+
+
+def test_a_crash_in_an_answer_with_native_kernels_names_the_way_without_them(home: Path, tmp_path: Path) -> None:
+    process = WorkerProcess(tmp_path, kernels=None)
+    process.load(tiny_settings())
+    process.wait_ready()
+    process.kernels = "zen4"
+    os.kill(process.pid, signal.SIGSEGV)
+    assert "phi engine use wheel" in process.failure("the engine stopped").hint
+    process.close()
 
 
 @needs_compiler

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import importlib.util
 import stat
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def test_builds(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert build_of() == "xllamacpp (not installed)"
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from phicli.engine.abilities import Ability
 from phicli.engine.llama_server_program import NativeServerEngine
 from phicli.engine.server_engine import LlamaServerEngine
-from phicli.engine.starting import DEFAULT_ENGINE, keeps_state
+from phicli.engine.starting import DEFAULT_ENGINE, can
 from phicli.engine.state_file import saved_ids
 from phicli.engine.types import Done, KeepsState, Sampling
 from phicli.errors import EngineError
@@ -33,7 +34,7 @@ class Starter:
         self.kind, self.folder, self.ends = kind, folder, ExitStack()
 
     def start(self, context_tokens: int, *, folder: Path | None = None, keeps: bool = True) -> LlamaServerEngine:
-        settings = replace(tiny_settings(context_tokens), state_dir=(folder or self.folder) if keeps else None)
+        settings = replace(tiny_settings(context_tokens), slot_folder=(folder or self.folder) if keeps else None)
         native = self.kind == "native" and BINARY is not None
         engine = NativeServerEngine(settings, Path(str(BINARY))) if native else LlamaServerEngine(settings)
         self.ends.callback(engine.close)
@@ -140,4 +141,4 @@ def test_a_state_of_which_a_part_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_default_engine_keeps_states() -> None:
-    assert keeps_state(DEFAULT_ENGINE)
+    assert can(DEFAULT_ENGINE, Ability.STATES)

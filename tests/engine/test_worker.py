@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.process import WORKER, WorkerProcess
+from phicli.engine.engine_process import WORKER
+from phicli.engine.process import WorkerProcess
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineDiedError

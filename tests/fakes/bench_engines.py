@@ -32,7 +32,10 @@ class Asked:
 
 @dataclass
 class Laboratory:
-    """Starts engines; ``interrupts_at`` and ``fails_at`` count the requests to all of them, the first is 1."""
+    """Starts engines; ``interrupts_at`` and ``fails_at`` count the requests to all of them, the first is 1.
+
+    ``builds`` are those of the engines in the order of their starts; the usual one where it is empty.
+    """
 
     ends_after: int = 1 << 30
     interrupts_at: int = 0
@@ -42,6 +45,7 @@ class Laboratory:
     started: list[str] = field(default_factory=list)
     loaded: list[str] = field(default_factory=list)
     most_loaded: int = 0
+    builds: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def launch(
@@ -70,11 +74,10 @@ class Laboratory:
 class LabEngine(ClockedEngine):
     """As many layers as threads: more threads are slower here, by a known amount."""
 
-    build = "clocked 1.0"
-
     def __init__(self, laboratory: Laboratory, name: str, layers: int, context_tokens: int) -> None:
         super().__init__(layers, CLOCK, context_tokens=context_tokens, ends_after=laboratory.ends_after)
         self._laboratory, self._name = laboratory, name
+        self.build = laboratory.builds.pop(0) if laboratory.builds else "clocked 1.0"
 
     @property
     def pid(self) -> int:

@@ -36,7 +36,7 @@ def test_the_engine_reports_its_version_and_instruction_sets(engine: Facts) -> N
 @pytest.mark.parametrize(
     ("score", "said"),
     [
-        ("return 0;", "this processor cannot run them"),
+        ("return 0;", "this processor cannot run it"),
         ("abort();", "loading them crashed with SIGABRT"),
         ("exit(0); ", "loading them failed with exit code 0"),
     ],
@@ -58,7 +58,7 @@ def test_kernels_that_hang_are_ended(tmp_path: Path, engine: Facts, variant: Var
 
 def test_a_file_that_is_no_library_is_rejected(tmp_path: Path, engine: Facts, variant: Variant) -> None:
     (tmp_path / "module.so").write_text("text")
-    with pytest.raises(RejectedError, match="cannot be loaded"):
+    with pytest.raises(RejectedError, match="the engine cannot use them: it cannot be opened"):
         check_module(tmp_path / "module.so", variant, engine)
 
 
@@ -66,7 +66,7 @@ def test_a_library_without_the_functions_of_a_module_is_rejected(
     tmp_path: Path, engine: Facts, variant: Variant
 ) -> None:
     module = c_module(tmp_path / "module.so", "return 1;", engine.ggml_version)
-    with pytest.raises(RejectedError, match="the engine refuses the module"):
+    with pytest.raises(RejectedError, match="the engine refused it"):
         check_module(module, variant, engine)
 
 

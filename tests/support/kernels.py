@@ -18,7 +18,8 @@ from typing import Any, Final
 
 import pytest
 
-from phicli.engine.kernels import Kernels, folder_of, processor_name, write_manifest
+from phicli.engine.kernels import Kernels, folder_of, write_manifest
+from phicli.engine.processor import processor_name
 
 _VARIABLE: Final = "PHI_TEST_KERNELS"
 COMPILER: Final = None if sys.platform == "win32" else shutil.which("cc")

@@ -99,7 +99,7 @@ PROGRAM = replace(SUBJECT, engine="llama-server", build="llama-server 1 (a), AVX
 def duel(one_answer: str, conversation: str) -> EngineDuel:
     verdicts = {"one_answer": one_answer, "conversation": conversation, "batch": "won"}
     compared = (Compared(use, said, 1.25, 1.1, 1.4, (1.2, 1.3, 1.25)) for use, said in verdicts.items())
-    return EngineDuel("llama-server 1 (a), AVX2", "xllamacpp 1", tuple(compared))
+    return EngineDuel("xllamacpp 1", tuple(compared))
 
 
 @pytest.mark.parametrize("width", [60, 80, None])

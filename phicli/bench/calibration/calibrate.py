@@ -18,6 +18,7 @@ from typing import Final
 
 from phicli.bench.calibration.layer_times import Layer, calibration_of, time_layers
 from phicli.bench.calibration.timing import Setting, Start, timed_engine
+from phicli.bench.launch import check_build
 from phicli.catalog.types import Variant
 from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, UsageError
@@ -81,21 +82,23 @@ def calibrate(
         UsageError: no such file can be written (:func:`can_calibrate`), or not there, or a package is missing.
         DoesNotFitError: the disk is too small.
         EngineError: the engine failed.
+        BuildChangedError: native kernels failed in the meantime.
     """
     if not can_calibrate(candidate.variant, candidate.quant):
         message = f"calibration does not support {candidate.variant.id} in {candidate.quant}"
         raise UsageError(message, f"choose a dense model of Phi-3 or later, in {', '.join(QUANTS)}")
     tell = on_step or (lambda _: None)
-    layers = layers_to_time(candidate, cpu)
+    layers, build = layers_to_time(candidate, cpu), build_of()
     with _files(candidate, layers, folder or cache_dir(), tell) as paths, contextlib.ExitStack() as stack:
         tell("loading")
         few, many, head = (stack.enter_context(start(path, setting, _CONTEXT_TOKENS)) for path in paths)
         tell("timing")
         times = time_layers(few, many, head, repeats)
+        check_build(build_of(), build)
         headers = [shape_of(read_header(path)) for path in paths]
     layer_bytes = (headers[1].weights_bytes - headers[0].weights_bytes) / (layers[1] - layers[0])
     work = work_of(candidate)
-    conditions = Conditions(cpu.name, build_of(), setting.engine.threads, setting.engine.repack, setting.device)
+    conditions = Conditions(cpu.name, build, setting.engine.threads, setting.engine.repack, setting.device)
     return calibration_of(
         times,
         layers=layers,

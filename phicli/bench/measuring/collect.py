@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
-from phicli.bench.launch import BenchEngine, Launch, start
+from phicli.bench.launch import BenchEngine, Launch, check_build, start
 from phicli.bench.measuring.bench_plan import BenchPlan
 from phicli.bench.measuring.energy import EnergyMeter, open_meter
 from phicli.bench.measuring.forecast import Forecast
@@ -125,7 +125,8 @@ class _Collector:
             watch, memory = Stopwatch(engine, meter), PeakMemory(engine.pid)
             cold_ms = engine.load_ms + watch.first_token()
             subject = replace(load.subject, build=engine.build)
-            self._loaded.setdefault(place, Loaded(subject, engine.load_ms, cold_ms, meter.source))
+            loaded = self._loaded.setdefault(place, Loaded(subject, engine.load_ms, cold_ms, meter.source))
+            check_build(engine.build, loaded.subject.build)
             self._tell(f"warming up {_name(load)}")
             self._forecast.warmed_up(place, watch.warm_up(self._plan.workloads))
             self._look(place, memory)

@@ -28,9 +28,8 @@ class OneAtATime(Measure, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineDuel:
-    """The comparison of two engines, for each use; ``build`` is the build of the engine that is tried."""
+    """The comparison of an engine with the engine of the build ``against``, for each use."""
 
-    build: str
     against: str
     compared: tuple[Compared, ...]
 

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.bench.launch import BenchEngine
+from phicli.bench.launch import BenchEngine, check_build
 from phicli.bench.measuring.generation import FIRST_ID, generate, ids_after, token_ms
 from phicli.bench.measuring.surroundings import CpuUse, cpu_use
 from phicli.bench.tuning.types import BATCHED_TOKENS, SLOTS, START_TOKENS, Job, Trial
@@ -62,6 +62,7 @@ class EnginePool:
 
         Raises:
             EngineError: the engine failed.
+            BuildChangedError: it has another build than before.
         """
         if not self.build:
             warming = replace(settings, repack=False)
@@ -113,6 +114,7 @@ class EnginePool:
         context = self._start(settings)
         engine = context.__enter__()
         self._running[settings] = _Running(engine, context)
+        check_build(engine.build, self.build or engine.build)
         self._turn += 1
         _generate(engine, _prompt(START_TOKENS, self._turn), 1)
         start_ms = (time.monotonic() - began) * 1000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -177,10 +177,9 @@ class Tuner:
         if busy is not None:
             why = f"{busy}, so the comparison of {builds} may be due to chance and is not saved"
             return replace(found, warnings=(*found.warnings, why))
-        return replace(found, duel=EngineDuel(found.subject.build, base.subject.build, compared))
+        return replace(found, duel=EngineDuel(base.subject.build, compared))
 
-    @contextmanager
-    def _pool(self, prepared: Prepared) -> Iterator[EnginePool]:
+    def _pool(self, prepared: Prepared) -> AbstractContextManager[EnginePool]:
         begin = partial(
             start,
             prepared.subject,
@@ -188,8 +187,7 @@ class Tuner:
             slots=SLOTS,
             llama_server=prepared.program,
         )
-        with engine_pool(begin, prepared.fit_together) as pool:
-            yield pool
+        return engine_pool(begin, prepared.fit_together)
 
 
 def _keep(prepared: Prepared, found: Tuning, *, trusted: bool) -> Tuning:

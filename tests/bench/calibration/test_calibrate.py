@@ -17,8 +17,10 @@ from phicli.bench.calibration.calibrate import (
     synthetic_shape,
 )
 from phicli.bench.calibration.timing import Setting, Timed, timed_engine
+from phicli.bench.launch import BuildChangedError
 from phicli.catalog.load import catalog
 from phicli.catalog.types import Variant
+from phicli.engine.kernels import remember_failure
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import build_of
 from phicli.errors import DoesNotFitError, EngineError, UsageError
@@ -27,6 +29,7 @@ from phicli.fit.types import Candidate
 from phicli.gguf_file.header import read_header
 from phicli.hardware.types import Cpu
 from tests.fakes.clocked_engine import Clock, ClockedEngine
+from tests.support.kernels import save_kernels
 
 pytest.importorskip("gguf")
 
@@ -109,6 +112,23 @@ def test_it_says_what_it_holds_for(tmp_path: Path) -> None:
     assert (found.conditions.cpu, found.conditions.build) == ("Some CPU 9000", build_of())
     assert (found.conditions.threads, found.conditions.repack, found.conditions.device) == (3, True, "Some GPU")
     assert (found.quant, found.shape_key) == ("Q8_0", "128-384-4-2-32-1400")
+
+
+def test_kernels_that_fail_meanwhile_are_not_what_was_timed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
+    (tmp_path / "libggml-cpu-zen4.so").write_bytes(b"a module")
+    kernels = save_kernels(tmp_path / "libggml-cpu-zen4.so")
+    starter = Starter()
+
+    @contextlib.contextmanager
+    def start(path: Path, setting: Setting, context_tokens: int) -> Iterator[Timed]:
+        with starter(path, setting, context_tokens) as timed:
+            remember_failure(kernels, "it cannot be opened")
+            yield timed
+
+    with pytest.raises(BuildChangedError, match="zen4 kernels"):
+        calibrate(tiny(), CPU, TWO, folder=tmp_path, start=start)
+    assert len(starter.started) == 3
 
 
 def test_a_layer_has_the_bytes_and_the_arithmetic_of_the_files(tmp_path: Path) -> None:

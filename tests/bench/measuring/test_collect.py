@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.bench_plan import BenchPlan, planned_runs
 from phicli.bench.measuring.collect import Collected, Progress, collect
 from phicli.bench.measuring.energy import EnergyMeter
@@ -67,6 +68,14 @@ def test_engines_that_do_not_fit_together_are_restarted_in_turn() -> None:
     assert laboratory.started == ["a/2", "b/2", "a/2", "b/2"]
     assert [len(run.samples) for run in outcome.runs] == [5, 5]
     assert {run.extra["schedule"] for run in outcome.runs} == {"blocks"}
+
+
+def test_a_load_that_comes_back_as_another_build_ends_the_run() -> None:
+    laboratory = Laboratory(builds=["native", "wheel", "wheel", "wheel"])
+    outcome = measured(BenchPlan((load("a"), load("b")), USUAL, 5, together=False), laboratory)
+    assert isinstance(outcome.failure, BuildChangedError)
+    assert outcome.failure.message == "the engine is wheel now, but was native when the measurement began"
+    assert [(run.subject.build, run.complete) for run in outcome.runs] == [("native", False), ("wheel", False)]
 
 
 def test_an_interruption_leaves_what_was_finished() -> None:

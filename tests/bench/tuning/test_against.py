@@ -101,7 +101,7 @@ def test_an_engine_that_fails_is_an_error() -> None:
 def test_what_is_kept_of_it() -> None:
     lost = Compared(CONVERSATION, "lost", 0.9, 0.8, 1.0, (0.9, 0.9))
     won = Compared(ONE_ANSWER, "won", 1.2, 1.1, 1.3, (1.2, 1.2))
-    duel = EngineDuel("second 1", "first 1", (lost, won))
+    duel = EngineDuel("first 1", (lost, won))
     assert duel.faster == {ONE_ANSWER: 1.2}
     assert duel.to_data()["build"] == "first 1"
     assert [one["verdict"] for one in duel.to_data()["compared"]] == ["lost", "won"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.launch import start
+from phicli.bench.launch import BuildChangedError, start
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.tuning.engines import engine_pool
 from phicli.bench.tuning.prepare import Prepared, measurements_of, tuned_of
@@ -110,6 +110,16 @@ def test_where_only_one_fits_they_take_turns() -> None:
             pool(EngineSettings(threads), Job())
     whole = [what for what, _ in starter.log]
     assert whole == ["start", "end"] * 4
+
+
+def test_another_build_ends_the_search() -> None:
+    starter = Starter()
+    with engine_pool(starter, lambda several: True) as pool:
+        pool(EngineSettings(1), Job())
+        pool.build = "counted 1 (some kernels)"
+        with pytest.raises(BuildChangedError, match="is counted 1 now, but was counted 1"):
+            pool(EngineSettings(2), Job())
+    assert [what for what, _ in starter.log].count("end") == 3
 
 
 def test_a_fresh_trial_starts_the_engine_anew_and_times_it() -> None:
