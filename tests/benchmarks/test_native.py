@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.comparison import NO_GOAL
 from benchmarks.llama_bench import Line, Speeds, Work, build, number_of, speeds
-from benchmarks.native import GOAL, PHI_BENCH, SAME, check_builds, check_settings, rows, same_build, tables
+from benchmarks.native import GOAL, PHI_BENCH, SAME, check_builds, check_settings, goal_of, rows, same_build, tables
 from benchmarks.sides import Rate
 from tests.benchmarks.loaded_fakes import loaded
 
@@ -138,3 +138,9 @@ def test_a_missing_cmake_is_named_with_the_command_that_installs_it(
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(SystemExit, match=r"cmake not found\n→ install it: python -m pip install cmake"):
         build(tmp_path)
+
+
+def test_the_kernels_of_the_wheel_have_no_target() -> None:
+    assert goal_of("`phi`, wheel kernels", "xllamacpp 1.2.3") is NO_GOAL
+    assert goal_of("`phi`, native kernels", "xllamacpp 1.2.3 (zen4 kernels)") is GOAL
+    assert goal_of(PHI_BENCH, "llama-server (build 1)") is SAME
