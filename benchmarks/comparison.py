@@ -126,7 +126,7 @@ class Beginning:
         yield f"- Machine: {cpu.name}, {sets}{size}, {self.around.system}"
         yield (
             f"- Load average {loads[0]} before and {loads[1]} after; other programs and guests of the host kept "
-            f"{max(others, 0.0):.2f} cores busy meanwhile"
+            f"{max(others, 0.0):.2f} cores busy during the measurement"
         )
         yield f"- {datetime.datetime.now(datetime.UTC):%Y-%m-%d}, commit {_commit()}, {versions}"
         yield from (f"- {fact}" for fact in facts)
