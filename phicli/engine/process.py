@@ -15,9 +15,10 @@ from typing import Any, Final, Literal
 
 from phicli.engine.engine_process import LEAVE_TIMEOUT_S, WORKER, EngineProcess, engine_environment
 from phicli.engine.exit_codes import crashed, how_it_crashed
-from phicli.engine.kernels import Kernels, installed_kernels, remember_failure
+from phicli.engine.kernels import Kernels, remember_failure
 from phicli.engine.reasons import first_reason
 from phicli.engine.types import LoadSettings
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import EngineError
 
 _REASON_S: Final = 20.0

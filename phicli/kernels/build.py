@@ -10,19 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.kernels import (
-    Kernels,
-    damage_of,
-    folder_of,
-    kernels_folder,
-    kernels_in_use,
-    read_choice,
-    read_manifest,
-)  # fmt: skip
+from phicli.engine.kernels import Kernels, damage_of, folder_of, kernels_folder, read_choice, read_manifest
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
-from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, install_hint
+from phicli.engine.used_kernels import kernels_in_use, unsupported
+from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError, install_hint
 from phicli.hardware.cpu_facts import describe_cpu
+from phicli.hardware.kernel_variants import TRIED, Variant, worth_building
 from phicli.hardware.memory import available_memory
 from phicli.hardware.types import Cpu
 from phicli.kernels import tools
@@ -31,7 +25,6 @@ from phicli.kernels.probing import Facts, check_module, facts_of_engine
 from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed
 from phicli.kernels.sources import Sources, archive_in, given_archive, unpack
 from phicli.kernels.trial import run_trial
-from phicli.kernels.variants import TRIED, Variant, variants_for
 from phicli.kernels.watch import Watch
 from phicli.units import format_bytes
 
@@ -86,14 +79,16 @@ def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcom
         NetworkError: the package index cannot be reached.
         DoesNotFitError: a disk is full.
         IntegrityError: the archive is damaged, or is not that of the installed engine.
-        EngineError: the kernels cannot be compiled, or fail their trial; or another build runs.
+        EngineError: the kernels cannot be compiled, fail their trial, or do not work on this system; or another build
+            runs.
         UsageError: no code can be loaded from the folder of the kernels, or it cannot be written.
     """
+    refuse_system()
     archive = None if sdist is None else given_archive(sdist)
     watch.phase("checking the processor and the engine")
     engine, facts = _engine()
     cpu, processor = cpu or describe_cpu()[0], processor_name()
-    variants = _worth_building(cpu, facts)
+    variants = worth_building(sys.platform, platform.machine(), cpu.instruction_sets, facts.features)
     if isinstance(variants, str):
         return Outcome(None, variants)
     compiler = tools.compiler()
@@ -107,24 +102,25 @@ def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcom
         return _build(plan, archive, staging, Path(temporary), watch)
 
 
+def refuse_system(platform: str = sys.platform) -> None:
+    """Return if native kernels work on a system.
+
+    Args:
+        platform: ``sys.platform`` of the system.
+
+    Raises:
+        EngineError: they do not.
+    """
+    if problem := unsupported(platform):
+        raise EngineError(problem, "there is nothing to do: phi uses the kernels of the wheel")
+
+
 def _engine() -> tuple[str, Facts]:
     """The installed version of the engine, and what its own kernels were compiled for."""
     version = engine_version()
     if not version:
         raise NotFoundError(f"the package {ENGINE_PACKAGE} is not installed", install_hint())
     return version, facts_of_engine()
-
-
-def _worth_building(cpu: Cpu, facts: Facts) -> tuple[Variant, ...] | str:
-    """The variants that this processor runs and that use more than the wheel's kernels, best first; else the reason."""
-    machine = platform.machine()
-    runnable = variants_for(sys.platform, machine, cpu.instruction_sets)
-    better = tuple(variant for variant in runnable if variant.gains(facts.features))
-    if better:
-        return better
-    if not runnable:
-        return f"llama.cpp has no other kernels for this kind of processor ({sys.platform}, {machine})"
-    return f"the kernels of the wheel already use {', '.join(runnable[0].instruction_sets)}"
 
 
 def _accepted(variants: tuple[Variant, ...], compiler: list[str]) -> Variant:

@@ -16,10 +16,11 @@ import pytest
 
 from phicli.engine.engine_process import WORKER
 from phicli.engine.exit_codes import crashed, how_it_crashed
-from phicli.engine.kernels import failure_of, installed_kernels
+from phicli.engine.kernels import failure_of
 from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import EngineDiedError
 from tests.engine.conftest import QUESTION, tiny_settings
 from tests.support.kernels import COMPILER, CRASHING, UNSUITABLE, compiled, native_module, save_kernels
@@ -116,7 +117,7 @@ def test_kernels_that_do_not_work_are_tried_once(home: Path, tmp_path: Path) -> 
     assert failure_of(kernels) == "this processor cannot run it"
     assert refused(WorkerProcess(tmp_path)) == "", "they are not tried again"
     in_use = installed_kernels()
-    assert in_use.reason == "the native kernels cannot be used: this processor cannot run it"
+    assert in_use.reason == "the native kernels are not used: this processor cannot run it"
     assert "phi engine build" in in_use.notice
 
 

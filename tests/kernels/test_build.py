@@ -15,7 +15,7 @@ import pytest
 from phicli.engine.kernels import kernels_folder, saved_kernels, write_choice
 from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError
 from phicli.hardware.types import Cpu
-from phicli.kernels.build import build
+from phicli.kernels.build import build, refuse_system
 from phicli.kernels.probing import RejectedError, facts_of_engine
 from tests.support.building import Watcher, behavior, c_module, ggml_files, install_tools, source_archive
 from tests.support.disks import make_read_only, small_file_system
@@ -66,6 +66,13 @@ def test_nothing_is_built_where_nothing_is_gained(tmp_path: Path, archive: Path)
     assert outcome.reason == "the kernels of the wheel already use AVX2"
     assert watcher.phases == ["checking the processor and the engine"]
     assert_nothing_is_left(tmp_path)
+
+
+def test_windows_is_refused_with_the_reason() -> None:
+    refuse_system("linux")
+    with pytest.raises(EngineError, match="native kernels do not work on Windows: the engine there lacks") as caught:
+        refuse_system("win32")
+    assert caught.value.exit_code == 6
 
 
 def test_a_processor_without_variants_builds_nothing(archive: Path) -> None:
