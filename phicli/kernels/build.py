@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,7 +21,7 @@ from phicli.hardware.types import Cpu
 from phicli.kernels import tools
 from phicli.kernels.compiling import compile_module
 from phicli.kernels.probing import Facts, check_module, facts_of_engine
-from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed
+from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed, temporary_folder
 from phicli.kernels.sources import Sources, archive_in, given_archive, unpack
 from phicli.kernels.trial import run_trial
 from phicli.kernels.watch import Watch
@@ -97,9 +96,9 @@ def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcom
     if there := _built_before(engine, variant, processor):
         return Outcome(there, "already built", in_use=_in_use(there), gains=gains)
     plan = _Plan(engine, facts, cpu, processor, variant)
-    with alone() as staging, tempfile.TemporaryDirectory(prefix="phi-build-", ignore_cleanup_errors=True) as temporary:
-        _check_place(Path(temporary), _TEMPORARY_BYTES + (_DOWNLOAD_BYTES if archive is None else 0))
-        return _build(plan, archive, staging, Path(temporary), watch)
+    with alone() as staging, temporary_folder(staging) as temporary:
+        _check_place(temporary, _TEMPORARY_BYTES + (_DOWNLOAD_BYTES if archive is None else 0))
+        return _build(plan, archive, staging, temporary, watch)
 
 
 def refuse_system(platform: str = sys.platform) -> None:
