@@ -119,7 +119,8 @@ def test_one_folder_that_cannot_be_read_hides_no_other() -> None:
     ("key", "value"),
     [
         ("size_bytes", float("inf")), ("variant", "a\x00b"), ("path", ".."), ("path", "a\ud800"),
-        ("instruction_sets", None), ("variant", "\x1b[31m"), ("engine", ""), ("processor", "\x1b]0;title\x07"), ("prompt_ratio", "fast"),
+        ("instruction_sets", None), ("variant", "\x1b[31m"), ("engine", ""), ("processor", "\x1b]0;title\x07"),
+        ("prompt_ratio", "fast"),
     ],
     ids=str,
 )  # fmt: skip
