@@ -97,6 +97,17 @@ def build_folders() -> tuple[Path, ...]:
     return tuple(path for path in paths if os.path.isdir(path))  # noqa: PTH112 (it never raises)
 
 
+def folder_problem() -> str:
+    """Why it is unknown what was built here, in words; empty where that is known."""
+    try:
+        next(kernels_folder().iterdir(), None)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"the folder {kernels_folder()} cannot be read: {reason_of(error)}"
+    return ""
+
+
 def read_manifest(folder: Path) -> Kernels | None:
     """The kernels in ``folder``; None where its manifest is missing or damaged. The module is not read."""
     try:

@@ -16,6 +16,7 @@ from phicli.engine.kernels import (
     build_folders,
     damage_of,
     failure_of,
+    folder_problem,
     kernels_folder,
     read_choice,
     saved_kernels,
@@ -86,7 +87,8 @@ def kernels_in_use(engine: str, platform: str = sys.platform) -> InUse:
             return InUse(kernels, f"built for {kernels.processor}")
         closest = why if closest is None or why.stage > closest.stage else closest
     if closest is None:
-        return InUse(None, "no native kernels were built", missing=True)
+        problem = folder_problem()
+        return InUse(None, problem or "no native kernels were built", missing=not problem)
     reason = f"the native kernels are not used: {closest.reason}"
     decided = closest.stage == Stage.CHOICE
     notice = "" if decided else f"{reason}; build them again: {BUILD_COMMAND}"

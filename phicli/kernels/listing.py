@@ -117,7 +117,9 @@ def _row(folder: Path, engine: str, used: InUse) -> Row:
 
 
 def _size(folder: Path) -> int:
-    """The bytes of its files; 0 for a folder that cannot be read."""
+    """The bytes of its files; 0 for a folder that cannot be read, and for a link to one."""
+    if folder.is_symlink():
+        return 0
     try:
         return sum(path.lstat().st_size for path in folder.iterdir() if path.is_file())
     except OSError:

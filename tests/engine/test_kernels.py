@@ -115,6 +115,18 @@ def test_one_folder_that_cannot_be_read_hides_no_other() -> None:
     assert saved_kernels() == (kernels,)
 
 
+def test_a_folder_that_cannot_be_read_is_named() -> None:
+    kernels_folder().parent.mkdir()
+    kernels_folder().write_text("a file where the folder should be")
+    assert kernels_in_use(ENGINE) == InUse(None, f"the folder {kernels_folder()} cannot be read: not a directory")
+
+
+def test_a_notice_that_cannot_be_recorded_is_said_once(home: Path) -> None:
+    (home / "data").write_text("a file where the folder should be")
+    assert first_time("a notice of this test")
+    assert not first_time("a notice of this test")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

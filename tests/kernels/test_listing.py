@@ -116,6 +116,7 @@ def test_whatever_is_in_the_folder_can_be_listed_and_removed(module: Path, tmp_p
     (kernels_folder() / "deep" / "kernels.json").mkdir(parents=True)
     junk = {row.name: row.reason for row in rows() if not row.variant}
     assert junk == dict.fromkeys(["a link", "empty", "deep"], "its manifest is missing or damaged")
+    assert find("a link").size_bytes == 0
     for name in junk:
         remove(find(name))
     assert [row.variant for row in rows()] == ["wheel", "zen4"]
