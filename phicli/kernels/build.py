@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.kernels import Kernels, damage_of, folder_of, kernels_folder, read_choice, read_manifest
+from phicli.engine.kernels import Kernels, folder_of, kernels_folder, read_choice, read_manifest
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
-from phicli.engine.used_kernels import kernels_in_use, unsupported
+from phicli.engine.used_kernels import kernels_in_use, unsupported, why_not
 from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError, install_hint
 from phicli.hardware.cpu_facts import describe_cpu
 from phicli.hardware.kernel_variants import TRIED, Variant, worth_building
@@ -138,9 +138,9 @@ def _accepted(variants: tuple[Variant, ...], compiler: list[str]) -> Variant:
 
 
 def _built_before(engine: str, variant: Variant, processor: str) -> Kernels | None:
-    """The same kernels, if they are saved here and intact."""
+    """The same kernels, if they are saved here and nothing is wrong with them; those that failed are built again."""
     kernels = read_manifest(folder_of(engine, variant.name, processor))
-    return kernels if kernels is not None and not damage_of(kernels) else None
+    return kernels if kernels is not None and why_not(kernels, engine, "native") is None else None
 
 
 def _check_place(temporary: Path, needed_bytes: int) -> None:

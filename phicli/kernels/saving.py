@@ -159,7 +159,13 @@ def keep(kernels: Kernels) -> Kernels:
     folder = folder_of(kernels.engine, kernels.variant, kernels.processor)
     with _about(kernels_folder()):
         write_manifest(kernels)
+        old = new.with_name(_OLD)
         with contextlib.suppress(FileNotFoundError):
-            folder.rename(new.with_name(_OLD))
-        new.rename(folder)
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                old.rename(folder)
+            raise
     return replace(kernels, path=folder / kernels.path.name)

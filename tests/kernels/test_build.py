@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.kernels import kernels_folder, saved_kernels, write_choice
+from phicli.engine.kernels import kernels_folder, remember_failure, saved_kernels, write_choice
 from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError
 from phicli.hardware.types import Cpu
 from phicli.kernels.build import build, refuse_system
@@ -146,6 +146,18 @@ def test_what_is_built_already_is_not_built_again(tmp_path: Path, archive: Path)
     outcome = build(archive, Watcher(), cpu=NEW)
     assert (outcome.kernels, outcome.built, outcome.in_use) == (saved, False, True)
     assert outcome.reason == "already built"
+
+
+def test_kernels_that_failed_are_built_again(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what each message about them says to do."""
+    module = tmp_path / "libggml-cpu-zen4.so"
+    module.write_bytes(b"code")
+    remember_failure(save_kernels(module), "the engine crashed")
+    tools_do(monkeypatch, module=str(module))
+    watcher = Watcher()
+    with pytest.raises(RejectedError, match="cannot be opened"):
+        build(archive, watcher, cpu=NEW)
+    assert "compiling the kernels zen4" in watcher.phases
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_built(

@@ -115,6 +115,18 @@ def test_a_full_disk_keeps_the_old_build(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.process
+def test_a_build_that_cannot_be_moved_leaves_the_old_one_in_its_place(home: Path, module: Path) -> None:
+    with alone() as staging:
+        saved = keep(kernels_at(put(module, staging)))
+    with alone() as staging, small_file_system(staging / "kernels", "size=1m") as disk:
+        (disk / module.name).write_bytes(b"new")
+        with pytest.raises(OSError, match="busy"):
+            keep(kernels_at(disk / module.name))  # the root of a file system cannot be renamed
+        assert saved_kernels() == (saved,)
+    assert saved_kernels() == (saved,)
+
+
+@pytest.mark.process
 def test_a_file_system_without_programs_is_known(tmp_path: Path) -> None:
     assert not forbids_programs(tmp_path)
     with small_file_system(tmp_path / "disk", "size=64k,noexec") as disk:
