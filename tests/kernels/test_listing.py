@@ -117,6 +117,8 @@ def test_whatever_is_in_the_folder_can_be_listed_and_removed(module: Path, tmp_p
     junk = {row.name: row.reason for row in rows() if not row.variant}
     assert junk == dict.fromkeys(["a link", "empty", "deep"], "its manifest is missing or damaged")
     assert find("a link").size_bytes == 0
+    with pytest.raises(NotFoundError, match="''"):
+        find("")
     for name in junk:
         remove(find(name))
     assert [row.variant for row in rows()] == ["wheel", "zen4"]
