@@ -64,7 +64,7 @@ def find(name: str) -> Row:
     if name == WHEEL:
         raise UsageError(f"the kernels of the wheel are a part of the package {ENGINE_PACKAGE}", "name another build")
     built = rows()[1:]
-    candidates = [row for row in built if row.name == name] or [row for row in built if row.variant and row.variant == name]
+    candidates = [row for row in built if row.name == name] or [row for row in built if name and row.variant == name]
     if not candidates:
         raise NotFoundError(f"native kernels not found: {name!r}", "list their names: phi engine list")
     if len(candidates) > 1:
