@@ -161,9 +161,13 @@ def test_progress_goes_to_standard_error_and_quiet_hides_it(phi: Phi, archive: P
 
 
 @needs_gain
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("as_json", "sent", "code"),
+    [(False, signal.SIGINT, 130), (True, signal.SIGINT, 130), (False, signal.SIGTERM, 128 + signal.SIGTERM)],
+    ids=["text", "json", "SIGTERM"],
+)
 def test_an_interruption_leaves_nothing(
-    environment: dict[str, str], archive: Path, tmp_path: Path, as_json: bool
+    environment: dict[str, str], archive: Path, tmp_path: Path, as_json: bool, sent: signal.Signals, code: int
 ) -> None:
     marker = tmp_path / "compiling"
     command = [sys.executable, "-m", "phicli", "engine", "build", "--sdist", str(archive)]
@@ -175,9 +179,9 @@ def test_an_interruption_leaves_nothing(
     ) as process:
         wait_until(lambda: marker.exists() and marker.read_text() != "")
         other = subprocess.run(command, env=environment, capture_output=True, check=False)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert b'"interrupted"' in out if as_json else out == b""
     assert b"another phi engine build is running" in other.stderr
     assert other.returncode == 6
