@@ -22,11 +22,11 @@ from pathlib import Path
 
 from benchmarks.accuracy_resident import SHAPES, synthetic_file
 from benchmarks.loaded import cpu_seconds
-from phicli.engine.kernels import installed_kernels
 from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Done, LoadSettings, Sampling
+from phicli.engine.used_kernels import installed_kernels
 from phicli.hardware.cpu import physical_cores
 
 QUANTS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from phicli.engine.kernels import first_time, installed_kernels
+from phicli.engine.used_kernels import first_time, installed_kernels
 
 RUN_THE_ENGINE: Final = ("chat", "bench", "eval", "autotune")
 """Commands whose speed depends on the kernels."""

@@ -10,7 +10,7 @@ from phicli.answering.opening import open_model
 from phicli.answering.pool import whole
 from phicli.chat_format.types import Message
 from phicli.doctor.types import Problem
-from phicli.engine.kernels import installed_kernels
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import PhiError
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use

@@ -11,7 +11,6 @@ from phicli.doctor.answer_check import ask_toy
 from phicli.doctor.folder_check import cache_facts, cache_problems, state_problems
 from phicli.doctor.hub_check import check_hub
 from phicli.doctor.machine_check import (
-    as_built,
     ask_with_kernels,
     engine_problems,
     gpu_problems,
@@ -20,8 +19,8 @@ from phicli.doctor.machine_check import (
 )
 from phicli.doctor.program_check import programs_on_path
 from phicli.doctor.types import Checkup, EngineFacts, Problem
-from phicli.engine.kernels import installed_kernels
 from phicli.engine.starting import build_of
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import DoesNotFitError, PhiError
 from phicli.fit.memory import usable_bytes
 from phicli.fit.types import Request
@@ -53,7 +52,7 @@ def examine(on_step: OnStep, settings_errors: Callable[[], Iterable[PhiError]]) 
         on_step("waiting for an answer from tiny-phi")
         answer_ms, wrong = ask_toy()
         problems += [wrong] if wrong else []
-    in_use, machine = installed_kernels(), as_built(with_kernels(machine), answer)  # now that they were tried
+    in_use, machine = installed_kernels(), with_kernels(machine, lambda: answer)  # now that they were tried
     problems += kernels_problems(in_use)
     on_step("checking the hub")
     hub, unreachable = check_hub()

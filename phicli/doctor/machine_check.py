@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from phicli.doctor.types import Problem
 from phicli.engine.engine_process import WORKER
-from phicli.engine.kernels import BUILD_COMMAND, InUse
 from phicli.engine.starting import DEFAULT_ENGINE
+from phicli.engine.used_kernels import BUILD_COMMAND, InUse
 from phicli.errors import install_hint
 from phicli.hardware.commands import SYSTEM, Commands
 from phicli.hardware.engine_answer import EngineAnswer, ask_engine
@@ -20,14 +19,6 @@ def ask_with_kernels(module: Path | None, run: Commands = SYSTEM) -> EngineAnswe
     """What the engine says of itself with the native kernels in use, or without any where it cannot run with them."""
     answer = ask_engine(run, kernels=(WORKER, module) if module else None)
     return ask_engine(run) if module and answer.failure else answer
-
-
-def as_built(machine: Machine, answer: EngineAnswer) -> Machine:
-    """``machine`` without what native kernels would bring, where the engine was built for all of that itself."""
-    gain = machine.kernels.gain
-    if gain is None or not set(gain.instruction_sets) <= set(answer.kernels):
-        return machine
-    return replace(machine, kernels=replace(machine.kernels, gain=None))
 
 
 def kernels_problems(in_use: InUse) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from phicli.engine.kernels import InUse
+from phicli.engine.used_kernels import InUse
 from phicli.errors import PhiError
 from phicli.hardware.native_gains import kernels_note
 from phicli.hardware.types import Machine

@@ -90,6 +90,7 @@ class EngineProcess(abc.ABC):
                     env=environment,
                     text=True,
                     encoding="utf-8",
+                    errors="replace",
                     start_new_session=True,
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )

@@ -1,4 +1,4 @@
-"""Native kernels: CPU modules of ggml that were built for this processor, and which of them the worker loads.
+"""Native kernels that are saved: CPU modules of ggml that were built for this processor.
 
 Each build has its own folder below :func:`kernels_folder`: the module, ``kernels.json`` with the facts about it, and,
 if it could not be loaded, ``failed`` with the reason. Only the standard library is imported, because each chat looks
@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-from phicli.engine.package import ENGINE_PACKAGE, engine_version
-from phicli.engine.processor import processor_name
+from phicli.engine.package import ENGINE_PACKAGE
 from phicli.errors import PhiError, disk_full, is_disk_full, reason_of
 from phicli.paths import data_dir, read_small, write_atomically
-
-BUILD_COMMAND: Final = "phi engine build"
 
 Choice = Literal["auto", "native", "wheel"]
 CHOICES: Final[tuple[Choice, ...]] = get_args(Choice)
@@ -31,9 +30,10 @@ _failed: dict[Path, str] = {}
 
 _FOLDER: Final = "engines"
 _CHOICE: Final = "use"
-_TOLD: Final = "told"
+TOLD: Final = "told"
 _MANIFEST: Final = "kernels.json"
 _FAILED: Final = "failed"
+_NAME: Final = re.compile(r"\w[\w.+-]*", re.ASCII)
 _LARGEST_MODULE: Final = 1 << 28
 _WORTH_PROMPTS: Final = 1.05
 _WORTH_TOKENS: Final = 0.95
@@ -66,25 +66,6 @@ class Kernels:
         return self.prompt_ratio >= _WORTH_PROMPTS and self.decode_ratio >= _WORTH_TOKENS
 
 
-@dataclass(frozen=True, slots=True)
-class InUse:
-    """The kernels that the worker will load; None for those of the wheel. ``reason`` says why, in words.
-
-    ``notice`` says what a person has to do about kernels that cannot be used; empty if nothing is to be done.
-    ``missing`` is true where no kernels were built for this engine and processor, so that a build may bring something.
-    """
-
-    kernels: Kernels | None
-    reason: str
-    notice: str = ""
-    missing: bool = False
-
-    @property
-    def path(self) -> Path | None:
-        """The module; None for the kernels of the wheel."""
-        return self.kernels.path if self.kernels else None
-
-
 def kernels_folder() -> Path:
     """Where native kernels are saved. It need not exist."""
     return data_dir() / _FOLDER
@@ -104,11 +85,27 @@ def build_name(version: str, kernels: Kernels | None = None) -> str:
 
 def saved_kernels() -> tuple[Kernels, ...]:
     """All native kernels here, by the name of their folder; those with a damaged manifest are left out."""
+    return tuple(kernels for folder in build_folders() if (kernels := read_manifest(folder)) is not None)
+
+
+def build_folders() -> tuple[Path, ...]:
+    """The folders of all builds by name, also of damaged ones; without those of builds that are not finished."""
     try:
-        folders = sorted(path for path in kernels_folder().iterdir() if path.is_dir())
+        paths = sorted(path for path in kernels_folder().iterdir() if not path.name.startswith("."))
     except OSError:
         return ()
-    return tuple(kernels for folder in folders if (kernels := read_manifest(folder)) is not None)
+    return tuple(path for path in paths if os.path.isdir(path))  # noqa: PTH112 (it never raises)
+
+
+def folder_problem() -> str:
+    """Why it is unknown what was built here, in words; empty where that is known."""
+    try:
+        next(kernels_folder().iterdir(), None)
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        return f"the folder {kernels_folder()} cannot be read: {reason_of(error)}"
+    return ""
 
 
 def read_manifest(folder: Path) -> Kernels | None:
@@ -116,7 +113,7 @@ def read_manifest(folder: Path) -> Kernels | None:
     try:
         data = json.loads(read_small(folder / _MANIFEST))
         return _from_data(data, folder)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError):
         return None
 
 
@@ -157,37 +154,6 @@ def write_choice(choice: Choice) -> None:
     if choice != "wheel":
         for kernels in saved_kernels():
             _forget_failures(kernels.path.parent)
-
-
-def kernels_in_use(engine: str) -> InUse:
-    """The kernels that the worker loads with version ``engine`` of xllamacpp, and the reason."""
-    choice = read_choice()
-    if choice == "wheel":
-        return InUse(None, "the kernels of the wheel were chosen; use others: phi engine use auto")
-    saved = saved_kernels()
-    if not saved:
-        return InUse(None, "no native kernels were built", missing=True)
-    of_engine = [kernels for kernels in saved if kernels.engine == engine]
-    if not of_engine:
-        why = f"the native kernels are for xllamacpp {saved[-1].engine}, but {engine} is installed"
-        return _unusable(why, missing=True)
-    processor = processor_name()
-    of_processor = [kernels for kernels in of_engine if kernels.processor == processor]
-    if not of_processor:
-        why = f"the native kernels were built for another processor: {of_engine[-1].processor}"
-        return _unusable(why, missing=True)
-    best = max(of_processor, key=lambda kernels: kernels.prompt_ratio)
-    if choice == "auto" and not best.is_faster:
-        return InUse(None, "the native kernels were not faster than those of the wheel in their trial")
-    problem = failure_of(best) or damage_of(best)
-    return (
-        _unusable(f"the native kernels cannot be used: {problem}") if problem else InUse(best, f"built for {processor}")
-    )
-
-
-def installed_kernels() -> InUse:
-    """:func:`kernels_in_use` of the installed engine. Its version is read only if kernels were built."""
-    return kernels_in_use(engine_version() if kernels_folder().is_dir() else "")
 
 
 def failure_of(kernels: Kernels) -> str:
@@ -233,27 +199,10 @@ def remember_failure(kernels: Kernels, reason: str) -> bool:
     return False
 
 
-def first_time(notice: str) -> bool:
-    """Whether ``notice`` was not printed before; it is then recorded as printed."""
-    path = kernels_folder() / _TOLD
-    told: list[str] = []
-    with contextlib.suppress(OSError):
-        told = read_small(path).decode(errors="replace").splitlines()
-    if notice in told:
-        return False
-    with contextlib.suppress(OSError):
-        write_atomically(path, "\n".join([*told, notice, ""]).encode())
-    return True
-
-
-def _unusable(why: str, *, missing: bool = False) -> InUse:
-    return InUse(None, why, f"{why}; build them again: {BUILD_COMMAND}", missing)
-
-
 def _forget_failures(folder: Path) -> None:
     for module in [module for module in _failed if module.parent == folder]:
         del _failed[module]
-    for path in (folder / _FAILED, kernels_folder() / _TOLD):
+    for path in (folder / _FAILED, kernels_folder() / TOLD):
         with contextlib.suppress(OSError):
             path.unlink()
 
@@ -261,13 +210,14 @@ def _forget_failures(folder: Path) -> None:
 def _from_data(data: Mapping[str, Any], folder: Path) -> Kernels:
     """Kernels from the manifest. Raises ValueError, TypeError or KeyError if a value is missing or invalid."""
     names = (str(data["path"]), str(data["variant"]), str(data["engine"]))
-    if not all(name and name == Path(name).name for name in names):
+    processor = str(data["processor"])
+    if not (all(map(_NAME.fullmatch, names)) and processor.isprintable()):
         raise ValueError(names)
     return Kernels(
         path=folder / names[0],
         variant=names[1],
         engine=names[2],
-        processor=str(data["processor"]),
+        processor=processor,
         instruction_sets=tuple(str(name) for name in data["instruction_sets"]),
         size_bytes=int(data["size_bytes"]),
         sha256=str(data["sha256"]),

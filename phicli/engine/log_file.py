@@ -31,8 +31,9 @@ def open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
 
 
 def _remove_stale_logs(folder: Path) -> None:
-    """Remove logs that killed processes left behind a week ago or earlier."""
-    for path in folder.glob("phi-engine-*-*.log"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _STALE_LOG_S:
-                path.unlink()
+    """Remove logs that killed processes left behind a week ago or earlier; none of a folder that cannot be read."""
+    with contextlib.suppress(OSError):
+        for path in folder.glob("phi-engine-*-*.log"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > _STALE_LOG_S:
+                    path.unlink()

@@ -10,9 +10,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from phicli.engine.abilities import NOTHING, Ability, abilities_of_load, abilities_of_settings, refuse_lacking
-from phicli.engine.kernels import build_name, kernels_in_use
+from phicli.engine.kernels import build_name
 from phicli.engine.package import engine_version, version_of
 from phicli.engine.types import LoadSettings, LocalEngine
+from phicli.engine.used_kernels import kernels_in_use
 from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 

@@ -3,12 +3,13 @@
 Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``: it needs nothing but the standard
 library and ``xllamacpp``. The protocol is three lines long:
 
-1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level, an ``api_key``, and
-   ``kernels``: the path of a CPU module of ggml that is used in place of the wheel's own, or null;
-2. standard output: one line of JSON, ``{"address": …, "build": …, "bad_template": …, "kernels": …}`` when ready,
-   ``{"error": …, "logged": …}`` when not; ``bad_template`` is true where the file's own chat template was wanted and
-   cannot be parsed; ``kernels`` names the variant of the module in use, null for the wheel's, and then
-   ``kernels_failed`` says why where a module was asked for;
+1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level, an ``api_key``,
+   ``kernels``: the path of a CPU module of ggml that is used in place of the wheel's own, or null, and
+   ``kernels_limit_s``: loading it may take so many seconds, then SIGALRM ends the process;
+2. standard output: one line with a JSON object (a module may print other lines): ``{"address": …, "build": …,
+   "bad_template": …, "kernels": …}`` when ready, ``{"error": …, "logged": …}`` when not; ``bad_template`` is true where
+   the file's own chat template was wanted and cannot be parsed; ``kernels`` names the variant of the module in use,
+   null for the wheel's, and then ``kernels_failed`` says why where a module was asked for;
 3. standard input stays open: its end is the order to leave, also after an error.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
@@ -134,6 +135,23 @@ def use_kernels(path: str) -> str:
     return "the engine refused it: it belongs to another version"
 
 
+def use_in_time(path: str, limit_s: float) -> str:
+    """:func:`use_kernels`; a module that takes longer than ``limit_s`` seconds ends this process, where it can."""
+    if not hasattr(signal, "setitimer"):  # Windows, which loads none
+        return use_kernels(path)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        return use_kernels(path)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def say(reply: dict[str, Any]) -> None:
+    """Write ``reply`` on a line of its own."""
+    print("\n" + json.dumps(reply), flush=True)
+
+
 def why_not_opened(path: str, error: OSError) -> str:
     """What the system says against a library, or the reason that a person can do something about."""
     with contextlib.suppress(OSError, AttributeError):  # Windows has no such question
@@ -216,7 +234,7 @@ def load(config: dict[str, Any]) -> Any:
         if config["own_template"]:
             config["own_template"] = False
             return load(config)
-        print(json.dumps({"error": str(error), "logged": isinstance(error, RuntimeError)}), flush=True)
+        say({"error": str(error), "logged": isinstance(error, RuntimeError)})
         leave_when_told(_LOAD_FAILED)
 
 
@@ -242,11 +260,11 @@ def main() -> None:
         os._exit(0)
     deepen_stacks()
     config = json.loads(line)
-    failed = use_kernels(config["kernels"]) if config["kernels"] else ""
+    failed = use_in_time(config["kernels"], config["kernels_limit_s"]) if config["kernels"] else ""
     wanted = config["own_template"]
     server = load(config)
     reply = {"address": server.listening_address, "bad_template": wanted and not config["own_template"]}
-    print(json.dumps(reply | kernels_reply(config["kernels"], failed, xllamacpp.__version__)), flush=True)
+    say(reply | kernels_reply(config["kernels"], failed, xllamacpp.__version__))
     leave_when_told(0)
 
 

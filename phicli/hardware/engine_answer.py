@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,12 +40,14 @@ class EngineDevice:
 class EngineAnswer:
     """The graphics processors that the engine can use; ``failure`` says why it could not be asked.
 
-    ``kernels`` are the instruction sets that it was built for, in the words of :class:`phicli.hardware.types.Cpu`.
+    ``kernels`` are the instruction sets that it was built for, in the words of :class:`phicli.hardware.types.Cpu`;
+    ``features`` are all that it lists, in llama.cpp's words.
     """
 
     devices: tuple[EngineDevice, ...] = ()
     failure: str | None = None
     kernels: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
 
 
 def ask_engine(
@@ -63,7 +65,7 @@ def ask_engine(
     output = run([sys.executable, "-P", str(_SCRIPT), *map(str, kernels or ())], limit_s)
     if output.failure:
         _, _, why = output.failure.partition(" ")
-        return EngineAnswer(failure=f"the engine's list of devices {why}", kernels=parse_answer(output.text).kernels)
+        return replace(parse_answer(output.text), devices=(), failure=f"the engine's list of devices {why}")
     return parse_answer(output.text)
 
 
@@ -72,15 +74,16 @@ def parse_answer(text: str) -> EngineAnswer:
 
     Drivers write lines of their own between them.
     """
-    kernels, listed = _kernels(_last_json(text, "{")), _last_json(text, "[")
+    features, listed = _features(_last_json(text, "{")), _last_json(text, "[")
+    kernels = tuple(_SETS[name] for name in features if name in _SETS)
     if not isinstance(listed, list):
-        return EngineAnswer(failure="the engine's list of devices cannot be read", kernels=kernels)
+        return EngineAnswer((), "the engine's list of devices cannot be read", kernels, features)
     seen: dict[str, EngineDevice] = {}
     for number, entry in enumerate(listed):
         device = _device(entry)
         if device is not None:  # one card through two interfaces has one address; the engine uses the first
             seen.setdefault(str(entry.get("device_id") or number), device)
-    return EngineAnswer(tuple(seen.values()), kernels=kernels)
+    return EngineAnswer(tuple(seen.values()), None, kernels, features)
 
 
 def _last_json(text: str, start: str) -> Any:
@@ -92,10 +95,9 @@ def _last_json(text: str, start: str) -> Any:
         return None
 
 
-def _kernels(listed: Any) -> tuple[str, ...]:
+def _features(listed: Any) -> tuple[str, ...]:
     features = listed.get("features") if isinstance(listed, dict) else None
-    names = features if isinstance(features, list) else []
-    return tuple(_SETS[name] for name in names if isinstance(name, str) and name in _SETS)
+    return tuple(name for name in features if isinstance(name, str)) if isinstance(features, list) else ()
 
 
 def _device(entry: Any) -> EngineDevice | None:

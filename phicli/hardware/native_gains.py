@@ -6,12 +6,15 @@ have not been measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import platform
+import sys
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from phicli.hardware.types import Gain, Machine, NativeKernels
+from phicli.hardware.kernel_variants import worth_building
+from phicli.hardware.types import Gain, NativeKernels
 
 PREFILL: Final[Mapping[str, float]] = MappingProxyType({"repacked": 2.1, "Q8": 1.35, "F": 2.9, "BF": 1.0, "": 2.5})
 """Beginning of the quantization's name, or ``repacked`` → speed of prompts; BF16 was not measured."""
@@ -29,8 +32,7 @@ and the numbers that are left over one by one (``ggml_vec_dot_f16`` in ggml's ``
 HEAD_STEP: Final = 64
 
 _MEASURED: Final = ("AVX512F", "AVX512_VNNI")
-_AVX512: Final = ("AVX512F", "AVX512_VNNI", "AVX512_BF16", "AMX")
-_DOT_PRODUCT: Final = ("DOTPROD", "I8MM", "SVE")
+_ALWAYS: Final = ("AVX2",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +63,29 @@ def is_measured(sets: tuple[str, ...]) -> bool:
     return all(name in sets for name in _MEASURED)
 
 
-def possible_gain(machine: Machine) -> Gain | None:
-    """What native kernels would bring on ``machine``; None where its engine's package uses all that the processor has.
+def possible_gain(
+    sets: Collection[str],
+    features: Callable[[], Collection[str]],
+    system: str = sys.platform,
+    processor: str | None = None,
+) -> Gain | None:
+    """What ``phi engine build`` would bring on this machine, by the same decision; None where that is nothing.
 
-    The packages for x86 are built for AVX2, those for Linux on ARM without the dot product, those for macOS for the
-    processor.
+    Args:
+        sets: the instruction sets of the processor.
+        features: asks the engine for its own, in llama.cpp's words; none where it does not answer. Only called where
+            the processor has more than each engine for x86 needs.
+        system: ``sys.platform`` of the machine.
+        processor: the kind of processor, as ``platform.machine`` reports it; that of this machine when None.
     """
-    sets = machine.cpu.instruction_sets
-    if "AVX512F" in sets:
-        unused = tuple(name for name in _AVX512 if name in sets)
-        return Gain(unused, PREFILL[""], DECODE[""]) if is_measured(sets) else Gain(unused)
-    if "AVX_VNNI" in sets:
-        return Gain(("AVX_VNNI",))
-    if "DOTPROD" in sets and not machine.system.startswith("macOS"):
-        return Gain(tuple(name for name in _DOT_PRODUCT if name in sets))
-    return None
+    processor = platform.machine() if processor is None else processor
+    if isinstance(worth_building(system, processor, sets, _ALWAYS), str) or not (own := features()):
+        return None
+    variants = worth_building(system, processor, sets, own)
+    if isinstance(variants, str):
+        return None
+    gained = variants[0].gains(own)
+    return Gain(gained, PREFILL[""], DECODE[""]) if is_measured(gained) else Gain(gained)
 
 
 def kernels_note(kernels: NativeKernels) -> str:

@@ -60,7 +60,7 @@ def _package_notes(machine: Machine) -> tuple[str, ...]:
             "the engine's published package needs AVX2, which this processor does not have, so it would crash with an "
             "illegal instruction: build xllamacpp from source, for this processor",
         )
-    if machine.simulated is not None and "DOTPROD" in sets and not machine.system.startswith("macOS"):
+    if machine.simulated is not None and "DOTPROD" in sets and not machine.system.startswith(("macOS", "Windows")):
         return (
             "the engine's published package does not use the dot-product instructions of this processor; on that "
             "machine, native kernels would: phi engine build",

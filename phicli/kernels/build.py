@@ -5,33 +5,25 @@ from __future__ import annotations
 import platform
 import shutil
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.kernels import (
-    Kernels,
-    damage_of,
-    folder_of,
-    kernels_folder,
-    kernels_in_use,
-    read_choice,
-    read_manifest,
-)  # fmt: skip
+from phicli.engine.kernels import Kernels, folder_of, kernels_folder, read_choice, read_manifest
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
-from phicli.errors import DoesNotFitError, IntegrityError, NotFoundError, UsageError, install_hint
+from phicli.engine.used_kernels import kernels_in_use, unsupported, why_not
+from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError, install_hint
 from phicli.hardware.cpu_facts import describe_cpu
+from phicli.hardware.kernel_variants import TRIED, Variant, worth_building
 from phicli.hardware.memory import available_memory
 from phicli.hardware.types import Cpu
 from phicli.kernels import tools
 from phicli.kernels.compiling import compile_module
 from phicli.kernels.probing import Facts, check_module, facts_of_engine
-from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed
+from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed, temporary_folder
 from phicli.kernels.sources import Sources, archive_in, given_archive, unpack
 from phicli.kernels.trial import run_trial
-from phicli.kernels.variants import TRIED, Variant, variants_for
 from phicli.kernels.watch import Watch
 from phicli.units import format_bytes
 
@@ -86,14 +78,16 @@ def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcom
         NetworkError: the package index cannot be reached.
         DoesNotFitError: a disk is full.
         IntegrityError: the archive is damaged, or is not that of the installed engine.
-        EngineError: the kernels cannot be compiled, or fail their trial; or another build runs.
+        EngineError: the kernels cannot be compiled, fail their trial, or do not work on this system; or another build
+            runs.
         UsageError: no code can be loaded from the folder of the kernels, or it cannot be written.
     """
+    refuse_system()
     archive = None if sdist is None else given_archive(sdist)
     watch.phase("checking the processor and the engine")
     engine, facts = _engine()
     cpu, processor = cpu or describe_cpu()[0], processor_name()
-    variants = _worth_building(cpu, facts)
+    variants = worth_building(sys.platform, platform.machine(), cpu.instruction_sets, facts.features)
     if isinstance(variants, str):
         return Outcome(None, variants)
     compiler = tools.compiler()
@@ -102,9 +96,22 @@ def build(sdist: Path | None, watch: Watch, *, cpu: Cpu | None = None) -> Outcom
     if there := _built_before(engine, variant, processor):
         return Outcome(there, "already built", in_use=_in_use(there), gains=gains)
     plan = _Plan(engine, facts, cpu, processor, variant)
-    with alone() as staging, tempfile.TemporaryDirectory(prefix="phi-build-", ignore_cleanup_errors=True) as temporary:
-        _check_place(Path(temporary), _TEMPORARY_BYTES + (_DOWNLOAD_BYTES if archive is None else 0))
-        return _build(plan, archive, staging, Path(temporary), watch)
+    with alone() as staging, temporary_folder(staging) as temporary:
+        _check_place(temporary, _TEMPORARY_BYTES + (_DOWNLOAD_BYTES if archive is None else 0))
+        return _build(plan, archive, staging, temporary, watch)
+
+
+def refuse_system(platform: str = sys.platform) -> None:
+    """Return if native kernels work on a system.
+
+    Args:
+        platform: ``sys.platform`` of the system.
+
+    Raises:
+        EngineError: they do not.
+    """
+    if problem := unsupported(platform):
+        raise EngineError(problem, "there is nothing to do: phi uses the kernels of the wheel")
 
 
 def _engine() -> tuple[str, Facts]:
@@ -113,18 +120,6 @@ def _engine() -> tuple[str, Facts]:
     if not version:
         raise NotFoundError(f"the package {ENGINE_PACKAGE} is not installed", install_hint())
     return version, facts_of_engine()
-
-
-def _worth_building(cpu: Cpu, facts: Facts) -> tuple[Variant, ...] | str:
-    """The variants that this processor runs and that use more than the wheel's kernels, best first; else the reason."""
-    machine = platform.machine()
-    runnable = variants_for(sys.platform, machine, cpu.instruction_sets)
-    better = tuple(variant for variant in runnable if variant.gains(facts.features))
-    if better:
-        return better
-    if not runnable:
-        return f"llama.cpp has no other kernels for this kind of processor ({sys.platform}, {machine})"
-    return f"the kernels of the wheel already use {', '.join(runnable[0].instruction_sets)}"
 
 
 def _accepted(variants: tuple[Variant, ...], compiler: list[str]) -> Variant:
@@ -143,9 +138,9 @@ def _accepted(variants: tuple[Variant, ...], compiler: list[str]) -> Variant:
 
 
 def _built_before(engine: str, variant: Variant, processor: str) -> Kernels | None:
-    """The same kernels, if they are saved here and intact."""
+    """The same kernels, if they are saved here and nothing is wrong with them; those that failed are built again."""
     kernels = read_manifest(folder_of(engine, variant.name, processor))
-    return kernels if kernels is not None and not damage_of(kernels) else None
+    return kernels if kernels is not None and why_not(kernels, engine, "native") is None else None
 
 
 def _check_place(temporary: Path, needed_bytes: int) -> None:

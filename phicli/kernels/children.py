@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,11 +104,9 @@ def _started(words: Sequence[str], environment: Mapping[str, str]) -> subprocess
         encoding="utf-8",
         errors="replace",
         start_new_session=True,
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
     return process
 
 
@@ -134,9 +131,6 @@ def _ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 def _end(process: subprocess.Popen[str]) -> None:
     """End ``process`` and its children: first by a request, because only ninja knows those that it started."""
-    if sys.platform == "win32":
-        process.kill()
-        return
     try:
         _signal(process, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):

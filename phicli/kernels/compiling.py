@@ -9,10 +9,10 @@ from typing import Final
 
 from phicli.engine.log_file import open_log
 from phicli.errors import EngineError, PhiError, disk_full
+from phicli.hardware.kernel_variants import Variant
 from phicli.kernels.children import Ended, run
 from phicli.kernels.sources import Sources
 from phicli.kernels.tools import Tools, compiler_variables
-from phicli.kernels.variants import Variant
 from phicli.kernels.watch import Watch
 from phicli.paths import log_dir
 

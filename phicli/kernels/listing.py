@@ -7,22 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.kernels import (
-    CHOICES,
-    InUse,
-    Kernels,
-    build_name,
-    damage_of,
-    failure_of,
-    kernels_folder,
-    kernels_in_use,
-    read_choice,
-    read_manifest,
-    write_choice,
-)  # fmt: skip
+from phicli.engine.kernels import CHOICES, build_folders, build_name, read_choice, read_manifest, write_choice
 from phicli.engine.package import ENGINE_PACKAGE, engine_version
 from phicli.engine.processor import processor_name
+from phicli.engine.used_kernels import InUse, kernels_in_use, why_not
 from phicli.errors import NotFoundError, UsageError
+from phicli.hardware.commands import SYSTEM
+from phicli.hardware.cpu_facts import describe_cpu
+from phicli.hardware.engine_answer import ask_engine
+from phicli.hardware.native_gains import possible_gain
 
 WHEEL: Final = "wheel"
 """The name of the kernels that come with the engine."""
@@ -30,14 +23,14 @@ WHEEL: Final = "wheel"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Kernels that were found: ``kernels`` is the variant, ``reason`` says why they are in use, or why not.
+    """Kernels that were found: their ``variant`` (``wheel`` for those of the wheel), whether they are in use, and why.
 
     ``folder`` and its size are empty for those of the wheel, which cannot be removed.
     """
 
     name: str
     build: str
-    kernels: str
+    variant: str
     processor: str
     in_use: bool
     reason: str
@@ -51,7 +44,14 @@ def rows() -> tuple[Row, ...]:
     used = kernels_in_use(engine)
     wheel_reason = used.reason if used.kernels is None else "native kernels are in use"
     wheel = Row(WHEEL, build_name(engine), WHEEL, processor_name(), used.kernels is None, wheel_reason)
-    return (wheel, *(_row(folder, engine, used) for folder in _folders()))
+    return (wheel, *(_row(folder, engine, used) for folder in build_folders()))
+
+
+def worth_a_build() -> bool:
+    """Whether ``phi engine build`` would bring something here that was not built yet."""
+    if not kernels_in_use(engine_version()).missing:
+        return False
+    return possible_gain(describe_cpu()[0].instruction_sets, lambda: ask_engine(SYSTEM).features) is not None
 
 
 def find(name: str) -> Row:
@@ -64,7 +64,7 @@ def find(name: str) -> Row:
     if name == WHEEL:
         raise UsageError(f"the kernels of the wheel are a part of the package {ENGINE_PACKAGE}", "name another build")
     built = rows()[1:]
-    candidates = [row for row in built if row.name == name] or [row for row in built if row.kernels == name]
+    candidates = [row for row in built if row.name == name] or [row for row in built if name and row.variant == name]
     if not candidates:
         raise NotFoundError(f"native kernels not found: {name!r}", "list their names: phi engine list")
     if len(candidates) > 1:
@@ -79,7 +79,9 @@ def remove(row: Row) -> None:
     Raises:
         OSError: it cannot be removed.
     """
-    if row.folder is not None:
+    if row.folder is not None and row.folder.is_symlink():
+        row.folder.unlink()
+    elif row.folder is not None:
         shutil.rmtree(row.folder)
 
 
@@ -99,37 +101,26 @@ def choose(typed: str) -> str:
 
 def names() -> list[str]:
     """The names of all builds."""
-    return [folder.name for folder in _folders()]
-
-
-def _folders() -> list[Path]:
-    try:
-        return sorted(path for path in kernels_folder().iterdir() if path.is_dir() and not path.name.startswith("."))
-    except OSError:
-        return []
+    return [folder.name for folder in build_folders()]
 
 
 def _row(folder: Path, engine: str, used: InUse) -> Row:
-    size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    size = _size(folder)
     kernels = read_manifest(folder)
     if kernels is None:
         return Row(folder.name, "", "", "", False, "its manifest is missing or damaged", folder, size)
     in_use = used.kernels is not None and used.kernels.path == kernels.path
-    reason = used.reason if in_use else _why_not(kernels, engine)
+    why = why_not(kernels, engine, read_choice())
+    reason = used.reason if in_use else why.reason if why else "others were faster in their trial"
     build = build_name(kernels.engine, kernels)
     return Row(folder.name, build, kernels.variant, kernels.processor, in_use, reason, folder, size)
 
 
-def _why_not(kernels: Kernels, engine: str) -> str:
-    choice = read_choice()
-    if kernels.engine != engine:
-        return f"they belong to {ENGINE_PACKAGE} {kernels.engine}, but {engine or 'none'} is installed"
-    if kernels.processor != processor_name():
-        return "they were built for another processor"
-    if problem := failure_of(kernels) or damage_of(kernels):
-        return problem
-    if choice == WHEEL:
-        return "the kernels of the wheel were chosen"
-    if choice == "auto" and not kernels.is_faster:
-        return "they were not faster than those of the wheel in their trial"
-    return "others were faster in their trial"
+def _size(folder: Path) -> int:
+    """The bytes of its files; 0 for a folder that cannot be read, and for a link to one."""
+    if folder.is_symlink():
+        return 0
+    try:
+        return sum(path.lstat().st_size for path in folder.iterdir() if path.is_file())
+    except OSError:
+        return 0

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from phicli.engine.engine_process import WORKER
 from phicli.errors import EngineError, install_hint
+from phicli.hardware.kernel_variants import Variant
 from phicli.kernels.children import run
-from phicli.kernels.variants import Variant
 
 _SCRIPT: Final = Path(__file__).with_name("probe.py")
 LIMIT_S: Final = 60.0

@@ -14,9 +14,12 @@ from typing import Final
 
 from phicli.engine.kernels import Kernels, folder_of, kernels_folder, write_manifest
 from phicli.errors import EngineError, disk_full, is_disk_full
+from phicli.paths import read_small
 
 _LOCK: Final = ".lock"
 _STAGING: Final = ".new-"
+_TEMPORARY: Final = "phi-build-"
+_PLACE: Final = "temporary"
 _NEW: Final = "kernels"
 _OLD: Final = "replaced"
 _PRIVATE_FOLDER: Final = 0o700
@@ -42,6 +45,7 @@ def alone() -> Iterator[Path]:
             folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE_FOLDER)
         with _locked(folder):
             for left in folder.glob(f"{_STAGING}*"):
+                _remove_temporary(left)
                 shutil.rmtree(left, ignore_errors=True)
             with _about(folder):
                 staging = tempfile.TemporaryDirectory(prefix=_STAGING, dir=folder, ignore_cleanup_errors=True)
@@ -51,6 +55,28 @@ def alone() -> Iterator[Path]:
         for path in missing:
             with contextlib.suppress(OSError):
                 path.rmdir()
+
+
+@contextlib.contextmanager
+def temporary_folder(staging: Path) -> Iterator[Path]:
+    """Give a folder for everything else that a build writes; its path is in ``staging``, for the case of a kill.
+
+    Raises:
+        DoesNotFitError: the disk is full.
+        OSError: it cannot be made.
+    """
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY, ignore_cleanup_errors=True) as name:
+        with _about(kernels_folder()):
+            (staging / _PLACE).write_bytes(os.fsencode(name))
+        yield Path(name)
+
+
+def _remove_temporary(staging: Path) -> None:
+    """Remove the temporary folder of the killed build that left ``staging``."""
+    with contextlib.suppress(OSError, ValueError):
+        path = Path(os.fsdecode(read_small(staging / _PLACE)))
+        if path.is_absolute() and path.name.startswith(_TEMPORARY):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -133,7 +159,13 @@ def keep(kernels: Kernels) -> Kernels:
     folder = folder_of(kernels.engine, kernels.variant, kernels.processor)
     with _about(kernels_folder()):
         write_manifest(kernels)
+        old = new.with_name(_OLD)
         with contextlib.suppress(FileNotFoundError):
-            folder.rename(new.with_name(_OLD))
-        new.rename(folder)
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            with contextlib.suppress(OSError):
+                old.rename(folder)
+            raise
     return replace(kernels, path=folder / kernels.path.name)

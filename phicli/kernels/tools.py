@@ -58,8 +58,6 @@ def compiler() -> list[str]:
     Raises:
         NotFoundError: there is none; the hint installs one on this system.
     """
-    if sys.platform == "win32":  # cmake finds Microsoft's by itself
-        return shlex.split(os.environ.get("CXX", "cl"))
     given = os.environ.get("CXX", "").strip()
     words = shlex.split(given) if given else [name for name in _COMPILERS if shutil.which(name)][:1]
     if words and shutil.which(words[0]):
@@ -94,8 +92,6 @@ def install_command(what: str, places: Sequence[Path] = _OS_RELEASE, platform: s
     """
     if platform == "darwin":
         return "xcode-select --install" if what == "compiler" else "brew install cmake ninja"
-    if platform == "win32":
-        return f"winget install {'Microsoft.VisualStudio.BuildTools' if what == 'compiler' else 'cmake ninja'}"
     for word in _distribution(places):
         if word in _INSTALLERS:
             command, package = _INSTALLERS[word]
@@ -132,7 +128,7 @@ class PipEnvironment:
     @property
     def programs(self) -> Path:
         """Where the programs of installed packages are."""
-        return self._folder / ("Scripts" if sys.platform == "win32" else "bin")
+        return self._folder / "bin"
 
     def download(self, package: str, version: str, target: Path) -> None:
         """Download the source archive of ``package`` in exactly this ``version`` to the folder ``target``.
@@ -168,10 +164,9 @@ class PipEnvironment:
         """
         self._make()
         self._watch.phase(phase)
-        python = self.programs / ("python.exe" if sys.platform == "win32" else "python")
         first, *rest = arguments
         options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off", "-vv"]
-        command: list[str | Path] = [python, "-m", "pip", first, *options, *rest]
+        command: list[str | Path] = [self.programs / "python", "-m", "pip", first, *options, *rest]
         ended = run(command, on_line=lambda _: self._watch.phase(phase), environment=self._variables())
         if ended.code:
             raise pip_failure(ended, what)
@@ -233,8 +228,7 @@ def build_tools(pip: PipEnvironment) -> Tools:
         except (NotFoundError, NetworkError, EngineError) as error:
             message = f"{' and '.join(missing)} not found on PATH, and {error.message}"
             raise type(error)(message, f"install both: {install_command('cmake')}") from error
-        ending = ".exe" if sys.platform == "win32" else ""
-        found |= {name: str(pip.programs / f"{name}{ending}") for name in missing}
+        found |= {name: str(pip.programs / name) for name in missing}
     return Tools(str(found["cmake"]), str(found["ninja"]))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from phicli.engine.kernels import installed_kernels
+from phicli.engine.used_kernels import installed_kernels
 from phicli.fit.repacking import AVX2_TYPES, Repacked, repacked_by
 
 if TYPE_CHECKING:
+    from phicli.hardware.engine_answer import EngineAnswer
     from phicli.hardware.types import Machine
 
 
@@ -49,21 +52,30 @@ def machine_of(options: MachineOptions) -> Machine:
             bandwidth=options.bandwidth,
             profile=options.profile,
         )
+    from phicli.hardware.commands import SYSTEM
+    from phicli.hardware.engine_answer import ask_engine
     from phicli.hardware.machine import probe
     from phicli.hub.cache import cache_folder
 
-    return with_kernels(probe(cache=cache_folder()))
+    ask = cache(lambda: ask_engine(SYSTEM))
+    return with_kernels(probe(cache=cache_folder(), engine_devices=ask), ask)
 
 
-def with_kernels(machine: Machine) -> Machine:
-    """``machine``, which is this one, with the native kernels that the engine has here, or could have."""
+def with_kernels(machine: Machine, ask: Callable[[], EngineAnswer]) -> Machine:
+    """``machine``, which is this one, with the native kernels that the engine has here, or could have.
+
+    Args:
+        machine: this one.
+        ask: asks the engine, with the kernels of its package; only called where none were built.
+    """
     from phicli.hardware.flops import estimated_flops
     from phicli.hardware.native_gains import possible_gain
     from phicli.hardware.types import NativeKernels
 
     in_use = installed_kernels()
     if in_use.kernels is None:
-        gain = possible_gain(machine) if in_use.missing else None
+        sets = machine.cpu.instruction_sets
+        gain = possible_gain(sets, lambda: ask().features) if in_use.missing else None
         return replace(machine, kernels=NativeKernels(gain=gain, notice=in_use.notice))
     flops, words = estimated_flops(machine.cpu, native=True)
     return replace(

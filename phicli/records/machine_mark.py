@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.kernels import installed_kernels
 from phicli.engine.package import engine_folder
+from phicli.engine.used_kernels import installed_kernels
 
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _HEAD_BYTES: Final = 1 << 13

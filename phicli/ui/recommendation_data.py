@@ -87,7 +87,7 @@ def machine_data(machine: Machine) -> dict[str, Any]:
         "gpus": [asdict(gpu) for gpu in machine.gpus],
         "disk": None if machine.disk is None else asdict(machine.disk),
         "bandwidth": None if machine.bandwidth is None else asdict(machine.bandwidth),
-        "kernels": asdict(machine.kernels),
+        "native_kernels": asdict(machine.kernels),
         "system": machine.system,
         "wsl": machine.wsl,
         "container": machine.container,

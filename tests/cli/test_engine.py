@@ -59,7 +59,7 @@ def save(environment: dict[str, str], folder: Path, **facts: float) -> Path:
 def test_list_shows_the_wheel_and_how_to_build_more(phi: Phi) -> None:
     run = phi("engine", "list")
     assert run.code == 0
-    assert run.out.splitlines()[0].split() == ["NAME", "BUILD", "KERNELS", "PROCESSOR", "IN", "USE", "REASON"]
+    assert run.out.splitlines()[0].split() == ["NAME", "BUILD", "VARIANT", "PROCESSOR", "IN", "USE", "REASON"]
     assert run.out.splitlines()[1].startswith(f"wheel  xllamacpp {ENGINE}")
     assert "phi engine build" in run.err
 
@@ -67,16 +67,16 @@ def test_list_shows_the_wheel_and_how_to_build_more(phi: Phi) -> None:
 def test_list_as_json(phi: Phi, environment: dict[str, str], tmp_path: Path) -> None:
     folder = save(environment, tmp_path)
     data = phi("engine", "ls", "--json").json["data"]["engines"]
-    assert [list(row) for row in data] == [["name", "build", "kernels", "processor", "in_use", "reason"]] * 2
+    assert [list(row) for row in data] == [["name", "build", "variant", "processor", "in_use", "reason"]] * 2
     assert [row["name"] for row in data] == ["wheel", folder.name]
     assert [row["in_use"] for row in data] == [False, True]
-    assert [row["kernels"] for row in data] == ["wheel", "zen4"]
+    assert [row["variant"] for row in data] == ["wheel", "zen4"]
 
 
 def test_use_chooses_from_now_on(phi: Phi, environment: dict[str, str], tmp_path: Path) -> None:
     save(environment, tmp_path)
     run = phi("engine", "use", "wheel", "--json").json["data"]
-    assert (run["choice"], run["engine"]["kernels"]) == ("wheel", "wheel")
+    assert (run["choice"], run["engine"]["variant"]) == ("wheel", "wheel")
     assert "the choice auto is saved; in use now: " in phi("engine", "use", "auto").err
     assert phi("engine", "list", "--json").json["data"]["engines"][1]["in_use"] is True
     wrong = phi("engine", "use", "quick")
@@ -161,9 +161,13 @@ def test_progress_goes_to_standard_error_and_quiet_hides_it(phi: Phi, archive: P
 
 
 @needs_gain
-@pytest.mark.parametrize("as_json", [False, True], ids=["text", "json"])
+@pytest.mark.parametrize(
+    ("as_json", "sent", "code"),
+    [(False, signal.SIGINT, 130), (True, signal.SIGINT, 130), (False, signal.SIGTERM, 128 + signal.SIGTERM)],
+    ids=["text", "json", "SIGTERM"],
+)
 def test_an_interruption_leaves_nothing(
-    environment: dict[str, str], archive: Path, tmp_path: Path, as_json: bool
+    environment: dict[str, str], archive: Path, tmp_path: Path, as_json: bool, sent: signal.Signals, code: int
 ) -> None:
     marker = tmp_path / "compiling"
     command = [sys.executable, "-m", "phicli", "engine", "build", "--sdist", str(archive)]
@@ -175,9 +179,9 @@ def test_an_interruption_leaves_nothing(
     ) as process:
         wait_until(lambda: marker.exists() and marker.read_text() != "")
         other = subprocess.run(command, env=environment, capture_output=True, check=False)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert b'"interrupted"' in out if as_json else out == b""
     assert b"another phi engine build is running" in other.stderr
     assert other.returncode == 6

@@ -44,7 +44,7 @@ def test_without_kernels_nothing_is_said(home: Path, phi: Phi) -> None:
 def test_an_upgrade_of_the_engine_is_said_once(home: Path, phi: Phi, tmp_path: Path) -> None:
     kernels(home, tmp_path, engine="1.2.3")
     (note,) = notes(phi(*ASK))
-    assert note.startswith("note: the native kernels are for xllamacpp 1.2.3, but ")
+    assert note.startswith("note: the native kernels are not used: they are for xllamacpp 1.2.3, but ")
     assert note.endswith("; build them again: phi engine build")
     assert notes(phi(*ASK)) == []
 
@@ -99,7 +99,7 @@ def test_a_module_that_crashes_is_said_once(home: Path, phi: Phi, tmp_path: Path
     assert notes(phi(*ASK)) == []
     done = phi("doctor")
     assert done.code == 9
-    assert "kernels    wheel: the native kernels cannot be used: the engine crashed" in done.out
+    assert "kernels    wheel: the native kernels are not used: the engine crashed" in done.out
     assert "build them again: phi engine build" in done.out
 
 
@@ -122,9 +122,9 @@ def test_doctor_names_the_kernels_of_the_package(home: Path, phi: Phi) -> None:
 
 def test_recommend_has_the_kernels_as_data(home: Path, phi: Phi) -> None:
     here = phi("recommend", "--json").json["data"]
-    assert set(here["hardware"]["kernels"]) == {"instruction_sets", "gain", "notice"}
+    assert set(here["hardware"]["native_kernels"]) == {"instruction_sets", "gain", "notice"}
     simulated = phi("recommend", "--machine", "laptop-16gb", "--json").json["data"]
-    assert simulated["hardware"]["kernels"] == {"instruction_sets": [], "gain": None, "notice": ""}
+    assert simulated["hardware"]["native_kernels"] == {"instruction_sets": [], "gain": None, "notice": ""}
     assert not any("phi engine build" in note for note in simulated["notes"])
 
 

@@ -13,7 +13,8 @@ from phicli.hardware.simulation import profile_names
 from tests.support.running import Phi
 
 SHOWN = (
-    "memory", "cpu", "gpus", "disk", "bandwidth", "kernels", "system", "wsl", "container", "simulated", "sources",
+    "memory", "cpu", "gpus", "disk", "bandwidth", "native_kernels", "system", "wsl", "container", "simulated",
+    "sources",
 )  # fmt: skip
 
 

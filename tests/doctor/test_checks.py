@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +9,10 @@ import pytest
 from phicli.doctor.answer_check import wrong_answer
 from phicli.doctor.folder_check import cache_facts, cache_problems, smallest_download, state_problems, why_not_writable
 from phicli.doctor.hub_check import check_hub
-from phicli.doctor.machine_check import as_built, engine_problems, gpu_problems, memory_problems
+from phicli.doctor.machine_check import engine_problems, gpu_problems, memory_problems
 from phicli.doctor.types import CacheFacts
 from phicli.hardware.engine_answer import EngineAnswer, parse_answer
-from phicli.hardware.types import Cpu, Gain, Gpu, Machine, NativeKernels
+from phicli.hardware.types import Cpu, Gpu, Machine
 from tests.support.kernels import save_kernels
 
 BUILD = "xllamacpp 1.2.3"
@@ -130,6 +129,7 @@ def test_the_proxy_and_the_certificates_are_named_without_a_password(monkeypatch
 def test_what_the_engine_was_built_for() -> None:
     text = '{"features": ["AVX2", "LLAMAFILE", "AVX512", 3]}\nsome driver\n[]\n'
     assert parse_answer(text).kernels == ("AVX2", "AVX512F")
+    assert parse_answer(text).features == ("AVX2", "LLAMAFILE", "AVX512")
     assert parse_answer('{"features": 1}\n[]').kernels == ()
     assert parse_answer('{"features": ["AVX2"]}\n').kernels == ("AVX2",)  # it crashed at the devices
 
@@ -140,9 +140,3 @@ def test_a_wrong_answer_is_blamed_on_native_kernels_first(tmp_path: Path, monkey
     (tmp_path / "libggml-cpu-zen4.so").write_bytes(b"a module")
     save_kernels(tmp_path / "libggml-cpu-zen4.so")
     assert "phi engine use wheel" in wrong_answer("Rome").hint
-
-
-def test_an_engine_that_was_built_for_this_processor_has_nothing_to_gain() -> None:
-    there = replace(machine(), kernels=NativeKernels(gain=Gain(("AVX512F", "AVX512_VNNI"), 2.5, 1.05)))
-    assert as_built(there, X86) == there
-    assert as_built(there, EngineAnswer(kernels=("AVX2", "AVX512F", "AVX512_VNNI"))).kernels == NativeKernels()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -14,16 +15,12 @@ import pytest
 
 from phicli.engine.kernels import (
     Choice,
-    InUse,
     Kernels,
     build_name,
     damage_of,
     failure_of,
-    first_time,
     folder_of,
-    installed_kernels,
     kernels_folder,
-    kernels_in_use,
     read_choice,
     read_manifest,
     remember_failure,
@@ -33,6 +30,7 @@ from phicli.engine.kernels import (
 )
 from phicli.engine.package import engine_version
 from phicli.engine.processor import processor_name
+from phicli.engine.used_kernels import InUse, first_time, installed_kernels, kernels_in_use
 from phicli.errors import PhiError
 
 ENGINE = "1.2.3"
@@ -81,6 +79,70 @@ def test_the_fastest_of_several_are_used() -> None:
     assert kernels_in_use(ENGINE).kernels == fast
 
 
+def test_a_build_that_cannot_be_used_hides_no_other() -> None:
+    broken, failed, works = built("zen4", prompts=3.0), built("icelake", prompts=2.5), built("skylakex", prompts=2.0)
+    broken.path.write_bytes(b"other")
+    remember_failure(failed, "the engine crashed")
+    in_use = kernels_in_use(ENGINE)
+    assert (in_use.kernels, in_use.notice) == (works, "")
+
+
+def test_the_reason_is_that_of_the_build_that_comes_closest() -> None:
+    built("haswell", engine="1.0", prompts=9.0)
+    built("alderlake", processor="another", prompts=8.0)
+    assert "another processor" in kernels_in_use(ENGINE).reason
+    built("skylakex", prompts=1.0)
+    in_use = kernels_in_use(ENGINE)
+    assert (in_use.missing, in_use.notice) == (False, "")
+    assert "not faster" in in_use.reason
+    remember_failure(built("zen4"), "the engine crashed")
+    assert kernels_in_use(ENGINE).notice.startswith("the native kernels are not used: the engine crashed; build them")
+
+
+def test_no_kernels_are_used_or_missed_on_windows() -> None:
+    built()
+    in_use = kernels_in_use(ENGINE, "win32")
+    assert (in_use.kernels, in_use.notice, in_use.missing) == (None, "", False)
+    assert "Windows" in in_use.reason
+
+
+def test_one_folder_that_cannot_be_read_hides_no_other() -> None:
+    kernels = built()
+    (kernels_folder() / "a").symlink_to("a")
+    (kernels_folder() / "b").write_text("a file")
+    (kernels_folder() / "c").symlink_to("/nowhere/at/all")
+    (kernels_folder() / "d").mkdir()
+    assert saved_kernels() == (kernels,)
+
+
+def test_a_folder_that_cannot_be_read_is_named() -> None:
+    kernels_folder().parent.mkdir()
+    kernels_folder().write_text("a file where the folder should be")
+    assert kernels_in_use(ENGINE) == InUse(None, f"the folder {kernels_folder()} cannot be read: not a directory")
+
+
+def test_a_notice_that_cannot_be_recorded_is_said_once(home: Path) -> None:
+    (home / "data").write_text("a file where the folder should be")
+    assert first_time("a notice of this test")
+    assert not first_time("a notice of this test")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("size_bytes", float("inf")), ("variant", "a\x00b"), ("path", ".."), ("path", "a\ud800"),
+        ("instruction_sets", None), ("variant", "\x1b[31m"), ("engine", ""), ("processor", "\x1b]0;title\x07"),
+        ("prompt_ratio", "fast"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_manifest_with_a_value_that_makes_no_sense_is_skipped(key: str, value: object) -> None:
+    manifest = built().path.with_name("kernels.json")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {key: value}))
+    assert saved_kernels() == ()
+    assert kernels_in_use(ENGINE).kernels is None
+
+
 def test_kernels_of_the_installed_engine() -> None:
     kernels = built(engine=version("xllamacpp"))
     assert engine_version() == version("xllamacpp")
@@ -92,7 +154,7 @@ def test_an_upgrade_of_the_engine_needs_a_new_build() -> None:
     in_use = kernels_in_use("1.2.4")
     assert in_use.kernels is None
     assert in_use.missing
-    assert in_use.reason == "the native kernels are for xllamacpp 1.2.3, but 1.2.4 is installed"
+    assert in_use.reason == "the native kernels are not used: they are for xllamacpp 1.2.3, but 1.2.4 is installed"
     assert "phi engine build" in in_use.notice
 
 
@@ -101,7 +163,10 @@ def test_a_home_that_another_machine_shares() -> None:
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
     assert in_use.missing
-    assert in_use.reason == "the native kernels were built for another processor: Another Processor 9000"
+    assert (
+        in_use.reason
+        == "the native kernels are not used: they were built for another processor: Another Processor 9000"
+    )
     assert "phi engine build" in in_use.notice
     own = built()
     assert kernels_in_use(ENGINE).kernels == own
@@ -116,7 +181,7 @@ def test_a_damaged_module_is_not_used(content: bytes) -> None:
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
     assert not in_use.missing
-    assert in_use.reason == "the native kernels cannot be used: libggml-cpu-zen4.so is damaged"
+    assert in_use.reason == "the native kernels are not used: libggml-cpu-zen4.so is damaged"
     assert "phi engine build" in in_use.notice
 
 
@@ -159,7 +224,7 @@ def test_a_manifest_cannot_name_a_file_elsewhere() -> None:
 def test_kernels_that_are_not_faster_are_used_on_request_only() -> None:
     kernels = built(prompts=1.0)
     assert kernels_in_use(ENGINE) == InUse(
-        None, "the native kernels were not faster than those of the wheel in their trial"
+        None, "the native kernels are not used: they were not faster than those of the wheel in their trial"
     )
     write_choice("native")
     assert kernels_in_use(ENGINE).kernels == kernels
@@ -207,7 +272,7 @@ def test_kernels_that_failed_are_not_tried_again() -> None:
     assert failure_of(kernels) == "its process crashed with SIGILL"
     in_use = kernels_in_use(ENGINE)
     assert in_use.kernels is None
-    assert in_use.reason == "the native kernels cannot be used: its process crashed with SIGILL"
+    assert in_use.reason == "the native kernels are not used: its process crashed with SIGILL"
     assert "phi engine build" in in_use.notice
 
 
@@ -281,7 +346,7 @@ def test_the_name_of_a_processor_without_proc(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.process
 def test_a_chat_without_native_kernels_does_not_wait_for_the_question() -> None:
     code = (
-        "import sys; from phicli.engine.kernels import installed_kernels; installed_kernels()\n"
+        "import sys; from phicli.engine.used_kernels import installed_kernels; installed_kernels()\n"
         "print(sorted({'hashlib', 'ctypes', 'importlib.metadata', 'xllamacpp'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,10 +16,11 @@ import pytest
 
 from phicli.engine.engine_process import WORKER
 from phicli.engine.exit_codes import crashed, how_it_crashed
-from phicli.engine.kernels import failure_of, installed_kernels
+from phicli.engine.kernels import failure_of
 from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Chunk, LoadSettings, Sampling
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import EngineDiedError
 from tests.engine.conftest import QUESTION, tiny_settings
 from tests.support.kernels import COMPILER, CRASHING, UNSUITABLE, compiled, native_module, save_kernels
@@ -30,6 +31,22 @@ WHEEL = f"xllamacpp {version('xllamacpp')}"
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="no C compiler")
 
 WITHOUT_FUNCTIONS = "int nothing(void) { return 0; }"
+HANGING = """
+#include <unistd.h>
+__attribute__((constructor)) static void hang(void) { for (;;) pause(); }
+int ggml_backend_score(void) { return 1; }
+"""
+EXITING = """
+#include <unistd.h>
+int ggml_backend_score(void) { _exit(3); }
+"""
+PRINTING = r"""
+#include <unistd.h>
+int ggml_backend_score(void) {
+    static const char text[] = "hello\n{\"address\"\n[]\n\"address\"\n{}\n\xff\xfe{\"address\": \"x\"}";
+    return write(1, text, sizeof text - 1) < 0;
+}
+"""
 OTHER_VERSION = """
 static struct { int version; void *rest[16]; } registration = { 1 };
 int ggml_backend_score(void) { return 1; }
@@ -116,7 +133,7 @@ def test_kernels_that_do_not_work_are_tried_once(home: Path, tmp_path: Path) -> 
     assert failure_of(kernels) == "this processor cannot run it"
     assert refused(WorkerProcess(tmp_path)) == "", "they are not tried again"
     in_use = installed_kernels()
-    assert in_use.reason == "the native kernels cannot be used: this processor cannot run it"
+    assert in_use.reason == "the native kernels are not used: this processor cannot run it"
     assert "phi engine build" in in_use.notice
 
 
@@ -128,6 +145,30 @@ def test_kernels_that_crash_are_tried_once(home: Path, tmp_path: Path) -> None:
     assert refused(WorkerProcess(logs)) == said == failure_of(kernels)
     assert list(logs.iterdir()) == []
     assert refused(WorkerProcess(logs)) == ""
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (HANGING, "loading them took longer than 1 s"),
+        (EXITING, "the engine ended with exit code 3 while it loaded a model"),
+        (EXITING.replace("3", "0"), "the engine ended with exit code 0 while it loaded a model"),
+    ],
+    ids=["hanging", "exiting", "exiting as if all were well"],
+)
+def test_kernels_that_never_let_the_engine_reply_are_tried_once(
+    home: Path, tmp_path: Path, source: str, said: str
+) -> None:
+    kernels = save_kernels(compiled(tmp_path, source))
+    assert refused(WorkerProcess(tmp_path, kernels_limit_s=1)) == said == failure_of(kernels)
+    assert refused(WorkerProcess(tmp_path, kernels_limit_s=1)) == ""
+
+
+@needs_compiler
+def test_what_a_module_prints_is_not_taken_for_the_reply(home: Path, tmp_path: Path) -> None:
+    save_kernels(compiled(tmp_path, PRINTING))
+    assert refused(WorkerProcess(tmp_path)) == "this processor cannot run it"
 
 
 @needs_compiler

@@ -7,11 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from phicli.engine.log_file import open_log
 from phicli.engine.process import WorkerProcess
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
@@ -162,3 +164,11 @@ def test_only_the_key_opens_the_server(tmp_path: Path) -> None:
             connection.close()
     finally:
         process.close()
+
+
+def test_the_temporary_folder_stands_in_for_one_that_cannot_even_be_looked_at(tmp_path: Path) -> None:
+    path, log = open_log(tmp_path / ("x" * 300))
+    log.close()
+    assert path is not None
+    assert path.parent == Path(tempfile.gettempdir())
+    path.unlink()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import phicli
-from phicli.engine.kernels import build_name, installed_kernels
+from phicli.engine.kernels import build_name
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import (
     CTRANSFORMERS,
@@ -24,6 +24,7 @@ from phicli.engine.starting import (
     start_engine,
 )
 from phicli.engine.types import LoadSettings
+from phicli.engine.used_kernels import installed_kernels
 from phicli.errors import EngineError, NotFoundError, UsageError
 from tests.support.files import TINY_PHI
 from tests.support.processes import gone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from phicli.hardware.kernel_variants import worth_building
 from phicli.hardware.native_gains import (
     CACHE,
     CACHE_ODD,
@@ -21,6 +22,7 @@ from phicli.hardware.types import Cpu, Gain, Machine, Memory, NativeKernels
 
 AVX512 = ("SSE4_2", "AVX", "AVX2", "AVX512F", "AVX512_VNNI", "AVX512_BF16")
 MEASURED = Gain(AVX512[3:], PREFILL[""], DECODE[""])
+WHEEL = ("AVX", "AVX2", "F16C", "FMA", "BMI2", "REPACK")
 
 
 def machine(sets: tuple[str, ...], system: str = "Linux", kernels: NativeKernels | None = None) -> Machine:
@@ -29,20 +31,37 @@ def machine(sets: tuple[str, ...], system: str = "Linux", kernels: NativeKernels
 
 
 @pytest.mark.parametrize(
-    ("sets", "system", "gain"),
+    ("sets", "system", "processor", "own", "gain"),
     [
-        (AVX512, "Linux", MEASURED),
-        (("AVX2", "AVX512F"), "Linux", Gain(("AVX512F",))),
-        (("AVX2", "AVX_VNNI"), "Windows 11", Gain(("AVX_VNNI",))),
-        (("NEON", "FP16", "DOTPROD", "I8MM"), "Linux", Gain(("DOTPROD", "I8MM"))),
-        (("NEON", "DOTPROD", "I8MM"), "macOS 15", None),
-        (("NEON",), "Linux", None),
-        (("SSE4_2", "AVX", "AVX2"), "Linux", None),
-        ((), "Linux", None),
+        (AVX512, "linux", "x86_64", WHEEL, MEASURED),
+        (("AVX2", "AVX512F"), "linux", "x86_64", WHEEL, Gain(("AVX512F",))),
+        (("AVX2", "AVX_VNNI"), "linux", "x86_64", WHEEL, Gain(("AVX_VNNI",))),
+        (AVX512, "linux", "x86_64", (*WHEEL, "AVX512"), Gain(("AVX512_VNNI", "AVX512_BF16"))),
+        (AVX512, "linux", "x86_64", (*WHEEL, "AVX512", "AVX512_VNNI", "AVX512_BF16"), None),
+        (AVX512, "linux", "x86_64", (), None),
+        (AVX512, "win32", "AMD64", WHEEL, None),
+        (("AVX2", "AVX_VNNI"), "win32", "AMD64", WHEEL, None),
+        (("NEON", "FP16", "DOTPROD"), "linux", "aarch64", ("NEON",), Gain(("DOTPROD", "FP16"))),
+        (("NEON", "FP16", "DOTPROD"), "linux", "aarch64", ("NEON", "DOTPROD", "FP16_VA"), None),
+        (("NEON", "DOTPROD", "I8MM"), "darwin", "arm64", ("NEON", "DOTPROD", "MATMUL_INT8"), None),
+        (("NEON",), "linux", "aarch64", ("NEON",), None),
+        ((), "linux", "x86_64", WHEEL, None),
     ],
 )
-def test_what_the_package_does_not_use(sets: tuple[str, ...], system: str, gain: Gain | None) -> None:
-    assert possible_gain(machine(sets, system)) == gain
+def test_only_a_gain_that_a_build_brings_is_promised(
+    sets: tuple[str, ...], system: str, processor: str, own: tuple[str, ...], gain: Gain | None
+) -> None:
+    assert possible_gain(sets, lambda: own, system, processor) == gain
+    built = worth_building(system, processor, sets, own)
+    if own:
+        assert isinstance(built, str) == (gain is None)
+
+
+def test_the_engine_is_not_asked_where_it_surely_uses_all() -> None:
+    def nobody() -> tuple[str, ...]:
+        raise AssertionError("the engine was asked")
+
+    assert possible_gain(("SSE4_2", "AVX", "AVX2"), nobody, "linux", "x86_64") is None
 
 
 def test_the_note_has_the_measured_figure_and_the_command() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.kernels import kernels_folder, saved_kernels, write_choice
+from phicli.engine.kernels import kernels_folder, remember_failure, saved_kernels, write_choice
 from phicli.errors import DoesNotFitError, EngineError, IntegrityError, NotFoundError, UsageError
 from phicli.hardware.types import Cpu
-from phicli.kernels.build import build
+from phicli.kernels.build import build, refuse_system
 from phicli.kernels.probing import RejectedError, facts_of_engine
 from tests.support.building import Watcher, behavior, c_module, ggml_files, install_tools, source_archive
 from tests.support.disks import make_read_only, small_file_system
@@ -66,6 +66,13 @@ def test_nothing_is_built_where_nothing_is_gained(tmp_path: Path, archive: Path)
     assert outcome.reason == "the kernels of the wheel already use AVX2"
     assert watcher.phases == ["checking the processor and the engine"]
     assert_nothing_is_left(tmp_path)
+
+
+def test_windows_is_refused_with_the_reason() -> None:
+    refuse_system("linux")
+    with pytest.raises(EngineError, match="native kernels do not work on Windows: the engine there lacks") as caught:
+        refuse_system("win32")
+    assert caught.value.exit_code == 6
 
 
 def test_a_processor_without_variants_builds_nothing(archive: Path) -> None:
@@ -139,6 +146,18 @@ def test_what_is_built_already_is_not_built_again(tmp_path: Path, archive: Path)
     outcome = build(archive, Watcher(), cpu=NEW)
     assert (outcome.kernels, outcome.built, outcome.in_use) == (saved, False, True)
     assert outcome.reason == "already built"
+
+
+def test_kernels_that_failed_are_built_again(tmp_path: Path, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what each message about them says to do."""
+    module = tmp_path / "libggml-cpu-zen4.so"
+    module.write_bytes(b"code")
+    remember_failure(save_kernels(module), "the engine crashed")
+    tools_do(monkeypatch, module=str(module))
+    watcher = Watcher()
+    with pytest.raises(RejectedError, match="cannot be opened"):
+        build(archive, watcher, cpu=NEW)
+    assert "compiling the kernels zen4" in watcher.phases
 
 
 def test_a_disk_that_is_too_small_is_found_before_anything_is_built(

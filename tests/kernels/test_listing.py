@@ -32,12 +32,12 @@ def module_called(folder: Path, variant: str) -> Path:
 
 
 def reasons() -> dict[str, str]:
-    return {row.kernels: row.reason for row in rows()}
+    return {row.variant: row.reason for row in rows()}
 
 
 def test_without_a_build_the_wheel_is_in_use() -> None:
     (wheel,) = rows()
-    assert (wheel.name, wheel.kernels, wheel.build, wheel.in_use) == ("wheel", "wheel", f"xllamacpp {ENGINE}", True)
+    assert (wheel.name, wheel.variant, wheel.build, wheel.in_use) == ("wheel", "wheel", f"xllamacpp {ENGINE}", True)
     assert wheel.reason == "no native kernels were built"
 
 
@@ -62,19 +62,19 @@ def test_each_reason_not_to_use_a_build_is_named(module: Path, tmp_path: Path) -
     assert damaged.path.read_bytes() == b"other"
     found = reasons()
     assert "1.2.3" in found["icelake"]
-    assert found["skylakex"] == "they were built for another processor"
+    assert found["skylakex"] == "they were built for another processor: another"
     assert found["cascadelake"] == "they were not faster than those of the wheel in their trial"
     assert found["cooperlake"] == "others were faster in their trial"
     assert found["alderlake"] == "the engine crashed"
     assert "is damaged" in found["haswell"]
-    assert [row.kernels for row in rows() if row.in_use] == ["zen4"]
+    assert [row.variant for row in rows() if row.in_use] == ["zen4"]
 
 
 def test_a_choice_changes_what_is_in_use(module: Path) -> None:
     save_kernels(module, prompt_ratio=1.0)
-    assert [row.kernels for row in rows() if row.in_use] == ["wheel"]
+    assert [row.variant for row in rows() if row.in_use] == ["wheel"]
     assert choose("NATIVE") == "native"
-    assert [row.kernels for row in rows() if row.in_use] == ["zen4"]
+    assert [row.variant for row in rows() if row.in_use] == ["zen4"]
     assert choose("wheel") == "wheel"
     assert reasons()["zen4"] == "the kernels of the wheel were chosen"
     with pytest.raises(UsageError, match="unknown choice of kernels: 'fast'") as caught:
@@ -103,6 +103,26 @@ def test_a_build_is_found_by_name_or_by_variant(module: Path) -> None:
     assert "phi engine list" in missing.value.hint
     with pytest.raises(UsageError, match="part of the package"):
         find("wheel")
+
+
+def test_whatever_is_in_the_folder_can_be_listed_and_removed(module: Path, tmp_path: Path) -> None:
+    save_kernels(module)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").touch()
+    (kernels_folder() / "a link").symlink_to(tmp_path / "elsewhere")
+    (kernels_folder() / "loop").symlink_to("loop")
+    (kernels_folder() / "a file").touch()
+    (kernels_folder() / "empty").mkdir()
+    (kernels_folder() / "deep" / "kernels.json").mkdir(parents=True)
+    junk = {row.name: row.reason for row in rows() if not row.variant}
+    assert junk == dict.fromkeys(["a link", "empty", "deep"], "its manifest is missing or damaged")
+    assert find("a link").size_bytes == 0
+    with pytest.raises(NotFoundError, match="''"):
+        find("")
+    for name in junk:
+        remove(find(name))
+    assert [row.variant for row in rows()] == ["wheel", "zen4"]
+    assert (tmp_path / "elsewhere" / "file").exists()
 
 
 def test_removing_a_build_follows_no_link(module: Path) -> None:

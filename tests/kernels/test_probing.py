@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from phicli.hardware.kernel_variants import Variant, variants_for
 from phicli.kernels.probing import Facts, RejectedError, check_module, facts_of_engine
-from phicli.kernels.variants import Variant, variants_for
 from tests.support.building import c_module
 from tests.support.kernels import native_module
 

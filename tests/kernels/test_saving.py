@@ -9,7 +9,7 @@ import pytest
 
 from phicli.engine.kernels import Kernels, damage_of, folder_of, kernels_folder, read_manifest, saved_kernels
 from phicli.errors import DoesNotFitError, EngineError
-from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed
+from phicli.kernels.saving import alone, forbids_programs, keep, put, sealed, temporary_folder
 from tests.support.disks import small_file_system
 
 
@@ -75,6 +75,20 @@ def test_what_a_killed_build_left_goes_with_the_next(home: Path) -> None:
     assert everything(home) == {"data", "data/engines"}
 
 
+def test_the_temporary_folder_of_a_killed_build_goes_with_the_next(home: Path, tmp_path: Path) -> None:
+    killed, other = tmp_path / "phi-build-abc", tmp_path / "other"
+    for number, folder in enumerate((killed, other)):
+        (folder / "sources").mkdir(parents=True)
+        left = kernels_folder() / f".new-{number}"
+        left.mkdir(parents=True)
+        (left / "temporary").write_text(str(folder))
+    with alone() as staging, temporary_folder(staging) as temporary:
+        assert not killed.exists()
+        assert other.exists(), "no build made it"
+        assert (staging / "temporary").read_text() == str(temporary)
+    assert not temporary.exists()
+
+
 def test_only_one_build_runs_at_a_time(home: Path) -> None:
     with (
         alone(),
@@ -98,6 +112,18 @@ def test_a_full_disk_keeps_the_old_build(tmp_path: Path, monkeypatch: pytest.Mon
             put(module, staging)
         assert read_manifest(saved.path.parent) == saved
         assert {path.name for path in kernels_folder().iterdir()} == {".lock", saved.path.parent.name}
+
+
+@pytest.mark.process
+def test_a_build_that_cannot_be_moved_leaves_the_old_one_in_its_place(home: Path, module: Path) -> None:
+    with alone() as staging:
+        saved = keep(kernels_at(put(module, staging)))
+    with alone() as staging, small_file_system(staging / "kernels", "size=1m") as disk:
+        (disk / module.name).write_bytes(b"new")
+        with pytest.raises(OSError, match="busy"):
+            keep(kernels_at(disk / module.name))  # the root of a file system cannot be renamed
+        assert saved_kernels() == (saved,)
+    assert saved_kernels() == (saved,)
 
 
 @pytest.mark.process

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from phicli.engine.starting import build_of
 from phicli.fit.calibration import Calibration, Conditions, shape_key
 from phicli.fit.repacking import AVX2_TYPES
 from phicli.fit.types import Request
+from phicli.hardware.engine_answer import EngineAnswer
 from phicli.hardware.native_gains import PREFILL, kernels_note
 from phicli.hardware.types import Bandwidth, Cpu, Gain, Machine, Memory, NativeKernels
 from phicli.plan.description import describe, on_machine
@@ -35,6 +38,14 @@ MACHINE = Machine(
     Memory(8 << 30, 4 << 30, "a test"), Cpu("Some CPU 9000", 4, 4, SETS), bandwidth=Bandwidth(40e9, 1.0, "probe")
 )
 Build = Callable[..., Kernels]
+on_linux_x86 = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="other systems have other variants"
+)
+
+
+def wheel() -> EngineAnswer:
+    """What the engine of the published package says."""
+    return EngineAnswer(features=("AVX", "AVX2", "FMA", "F16C", "BMI2"))
 
 
 @pytest.fixture
@@ -63,7 +74,7 @@ def calibration(build: str) -> Calibration:
 
 
 def method() -> str:
-    speed = known_speed(with_kernels(MACHINE), prompt_tokens=512, tell=lambda _: None)
+    speed = known_speed(with_kernels(MACHINE, wheel), prompt_tokens=512, tell=lambda _: None)
     return speed(candidate(quant="Q4_K_M"), placed()).grade
 
 
@@ -92,15 +103,16 @@ def test_tuned_settings_hold_for_their_own_kernels_only(build: Build) -> None:
 
 def test_a_machine_with_native_kernels(build: Build) -> None:
     kernels = build(sets=SETS)
-    assert with_kernels(MACHINE).kernels == NativeKernels(SETS)
+    assert with_kernels(MACHINE, wheel).kernels == NativeKernels(SETS)
     assert set(repacked_here()) == {*AVX2_TYPES, "Q2_K"}
     remember_failure(kernels, "a reason")
-    assert with_kernels(MACHINE).kernels.notice.startswith("the native kernels cannot be used: a reason")
+    assert with_kernels(MACHINE, wheel).kernels.notice.startswith("the native kernels are not used: a reason")
     assert repacked_here() == AVX2_TYPES
 
 
+@on_linux_x86
 def test_the_gain_is_named_where_none_were_built(build: Build) -> None:
-    gain = with_kernels(MACHINE).kernels.gain
+    gain = with_kernels(MACHINE, wheel).kernels.gain
     assert gain is not None
     assert (gain.instruction_sets, gain.prompt_ratio) == (("AVX512F", "AVX512_VNNI"), PREFILL[""])
     assert repacked_here() == AVX2_TYPES
@@ -110,21 +122,28 @@ def test_the_gain_is_named_where_none_were_built(build: Build) -> None:
 def test_no_gain_is_named_where_a_person_or_a_trial_has_decided(build: Build, choice: str) -> None:
     build(prompt_ratio=1.0)
     write_choice(choice)  # type: ignore[arg-type]
-    assert with_kernels(MACHINE).kernels == NativeKernels()
+    assert with_kernels(MACHINE, wheel).kernels == NativeKernels()
 
 
+def test_no_gain_is_named_where_the_engine_was_built_for_this_processor(build: Build) -> None:
+    own = EngineAnswer(features=("AVX2", "AVX512", "AVX512_VNNI"))
+    assert with_kernels(MACHINE, lambda: own).kernels == NativeKernels()
+    assert with_kernels(MACHINE, lambda: EngineAnswer(failure="it hung")).kernels == NativeKernels()
+
+
+@on_linux_x86
 def test_kernels_of_another_version_name_both_the_reason_and_the_gain(build: Build) -> None:
     build(engine="1.2.3")
-    kernels = with_kernels(MACHINE).kernels
+    kernels = with_kernels(MACHINE, wheel).kernels
     assert isinstance(kernels.gain, Gain)
-    assert kernels.notice.startswith("the native kernels are for xllamacpp 1.2.3")
+    assert kernels.notice.startswith("the native kernels are not used: they are for xllamacpp 1.2.3")
 
 
 def test_native_kernels_for_arm_use_the_dot_product(build: Build) -> None:
     arm = replace(MACHINE, cpu=Cpu("Cortex-A76", 4, 4, ("NEON", "FP16", "DOTPROD"), clock_hz=2.4e9))
     before = arm.bandwidth
     build(sets=("NEON", "DOTPROD"))
-    after = with_kernels(arm).bandwidth
+    after = with_kernels(arm, wheel).bandwidth
     assert before is not None
     assert after is not None
     assert after.flops == 4 * 2.4e9 * 16, "half of it without the dot product"

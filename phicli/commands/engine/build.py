@@ -30,8 +30,9 @@ def build(
     from phicli.kernels.build import build as build_kernels
     from phicli.ui.engine.build_screen import BuildScreen, print_outcome
     from phicli.ui.terminal import Terminal
+    from phicli.ui.tidy_end import tidy_end
 
     terminal = Terminal.current()
-    with BuildScreen(terminal, quiet=quiet) as screen:
+    with tidy_end(), BuildScreen(terminal, quiet=quiet) as screen:
         outcome = build_kernels(sdist, screen)
     print_outcome(terminal, outcome, quiet=quiet, as_json=as_json)

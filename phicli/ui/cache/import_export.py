@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-import signal
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
@@ -23,9 +20,9 @@ from phicli.ui.confirm import confirm
 from phicli.ui.envelope import print_result
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.tidy_end import tidy_end
 from phicli.units import format_bytes, how_far
 
-_TERMINATED: Final = 128 + signal.SIGTERM
 _COLUMNS: Final = ("MODEL", "QUANT", "SIZE", "FROM", "KNOWN AS", "NAME", "PATH")
 
 
@@ -35,22 +32,10 @@ def progress(terminal: Terminal) -> Iterator[Progress]:
 
     Meanwhile SIGTERM ends the process as Ctrl-C does, so that nothing half written is left behind.
     """
-    with _tidy_end(), StatusLine(terminal) as line:
+    with tidy_end(), StatusLine(terminal) as line:
         yield lambda what, done_bytes, total_bytes: line.update(
             how_far(what, done_bytes, total_bytes) if total_bytes else what
         )
-
-
-@contextlib.contextmanager
-def _tidy_end() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def print_imported(terminal: Terminal, new: NewModel, *, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from phicli.kernels.listing import Row
@@ -12,20 +12,20 @@ from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NAME, _KERNELS, _USED = Column("name"), Column("kernels"), Column("in use")
+_NAME, _VARIANT, _USED = Column("name"), Column("variant"), Column("in use")
 _BUILD, _PROCESSOR = Column("build", least=16), Column("processor", least=16)
 _REASON: Final = Column("reason", least=20)
 _LAYOUTS: Final = (
-    (Column("name"), Column("build"), _KERNELS, Column("processor"), _USED, Column("reason")),
-    (_NAME, _KERNELS, Column("processor"), _USED, _REASON),
-    (_NAME, _KERNELS, _PROCESSOR, _USED, _REASON),
+    (Column("name"), Column("build"), _VARIANT, Column("processor"), _USED, Column("reason")),
+    (_NAME, _VARIANT, Column("processor"), _USED, _REASON),
+    (_NAME, _VARIANT, _PROCESSOR, _USED, _REASON),
     (_NAME, _USED, _REASON),
     (Column("name", least=12), _USED, _REASON),
 )
 
 
-def print_kernels(terminal: Terminal, rows: Sequence[Row], *, as_json: bool) -> None:
-    """A row for the kernels of the wheel and one for each build.
+def print_kernels(terminal: Terminal, rows: Sequence[Row], worth_a_build: Callable[[], bool], *, as_json: bool) -> None:
+    """A row for the kernels of the wheel and one for each build; and the command for a build that is worth it.
 
     Raises:
         OutputClosedError: the reader has closed it.
@@ -34,7 +34,7 @@ def print_kernels(terminal: Terminal, rows: Sequence[Row], *, as_json: bool) -> 
         print_result(terminal, "engine list", {"engines": [row_data(row) for row in rows]})
         return
     print_rows(terminal, _LAYOUTS, [_cells(row) for row in rows])
-    if len(rows) == 1:
+    if worth_a_build():
         terminal.say("to build kernels for this processor: phi engine build")
 
 
@@ -74,7 +74,7 @@ def row_data(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "build": row.build,
-        "kernels": row.kernels,
+        "variant": row.variant,
         "processor": row.processor,
         "in_use": row.in_use,
         "reason": row.reason,

@@ -54,7 +54,7 @@ def here_data(here: OnThisMachine) -> dict[str, Any]:
         "usable_bytes": here.usable_bytes,
         "gpu_usable_bytes": here.gpu_usable_bytes,
         "context_tokens": here.context_tokens,
-        "kernels": asdict(here.machine.kernels),
+        "native_kernels": asdict(here.machine.kernels),
         "rows": [_row_data(row) for row in here.rows],
     }
 

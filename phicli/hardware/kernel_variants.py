@@ -94,7 +94,6 @@ _APPLE: Final = (
     Variant("apple_m2_m3", (_DOTPROD, _I8MM)),
     Variant("apple_m4", (_DOTPROD, _I8MM, _SME)),
 )
-_NOT_WITH_MSVC: Final = ("cooperlake", "zen4", "sapphirerapids")
 _X86_NAMES: Final = ("x86_64", "amd64")
 _ARM_NAMES: Final = ("aarch64", "arm64")
 _OF: Final[Mapping[tuple[str, str], Sequence[Variant]]] = MappingProxyType(
@@ -103,7 +102,6 @@ _OF: Final[Mapping[tuple[str, str], Sequence[Variant]]] = MappingProxyType(
         **{("linux", name): _ARM for name in _ARM_NAMES},
         **{("darwin", name): _X86 for name in _X86_NAMES},
         **{("darwin", name): _APPLE for name in _ARM_NAMES},
-        **{("win32", name): tuple(one for one in _X86 if one.name not in _NOT_WITH_MSVC) for name in _X86_NAMES},
     }
 )
 TRIED: Final = tuple(("linux", name) for name in _X86_NAMES)
@@ -120,3 +118,23 @@ def variants_for(platform: str, machine: str, instruction_sets: Collection[str])
     """
     known = _OF.get((platform, machine.lower()), ())
     return tuple(one for one in reversed(known) if all(name in instruction_sets for name in one.instruction_sets))
+
+
+def worth_building(
+    platform: str, machine: str, instruction_sets: Collection[str], shown: Collection[str]
+) -> tuple[Variant, ...] | str:
+    """The variants that a processor runs and that use more than the engine's own kernels, best first; else the reason.
+
+    Args:
+        platform: as for :func:`variants_for`.
+        machine: as for :func:`variants_for`.
+        instruction_sets: as for :func:`variants_for`.
+        shown: the system information of the engine's own kernels, in llama.cpp's words.
+    """
+    runnable = variants_for(platform, machine, instruction_sets)
+    better = tuple(variant for variant in runnable if variant.gains(shown))
+    if better:
+        return better
+    if not runnable:
+        return f"llama.cpp has no other kernels for this kind of processor ({platform}, {machine})"
+    return f"the kernels of the wheel already use {', '.join(runnable[0].instruction_sets)}"
