@@ -89,7 +89,7 @@ def open_model(
         memory, cores = available_memory(), physical_cores()
         folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
+            located, header, options, use, memory=memory, cores=cores, engine=engine, gpus=gpus, tuned=tuned,
             only_question=None if folder is None else only_question, on_too_large=on_too_large,
         )  # fmt: skip
         plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))

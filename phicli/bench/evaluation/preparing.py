@@ -14,7 +14,7 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE, can
+from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, can
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
@@ -158,7 +158,8 @@ def _plan(subject: Subject, header: GgufHeader, options: EvalOptions, cores: int
         context_tokens=options.context_tokens,
         engine=options.settings,
     )
-    return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
+    engine = EngineChoice(subject.engine, options.llama_server)
+    return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores, engine=engine)
 
 
 def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None, cores: int) -> EngineSettings:
