@@ -82,7 +82,7 @@ def test_settings_that_it_lacks_are_refused(phi: Phi, script: Path, option: tupl
 def test_a_sampler_that_it_lacks_is_told(phi: Phi, script: Path) -> None:
     run = phi("chat", str(script), "hi", *ENGINE, "--temp", "0.1")
     assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
-    assert run.err == "note: ctransformers has no min-p: the value 0.05 has no effect\n"
+    assert run.err == "note: ctransformers cannot sample with min-p: this has no effect\n"
 
 
 @NEEDS_CTRANSFORMERS
