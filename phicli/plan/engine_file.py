@@ -7,13 +7,13 @@ only once. It can be removed at any time.
 from __future__ import annotations
 
 import contextlib
-import os
+import secrets
 import shutil
 import time
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.abilities import Ability
+from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, can
 from phicli.engine.types import Sampling
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError
@@ -48,10 +48,9 @@ def require_runs(engine: str, header: GgufHeader) -> None:
 
 
 def sampling_notices(engine: str, sampling: Sampling) -> tuple[str, ...]:
-    """Notices about sampling options that the engine called ``engine`` ignores."""
-    if can(engine, Ability.MIN_P) or sampling.temperature <= 0 or sampling.min_p <= 0:
-        return ()
-    return (f"{engine} has no min-p: the value {sampling.min_p:g} has no effect",)
+    """Notices about what the engine called ``engine`` ignores of ``sampling``."""
+    lacking = (ability for ability in abilities_of_sampling(sampling) if not can(engine, ability))
+    return tuple(f"{engine} cannot {ability.value}: this has no effect" for ability in lacking)
 
 
 def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = silent) -> Path:
@@ -95,7 +94,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _write(header: GgufHeader, target: Path, sha256: str, on_progress: Progress) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     what = f"writing {header.path.name} for {target.parent.name}"
     try:
         with writing("the folder", target.parent, "set PHI_HOME to a folder that can be written"):
