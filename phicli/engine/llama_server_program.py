@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -161,7 +162,7 @@ class NativeProcess(EngineProcess):
         )
 
     def _ask_to_leave(self) -> None:
-        self._popen.terminate()
+        self._signal(signal.SIGTERM)
 
 
 def server_arguments(settings: LoadSettings) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from phicli.errors import EngineError, TemplateError
 from tests.engine.conftest import BINARY, tiny_settings
 from tests.support.files import TINY_PHI
 from tests.support.native import install
-from tests.support.processes import gone
+from tests.support.processes import children, gone, wait_for_child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
 needs_binary = pytest.mark.skipif(BINARY is None, reason="llama-server not found on PATH")
@@ -294,3 +294,21 @@ def test_the_real_one_takes_every_setting(tmp_path: Path) -> None:
     finally:
         engine.close()
     assert gone(engine.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("loads", [0, 1_000_000])
+def test_a_script_that_starts_the_program_leaves_nothing(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: int
+) -> None:
+    behave(monkeypatch, loads=loads)
+    script = tmp_path / "script"
+    script.write_text(f'#!/bin/sh\n"{binary}" "$@"\nexit $?\n')
+    script.chmod(0o755)
+    engine = NativeServerEngine(SETTINGS, script)
+    wait_for_child(engine.pid)
+    if not loads:
+        engine.wait_ready()
+    (program,) = children(engine.pid)
+    engine.close()
+    assert gone(program)
