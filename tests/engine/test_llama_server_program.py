@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -312,3 +313,14 @@ def test_a_script_that_starts_the_program_leaves_nothing(
     (program,) = children(engine.pid)
     engine.close()
     assert gone(program)
+
+
+def test_after_a_crash_another_engine_is_proposed(binary: Path) -> None:
+    engine = NativeServerEngine(SETTINGS, binary)
+    engine.wait_ready()
+    os.kill(engine.pid, signal.SIGSEGV)
+    assert gone(engine.pid)
+    with pytest.raises(EngineError, match="crashed with SIGSEGV") as caught:
+        engine.render_template([])
+    assert caught.value.hint == "try another build of llama-server, or the default engine: --engine xllamacpp"
+    engine.close()
