@@ -49,7 +49,7 @@ def native_build(binary: Path) -> str:
 
 def sets_in_build(build: str) -> tuple[str, ...]:
     """The instruction sets in what :func:`native_build` returned; empty where it has none."""
-    return tuple(build.rpartition(", ")[2].split()) if ", " in build else ()
+    return tuple(word for word in build.rpartition(", ")[2].split() if word in _INSTRUCTION_SETS.values())
 
 
 def program_environment(api_key: str) -> dict[str, str]:
