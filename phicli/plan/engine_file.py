@@ -19,7 +19,7 @@ from phicli.engine.types import Sampling
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError
 from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.llama_file import write_llama_file
+from phicli.gguf_file.llama_file import SOURCE, write_llama_file
 from phicli.gguf_file.llama_form import why_not_llama
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.types import Progress, silent
@@ -71,7 +71,7 @@ def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = sil
         return header.path
     sha256 = _sha256_of(header.path, on_progress)
     target = cache_dir() / engine / f"{sha256[:32]}-{_FORM}.gguf"
-    if not _is_whole(target):
+    if not _is_whole(target, sha256):
         _write(header, target, sha256, on_progress)
     return target
 
@@ -83,14 +83,14 @@ def _sha256_of(path: Path, on_progress: Progress) -> str:
         raise unreadable(path, error) from None
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, sha256: str) -> bool:
+    """Whether ``path`` has everything of a file that was written for the model file with that hash."""
     if not path.is_file():
         return False
     try:
-        read_header(path)
+        return read_header(path).metadata.get(SOURCE) == sha256
     except PhiError:
         return False
-    return True
 
 
 def _write(header: GgufHeader, target: Path, sha256: str, on_progress: Progress) -> None:

@@ -75,6 +75,17 @@ def test_a_damaged_one_is_written_again(header: GgufHeader, damage: Any) -> None
     assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
 
 
+def test_the_file_of_another_model_in_its_place_is_written_again(header: GgufHeader, tmp_path: Path) -> None:
+    path = file_for_engine(CTRANSFORMERS, header)
+    content = path.read_bytes()
+    other = tmp_path / "other.gguf"
+    write_lookback(other, quant="Q8_0")
+    file_for_engine(CTRANSFORMERS, read_header(other)).replace(path)
+    assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
+    path.write_bytes(header.path.read_bytes())
+    assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DoesNotFitError("full")], ids=str)
 def test_a_failure_leaves_nothing(header: GgufHeader, error: BaseException) -> None:
     def stop(what: str, done: int, total: int) -> None:
