@@ -71,11 +71,14 @@ def test_other_models_are_refused(phi: Phi, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "option", [("--kv-type", "q8_0"), ("--repack", "on"), ("--gpu-layers", "3")], ids=lambda words: words[0]
 )
-def test_settings_that_it_lacks_are_refused(phi: Phi, script: Path, option: tuple[str, str]) -> None:
-    for command in (("chat", str(script), "hi"), ("bench", str(script))):
+def test_settings_that_it_lacks_are_refused_before_anything_is_written(
+    phi: Phi, environment: dict[str, str], script: Path, option: tuple[str, str]
+) -> None:
+    for command in (("chat", str(script), "hi"), ("bench", str(script)), ("eval", str(script), "--set", "arithmetic")):
         run = phi(*command, *ENGINE, *option)
         assert (run.code, run.out) == (2, ""), run.err
         assert "error: ctransformers cannot " in run.err
+    assert not [path for path in Path(environment["PHI_HOME"]).rglob("*") if path.suffix in (".gguf", ".jsonl")]
 
 
 @NEEDS_CTRANSFORMERS
