@@ -9,8 +9,11 @@ from typing import Protocol
 
 from phicli.answering.state_carrier import StateCarrier
 from phicli.engine.closable import Closing
-from phicli.engine.types import Engine
+from phicli.engine.types import Engine, LocalEngine
 from phicli.errors import EngineDiedError, EngineError
+
+Check = Callable[[LocalEngine], None]
+"""Judges an engine that has its model loaded; raises where it must not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +155,15 @@ class EnginesSideBySide:
             model is loaded.
         first_tokens: the context of each slot.
         slots: answers at a time.
+        check: called with an engine that has its model loaded, before each answer.
     """
 
-    def __init__(self, start: Callable[[int, int], Engine], first_tokens: int, slots: int) -> None:
-        self._start, self._first, self._slots = start, first_tokens, slots
+    def __init__(
+        self, start: Callable[[int, int], LocalEngine], first_tokens: int, slots: int, check: Check | None = None
+    ) -> None:
+        self._start, self._first, self._slots, self._check = start, first_tokens, slots, check
         self._lock = threading.Lock()
-        self._engines: dict[int, Engine] = {}
+        self._engines: dict[int, LocalEngine] = {}
         self._closed = False
 
     def running(self, closing: Closing | None) -> Engine:
@@ -185,6 +191,8 @@ class EnginesSideBySide:
                 raise
             message = f"a context of {context_tokens} tokens cannot be loaded: {error.message}"
             raise EngineError(message, error.hint) from error
+        if self._check is not None:
+            self._check(engine)
         return engine
 
     def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:

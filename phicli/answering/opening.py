@@ -13,7 +13,7 @@ from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import EngineProcess
-from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, start_engine
+from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, check_load, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
@@ -21,7 +21,7 @@ from phicli.hardware.engine_gpus import engine_gpus
 from phicli.hardware.memory import available_memory
 from phicli.hub.types import Progress, silent
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.engine_file import file_for_engine, sampling_notices
+from phicli.plan.engine_file import file_for_engine, require_runs, sampling_notices
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
@@ -83,16 +83,18 @@ def open_model(
     """
     with contextlib.ExitStack() as stack:
         header = read_header(located.path)
-        path = file_for_engine(engine.name, header, on_progress)
+        require_runs(engine.name, header)
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         memory, cores = available_memory(), physical_cores()
         folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, gpus=gpus, tuned=tuned,
+            located, header, options, use, memory=memory, cores=cores, engine=engine, gpus=gpus, tuned=tuned,
             only_question=None if folder is None else only_question, on_too_large=on_too_large,
         )  # fmt: skip
         plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
+        check_load(engine.name, plan.settings)
+        path = file_for_engine(engine.name, header, on_progress)
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
-from phicli.answering.engines import EnginesSideBySide
+from phicli.answering.engines import Check, EnginesSideBySide
 from phicli.answering.isolation import CrashIsolation
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.types import Answer, Answering, Notice
 from phicli.chat_format.types import Message
-from phicli.engine.types import Engine, Sampling
+from phicli.engine.types import LocalEngine, Sampling
 from phicli.plan.context import ContextPlan
 
 
@@ -27,12 +27,19 @@ class Pool(LocalModel):
             model is loaded.
         context: the context of each slot, and the limit of a conversation.
         slots: answers that are made at a time; more than these wait for their turn.
+        check: called with an engine that has its model loaded, before each answer; what it raises, the answer raises.
     """
 
     def __init__(
-        self, file: ModelFile, start: Callable[[int, int], Engine], context: ContextPlan, *, slots: int
+        self,
+        file: ModelFile,
+        start: Callable[[int, int], LocalEngine],
+        context: ContextPlan,
+        *,
+        slots: int,
+        check: Check | None = None,
     ) -> None:
-        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots), context)
+        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots, check), context)
         self._isolation = CrashIsolation()
 
     def wait_ready(self) -> None:

@@ -19,10 +19,18 @@ from phicli.records.run import Subject
 
 
 class BuildChangedError(PhiError):
-    """The engine that runs is no longer the one whose results are being collected; no setting is to blame for that."""
+    """The engine that runs is no longer the one whose results are being collected; no setting is to blame for that.
+
+    ``build`` is that of the engine that runs.
+    """
 
     code = EngineError.code
     exit_code = EngineError.exit_code
+
+    def __init__(self, build: str, before: str) -> None:
+        message = f"the engine is {build} now, but was {before} when the measurement began"
+        super().__init__(message, "run the command again; if kernels have failed, see why: phi doctor")
+        self.build = build
 
 
 class BenchEngine(Generator, Protocol):
@@ -62,8 +70,7 @@ def check_build(now: str, before: str) -> None:
         BuildChangedError: it has another one.
     """
     if now != before:
-        message = f"the engine is {now} now, but was {before} when the measurement began"
-        raise BuildChangedError(message, "run the command again; if kernels have failed, see why: phi doctor")
+        raise BuildChangedError(now, before)
 
 
 @contextlib.contextmanager

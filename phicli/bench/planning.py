@@ -11,7 +11,7 @@ from phicli.bench.measuring.room import PlannedLoad, check_room, fit_together, f
 from phicli.bench.measuring.surroundings import Surroundings
 from phicli.bench.options import BenchOptions
 from phicli.bench.runs.baseline import Baseline
-from phicli.engine.starting import ENGINES, build_of, check_settings, find_program
+from phicli.engine.starting import ENGINES, EngineChoice, build_of, check_settings, find_program
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import CONTEXT_STEP, smaller_kv_types
 from phicli.fit.shape import shape_of
@@ -59,12 +59,11 @@ def plan_for(
     loads: list[PlannedLoad] = []
     for subject in chosen:
         header = read_header(subject.path)
+        context = context_for(work, asked=options.context_tokens, trained=header.context_length or 0)
         for name in options.engines:
             require_runs(name, header)
-        shape = shape_of(header, repacked=repacked_here())
-        context = context_for(work, asked=options.context_tokens, trained=shape.trained_context_tokens)
-        engines = [replace(subject, engine=engine) for engine in options.engines]
-        loads += [PlannedLoad(one, setting, shape, context) for one in engines for setting in grid]
+            shape = shape_of(header, repacked=repacked_here(EngineChoice(name, program)))
+            loads += [PlannedLoad(replace(subject, engine=name), setting, shape, context) for setting in grid]
     too_large = on_too_large(tell, check=options.memory_check)
     for load in loads:
         require_room(load, work, around, too_large)

@@ -8,7 +8,7 @@ import typer
 
 from phicli.commands.engine_options import engine_grid, engine_options
 from phicli.commands.model_names import complete_runnable
-from phicli.commands.options import Engines, Json, LlamaServer, MemoryCheck, Quiet, engines_of, was_typed
+from phicli.commands.options import Json, LlamaServer, MemoryCheck, Quiet, TunableEngines, engines_of, was_typed
 from phicli.engine.settings import FIELDS
 from phicli.errors import UsageError
 
@@ -29,7 +29,7 @@ def autotune(
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
-    engine: Engines = None,
+    engine: TunableEngines = None,
     llama_server: LlamaServer = None,
     as_json: Json = False,
     quiet: Quiet = False,

@@ -86,7 +86,7 @@ def refuse_beside_speculation(ctx: Any, settings: Mapping[str, str], *, quality:
         return
     refuse(ctx, ("depth",), "cannot be used with --speculation, which uses prompts of fixed length")
     if quality and was_typed(ctx, "quality"):
-        message = "--quality cannot be used with --speculation: drafted tokens have no probabilities"
+        message = "--quality cannot be used with --speculation, which measures speed and not quality"
         raise UsageError(message, "leave out --quality, or measure the quality with a separate command")
 
 

@@ -16,6 +16,7 @@ from phicli.settings.key import Key, variable_of
 from phicli.settings.lookup import Source, about, find
 
 _SETTINGS: Final = "phicli.settings"
+_WITHOUT_QUOTES: Final = ("engine", "llama_server")
 
 
 class Configured:
@@ -81,8 +82,14 @@ def _is_about(error: PhiError, parameter: Any, source: Source) -> bool:
     if not isinstance(error, UsageError) and type(error) is not NotFoundError:
         return False
     names = [re.escape(option) for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
-    quoted = re.escape(repr(str(source.value)))
-    return re.search(rf"(?<![\w-])(?:{'|'.join([*names, quoted])})(?![\w-])", error.message) is not None
+    named = "|".join([*names, *_quoted(parameter, source)])
+    return re.search(rf"(?<![\w-])(?:{named})(?![\w-])", error.message) is not None
+
+
+def _quoted(parameter: Any, source: Source) -> list[str]:
+    """The value as messages have it: engines are called by their names, everything else is in quotes."""
+    text = str(source.value)
+    return [*map(re.escape, text.split(",") if parameter.name in _WITHOUT_QUOTES else [repr(text)])]
 
 
 def _checked(profile: str, command: str, keys: Mapping[str, Key]) -> tuple[SettingsFile, str]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from phicli.commands.model_names import complete_runnable
+from phicli.engine.abilities import Ability
 from phicli.engine.settings import OneOf, read_list
-from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice, can
 from phicli.errors import UsageError
 
-_ENGINE_NAMES: Final = " or ".join([", ".join([*ENGINES][:-1]), [*ENGINES][-1]])
+_TUNABLE: Final = tuple(name for name in ENGINES if can(name, Ability.SLOTS))
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return " or ".join([", ".join(names[:-1]), names[-1]])
 
 
 def complete_values(*known: str) -> Callable[[str], list[str]]:
@@ -95,20 +100,25 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help=f"Engine: {_ENGINE_NAMES} [default: {DEFAULT_ENGINE}, or the one that phi autotune found faster].",
+        help=f"Engine: {_one_of([*ENGINES])} [default: {DEFAULT_ENGINE}, or the one that phi autotune found faster].",
         autocompletion=complete_values(*ENGINES),
         callback=checked(read_engine),
     ),
 ]
-Engines = Annotated[
-    str | None,
-    typer.Option(
+
+
+def _several_engines(names: Sequence[str]) -> Any:
+    """The option of a command that takes several engines, and can use those called ``names``."""
+    return typer.Option(
         "--engine",
-        help=f"Engine: {_ENGINE_NAMES}. Separate several with commas [default: {DEFAULT_ENGINE}].",
-        autocompletion=complete_values(*ENGINES),
+        help=f"Engine: {_one_of(names)}. Separate several with commas [default: {DEFAULT_ENGINE}].",
+        autocompletion=complete_values(*names),
         callback=checked(read_engines),
-    ),
-]
+    )
+
+
+Engines = Annotated[str | None, _several_engines([*ENGINES])]
+TunableEngines = Annotated[str | None, _several_engines(_TUNABLE)]
 LlamaServer = Annotated[
     Path | None, typer.Option("--llama-server", help=f"Path to the {LLAMA_SERVER} program [default: the one on PATH].")
 ]

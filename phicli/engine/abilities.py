@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from phicli.engine.settings import NO_SPECULATION, EngineSettings
+from phicli.engine.types import SAMPLERS
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
-    from phicli.engine.types import LoadSettings
+    from phicli.engine.types import LoadSettings, Sampling
 
 
 class Ability(enum.Enum):
@@ -23,6 +24,9 @@ class Ability(enum.Enum):
     KV_TYPES = "quantize the KV cache"
     FLASH_ATTENTION = "use flash attention"
     MIN_P = "sample with min-p"
+    MIROSTAT = "sample with Mirostat"
+    XTC = "sample with XTC"
+    SAMPLER_ORDER = "change the order of the samplers"
     SCORES = "report the probabilities of tokens"
     SPECULATION = "draft tokens"
     STATES = "save what it has evaluated"
@@ -52,6 +56,20 @@ def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
     if settings.slots > 1:
         yield Ability.SLOTS
     yield from abilities_of_settings(settings.engine)
+
+
+def abilities_of_sampling(sampling: Sampling) -> Iterator[Ability]:
+    """The abilities that ``sampling`` requires of an engine. Nothing is sampled at temperature 0."""
+    if sampling.temperature <= 0:
+        return
+    if sampling.min_p > 0:
+        yield Ability.MIN_P
+    if sampling.mirostat:
+        yield Ability.MIROSTAT
+    if sampling.xtc_probability > 0:
+        yield Ability.XTC
+    if sampling.samplers != SAMPLERS:
+        yield Ability.SAMPLER_ORDER
 
 
 def refuse_lacking(name: str, needed: Iterator[Ability], lacking: Mapping[str, frozenset[Ability]]) -> None:

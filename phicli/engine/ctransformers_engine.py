@@ -10,7 +10,6 @@ import codecs
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.ctransformers_process import CtransformersProcess, Message
@@ -28,9 +27,7 @@ from phicli.engine.types import (
     Timings,
     Usage,
 )
-from phicli.errors import EngineError, TemplateError, UsageError
-
-_LACKS: Final = (("mirostat", "Mirostat"), ("xtc_probability", "XTC"))
+from phicli.errors import EngineError, TemplateError
 
 
 class CtransformersEngine:
@@ -89,17 +86,16 @@ class CtransformersEngine:
     ) -> Closable[GenerationEvent]:
         """Generate after ``prompt``; the last event is ``Done``.
 
-        ``min_p`` has no effect: the library has no such sampler. The iteration raises:
+        Of ``sampling`` only what the library can do has an effect: see
+        :func:`~phicli.engine.abilities.abilities_of_sampling`. The iteration raises:
 
         Raises:
             ContextExceededError: the prompt leaves no room for an answer.
-            UsageError: ``sampling`` uses Mirostat or XTC.
             EngineError: the engine died.
         """
 
         def events(closing: Closing) -> Generator[GenerationEvent, None, None]:
             check_prompt(prompt, self.context_tokens)
-            _check_sampling(sampling)
             self.wait_ready(closing)
             if not all(0 <= token_id < self._pieces.size for token_id in prompt):
                 raise EngineError("the prompt has tokens that the vocabulary does not have", "use another prompt")
@@ -231,9 +227,3 @@ class _Answer:
 
 def _rate(tokens: int, elapsed_ms: float) -> float:
     return tokens * 1000 / elapsed_ms if elapsed_ms > 0 else 0.0
-
-
-def _check_sampling(sampling: Sampling) -> None:
-    for field, name in _LACKS:
-        if getattr(sampling, field) and sampling.temperature > 0:
-            raise UsageError(f"ctransformers has no {name}", "use the default engine: --engine xllamacpp")

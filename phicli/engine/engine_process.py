@@ -6,6 +6,7 @@ import abc
 import contextlib
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from phicli.errors import THIS_COMMAND, EngineDiedError, EngineError
 
 WORKER: Final = Path(__file__).with_name("worker.py")
 LEAVE_TIMEOUT_S: Final = 5.0
+_KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller model such as tiny-phi"
 
 
@@ -136,11 +138,11 @@ class EngineProcess(abc.ABC):
         """End the process, wait for it, remove its log unless it failed; safe to call twice."""
         self._ask_to_leave()
         if not self.load_ms:  # while it loads it would not notice
-            self._popen.kill()
+            self._signal(_KILL)
         try:
             self._popen.wait(LEAVE_TIMEOUT_S)
         except subprocess.TimeoutExpired:
-            self._popen.kill()
+            self._signal(_KILL)
             self._popen.wait()
         with contextlib.suppress(OSError):
             if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
@@ -167,6 +169,14 @@ class EngineProcess(abc.ABC):
         if self._popen.stdin is not None:
             with contextlib.suppress(OSError):
                 self._popen.stdin.close()
+
+    def _signal(self, number: int) -> None:
+        """Signal the process and all that it has started: a program can be a script that starts the real one."""
+        if sys.platform == "win32":
+            self._popen.terminate()
+        elif self._popen.poll() is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, number)
 
 
 def bound(command: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import secrets
+import signal
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.engine.engine_process import EngineProcess, bound
+from phicli.engine.exit_codes import crashed
 from phicli.engine.program_build import native_build, program_environment
 from phicli.engine.reasons import advice
 from phicli.engine.server_engine import LlamaServerEngine
@@ -153,6 +155,8 @@ class NativeProcess(EngineProcess):
         return with_another == http.client.UNAUTHORIZED
 
     def _advice(self, reason: str) -> str:
+        if crashed(self._popen.poll()):
+            return "try another build of llama-server, or the default engine: --engine xllamacpp"
         return advice(
             reason,
             too_old="this llama-server is too old or cannot run this kind of model; try: --engine xllamacpp",
@@ -161,7 +165,7 @@ class NativeProcess(EngineProcess):
         )
 
     def _ask_to_leave(self) -> None:
-        self._popen.terminate()
+        self._signal(signal.SIGTERM)
 
 
 def server_arguments(settings: LoadSettings) -> tuple[str, ...]:

@@ -47,6 +47,11 @@ def native_build(binary: Path) -> str:
     return _asked(binary, status.st_size, status.st_mtime_ns)
 
 
+def sets_in_build(build: str) -> tuple[str, ...]:
+    """The instruction sets in what :func:`native_build` returned; empty where it has none."""
+    return tuple(word for word in build.rpartition(", ")[2].split() if word in _INSTRUCTION_SETS.values())
+
+
 def program_environment(api_key: str) -> dict[str, str]:
     """The variables of the process; only ``phi`` sets options with them.
 

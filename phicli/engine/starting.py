@@ -94,7 +94,7 @@ def start_engine(
         NotFoundError: there is no such program.
         EngineError: it cannot be started.
     """
-    refuse_lacking(name, abilities_of_load(settings), _lacking(name))
+    check_load(name, settings)
     return _kind(name).start(settings, find_program(name, program), early, on_tick)
 
 
@@ -167,6 +167,15 @@ def check_settings(name: str, settings: EngineSettings) -> None:
         UsageError: it cannot; the hint names the engines that can.
     """
     refuse_lacking(name, abilities_of_settings(settings), _lacking(name))
+
+
+def check_load(name: str, settings: LoadSettings) -> None:
+    """Return if the engine called ``name`` can load a model like this.
+
+    Raises:
+        UsageError: it cannot; the hint names the engines that can.
+    """
+    refuse_lacking(name, abilities_of_load(settings), _lacking(name))
 
 
 def can(name: str, ability: Ability) -> bool:

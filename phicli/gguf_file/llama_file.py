@@ -7,6 +7,7 @@ at a time.
 from __future__ import annotations
 
 import mmap
+import os
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -23,6 +24,9 @@ from phicli.gguf_file.walker import SCALARS, STRING
 
 OnBytes = Callable[[int, int], None]
 """Called again and again with the bytes that are done, and all bytes."""
+
+SOURCE: Final = "phi.source_sha256"
+"""The key with the SHA-256 of the file that another one was written from."""
 
 _VERSION: Final = 2
 _ALIGNMENT: Final = 32
@@ -62,6 +66,8 @@ def write_llama_file(header: GgufHeader, target: Path, *, source_sha256: str, on
                 done += len(chunk)
                 on_bytes(done, total)
             _pad(file)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _head(header: GgufHeader, data: mmap.mmap, pieces: Sequence[Piece], source_sha256: str) -> bytes:
@@ -80,7 +86,7 @@ def _metadata(header: GgufHeader, source_sha256: str) -> Iterator[bytes]:
     facts = Facts(header.metadata)
     yield _text("general.architecture", "llama")
     yield _text("general.name", header.name or "")
-    yield _text("phi.source_sha256", source_sha256)
+    yield _text(SOURCE, source_sha256)
     numbers = {
         "general.file_type": header.file_type,
         "general.quantization_version": facts.whole("general.quantization_version"),

@@ -7,19 +7,19 @@ only once. It can be removed at any time.
 from __future__ import annotations
 
 import contextlib
-import os
+import secrets
 import shutil
 import time
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.abilities import Ability
+from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, can
 from phicli.engine.types import Sampling
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError
 from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.llama_file import write_llama_file
+from phicli.gguf_file.llama_file import SOURCE, write_llama_file
 from phicli.gguf_file.llama_form import why_not_llama
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.types import Progress, silent
@@ -48,10 +48,9 @@ def require_runs(engine: str, header: GgufHeader) -> None:
 
 
 def sampling_notices(engine: str, sampling: Sampling) -> tuple[str, ...]:
-    """Notices about sampling options that the engine called ``engine`` ignores."""
-    if can(engine, Ability.MIN_P) or sampling.temperature <= 0 or sampling.min_p <= 0:
-        return ()
-    return (f"{engine} has no min-p: the value {sampling.min_p:g} has no effect",)
+    """Notices about what the engine called ``engine`` ignores of ``sampling``."""
+    lacking = (ability for ability in abilities_of_sampling(sampling) if not can(engine, ability))
+    return tuple(f"{engine} cannot {ability.value}: this has no effect" for ability in lacking)
 
 
 def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = silent) -> Path:
@@ -72,7 +71,7 @@ def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = sil
         return header.path
     sha256 = _sha256_of(header.path, on_progress)
     target = cache_dir() / engine / f"{sha256[:32]}-{_FORM}.gguf"
-    if not _is_whole(target):
+    if not _is_whole(target, sha256):
         _write(header, target, sha256, on_progress)
     return target
 
@@ -84,18 +83,18 @@ def _sha256_of(path: Path, on_progress: Progress) -> str:
         raise unreadable(path, error) from None
 
 
-def _is_whole(path: Path) -> bool:
+def _is_whole(path: Path, sha256: str) -> bool:
+    """Whether ``path`` has everything of a file that was written for the model file with that hash."""
     if not path.is_file():
         return False
     try:
-        read_header(path)
+        return read_header(path).metadata.get(SOURCE) == sha256
     except PhiError:
         return False
-    return True
 
 
 def _write(header: GgufHeader, target: Path, sha256: str, on_progress: Progress) -> None:
-    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     what = f"writing {header.path.name} for {target.parent.name}"
     try:
         with writing("the folder", target.parent, "set PHI_HOME to a folder that can be written"):

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phicli.catalog.resolve import known_by_name
 from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
+from phicli.engine.starting import EngineChoice
 from phicli.engine.types import LoadSettings, Sampling
 from phicli.fit.loading import FittedLoad, Room, fit_load, fitting
 from phicli.fit.memory import plan_memory
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from phicli.hardware.types import Gpu
 
 __all__ = ["LoadPlan", "OnTooLarge", "Use", "plan_load", "refuse"]
+_DEFAULT: Final = EngineChoice()
 
 
 class Use(enum.Enum):
@@ -110,6 +112,7 @@ def plan_load(
     *,
     memory: Memory | None,
     cores: int,
+    engine: EngineChoice = _DEFAULT,
     gpus: tuple[Gpu, ...] = (),
     tuned: Tuned | None = None,
     only_question: str | None = None,
@@ -124,6 +127,7 @@ def plan_load(
         use: one answer or a conversation.
         memory: what the machine has; None if it is unknown, then nothing is refused.
         cores: physical cores that may be used.
+        engine: the engine that runs it.
         gpus: those that the engine can use.
         tuned: what tuning found for the file on this machine; options come before it, and the memory has the last word.
         only_question: the prompt that one answer is wanted to, where a larger context later costs little: the first
@@ -133,9 +137,10 @@ def plan_load(
     Raises:
         UsageError: the context is larger than the model was trained for.
         DoesNotFitError: the memory is too small; the message has the sums.
+        NotFoundError: there is no program of the engine.
     """
     variant = model.variant or known_by_name(header.name)
-    shape = loaded_by(shape_of(header, repacked=repacked_here()), gpus)
+    shape = loaded_by(shape_of(header, repacked=repacked_here(engine)), gpus)
     asked, winner = options.engine, use.winner_of(tuned)
     choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)

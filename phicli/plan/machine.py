@@ -8,6 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from phicli.engine.starting import ENGINES, EngineChoice, build_of
 from phicli.engine.used_kernels import installed_kernels
 from phicli.fit.repacking import AVX2_TYPES, Repacked, repacked_by
 
@@ -86,7 +87,18 @@ def with_kernels(machine: Machine, ask: Callable[[], EngineAnswer]) -> Machine:
     )
 
 
-def repacked_here() -> Repacked:
-    """What the engine copies here when weights are repacked: by the native kernels in use, else by those for AVX2."""
-    kernels = installed_kernels().kernels
-    return AVX2_TYPES if kernels is None else repacked_by(kernels.instruction_sets)
+def repacked_here(engine: EngineChoice) -> Repacked:
+    """What ``engine`` copies here when weights are repacked; where its instruction sets are unknown, as with AVX2.
+
+    Raises:
+        NotFoundError: there is no such program.
+        EngineError: the program cannot be run, or is not what it should be.
+    """
+    if ENGINES[engine.name].program is not None:
+        from phicli.engine.program_build import sets_in_build
+
+        sets = sets_in_build(build_of(engine.name, engine.program))
+    else:
+        kernels = installed_kernels().kernels
+        sets = () if kernels is None else kernels.instruction_sets
+    return repacked_by(sets) if sets else AVX2_TYPES

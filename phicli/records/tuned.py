@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 
-from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE, ENGINES
+from phicli.engine.abilities import Ability
+from phicli.engine.settings import NO_SPECULATION, EngineSettings
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, can
 
 ONE_ANSWER: Final = "one_answer"
 CONVERSATION: Final = "conversation"
@@ -44,6 +45,8 @@ class Winner:
             ValueError: a field is missing or is not what it has to be.
         """
         settings = EngineSettings.from_data(data)
+        if settings.speculation != NO_SPECULATION:
+            raise ValueError("speculation is never tuned")
         ratio, low, high = (_number(data, name) for name in ("ratio", "ratio_low", "ratio_high"))
         return cls(settings, _switch(data, "default"), ratio, low, high)
 
@@ -100,8 +103,8 @@ class Tuned:
         if not isinstance(winners, Mapping) or not all(isinstance(winners.get(use), Mapping) for use in USES):
             raise ValueError("a use has no winner")
         faster = data.get("faster", _NONE)
-        if not isinstance(faster, Mapping) or data.get("engine", DEFAULT_ENGINE) not in ENGINES:
-            raise ValueError("the engine is unknown")
+        if not isinstance(faster, Mapping):
+            raise ValueError(f"faster is {faster!r}")
         return cls(
             model=_text(data, "model"),
             variant_id=_text_or_none(data, "variant_id"),
@@ -112,11 +115,19 @@ class Tuned:
             build=_text(data, "build"),
             made_at=_text(data, "made_at"),
             winners=MappingProxyType({use: Winner.from_data(winners[use]) for use in USES}),
-            engine=data.get("engine", DEFAULT_ENGINE),
+            engine=_engine(data),
             program=_text_or_none(data, "program"),
             faster=MappingProxyType({use: _number(faster, use) for use in USES if use in faster}),
             faster_than=_text_or_none(data, "faster_than") or "",
         )
+
+
+def _engine(data: Mapping[str, Any]) -> str:
+    """One that can be tuned."""
+    name = _text_or_none(data, "engine") or DEFAULT_ENGINE
+    if name not in ENGINES or not can(name, Ability.SLOTS):
+        raise ValueError(f"engine is {name!r}")
+    return name
 
 
 def _text(data: Mapping[str, Any], name: str) -> str:

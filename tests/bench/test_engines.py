@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 
 import pytest
@@ -26,6 +28,7 @@ from phicli.hardware.types import Cpu, Gpu
 from phicli.records.run import Subject
 from tests.bench.test_endpoint import Watch
 from tests.support.files import TINY_PHI
+from tests.support.native import install
 
 TINY = Subject("tiny-phi", "F16", "tiny-phi", TINY_PHI, TINY_PHI.stat().st_size)
 AROUND = Surroundings(Cpu("Some CPU 9000", 2, 2), None, (), "Linux", None)
@@ -47,12 +50,14 @@ def test_a_setting_that_an_engine_lacks_is_refused_before_anything_is_measured(w
     assert len(plan_for([TINY], BenchOptions(), AROUND, lambda _: None).loads) == 1
 
 
-def test_questions_are_asked_one_at_a_time_where_an_engine_cannot_do_more(weak: None) -> None:
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_questions_are_asked_one_at_a_time_where_an_engine_cannot_do_more(weak: None, tmp_path: Path) -> None:
     line = b'{"question": "%d?", "compare": "exact", "answer": "x"}'
     asked = read_items(b"\n".join(line % number for number in range(9)), "test")
     assert prepare(TINY, asked, EvalOptions("arithmetic"), AROUND).slots == 1
-    other = replace(TINY, engine=LLAMA_SERVER)
-    assert prepare(other, asked, EvalOptions("arithmetic"), AROUND).slots == 4
+    other, options = replace(TINY, engine=LLAMA_SERVER), EvalOptions("arithmetic", llama_server=install(tmp_path))
+    assert prepare(other, asked, options, AROUND).slots == 4
 
 
 def test_an_engine_without_slots_cannot_be_tuned(weak: None) -> None:

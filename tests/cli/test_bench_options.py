@@ -35,6 +35,7 @@ TOGETHER: list[tuple[list[str], str]] = [
     (["--speculation", "ngram"], "--speculation ngram is unknown"),
     (["--speculation", "none", "--depth", "64"], "--depth cannot be used with --speculation"),
     (["--speculation", "ngram-mod", "--quality"], "--quality cannot be used with --speculation"),
+    (["--speculation", "none", "--quality"], "which measures speed and not quality"),
     (["--speculation", "ngram-mod", "-n", "0", "-p", "8"], "--speculation requires generation"),
     (["--speculation", "ngram-mod", "-n", "16,513"], "--tokens 513 is too many with --speculation"),
     (["http://127.0.0.1:1/v1", "--url", "http://127.0.0.1:2/v1"], "only one endpoint can be measured at a time"),

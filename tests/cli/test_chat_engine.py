@@ -120,6 +120,15 @@ def test_a_program_that_is_missing(phi: Phi, no_program: None, arguments: tuple[
     assert run.json["error"]["code"] == "not_found"
 
 
+def test_an_engine_that_a_setting_names_is_reported_with_the_setting(phi: Phi, no_program: None) -> None:
+    run = phi("chat", "tiny-phi", "hi", PHI_ENGINE="llama-server")
+    assert run.code == 3
+    assert "error: PHI_ENGINE=llama-server: llama-server not found on PATH" in run.err
+    assert "unset PHI_ENGINE" in run.err
+    run = phi("chat", "tiny-phi", "hi", PHI_ENGINE="llama-server", PHI_CHAT_LLAMA_SERVER="/no/such/program")
+    assert "error: PHI_CHAT_LLAMA_SERVER=/no/such/program: program not found" in run.err
+
+
 def test_a_missing_program_is_reported_before_a_download(
     environment: dict[str, str], no_program: None, hub: LoopbackHub
 ) -> None:

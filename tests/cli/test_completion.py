@@ -79,6 +79,7 @@ def test_quantizations_behind_the_colon_in_the_case_that_is_typed(root: LazyGrou
         ("recommend --kv-type q", ["q8_0", "q4_0"]),
         ("bench --engine ", ["xllamacpp", "llama-server", "ctransformers"]),
         ("chat --engine l", ["llama-server"]),
+        ("autotune --engine ", ["xllamacpp", "llama-server"]),
         ("autotune --engine xllamacpp,l", ["xllamacpp,llama-server"]),
         ("eval --engine xllamacpp,l", ["xllamacpp,llama-server"]),
         ("bench --flash-attention o", ["on", "off"]),

@@ -71,18 +71,21 @@ def test_other_models_are_refused(phi: Phi, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "option", [("--kv-type", "q8_0"), ("--repack", "on"), ("--gpu-layers", "3")], ids=lambda words: words[0]
 )
-def test_settings_that_it_lacks_are_refused(phi: Phi, script: Path, option: tuple[str, str]) -> None:
-    for command in (("chat", str(script), "hi"), ("bench", str(script))):
+def test_settings_that_it_lacks_are_refused_before_anything_is_written(
+    phi: Phi, environment: dict[str, str], script: Path, option: tuple[str, str]
+) -> None:
+    for command in (("chat", str(script), "hi"), ("bench", str(script)), ("eval", str(script), "--set", "arithmetic")):
         run = phi(*command, *ENGINE, *option)
         assert (run.code, run.out) == (2, ""), run.err
         assert "error: ctransformers cannot " in run.err
+    assert not [path for path in Path(environment["PHI_HOME"]).rglob("*") if path.suffix in (".gguf", ".jsonl")]
 
 
 @NEEDS_CTRANSFORMERS
 def test_a_sampler_that_it_lacks_is_told(phi: Phi, script: Path) -> None:
     run = phi("chat", str(script), "hi", *ENGINE, "--temp", "0.1")
     assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
-    assert run.err == "note: ctransformers has no min-p: the value 0.05 has no effect\n"
+    assert run.err == "note: ctransformers cannot sample with min-p: this has no effect\n"
 
 
 @NEEDS_CTRANSFORMERS

@@ -101,6 +101,14 @@ def test_settings_that_stop_other_commands_are_named(phi: Phi, environment: dict
     assert "abc" in messages
 
 
+def test_an_engine_that_is_set_and_is_not_here_is_named(phi: Phi, tmp_path: Path) -> None:
+    nowhere = {"PHI_ENGINE": "llama-server", "PHI_LLAMA_SERVER": str(tmp_path / "nowhere")}
+    run = phi("doctor", "--json", **nowhere)
+    (problem,) = data_of(run)["problems"]
+    assert problem["message"] == f"PHI_ENGINE=llama-server: program not found: {tmp_path / 'nowhere'}"
+    assert codes(data_of(phi("doctor", "--json", PHI_BENCH_ENGINE="xllamacpp"))) == []
+
+
 def test_a_home_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("x")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -23,7 +24,7 @@ from phicli.errors import EngineError, TemplateError
 from tests.engine.conftest import BINARY, tiny_settings
 from tests.support.files import TINY_PHI
 from tests.support.native import install
-from tests.support.processes import gone
+from tests.support.processes import children, gone, wait_for_child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
 needs_binary = pytest.mark.skipif(BINARY is None, reason="llama-server not found on PATH")
@@ -294,3 +295,32 @@ def test_the_real_one_takes_every_setting(tmp_path: Path) -> None:
     finally:
         engine.close()
     assert gone(engine.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("loads", [0, 1_000_000])
+def test_a_script_that_starts_the_program_leaves_nothing(
+    binary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loads: int
+) -> None:
+    behave(monkeypatch, loads=loads)
+    script = tmp_path / "script"
+    script.write_text(f'#!/bin/sh\n"{binary}" "$@"\nexit $?\n')
+    script.chmod(0o755)
+    engine = NativeServerEngine(SETTINGS, script)
+    wait_for_child(engine.pid)
+    if not loads:
+        engine.wait_ready()
+    (program,) = children(engine.pid)
+    engine.close()
+    assert gone(program)
+
+
+def test_after_a_crash_another_engine_is_proposed(binary: Path) -> None:
+    engine = NativeServerEngine(SETTINGS, binary)
+    engine.wait_ready()
+    os.kill(engine.pid, signal.SIGSEGV)
+    assert gone(engine.pid)
+    with pytest.raises(EngineError, match="crashed with SIGSEGV") as caught:
+        engine.render_template([])
+    assert caught.value.hint == "try another build of llama-server, or the default engine: --engine xllamacpp"
+    engine.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from phicli.engine.program_build import native_build
+from phicli.engine.program_build import native_build, sets_in_build
 from phicli.errors import EngineError, NotFoundError
 from tests.engine.conftest import BINARY
 from tests.support.native import install
@@ -52,6 +52,20 @@ def test_another_program_in_its_place_is_asked_again(tmp_path: Path) -> None:
     assert native_build(path) == "llama-server 22 (b)"
     os.utime(path, ns=(0, 0))
     assert native_build(path) == "llama-server 22 (b)"
+
+
+@pytest.mark.parametrize(
+    ("build", "sets"),
+    [
+        ("llama-server 4321 (fa4e5e4), AVX2 AVX512F", ("AVX2", "AVX512F")),
+        ("llama-server 0.6.0-dev (build 0, commit unknown), NEON", ("NEON",)),
+        ("llama-server 0.6.0-dev (build 0, commit unknown)", ()),
+        ("llama-server 1 (a)", ()),
+        ("", ()),
+    ],
+)
+def test_the_instruction_sets_in_a_build(build: str, sets: tuple[str, ...]) -> None:
+    assert sets_in_build(build) == sets
 
 
 def test_a_program_that_is_none(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,17 @@ def test_a_damaged_one_is_written_again(header: GgufHeader, damage: Any) -> None
     assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
 
 
+def test_the_file_of_another_model_in_its_place_is_written_again(header: GgufHeader, tmp_path: Path) -> None:
+    path = file_for_engine(CTRANSFORMERS, header)
+    content = path.read_bytes()
+    other = tmp_path / "other.gguf"
+    write_lookback(other, quant="Q8_0")
+    file_for_engine(CTRANSFORMERS, read_header(other)).replace(path)
+    assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
+    path.write_bytes(header.path.read_bytes())
+    assert file_for_engine(CTRANSFORMERS, header).read_bytes() == content
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DoesNotFitError("full")], ids=str)
 def test_a_failure_leaves_nothing(header: GgufHeader, error: BaseException) -> None:
     def stop(what: str, done: int, total: int) -> None:
@@ -84,6 +96,22 @@ def test_a_failure_leaves_nothing(header: GgufHeader, error: BaseException) -> N
     with pytest.raises(type(error) if isinstance(error, Exception) else KeyboardInterrupt):
         file_for_engine(CTRANSFORMERS, header, stop)
     assert written() == []
+
+
+def test_two_that_write_it_at_a_time_do_not_disturb_each_other(header: GgufHeader) -> None:
+    """Processes of two containers can have the same number."""
+    inner: list[Path] = []
+
+    def meanwhile(what: str, done: int, total: int) -> None:
+        if what.startswith("writing") and not inner:
+            inner.append(Path())
+            inner[0] = file_for_engine(CTRANSFORMERS, header)
+            inner.append(inner[0].rename(inner[0].with_suffix(".first")))
+
+    path = file_for_engine(CTRANSFORMERS, header, meanwhile)
+    assert inner[0] == path
+    assert inner[1].read_bytes() == path.read_bytes()
+    assert written() == sorted([path, inner[1]])
 
 
 def test_what_killed_processes_left_behind_goes(header: GgufHeader) -> None:
@@ -144,9 +172,21 @@ def test_other_models_are_refused_with_the_engine_that_runs_them(header: GgufHea
     assert written() == []
 
 
-def test_a_sampler_without_effect_is_told() -> None:
-    hot = Sampling(temperature=0.7, min_p=0.1)
-    assert sampling_notices(CTRANSFORMERS, hot) == ("ctransformers has no min-p: the value 0.1 has no effect",)
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"min_p": 0.1}, "sample with min-p"),
+        ({"mirostat": 2}, "sample with Mirostat"),
+        ({"xtc_probability": 0.5}, "sample with XTC"),
+        ({"samplers": ("temperature", "top_k")}, "change the order of the samplers"),
+    ],
+)
+def test_a_sampler_without_effect_is_told(change: dict[str, Any], words: str) -> None:
+    hot = Sampling(**{"temperature": 0.7, "min_p": 0, **change})
+    assert sampling_notices(CTRANSFORMERS, hot) == (f"ctransformers cannot {words}: this has no effect",)
     assert sampling_notices(DEFAULT_ENGINE, hot) == ()
+    assert sampling_notices(CTRANSFORMERS, replace(hot, temperature=0)) == ()
+
+
+def test_plain_sampling_needs_no_notice() -> None:
     assert sampling_notices(CTRANSFORMERS, Sampling(temperature=0.7, min_p=0)) == ()
-    assert sampling_notices(CTRANSFORMERS, Sampling(min_p=0.1)) == ()

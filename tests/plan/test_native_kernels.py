@@ -10,26 +10,37 @@ from pathlib import Path
 
 import pytest
 
+from phicli.bench.measuring.surroundings import look_around
+from phicli.bench.options import BenchOptions
+from phicli.bench.planning import plan_for
 from phicli.engine.kernels import Kernels, remember_failure, write_choice
-from phicli.engine.starting import build_of
+from phicli.engine.starting import LLAMA_SERVER, EngineChoice, build_of
 from phicli.fit.calibration import Calibration, Conditions, shape_key
-from phicli.fit.repacking import AVX2_TYPES
+from phicli.fit.repacking import AVX2_TYPES, repacked_by
+from phicli.fit.shape import shape_of
 from phicli.fit.types import Request
+from phicli.gguf_file.header import read_header
 from phicli.hardware.engine_answer import EngineAnswer
 from phicli.hardware.native_gains import PREFILL, kernels_note
 from phicli.hardware.types import Bandwidth, Cpu, Gain, Machine, Memory, NativeKernels
+from phicli.plan.chat_options import ChatOptions
 from phicli.plan.description import describe, on_machine
 from phicli.plan.known_speed import known_speed
+from phicli.plan.load import Use, plan_load
+from phicli.plan.locate import locate
 from phicli.plan.machine import repacked_here, with_kernels
 from phicli.plan.recommendation import make_report
 from phicli.plan.tuned_here import tuned_for
 from phicli.records.calibration_files import save_calibration
+from phicli.records.run import Subject
 from phicli.records.tuned import ONE_ANSWER
 from phicli.records.tuned_files import conditions_here, save_tuned
 from tests.plan.test_tuned_load import tuned
 from tests.support.files import TINY_PHI
 from tests.support.kernels import save_kernels
+from tests.support.lookback import write_lookback
 from tests.support.machines import GPU_24, LAPTOP_16
+from tests.support.native import install
 from tests.support.recommending import all_candidates, speed_on
 from tests.support.speeds import candidate, placed
 
@@ -104,10 +115,10 @@ def test_tuned_settings_hold_for_their_own_kernels_only(build: Build) -> None:
 def test_a_machine_with_native_kernels(build: Build) -> None:
     kernels = build(sets=SETS)
     assert with_kernels(MACHINE, wheel).kernels == NativeKernels(SETS)
-    assert set(repacked_here()) == {*AVX2_TYPES, "Q2_K"}
+    assert set(repacked_here(EngineChoice())) == {*AVX2_TYPES, "Q2_K"}
     remember_failure(kernels, "a reason")
     assert with_kernels(MACHINE, wheel).kernels.notice.startswith("the native kernels are not used: a reason")
-    assert repacked_here() == AVX2_TYPES
+    assert repacked_here(EngineChoice()) == AVX2_TYPES
 
 
 @on_linux_x86
@@ -115,7 +126,42 @@ def test_the_gain_is_named_where_none_were_built(build: Build) -> None:
     gain = with_kernels(MACHINE, wheel).kernels.gain
     assert gain is not None
     assert (gain.instruction_sets, gain.prompt_ratio) == (("AVX512F", "AVX512_VNNI"), PREFILL[""])
-    assert repacked_here() == AVX2_TYPES
+    assert repacked_here(EngineChoice()) == AVX2_TYPES
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_what_is_repacked_follows_the_engine_that_runs(build: Build, tmp_path: Path) -> None:
+    build(sets=SETS)
+    program = install(tmp_path)
+    served = EngineChoice(LLAMA_SERVER, program)
+    assert repacked_here(served) == repacked_by(("AVX2", "AVX512F"))
+    program.write_text(program.read_text().replace("AVX512 = 1", "AMX_INT8 = 1"))
+    assert repacked_here(served) == repacked_by(("AVX2", "AMX")) != repacked_here(EngineChoice())
+    program.write_text(program.read_text().replace("system_info", "nothing"))
+    assert repacked_here(served) == AVX2_TYPES
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="the program is a script")
+def test_the_memory_for_repacking_is_that_of_the_engine_that_runs(tmp_path: Path) -> None:
+    program = install(tmp_path)
+    program.write_text(program.read_text().replace("AVX512 = 1", "AMX_INT8 = 1"))
+    file = tmp_path / "model.gguf"
+    write_lookback(file, quant="Q8_0")
+    served, header = EngineChoice(LLAMA_SERVER, program), read_header(file)
+    plans = [
+        plan_load(locate(str(file)), header, ChatOptions(), Use.ONE_ANSWER, memory=None, cores=1, engine=engine)
+        for engine in (EngineChoice(), served)
+    ]
+    assert [plan.shape for plan in plans] == [
+        shape_of(header, repacked=repacked) for repacked in (AVX2_TYPES, repacked_by(("AVX2", "AMX")))
+    ]
+    options = BenchOptions(engines=("xllamacpp", LLAMA_SERVER), llama_server=program)
+    subject = Subject("model", "Q8_0", None, file, file.stat().st_size)
+    loads = plan_for([subject], options, look_around(), lambda _: None).loads
+    assert [load.shape for load in loads] == [plan.shape for plan in plans]
+    assert loads[0].shape != loads[1].shape
 
 
 @pytest.mark.parametrize("choice", ["auto", "wheel"])

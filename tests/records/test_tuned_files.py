@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -298,3 +300,22 @@ def test_an_entry_of_an_unknown_engine_is_left_out(model: Path, home: Path, dama
     data["tuned"][0] |= damage
     path.write_text(json.dumps(data))
     assert find_tuned(model, HASH, here) == Kept()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: entry["winners"][ONE_ANSWER].update(speculation="ngram-simple"),
+        lambda entry: entry.update(engine="ctransformers"),
+        lambda entry: entry.update(engine=["xllamacpp"]),
+        lambda entry: entry.update(engine="unheard-of"),
+        lambda entry: entry.update(faster=3),
+    ],
+)
+def test_what_tuning_never_finds_is_ignored(model: Path, damage: Callable[[dict[str, Any]], None]) -> None:
+    path = save_tuned(TUNED, model, HASH)
+    data = json.loads(path.read_text())
+    damage(data["tuned"][0])
+    path.write_text(json.dumps(data))
+    assert find_tuned(model, HASH, here) == Kept()
+    assert all_tuned(HERE) == ()

@@ -16,7 +16,7 @@ from phicli.bench.evaluation.preparing import EvalOptions, EvaluationPlan, prepa
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
 from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
 from phicli.bench.evaluation.types import Item, ItemSet
-from phicli.bench.launch import BuildChangedError, check_build
+from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
@@ -142,14 +142,14 @@ class _Run:
     def _add(self, prepared: EvaluationPlan) -> PhiError | None:
         """Ask one model what it has not been asked yet, and keep what was found; what ended it early.
 
-        Where native kernels fail while it loads, these are results of the engine without them.
+        Where native kernels fail meanwhile, these are results of the engine without them.
         """
         with Journal(self._key(prepared), restart=self.options.restart) as journal:
             known = sum(item.item_id in journal.answers for item in self.items)
             self._tell_about(prepared.subject.model, journal, known)
             failure = self._ask(prepared, journal) if known < len(self.items) else None
             if isinstance(failure, BuildChangedError):
-                subject = replace(prepared.subject, build=self._build(prepared.subject.engine))
+                subject = replace(prepared.subject, build=failure.build)
                 return self._add(replace(prepared, subject=subject))
             made = self._evaluation(prepared, journal)
             self._tell_of_loss(journal)
@@ -173,7 +173,6 @@ class _Run:
         self.watch.show(f"loading {name}")
         try:
             with open_pool(prepared, self.options.llama_server, on_tick=loading) as pool:
-                check_build(self._build(prepared.subject.engine), prepared.subject.build)
                 journal.begin(prepared.settings_data())
                 self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} in parallel")
                 ask = Asking(pool, prepared.systems, prepared.sampling, tell=self.watch.say).ask

@@ -10,8 +10,9 @@ from pathlib import Path
 from phicli.answering.model_file import model_file
 from phicli.answering.pool import Pool
 from phicli.bench.evaluation.preparing import EvaluationPlan
+from phicli.bench.launch import check_build
 from phicli.engine.starting import OnTick, StartEngine, start_engine
-from phicli.engine.types import Engine
+from phicli.engine.types import LocalEngine
 from phicli.plan.engine_file import file_for_engine
 
 
@@ -32,6 +33,7 @@ def open_pool(
         start_engine: starts engines; tests give their own.
 
     Raises:
+        BuildChangedError: the engine has another build than the subject; each answer may raise it too.
         EngineError: it cannot be loaded.
         NotFoundError: there is no binary of the engine.
         UnsupportedModelError: the engine cannot run the file.
@@ -39,14 +41,17 @@ def open_pool(
 
     path = file_for_engine(prepared.subject.engine, prepared.header)
 
-    def start(context_tokens: int, slots: int) -> Engine:
+    def start(context_tokens: int, slots: int) -> LocalEngine:
         settings = replace(
             prepared.plan.settings, model_path=path, context_tokens=context_tokens, engine=prepared.settings,
             warmup=True, slots=slots,
         )  # fmt: skip
         return start_engine(prepared.subject.engine, settings, program=program, on_tick=on_tick)
 
+    def check(engine: LocalEngine) -> None:
+        check_build(engine.build, prepared.subject.build or engine.build)
+
     file = model_file(prepared.plan, prepared.header)
-    with contextlib.closing(Pool(file, start, prepared.context, slots=prepared.slots)) as pool:
+    with contextlib.closing(Pool(file, start, prepared.context, slots=prepared.slots, check=check)) as pool:
         pool.wait_ready()
         yield pool

@@ -14,7 +14,7 @@ from phicli.bench.measuring.surroundings import Surroundings
 from phicli.catalog.load import catalog
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import EngineSettings
-from phicli.engine.starting import DEFAULT_ENGINE, can
+from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice, can, check_load
 from phicli.engine.types import Sampling
 from phicli.fit.loading import with_usual_buffers
 from phicli.fit.memory import largest_context_that_fits, padded_context
@@ -122,6 +122,7 @@ def prepare(
     require_runs(subject.engine, header)
     cores = around.cpu.physical_cores
     plan = _plan(subject, header, options, cores, _SYSTEM)
+    check_load(subject.engine, plan.settings)
     wanted = {_SYSTEM, *(item.system for item in items)}
     systems = {system: _plan(subject, header, options, cores, system).system for system in wanted}
     reasoning = plan.format.reasoning and plan.format.name not in (TEMPLATE, PLAIN)
@@ -158,7 +159,8 @@ def _plan(subject: Subject, header: GgufHeader, options: EvalOptions, cores: int
         context_tokens=options.context_tokens,
         engine=options.settings,
     )
-    return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores)
+    engine = EngineChoice(subject.engine, options.llama_server)
+    return plan_load(located(subject), header, chat, Use.CONVERSATION, memory=None, cores=cores, engine=engine)
 
 
 def _settings(plan: LoadPlan, options: EvalOptions, best: Winner | None, cores: int) -> EngineSettings:

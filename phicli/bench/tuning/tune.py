@@ -126,7 +126,7 @@ class Tuner:
         program = find_program(subject.engine, self.options.program)
         prepared = Prepared(
             subject,
-            shape_of(header, repacked=repacked_here()),
+            shape_of(header, repacked=repacked_here(EngineChoice(subject.engine, program))),
             around,
             wish_context(header).first_tokens,
             reasoning=variant is not None and variant.reasoning,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from phicli.commands.config.setting import Setting
@@ -10,6 +11,7 @@ from phicli.commands.config.table import all_settings, options_of_commands
 from phicli.commands.configured import chosen_profile
 from phicli.commands.known_keys import unknown_keys
 from phicli.commands.profile import typed_profile
+from phicli.engine.starting import find_program
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.paths import settings_file
 from phicli.settings.file import PROFILE, SettingsFile, read_settings
@@ -69,6 +71,23 @@ def problems_of(file: SettingsFile) -> Iterator[PhiError]:
             if (value := file.value(key)) is not None:
                 _, problem = _read(setting, file, Source(value, key=key))
                 yield from () if problem is None else (problem,)
+
+
+def missing_engines(file: SettingsFile) -> Iterator[PhiError]:
+    """The engines that are set, by a variable or outside profiles, and are not on this machine."""
+    for name in all_settings():
+        command, _, last = name.rpartition(".")
+        source = find(Key(name), file) if last == "engine" else None
+        if source is None:
+            continue
+        program = find(all_settings()[f"{command}.llama_server".lstrip(".")].key, file)
+        for engine in str(source.value).split(","):
+            try:
+                find_program(engine.strip().lower(), Path(str(program.value)) if program else None)
+            except NotFoundError as error:
+                yield about(file, source, f": {error.message}", error)
+            except UsageError:
+                continue  # no engine at all: the command says so
 
 
 def _is_set(setting: Setting, file: SettingsFile, profile: str) -> bool:

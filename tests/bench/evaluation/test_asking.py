@@ -21,10 +21,11 @@ from phicli.bench.evaluation.items import read_items
 from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item, Reply
+from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.subjects import subjects
 from phicli.engine.server_engine import LlamaServerEngine
-from phicli.engine.starting import start_engine
+from phicli.engine.starting import build_of, start_engine
 from phicli.engine.types import Engine, LoadSettings
 from phicli.errors import EngineError
 from tests.support.processes import children
@@ -59,7 +60,7 @@ def start_fragile(name: str, settings: LoadSettings, **_: Any) -> FragileEngine:
 @contextlib.contextmanager
 def opened(asked: tuple[Item, ...], start: Any = start_fragile) -> Iterator[Callable[[Item], Reply]]:
     (subject,) = subjects(["tiny-phi"])
-    prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
+    prepared = prepare(replace(subject, build=build_of()), asked, EvalOptions("arithmetic"), look_around())
     with open_pool(prepared, start_engine=start) as pool:
         yield Asking(pool, prepared.systems, prepared.sampling).ask
 
@@ -122,3 +123,29 @@ def test_a_question_that_the_engine_refuses_fails_alone() -> None:
         assert (failed.finish_reason, failed.text) == ("error", "")
         assert "cannot be loaded" in failed.error
         assert ask(asked[1]).text == PARIS
+
+
+class OtherBuild(LlamaServerEngine):
+    """The real engine, whose native kernels seem to have failed."""
+
+    @property
+    def build(self) -> str:
+        return f"{super().build} without kernels"
+
+
+@pytest.mark.parametrize("crashes", [False, True])
+def test_an_engine_that_is_started_later_is_also_of_the_same_build(crashes: bool) -> None:
+    asked, started = items(FRANCE), list[LlamaServerEngine]()
+
+    def start(name: str, settings: LoadSettings, **_: Any) -> LlamaServerEngine:
+        started.append(OtherBuild(settings) if started else LlamaServerEngine(settings))
+        return started[-1]
+
+    with opened(asked, start) as ask:
+        assert ask(asked[0]).text == PARIS
+        if crashes:
+            os.kill(started[0].pid, signal.SIGSEGV)
+        (other,) = items(FRANCE if crashes else "qzxj " * 150)
+        with pytest.raises(BuildChangedError, match="without kernels now, but was xllamacpp") as caught:
+            ask(other)
+        assert caught.value.build == started[1].build
