@@ -82,6 +82,23 @@ def test_nor_does_a_computer_without_a_temporary_folder(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interruption_while_it_ends_leaves_no_log(tmp_path: Path) -> None:
+    engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
+    engine.wait_ready()
+    os.kill(engine.pid, signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.close()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.kill(engine.pid, signal.SIGCONT)
+        engine.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_engine_is_told_as_out_of_memory(tmp_path: Path) -> None:
     engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
     prompt = engine.tokenize(QUESTION, parse_special=True)
