@@ -80,6 +80,16 @@ def cache_dir() -> Path:
     return _at_home(platformdirs.user_cache_path)
 
 
+def temporary_dir() -> Path:
+    """The system's folder for temporary files; :data:`NOWHERE` if none can be written, as when every disk is full."""
+    import tempfile
+
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return NOWHERE
+
+
 def own_folders() -> tuple[Path, ...]:
     """All folders of ``phi``; ``PHI_HOME`` moves them."""
     return config_dir(), data_dir(), state_dir(), cache_dir()

@@ -132,8 +132,8 @@ class OneEngine:
         if self._closed:
             raise _closed()
         if self._engine is not None and self._engine.context_tokens != context_tokens:
-            self._engine.close()  # first: there may be no memory for both
-            self._engine = None
+            smaller, self._engine = self._engine, None  # also where Ctrl-C ends the wait for its end
+            smaller.close()  # first: there may be no memory for both
         if self._engine is None:
             self._engine = self._start(context_tokens)
         return self._engine

@@ -155,7 +155,9 @@ class _Work:
         engine = yield from self._placed(engine, len(prompt))
         while True:
             done = yield from self._stream(engine, prompt_format, prompt, watch)
-            if watch.over or not self._cut_by_context(len(prompt), done, engine) or watch.repeats():
+            if watch.over or not self._cut_by_context(len(prompt), done, engine):
+                break
+            if self.model.context.is_usual(engine.context_tokens) and watch.repeats():
                 break
             needed = engine.context_tokens + 1
             if needed >= self.model.context.limit_tokens:  # nothing would be gained

@@ -105,6 +105,13 @@ def open_model(
 
         running = OneEngine(start, plan.context.first_tokens, carrier_of(plan, folder) if folder else None)
         model = LocalModel(model_file(plan, header), running, plan.context)
-        stack.callback(model.close)
+        stack.callback(_end, model, engines)
         running.load()
         yield OpenModel(model, plan, engines, engine.name)
+
+
+def _end(model: LocalModel, engines: Sequence[LocalEngine]) -> None:
+    """End the engine that runs, and those before it: Ctrl-C may have interrupted the end of one."""
+    model.close()
+    for engine in engines:
+        engine.close()

@@ -19,8 +19,9 @@ from typing import Final
 from phicli.engine.closable import Closing
 from phicli.engine.types import Engine, KeepsState
 from phicli.errors import EngineDiedError, EngineError
+from phicli.gguf_file.names import parts_of
 from phicli.hardware.disk import is_in_memory
-from phicli.paths import cache_dir
+from phicli.paths import cache_dir, temporary_dir
 from phicli.plan.load import LoadPlan
 
 _PREFIX: Final = "phi-state-"
@@ -133,7 +134,7 @@ def state_folder() -> Iterator[Path | None]:
     """
     import shutil
 
-    folder = _private_folder(cache_dir()) or _private_folder(Path(tempfile.gettempdir()))
+    folder = _private_folder(cache_dir()) or _private_folder(temporary_dir())
     try:
         yield folder
     finally:
@@ -167,12 +168,12 @@ def _remove_leftovers(base: Path) -> None:
 
 
 def _identity(model: Path) -> Hashable:
-    """Identifies a file, so that a file that replaces it is noticed; a missing file is equal to no other."""
+    """Identifies a file with its parts, so that a file that replaces one is noticed; a missing one is equal to none."""
     try:
-        status = model.stat()
+        statuses = [(str(part), part.stat()) for part in parts_of(model)]
     except OSError:
         return object()
-    return str(model), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+    return tuple((name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) for name, found in statuses)
 
 
 def _sha256(path: Path) -> str:

@@ -135,7 +135,10 @@ class EngineProcess(abc.ABC):
         return first_reason(self._log_text())
 
     def close(self) -> None:
-        """End the process, wait for it, remove its log unless it failed; safe to call twice."""
+        """End the process, wait for it, remove its log unless it failed; safe to call twice.
+
+        The log is removed also where Ctrl-C ends the wait.
+        """
         self._ask_to_leave()
         if not self.load_ms:  # while it loads it would not notice
             self._signal(_KILL)
@@ -144,6 +147,10 @@ class EngineProcess(abc.ABC):
         except subprocess.TimeoutExpired:
             self._signal(_KILL)
             self._popen.wait()
+        finally:
+            self._remove_log()
+
+    def _remove_log(self) -> None:
         with contextlib.suppress(OSError):
             if self.log_path is not None and not (self._keep_log and self.log_path.stat().st_size):
                 self.log_path.unlink()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import tempfile
 import time
 from pathlib import Path
 from typing import IO, Final
+
+from phicli.paths import temporary_dir
 
 _STALE_LOG_S: Final = 7 * 24 * 3600
 
@@ -18,7 +19,7 @@ def open_log(log_dir: Path | None) -> tuple[Path | None, IO[bytes]]:
     name = f"phi-engine-{os.getpid()}-{secrets.token_hex(4)}.log"
     if log_dir is not None:
         _remove_stale_logs(log_dir)
-    for folder in [log_dir, Path(tempfile.gettempdir())]:
+    for folder in [log_dir, temporary_dir()]:
         if folder is None:
             continue
         try:

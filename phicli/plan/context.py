@@ -27,7 +27,8 @@ class ContextPlan:
 
     ``trained_tokens`` is what the model was trained for, None for no more than the limit. The limit is less where a
     person ``asked`` for it, or where the memory is too small: that decides what is proposed when it is reached.
-    ``original_tokens`` is the original context of a LongRoPE model, None for other models.
+    ``original_tokens`` is the original context of a LongRoPE model, None for other models. ``usual_tokens`` is the
+    first allocation of a conversation, None for that of this one: one answer may begin with less.
     """
 
     first_tokens: int
@@ -35,6 +36,11 @@ class ContextPlan:
     trained_tokens: int | None = None
     asked: bool = False
     original_tokens: int | None = None
+    usual_tokens: int | None = None
+
+    def is_usual(self, context_tokens: int) -> bool:
+        """Whether so many tokens are at least what a conversation begins with."""
+        return context_tokens >= (self.usual_tokens or self.first_tokens)
 
     def has_long_factors(self, context_tokens: int) -> bool:
         """Whether the engine computes with the long factors when so many tokens are allocated."""

@@ -166,6 +166,7 @@ def plan_load(
             trained_tokens=header.context_length,
             asked=wish.promised,
             original_tokens=header.original_context_length,
+            usual_tokens=wish.usual_tokens,
         ),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
         stop_texts=options.stop,

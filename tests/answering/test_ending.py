@@ -89,6 +89,18 @@ def test_the_context_does_not_grow_for_an_answer_that_repeats_itself() -> None:
     assert [engine.context_tokens for engine in lab.engines] == [300]
 
 
+def test_up_to_the_usual_context_it_grows_for_code_that_repeats_itself() -> None:
+    """One answer begins with a small context: an answer that ended there would be shorter than in a conversation."""
+    code = "```\n" + "0, " * 300 + "\n```"
+    lab = Lab(said(code), first=300, usual=1200, limit=8192, ending=BRAKE)
+    answer, _ = lab.ask("go")
+    assert (answer.text, answer.finish_reason, answer.stopped_by) == (code, "stop", None)
+    assert [engine.context_tokens for engine in lab.engines] == [300, 600, 1200]
+    endless = Lab(said("```\n" + "0, " * 3000), first=300, usual=1200, limit=8192, ending=BRAKE)
+    answer, _ = endless.ask("go")
+    assert (answer.stopped_by, answer.context_tokens) == ("repetition", 1200)
+
+
 def test_reasoning_that_repeats_itself_is_ended() -> None:
     answer, _ = Lab(said("<think>" + "wait, " * 100), reasoning=True, ending=BRAKE).ask("go")
     assert (answer.text, answer.stopped_by) == ("", "repetition")

@@ -27,6 +27,7 @@ from tests.support.waiting import wait_until_it_waits
 
 TEXT = "".join(chr(ord("a") + i % 26) for i in range(300))
 PROMPT_TOKENS = 5
+FIRST, SECOND = "model-00001-of-00002.gguf", "model-00002-of-00002.gguf"
 Odd = dict[int, dict[str, Any]]
 
 
@@ -51,8 +52,9 @@ class Growth:
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        self.file, self.states = self.folder / "model.gguf", self.folder / "states"
+        self.file, self.states = self.folder / FIRST, self.folder / "states"
         self.file.write_bytes(b"weights")
+        self.folder.joinpath(SECOND).write_bytes(b"more weights")
         self.states.mkdir()
         context = ContextPlan(64, 1024, original_tokens=256)
         carrier = StateCarrier(
@@ -162,10 +164,11 @@ class Meddled(StatefulEngine):
     [
         lambda path: path.write_text(path.read_text().replace("97", "98")),
         lambda path: path.unlink(),
-        lambda path: path.parents[1].joinpath("model.gguf").write_bytes(b"other weights"),
-        lambda path: path.parents[1].joinpath("model.gguf").unlink(),
+        lambda path: path.parents[1].joinpath(FIRST).write_bytes(b"other weights"),
+        lambda path: path.parents[1].joinpath(SECOND).write_bytes(b"other weights"),
+        lambda path: path.parents[1].joinpath(FIRST).unlink(),
     ],
-    ids=["changed", "gone", "another model", "no model"],
+    ids=["changed", "gone", "another model", "another part", "no model"],
 )
 def test_a_state_that_is_no_longer_what_it_was_is_not_restored(
     tmp_path: Path, meddle: Callable[[Path], object]
@@ -181,7 +184,7 @@ class ReplacedFirst(StatefulEngine):
     """Its model file is replaced after it was loaded, and before its state is saved."""
 
     def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
-        path.parents[1].joinpath("model.gguf").write_bytes(b"other weights")
+        path.parents[1].joinpath(FIRST).write_bytes(b"other weights")
         return super().save_state(path, closing)
 
 
@@ -225,6 +228,26 @@ def test_the_ids_that_an_engine_does_not_tell_are_those_of_its_state(tmp_path: P
     assert answer.usage.completion_tokens == 300
     for engine in growth.engines[1:]:
         assert engine.prompts[0].rsplit("<|assistant|>")[1] in TEXT
+
+
+class Impatient(StatefulEngine):
+    """A person presses Ctrl-C while the first of them is being ended."""
+
+    def close(self) -> None:
+        self.closed = True
+        if self.context_tokens == 64:
+            raise KeyboardInterrupt
+
+
+def test_an_interruption_while_the_smaller_engine_ends_leaves_no_dead_engine_behind(tmp_path: Path) -> None:
+    growth = Growth(tmp_path, make=Impatient)
+    with pytest.raises(KeyboardInterrupt):
+        growth.ask()
+    assert [engine.closed for engine in growth.engines] == [True]
+    assert list(growth.states.iterdir()) == []
+    growth.odd[1] = {"build": "scripted 2"}
+    assert growth.ask(Message("user", "hi"), max_tokens=3).text == TEXT[:3]
+    assert len(growth.engines) == 2
 
 
 def test_closing_ends_it_while_the_state_is_saved(tmp_path: Path) -> None:

@@ -77,3 +77,12 @@ def test_no_folder_where_none_can_be_made(cache: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("tempfile.tempdir", str(cache.parent / "below"))
     with state_folder() as folder:
         assert folder is None
+
+
+def test_no_folder_where_there_is_no_temporary_one_either(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the only disk is full, or none can be written to."""
+    cache.parent.write_text("a file in the way")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(cache / "below")])
+    with state_folder() as folder:
+        assert folder is None

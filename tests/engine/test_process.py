@@ -72,6 +72,34 @@ def test_a_log_folder_that_cannot_be_written_does_not_matter() -> None:
     load(TINY_PHI, Path("/proc/no-such-folder"))
 
 
+@pytest.mark.parametrize("writable", [True, False])
+def test_nor_does_a_computer_without_a_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, writable: bool
+) -> None:
+    """As where the only disk is full; the engine's log then goes where it can, or nowhere."""
+    (tmp_path / "file").write_text("a file in the way")
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setattr("tempfile._candidate_tempdir_list", lambda: [str(tmp_path / "file")])
+    load(TINY_PHI, tmp_path / "logs" if writable else Path("/proc/no-such-folder"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_an_interruption_while_it_ends_leaves_no_log(tmp_path: Path) -> None:
+    engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)
+    engine.wait_ready()
+    os.kill(engine.pid, signal.SIGSTOP)
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            engine.close()
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.kill(engine.pid, signal.SIGCONT)
+        engine.close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_killed_engine_is_told_as_out_of_memory(tmp_path: Path) -> None:
     engine = LlamaServerEngine(tiny_settings(), log_dir=tmp_path)

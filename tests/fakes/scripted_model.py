@@ -25,6 +25,7 @@ class Lab:
         *,
         first: int = 4096,
         limit: int = 4096,
+        usual: int | None = None,
         system: str | None = None,
         tools: str | None = None,
         reasoning: bool = False,
@@ -44,7 +45,7 @@ class Lab:
         file = ModelFile("fake", None, special_tokens(), None, format_for or (lambda _: chosen))
         engine = OneEngine(open_engine, first)
         engine.load()
-        self.model = LocalModel(file, engine, ContextPlan(first, limit))
+        self.model = LocalModel(file, engine, ContextPlan(first, limit, usual_tokens=usual))
         sampling = Sampling(max_tokens=max_tokens)
         self.session = ChatSession(self.model, sampling=sampling, system=system, tools=tools, ending=ending)
 
