@@ -120,7 +120,7 @@ class Model:
         """The next token after the tokens in the cache; the likeliest token at temperature 0.
 
         The library divides by the temperature, takes a ``top_k`` of 0 for 1, and draws with a generator that it seeds
-        again for each token.
+        again for each token (``findings/one_seed_draws_one_token.sh``).
         """
         logits = self._library.ctransformers_llm_logits_data(self._llm)
         for token in forbidden:

@@ -27,7 +27,7 @@ CACHE: Final = 4.0
 
 CACHE_ODD: Final = 0.38
 """The same for other heads (96 in Phi-3-mini): the kernels for AVX-512 take 64 numbers at a time, those for AVX2 32,
-and the numbers that are left over one by one (``ggml_vec_dot_f16`` in ggml's ``vec.cpp``)."""
+and the numbers that are left over one by one (``findings/avx512_slows_heads_of_96.sh``)."""
 
 HEAD_STEP: Final = 64
 
