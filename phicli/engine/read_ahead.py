@@ -23,8 +23,8 @@ _NOWAIT: Final = getattr(os, "RWF_NOWAIT", None)
 class ReadSoFar(NamedTuple):
     """``done_bytes`` of ``total_bytes`` are in memory.
 
-    ``disk_bytes`` of them were read from the disk in ``disk_s`` seconds: all bytes after the first part that was not in
-    memory, because the engine soon reads too.
+    ``disk_bytes`` of them were read from the disk here, in ``disk_s`` seconds. Bytes that the engine reads first are
+    not among them.
     """
 
     done_bytes: int
@@ -77,7 +77,7 @@ class ReadAhead:
                 for at in range(start, end, _READ_BYTES):
                     os.preadv(handle, [buffer], at)
             done, total, disk_bytes, disk_s = self.so_far
-            if on_disk or disk_bytes:
+            if on_disk:
                 disk_bytes, disk_s = disk_bytes + end - start, disk_s + monotonic() - began
             self.so_far = ReadSoFar(done + end - start, total, disk_bytes, disk_s)
 
