@@ -86,7 +86,7 @@ SHARED_SETTINGS: Final = {
     "kv_type": "KV cache type: f16, q8_0 or q4_0 [default: depends on the command].",
     "gpu_layers": "Number of layers on the GPU [default: chosen by the engine].",
     "engine": "Engine that runs the model [default: depends on the command].",
-    "llama_server": "Path for --llama-server [default: the one on PATH].",
+    "llama_server": "Path to the program of --llama-server [default: the one on PATH].",
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
