@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 
 import pytest
 
@@ -22,5 +23,6 @@ def test_without_the_engine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         raise importlib.metadata.PackageNotFoundError
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"phi {phicli.__version__}\nengine: xllamacpp (not installed)\n"

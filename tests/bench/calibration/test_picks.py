@@ -60,6 +60,7 @@ def methods(report: Report) -> dict[str, str]:
     return {pick.assessment.candidate.variant.id: pick.assessment.speed.method for pick in report.found.picks}
 
 
+@pytest.mark.process
 def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     start, told = Starter(), []
     before = report_for(WISH, MachineOptions(), told.append)
@@ -88,6 +89,7 @@ def test_the_picks_are_timed_kept_and_used(tmp_path: Path) -> None:
     assert list((tmp_path / "phi" / "cache").glob("phi-calibration-*")) == []
 
 
+@pytest.mark.process
 def test_what_cannot_be_saved_is_used_for_this_run_only(tmp_path: Path) -> None:
     (tmp_path / "phi" / "data").mkdir(parents=True)
     (tmp_path / "phi" / "data" / "calibrations").write_text("a file where a folder should be")
