@@ -19,8 +19,8 @@ MOST_THREADS: Final = 512
 
 BATCH_TOKENS: Final = 128
 """Closing the connection stops prompt processing between batches only, so small ones stop soon; on a processor they
-are processed about as fast as large ones (``benchmarks/cold_start.py``, prompt processing). Tuning takes larger ones only where
-that processes prompts more than 10 % faster."""
+are processed about as fast as large ones (``benchmarks/cold_start.py``, prompt processing). Tuning takes larger ones
+only where that processes prompts more than 10 % faster."""
 
 ALL_LAYERS: Final = -1
 """For ``gpu_layers``: the engine puts as many layers on the GPU as it can."""
