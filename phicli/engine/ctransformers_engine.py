@@ -13,6 +13,7 @@ from pathlib import Path
 
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.ctransformers_process import CtransformersProcess, Message
+from phicli.engine.process_engine import ProcessEngine
 from phicli.engine.prompts import check_prompt
 from phicli.engine.sentence_pieces import SentencePieces
 from phicli.engine.types import (
@@ -30,7 +31,7 @@ from phicli.engine.types import (
 from phicli.errors import EngineError, TemplateError
 
 
-class CtransformersEngine:
+class CtransformersEngine(ProcessEngine[CtransformersProcess]):
     """A token-level engine (:class:`~phicli.engine.types.Engine`) in a child process.
 
     The model loads in the background: the first call that needs it waits, and raises what went wrong. Requests of
@@ -45,30 +46,9 @@ class CtransformersEngine:
     def __init__(
         self, settings: LoadSettings, *, log_dir: Path | None = None, on_tick: Callable[[float], None] | None = None
     ) -> None:
-        self.settings = settings
-        self._on_tick = on_tick
-        self._process = CtransformersProcess(log_dir)
-        self._process.load(settings)
-
-    @property
-    def context_tokens(self) -> int:
-        """The context the model was loaded with."""
-        return self.settings.context_tokens
-
-    @property
-    def load_ms(self) -> float:
-        """From starting the engine to its being ready, in milliseconds; 0 while it loads."""
-        return self._process.load_ms
-
-    @property
-    def pid(self) -> int:
-        """The process id of the engine, for measurements."""
-        return self._process.pid
-
-    @property
-    def build(self) -> str:
-        """The engine and its version, such as ``ctransformers 1.2.3``; empty while it loads."""
-        return self._process.build
+        process = CtransformersProcess(log_dir)
+        process.load(settings)
+        super().__init__(settings, process, on_tick)
 
     def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
         """Token ids of ``text``, without a begin-of-text token; ``closing`` ends the wait for the model."""
@@ -124,25 +104,6 @@ class CtransformersEngine:
             TemplateError: always.
         """
         raise TemplateError("the engine has no chat templates", "use the default engine: --engine xllamacpp")
-
-    def close(self) -> None:
-        """End the engine and wait for it; safe to call twice."""
-        self._process.close()
-
-    def wait_ready(self, closing: Closing | None = None) -> None:
-        """Wait until the model is loaded; ``closing`` ends the wait, though not the loading.
-
-        Raises:
-            EngineError: the file cannot be loaded.
-        """
-
-        def tick(waited_s: float) -> None:
-            if self._on_tick is not None:
-                self._on_tick(waited_s)
-            if closing is not None:
-                closing.check()
-
-        self._process.wait_ready(tick)
 
     @cached_property
     def _pieces(self) -> SentencePieces:

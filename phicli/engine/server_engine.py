@@ -12,6 +12,7 @@ from phicli.engine.closable import Closable, Closing
 from phicli.engine.engine_process import EngineProcess
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import WorkerProcess
+from phicli.engine.process_engine import ProcessEngine
 from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.state_file import make_private, saved_ids
@@ -22,7 +23,7 @@ _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
 
 
-class LlamaServerEngine:
+class LlamaServerEngine(ProcessEngine[EngineProcess]):
     """A token-level engine (:class:`~phicli.engine.types.Engine`) in a child process.
 
     The model loads in the background: the first call that needs it waits, and raises what went wrong.
@@ -42,33 +43,11 @@ class LlamaServerEngine:
         log_dir: Path | None = None,
         on_tick: Callable[[float], None] | None = None,
     ) -> None:
-        self.settings = settings
-        self._on_tick = on_tick
-        self._client: ServerClient | None = None
         if process is None:
             process = WorkerProcess(log_dir)
             process.load(settings)
-        self._process = process
-
-    @property
-    def context_tokens(self) -> int:
-        """The context the model was loaded with."""
-        return self.settings.context_tokens
-
-    @property
-    def load_ms(self) -> float:
-        """From starting the engine to its being ready, in milliseconds; 0 while it loads."""
-        return self._process.load_ms
-
-    @property
-    def pid(self) -> int:
-        """The process id of the engine, for measurements."""
-        return self._process.pid
-
-    @property
-    def build(self) -> str:
-        """The engine and its version, such as ``xllamacpp 1.2.3``; empty while it loads."""
-        return self._process.build
+        super().__init__(settings, process, on_tick)
+        self._client: ServerClient | None = None
 
     def tokenize(self, text: str, *, parse_special: bool, closing: Closing | None = None) -> tuple[int, ...]:
         """Token ids of ``text``, without a begin-of-text token; ``closing`` ends the wait for them."""
@@ -183,28 +162,13 @@ class LlamaServerEngine:
         """See :class:`~phicli.engine.types.KeepsState`."""
         return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
 
-    def close(self) -> None:
-        """End the engine and wait for it; safe to call twice."""
-        self._process.close()
-
     def wait_ready(self, closing: Closing | None = None) -> None:
-        """Wait until the model is loaded; ``closing`` ends the wait, though not the loading.
-
-        Raises:
-            EngineError: the file cannot be loaded; quotes the engine's reason.
-        """
+        """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:
-        def tick(waited_s: float) -> None:
-            if self._on_tick is not None:
-                self._on_tick(waited_s)
-            if closing is not None:
-                closing.check()
-
         if self._client is None:
-            address = self._process.wait_ready(tick)
-            self._client = ServerClient(address, self._process.api_key)
+            self._client = ServerClient(self._await_process(closing), self._process.api_key)
         return self._client
 
     def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:
