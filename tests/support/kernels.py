@@ -21,6 +21,8 @@ import pytest
 from phicli.engine.kernels import Kernels, folder_of, write_manifest
 from phicli.engine.processor import processor_name
 
+ENGINE: Final = "1.2.3"
+CONTENT: Final = b"a module"
 _VARIABLE: Final = "PHI_TEST_KERNELS"
 COMPILER: Final = None if sys.platform == "win32" else shutil.which("cc")
 CRASHING: Final = """
@@ -99,3 +101,17 @@ def tests_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("PHI_HOME", str(home))
         save_in(home)
         yield home
+
+
+def built(
+    variant: str = "zen4", *, engine: str = ENGINE, processor: str | None = None, prompts: float = 2.0
+) -> Kernels:
+    """Kernels as a build leaves them, of a module that no engine can load."""
+    processor = processor_name() if processor is None else processor
+    path = folder_of(engine, variant, processor) / f"libggml-cpu-{variant}.so"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    kernels = Kernels(path, variant, engine, processor, ("AVX512F",), len(CONTENT), digest, prompts, 1.1, "5" * 64)
+    write_manifest(kernels)
+    return kernels
