@@ -59,7 +59,7 @@ def save(environment: dict[str, str], folder: Path, **facts: float) -> Path:
 def test_list_shows_the_wheel_and_how_to_build_more(phi: Phi) -> None:
     run = phi("engine", "list")
     assert run.code == 0
-    assert run.out.splitlines()[0].split() == ["NAME", "BUILD", "VARIANT", "PROCESSOR", "IN", "USE", "REASON"]
+    assert run.out.splitlines()[0].split() == ["NAME", "BUILD", "KERNELS", "PROCESSOR", "IN", "USE", "REASON"]
     assert run.out.splitlines()[1].startswith(f"wheel  xllamacpp {ENGINE}")
     assert "phi engine build" in run.err
 
@@ -67,16 +67,16 @@ def test_list_shows_the_wheel_and_how_to_build_more(phi: Phi) -> None:
 def test_list_as_json(phi: Phi, environment: dict[str, str], tmp_path: Path) -> None:
     folder = save(environment, tmp_path)
     data = phi("engine", "ls", "--json").json["data"]["engines"]
-    assert [list(row) for row in data] == [["name", "build", "variant", "processor", "in_use", "reason"]] * 2
+    assert [list(row) for row in data] == [["name", "build", "kernels", "processor", "in_use", "reason"]] * 2
     assert [row["name"] for row in data] == ["wheel", folder.name]
     assert [row["in_use"] for row in data] == [False, True]
-    assert [row["variant"] for row in data] == ["wheel", "zen4"]
+    assert [row["kernels"] for row in data] == ["wheel", "zen4"]
 
 
 def test_use_chooses_from_now_on(phi: Phi, environment: dict[str, str], tmp_path: Path) -> None:
     save(environment, tmp_path)
     run = phi("engine", "use", "wheel", "--json").json["data"]
-    assert (run["choice"], run["engine"]["variant"]) == ("wheel", "wheel")
+    assert (run["choice"], run["engine"]["kernels"]) == ("wheel", "wheel")
     assert "the choice auto is saved; in use now: " in phi("engine", "use", "auto").err
     assert phi("engine", "list", "--json").json["data"]["engines"][1]["in_use"] is True
     wrong = phi("engine", "use", "quick")

@@ -88,4 +88,4 @@ def test_json_has_the_ratios_and_the_hashes() -> None:
     nothing = plain()
     print_outcome(nothing, Outcome(None, "all is used"), quiet=True, as_json=True)
     data = json.loads(shown(nothing.stdout))["data"]
-    assert (data["saved"], data["variant"], data["prompt_ratio"]) == (False, None, None)
+    assert (data["saved"], data["kernels"], data["prompt_ratio"]) == (False, None, None)

@@ -131,7 +131,7 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
         "saved": kernels is not None,
         "in_use": outcome.in_use,
         "reason": outcome.reason,
-        "variant": kernels.variant if kernels else None,
+        "kernels": kernels.variant if kernels else None,
         "engine": kernels.engine if kernels else None,
         "processor": kernels.processor if kernels else None,
         "path": str(kernels.path) if kernels else None,

@@ -12,13 +12,13 @@ from phicli.ui.tables import Column, print_rows
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NAME, _VARIANT, _USED = Column("name"), Column("variant"), Column("in use")
+_NAME, _KERNELS, _USED = Column("name"), Column("kernels"), Column("in use")
 _BUILD, _PROCESSOR = Column("build", least=16), Column("processor", least=16)
 _REASON: Final = Column("reason", least=20)
 _LAYOUTS: Final = (
-    (Column("name"), Column("build"), _VARIANT, Column("processor"), _USED, Column("reason")),
-    (_NAME, _VARIANT, Column("processor"), _USED, _REASON),
-    (_NAME, _VARIANT, _PROCESSOR, _USED, _REASON),
+    (Column("name"), Column("build"), _KERNELS, Column("processor"), _USED, Column("reason")),
+    (_NAME, _KERNELS, Column("processor"), _USED, _REASON),
+    (_NAME, _KERNELS, _PROCESSOR, _USED, _REASON),
     (_NAME, _USED, _REASON),
     (Column("name", least=12), _USED, _REASON),
 )
@@ -74,7 +74,7 @@ def row_data(row: Row) -> dict[str, Any]:
     return {
         "name": row.name,
         "build": row.build,
-        "variant": row.variant,
+        "kernels": row.variant,
         "processor": row.processor,
         "in_use": row.in_use,
         "reason": row.reason,
