@@ -16,6 +16,7 @@ from phicli.answering.encode import encode
 from phicli.answering.model_file import special_tokens_of
 from phicli.answering.opening import open_model
 from phicli.answering.types import Answer
+from phicli.chat.dialogue import Dialogue
 from phicli.chat.open import open_chat
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
@@ -75,7 +76,7 @@ def message(raw: dict[str, Any]) -> Message:
 @pytest.mark.parametrize("conversation", SPOKEN, ids=lambda c: c["id"])
 def test_a_conversation_as_a_person_would_have_it(session: ChatSession, conversation: dict[str, Any]) -> None:
     session.clear()
-    session.system = conversation["system"]
+    session.become(Dialogue(conversation["system"]))
     turns = [m for m in conversation["messages"] if m["role"] != "system"]
     for question, expected in zip(turns[::2], turns[1::2], strict=True):
         answer = ask(session, question["content"])
@@ -110,7 +111,7 @@ def test_each_answer_after_the_expected_history(engines: dict[int, Engine], conv
 
 def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
     session.clear()
-    session.system = None
+    session.become(Dialogue())
     first = ask(session, "What is the capital of France?")
     second = ask(session, "And of Italy?")
     assert "Rome" in second.text

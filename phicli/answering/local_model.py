@@ -70,6 +70,12 @@ class LocalModel:
         request = _Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
 
+    def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
+        """The tokens of a prompt; see :class:`~phicli.answering.types.Model`."""
+        waiting = closing or Closing()
+        work = _Work(self, _Request(tuple(messages), tools, Sampling(), NO_ENDING), Draft(time.monotonic()), waiting)
+        return work.count()
+
     def close(self) -> None:
         """End the engines; answers that still come fail. Safe to call twice, and from any thread."""
         self.engines.close()
@@ -168,6 +174,16 @@ class _Work:
         for piece in watch.finish():
             yield self.draft.add(piece)
         yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
+
+    def count(self) -> int:
+        """The tokens of the prompt."""
+        engine = self.model.engines.running(self.closing)
+        rendering = self._rendered(engine)
+        while True:
+            try:
+                next(rendering)
+            except StopIteration as end:
+                return len(self._encoded(end.value[1], engine))
 
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""

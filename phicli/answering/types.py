@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, Protocol
 
 from phicli.chat_format.types import Message, Piece, ToolCall
+from phicli.engine.closable import Closing
 from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
@@ -131,6 +132,14 @@ class Model(Protocol):
             tools: declarations of tools as a JSON array, None for none.
             sampling: how tokens are chosen.
             ending: what else ends the answer.
+        """
+
+    def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
+        """The tokens of the prompt that asks for an answer to ``messages``; ``closing`` ends the wait for the model.
+
+        Raises:
+            EngineError: the model cannot be loaded, or failed.
+            UsageError: the model's prompt format has no place for a message.
         """
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from phicli.answering.opening import OpenModel
 from phicli.answering.types import Ending
+from phicli.chat.dialogue import Dialogue
 from phicli.chat.session import ChatSession
 from phicli.plan.load import LoadPlan
 
@@ -23,5 +24,5 @@ def open_chat(opened: OpenModel) -> OpenChat:
     """A conversation as the plan of ``opened`` has it, with a brake for answers that repeat themselves."""
     plan = opened.plan
     ending = Ending(plan.stop_texts, brake=True)
-    session = ChatSession(opened.model, sampling=plan.sampling, system=plan.system, ending=ending)
+    session = ChatSession(opened.model, sampling=plan.sampling, dialogue=Dialogue(plan.system), ending=ending)
     return OpenChat(session, plan, opened)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from phicli.answering.types import Event
+from phicli.chat.dialogue import Dialogue
 from phicli.chat.session import ChatSession
 from phicli.errors import PhiError
 
@@ -102,8 +103,8 @@ def _obey(line: str, session: ChatSession, screen: ReplScreen) -> bool:
 
 def _system(text: str, session: ChatSession, screen: ReplScreen) -> None:
     if not text:
-        screen.tell(session.system or "no system message is set; to set one: /system TEXT")
+        screen.tell(session.dialogue.system or "no system message is set; to set one: /system TEXT")
         return
-    session.system = None if text == "-" else text
-    session.clear()
-    screen.tell("the system message is " + ("set" if session.system else "removed") + "; the conversation starts over")
+    system = None if text == "-" else text
+    session.become(Dialogue(system))
+    screen.tell("the system message is " + ("set" if system else "removed") + "; the conversation starts over")

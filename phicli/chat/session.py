@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+import secrets
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
 
-from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model
-from phicli.chat_format.types import Message
+from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
+from phicli.chat.dialogue import Attachment, Dialogue, Turn
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
+from phicli.errors import UsageError
+
+RETRY_TEMPERATURE: Final = 0.7
+"""Temperature 0 would give the same answer again."""
+
+
+class Fitting(Protocol):
+    """What makes a conversation fit into the context before a question is asked."""
+
+    def fit(self, session: ChatSession, turn: Turn, closing: Closing) -> Generator[Event, None, Dialogue]:
+        """The conversation, without ``turn``, that is sent with it; the events are for the person.
+
+        Raises:
+            ContextExceededError: it does not fit, and nothing was left out.
+        """
 
 
 class ChatSession:
@@ -15,10 +33,13 @@ class ChatSession:
 
     Args:
         model: who answers.
-        sampling: how tokens are chosen.
-        system: the system message, None for none.
+        sampling: how tokens are chosen. Without a seed each answer gets a fresh one.
+        dialogue: what was said before.
         tools: declarations of tools as a JSON array, None for none.
         ending: what ends an answer beside the model.
+        fitting: makes long conversations fit; None: a conversation that is too long is an error.
+        on_change: called with the conversation after each change: the question is in it before the model is asked.
+        facts: what made an answer, to be saved with it.
     """
 
     def __init__(
@@ -26,55 +47,107 @@ class ChatSession:
         model: Model,
         *,
         sampling: Sampling,
-        system: str | None = None,
+        dialogue: Dialogue | None = None,
         tools: str | None = None,
         ending: Ending = NO_ENDING,
+        fitting: Fitting | None = None,
+        on_change: Callable[[Dialogue], None] = lambda _: None,
+        facts: Callable[[Answer, Sampling], Mapping[str, Any] | None] = lambda _answer, _sampling: None,
     ) -> None:
         self.model = model
-        self.system = system
+        self.sampling = sampling
+        self.fitting = fitting
         self.last: Answer | None = None
+        self.on_change = on_change
+        self._dialogue = Dialogue() if dialogue is None else dialogue
         self._tools = tools
-        self._sampling = sampling
         self._ending = ending
-        self._turns: list[Message] = []
+        self._facts = facts
 
     @property
-    def turns(self) -> Sequence[Message]:
-        """The messages so far, without the system message."""
-        return tuple(self._turns)
+    def dialogue(self) -> Dialogue:
+        """What was said so far."""
+        return self._dialogue
+
+    def become(self, dialogue: Dialogue) -> None:
+        """Go on from ``dialogue``."""
+        if dialogue != self._dialogue:
+            self._dialogue = dialogue
+            self.on_change(dialogue)
 
     def clear(self) -> None:
-        """Forget the messages; the system message stays."""
-        self._turns.clear()
+        """Forget the turns; the system message stays."""
+        self.become(Dialogue(self._dialogue.system))
 
-    def ask(self, text: str) -> Answering:
-        """Send a user message and stream what comes back; the last event is the ``Answer``.
+    def undo(self, count: int = 1) -> tuple[Turn, ...]:
+        """Remove the last ``count`` turns, and return those that were removed.
 
-        Closing what is returned, or an interruption inside it, keeps what was generated as the assistant's message.
-        An error leaves the conversation as it was: what it raises is what :class:`Answering` says.
+        Raises:
+            UsageError: there is no turn.
         """
-        question = Message("user", text)
-        answering = self.model.answer(
-            (*self._messages(), question), tools=self._tools, sampling=self._sampling, ending=self._ending
-        )
-        return _Turn(self, question, answering)
+        self._last_turn()
+        removed = self._dialogue.turns[-count:]
+        self.become(self._dialogue.without_last(count))
+        return removed
 
-    def remember(self, question: Message, answer: Answer) -> None:
-        """Keep a turn; an answer that was interrupted before its first word is as if never asked."""
+    def ask(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+        """Send a question and stream what comes back; the last event is the ``Answer``.
+
+        Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error
+        the question is the last turn, without an answer. What is raised is what :class:`Answering` says.
+        """
+        return _Asking(self, self._dialogue, Turn(question, tuple(attachments)), self._sampled(self.sampling))
+
+    def retry(self) -> Answering:
+        """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.
+
+        Raises:
+            UsageError: there is no question.
+        """
+        turn = self._last_turn()
+        again = bool(turn.replies) and self.sampling.temperature == 0
+        wanted = replace(
+            self.sampling, seed=None, temperature=RETRY_TEMPERATURE if again else self.sampling.temperature
+        )
+        notice = f"temperature {RETRY_TEMPERATURE}: with 0 the answer would be the same" if again else None
+        return _Asking(self, self._dialogue.without_last(), turn, self._sampled(wanted), notice)
+
+    def remember(self, before: Dialogue, turn: Turn, answer: Answer, sampling: Sampling) -> None:
+        """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            self._turns += [question, answer.message]
+            answered = replace(turn, replies=(answer.message,), facts=self._facts(answer, sampling))
+            self.become(before.with_turn(answered))
 
-    def _messages(self) -> tuple[Message, ...]:
-        system = (Message("system", self.system),) if self.system else ()
-        return (*system, *self._turns)
+    def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
+        """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
+        return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
+
+    def _last_turn(self) -> Turn:
+        if not self._dialogue.turns:
+            raise UsageError("nothing was asked yet", "type a question first")
+        return self._dialogue.turns[-1]
+
+    @staticmethod
+    def _sampled(sampling: Sampling) -> Sampling:
+        """``sampling`` with a seed: an answer can be had again only where it is known."""
+        return replace(sampling, seed=secrets.randbelow(1 << 31)) if sampling.seed is None else sampling
 
 
-class _Turn(Closable[Event]):
+class _Asking(Closable[Event]):
     """A question and its answer, remembered when it ends."""
 
-    def __init__(self, session: ChatSession, question: Message, answering: Answering) -> None:
+    def __init__(
+        self, session: ChatSession, before: Dialogue, turn: Turn, sampling: Sampling, notice: str | None = None
+    ) -> None:
         def events(closing: Closing) -> Generator[Event, None, None]:
+            session.become(before.with_turn(turn))
+            if notice is not None:
+                yield Notice(notice)
+            sent = before
+            if session.fitting is not None:
+                sent = yield from session.fitting.fit(session, turn, closing)
+            self._answering = answering = session.events(sent, turn, sampling)
             try:
                 with closing.woken_by(answering.close):
                     for event in answering:
@@ -82,13 +155,13 @@ class _Turn(Closable[Event]):
                             yield event
             except (KeyboardInterrupt, GeneratorExit):
                 answering.close()
-                session.remember(question, answering.so_far())
+                session.remember(sent, turn, answering.so_far(), sampling)
                 raise
-            session.remember(question, answering.so_far())
+            session.remember(sent, turn, answering.so_far(), sampling)
             yield answering.so_far()
 
         super().__init__(events)
-        self._answering = answering
+        self._answering = session.events(before, turn, sampling)  # nothing happens before its first event
 
     def so_far(self) -> Answer:
         """The answer up to now."""

@@ -96,7 +96,7 @@ def test_an_answer_that_ends_with_the_limit_is_kept() -> None:
         lab = Lab(lambda _: "z" * 500, first=64, limit=limit)
         answer, _ = lab.ask("go")
         assert answer.finish_reason == "length"
-        assert len(lab.session.turns) == 2
+        assert len(lab.session.dialogue.messages()) == 2
 
 
 def file_template(engine: Engine) -> FileTemplate:

@@ -59,7 +59,7 @@ def test_ctrl_c_in_an_answer_stops_the_answer_only() -> None:
     lab, screen = Lab(echo), Screen("hello", "two", stop_after=2)
     run_repl(lab.session, screen)
     assert screen.answers == ["TWO"]
-    assert [m.content for m in lab.session.turns] == ["hello", "HE", "two", "TWO"]
+    assert [m.content for m in lab.session.dialogue.messages()] == ["hello", "HE", "two", "TWO"]
 
 
 def test_system_shows_sets_and_removes() -> None:

@@ -12,13 +12,18 @@ from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.scripted_model import Lab, echo
 
 
+def said(lab: Lab) -> list[tuple[str, str | None]]:
+    """Questions and answers so far."""
+    return [(turn.question, turn.answer.content if turn.answer else None) for turn in lab.session.dialogue.turns]
+
+
 def test_an_answer_is_streamed_and_remembered() -> None:
     lab = Lab(echo, system="be loud")
     answer, events = lab.ask("hello")
     assert answer.text == "HELLO"
     assert answer.finish_reason == "stop"
     assert "".join(e.text for e in events if isinstance(e, Piece)) == "HELLO"
-    assert [(m.role, m.content) for m in lab.session.turns] == [("user", "hello"), ("assistant", "HELLO")]
+    assert said(lab) == [("hello", "HELLO")]
     assert lab.engines[0].prompts == ["<|system|>be loud<|end|><|user|>hello<|end|><|assistant|>"]
 
 
@@ -40,13 +45,14 @@ def test_reasoning_is_apart_and_not_in_the_history() -> None:
     assert "hm" not in lab.engines[0].prompts[1]
 
 
-def test_a_prompt_beyond_the_limit_is_an_error_and_not_remembered() -> None:
+def test_a_prompt_beyond_the_limit_is_an_error_and_is_not_sent_again() -> None:
     lab = Lab(echo, first=64, limit=128)
     with pytest.raises(ContextExceededError, match=r"203 tokens.*128"):
         lab.ask("y" * 199)
-    assert lab.session.turns == ()
+    assert said(lab) == [("y" * 199, None)]
     answer, _ = lab.ask("short")
     assert answer.text == "SHORT"
+    assert "y" not in lab.engines[0].prompts[-1]
 
 
 def test_closing_the_stream_keeps_what_was_said() -> None:
@@ -60,51 +66,51 @@ def test_closing_the_stream_keeps_what_was_said() -> None:
     assert lab.session.last is not None
     assert lab.session.last.finish_reason == "interrupted"
     assert lab.session.last.usage.completion_tokens == 2
-    assert [m.content for m in lab.session.turns] == ["hello", "HE"]
+    assert said(lab) == [("hello", "HE")]
     assert lab.engines[0].stopped_early == 1
     answer, _ = lab.ask("next")
     assert answer.text == "NEXT"
 
 
 def test_another_thread_closes_the_stream_and_what_was_said_is_kept() -> None:
-    lab, said = Lab(echo), threading.Event()
+    lab, spoken = Lab(echo), threading.Event()
     answering = lab.session.ask("hello")
 
     def read() -> None:
         for event in answering:
             if isinstance(event, Piece) and event.text == "E":
                 lab.engines[0].goes_on.clear()
-                said.set()
+                spoken.set()
 
     reader = threading.Thread(target=read)
     reader.start()
-    assert said.wait(30)
+    assert spoken.wait(30)
     answering.close()
     reader.join(30)
     assert not reader.is_alive()
     answering.close()
     lab.engines[0].goes_on.set()
-    assert [m.content for m in lab.session.turns] == ["hello", "HE"]
+    assert said(lab) == [("hello", "HE")]
     assert lab.session.last == answering.so_far()
     assert lab.ask("next")[0].text == "NEXT"
 
 
-def test_an_error_leaves_the_conversation_as_it_was_also_when_it_is_closed() -> None:
+def test_after_an_error_the_question_has_no_answer_also_when_it_is_closed() -> None:
     lab = Lab(echo, make=lambda _: ScriptedEngine(echo, dies_after=2))
     answering = lab.session.ask("hello")
     with pytest.raises(EngineError, match="killed"):
         list(answering)
     answering.close()
-    assert (lab.session.turns, lab.session.last) == ((), None)
+    assert (said(lab), lab.session.last) == ([("hello", None)], None)
     assert answering.so_far().text == "HE"
 
 
-def test_an_interruption_before_the_first_word_is_as_if_never_asked() -> None:
+def test_an_interruption_before_the_first_word_leaves_the_question() -> None:
     lab = Lab(echo)
     events = lab.session.ask("hello")
     next(events)
     events.close()
-    assert lab.session.turns == ()
+    assert said(lab) == [("hello", None)]
 
 
 def test_a_dead_engine_is_replaced_on_the_next_turn() -> None:

@@ -8,6 +8,7 @@ from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.types import NO_ENDING, Answer, Ending
+from phicli.chat.dialogue import Dialogue
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import PromptFormat
@@ -47,7 +48,7 @@ class Lab:
         engine.load()
         self.model = LocalModel(file, engine, ContextPlan(first, limit, usual_tokens=usual))
         sampling = Sampling(max_tokens=max_tokens)
-        self.session = ChatSession(self.model, sampling=sampling, system=system, tools=tools, ending=ending)
+        self.session = ChatSession(self.model, sampling=sampling, dialogue=Dialogue(system), tools=tools, ending=ending)
 
     def ask(self, text: str) -> tuple[Answer, list[object]]:
         events = list(self.session.ask(text))
