@@ -75,6 +75,10 @@ class ChatSession:
             self._dialogue = dialogue
             self.on_change(dialogue)
 
+    def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
+        """From now on another model answers; what was said stays."""
+        self.model, self.sampling, self._ending = model, sampling, ending
+
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
         self.become(Dialogue(self._dialogue.system))
@@ -85,7 +89,7 @@ class ChatSession:
         Raises:
             UsageError: there is no turn.
         """
-        self._last_turn()
+        self.last_turn()
         removed = self._dialogue.turns[-count:]
         self.become(self._dialogue.without_last(count))
         return removed
@@ -104,13 +108,32 @@ class ChatSession:
         Raises:
             UsageError: there is no question.
         """
-        turn = self._last_turn()
+        turn = self.last_turn()
         again = bool(turn.replies) and self.sampling.temperature == 0
         wanted = replace(
             self.sampling, seed=None, temperature=RETRY_TEMPERATURE if again else self.sampling.temperature
         )
         notice = f"temperature {RETRY_TEMPERATURE}: with 0 the answer would be the same" if again else None
         return _Asking(self, self._dialogue.without_last(), turn, self._sampled(wanted), notice)
+
+    def edit(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+        """Ask ``question`` in place of the last one, whose attachments and ``attachments`` go with it.
+
+        Raises:
+            UsageError: there is no question.
+        """
+        turn = Turn(question, (*self.last_turn().attachments, *attachments))
+        return _Asking(self, self._dialogue.without_last(), turn, self._sampled(self.sampling))
+
+    def last_turn(self) -> Turn:
+        """The last question with what came of it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self._dialogue.turns:
+            raise UsageError("nothing was asked yet", "type a question first")
+        return self._dialogue.turns[-1]
 
     def remember(self, before: Dialogue, turn: Turn, answer: Answer, sampling: Sampling) -> None:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
@@ -122,11 +145,6 @@ class ChatSession:
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
         return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
-
-    def _last_turn(self) -> Turn:
-        if not self._dialogue.turns:
-            raise UsageError("nothing was asked yet", "type a question first")
-        return self._dialogue.turns[-1]
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

@@ -141,7 +141,8 @@ def chat(
     chosen = engine_of(ctx, engine, llama_server)
     name, text = model_and_prompt(model, prompt, lambda: _default_model(ctx))
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
-        from phicli.commands.conversation import Conversation, hold
+        from phicli.commands.conversation import hold
+        from phicli.commands.conversation_options import Conversation
         from phicli.plan.chat_options import ChatOptions
 
         options = ChatOptions(

@@ -1,0 +1,32 @@
+"""Commands for what is saved: ``/save``, ``/forget``, ``/sessions``."""
+
+from __future__ import annotations
+
+from phicli.chat.talk import Talk
+
+
+def save(talk: Talk, name: str) -> bool:
+    """Save the conversation under a name."""
+    talk.require_record().save_as(name, talk.session.dialogue)
+    talk.screen.tell(f"the conversation is saved as {name}; to continue it later: phi chat --session {name}")
+    return True
+
+
+def forget(talk: Talk, _: str) -> bool:
+    """Remove the saved conversation from the disk."""
+    name = talk.require_record().forget()
+    talk.screen.tell(
+        f"{name} was removed; this conversation is no longer saved, until /new or /save NAME"
+        if name
+        else "nothing of this conversation was saved; it is not saved from now on, until /new or /save NAME"
+    )
+    return True
+
+
+def sessions(talk: Talk, _: str) -> bool:
+    """List the newest saved conversations."""
+    lines = talk.require_record().lines()
+    talk.screen.tell("\n".join(lines) if lines else "no conversation is saved yet")
+    if lines:
+        talk.screen.tell("to continue one: phi chat --session NAME; see all: phi sessions list")
+    return True

@@ -1,0 +1,32 @@
+"""A conversation in a terminal, put together: the screen, the commands and what they act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from phicli.answering.types import Answer
+from phicli.chat.open import OpenChat
+from phicli.chat.repl import run_repl
+from phicli.chat.talk import Talk
+from phicli.commands.conversation_options import Conversation
+from phicli.commands.model_names import complete_runnable
+from phicli.commands.switching import Switching
+from phicli.paths import state_dir
+from phicli.ui.repl_screen import TerminalScreen
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+
+def talk(
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation,
+    on_end: Callable[[Answer], None] | None,
+) -> None:  # fmt: skip
+    """Talk with a person until that person leaves."""
+    screen = TerminalScreen(
+        terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet, on_end=on_end,
+        model_names=complete_runnable,
+    )  # fmt: skip
+    if not wanted.quiet:
+        screen.tell(f"{chat.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
+    screen.prepare()
+    run_repl(Talk(chat.session, screen, models=Switching(chat, terminal, screen.tell, lambda _: None)))
