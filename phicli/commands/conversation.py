@@ -35,9 +35,9 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     terminal = Terminal.current()
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
-    name = last_used() if wanted.model is None else wanted.model
+    name = last_used() if wanted.start.model is None else wanted.start.model
     model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
-    prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
+    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:

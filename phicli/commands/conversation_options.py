@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from phicli.commands.chat_start import Start
+from phicli.commands.session_options import SessionOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was typed: the model, the prompt and the engine (None where absent), the options, and how to print."""
+    """What was typed: what it begins with, what is saved, the options, the engine (None where absent), how to print."""
 
-    model: str | None
-    prompt: str | None
+    start: Start
+    session: SessionOptions
     options: ChatOptions
     engine: EngineChoice | None
     as_json: bool

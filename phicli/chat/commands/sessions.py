@@ -15,11 +15,8 @@ def save(talk: Talk, name: str) -> bool:
 def forget(talk: Talk, _: str) -> bool:
     """Remove the saved conversation from the disk."""
     name = talk.require_record().forget()
-    talk.screen.tell(
-        f"{name} was removed; this conversation is no longer saved, until /new or /save NAME"
-        if name
-        else "nothing of this conversation was saved; it is not saved from now on, until /new or /save NAME"
-    )
+    talk.screen.tell(f"{name} was removed from the disk" if name else "this conversation was not on the disk")
+    talk.screen.tell("it is not saved from now on; to save it: /save NAME; to begin another one: /new")
     return True
 
 
