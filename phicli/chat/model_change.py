@@ -43,7 +43,7 @@ def carried_over(
     if anew.system is not None and not _renders((Message("system", anew.system),), header, model.variant):
         anew = replace(anew, system=None)
         notes.append(f"{model.name} {_WITHOUT_SYSTEM}")
-    if before is not None and before.reasoning and not (model.variant is not None and model.variant.reasoning):
+    if before is not None and before.reasoning and model.variant is not None and not model.variant.reasoning:
         notes.append(f"{model.name} does not reason before it answers")
     return anew, (*notes, *_too_long(anew, model, header))
 
