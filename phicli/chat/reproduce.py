@@ -55,7 +55,7 @@ def numbered_turn(name: str, dialogue: Dialogue, number: int) -> Turn:
     return dialogue.turns[number - 1]
 
 
-def reproduce(
+def reproduction(
     name: str, model: str, dialogue: Dialogue, number: int, current_build: Callable[[str], str] = build_of
 ) -> Reproduction:
     """How to make the answer of turn ``number`` again.
@@ -83,7 +83,8 @@ def reproduce(
         )
     values = _settings(turn.facts)
     made_by = _string(turn.facts, "model") or model
-    words = ["phi", "chat", f"./{made_by}" if made_by.startswith("-") else made_by, "--session", name, "--before", str(number), "--no-save"]
+    named = f"./{made_by}" if made_by.startswith("-") else made_by
+    words = ["phi", "chat", named, "--session", name, "--before", str(number), "--no-save"]
     words += [*_engine(turn.facts), *_options(values), *_limits(turn.facts, values)]
     piped = bool(turn.attachments) or len(turn.question) > _LONGEST or turn.question.strip() in ("", "-")
     if not piped:

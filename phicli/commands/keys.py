@@ -13,9 +13,10 @@ from phicli.settings.key import Key, variable_of
 
 TYPED_EACH_TIME: Final = frozenset(
     {
-        *("json", "jsonl", "csv", "markdown"),  # formats for programs
+        *("json", "jsonl", "csv", "markdown", "openai"),  # formats for programs
         *("yes", "force", "dry_run"),  # consent
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
+        *("reproduce", "prompt"),  # a part of one session
         "token",  # a secret
         *("help", "version", "profile"),
     }

@@ -43,7 +43,7 @@ def print_session(terminal: Terminal, saved: SavedSession, *, as_json: bool) -> 
         page.part(heading, notes, text)
 
 
-def print_prompt(terminal: Terminal, text: str, *, as_json: bool, number: int) -> None:
+def print_prompt(terminal: Terminal, number: int, text: str, *, as_json: bool) -> None:
     """The question of turn ``number`` exactly as the model read it, for a pipe: no line end is added.
 
     Raises:
