@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.chat.dialogue import Dialogue, Turn
-from phicli.chat.transfer import attachment_label
+from phicli.chat.transfer import attachment_label, first_turns
 from phicli.engine.settings import FIELDS, value_text
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, build_of
 from phicli.errors import PhiError, UsageError
@@ -156,7 +156,7 @@ def _notes(turn: Turn, dialogue: Dialogue, number: int, values: Mapping[str, Any
     elif reason == "tool_calls" or len(turn.replies) > 1:
         yield f"answer {number} uses tools, but phi chat declares none"
     if left_out := min(dialogue.left_out, number - 1):
-        which = "turn 1 is" if left_out == 1 else f"turns 1 to {left_out} are"
+        which = f"{first_turns(left_out)} {'is' if left_out == 1 else 'are'}"
         yield f"{which} no longer sent to the model; if answer {number} was made with more turns, it may differ"
     for name, field in FIELDS.items():
         value = values.get(name, field.default)

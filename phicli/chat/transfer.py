@@ -78,6 +78,11 @@ def made_by(turn: Turn) -> str:
     return ", ".join(parts)
 
 
+def first_turns(count: int) -> str:
+    """The first ``count`` turns (at least one) by their numbers: ``turn 1``, ``turns 1 to 3``."""
+    return "turn 1" if count == 1 else f"turns 1 to {count}"
+
+
 def attachment_label(attachment: Attachment) -> str:
     """An attachment by its name and size: ``notes.txt (1.2 KiB)``."""
     return f"{attachment.name or 'piped text'} ({format_bytes(len(attachment.text.encode(errors='replace')))})"
@@ -135,7 +140,7 @@ def _document(name: str, model: str, dialogue: Dialogue) -> Iterator[str]:
 
 def _summary_lines(dialogue: Dialogue) -> Iterator[str]:
     if dialogue.summary:
-        yield from (f"## Summary of the first {counted(dialogue.left_out, 'turn')}", "", _closed(dialogue.summary), "")
+        yield from (f"## Summary of {first_turns(dialogue.left_out)}", "", _closed(dialogue.summary), "")
 
 
 def _turn_lines(number: int, turn: Turn, *, left_out: bool) -> Iterator[str]:

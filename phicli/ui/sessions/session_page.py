@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from phicli.chat.dialogue import Dialogue, Turn
-from phicli.chat.transfer import attachment_label, made_by, messages_data
+from phicli.chat.transfer import attachment_label, first_turns, made_by, messages_data
 from phicli.ui.envelope import print_result
 from phicli.ui.sessions.session_list import age_of
 from phicli.ui.terminal import Terminal, one_line
@@ -78,8 +78,7 @@ def _parts(dialogue: Dialogue) -> Iterator[tuple[str, list[str], str]]:
     for number, turn in enumerate(dialogue.turns, 1):
         yield from _turn_parts(number, turn, left_out=number <= dialogue.left_out)
         if number == dialogue.left_out and dialogue.summary:
-            which = "turn 1" if number == 1 else f"turns 1 to {number}"
-            yield f"Summary of {which}", ["sent to the model in their place"], dialogue.summary
+            yield f"Summary of {first_turns(number)}", ["sent to the model in their place"], dialogue.summary
 
 
 def _turn_parts(number: int, turn: Turn, *, left_out: bool) -> Iterator[tuple[str, list[str], str]]:
