@@ -86,12 +86,19 @@ def reproduction(
     named = f"./{made_by}" if made_by.startswith("-") else made_by
     words = ["phi", "chat", named, "--session", name, "--before", str(number), "--no-save"]
     words += [*_engine(turn.facts), *_options(values), *_limits(turn.facts, values)]
-    piped = bool(turn.attachments) or len(turn.question) > _LONGEST or turn.question.strip() in ("", "-")
+    piped = bool(turn.attachments) or not _can_be_typed(turn.question)
     if not piped:
         words += ["--no-stdin", *(["--"] if turn.question.startswith("-") else []), turn.question]
     source = ("phi", "sessions", "show", name, "--prompt", str(number)) if piped else ()
     notes = (*_build_notes(turn.facts, current_build), *_notes(turn, dialogue, number, values))
     return Reproduction(tuple(words), source, notes)
+
+
+def _can_be_typed(question: str) -> bool:
+    """Whether a shell and a terminal take ``question`` as a word of a command, exactly as it is."""
+    if len(question) > _LONGEST or question.strip() in ("", "-"):
+        return False
+    return all(letter.isprintable() or letter == "\n" for letter in question)
 
 
 def _settings(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -55,10 +55,12 @@ def test_any_question_survives_the_shell(question: str) -> None:
     [
         Turn("x" * 501, (), ANSWER, FACTS),
         Turn("-", (), ANSWER, FACTS),
+        Turn("a\0b", (), ANSWER, FACTS),
+        Turn("a\tb\x1b[1m", (), ANSWER, FACTS),
         Turn("", (Attachment("", "piped"),), ANSWER, FACTS),
         Turn("what?", (Attachment("a.txt", "text"),), ANSWER, FACTS),
     ],
-    ids=["long", "dash", "piped", "attached"],
+    ids=["long", "dash", "nul", "control", "piped", "attached"],
 )
 def test_what_is_no_short_line_comes_through_a_pipe(turn: Turn) -> None:
     found = of(turn)
