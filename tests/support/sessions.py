@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from phicli.chat.dialogue import Dialogue, Turn
+from phicli.chat.store.sessions import Sessions
 from phicli.chat_format.types import Message
 
 FACTS: Mapping[str, Any] = MappingProxyType(
@@ -33,3 +35,18 @@ def dialogue_of(count: int, *, about: str = "") -> Dialogue:
         for number in range(1, count + 1)
     ]
     return Dialogue("be brief", tuple(turns))
+
+
+def sessions_in(environment: Mapping[str, str]) -> Sessions:
+    """The sessions of the ``phi`` that runs in ``environment``."""
+    return Sessions(Path(environment["PHI_HOME"]) / "data" / "sessions.sqlite")
+
+
+def aged(sessions: Sessions, name: str, updated_at: str) -> None:
+    """Give the session ``name`` another time."""
+    import sqlite3
+
+    with sqlite3.connect(Path(sessions.path)) as database:
+        changed = database.execute("UPDATE sessions SET updated_at = ? WHERE name = ?", (updated_at, name)).rowcount
+    database.close()
+    assert changed == 1
