@@ -162,7 +162,7 @@ def _notes(turn: Turn, dialogue: Dialogue, number: int, values: Mapping[str, Any
         yield f"answer {number} was interrupted; the command makes the whole answer"
     elif reason == "tool_calls" or len(turn.replies) > 1:
         yield f"answer {number} uses tools, but phi chat declares none"
-    if left_out := min(dialogue.left_out, number - 1):
+    if left_out := dialogue.without_last(len(dialogue.turns) - number + 1).left_out:
         which = f"{first_turns(left_out)} {'is' if left_out == 1 else 'are'}"
         yield f"{which} no longer sent to the model; if answer {number} was made with more turns, it may differ"
     for name, field in FIELDS.items():
