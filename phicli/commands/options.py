@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -143,11 +143,19 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     Raises:
         UsageError: more than one was.
     """
-    formats = {"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}
-    asked = [name for name, wanted in formats.items() if wanted]
-    if len(asked) > 1:
-        raise UsageError(f"--{asked[0]} and --{asked[1]} cannot be used together", "leave out one of them")
-    return asked[0] if asked else "text"
+    return only_one({"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}) or "text"
+
+
+def only_one(options: Mapping[str, bool]) -> str:
+    """The one of ``options`` that was given, without its dashes; empty for none.
+
+    Raises:
+        UsageError: more than one was.
+    """
+    given = [name for name, wanted in options.items() if wanted]
+    if len(given) > 1:
+        raise UsageError(f"--{given[0]} and --{given[1]} cannot be used together", "leave out one of them")
+    return given[0] if given else ""
 
 
 def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> tuple[tuple[str, ...], Path | None]:
