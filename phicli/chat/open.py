@@ -6,11 +6,13 @@ import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any
 
 from phicli.answering.opening import OpenModel
-from phicli.answering.types import Ending
+from phicli.answering.types import Answer, Ending
 from phicli.chat.dialogue import Dialogue
 from phicli.chat.session import ChatSession
+from phicli.engine.types import Sampling
 from phicli.errors import PhiError
 from phicli.plan.load import LoadPlan
 from phicli.plan.locate import LocatedModel
@@ -80,6 +82,12 @@ class OpenChat:
     def plan(self) -> LoadPlan:
         """The plan that this model was opened by."""
         return self.models.opened.plan
+
+    def facts(self, answer: Answer, sampling: Sampling) -> dict[str, Any]:
+        """What made ``answer``, to be saved with it."""
+        from phicli.chat.facts import facts_of
+
+        return facts_of(answer, sampling, self.plan, engine=self.opened.engine, build=self.opened.build)
 
     def use_opened(self) -> None:
         """Let the model that is open now answer from now on."""

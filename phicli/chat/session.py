@@ -62,7 +62,7 @@ class ChatSession:
         self._dialogue = Dialogue() if dialogue is None else dialogue
         self._tools = tools
         self._ending = ending
-        self._facts = facts
+        self.facts = facts
 
     @property
     def dialogue(self) -> Dialogue:
@@ -139,7 +139,7 @@ class ChatSession:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            answered = replace(turn, replies=(answer.message,), facts=self._facts(answer, sampling))
+            answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phicli.commands.conversation_options import Conversation
-from phicli.commands.locating import locate_or_offer
+from phicli.commands.resuming import dialogue_of, model_of
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
-from phicli.plan.last_used import last_used, remember_last_used
+from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import read_prompt
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phicli.answering.types import Answer
+    from phicli.chat.dialogue import Dialogue
     from phicli.chat.open import OpenChat
     from phicli.commands.opening import Opening
+    from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
 
     OnEnd = Callable[[Answer], None]
@@ -35,8 +37,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     terminal = Terminal.current()
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
-    name = last_used() if wanted.start.model is None else wanted.start.model
-    model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
+    model = model_of(wanted, terminal)
     prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
@@ -55,21 +56,62 @@ def _hold(
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
-    opening = Opening(wanted, terminal, status, prompt, early)
+    dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
+    opening = Opening(wanted, terminal, status, _sent(dialogue, prompt), early)
     with ModelInUse(opening, model) as models:
-        chat = OpenChat(session_over(models.opened), models)
+        chat = OpenChat(session_over(models.opened, dialogue), models)
+        recording = _recording(wanted, terminal, model) if prompt is None or wanted.session.asked else None
+        if recording is not None:
+            chat.session.on_change, chat.session.facts = recording.changed, chat.facts
         on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
-        if prompt is None:
+        if prompt is None and recording is not None:
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, on_end)
-        elif wanted.as_json:
-            _answer_as_json(chat, terminal, prompt, on_end)
-        else:
-            from phicli.ui.answer import AnswerPrinter
+            talk(chat, terminal, status, wanted, recording, on_end)
+        elif prompt is not None:
+            _answer(chat, terminal, status, wanted, prompt, recording, on_end)
 
-            printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
-            printer.show(chat.session.ask(prompt))
+
+def _answer(
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, prompt: str,
+    recording: Recording | None, on_end: OnEnd | None,
+) -> None:  # fmt: skip
+    """Print the answer to the only question."""
+    if wanted.as_json:
+        _answer_as_json(chat, terminal, prompt, recording, on_end)
+        return
+    from phicli.ui.answer import AnswerPrinter
+
+    printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
+    printer.show(chat.session.ask(prompt))
+
+
+def _sent(dialogue: Dialogue | None, prompt: str | None) -> str | None:
+    """Everything that is sent with the only question; None for a conversation in a terminal."""
+    if prompt is None or dialogue is None:
+        return prompt
+    return "\n".join([*(message.content for message in dialogue.messages()), prompt])
+
+
+def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
+    """What saves the conversation. What goes on from before a question is saved as another session."""
+    from phicli.chat.store.sessions import Sessions
+    from phicli.commands.recording import Recording
+
+    def tell(text: str) -> None:
+        terminal.say(f"note: {text}")
+
+    begins = wanted.start.saved is None
+    return Recording(
+        lambda: Sessions(on_notice=tell), model.reference, tell, saves=wanted.session.save,
+        saved=wanted.start.saved if wanted.session.before is None else None,
+        name=wanted.session.name if begins else None,
+    )  # fmt: skip
+
+
+def _note(wanted: Conversation, terminal: Terminal, text: str) -> None:
+    if not wanted.quiet:
+        terminal.say(f"note: {text}")
 
 
 def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEnd:
@@ -87,7 +129,9 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
     return print_numbers
 
 
-def _answer_as_json(chat: OpenChat, terminal: Terminal, prompt: str, on_end: OnEnd | None) -> None:
+def _answer_as_json(
+    chat: OpenChat, terminal: Terminal, prompt: str, recording: Recording | None, on_end: OnEnd | None
+) -> None:
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
@@ -95,6 +139,6 @@ def _answer_as_json(chat: OpenChat, terminal: Terminal, prompt: str, on_end: OnE
         answer = whole(chat.session.ask(prompt))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    print_result(terminal, "chat", chat_data(chat))
+    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
     if on_end is not None:
         on_end(answer)
