@@ -184,9 +184,7 @@ class Shortening:
         if sent.whole:
             hint = "use --on-overflow summarize, or shorter files"
         else:
-            hint = (
-                "shorten the question; a text that is sent with --file, or piped beside a question, can be summarized"
-            )
+            hint = "shorten the question; a text that is sent with --file, or piped together with a question, can be summarized"
         return ContextExceededError(
             f"the prompt has {tokens} tokens{without}, but the context has only {self.limit}{nothing}",
             f"{hint}; or use a larger context (--context)",
