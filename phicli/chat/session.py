@@ -20,8 +20,12 @@ RETRY_TEMPERATURE: Final = 0.7
 class Fitting(Protocol):
     """What makes a conversation fit into the context before a question is asked."""
 
-    def fit(self, session: ChatSession, turn: Turn, closing: Closing) -> Generator[Event, None, Dialogue]:
-        """The conversation, without ``turn``, that is sent with it; the events are for the person.
+    def fit(
+        self, session: ChatSession, before: Dialogue, turn: Turn, closing: Closing
+    ) -> Generator[Event, None, tuple[Dialogue, Turn]]:
+        """What is sent: the conversation ``before`` and the question ``turn``, or what fits of them.
+
+        The session remembers both in place of those that were given. The events are for the person.
 
         Raises:
             ContextExceededError: it does not fit, and nothing was left out.
@@ -60,7 +64,7 @@ class ChatSession:
         self.last: Answer | None = None
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
-        self._tools = tools
+        self.tools = tools
         self._ending = ending
         self.facts = facts
 
@@ -142,9 +146,13 @@ class ChatSession:
             answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
 
+    def count(self, dialogue: Dialogue, turn: Turn, closing: Closing) -> int:
+        """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
+        return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
+
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
+        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
@@ -162,10 +170,11 @@ class _Asking(Closable[Event]):
             session.become(before.with_turn(turn))
             if notice is not None:
                 yield Notice(notice)
-            sent = before
+            sent, asked = before, turn
             if session.fitting is not None:
-                sent = yield from session.fitting.fit(session, turn, closing)
-            self._answering = answering = session.events(sent, turn, sampling)
+                sent, asked = yield from session.fitting.fit(session, before, turn, closing)
+                session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
+            self._answering = answering = session.events(sent, asked, sampling)
             try:
                 with closing.woken_by(answering.close):
                     for event in answering:
@@ -173,9 +182,9 @@ class _Asking(Closable[Event]):
                             yield event
             except (KeyboardInterrupt, GeneratorExit):
                 answering.close()
-                session.remember(sent, turn, answering.so_far(), sampling)
+                session.remember(sent, asked, answering.so_far(), sampling)
                 raise
-            session.remember(sent, turn, answering.so_far(), sampling)
+            session.remember(sent, asked, answering.so_far(), sampling)
             yield answering.so_far()
 
         super().__init__(events)
