@@ -41,6 +41,7 @@ class LocalModel:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
+        self._last: Draft | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +58,11 @@ class LocalModel:
         """The most tokens that a conversation with its answers may have."""
         return self.context.limit_tokens
 
+    @property
+    def used_tokens(self) -> int:
+        """The tokens of the conversation that the engine has evaluated last; 0 before the first answer."""
+        return 0 if self._last is None else self._last.so_far().used_tokens
+
     def answer(
         self,
         messages: Sequence[Message],
@@ -66,7 +72,7 @@ class LocalModel:
         ending: Ending = NO_ENDING,
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
-        draft = Draft(started=time.monotonic())
+        draft = self._last = Draft(started=time.monotonic())
         request = _Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
 
