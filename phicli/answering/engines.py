@@ -94,7 +94,7 @@ class OneEngine:
         beginning: Beginning | None = None,
     ) -> None:
         self._start, self._first, self._carrier, self._beginning = start, first_tokens, carrier, beginning
-        self._lock = threading.Lock()
+        self._lock, self._beginning_lock = threading.Lock(), threading.Lock()
         self._engine: Engine | None = None
         self._closed = False
 
@@ -166,12 +166,12 @@ class OneEngine:
 
     def _begun(self, engine: Engine, closing: Closing | None) -> Engine:
         """``engine`` with what it goes on from; another one where it dies of that."""
-        with self._lock:
-            beginning, self._beginning = self._beginning, None
         try:
-            if beginning is not None and not beginning.restore(engine, closing):
-                self._beginning = beginning
+            with self._beginning_lock:
+                if self._beginning is not None and self._beginning.restore(engine, closing):
+                    self._beginning = None
         except EngineDiedError as error:
+            self._beginning = None
             self.failed(engine, error)
             return self.with_context(engine.context_tokens, closing)
         return engine

@@ -30,10 +30,10 @@ from phicli.answering.state_records import (
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.engine.leaving import digest, taken
-from phicli.engine.types import Engine, KeepsState, LeavesState
+from phicli.engine.state_types import LeavesState
+from phicli.engine.types import Engine, KeepsState
 from phicli.errors import ContextExceededError, EngineDiedError, EngineError
 from phicli.gguf_file.names import parts_of
-from phicli.hardware.disk import is_in_memory
 from phicli.paths import cache_dir
 from phicli.plan.context import ContextPlan
 from phicli.plan.load import LoadPlan
@@ -48,6 +48,7 @@ _QUESTION_TOKENS: Final = 32
 """A question has at least about so many, with the tokens of its format."""
 _LINK: Final = "restored"
 _NONE: Final = "no KV state is saved for this session"
+_NO_DISK: Final = "no disk has enough free space for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,13 @@ class GoingOn:
         session_id: that of the session.
         messages: the messages that are sent before the next question.
         used_tokens: what they fill of the context, as the last answer reported it; None where it is unknown.
+        restores: restore its KV state, if there is one that belongs there.
     """
 
     session_id: str
     messages: tuple[Message, ...]
     used_tokens: int | None
+    restores: bool = True
 
 
 class SessionStates:
@@ -88,7 +91,9 @@ class SessionStates:
     def go_on(self, session_id: str) -> None:
         """Prepare to restore the state of a session: it is read and hashed in the background."""
         self.note = _NONE
-        if not is_session_id(session_id) or self._folder is None:
+        if self._folder is None:
+            self._not_restored(_NO_DISK)
+        if self._folder is None or not is_session_id(session_id):
             return
         self._place = place_of(session_id)
         try:
@@ -114,15 +119,16 @@ class SessionStates:
             self._not_restored(why)
             return record.key.build != self._build(engine)
         assert isinstance(engine, KeepsState)  # noqa: S101 (it has a build)
+        sha256 = whole.result(closing)
         self._whole = None
         path, restored = self._folder / _LINK, 0
         try:
-            if whole.result(closing) != record.sha256:
+            if sha256 != record.sha256:
                 self._damaged(place)
                 return True
             restored = engine.restore_state(path, closing)
         except EngineDiedError:
-            place.remove()
+            place.discard()
             self._not_restored("the engine ended while it read it; it was deleted")
             raise
         except EngineError as error:
@@ -146,8 +152,8 @@ class SessionStates:
         self.note = f"the KV state was not saved: {why}" if why else "the KV state is being saved"
 
     def _why_not_saved(self, session_id: str, engine: Engine, used_tokens: int) -> str:
-        if self._folder is None or is_in_memory(self._folder):
-            return "there is no disk for it"
+        if self._folder is None:
+            return _NO_DISK
         if not isinstance(engine, LeavesState) or not self._model or not is_session_id(session_id):
             return "this engine cannot save it"
         place = place_of(session_id)
@@ -158,10 +164,13 @@ class SessionStates:
             give_away(self._folder)
         except OSError as error:
             return error.strerror or str(error)
-        if engine.leave_state(self._order(place, engine)):
-            return ""
-        take_back(self._folder)
-        return "the engine does not respond"
+        leaves = False
+        try:
+            leaves = engine.leave_state(self._order(place, engine))
+        finally:  # also where Ctrl-C ends the wait
+            if not leaves:
+                take_back(self._folder)
+        return "" if leaves else "the engine does not respond"
 
     def _order(self, place: StatePlace, engine: Engine) -> dict[str, Any]:
         return {
@@ -195,7 +204,7 @@ class SessionStates:
         return engine.build if isinstance(engine, KeepsState) else ""
 
     def _damaged(self, place: StatePlace) -> None:
-        place.remove()
+        place.discard()
         self._not_restored("it is damaged, and was deleted")
 
     def _not_restored(self, why: str) -> None:

@@ -106,7 +106,7 @@ def open_model(
         gpus = engine_gpus() if known else ()
         if going_on is not None:
             await_saving(going_on)
-            only_question = None
+            only_question = None  # it is not all that the prompt has
         memory, cores = available_memory(), physical_cores()
         folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
@@ -137,7 +137,7 @@ def _going_on(going_on: GoingOn, model: LocalModel, states: SessionStates | None
     context_tokens = first_context(model.context, going_on)
     if context_tokens > model.context.first_tokens:
         model.grows_for(going_on.messages)
-    if states is not None:
+    if states is not None and going_on.restores:
         states.go_on(going_on.session_id)
     return context_tokens
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from phicli.engine.leaving import part_facts
+from phicli.engine.leaving import part_facts, taken
 from phicli.paths import cache_dir, read_small
 
 MOST_BYTES: Final = 2_000_000_000
@@ -104,6 +104,15 @@ class StatePlace:
         """Remember that the state was used now."""
         with contextlib.suppress(OSError):
             os.utime(self.record)
+
+    def discard(self) -> None:
+        """Delete a state that is of no use, unless another process is about to save a new one."""
+        with contextlib.suppress(OSError):
+            lock = taken(self.lock, wait_s=0)
+            if lock is not None:
+                self.record.unlink(missing_ok=True)
+                self.state.unlink(missing_ok=True)
+                os.close(lock)
 
     def remove(self) -> None:
         """Delete the files, the lock first: a process that still saves deletes its own files then."""

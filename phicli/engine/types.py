@@ -275,20 +275,6 @@ class KeepsState(Protocol):
         """
 
 
-@runtime_checkable
-class LeavesState(KeepsState, Protocol):
-    """An engine that can save its state after ``phi`` has ended."""
-
-    def leave_state(self, order: Mapping[str, Any]) -> bool:
-        """Have the engine save its state and end by itself; return whether it has begun.
-
-        If so, it uses its ``slot_folder`` from now on alone, and deletes it. ``close`` then no longer waits for it.
-
-        Args:
-            order: what is saved where, as :func:`phicli.engine.leaving.leave` takes it.
-        """
-
-
 class LocalEngine(Engine, Protocol):
     """A token-level engine in a separate process on this machine; it loads the model in the background."""
 
