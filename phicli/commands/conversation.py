@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from phicli.commands.conversation_options import Conversation
-from phicli.commands.resuming import dialogue_of, model_of
+from phicli.commands.resuming import dialogue_of, going_on, model_of
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from phicli.answering.types import Answer
-    from phicli.chat.dialogue import Dialogue
     from phicli.chat.open import OpenChat
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
@@ -57,7 +56,7 @@ def _hold(
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    opening = Opening(wanted, terminal, status, _sent(dialogue, prompt), early)
+    opening = Opening(wanted, terminal, status, prompt, early, going_on(wanted, dialogue))
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
         recording = _recording(wanted, terminal, model) if prompt is None or wanted.session.asked else None
@@ -70,6 +69,10 @@ def _hold(
             talk(chat, terminal, status, wanted, recording, on_end)
         elif prompt is not None:
             _answer(chat, terminal, status, wanted, prompt, recording, on_end)
+        if recording is not None and recording.saved is not None and wanted.session.keep_state:
+            chat.opened.keep_state(recording.saved.info.session_id)
+        if wanted.verbose and (state := chat.opened.state_note):
+            terminal.say(state)
 
 
 def _answer(
@@ -77,6 +80,9 @@ def _answer(
     recording: Recording | None, on_end: OnEnd | None,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
+    from phicli.commands.overflowing import overflow_of
+
+    chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
         _answer_as_json(chat, terminal, prompt, recording, on_end)
         return
@@ -84,13 +90,6 @@ def _answer(
 
     printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
     printer.show(chat.session.ask(prompt))
-
-
-def _sent(dialogue: Dialogue | None, prompt: str | None) -> str | None:
-    """Everything that is sent with the only question; None for a conversation in a terminal."""
-    if prompt is None or dialogue is None:
-        return prompt
-    return "\n".join([*(message.content for message in dialogue.messages()), prompt])
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:

@@ -17,6 +17,7 @@ from phicli.ui.terminal import Terminal
 from phicli.units import how_far
 
 if TYPE_CHECKING:
+    from phicli.answering.kept_states import GoingOn
     from phicli.answering.opening import OpenModel
     from phicli.commands.conversation_options import Conversation
     from phicli.engine.engine_process import EngineProcess
@@ -32,16 +33,17 @@ class Opening:
         status: the line that shows waiting.
         asked: everything that is sent with the only question; None for a conversation in a terminal.
         early: a process of the engine that was started before; the first model takes it.
+        going_on: the saved conversation that is continued; the first model restores its KV state.
 
     ``reading`` is how far the last file was read ahead.
     """
 
     def __init__(
         self, wanted: Conversation, terminal: Terminal, status: StatusLine, asked: str | None,
-        early: EngineProcess | None,
+        early: EngineProcess | None, going_on: GoingOn | None = None,
     ) -> None:  # fmt: skip
         self._wanted, self._terminal, self._status = wanted, terminal, status
-        self._asked, self._early = asked, early
+        self._asked, self._early, self._going_on = asked, early, going_on
         self.reading = ReadAhead(())
 
     @contextlib.contextmanager
@@ -53,6 +55,7 @@ class Opening:
         wanted = self._wanted
         use = Use.CONVERSATION if self._asked is None else Use.ONE_ANSWER
         engine, tuned = self._chosen(model, use)
+        going_on, self._going_on = self._going_on, None
         self.reading = ReadAhead(() if ENGINES[engine.name].reads_llama else parts_of(model.path))
         with (
             open_model(
@@ -60,7 +63,7 @@ class Opening:
                 tuned=tuned.current if tuned else None, only_question=self._asked,
                 on_tick=lambda waited_s: self._status.update(loading_says(model.name, waited_s, self.reading.so_far)),
                 on_progress=lambda what, done, total: self._status.update(how_far(what, done, total)),
-                on_too_large=on_too_large(self._note, check=wanted.memory_check),
+                on_too_large=on_too_large(self._note, check=wanted.memory_check), going_on=going_on,
             ) as loaded,
             self.reading,
         ):  # fmt: skip

@@ -26,6 +26,8 @@ class Recording:
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
+
+    ``on_begin`` is called when another conversation begins.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Recording:
         self._tell = tell
         self._saves = saves
         self._policy: str | None = None
+        self.on_begin: Callable[[], None] = lambda: None
         self._saver = self._begun(saved, name) if saves else None
 
     @property
@@ -57,6 +60,7 @@ class Recording:
     def begin(self) -> None:
         """From now on another session is saved; this one stays as it is."""
         self._policy = None
+        self.on_begin()
         self._saver = self._begun(None, None) if self._saves else None
 
     def forget(self) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from phicli.catalog.types import Variant
 from phicli.chat.dialogue import Dialogue
@@ -16,6 +17,9 @@ from phicli.plan.last_used import last_used
 from phicli.plan.locate import LocatedModel, locate
 from phicli.plan.system_message import system_message
 from phicli.ui.terminal import Terminal
+
+if TYPE_CHECKING:
+    from phicli.answering.kept_states import GoingOn
 
 
 def model_of(wanted: Conversation, terminal: Terminal) -> LocatedModel:
@@ -55,6 +59,19 @@ def dialogue_of(wanted: Conversation, model: LocatedModel, note: Callable[[str],
     if wanted.options.system is not None:
         dialogue = replace(dialogue, system=system_message(wanted.options.system, model.variant))
     return dialogue
+
+
+def going_on(wanted: Conversation, dialogue: Dialogue | None) -> GoingOn | None:
+    """The conversation as the model needs to know it to continue at once; None for one that begins."""
+    saved = wanted.start.saved
+    if saved is None or dialogue is None:
+        return None
+    from phicli.answering.kept_states import GoingOn
+
+    facts = dialogue.turns[-1].facts if dialogue.turns else None
+    used = ((facts or {}).get("context") or {}).get("used_tokens")
+    restores = wanted.session.keep_state and wanted.session.before is None
+    return GoingOn(saved.info.session_id, dialogue.messages(), used, restores)
 
 
 def _variant_of(name: str) -> Variant | None:

@@ -11,6 +11,7 @@ from phicli.chat.repl import run_repl
 from phicli.chat.talk import Talk
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.model_names import complete_runnable
+from phicli.commands.overflowing import ASK, overflow_of
 from phicli.commands.recording import Recording
 from phicli.commands.switching import Switching
 from phicli.paths import state_dir
@@ -31,6 +32,13 @@ def talk(
     if not wanted.quiet:
         _greet(chat, screen, recording)
     screen.prepare()
+    overflow = overflow_of(wanted, screen=screen, on_choice=recording.set_policy)
+    chat.session.fitting = overflow
+
+    def as_at_first() -> None:
+        overflow.policy = wanted.session.on_overflow or ASK
+
+    recording.on_begin = as_at_first
     models = Switching(chat, terminal, screen.tell, recording.set_model)
     run_repl(Talk(chat.session, screen, models=models, record=recording))
 

@@ -31,6 +31,7 @@ COMMANDS: Final = (
         "/system", ANY_TEXT, "show the system message; with TEXT set it (- removes it) and begin a new conversation",
         _CONVERSATION, turns.system,
     ),
+    Command("/summary", NOTHING, "show the summary of turns that are no longer sent", _CONVERSATION, turns.summary),
     Command("/new", NOTHING, "begin a new conversation (also /clear)", _CONVERSATION, turns.new, ("/clear",)),
     Command("/save", NAME, "save the conversation under a name", _SAVED, sessions.save),
     Command("/sessions", NOTHING, "list the newest saved conversations", _SAVED, sessions.sessions),

@@ -62,6 +62,15 @@ def new(talk: Talk, _: str) -> bool:
     return True
 
 
+def summary(talk: Talk, _: str) -> bool:
+    """Show what stands for the turns that are no longer sent to the model."""
+    dialogue = talk.session.dialogue
+    if dialogue.left_out:
+        talk.screen.tell(f"no longer sent to the model: the first {turns_says(dialogue.left_out)}")
+    talk.screen.tell(dialogue.summary or "there is no summary: nothing was summarized")
+    return True
+
+
 def shortened(turn: Turn) -> str:
     """The question of ``turn`` on one line, not longer than 60 characters; its files where it has no words."""
     words = " ".join(turn.question.split()) or ", ".join(one.name or "piped text" for one in turn.attachments)
