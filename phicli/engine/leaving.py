@@ -38,11 +38,10 @@ def leave(order: dict[str, Any], address: str, api_key: str, acknowledge: Callab
     timer.daemon = True
     timer.start()
     try:
-        lock = taken(Path(order["lock"]), wait_s=0)
+        lock = _opened(Path(order["lock"]))  # the same file to the end: if the session is removed, it is gone
+        locked = _locks(lock, wait_s=0)
         acknowledge()
-        if lock is None:  # another process saves a state of the same session
-            lock = taken(Path(order["lock"]), wait_s=order["limit_s"])
-        if lock is not None:
+        if locked or _locks(lock, wait_s=order["limit_s"]):  # another process may save a state of the same session
             _save(order, folder, lock, _saving(address, api_key))
     except (OSError, ValueError, KeyError):
         pass  # a state that is not there costs time, and there is nobody to report it to
@@ -58,14 +57,11 @@ def taken(path: Path, *, wait_s: float) -> int | None:
     Raises:
         OSError: the file cannot be created.
     """
-    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    deadline = time.monotonic() + wait_s
-    while not _locked(file):
-        if time.monotonic() >= deadline:
-            os.close(file)
-            return None
-        time.sleep(_TICK_S)
-    return file
+    file = _opened(path)
+    if _locks(file, wait_s=wait_s):
+        return file
+    os.close(file)
+    return None
 
 
 def digest(path: Path) -> str:
@@ -90,6 +86,20 @@ def part_facts(path: Path) -> dict[str, Any]:
         "path": str(real), "inode": found.st_ino, "size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns,
         "ctime_ns": found.st_ctime_ns,
     }  # fmt: skip
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def _locks(file: int, *, wait_s: float) -> bool:
+    """Lock the open file for this process, and return whether that worked in time."""
+    deadline = time.monotonic() + wait_s
+    while not _locked(file):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_TICK_S)
+    return True
 
 
 def _locked(file: int) -> bool:
