@@ -69,10 +69,17 @@ def _hold(
             talk(chat, terminal, status, wanted, recording, on_end)
         elif prompt is not None:
             _answer(chat, terminal, status, wanted, prompt, recording, on_end)
-        if recording is not None and recording.saved is not None and wanted.session.keep_state:
-            chat.opened.keep_state(recording.saved.info.session_id)
-        if wanted.verbose and (state := chat.opened.state_note):
-            terminal.say(state)
+        _keep_state(wanted, terminal, chat, recording)
+
+
+def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, recording: Recording | None) -> None:
+    """Have the KV state of a saved session saved; with ``--verbose`` say what became of the one before, and of this."""
+    notes = [chat.opened.state_note]
+    if wanted.session.keep_state and recording is not None and recording.saved is not None:
+        chat.opened.keep_state(recording.saved.info.session_id)
+        notes.append(chat.opened.state_note)
+    for note in dict.fromkeys(filter(None, notes)) if wanted.verbose else ():
+        terminal.say(note)
 
 
 def _answer(
@@ -80,9 +87,10 @@ def _answer(
     recording: Recording | None, on_end: OnEnd | None,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
-    from phicli.commands.overflowing import overflow_of
+    if wanted.shortens:
+        from phicli.commands.overflowing import overflow_of
 
-    chat.session.fitting = overflow_of(wanted)
+        chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
         _answer_as_json(chat, terminal, prompt, recording, on_end)
         return

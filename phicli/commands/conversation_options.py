@@ -25,3 +25,14 @@ class Conversation:
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False
+
+    @property
+    def policy(self) -> str | None:
+        """What happens when the context is full: what was typed, else what was chosen for the session; else None."""
+        saved = self.start.saved
+        return self.session.on_overflow or (saved.on_overflow if saved is not None else None)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the only question is sent without a part of the conversation when the context is full."""
+        return self.policy in ("drop", "summarize")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Final
 
+from phicli.answering.types import Event
+from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.overflow import Overflow, Overflowing
 from phicli.chat.screen import ReplScreen
+from phicli.chat.session import ChatSession
 from phicli.commands.conversation_options import Conversation
+from phicli.engine.closable import Closing
+from phicli.errors import ContextExceededError
 from phicli.units import counted
 
 ASK: Final = "ask"
@@ -28,15 +33,29 @@ def overflow_of(
         screen: where a person is asked, once; None where nobody can be asked.
         on_choice: called with the choice.
     """
-    saved = wanted.start.saved
-    policy = wanted.session.on_overflow or (saved.on_overflow if saved is not None else None) or ASK
+    limit = wanted.options.max_tokens
     if screen is None:
         see = f"phi sessions show {wanted.session.name or 'last'}" if wanted.session.asked else ""
-        return Overflow(policy, max_tokens=wanted.options.max_tokens, see_summary=see)
-    return Overflow(
-        policy, max_tokens=wanted.options.max_tokens, choose=lambda facts: _asked(screen, facts), on_choice=on_choice,
+        return Overflow(wanted.policy or ASK, max_tokens=limit, see_summary=see)
+    kind = AskingAgain if wanted.session.on_overflow is None else Overflow
+    return kind(
+        wanted.policy or ASK, max_tokens=limit, choose=lambda facts: _asked(screen, facts), on_choice=on_choice,
         see_summary="/summary",
     )  # fmt: skip
+
+
+class AskingAgain(Overflow):
+    """Asks again where what was chosen did not help."""
+
+    def fit(
+        self, session: ChatSession, before: Dialogue, turn: Turn, closing: Closing
+    ) -> Generator[Event, None, tuple[Dialogue, Turn]]:
+        """As :class:`~phicli.chat.overflow.Overflow` says."""
+        try:
+            return (yield from super().fit(session, before, turn, closing))
+        except ContextExceededError:
+            self.policy = ASK
+            raise
 
 
 def _asked(screen: ReplScreen, facts: Overflowing) -> str:

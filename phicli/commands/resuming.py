@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 from phicli.catalog.types import Variant
 from phicli.chat.dialogue import Dialogue
-from phicli.chat.model_change import carried_over
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.locating import locate_or_offer
 from phicli.errors import NetworkError, NotFoundError, PhiError
-from phicli.gguf_file.header import read_header
 from phicli.plan.last_used import last_used
 from phicli.plan.locate import LocatedModel, locate
 from phicli.plan.system_message import system_message
@@ -52,6 +50,9 @@ def dialogue_of(wanted: Conversation, model: LocatedModel, note: Callable[[str],
     if saved is None or dialogue is None:
         return None
     if model.reference != saved.info.model:
+        from phicli.chat.model_change import carried_over
+        from phicli.gguf_file.header import read_header
+
         before = _variant_of(saved.info.model)
         dialogue, notes = carried_over(dialogue, model, read_header(model.path), before=before)
         for text in notes:
