@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
-from phicli.chat.store.errors import DamagedError, is_busy, newer, translated
+from phicli.chat.store.errors import DamagedError, damaged, is_busy, newer, translated
 
 _FORMAT: Final = 1
 _SCHEMA: Final = (
@@ -126,7 +126,9 @@ class SessionFile:
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         where = f"{self.path.absolute().as_uri()}?mode={mode}"
-        return sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
+        connection = sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
+        connection.execute("PRAGMA secure_delete = ON")  # what a person removes is overwritten
+        return connection
 
     def _is_ready(self, connection: sqlite3.Connection) -> bool:
         """False for a file that was never written to."""
@@ -135,7 +137,7 @@ class SessionFile:
         if version > _FORMAT and "sessions" in tables:
             raise newer(self.path, version)
         if tables and (version != _FORMAT or "sessions" not in tables):
-            raise DamagedError(f"the sessions {self.path} cannot be read: it is a database of another program")
+            raise damaged(self.path, "it is a database of another program")
         return bool(tables)
 
 

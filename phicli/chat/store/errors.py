@@ -32,6 +32,11 @@ class DamagedError(IntegrityError):
     """The file of the sessions cannot be read as one."""
 
 
+def damaged(path: Path, why: str) -> DamagedError:
+    """The sessions at ``path`` cannot be read."""
+    return DamagedError(f"the sessions {path} cannot be read: {why}", "rename the file")
+
+
 def newer(path: Path, version: int) -> IntegrityError:
     """The sessions at ``path`` were written by a later version of phi, in the form ``version``."""
     return IntegrityError(
@@ -75,8 +80,9 @@ def translated(path: Path) -> Iterator[None]:
             ) from error
         if code in _REFUSED:
             raise OSError(_REFUSED[code], f"the sessions cannot be used: {error}", str(path)) from error
-        why = "it is damaged" if code in _DAMAGED else str(error)
-        raise DamagedError(f"the sessions {path} cannot be read: {why}", "set the file aside") from error
+        if code in _DAMAGED:
+            raise damaged(path, "it is damaged") from error
+        raise PhiError(f"the sessions {path} cannot be used: {error}", "see: phi doctor") from error
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -58,7 +58,8 @@ def name_of(dialogue: Dialogue) -> str:
 
 def title_of(dialogue: Dialogue) -> str:
     """The first question on one line, shortened."""
-    line = " ".join(_first_text(dialogue)[: 4 * _LONGEST_TITLE].split())
+    text = _first_text(dialogue)[: 4 * _LONGEST_TITLE].encode("utf-8", errors="replace").decode()
+    line = " ".join(text.split())
     return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 1]}…"
 
 
