@@ -105,7 +105,7 @@ class Shortening:
         gone = _numbered(sent.before, shorter.before.left_out)
         label = _named(gone) if gone else "the earlier conversation"
         source = conversation_source(sent.before, (turn for _, turn in gone), label)
-        done = self._with_summary(shorter, (yield from self._summarizer().summary(source, budget)))
+        done = self._with_summary(shorter, (yield from self._summarizer(sent).summary(source, budget)))
         if not done.before.summary:
             raise self._no_summary(sent, label)
         verb = "is" if len(gone) <= 1 else "are"
@@ -140,7 +140,7 @@ class Shortening:
             if budget < _LEAST_TOKENS:
                 break
             source = attachment_source(longest, sent.turn.question)
-            text = yield from self._summarizer().summary(source, budget)
+            text = yield from self._summarizer(sent).summary(source, budget)
             if not text:
                 raise self._no_summary(sent, longest.label)
             yield Notice(f"a summary of {longest.label} is sent to the model, because the text is too long")
@@ -168,8 +168,9 @@ class Shortening:
                 fewest = middle + 1
         return sent.without(most, summary)
 
-    def _summarizer(self) -> Summarizer:
-        return Summarizer(self.session.model, self.limit, self.session.sampling, self.closing)
+    def _summarizer(self, sent: Sent) -> Summarizer:
+        session = self.session
+        return Summarizer(session.model, self.limit, session.sampling, self.closing, system=bool(sent.before.system))
 
     def _reason(self, sent: Sent) -> str:
         return (
@@ -184,7 +185,7 @@ class Shortening:
         if sent.whole:
             hint = "use --on-overflow summarize, or shorter files"
         else:
-            hint = "shorten the question; a text that is sent with --file, or piped together with a question, can be summarized"
+            hint = "shorten the question, or send its text with --file, so that it can be summarized"
         return ContextExceededError(
             f"the prompt has {tokens} tokens{without}, but the context has only {self.limit}{nothing}",
             f"{hint}; or use a larger context (--context)",
