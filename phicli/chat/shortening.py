@@ -101,7 +101,9 @@ class Shortening:
         shorter = self._without_old_turns(sent)
         budget = min(summary_tokens(self.limit), self.limit - 2 - self.count(shorter))
         if budget < _LEAST_TOKENS:  # a summary would say nothing
-            return self._checked(sent)
+            if self.count(sent) < self.limit - 1:
+                return sent
+            raise self._exceeded(shorter, self.count(shorter))
         gone = _numbered(sent.before, shorter.before.left_out)
         label = _named(gone) if gone else "the earlier conversation"
         source = conversation_source(sent.before, (turn for _, turn in gone), label)
@@ -182,6 +184,7 @@ class Shortening:
         """The error where nothing more can be left out."""
         without = " without the earlier turns" if sent.before.left_out else ""
         nothing = "" if without else "; there are no earlier turns to leave out"
+        nothing = nothing if tokens >= self.limit - 1 else "; a summary of them does not fit"
         if sent.whole:
             hint = "use --on-overflow summarize, or shorter files"
         else:

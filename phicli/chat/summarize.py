@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ _LEAST_SHARE: Final = 64
 """The tokens that the summary of one piece may have at least; summaries of many pieces are summarized again."""
 
 _SYSTEM: Final = "You are a helpful assistant."
+_REPEAT_PENALTY: Final = 1.1
+"""At temperature 0 small models easily repeat themselves."""
+
 _WORDS_PER_TOKEN: Final = 0.6
 _FOCUS_CHARACTERS: Final = 500
 _SENTENCE_END: Final = re.compile(r"[.!?](?=\s|$)|[\u3002\uff01\uff1f\n]")
@@ -136,11 +140,13 @@ class Summarizer:
         while start < len(source.text) or not pieces:
             piece = _cut(source.text, start, size)
             while (tokens := self._count(source.prompt(piece, _words(budget)))) > most and len(piece) > 1:
-                size = min(_fitting(piece, tokens - around, most - around), len(piece) - 1)
+                fitting = min(_fitting(piece, tokens - around, most - around), len(piece) - 1)
+                size = _even(len(source.text) - start, fitting)
                 piece = _cut(source.text, start, size)
             pieces.append(piece)
             total += tokens
-            start, size = start + len(piece), _fitting(piece, tokens - around, most - around)
+            start += len(piece)
+            size = _even(len(source.text) - start, _fitting(piece, tokens - around, most - around))
         return pieces, total
 
     def _count(self, prompt: str) -> int:
@@ -158,7 +164,11 @@ class Summarizer:
     def _written(self, prompt: str, most_tokens: int) -> Generator[Event, None, str]:
         """The model's text, which ends with a sentence where it was cut off."""
         sampling = replace(
-            self.sampling, temperature=0.0, seed=0, max_tokens=most_tokens + self._reasoning_tokens(), ignore_eos=False
+            self.sampling,
+            temperature=0.0,
+            seed=0,
+            repeat_penalty=max(self.sampling.repeat_penalty, _REPEAT_PENALTY),
+            max_tokens=most_tokens + self._reasoning_tokens(),
         )
         answering = self.model.answer(self._messages(prompt), sampling=sampling, ending=Ending(brake=True))
         pieces = 0
@@ -173,7 +183,8 @@ class Summarizer:
         self.closing.check()
         answer = answering.so_far()
         text = answer.text.strip()
-        return text if answer.finish_reason == "stop" else whole_sentences(text)
+        complete = answer.finish_reason == "stop" and answer.stopped_by is None
+        return text if complete else whole_sentences(text)
 
 
 def whole_sentences(text: str) -> str:
@@ -187,6 +198,11 @@ def whole_sentences(text: str) -> str:
 def _fitting(piece: str, tokens: int, most_tokens: int) -> int:
     """How many characters like those of ``piece``, which has ``tokens``, have nearly so many tokens."""
     return max(int(len(piece) * 0.95 * most_tokens / max(tokens, 1)), 1)
+
+
+def _even(length: int, most: int) -> int:
+    """The length of pieces of at most ``most`` that divide ``length`` evenly: the last one is not a short rest."""
+    return math.ceil(length / math.ceil(length / most)) if length else 1
 
 
 def _words(tokens: int) -> int:
