@@ -101,11 +101,13 @@ class Shortening:
         shorter = self._without_old_turns(sent)
         budget = min(summary_tokens(self.limit), self.limit - 2 - self.count(shorter))
         if budget < _LEAST_TOKENS:  # a summary would say nothing
-            return self._checked(sent)
+            if self.count(sent) < self.limit - 1:
+                return sent
+            raise self._exceeded(shorter, self.count(shorter))
         gone = _numbered(sent.before, shorter.before.left_out)
         label = _named(gone) if gone else "the earlier conversation"
         source = conversation_source(sent.before, (turn for _, turn in gone), label)
-        done = self._with_summary(shorter, (yield from self._summarizer().summary(source, budget)))
+        done = self._with_summary(shorter, (yield from self._summarizer(sent).summary(source, budget)))
         if not done.before.summary:
             raise self._no_summary(sent, label)
         verb = "is" if len(gone) <= 1 else "are"
@@ -140,7 +142,7 @@ class Shortening:
             if budget < _LEAST_TOKENS:
                 break
             source = attachment_source(longest, sent.turn.question)
-            text = yield from self._summarizer().summary(source, budget)
+            text = yield from self._summarizer(sent).summary(source, budget)
             if not text:
                 raise self._no_summary(sent, longest.label)
             yield Notice(f"a summary of {longest.label} is sent to the model, because the text is too long")
@@ -168,8 +170,9 @@ class Shortening:
                 fewest = middle + 1
         return sent.without(most, summary)
 
-    def _summarizer(self) -> Summarizer:
-        return Summarizer(self.session.model, self.limit, self.session.sampling, self.closing)
+    def _summarizer(self, sent: Sent) -> Summarizer:
+        session = self.session
+        return Summarizer(session.model, self.limit, session.sampling, self.closing, system=bool(sent.before.system))
 
     def _reason(self, sent: Sent) -> str:
         return (
@@ -181,10 +184,11 @@ class Shortening:
         """The error where nothing more can be left out."""
         without = " without the earlier turns" if sent.before.left_out else ""
         nothing = "" if without else "; there are no earlier turns to leave out"
+        nothing = nothing if tokens >= self.limit - 1 else "; a summary of them does not fit"
         if sent.whole:
             hint = "use --on-overflow summarize, or shorter files"
         else:
-            hint = "shorten the question; a text that is sent with --file, or piped together with a question, can be summarized"
+            hint = "shorten the question, or send its text with --file, so that it can be summarized"
         return ContextExceededError(
             f"the prompt has {tokens} tokens{without}, but the context has only {self.limit}{nothing}",
             f"{hint}; or use a larger context (--context)",

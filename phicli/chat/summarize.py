@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
@@ -22,6 +23,10 @@ SUMMARY_TOKENS: Final = 512
 
 _LEAST_SHARE: Final = 64
 """The tokens that the summary of one piece may have at least; summaries of many pieces are summarized again."""
+
+_SYSTEM: Final = "You are a helpful assistant."
+_REPEAT_PENALTY: Final = 1.1
+"""At temperature 0 small models easily repeat themselves."""
 
 _WORDS_PER_TOKEN: Final = 0.6
 _FOCUS_CHARACTERS: Final = 500
@@ -83,12 +88,15 @@ class Summarizer:
         limit_tokens: the most tokens of a prompt with its answer.
         sampling: of the conversation; summaries have temperature 0, so the same text gives the same summary.
         closing: ends the work.
+        system: whether to send a system message: where the conversation has one of its own, that of the prompt format
+            may not suit the model.
     """
 
     model: Model
     limit_tokens: int
     sampling: Sampling
     closing: Closing
+    system: bool = False
 
     def summary(self, source: Source, budget: int) -> Generator[Event, None, str]:
         """A summary of ``source`` in about ``budget`` tokens; empty where the model wrote nothing.
@@ -128,20 +136,26 @@ class Summarizer:
                 f"the context of {self.limit_tokens} tokens is too small for summaries",
                 "use --on-overflow drop, or a larger context (--context)",
             )
-        pieces, total, start, size = list[str](), 0, 0, max(len(source.text), 1)
+        pieces, total, start, size = list[str](), 0, 0, len(source.text)
         while start < len(source.text) or not pieces:
             piece = _cut(source.text, start, size)
             while (tokens := self._count(source.prompt(piece, _words(budget)))) > most and len(piece) > 1:
-                fitting = int(len(piece) * 0.95 * (most - around) / (tokens - around))
-                piece = _cut(source.text, start, min(max(fitting, 1), len(piece) - 1))
+                fitting = min(_fitting(piece, tokens - around, most - around), len(piece) - 1)
+                size = _even(len(source.text) - start, fitting)
+                piece = _cut(source.text, start, size)
             pieces.append(piece)
             total += tokens
-            start, size = start + len(piece), max(len(piece), 1)
+            start += len(piece)
+            size = _even(len(source.text) - start, _fitting(piece, tokens - around, most - around))
         return pieces, total
 
     def _count(self, prompt: str) -> int:
         self.closing.check()
-        return self.model.count((Message("user", prompt),), closing=self.closing)
+        return self.model.count(self._messages(prompt), closing=self.closing)
+
+    def _messages(self, prompt: str) -> tuple[Message, ...]:
+        system = (Message("system", _SYSTEM),) if self.system else ()
+        return (*system, Message("user", prompt))
 
     def _reasoning_tokens(self) -> int:
         """Tokens for a model that reasons before it writes."""
@@ -150,9 +164,13 @@ class Summarizer:
     def _written(self, prompt: str, most_tokens: int) -> Generator[Event, None, str]:
         """The model's text, which ends with a sentence where it was cut off."""
         sampling = replace(
-            self.sampling, temperature=0.0, seed=0, max_tokens=most_tokens + self._reasoning_tokens(), ignore_eos=False
+            self.sampling,
+            temperature=0.0,
+            seed=0,
+            repeat_penalty=max(self.sampling.repeat_penalty, _REPEAT_PENALTY),
+            max_tokens=most_tokens + self._reasoning_tokens(),
         )
-        answering = self.model.answer((Message("user", prompt),), sampling=sampling, ending=Ending(brake=True))
+        answering = self.model.answer(self._messages(prompt), sampling=sampling, ending=Ending(brake=True))
         pieces = 0
         with contextlib.closing(answering), self.closing.woken_by(answering.close):
             for event in answering:
@@ -165,7 +183,8 @@ class Summarizer:
         self.closing.check()
         answer = answering.so_far()
         text = answer.text.strip()
-        return text if answer.finish_reason == "stop" else whole_sentences(text)
+        complete = answer.finish_reason == "stop" and answer.stopped_by is None
+        return text if complete else whole_sentences(text)
 
 
 def whole_sentences(text: str) -> str:
@@ -174,6 +193,16 @@ def whole_sentences(text: str) -> str:
     if ends and ends[-1] >= len(text) / 2:
         return text[: ends[-1]].rstrip()
     return f"{text} …" if text else ""
+
+
+def _fitting(piece: str, tokens: int, most_tokens: int) -> int:
+    """How many characters like those of ``piece``, which has ``tokens``, have nearly so many tokens."""
+    return max(int(len(piece) * 0.95 * most_tokens / max(tokens, 1)), 1)
+
+
+def _even(length: int, most: int) -> int:
+    """The length of pieces of at most ``most`` that divide ``length`` evenly: the last one is not a short rest."""
+    return math.ceil(length / math.ceil(length / most)) if length else 1
 
 
 def _words(tokens: int) -> int:
