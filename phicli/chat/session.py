@@ -20,8 +20,12 @@ RETRY_TEMPERATURE: Final = 0.7
 class Fitting(Protocol):
     """What makes a conversation fit into the context before a question is asked."""
 
-    def fit(self, session: ChatSession, turn: Turn, closing: Closing) -> Generator[Event, None, Dialogue]:
-        """The conversation, without ``turn``, that is sent with it; the events are for the person.
+    def fit(
+        self, session: ChatSession, before: Dialogue, turn: Turn, closing: Closing
+    ) -> Generator[Event, None, tuple[Dialogue, Turn]]:
+        """What is sent: the conversation ``before`` and the question ``turn``, or what fits of them.
+
+        The session remembers both in place of those that were given. The events are for the person.
 
         Raises:
             ContextExceededError: it does not fit, and nothing was left out.
@@ -60,9 +64,9 @@ class ChatSession:
         self.last: Answer | None = None
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
-        self._tools = tools
+        self.tools = tools
         self._ending = ending
-        self._facts = facts
+        self.facts = facts
 
     @property
     def dialogue(self) -> Dialogue:
@@ -75,6 +79,10 @@ class ChatSession:
             self._dialogue = dialogue
             self.on_change(dialogue)
 
+    def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
+        """From now on another model answers; what was said stays."""
+        self.model, self.sampling, self._ending = model, sampling, ending
+
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
         self.become(Dialogue(self._dialogue.system))
@@ -85,7 +93,7 @@ class ChatSession:
         Raises:
             UsageError: there is no turn.
         """
-        self._last_turn()
+        self.last_turn()
         removed = self._dialogue.turns[-count:]
         self.become(self._dialogue.without_last(count))
         return removed
@@ -104,7 +112,7 @@ class ChatSession:
         Raises:
             UsageError: there is no question.
         """
-        turn = self._last_turn()
+        turn = self.last_turn()
         again = bool(turn.replies) and self.sampling.temperature == 0
         wanted = replace(
             self.sampling, seed=None, temperature=RETRY_TEMPERATURE if again else self.sampling.temperature
@@ -112,21 +120,39 @@ class ChatSession:
         notice = f"temperature {RETRY_TEMPERATURE}: with 0 the answer would be the same" if again else None
         return _Asking(self, self._dialogue.without_last(), turn, self._sampled(wanted), notice)
 
+    def edit(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+        """Ask ``question`` in place of the last one, whose attachments and ``attachments`` go with it.
+
+        Raises:
+            UsageError: there is no question.
+        """
+        turn = Turn(question, (*self.last_turn().attachments, *attachments))
+        return _Asking(self, self._dialogue.without_last(), turn, self._sampled(self.sampling))
+
+    def last_turn(self) -> Turn:
+        """The last question with what came of it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self._dialogue.turns:
+            raise UsageError("nothing was asked yet", "type a question first")
+        return self._dialogue.turns[-1]
+
     def remember(self, before: Dialogue, turn: Turn, answer: Answer, sampling: Sampling) -> None:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            answered = replace(turn, replies=(answer.message,), facts=self._facts(answer, sampling))
+            answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
+
+    def count(self, dialogue: Dialogue, turn: Turn, closing: Closing) -> int:
+        """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
+        return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
-
-    def _last_turn(self) -> Turn:
-        if not self._dialogue.turns:
-            raise UsageError("nothing was asked yet", "type a question first")
-        return self._dialogue.turns[-1]
+        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
@@ -144,10 +170,11 @@ class _Asking(Closable[Event]):
             session.become(before.with_turn(turn))
             if notice is not None:
                 yield Notice(notice)
-            sent = before
+            sent, asked = before, turn
             if session.fitting is not None:
-                sent = yield from session.fitting.fit(session, turn, closing)
-            self._answering = answering = session.events(sent, turn, sampling)
+                sent, asked = yield from session.fitting.fit(session, before, turn, closing)
+                session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
+            self._answering = answering = session.events(sent, asked, sampling)
             try:
                 with closing.woken_by(answering.close):
                     for event in answering:
@@ -155,9 +182,9 @@ class _Asking(Closable[Event]):
                             yield event
             except (KeyboardInterrupt, GeneratorExit):
                 answering.close()
-                session.remember(sent, turn, answering.so_far(), sampling)
+                session.remember(sent, asked, answering.so_far(), sampling)
                 raise
-            session.remember(sent, turn, answering.so_far(), sampling)
+            session.remember(sent, asked, answering.so_far(), sampling)
             yield answering.so_far()
 
         super().__init__(events)

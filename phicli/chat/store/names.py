@@ -1,0 +1,69 @@
+"""The names of sessions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from phicli.chat.dialogue import Dialogue
+from phicli.errors import UsageError
+
+LAST: Final = "last"
+_LONGEST: Final = 100
+_WORDS: Final = 5
+_LONGEST_SLUG: Final = 40
+_LONGEST_TITLE: Final = 80
+
+
+def checked_name(name: str) -> str:
+    """``name``, where a session can be called so.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if not name.strip() or name != name.strip():
+        raise UsageError(f"{name!r} cannot be the name of a session", "give a name with letters, e.g. trip")
+    if len(name) > _LONGEST:
+        raise UsageError(f"the name of a session has {len(name)} characters, but at most {_LONGEST} are allowed",
+                         "give a shorter name")  # fmt: skip
+    if not name.isprintable() or name.startswith("-") or name.casefold() == LAST:
+        raise UsageError(
+            f"{name!r} cannot be the name of a session",
+            "the name can be neither last nor begin with a hyphen, and has no control characters",
+        )
+    return name
+
+
+def key_of(name: str) -> str:
+    """The same for names that differ in their case only."""
+    return name.casefold()
+
+
+def numbered(name: str) -> Iterator[str]:
+    """``name``, then ``name-2``, ``name-3``, …"""
+    yield name
+    number = 2
+    while True:
+        yield f"{name[: _LONGEST - len(str(number)) - 1]}-{number}"
+        number += 1
+
+
+def name_of(dialogue: Dialogue) -> str:
+    """A name made of the first words of a conversation."""
+    words = re.findall(r"[^\W_]+", _first_text(dialogue).lower())[:_WORDS]
+    slug = "-".join(words)[:_LONGEST_SLUG].strip("-")
+    return slug if slug and slug != LAST and slug.isprintable() else "conversation"
+
+
+def title_of(dialogue: Dialogue) -> str:
+    """The first question on one line, shortened."""
+    line = " ".join(_first_text(dialogue)[: 4 * _LONGEST_TITLE].split())
+    return line if len(line) <= _LONGEST_TITLE else f"{line[: _LONGEST_TITLE - 1]}…"
+
+
+def _first_text(dialogue: Dialogue) -> str:
+    if not dialogue.turns:
+        return ""
+    turn = dialogue.turns[0]
+    return turn.question.strip() or next((one.name or one.text for one in turn.attachments), "")
