@@ -153,9 +153,7 @@ def test_search(phi: Phi, saved: Sessions) -> None:
     assert (none.code, none.out, none.err) == (0, "", "no session contains 'elephant'\n")
 
 
-@pytest.mark.parametrize(
-    "text", ['"', "*", "NEAR(", "a AND", "-x", "col:x", "'; --", "(", "^", "漢", "\x02a\x03"]
-)
+@pytest.mark.parametrize("text", ['"', "*", "NEAR(", "a AND", "-x", "col:x", "'; --", "(", "^", "漢", "\x02a\x03"])
 def test_a_search_text_is_only_text(phi: Phi, saved: Sessions, text: str) -> None:
     done = phi("sessions", "search", "--", text)
     assert done.code == 0
@@ -204,7 +202,7 @@ def test_on_a_terminal(saved: Sessions, environment: dict[str, str], command: li
     text = on_a_terminal(["sessions", *command], environment | {"COLUMNS": str(columns)})
     assert "\x1b[2J" not in text
     assert max(map(len, text.splitlines())) <= columns or command[0] == "search"
-    assert "ago" in text or "just now" in text or command[0] == "search"
+    assert "just now" in " ".join(text.split()) or command[0] == "search"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
