@@ -59,7 +59,7 @@ def test_list(phi: Phi, saved: Sessions) -> None:
     heading, *rows = phi("sessions", "list").out.splitlines()
     assert heading.split() == ["NAME", "MODEL", "TURNS", "UPDATED", "TITLE"]
     assert [row.split()[:3] for row in rows] == [["new", "phi-4-mini:q4_k_m", "3"], ["old", "tiny-phi", "2"]]
-    assert rows[1].endswith("2026-01-01T00:00:00+00:00  question 1")
+    assert rows[1].split()[3:] == ["2026-01-01T00:00:00+00:00", "question", "1"]
     cut = phi("sessions", "list", "--limit", "1")
     assert len(cut.out.splitlines()) == 2
     assert "older sessions exist" in cut.err
@@ -153,12 +153,8 @@ def test_search(phi: Phi, saved: Sessions) -> None:
     assert (none.code, none.out, none.err) == (0, "", "no session contains 'elephant'\n")
 
 
-@pytest.mark.parametrize(
-    "text", ['"', "*", "NEAR(", "a AND", "-x", "col:x", "'; --", "(", "^", "\x00", "漢", "\x02a\x03"]
-)
+@pytest.mark.parametrize("text", ['"', "*", "NEAR(", "a AND", "-x", "col:x", "'; --", "(", "^", "漢", "\x02a\x03"])
 def test_a_search_text_is_only_text(phi: Phi, saved: Sessions, text: str) -> None:
-    if "\0" in text:
-        pytest.skip("an argument cannot hold it")
     done = phi("sessions", "search", "--", text)
     assert done.code == 0
     assert "no session contains" in done.err or done.out
@@ -205,8 +201,8 @@ def test_on_a_terminal(saved: Sessions, environment: dict[str, str], command: li
     )
     text = on_a_terminal(["sessions", *command], environment | {"COLUMNS": str(columns)})
     assert "\x1b[2J" not in text
-    assert max(map(len, text.splitlines())) <= columns or command[0] != "list"
-    assert "ago" in text or "just now" in text or command[0] == "search"
+    assert max(map(len, text.splitlines())) <= columns or command[0] == "search"
+    assert "just now" in " ".join(text.split()) or command[0] == "search"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")

@@ -75,7 +75,7 @@ def _print_table(terminal: Terminal, sessions: Sequence[SessionInfo]) -> None:
     updated, title = Column("updated"), Column("title", least=24)
     layouts = (
         (name, model, turns, updated, title),
-        (name, model, turns, updated),
+        (name, turns, updated, title),
         (name, turns, updated),
         (Column("name", least=16), updated),
     )

@@ -13,7 +13,7 @@ from phicli.chat.transfer import attachment_label, first_turns, made_by, message
 from phicli.ui.envelope import print_result
 from phicli.ui.sessions.session_list import age_of
 from phicli.ui.terminal import Terminal, one_line
-from phicli.ui.wrapping import StreamWrap
+from phicli.ui.wrapping import StreamWrap, columns_of, wrapped
 from phicli.units import counted, listed
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ class _Page:
 
     def line(self, text: str) -> None:
         """One line, whatever names are in it."""
-        clean = one_line(text)
+        width = columns_of(self._terminal.stdout)
+        clean = one_line(text) if width is None else wrapped(one_line(text), width)
         self._terminal.paint(f"\x1b[1m{clean}\x1b[0m\n" if self._bold else f"{clean}\n")
 
     def part(self, heading: str, notes: list[str], text: str) -> None:
