@@ -105,7 +105,12 @@ def _saved(session: SessionOptions) -> SavedSession | None:
     sessions = Sessions(on_notice=Terminal.current().say)
     if session.last:
         return sessions.get("last")
-    return None if session.name is None else sessions.find(session.name)
+    saved = sessions.find(session.name or "")
+    if saved is None:
+        from phicli.chat.store.names import checked_name
+
+        checked_name(session.name or "")
+    return saved
 
 
 def _default_model(ctx: typer.Context) -> str | None:

@@ -29,7 +29,10 @@ def model_of(wanted: Conversation, terminal: Terminal) -> LocatedModel:
     saved = wanted.start.saved
     name = last_used() if wanted.start.model is None else wanted.start.model
     try:
-        return locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
+        model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
+        if saved is not None and not model.path.exists():
+            raise NotFoundError(f"{model.path} does not exist")
+        return model
     except (NotFoundError, NetworkError) as error:
         if saved is not None and name == saved.info.model:
             error.message = f"the session {saved.info.name} was made with {name}, which cannot be used: {error.message}"
