@@ -55,7 +55,7 @@ class TerminalTalk:
 
     def begin(self) -> str:
         """Wait for the first prompt; returns what was printed before it."""
-        self.wait_until(self._asks)
+        self.wait_until(self.asks)
         return "\n".join(self.lines[:-1])
 
     def say(self, line: str) -> str:
@@ -64,7 +64,7 @@ class TerminalTalk:
         self.type(line)
         self.wait_until(lambda: self.lines[-1].endswith(line.rsplit("\n", maxsplit=1)[-1].rstrip()[-40:]))
         self.type("\r")
-        self.wait_until(lambda: len(self.lines) > row + 1 and self._asks())
+        self.wait_until(lambda: len(self.lines) > row + 1 and self.asks())
         return "\n".join(self.lines[row + 1 : -1])
 
     def leave(self) -> int:
@@ -84,7 +84,8 @@ class TerminalTalk:
             assert time.monotonic() < until, "\n".join(self.lines)
             self._read()
 
-    def _asks(self) -> bool:
+    def asks(self) -> bool:
+        """Whether the prompt waits for a line."""
         return bool(self.lines) and self.lines[-1] == _PROMPT and self._screen.cursor.y == len(self.lines) - 1
 
     def _read(self) -> None:
