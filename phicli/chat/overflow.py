@@ -6,10 +6,11 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.answering.types import Event
+from phicli.answering.types import Event, Model
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.session import ChatSession
 from phicli.chat.shortening import Sent, Shortening
+from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.plan.context import answer_room
 
@@ -61,6 +62,7 @@ class Overflow:
         self.max_tokens = max_tokens
         self._choose = choose
         self._on_choice = on_choice
+        self._known: _Known | None = None
         self._see = f"; see it: {see_summary}" if see_summary else ""
 
     def fit(
@@ -72,7 +74,7 @@ class Overflow:
         if limit is None or self.policy == "error" or (self.policy == "ask" and self._choose is None):
             return before, turn
         work = Shortening(session, limit, min(answer_room(self.max_tokens), limit // 4), closing)
-        if _most_tokens(session, sent) <= work.goal or (tokens := work.count(sent)) <= work.goal:
+        if self._most_tokens(session, sent) <= work.goal or (tokens := self._counted(work, sent)) <= work.goal:
             return before, turn
         if self.policy == "ask":
             self._ask(Overflowing(tokens, limit, len(sent.answered), len(sent.whole)))
@@ -80,6 +82,8 @@ class Overflow:
             sent = yield from work.dropped(sent)
         elif self.policy == "summarize":
             sent = yield from work.summarized(sent, self._see)
+        if sent != Sent(before, turn):
+            self._counted(work, sent)
         return sent.before, sent.turn
 
     def _ask(self, facts: Overflowing) -> None:
@@ -87,15 +91,34 @@ class Overflow:
             self.policy = self._choose(facts)
             self._on_choice(self.policy)
 
+    def _counted(self, work: Shortening, sent: Sent) -> int:
+        """The tokens of a prompt, which are remembered: they do not change when the conversation goes on."""
+        tokens = work.count(sent)
+        self._known = _Known(work.session.model, sent.before.messages(sent.turn), tokens)
+        return tokens
 
-def _most_tokens(session: ChatSession, sent: Sent) -> int:
-    """A bound of the tokens of a prompt that is known without the engine: no token is less than a byte."""
-    texts = [session.tools or ""]
-    known = _AROUND_PROMPT
-    for message in sent.before.messages(sent.turn):
-        known += _AROUND_MESSAGE
-        if message.token_ids is not None:
-            known += len(message.token_ids)
-        else:
-            texts += [message.content, *(f"{call.name}{call.arguments}" for call in message.tool_calls)]
-    return known + sum(len(text.encode("utf-8", errors="surrogatepass")) for text in texts)
+    def _most_tokens(self, session: ChatSession, sent: Sent) -> int:
+        """A bound of the tokens of a prompt that is known without the engine: no token is less than a byte."""
+        messages, known = sent.before.messages(sent.turn), self._known
+        begins = (
+            known is not None and known.model is session.model and messages[: len(known.messages)] == known.messages
+        )
+        if known is not None and begins:
+            return known.tokens + sum(map(_most_of, messages[len(known.messages) :]))
+        return _AROUND_PROMPT + len((session.tools or "").encode()) + sum(map(_most_of, messages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Messages that were counted, and their tokens in the vocabulary of ``model``."""
+
+    model: Model
+    messages: tuple[Message, ...]
+    tokens: int
+
+
+def _most_of(message: Message) -> int:
+    if message.token_ids is not None:
+        return _AROUND_MESSAGE + len(message.token_ids)
+    text = message.content + "".join(f"{call.name}{call.arguments}" for call in message.tool_calls)
+    return _AROUND_MESSAGE + len(text.encode("utf-8", errors="surrogatepass"))

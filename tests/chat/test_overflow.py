@@ -69,15 +69,42 @@ def test_a_conversation_that_fits_is_sent_as_it_is() -> None:
     assert notices(events) == []
 
 
-def test_a_short_conversation_is_not_counted() -> None:
-    lab = lab_with(LONG, Overflow("drop"), limit=4096)
-    counted: list[object] = []
+def counting(lab: Lab) -> list[int]:
+    """What the model counts from now on."""
+    counts: list[int] = []
     count = lab.model.count
-    lab.model.count = lambda *given, **more: counted.append(given) or count(*given, **more)  # type: ignore[method-assign]
+
+    def counted(*given: Any, **more: Any) -> int:
+        counts.append(count(*given, **more))
+        return counts[-1]
+
+    lab.model.count = counted  # type: ignore[method-assign]
+    return counts
+
+
+def test_tokens_are_counted_only_where_the_context_may_be_full() -> None:
+    lab = lab_with(LONG, Overflow("drop"), limit=4096)
+    counts = counting(lab)
     lab.ask("why?")
-    assert counted == []
-    lab.ask("x" * 2600)
-    assert len(counted) == 1
+    assert counts == []
+    lab.ask("x" * 2300)
+    assert len(counts) == 1
+    for _ in range(5):  # what was counted is known from now on
+        lab.ask("and then?")
+    assert len(counts) == 1
+    lab.ask("y" * 700)
+    assert len(counts) > 1
+    assert lab.session.dialogue.left_out > 0
+
+
+def test_another_model_counts_for_itself() -> None:
+    lab = lab_with(LONG, Overflow("drop"), limit=4096)
+    lab.ask("x" * 2300)
+    other = lab_with(LONG, Overflow("drop"), limit=4096)
+    lab.session.model = other.model
+    counts = counting(other)
+    lab.ask("and then?")
+    assert len(counts) == 1
 
 
 def test_the_attachments_of_turns_that_are_left_out_are_still_sent() -> None:
