@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -66,6 +64,8 @@ class Sessions:
             return saved
         if name.lower() == LAST:
             raise NotFoundError("no conversation is saved yet", "start one: phi chat tiny-phi")
+        import difflib
+
         names = [info.name for info in self.list()]
         near = difflib.get_close_matches(key_of(name), map(key_of, names), n=1)
         known = [other for other in names if near and key_of(other) == near[0]]
@@ -208,6 +208,8 @@ def _row_of(db: sqlite3.Connection, saved: SavedSession) -> int:
 def _inserted(
     db: sqlite3.Connection, name: str, model: str, dialogue: Dialogue, on_overflow: str | None
 ) -> SavedSession:
+    import secrets
+
     now = _iso(datetime.now(UTC))
     row = (secrets.token_hex(8), name, key_of(name), model, 0, "", now, now, 1, 0)
     columns = "session_id, name, name_key, model, turns, title, created_at, updated_at, revision, left_out"
