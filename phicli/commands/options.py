@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from phicli.commands import output_format as formats
 from phicli.commands.model_names import complete_runnable
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import OneOf, read_list
@@ -126,7 +127,7 @@ MemoryCheck = Annotated[
     bool,
     typer.Option("--memory-check/--no-memory-check", help="Refuse a model that does not seem to fit into memory."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Json = formats.Json
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
@@ -143,19 +144,7 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     Raises:
         UsageError: more than one was.
     """
-    return only_one({"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}) or "text"
-
-
-def only_one(options: Mapping[str, bool]) -> str:
-    """The one of ``options`` that was given, without its dashes; empty for none.
-
-    Raises:
-        UsageError: more than one was.
-    """
-    given = [name for name, wanted in options.items() if wanted]
-    if len(given) > 1:
-        raise UsageError(f"--{given[0]} and --{given[1]} cannot be used together", "leave out one of them")
-    return given[0] if given else ""
+    return formats.only_one({"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}) or "text"
 
 
 def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> tuple[tuple[str, ...], Path | None]:

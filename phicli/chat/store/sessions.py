@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -223,6 +222,8 @@ class Sessions:
     def _unknown(self, name: str) -> NotFoundError:
         if key_of(name) == LAST:
             return NotFoundError("no conversation is saved yet", "start one: phi chat tiny-phi")
+        import difflib
+
         names = {key_of(info.name): info.name for info in self.list()}
         near = difflib.get_close_matches(key_of(name), names, n=1)
         return not_found(name, names[near[0]] if near else None)

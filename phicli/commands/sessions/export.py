@@ -24,7 +24,7 @@ def export(
 ) -> None:
     """Write a session to a file or to standard output: Markdown, JSON, or OpenAI messages."""
     from phicli.bench.runs.run_files import write_export
-    from phicli.commands.options import only_one
+    from phicli.commands.output_format import only_one
     from phicli.commands.sessions.names import open_sessions
     from phicli.ui.sessions.transfer import export_text, print_written
     from phicli.ui.terminal import Terminal

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from phicli.commands.model_names import complete_runnable
-from phicli.commands.options import Json
+from phicli.commands.output_format import Json
 
 
 def import_(

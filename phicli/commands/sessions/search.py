@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json
+from phicli.commands.output_format import Json
 
 
 def search(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from phicli.commands.options import Json
+from phicli.commands.output_format import Json
 from phicli.commands.sessions.names import Name
 
 
@@ -26,7 +26,7 @@ def show(
 ) -> None:
     """Show the turns of a session, or the command that makes an answer again."""
     from phicli.chat.reproduce import numbered_turn, reproduction
-    from phicli.commands.options import only_one
+    from phicli.commands.output_format import only_one
     from phicli.commands.sessions.names import open_sessions
     from phicli.ui.sessions.session_page import print_prompt, print_reproduction, print_session
     from phicli.ui.terminal import Terminal
