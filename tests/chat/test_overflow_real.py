@@ -12,7 +12,7 @@ import pytest
 from phicli.answering.opening import open_model
 from phicli.answering.types import Answer, Notice
 from phicli.chat.dialogue import Attachment, Dialogue
-from phicli.chat.open import open_chat
+from phicli.chat.open import session_over
 from phicli.chat.overflow import Overflow
 from phicli.chat.session import ChatSession
 from phicli.plan.chat_options import ChatOptions
@@ -32,7 +32,7 @@ ASSISTANT = Dialogue("You are a helpful assistant.")
 def session_with(model: str, context_tokens: int) -> Iterator[ChatSession]:
     options = ChatOptions(context_tokens=context_tokens, engine={"threads": 1})
     with open_model(locate(model), options, Use.CONVERSATION) as opened:
-        session = open_chat(opened).session
+        session = session_over(opened)
         session.sampling = replace(session.sampling, temperature=0.0, max_tokens=60)
         yield session
 

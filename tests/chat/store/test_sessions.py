@@ -124,7 +124,7 @@ def test_a_session_is_renamed_and_its_revision_stays(sessions: Sessions) -> None
     sessions.create("b", "tiny-phi", asked("two"))
     with pytest.raises(UsageError, match="already exists"):
         sessions.rename("a", "B")
-    assert sessions.rename("a", "A").info.name == "A"
+    assert sessions.rename("a", "A").name == "A"
     sessions.update(saved, asked("one", "more"), model="tiny-phi", on_overflow=None)
     assert sessions.get("a").info.turns == 2
 
