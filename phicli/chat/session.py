@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
 from phicli.errors import UsageError
+from phicli.units import counted
 
 RETRY_TEMPERATURE: Final = 0.7
 """Temperature 0 would give the same answer again."""
@@ -154,6 +156,13 @@ class ChatSession:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
         return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
+    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
+        """How many tokens each file of a question has."""
+        for one in turn.attachments:
+            if one.name:
+                tokens = self.model.count((Message("user", one.block),), closing=closing)
+                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
+
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
         """``sampling`` with a seed: an answer can be had again only where it is known."""
@@ -170,6 +179,7 @@ class _Asking(Closable[Event]):
             session.become(before.with_turn(turn))
             if notice is not None:
                 yield Notice(notice)
+            yield from session.sizes(turn, closing)
             sent, asked = before, turn
             if session.fitting is not None:
                 sent, asked = yield from session.fitting.fit(session, before, turn, closing)

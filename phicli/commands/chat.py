@@ -8,6 +8,7 @@ import typer
 
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
+from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
 from phicli.engine.starting import EngineChoice, early_process
@@ -82,6 +83,10 @@ def chat(
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
     context: Context = None,
+    file: Files = None,
+    input_encoding: InputEncoding = None,
+    lossy: Lossy = False,
+    yes: SendSecrets = False,
     session: Session = None,
     continue_: Continue = False,
     before: Before = None,
@@ -110,7 +115,7 @@ def chat(
     start = start_of(ctx, model, prompt, going_on)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
-        from phicli.commands.conversation_options import Conversation
+        from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
 
         options = ChatOptions(
@@ -118,8 +123,9 @@ def chat(
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             context_tokens=context, engine=settings,
         )  # fmt: skip
+        files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            start, going_on, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
-            memory_check=memory_check, stats=stats, verbose=verbose,
+            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin,
+            quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

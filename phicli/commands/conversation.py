@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phicli.commands.conversation_options import Conversation
+from phicli.chat.dialogue import Turn
+from phicli.chat.files.text import TextEncoding
+from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.file_options import attachments_of, file_reader
 from phicli.commands.resuming import dialogue_of, going_on, model_of
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
@@ -12,7 +15,7 @@ from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
-from phicli.ui.prompt_input import read_prompt
+from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
@@ -37,38 +40,44 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     model = model_of(wanted, terminal)
-    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
+    encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
+    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
+    reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
+    files = attachments_of(wanted.files.names, reader) if wanted.files.names else ()
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, early)
+        _hold(wanted, terminal, status, model, prompt, Sendable(files, reader), early)
     remember_last_used(model.reference)
 
 
 def _hold(
-    wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: str | None,
-    early: EngineProcess | None,
+    wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
+    sendable: Sendable, early: EngineProcess | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or without one, answer a person."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    opening = Opening(wanted, terminal, status, prompt, early, going_on(wanted, dialogue))
+    asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    opening = Opening(
+        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue)
+    )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
-        recording = _recording(wanted, terminal, model) if prompt is None or wanted.session.asked else None
+        recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
         on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
-        if prompt is None and recording is not None:
+        if asked is None and recording is not None:
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, recording, on_end)
-        elif prompt is not None:
-            _answer(chat, terminal, status, wanted, prompt, recording, on_end)
+            talk(chat, terminal, status, wanted, recording, sendable, on_end)
+        elif asked is not None:
+            _answer(chat, terminal, status, wanted, asked, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
 
 
@@ -83,7 +92,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 
 def _answer(
-    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, prompt: str,
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
     recording: Recording | None, on_end: OnEnd | None,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
@@ -92,12 +101,12 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, prompt, recording, on_end)
+        _answer_as_json(chat, terminal, asked, recording, on_end)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
-    printer.show(chat.session.ask(prompt))
+    printer.show(chat.session.ask(asked.question, asked.attachments))
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
@@ -137,13 +146,13 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, prompt: str, recording: Recording | None, on_end: OnEnd | None
+    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None
 ) -> None:
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
     try:
-        answer = whole(chat.session.ask(prompt))
+        answer = whole(chat.session.ask(asked.question, asked.attachments))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from phicli.commands.chat_start import Start
 from phicli.commands.session_options import SessionOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Attachment
+    from phicli.chat.files.reading import FileReader
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """The files that go with the first question, and how they and piped text become text.
+
+    ``encoding`` is Python's name of one, None for UTF-8. With ``yes`` a file that looks secret is sent without a question.
+    """
+
+    names: tuple[str, ...] = ()
+    encoding: str | None = None
+    lossy: bool = False
+    yes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +34,7 @@ class Conversation:
 
     start: Start
     session: SessionOptions
+    files: FileOptions
     options: ChatOptions
     engine: EngineChoice | None
     as_json: bool
@@ -36,3 +55,11 @@ class Conversation:
     def shortens(self) -> bool:
         """Whether the only question is sent without a part of the conversation when the context is full."""
         return self.policy in ("drop", "summarize")
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """The files that go with the first question, and what reads more of them."""
+
+    files: tuple[Attachment, ...]
+    reader: FileReader

@@ -9,7 +9,7 @@ from phicli.chat.commands.turns import shortened, turns_says
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Talk
-from phicli.commands.conversation_options import Conversation
+from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.model_names import complete_runnable
 from phicli.commands.overflowing import ASK, overflow_of
 from phicli.commands.recording import Recording
@@ -22,7 +22,7 @@ from phicli.ui.terminal import Terminal
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    on_end: Callable[[Answer], None] | None,
+    sendable: Sendable, on_end: Callable[[Answer], None] | None,
 ) -> None:  # fmt: skip
     """Talk with a person until that person leaves."""
     screen = TerminalScreen(
@@ -40,7 +40,7 @@ def talk(
 
     recording.on_begin = as_at_first
     models = Switching(chat, terminal, screen.tell, recording.set_model)
-    run_repl(Talk(chat.session, screen, models=models, record=recording))
+    run_repl(Talk(chat.session, screen, models=models, record=recording, files=sendable.reader, pending=sendable.files))
 
 
 def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None:
