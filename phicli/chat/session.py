@@ -71,6 +71,13 @@ class ChatSession:
         """What was said so far."""
         return self._dialogue
 
+    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
+        """How many tokens each file of a question has."""
+        for one in turn.attachments:
+            if one.name:
+                tokens = self.model.count((Message("user", one.block),), closing=closing)
+                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
+
     def become(self, dialogue: Dialogue) -> None:
         """Go on from ``dialogue``."""
         if dialogue != self._dialogue:
@@ -125,13 +132,6 @@ class ChatSession:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
         return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
 
-    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
-        """How many tokens each file of a question has."""
-        for one in turn.attachments:
-            if one.name:
-                tokens = self.model.count((Message("user", one.block),), closing=closing)
-                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
-
     def _last_turn(self) -> Turn:
         if not self._dialogue.turns:
             raise UsageError("nothing was asked yet", "type a question first")
@@ -151,9 +151,9 @@ class _Asking(Closable[Event]):
     ) -> None:
         def events(closing: Closing) -> Generator[Event, None, None]:
             session.become(before.with_turn(turn))
+            yield from session.sizes(turn, closing)
             if notice is not None:
                 yield Notice(notice)
-            yield from session.sizes(turn, closing)
             sent = before
             if session.fitting is not None:
                 sent = yield from session.fitting.fit(session, turn, closing)

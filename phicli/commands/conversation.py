@@ -62,7 +62,8 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     name = last_used() if wanted.model is None else wanted.model
     model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
-    prompt = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
+    typed = read_prompt(terminal, wanted.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet)
+    prompt = None if typed is None else typed.text
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:

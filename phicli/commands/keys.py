@@ -15,18 +15,7 @@ TYPED_EACH_TIME: Final = frozenset(
     {
         *("json", "jsonl", "csv", "markdown"),  # formats for programs
         *("yes", "force", "dry_run"),  # consent
-        *(
-            "calibrate",
-            "fix",
-            "reset",
-            "restart",
-            "url",
-            "plot",
-            "speculation",
-            "output",
-            "as",
-            "file",
-        ),  # what one run does
+        *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
         "token",  # a secret
         *("help", "version", "profile"),
     }
