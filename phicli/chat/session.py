@@ -75,6 +75,13 @@ class ChatSession:
         """What was said so far."""
         return self._dialogue
 
+    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
+        """How many tokens each file of a question has."""
+        for one in turn.attachments:
+            if one.name:
+                tokens = self.model.count((Message("user", one.block),), closing=closing)
+                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
+
     def become(self, dialogue: Dialogue) -> None:
         """Go on from ``dialogue``."""
         if dialogue != self._dialogue:
@@ -156,13 +163,6 @@ class ChatSession:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
         return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
-    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
-        """How many tokens each file of a question has."""
-        for one in turn.attachments:
-            if one.name:
-                tokens = self.model.count((Message("user", one.block),), closing=closing)
-                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
-
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
         """``sampling`` with a seed: an answer can be had again only where it is known."""
@@ -177,9 +177,9 @@ class _Asking(Closable[Event]):
     ) -> None:
         def events(closing: Closing) -> Generator[Event, None, None]:
             session.become(before.with_turn(turn))
+            yield from session.sizes(turn, closing)
             if notice is not None:
                 yield Notice(notice)
-            yield from session.sizes(turn, closing)
             sent, asked = before, turn
             if session.fitting is not None:
                 sent, asked = yield from session.fitting.fit(session, before, turn, closing)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class FileOptions:
     """The files that go with the first question, and how they and piped text become text.
 
-    ``encoding`` is Python's name of one, None for UTF-8. With ``yes`` a file that looks secret is sent without a question.
+    ``encoding`` is Python's name of one, None for UTF-8. With ``yes`` secret-looking files are not asked about.
     """
 
     names: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import stat
 import threading
 from dataclasses import dataclass
 
-from phicli.chat.dialogue import Attachment
+from phicli.chat.dialogue import Attachment, Turn
 from phicli.chat.files.text import UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
@@ -19,15 +19,18 @@ _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A question, and the piped text that comes before it; piped text alone is the question."""
+    """A question, and the piped text that comes before it as an attachment without a name.
+
+    Piped text alone is the question.
+    """
 
     question: str
-    piped: Attachment | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def text(self) -> str:
-        """All of it: piped text, a blank line, the question."""
-        return self.question if self.piped is None else f"{self.piped.text}\n\n{self.question}"
+        """All of it, as the model reads it: piped text, a blank line, the question."""
+        return Turn(self.question, self.attachments).text
 
 
 def read_prompt(
@@ -36,8 +39,8 @@ def read_prompt(
 ) -> Prompt | None:  # fmt: skip
     """What to send, or None when a person is to be asked in a terminal.
 
-    Beside an argument standard input is read only if it
-    is a pipe, a socket or a file; ``-`` as the argument reads it whatever it is.
+    Beside an argument standard input is read only if it is a pipe, a socket or a file; ``-`` as the argument reads it
+    whatever it is. ``encoding`` is that of standard input.
 
     Raises:
         UsageError: there is nothing to send, or it is not text.
@@ -61,7 +64,7 @@ def read_prompt(
     piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
     piped = check_text("standard input", piped.rstrip("\r\n"))
     if argument is not None:
-        return Prompt(check_text("the prompt", argument), Attachment("", piped) if piped.strip() else None)
+        return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
     if not piped.strip():
         raise UsageError("no prompt was given: standard input is empty", _HOW_TO)
     return Prompt(piped)
