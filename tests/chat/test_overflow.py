@@ -183,6 +183,16 @@ def test_nobody_is_asked_where_no_choice_helps() -> None:
         lab.ask("z" * 600)
 
 
+def test_a_person_may_choose_to_go_on_as_long_as_it_fits() -> None:
+    chosen: list[str] = []
+    lab = lab_with(LONG, Overflow("ask", choose=lambda _: "error", on_choice=chosen.append), limit=640)
+    answer, events = lab.ask("why?")
+    assert (answer.text, notices(events), chosen) == ("ok", [], ["error"])
+    assert lab.session.dialogue.left_out == 0
+    with pytest.raises(ContextExceededError, match="but the context has only 640"):
+        lab.ask("y" * 100)
+
+
 def test_an_answer_that_is_limited_needs_less() -> None:
     lab = lab_with(LONG, Overflow("drop", max_tokens=10))
     lab.ask("why?")

@@ -286,3 +286,12 @@ def test_a_context_that_is_too_small_for_summaries_is_an_error() -> None:
 )
 def test_a_text_that_is_cut_off_ends_with_a_sentence(text: str, whole: str) -> None:
     assert whole_sentences(text) == whole
+
+
+def test_a_context_that_grows_grows_for_summaries_too() -> None:
+    lab = Lab(summing_up(), first=512, limit=LIMIT)
+    lab.session.become(LONG)
+    lab.session.fitting = Overflow("summarize")
+    answer, _ = lab.ask("why?")
+    assert (answer.text, lab.session.dialogue.summary) == ("ok", "a summary.")
+    assert max(engine.context_tokens for engine in lab.engines) <= LIMIT
