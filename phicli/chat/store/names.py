@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
@@ -27,7 +27,7 @@ def checked_name(name: str) -> str:
     if len(name) > _LONGEST:
         raise UsageError(f"the name of a session has {len(name)} characters, but at most {_LONGEST} are allowed",
                          "give a shorter name")  # fmt: skip
-    if not name.isprintable() or name.startswith("-") or name.casefold() == LAST:
+    if not name.isprintable() or name.startswith("-") or key_of(name) == LAST:
         raise UsageError(
             f"{name!r} cannot be the name of a session",
             "the name can be neither last nor begin with a hyphen, and has no control characters",
@@ -36,8 +36,8 @@ def checked_name(name: str) -> str:
 
 
 def key_of(name: str) -> str:
-    """The same for names that differ in their case only."""
-    return name.casefold()
+    """The same for names that differ only in their case, or in how their accents are encoded."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def numbered(name: str) -> Iterator[str]:
@@ -51,9 +51,15 @@ def numbered(name: str) -> Iterator[str]:
 
 def name_of(dialogue: Dialogue) -> str:
     """A name made of the first words of a conversation."""
-    words = re.findall(r"[^\W_]+", _first_text(dialogue).lower())[:_WORDS]
+    text = unicodedata.normalize("NFC", _first_text(dialogue)[: 10 * _LONGEST_SLUG]).lower()
+    words = "".join(letter if _in_word(letter) else " " for letter in text).split()[:_WORDS]
     slug = "-".join(words)[:_LONGEST_SLUG].strip("-")
-    return slug if slug and slug != LAST and slug.isprintable() else "conversation"
+    return slug if slug and key_of(slug) != LAST else "conversation"
+
+
+def _in_word(letter: str) -> bool:
+    """Whether it is a letter, a digit or a mark: without their marks words of many scripts cannot be read."""
+    return unicodedata.category(letter)[0] in "LNM"
 
 
 def title_of(dialogue: Dialogue) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from phicli.chat.dialogue import Dialogue
 from phicli.chat.store.errors import SessionChangedError
+from phicli.chat.store.names import checked_name
 from phicli.chat.store.sessions import SavedSession, Sessions
 from phicli.errors import PhiError, reason_of
 
@@ -37,6 +39,7 @@ class Saver:
         self._model = model
         self._tell = tell
         self._on_overflow = saved.on_overflow if saved is not None else None
+        self._tried: Dialogue | None = None
         self._failed = self._forgotten = False
 
     @property
@@ -72,9 +75,12 @@ class Saver:
             PhiError: the name cannot be used, or nothing can be written.
         """
         if self._saved is not None:
-            self._saved = self._sessions.rename(self._saved.info.name, name)
+            info = self._sessions.rename_id(self._saved.info.session_id, name)
+            self._saved = replace(
+                self._saved, info=info
+            )  # its revision stays: changes made elsewhere are still noticed
         else:
-            self._name = name
+            self._name = checked_name(name)
 
     def forget(self) -> None:
         """Remove the session; nothing of this conversation is saved from now on.
@@ -83,19 +89,28 @@ class Saver:
             PhiError, OSError: it cannot be removed.
         """
         if self._saved is not None:
-            self._sessions.remove([self._saved.info.name])
+            self._sessions.remove_id(self._saved.info.session_id)
         self._saved, self._forgotten = None, True
 
     def _written(self, dialogue: Dialogue) -> SavedSession:
-        if self._saved is None:
-            created = self._sessions.create(self._name, self._model, dialogue)
-            if self._on_overflow is None:
-                return created
-            self._saved = created
         saved, model, on_overflow = self._saved, self._model, self._on_overflow
+        if saved is None:
+            return self._sessions.create(self._name, model, dialogue, on_overflow=on_overflow)
+        saved = self._after_interruption(saved)
+        self._tried = dialogue
         try:
-            return self._sessions.update(saved, dialogue, model=model, on_overflow=on_overflow)
+            written = self._sessions.update(saved, dialogue, model=model, on_overflow=on_overflow)
+            self._tried = None
+            return written
         except SessionChangedError:
             copy = self._sessions.fork(saved, dialogue, model=model, on_overflow=on_overflow)
+        self._tried = None
         self._tell(f"{saved.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
         return copy
+
+    def _after_interruption(self, saved: SavedSession) -> SavedSession:
+        """What is saved after Ctrl-C or an error has ended the last update, which may have been complete by then."""
+        if self._tried is None:
+            return saved
+        current = self._sessions.find_id(saved.info.session_id)
+        return current if current is not None and current.dialogue == self._tried else saved

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from phicli.chat.dialogue import Turn
+from phicli.chat.store.data import storable
+from phicli.chat.store.form import TURN_BITS
 from phicli.chat.store.types import SessionInfo
 
 _ROLES: Final = ("user", "assistant")
@@ -26,14 +28,18 @@ class Found:
     excerpt: str
 
 
+def searchable(text: str) -> str:
+    """``text`` as the index has it, which ends at a NUL."""
+    return storable(text).replace("\0", " ")
+
+
 def save_texts(db: sqlite3.Connection, turn_id: int, turn: Turn) -> None:
     """Make the question and the answer of a turn searchable."""
     question = "\n".join([turn.question, *(f"{one.name}\n{one.text}" for one in turn.attachments)])
     answer = "\n".join(message.content for message in turn.replies)
     for number, text in enumerate((question, answer)):
         if text.strip():
-            clean = text.encode("utf-8", errors="replace").decode().replace("\0", " ")
-            db.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (2 * turn_id + number, clean))
+            db.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (2 * turn_id + number, searchable(text)))
 
 
 def remove_texts(db: sqlite3.Connection, first: int, end: int) -> None:
@@ -41,25 +47,29 @@ def remove_texts(db: sqlite3.Connection, first: int, end: int) -> None:
     db.execute("DELETE FROM texts WHERE rowid >= ? AND rowid < ?", (2 * first, 2 * end))
 
 
-def found_in(
-    db: sqlite3.Connection, text: str, infos: Mapping[int, SessionInfo], turn_bits: int, limit: int
-) -> tuple[Found, ...]:
+def found_in(db: sqlite3.Connection, text: str, infos: Mapping[int, SessionInfo], limit: int) -> tuple[Found, ...]:
     """Where ``text`` was said, in the order of ``infos``, which has the sessions by the ids of their rows."""
-    if len(text) >= _TRIGRAM:
-        phrase = '"' + text.replace('"', '""').replace("\0", " ") + '"'  # a phrase: nothing in it is syntax
-        rows = db.execute("SELECT rowid, text FROM texts WHERE texts MATCH ?", (phrase,)).fetchall()
-    else:
-        escaped = re.sub(r"([\\%_])", r"\\\1", text)
-        rows = db.execute("SELECT rowid, text FROM texts WHERE text LIKE ? ESCAPE '\\'", (f"%{escaped}%",)).fetchall()
     order = {key: number for number, key in enumerate(infos)}
-    places = [(order[row >> turn_bits + 1], row, said) for row, said in rows if row >> turn_bits + 1 in order]
-    places.sort(key=lambda place: place[:2])
-    return tuple(_found(row, said, text, infos, turn_bits) for _, row, said in places[:limit])
+    rows = [row for row in _rows(db, text) if row >> TURN_BITS + 1 in order]
+    rows.sort(key=lambda row: (order[row >> TURN_BITS + 1], row))
+    return tuple(_found(db, row, text, infos[row >> TURN_BITS + 1]) for row in rows[:limit])
 
 
-def _found(row: int, said: str, text: str, infos: Mapping[int, SessionInfo], turn_bits: int) -> Found:
-    number = (row >> 1) & ((1 << turn_bits) - 1)
-    return Found(infos[row >> turn_bits + 1], number + 1, _ROLES[row & 1], _excerpt(said, text))
+def _rows(db: sqlite3.Connection, text: str) -> Iterator[int]:
+    """The ids of the texts that have ``text``, in any case."""
+    if len(text) >= _TRIGRAM:
+        phrase = '"' + text.replace('"', '""') + '"'  # a phrase: nothing in it is syntax
+        rows = db.execute("SELECT rowid FROM texts WHERE texts MATCH ?", (phrase,))
+    else:  # the index has no parts that are shorter
+        db.create_function("has", 2, lambda said, part: part in said.casefold(), deterministic=True)
+        rows = db.execute("SELECT rowid FROM texts WHERE has(text, ?)", (text.casefold(),))
+    return (row for (row,) in rows)
+
+
+def _found(db: sqlite3.Connection, row: int, text: str, info: SessionInfo) -> Found:
+    (said,) = db.execute("SELECT text FROM texts WHERE rowid = ?", (row,)).fetchone()
+    number = (row >> 1) & ((1 << TURN_BITS) - 1)
+    return Found(info, number + 1, _ROLES[row & 1], _excerpt(said, text))
 
 
 def _excerpt(said: str, text: str) -> str:
@@ -71,3 +81,8 @@ def _excerpt(said: str, text: str) -> str:
     before = ("…" if begin > _BEFORE else "") + said[max(begin - _BEFORE, 0) : begin]
     after = said[end : end + _AFTER] + ("…" if end + _AFTER < len(said) else "")
     return f"{before}\x02{match[0]}\x03{after}"
+
+
+def tidy(db: sqlite3.Connection) -> None:
+    """Remove the words of removed texts from the index, which otherwise keeps them until it is merged."""
+    db.execute("INSERT INTO texts (texts) VALUES ('optimize')")
