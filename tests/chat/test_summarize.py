@@ -239,7 +239,7 @@ def test_a_long_file_is_summarized_for_the_question_that_comes_with_it() -> None
     assert "Summary of file notes.txt, which is too long to be sent:\n<summary>\nthe tulip is red." in sent
     assert "File short.txt:\n<file>\nwhole\n</file>" in sent
     assert sent.endswith("what color is it?<|end|><|assistant|>")
-    assert notices(events)[1].startswith("summarizing file notes.txt: the model reads ")
+    assert notices(events)[2].startswith("summarizing file notes.txt: the model reads ")
     assert notices(events)[-1] == "a summary of file notes.txt is sent to the model, because the text is too long"
     kept = lab.session.dialogue.turns[0].attachments[0]
     assert (kept.text, kept.summary is None) == (notes.text, False)
