@@ -43,6 +43,10 @@ class LastingFile:
         """As :meth:`SqliteFile.write`; a damaged file is set aside. Raises DamagedError where it cannot be renamed."""
         return self._sound(lambda: self._file.write(work))
 
+    def compact(self, *statements: str) -> None:
+        """As :meth:`SqliteFile.compact`."""
+        self._file.compact(*statements)
+
     def _sound(self, work: Callable[[], _Found]) -> _Found:
         identity = _identity(self.path)
         try:

@@ -15,7 +15,7 @@ from phicli.chat.store.data import storable
 from phicli.chat.store.errors import not_found
 from phicli.chat.store.form import FORM
 from phicli.chat.store.names import LAST, checked_name, key_of, name_of, numbered
-from phicli.chat.store.texts import Found, found_in, searchable, tidy
+from phicli.chat.store.texts import TIDY, Found, found_in, searchable
 from phicli.chat.store.types import SavedSession, SessionInfo
 from phicli.errors import NotFoundError, UsageError
 from phicli.paths import data_dir
@@ -168,7 +168,6 @@ class Sessions:
             found = {key: rows.info_in(db, key) for _, key in keys if key is not None}
             for key in found:
                 rows.delete(db, key)
-            tidy(db)
             return tuple(found.values())
 
         if names and not self.path.exists():
@@ -176,6 +175,8 @@ class Sessions:
         removed = self._file.write(work) if names else ()
         if missing:
             raise self._unknown(missing[0])
+        if removed:
+            self._file.compact(TIDY)
         return removed
 
     def remove_id(self, session_id: str) -> bool:
@@ -185,10 +186,12 @@ class Sessions:
             if (key := rows.row_with_id(db, session_id)) is None:
                 return False
             rows.delete(db, key)
-            tidy(db)
             return True
 
-        return self._file.write(work) if self.path.exists() else False
+        removed = self.path.exists() and self._file.write(work)
+        if removed:
+            self._file.compact(TIDY)
+        return removed
 
     def search(self, text: str, *, limit: int) -> tuple[Found, ...]:
         """Where ``text`` occurs in any case, the newest sessions first.
