@@ -95,7 +95,7 @@ class SqliteFile:
     def compact(self, *statements: str) -> None:
         """Run ``statements``, each for itself, and give the space of removed rows back where it is much.
 
-        What stands against it, such as a full disk, is no error: nothing is lost, and the space is used again later.
+        Nothing is raised where it fails, as on a full disk: the space is used again later.
         """
 
         def compacting() -> None:
