@@ -6,12 +6,14 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from phicli.chat.dialogue import Turn
-from phicli.chat.store.data import storable
+from phicli.chat.store.columns import storable
 from phicli.chat.store.form import TURN_BITS
 from phicli.chat.store.types import SessionInfo
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Turn
 
 _ROLES: Final = ("user", "assistant")
 _TRIGRAM: Final = 3
