@@ -12,7 +12,6 @@ from phicli.chat.session import ChatSession
 from phicli.chat.summarize import Summarizer, attachment_source, conversation_source, summary_tokens
 from phicli.engine.closable import Closing
 from phicli.errors import ContextExceededError
-from phicli.units import counted
 
 _ATTACHMENT_TOKENS: Final = 1024
 """The most tokens of the summary of an attachment; in a small context it is a quarter of that."""
@@ -220,11 +219,11 @@ def _numbered(before: Dialogue, left_out: int) -> list[tuple[int, Turn]]:
 
 
 def _named(turns: list[tuple[int, Turn]]) -> str:
-    """The turns by their numbers and the first words of their questions: ``turn 1 ("Why is …")``."""
-    (first, asked), (last, _) = turns[0], turns[-1]
+    """The turns by their numbers and the first words of their questions: ``turns 1 to 3 ("Why is …" to "And …")``."""
+    (first, asked), (last, asked_last) = turns[0], turns[-1]
     if first == last:
         return f"turn {first} ({_first_words(asked)})"
-    return f"{counted(len(turns), 'turn')} ({first} to {last}, from {_first_words(asked)} on)"
+    return f"turns {first} to {last} ({_first_words(asked)} to {_first_words(asked_last)})"
 
 
 def _first_words(turn: Turn) -> str:

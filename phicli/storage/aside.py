@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -62,14 +63,31 @@ def set_aside(path: Path, identity: _Identity) -> Path | None:
     Raises:
         OSError: it cannot be renamed.
     """
-    if identity is None or _identity(path) != identity:
-        return None
-    free = free_name(path, "damaged")
-    path.rename(free)
-    for companion in _COMPANIONS:
-        with contextlib.suppress(FileNotFoundError):
-            Path(f"{path}{companion}").rename(f"{free}{companion}")
-    return free
+    with _alone(path):
+        if identity is None or _identity(path) != identity:
+            return None
+        free = free_name(path, "damaged")
+        for companion in _COMPANIONS:  # before the file: afterwards they could be those of a new file
+            with contextlib.suppress(FileNotFoundError):
+                Path(f"{path}{companion}").rename(f"{free}{companion}")
+        path.rename(free)
+        return free
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other process is in here with the same file: else the second would rename what the first begins anew."""
+    if sys.platform == "win32" or not path.is_file():  # Windows renames no file that another process has open
+        yield
+        return
+    import fcntl
+
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _identity(path: Path) -> _Identity:

@@ -65,8 +65,8 @@ def translated(path: Path, form: Form) -> Iterator[None]:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether another process has the file, so that it is worth while to try again."""
-    return _code(error) in _BUSY
+    """Whether another process has the file, or has just renamed it, so that it is worth while to try again."""
+    return _code(error) in _BUSY or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
 
 
 def damaged(path: Path, form: Form, why: str) -> DamagedError:

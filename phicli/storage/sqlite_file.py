@@ -53,6 +53,8 @@ class SqliteFile:
         """
 
         def reading() -> _Found:
+            if not self._is_there():
+                return nothing
             with contextlib.closing(self._connect("rw")) as connection:
                 if (version := self._version(connection)) == 0:
                     return nothing
@@ -62,7 +64,7 @@ class SqliteFile:
                 return work(connection)
 
         with translated(self.path, self.form):
-            return self._patiently(reading) if self._is_there() else nothing
+            return self._patiently(reading)
 
     def write(self, work: Callable[[sqlite3.Connection], _Found]) -> _Found:
         """What ``work`` returns after it changed the tables; all of its changes are saved or none.
@@ -74,12 +76,13 @@ class SqliteFile:
         """
 
         def writing() -> _Found:
-            with contextlib.closing(self._connect("rwc")) as connection, _transaction(connection):
+            self._make_folder()
+            mode = "rw" if self.form.private else "rwc"
+            with contextlib.closing(self._connect(mode)) as connection, _transaction(connection):
                 self._migrate(connection)
                 return work(connection)
 
         with translated(self.path, self.form):
-            self._make_folder()
             return self._patiently(writing)
 
     def _make_folder(self) -> None:
@@ -115,12 +118,16 @@ class SqliteFile:
             try:
                 return work()
             except sqlite3.Error as error:
-                if not is_busy(error):
+                if not is_busy(error) and not self._has_gone():
                     raise
                 if time.monotonic() >= ends_at:
                     self._wait_s = 0.0
                     raise
             time.sleep(_PAUSE_S)
+
+    def _has_gone(self) -> bool:
+        """Whether another process has set the file aside after we made sure that it is there."""
+        return self.form.private and not self._is_there()
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         if self.path.exists() and not self.path.is_file():

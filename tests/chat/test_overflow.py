@@ -49,7 +49,7 @@ def test_drop_leaves_out_the_fewest_of_the_oldest_turns_and_says_which() -> None
     assert [f"{number}th" in prompt for number in range(1, 6)] == [False, False, True, True, True]
     assert prompt.startswith("<|system|>be brief<|end|>")
     assert len(notices(events)) == 1
-    assert notices(events)[0].startswith('2 turns (1 to 2, from "1th …" on) are no longer sent to the model')
+    assert notices(events)[0].startswith('turns 1 to 2 ("1th …" to "2th …") are no longer sent to the model')
     assert "but the context has only 512, 128 of them for the answer" in notices(events)[0]
     assert lab.session.dialogue.left_out == 2
     assert len(lab.session.dialogue.turns) == 6
@@ -181,6 +181,16 @@ def test_nobody_is_asked_where_no_choice_helps() -> None:
     lab = lab_with(Dialogue(), Overflow("ask", choose=choose))
     with pytest.raises(ContextExceededError, match="but the context has only 512"):
         lab.ask("z" * 600)
+
+
+def test_a_person_may_choose_to_go_on_as_long_as_it_fits() -> None:
+    chosen: list[str] = []
+    lab = lab_with(LONG, Overflow("ask", choose=lambda _: "error", on_choice=chosen.append), limit=640)
+    answer, events = lab.ask("why?")
+    assert (answer.text, notices(events), chosen) == ("ok", [], ["error"])
+    assert lab.session.dialogue.left_out == 0
+    with pytest.raises(ContextExceededError, match="but the context has only 640"):
+        lab.ask("y" * 100)
 
 
 def test_an_answer_that_is_limited_needs_less() -> None:

@@ -86,5 +86,5 @@ def test_a_real_model_answers_from_the_summary_of_a_long_file(starts_process: No
         session.fitting = Overflow("summarize")
         answer, notices = ask(session, "Which city is the capital of France?", Attachment("france.txt", text))
         assert "Paris" in answer.text
-        assert "in 3 pieces" in notices[0]
+        assert "in 3 pieces" in notices[1]
         assert answer.usage.prompt_tokens < 768

@@ -57,9 +57,9 @@ def test_the_summary_stands_for_the_oldest_turns() -> None:
     )
     assert answer.text == "ok"
     assert notices(events) == [
-        f'summarizing 4 turns (1 to 4, from "question 1 …" on): the model reads {len_of(asked)} tokens and writes at'
-        " most 256 tokens",
-        '4 turns (1 to 4, from "question 1 …" on) are sent as a summary from now on; see it: /summary',
+        f'summarizing turns 1 to 4 ("question 1 …" to "question 4 …"): the model reads {len_of(asked)} tokens'
+        " and writes at most 256 tokens",
+        'turns 1 to 4 ("question 1 …" to "question 4 …") are sent as a summary from now on; see it: /summary',
     ]
 
 
@@ -141,7 +141,9 @@ def test_the_reasoning_of_the_model_is_not_part_of_the_summary() -> None:
 @pytest.mark.parametrize("said", ["", "  \n", "<think>only this"])
 def test_without_a_summary_nothing_is_lost(said: str) -> None:
     lab = lab_with(LONG, summing_up(said), reasoning=said.startswith("<"))
-    with pytest.raises(ContextExceededError, match=r"wrote no summary of 4 turns .*; nothing was left out") as caught:
+    with pytest.raises(
+        ContextExceededError, match=r"wrote no summary of turns 1 to 4 .*; nothing was left out"
+    ) as caught:
         lab.ask("why?")
     assert "--on-overflow drop" in caught.value.hint
     assert lab.session.dialogue == LONG.with_turn(Turn("why?"))
@@ -237,7 +239,7 @@ def test_a_long_file_is_summarized_for_the_question_that_comes_with_it() -> None
     assert "Summary of file notes.txt, which is too long to be sent:\n<summary>\nthe tulip is red." in sent
     assert "File short.txt:\n<file>\nwhole\n</file>" in sent
     assert sent.endswith("what color is it?<|end|><|assistant|>")
-    assert notices(events)[0].startswith("summarizing file notes.txt: the model reads ")
+    assert notices(events)[2].startswith("summarizing file notes.txt: the model reads ")
     assert notices(events)[-1] == "a summary of file notes.txt is sent to the model, because the text is too long"
     kept = lab.session.dialogue.turns[0].attachments[0]
     assert (kept.text, kept.summary is None) == (notes.text, False)
@@ -284,3 +286,12 @@ def test_a_context_that_is_too_small_for_summaries_is_an_error() -> None:
 )
 def test_a_text_that_is_cut_off_ends_with_a_sentence(text: str, whole: str) -> None:
     assert whole_sentences(text) == whole
+
+
+def test_a_context_that_grows_grows_for_summaries_too() -> None:
+    lab = Lab(summing_up(), first=512, limit=LIMIT)
+    lab.session.become(LONG)
+    lab.session.fitting = Overflow("summarize")
+    answer, _ = lab.ask("why?")
+    assert (answer.text, lab.session.dialogue.summary) == ("ok", "a summary.")
+    assert max(engine.context_tokens for engine in lab.engines) <= LIMIT

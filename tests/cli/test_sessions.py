@@ -89,7 +89,8 @@ def test_show(phi: Phi, saved: Sessions) -> None:
         "--- 1. Answer ---",
         "--- Summary of turn 1; sent to the model in their place ---",
         "--- 2. Question ---",
-        "--- 2. Answer; phi-4-mini:q4_k_m, xllamacpp 1, temperature 0.7, seed 42, 3 tokens ---",
+        "--- 2. Answer; phi-4-mini:q4_k_m, xllamacpp 1, temperature 0.7, seed 42, 3 tokens; "
+        "reasoning: 7 characters ---",
         "--- 3. Question ---",
         "--- 3. Answer; there is none yet ---",
     ]

@@ -24,6 +24,7 @@ FACTS: Mapping[str, Any] = MappingProxyType(
         },
         "usage": {"prompt_tokens": 10, "completion_tokens": 3, "cached_tokens": 0},
         "finish_reason": "stop",
+        "reasoning": "hm, two",
     }
 )  # fmt: skip
 

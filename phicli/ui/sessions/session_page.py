@@ -91,10 +91,17 @@ def _turn_parts(number: int, turn: Turn, *, left_out: bool) -> Iterator[tuple[st
     if turn.answer is None:
         yield f"{number}. Answer", ["there is none yet"], ""
     for place, message in enumerate(turn.replies, 1):
+        notes = _answer_notes(turn) if place == len(turn.replies) else []
         calls = [f"{call.name}({json.dumps(dict(call.arguments), ensure_ascii=False)})" for call in message.tool_calls]
-        notes = [made_by(turn)] if place == len(turn.replies) and made_by(turn) else []
         notes += [f"tool calls: {', '.join(calls)}"] if calls else []
         yield f"{number}. {'Tool result' if message.role == 'tool' else 'Answer'}", notes, message.content
+
+
+def _answer_notes(turn: Turn) -> list[str]:
+    """What made the answer of ``turn``, and how much reasoning came before it; the texts are in the JSON."""
+    reasoning = (turn.facts or {}).get("reasoning")
+    long = counted(len(reasoning), "character") if isinstance(reasoning, str) and reasoning else ""
+    return [*filter(None, [made_by(turn)]), *([f"reasoning: {long}"] if long else [])]
 
 
 class _Page:

@@ -1,161 +1,236 @@
-"""Saving while a conversation goes on: two writers, disks that refuse, and a process that is killed."""
+"""A conversation is saved while it goes on, whatever happens to the file meanwhile."""
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
-import time
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.store.saving import Saver
-from phicli.chat.store.sessions import Sessions
-from phicli.chat_format.types import Message
-from phicli.errors import UsageError
-from tests.support.disks import small_file_system
+from phicli.chat.store.sessions import SavedSession, Sessions
+from phicli.errors import NotFoundError, UsageError
+from tests.fakes.scripted_model import Lab, echo
+from tests.support.disks import make_read_only, small_file_system
+from tests.support.sessions import dialogue_of
 
-
-def asked(*questions: str) -> Dialogue:
-    return Dialogue(None, tuple(Turn(text, replies=(Message("assistant", text.upper()),)) for text in questions))
+Begin = Callable[..., Saver]
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Sessions:
-    return Sessions(tmp_path / "sessions.sqlite")
+def told() -> list[str]:
+    return []
 
 
-def test_a_session_begins_with_the_first_question(sessions: Sessions) -> None:
-    saver = Saver(sessions, None, None, "tiny-phi", print)
+@pytest.fixture
+def begin(sessions: Sessions, told: list[str]) -> Begin:
+    def saver(saved: SavedSession | None = None, name: str | None = None, where: Sessions = sessions) -> Saver:
+        return Saver(where, saved, name, "m", told.append)
+
+    return saver
+
+
+def test_the_question_is_saved_before_the_answer_comes(sessions: Sessions, begin: Begin) -> None:
+    saver, lab = begin(), Lab(echo)
+    seen: list[Dialogue] = []
+
+    def changed(dialogue: Dialogue) -> None:
+        saver.changed(dialogue)
+        seen.append(sessions.get("last").dialogue)
+
+    lab.session.on_change = changed
+    lab.ask("hello there")
+    assert [turn.answer and turn.answer.content for dialogue in seen for turn in dialogue.turns] == [
+        None,
+        "HELLO THERE",
+    ]
+    lab.ask("more")
+    lab.session.undo()
+    assert sessions.get("hello-there").dialogue == lab.session.dialogue
+    assert saver.saved == sessions.get("last")
+
+
+def test_nothing_is_saved_before_the_first_question(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    saver = begin(name="trip")
     saver.changed(Dialogue("be brief"))
-    assert (saver.saved, sessions.list()) == (None, ())
-    saver.changed(Dialogue("be brief", (Turn("Hello there"),)))
-    assert [info.name for info in sessions.list()] == ["hello-there"]
-    saver.set_model("phi-4")
+    assert saver.saved is None
+    assert not sessions.path.exists()
+    saver.set_model("other")
     saver.set_overflow("drop")
-    saver.changed(asked("Hello there"))
-    saved = sessions.get("hello-there")
-    assert (saved, saved.info.model, saved.on_overflow) == (saver.saved, "phi-4", "drop")
+    saver.changed(dialogue_of(1))
+    saved = sessions.get("trip")
+    assert (saved.info.model, saved.on_overflow, saver.saved) == ("other", "drop", saved)
+    assert told == []
 
 
-def test_the_second_writer_goes_on_as_a_copy_and_nothing_is_lost(sessions: Sessions) -> None:
-    told: list[str] = []
-    saved = sessions.create("trip", "tiny-phi", asked("one"))
-    first = Saver(sessions, saved, None, "tiny-phi", told.append)
-    second = Saver(sessions, saved, None, "tiny-phi", told.append)
-    first.changed(asked("one", "first"))
-    second.changed(asked("one", "second"))
-    first.changed(asked("one", "first", "more"))
-    second.changed(asked("one", "second", "more"))
-    assert sessions.get("trip").dialogue == asked("one", "first", "more")
-    assert sessions.get("trip-2").dialogue == asked("one", "second", "more")
+def test_a_session_that_goes_on_keeps_what_was_chosen(sessions: Sessions, begin: Begin) -> None:
+    saved = sessions.create("trip", "m", dialogue_of(1), on_overflow="summarize")
+    saver = begin(saved)
+    saver.changed(dialogue_of(2))
+    assert sessions.get("trip").on_overflow == "summarize"
+    assert sessions.get("trip").info.turns == 2
+
+
+def test_two_writers_of_one_session(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    saved = sessions.create("trip", "m", dialogue_of(1))
+    one, two = begin(saved), begin(saved)
+    one.changed(dialogue_of(2, about=" of one"))
+    two.changed(dialogue_of(2, about=" of two"))
+    two.changed(dialogue_of(3, about=" of two"))
+    one.changed(dialogue_of(3, about=" of one"))
     assert told == ["trip is in use elsewhere; this conversation continues as trip-2"]
+    assert sessions.get("trip").dialogue == dialogue_of(3, about=" of one")
+    assert sessions.get("trip-2").dialogue == dialogue_of(3, about=" of two")
 
 
-def test_a_session_that_was_removed_elsewhere_is_saved_again(sessions: Sessions) -> None:
-    told: list[str] = []
-    saver = Saver(sessions, sessions.create("trip", "tiny-phi", asked("one")), None, "tiny-phi", told.append)
+def test_a_session_that_is_removed_elsewhere_is_not_lost(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    saver = begin(sessions.create("trip", "m", dialogue_of(1)))
     sessions.remove(["trip"])
-    saver.changed(asked("one", "two"))
-    assert [info.name for info in sessions.list()] == ["trip-2"]
+    saver.changed(dialogue_of(2))
+    assert sessions.get("trip-2").dialogue == dialogue_of(2)
+    assert len(told) == 1
 
 
-def test_what_was_removed_is_not_saved_again(sessions: Sessions) -> None:
-    saver = Saver(sessions, None, "trip", "tiny-phi", print)
-    saver.changed(asked("one"))
+def test_a_session_that_is_renamed_elsewhere_goes_on(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    saver = begin(sessions.create("trip", "m", dialogue_of(1)))
+    sessions.rename("trip", "journey")
+    sessions.create("trip", "m", dialogue_of(5))
+    saver.changed(dialogue_of(2))
+    assert sessions.get("journey").dialogue == dialogue_of(2)
     saver.forget()
-    saver.changed(asked("one", "two"))
-    assert sessions.list() == ()
+    assert [info.name for info in sessions.list()] == ["trip"], "another session that has the name now stays"
+    assert told == []
 
 
-def test_a_session_is_renamed_while_it_goes_on(sessions: Sessions) -> None:
-    saver = Saver(sessions, None, None, "tiny-phi", print)
-    saver.changed(asked("one"))
-    saver.rename("trip")
-    saver.changed(asked("one", "two"))
-    assert [(info.name, info.turns) for info in sessions.list()] == [("trip", 2)]
-    sessions.create("other", "tiny-phi", asked("one"))
+def test_a_new_name_does_not_hide_a_change_elsewhere(sessions: Sessions, begin: Begin) -> None:
+    saved = sessions.create("trip", "m", dialogue_of(1))
+    saver = begin(saved)
+    sessions.update(saved, dialogue_of(2, about=" elsewhere"), model="m", on_overflow=None)
+    saver.rename("mine")
+    saver.changed(dialogue_of(2, about=" here"))
+    assert sessions.get("mine").dialogue == dialogue_of(2, about=" elsewhere")
+    assert sessions.get("mine-2").dialogue == dialogue_of(2, about=" here")
+
+
+def test_names_are_checked_before_anything_is_saved(sessions: Sessions, begin: Begin) -> None:
+    saver = begin()
     with pytest.raises(UsageError):
-        saver.rename("other")
+        saver.rename("-x")
+    saver.rename("trip")
+    saver.changed(dialogue_of(1))
+    assert sessions.get("last").info.name == "trip"
+    sessions.remove(["trip"])
+    with pytest.raises(NotFoundError):
+        saver.rename("journey")
 
 
-@pytest.mark.process
-def test_a_full_disk_is_told_once_and_tried_again(tmp_path: Path) -> None:
-    told: list[str] = []
-    with small_file_system(tmp_path / "disk", "size=400k") as disk:
-        saver = Saver(Sessions(disk / "sessions.sqlite"), None, None, "tiny-phi", told.append)
-        saver.changed(asked("one"))
-        (disk / "filler").write_bytes(b"")
-        with (disk / "filler").open("wb", buffering=0) as filler:
-            try:
-                while True:
-                    filler.write(bytes(4096))
-            except OSError:
-                pass
-        long = asked("one", "two " * 20_000)
-        saver.changed(long)
-        saver.changed(long)
-        assert len(told) == 1
-        assert "full" in told[0]
-        assert Sessions(disk / "sessions.sqlite").get("one").dialogue == asked("one")
-        (disk / "filler").unlink()
-        saver.changed(asked("one", "three"))
-        assert Sessions(disk / "sessions.sqlite").get("one").dialogue == asked("one", "three")
-        assert len(told) == 1
+def test_what_was_forgotten_stays_forgotten(sessions: Sessions, begin: Begin) -> None:
+    saver = begin()
+    saver.changed(dialogue_of(1))
+    saver.forget()
+    saver.changed(dialogue_of(2))
+    assert (sessions.list(), saver.saved) == ((), None)
+    saver.forget()
 
 
-@pytest.mark.process
-def test_a_folder_that_is_read_only_is_told_once(tmp_path: Path) -> None:
-    told: list[str] = []
-    with small_file_system(tmp_path / "disk", "size=1m") as disk:
-        Sessions(disk / "sessions.sqlite").create("old", "tiny-phi", asked("one"))
-        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        sessions = Sessions(disk / "sessions.sqlite")
-        assert sessions.get("last").dialogue == asked("one")
-        saver = Saver(sessions, None, None, "tiny-phi", told.append)
-        saver.changed(asked("one"))
-        saver.changed(asked("one", "two"))
-        assert (len(told), saver.saved) == (1, None)
+class Interrupted(Sessions):
+    """Ctrl-C arrives when the next change was written."""
+
+    armed = True
+
+    def update(self, *args: object, **others: object) -> SavedSession:
+        written = super().update(*args, **others)  # type: ignore[arg-type]
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+        return written
 
 
-_WRITER = """
-import sys
-from pathlib import Path
-from phicli.chat.dialogue import Dialogue, Turn
-from phicli.chat.store.saving import Saver
-from phicli.chat.store.sessions import Sessions
-from phicli.chat_format.types import Message
-
-saver = Saver(Sessions(Path(sys.argv[1])), None, "trip", "tiny-phi", print)
-dialogue = Dialogue()
-for number in range(100_000):
-    dialogue = dialogue.with_turn(Turn(f"question {number} " + "x" * (number % 7 * 500)))
-    saver.changed(dialogue)
-    print(number, flush=True)
-    if number % 10 == 9:
-        dialogue = dialogue.without_last(5)
-"""
+def test_an_interruption_just_after_a_change_is_no_second_writer(
+    sessions: Sessions, begin: Begin, told: list[str]
+) -> None:
+    saver = begin(sessions.create("trip", "m", dialogue_of(1)), where=Interrupted(sessions.path))
+    with pytest.raises(KeyboardInterrupt):
+        saver.changed(dialogue_of(2))
+    saver.changed(dialogue_of(3))
+    assert sessions.get("trip").dialogue == dialogue_of(3)
+    assert told == []
+    assert len(sessions.list()) == 1
 
 
-@pytest.mark.process
-def test_a_process_that_is_killed_leaves_what_it_had_saved(tmp_path: Path) -> None:
-    """At 200 random moments; whatever was acknowledged is there, and the file can be written again."""
-    moments = random.Random(16)
-    for number in range(200):
-        path = tmp_path / f"{number}.sqlite"
-        path.unlink(missing_ok=True)
-        with subprocess.Popen([sys.executable, "-c", _WRITER, str(path)], stdout=subprocess.PIPE, text=True) as writer:
-            assert writer.stdout is not None
-            acknowledged = int(writer.stdout.readline())
-            time.sleep(moments.random() * 0.05)
-            writer.kill()
-            acknowledged = max([acknowledged, *(int(line) for line in writer.stdout if line.endswith("\n"))])
-        problems: list[str] = []
-        sessions = Sessions(path, on_notice=problems.append)
-        saved = sessions.get("trip")
-        last = int(saved.dialogue.turns[-1].question.split()[1])
-        assert (problems, last >= acknowledged) == ([], True)
-        sessions.update(saved, asked("again"), model="tiny-phi", on_overflow=None)
-        assert sessions.search("again", limit=5)
+@pytest.fixture
+def disk(tmp_path: Path, starts_process: None) -> Iterator[Path]:
+    with small_file_system(tmp_path / "disk", "size=512k") as folder:
+        yield folder
+
+
+def fill(path: Path) -> None:
+    """Leave no space on the disk."""
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
+def test_a_full_disk_is_said_once_and_tried_again(disk: Path, begin: Begin, told: list[str]) -> None:
+    where = Sessions(disk / "data" / "sessions.sqlite")
+    saver = begin(where=where)
+    saver.changed(dialogue_of(1))
+    filler = disk / "filler"
+    fill(filler)
+    large = dialogue_of(1).with_turn(Turn("word " * 10_000))
+    saver.changed(large)
+    saver.changed(large.with_turn(Turn("more")))
+    assert len(told) == 1
+    assert "is not saved" in told[0]
+    assert "full" in told[0]
+    assert where.get("last").dialogue == dialogue_of(1)
+    filler.unlink()
+    saver.changed(large)
+    assert where.get("last").dialogue == large
+    assert len(told) == 1
+
+
+def test_a_folder_that_is_read_only(disk: Path, begin: Begin, told: list[str]) -> None:
+    where = Sessions(disk / "data" / "sessions.sqlite")
+    saved = where.create("trip", "m", dialogue_of(1))
+    make_read_only(disk)
+    assert where.get("trip") == saved
+    assert len(where.search("question", limit=5)) == 1
+    saver = begin(saved, where=where)
+    saver.changed(dialogue_of(2))
+    saver.changed(dialogue_of(3))
+    assert len(told) == 1
+    assert "is not saved" in told[0]
+    elsewhere = begin(where=Sessions(disk / "new" / "sessions.sqlite"))
+    elsewhere.changed(dialogue_of(1))
+    assert len(told) == 2
+    assert "ead-only" in told[1]
+
+
+def test_another_process_that_does_not_let_go(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    saved = sessions.create("trip", "m", dialogue_of(1))
+    other = sqlite3.connect(sessions.path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    saver = begin(saved, where=Sessions(sessions.path, wait_s=0.01))
+    saver.changed(dialogue_of(2))
+    other.close()
+    saver.changed(dialogue_of(3))
+    assert sessions.get("trip").dialogue == dialogue_of(3)
+    assert len(told) == 1
+    assert "another process has locked" in told[0]
+
+
+def test_where_there_is_no_home(begin: Begin, told: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(*_: object, **__: object) -> Path:
+        raise RuntimeError("could not determine the home directory")
+
+    monkeypatch.delenv("PHI_HOME", raising=False)
+    monkeypatch.setattr("platformdirs.user_data_path", no_home)
+    saver = begin(where=Sessions())
+    saver.changed(dialogue_of(1))
+    saver.changed(dialogue_of(2))
+    assert len(told) == 1
+    assert "no home folder was found for the sessions" in told[0]
