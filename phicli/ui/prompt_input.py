@@ -12,6 +12,7 @@ from phicli.chat.files.text import UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
 
 _PATIENCE_S = 2.0
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
@@ -82,7 +83,15 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
         data = terminal.stdin.buffer.read()
     finally:
         reminder.cancel()
-    return decode(data, "standard input", encoding, lambda text: None if quiet else terminal.say(f"note: {text}"))
+
+    def tell(text: str) -> None:
+        if not quiet:
+            terminal.say(f"note: {text}")
+
+    text = decode(data, "standard input", encoding, tell)
+    if beside_argument and text.strip():  # in a loop that reads lines, these are the lines that are left
+        tell(f"standard input comes before the prompt: {format_bytes(len(data))}{advice}")
+    return text
 
 
 def _is_pipe_or_file(terminal: Terminal) -> bool:

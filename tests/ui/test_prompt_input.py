@@ -86,6 +86,19 @@ def test_bytes_that_are_not_text_can_be_replaced_and_are_counted(piped: Terminal
     assert "2 characters replaced" in piped.stderr.getvalue()  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("piped", [b"two\nthree\n"], indirect=True)
+def test_piped_text_next_to_a_prompt_is_reported(piped: Terminal) -> None:
+    read_prompt(piped, "one")
+    said = piped.stderr.getvalue()  # type: ignore[attr-defined]
+    assert said == "note: standard input comes before the prompt: 10 B (to ignore it: --no-stdin)\n"
+
+
+@pytest.mark.parametrize(("piped", "prompt"), [(b"two\n", None), (b"\n", "one")], indirect=["piped"])
+def test_nothing_is_reported_if_there_is_only_one_of_them(piped: Terminal, prompt: str | None) -> None:
+    read_prompt(piped, prompt)
+    assert not piped.stderr.getvalue()  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("prompt", ["", "  \n"])
 def test_an_empty_prompt_is_refused(prompt: str) -> None:
     with pytest.raises(UsageError, match="the prompt is empty"):

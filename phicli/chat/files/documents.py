@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Final, Literal
 from xml.etree.ElementTree import ParseError
@@ -14,6 +17,11 @@ from phicli.errors import UsageError, install_hint
 Kind = Literal["pdf", "docx"]
 EXTRA: Final = "documents"
 _MOST_UNPACKED_BYTES: Final = 256 << 20
+_DAMAGES: Final = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError,
+    ValueError, struct.error, zlib.error,
+)  # fmt: skip
+"""What the packages raise for damaged files, in addition to their own errors."""
 
 
 def document_kind(path: Path, data: bytes) -> Kind | None:
@@ -45,6 +53,7 @@ def _pdf_text(data: bytes, name: str) -> str:
     from pypdf import PdfReader
     from pypdf.errors import DependencyError, PyPdfError
 
+    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it repairs what it can, and would print a line for each
     try:
         reader = PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
@@ -52,7 +61,7 @@ def _pdf_text(data: bytes, name: str) -> str:
         return "\n\n".join(page.extract_text() for page in reader.pages)
     except DependencyError:
         raise UsageError(f"{name} is encrypted", "save it without encryption first") from None
-    except (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (PyPdfError, *_DAMAGES) as error:
         raise _damaged(name, "PDF", error) from None
 
 
@@ -66,7 +75,7 @@ def _docx_text(data: bytes, name: str) -> str:
                 raise UsageError(f"{name} is too large when it is unpacked", "name a smaller file")
         html = mammoth.convert_to_html(io.BytesIO(data), convert_image=mammoth.images.img_element(lambda _: {})).value
         return str(markdownify(html, heading_style="ATX", strip=["img"]))
-    except (zipfile.BadZipFile, ParseError, ExpatError, OSError, ValueError, KeyError, AttributeError) as error:
+    except (zipfile.BadZipFile, ParseError, ExpatError, *_DAMAGES) as error:
         raise _damaged(name, "Word", error) from None
 
 

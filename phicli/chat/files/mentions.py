@@ -13,7 +13,15 @@ from phicli.paths import is_there
 _MENTION: Final = re.compile(r"""(?<!\S)@(?:"([^"\n]+)"|'([^'\n]+)'|((?:\\.|[^\s\\])+))""")
 _ESCAPED: Final = re.compile(r"\\(.)")
 _PUNCTUATION: Final = ".,;:!?)]}'\""
-_LIKE_A_PATH: Final = re.compile(r"(?:~|\.{1,2})?/.+|[A-Za-z]:\\.+|[^@]*[\w-]/[^@]*\.\w{1,8}|[\w.-]+\.\w{1,8}")
+_EXTENSIONS: Final = (
+    "c cc cfg cpp cs csv diff docx? go h hpp html? ini ipynb java js jsonl? jsx kt log md patch pdf php py rb rs rst "
+    "sh sql swift tex toml tsv tsx? txt xml ya?ml"
+)
+_LIKE_A_PATH: Final = re.compile(
+    rf"(?:~|\.{{1,2}})?/.+|[A-Za-z]:\\.+|[^@]*[\w-]/[^@]*\.\w{{1,8}}|[\w. -]+\.(?:{_EXTENSIONS.replace(' ', '|')})",
+    re.IGNORECASE,
+)
+"""Decorators (``@pytest.fixture``), packages (``@types/node``) and string literals (``@"text"``) do not match."""
 
 
 def mentioned(line: str, read: Callable[[str], Attachment]) -> tuple[str, tuple[Attachment, ...]]:
@@ -33,7 +41,7 @@ def mentioned(line: str, read: Callable[[str], Attachment]) -> tuple[str, tuple[
         typed = quoted or _ESCAPED.sub(r"\1", match[3])
         name = _existing(typed, exact=bool(quoted))
         if name is None:
-            if quoted or _LIKE_A_PATH.fullmatch(typed.rstrip(_PUNCTUATION)):
+            if _LIKE_A_PATH.fullmatch(typed.rstrip(_PUNCTUATION)):
                 hint = "check the path; to send the word as text, leave out the @"
                 raise NotFoundError(f"file {typed} not found", hint)
             return match[0]

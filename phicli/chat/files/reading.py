@@ -13,13 +13,14 @@ from phicli.chat.dialogue import Attachment
 from phicli.chat.files.documents import document_kind, document_text
 from phicli.chat.files.mentions import mentioned
 from phicli.chat.files.secrets import why_secret
-from phicli.chat.files.text import UTF8, TextEncoding, decode
+from phicli.chat.files.text import UTF8, TextEncoding, decode, without_surrogates
 from phicli.errors import NotFoundError, UsageError, reason_of
 from phicli.paths import expand
 from phicli.units import format_bytes
 
 MOST_BYTES: Final = 16 << 20
 """Far more than the longest context of any model holds."""
+_OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _UNPRINTABLE: Final = dict.fromkeys((*range(0x20), 0x7F), " ")
 
@@ -44,9 +45,10 @@ class FileReader:
         Raises:
             NotFoundError: there is no such file.
             UsageError: it is not a regular file, is binary, empty or too large, is not text in the encoding, needs a
-                package that is not installed, or looks secret and was not allowed.
-            OSError: it cannot be read.
+                package that is not installed, cannot be read, or looks secret and was not allowed.
         """
+        if not name.strip():
+            raise UsageError("the name of the file is empty", "name a text file: --file PATH")
         path = expand(name)
         data = _bytes_of(path, name)
         kind = document_kind(path, data)
@@ -57,7 +59,7 @@ class FileReader:
         reason = why_secret(path, text) or why_secret(real, "")
         if reason is not None and not self.allow(f"{name} looks secret: {reason}."):
             raise UsageError(f"{name} was not sent: {reason}", "send it anyway with --yes, or leave it out")
-        return Attachment(name.translate(_UNPRINTABLE), text)
+        return Attachment(without_surrogates(name.translate(_UNPRINTABLE)), without_surrogates(text))
 
     def mentioned(self, line: str) -> tuple[str, tuple[Attachment, ...]]:
         """``line`` without the marks of the files that it mentions, and those files.
@@ -69,6 +71,10 @@ class FileReader:
 
     def _plain(self, data: bytes, name: str) -> str:
         wide = self.encoding.name is not None or data.startswith(_UTF16_MARKS)
+        if data.startswith(_OLD_OFFICE):
+            raise UsageError(
+                f"{name} is an old or a protected Office file", "save it as .docx without a password, or as text"
+            )
         if b"\0" in data and not wide:
             raise UsageError(f"{name} is a binary file", "name a text file; convert others to text first")
         return decode(data, name, self.encoding, self.tell)
@@ -87,14 +93,17 @@ def _bytes_of(path: Path, name: str) -> bytes:
     except OSError as error:
         if path.is_dir():  # as Windows reports it
             raise _folder(name) from None
-        raise UsageError(f"{name} cannot be read: {reason_of(error)}", "check the file and its permissions") from None
+        raise _unreadable(name, error) from None
     try:
         _require_regular(os.fstat(handle), name)
     except UsageError:
         os.close(handle)
         raise
-    with os.fdopen(handle, "rb") as file:
-        data = file.read(MOST_BYTES + 1)
+    try:
+        with os.fdopen(handle, "rb") as file:
+            data = file.read(MOST_BYTES + 1) or b""  # None: a file of the kernel that would wait
+    except OSError as error:
+        raise _unreadable(name, error) from None
     if len(data) > MOST_BYTES:
         size = max(path.stat().st_size, len(data))
         raise UsageError(
@@ -108,6 +117,10 @@ def _require_regular(status: os.stat_result, name: str) -> None:
         raise _folder(name)
     if not stat.S_ISREG(status.st_mode):
         raise UsageError(f"{name} is a device or a pipe, not a file", "pipe its text into phi chat instead")
+
+
+def _unreadable(name: str, error: OSError) -> UsageError:
+    return UsageError(f"{name} cannot be read: {reason_of(error)}", "check the file and its permissions")
 
 
 def _folder(name: str) -> UsageError:

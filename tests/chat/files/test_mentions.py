@@ -28,6 +28,8 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ('compare @"my notes.txt" with @my\\ notes.txt', "compare my notes.txt with my notes.txt", ["my notes.txt"]),
         ("mail me@notes.txt or @alice", "mail me@notes.txt or @alice", []),
         ("what is @dataclass(frozen=True)?", "what is @dataclass(frozen=True)?", []),
+        ("@pytest.fixture @app.route('/x') @types/node", "@pytest.fixture @app.route('/x') @types/node", []),
+        ('string path = @"some text";', 'string path = @"some text";', []),
         ("@", "@", []),
         ("a @ b", "a @ b", []),
     ],
@@ -38,7 +40,9 @@ def test_files_are_found_and_other_words_stay(line: str, plain: str, names: list
     assert all(one.text == f"text of {one.name}" for one in attachments)
 
 
-@pytest.mark.parametrize("line", ["@./none.txt", "see @src/none.py.", '@"no file"', "@none.txt", "@/nowhere/at/all"])
+@pytest.mark.parametrize(
+    "line", ["@./none.txt", "see @src/none.py.", '@"no file.txt"', "@none.TXT?", "@none.txt", "@/nowhere/at/all"]
+)
 def test_a_path_that_leads_nowhere_is_an_error(line: str) -> None:
     with pytest.raises(NotFoundError, match="not found") as caught:
         mentioned(line, FileReader().read)

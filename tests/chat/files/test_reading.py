@@ -10,7 +10,7 @@ import pytest
 
 from phicli.chat.files import reading
 from phicli.chat.files.reading import FileReader
-from phicli.chat.files.text import TextEncoding
+from phicli.chat.files.text import TextEncoding, check_encoding
 from phicli.errors import NotFoundError, UsageError
 from tests.chat.files.documents import docx, pdf, protected_pdf
 
@@ -29,12 +29,14 @@ def test_a_text_file_is_a_named_block(tmp_path: Path) -> None:
         (b"", "is empty"),
         (b" \n\t", "is empty"),
         (b"\x7fELF\0\0", "is a binary file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is an old or a protected Office file"),
+        (b"\xff\xfea\0\0\xd8", "is not UTF-16 text: byte 0x00 at offset 4"),
         (b"caf\xe9", "is not UTF-8 text: byte 0xe9 at offset 3"),
         (b"%PDF-1.4 nothing", "cannot be read as a PDF file"),
         (pdf(""), "contains no text"),
         (protected_pdf("secret", "pass"), "is protected with a password"),
     ],
-    ids=["empty", "blank", "binary", "latin-1", "damaged", "scanned", "protected"],
+    ids=["empty", "blank", "binary", "office", "utf-16", "latin-1", "damaged", "scanned", "protected"],
 )
 def test_what_is_not_text_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "file"
@@ -57,6 +59,33 @@ def test_folders_devices_pipes_and_missing_files_are_refused(tmp_path: Path) -> 
         for name in ("/dev/zero", str(tmp_path / "pipe")):
             with pytest.raises(UsageError, match="is a device or a pipe"):
                 FileReader().read(name)
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_name_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="the name of the file is empty"):
+        FileReader().read(name)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there, and /proc/self/mem cannot be read")
+def test_names_that_are_not_text_and_reads_that_fail(tmp_path: Path) -> None:
+    name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.txt")
+    Path(name).write_text("text")
+    assert FileReader().read(name).name == f"{tmp_path}/caf\ufffd.txt"
+    with pytest.raises(UsageError, match=r"/proc/self/mem (cannot be read|is)"):
+        FileReader().read("/proc/self/mem")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", None])
+def test_a_byte_order_mark_is_not_text(tmp_path: Path, encoding: str | None) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbftext")
+    assert FileReader(TextEncoding(encoding)).read(str(tmp_path / "a.txt")).text == "text"
+
+
+@pytest.mark.parametrize("name", ["base64", "unicode-escape", "Punycode", "idna", "none", "", "a\0"])
+def test_what_is_not_an_encoding_of_files_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="is not a text encoding"):
+        check_encoding(name)
 
 
 def test_a_file_beyond_every_context_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
