@@ -154,7 +154,7 @@ class SessionStates:
     def _why_not_saved(self, session_id: str, engine: Engine, used_tokens: int) -> str:
         if self._folder is None:
             return _NO_DISK
-        if not isinstance(engine, LeavesState) or not self._model or not is_session_id(session_id):
+        if not isinstance(engine, LeavesState) or not (engine.can_leave and self._model and is_session_id(session_id)):
             return "this engine cannot save it"
         place = place_of(session_id)
         try:

@@ -41,7 +41,7 @@ class LocalModel:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
-        self._last: Draft | None = None
+        self._drafts: tuple[Draft, ...] = ()
 
     @property
     def name(self) -> str:
@@ -61,7 +61,7 @@ class LocalModel:
     @property
     def used_tokens(self) -> int:
         """The tokens of the conversation that the engine has evaluated last; 0 before the first answer."""
-        return 0 if self._last is None else self._last.so_far().used_tokens
+        return next((used for draft in reversed(self._drafts) if (used := draft.so_far().used_tokens)), 0)
 
     def answer(
         self,
@@ -72,7 +72,8 @@ class LocalModel:
         ending: Ending = NO_ENDING,
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
-        draft = self._last = Draft(started=time.monotonic())
+        draft = Draft(started=time.monotonic())
+        self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
         request = _Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
 

@@ -55,13 +55,15 @@ def taken(path: Path, *, wait_s: float) -> int | None:
     The end of the process gives it back too.
 
     Raises:
-        OSError: the file cannot be created.
+        OSError: the file cannot be created, or its disk has no locks.
     """
-    file = _opened(path)
-    if _locks(file, wait_s=wait_s):
-        return file
-    os.close(file)
-    return None
+    file, locked = _opened(path), False
+    try:
+        locked = _locks(file, wait_s=wait_s)
+    finally:
+        if not locked:
+            os.close(file)
+    return file if locked else None
 
 
 def digest(path: Path) -> str:
@@ -103,7 +105,11 @@ def _locks(file: int, *, wait_s: float) -> bool:
 
 
 def _locked(file: int) -> bool:
-    """Whether the open file is locked for this process now."""
+    """Whether the open file is locked for this process now.
+
+    Raises:
+        OSError: its disk has no locks.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -113,7 +119,7 @@ def _locked(file: int) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # any other error: there are no locks on this disk
         return False
     return True
 

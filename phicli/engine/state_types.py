@@ -12,6 +12,10 @@ from phicli.engine.types import KeepsState
 class LeavesState(KeepsState, Protocol):
     """An engine that can save its state after ``phi`` has ended."""
 
+    @property
+    def can_leave(self) -> bool:
+        """Whether the process of this engine can do that."""
+
     def leave_state(self, order: Mapping[str, Any]) -> bool:
         """Have the engine save its state and end by itself; return whether it has begun.
 

@@ -20,7 +20,7 @@ _Identity = tuple[int, int] | None
 
 
 class LastingFile:
-    """A SQLite file that begins anew where it is damaged; the damaged one is renamed, and ``on_notice`` says so.
+    """A SQLite file that is renamed and made again where it is damaged, with a notice.
 
     Args:
         path: the SQLite file.
@@ -42,6 +42,10 @@ class LastingFile:
     def write(self, work: Callable[[sqlite3.Connection], _Found]) -> _Found:
         """As :meth:`SqliteFile.write`; a damaged file is set aside. Raises DamagedError where it cannot be renamed."""
         return self._sound(lambda: self._file.write(work))
+
+    def compact(self, *statements: str) -> None:
+        """As :meth:`SqliteFile.compact`."""
+        self._file.compact(*statements)
 
     def _sound(self, work: Callable[[], _Found]) -> _Found:
         identity = _identity(self.path)
@@ -76,7 +80,7 @@ def set_aside(path: Path, identity: _Identity) -> Path | None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """No other process is in here with the same file: else the second would rename what the first begins anew."""
+    """Keep other processes out for the same file: the second one would rename the new file of the first one."""
     if sys.platform == "win32" or not path.is_file():  # Windows renames no file that another process has open
         yield
         return

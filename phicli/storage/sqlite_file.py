@@ -17,11 +17,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeVar
 
+from phicli.errors import PhiError
 from phicli.storage.form import Form
 from phicli.storage.sqlite_errors import damaged, is_busy, newer, translated
 
 _WAIT_S: Final = 10.0
 _PAUSE_S: Final = 0.05
+_PAGES: Final = ("freelist_count", "page_count")
+_MUCH: Final = 4
+"""One page in so many is much."""
 _Found = TypeVar("_Found")
 
 
@@ -78,12 +82,33 @@ class SqliteFile:
         def writing() -> _Found:
             self._make_folder()
             mode = "rw" if self.form.private else "rwc"
-            with contextlib.closing(self._connect(mode)) as connection, _transaction(connection):
-                self._migrate(connection)
-                return work(connection)
+            with contextlib.closing(self._connect(mode)) as connection:
+                if self.form.private:
+                    connection.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten
+                with _transaction(connection):
+                    self._migrate(connection)
+                    return work(connection)
 
         with translated(self.path, self.form):
             return self._patiently(writing)
+
+    def compact(self, *statements: str) -> None:
+        """Run ``statements``, each for itself, and give the space of removed rows back where it is much.
+
+        Nothing is raised where it fails, as on a full disk: the space is used again later.
+        """
+
+        def compacting() -> None:
+            with contextlib.closing(self._connect("rw")) as connection:
+                connection.execute("PRAGMA secure_delete = ON")
+                for statement in statements:
+                    connection.execute(statement)
+                free, pages = (connection.execute(f"PRAGMA {of}").fetchone()[0] for of in _PAGES)
+                if free * _MUCH > pages:
+                    connection.execute("VACUUM")
+
+        with contextlib.suppress(PhiError, OSError), translated(self.path, self.form):
+            self._patiently(compacting)
 
     def _make_folder(self) -> None:
         """The folder of the file; a private file is made in it too: SQLite gives its journal the same permissions."""
@@ -134,10 +159,7 @@ class SqliteFile:
             raise damaged(self.path, self.form, "it is not a regular file")
         # SQLite itself falls back to reading where the file is write-protected.
         where = f"{self.path.absolute().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
-        if self.form.private:
-            connection.execute("PRAGMA secure_delete = ON")  # what is removed is overwritten
-        return connection
+        return sqlite3.connect(where, uri=True, timeout=_PAUSE_S, isolation_level=None)
 
     def _version(self, connection: sqlite3.Connection) -> int:
         """The format of the file; 0 for a file that was never written to.

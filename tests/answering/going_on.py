@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from phicli.answering.kept_states import GoingOn
 from phicli.answering.opening import OpenModel, open_model
 from phicli.answering.pool import whole
@@ -15,6 +17,7 @@ from phicli.answering.state_records import StatePlace, place_of
 from phicli.answering.types import Answer
 from phicli.chat_format.types import Message
 from phicli.engine.types import Sampling
+from phicli.paths import cache_dir
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
@@ -82,3 +85,21 @@ def begun(said: Sequence[Message] = LONG_TALK[:4], **how: Any) -> Talk:
     talk.ask("What is phi?", goes_on=False)
     assert talk.place.read() is not None
     return talk
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("phicli.answering.state_carrier.is_in_memory", lambda _: False)
+    return tmp_path / "home"
+
+
+def folders() -> list[Path]:
+    """The folders of engines that are not yet deleted."""
+    return list(cache_dir().glob("phi-state-*"))
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)

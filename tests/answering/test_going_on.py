@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from phicli.answering.kept_states import GoingOn, await_saving, remove_state
+from phicli.answering.kept_states import GoingOn
+from phicli.answering.opening import open_model
+from phicli.answering.pool import whole
 from phicli.answering.state_records import states_folder
-from phicli.engine.leaving import taken
-from phicli.paths import cache_dir
-from tests.answering.going_on import LONG_TALK, SESSION, Talk, begun
+from phicli.chat_format.types import Message
+from phicli.errors import ContextExceededError
+from phicli.hub import verified
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.load import Use
+from phicli.plan.locate import locate
+from tests.answering.going_on import GREEDY, LONG_TALK, SESSION, Talk, begun, flip, folders, home
 from tests.support.files import TINY_PHI
 from tests.support.processes import gone
-from tests.support.waiting import wait_until
 
+__all__ = ["home"]
 pytestmark = pytest.mark.process
 NEXT = "How many legs does a spider have?"
-LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere it has no parent to die with")
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PHI_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("phicli.answering.state_carrier.is_in_memory", lambda _: False)
-    return tmp_path / "home"
-
-
-def folders() -> list[Path]:
-    return list(cache_dir().glob("phi-state-*"))
 
 
 def change(talk: Talk, **values: Any) -> None:
@@ -106,12 +96,6 @@ def test_a_state_that_does_not_belong_here_is_left_alone(key: dict[str, Any], re
     assert talk.place.read() is not None
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
 @pytest.mark.parametrize(
     "damage",
     [
@@ -154,8 +138,6 @@ def test_a_state_of_another_model_of_the_same_shape_at_the_same_path(tmp_path: P
 
 def test_the_same_model_in_another_place_has_the_same_states(tmp_path: Path) -> None:
     """As its hash is known there."""
-    from phicli.hub import verified
-
     talk = begun()
     copy = tmp_path / "copy.gguf"
     copy.write_bytes(TINY_PHI.read_bytes())
@@ -191,16 +173,22 @@ def test_a_process_that_comes_at_once_waits_for_the_state_to_be_saved() -> None:
 def test_nothing_is_written_where_nothing_was_said() -> None:
     talk = begun()
     before = talk.place.record.stat().st_mtime_ns
-    from phicli.answering.opening import open_model
-    from phicli.plan.chat_options import ChatOptions
-    from phicli.plan.load import Use
-    from phicli.plan.locate import locate
-
     going_on = GoingOn(SESSION, talk.said, talk.used_tokens)
     with open_model(locate("tiny-phi"), ChatOptions(), Use.CONVERSATION, going_on=going_on) as opened:
         opened.keep_state(SESSION)
     assert talk.place.record.stat().st_mtime_ns == before
     assert folders() == []
+
+
+def test_an_answer_that_failed_does_not_keep_the_turns_before_from_being_saved() -> None:
+    with open_model(locate("tiny-phi"), ChatOptions(context_tokens=64), Use.CONVERSATION) as opened:
+        answer = whole(opened.model.answer((Message("user", "What is phi?"),), sampling=GREEDY))
+        with pytest.raises(ContextExceededError):
+            whole(opened.model.answer((Message("user", "word " * 90),), sampling=GREEDY))
+        assert opened.model.used_tokens == answer.used_tokens
+        opened.keep_state(SESSION)
+    assert gone(opened.engines[-1].pid, 60)
+    assert Talk().place.read() is not None
 
 
 def test_a_place_that_cannot_be_written(home: Path) -> None:
@@ -221,103 +209,3 @@ def test_no_cache_folder_at_all(home: Path) -> None:
     assert talk.kept_note == "the KV state was not saved: no disk has enough free space for it"
     talk.ask(NEXT)
     assert talk.note == "the KV state of this session was not restored: no disk has enough free space for it"
-
-
-@LINUX
-def test_a_worker_that_is_killed_while_it_saves_does_no_harm() -> None:
-    """At different moments; almost always the state before is still there then."""
-    talk = begun()
-    for number in range(12):
-        talk.ask(f"Question {number}?", waits=False)
-        time.sleep(0.003 * number)
-        os.kill(talk.pid, signal.SIGKILL)
-        assert gone(talk.pid)
-        expected = talk.afresh(NEXT)
-        again = Talk(said=talk.said, used_tokens=talk.used_tokens)
-        assert again.ask(NEXT, keeps=False).token_ids == expected.token_ids
-
-
-_LEAVES = """
-import os, signal, sys
-from tests.answering.going_on import Talk
-import phicli.answering.opening as opening
-if {killed_after_keep}:
-    keep = opening.OpenModel.keep_state
-    def keep_and_die(self, session_id):
-        keep(self, session_id)
-        os.kill(os.getpid(), signal.SIGKILL)
-    opening.OpenModel.keep_state = keep_and_die
-else:
-    def die(self, session_id):
-        print(self.engines[-1].pid, flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
-    opening.OpenModel.keep_state = die
-Talk().ask("What is phi?")
-"""
-
-
-def left(*, killed_after_keep: bool) -> str:
-    code = _LEAVES.format(killed_after_keep=killed_after_keep)
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr
-    return ended.stdout
-
-
-@LINUX
-def test_phi_that_is_killed_when_it_has_handed_the_state_over() -> None:
-    left(killed_after_keep=True)
-    wait_until(Talk().place.record.exists)
-    wait_until(lambda: folders() == [])
-    assert Talk().place.read() is not None
-
-
-@LINUX
-def test_phi_that_is_killed_before_leaves_no_state_and_no_process() -> None:
-    pid = int(left(killed_after_keep=False))
-    assert gone(pid)
-    assert not Talk().place.state.exists()
-
-
-def test_a_session_that_is_removed_while_its_state_is_saved_leaves_nothing() -> None:
-    talk = begun()
-    lock = taken(talk.place.lock, wait_s=0)
-    assert lock is not None
-    talk.ask(NEXT, goes_on=False, waits=False)
-    remove_state(SESSION)
-    os.close(lock)
-    assert gone(talk.pid, 60)
-    assert list(states_folder().iterdir()) == []
-
-
-def test_nobody_waits_for_ever_for_a_process_that_saves() -> None:
-    talk = begun()
-    lock = taken(talk.place.lock, wait_s=0)
-    assert lock is not None
-    await_saving(GoingOn(SESSION, talk.said, talk.used_tokens), wait_s=0.2)
-    flip(talk.place.state)
-    engine = talk.ask(NEXT, keeps=False)
-    assert engine.usage.cached_tokens == 0
-    assert talk.place.state.exists()  # that process may be about to replace it
-    os.close(lock)
-
-
-def test_two_processes_that_leave_one_session_leave_one_state() -> None:
-    talk = begun()
-    first = Talk(said=talk.said, used_tokens=talk.used_tokens)
-    second = Talk(said=talk.said, used_tokens=talk.used_tokens)
-    first.ask(NEXT, waits=False)
-    second.ask("Who are you?", waits=False)
-    assert gone(first.pid, 60)
-    assert gone(second.pid, 60)
-    answer = second.ask("And a cat?")
-    assert "was restored" in second.note
-    assert answer.usage.cached_tokens > 0
-    assert folders() == []
-
-
-def test_a_session_that_was_removed() -> None:
-    begun()
-    remove_state(SESSION)
-    assert list(states_folder().iterdir()) == []
-    remove_state(SESSION)
-    remove_state("../../elsewhere")

@@ -31,7 +31,7 @@ BUILD = "scripted 1"
 class Leaving(StatefulEngine):
     """An engine that can leave its state; ``orders`` are those it was given."""
 
-    responds = True
+    responds = can_leave = True
 
     def __init__(self, **how: Any) -> None:
         super().__init__(lambda _: "yes", context_tokens=how.pop("context_tokens", 256), **how)
@@ -180,9 +180,13 @@ def test_an_id_that_is_no_name_of_a_file(plan: LoadPlan, folder: Path, session_i
 
 
 def test_another_engine_cannot_save(plan: LoadPlan, folder: Path) -> None:
-    states = SessionStates(plan, folder)
-    states.keep("s", scripted(), 100)
-    assert states.note == "the KV state was not saved: this engine cannot save it"
+    program = Leaving(build="llama-server 1")
+    program.can_leave = False
+    for engine in (scripted(), program):
+        states = SessionStates(plan, folder)
+        states.keep("s", engine, 100)
+        assert states.note == "the KV state was not saved: this engine cannot save it"
+    assert program.orders == []
 
 
 def test_a_folder_elsewhere_is_not_on_the_disk_of_states(plan: LoadPlan, folder: Path, tmp_path: Path) -> None:

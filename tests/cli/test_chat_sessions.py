@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.sessions import sessions_in
@@ -125,7 +127,16 @@ def test_a_full_context_is_an_error_and_is_dropped_or_summarized_where_that_is_a
     assert phi(*long, PHI_CHAT_ON_OVERFLOW="drop").code == 0
 
 
-def test_a_disk_that_cannot_be_written_is_told_and_the_answer_comes(phi: Phi) -> None:
-    run = phi("chat", "tiny-phi", FRANCE, "--session", "trip", PHI_HOME="/dev/null/nowhere")
-    assert (run.code, run.out) == (0, PARIS)
-    assert "is not saved" in run.err
+def test_a_disk_that_cannot_be_written_is_told_and_the_answer_comes(phi: Phi, tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=1m") as disk:
+        phi("chat", "tiny-phi", FRANCE, "--session", "trip", "--no-keep-state", PHI_HOME=str(disk))
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        run = phi("chat", "-C", ITALY, PHI_HOME=str(disk))
+        assert (run.code, run.out) == (0, ROME)
+        assert "is not saved" in run.err
+        assert phi("sessions", "list", "--json", PHI_HOME=str(disk)).json["data"]["sessions"][0]["turns"] == 1
+
+
+def test_a_home_that_cannot_be_one_is_an_error_where_a_session_is_named(phi: Phi) -> None:
+    assert phi("chat", "tiny-phi", FRANCE, PHI_HOME="/dev/null/nowhere").out == PARIS
+    assert phi("chat", "tiny-phi", FRANCE, "--session", "trip", PHI_HOME="/dev/null/nowhere").code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -134,6 +135,16 @@ def test_an_engine_that_hangs_is_ended_as_usual(desk: Desk) -> None:
         assert not desk.engine.leave_state(desk.order)
         desk.engine.close()
     assert gone(desk.engine.pid)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it locks otherwise")
+def test_a_disk_without_locks_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="No locks"):
+        taken(tmp_path / "s.lock", wait_s=60)
 
 
 def test_the_work_has_a_deadline(desk: Desk) -> None:

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any, overload
+from typing import Any
 
 from phicli.chat.dialogue import Attachment, Turn
 from phicli.chat_format.types import Message, ToolCall
-
-
-@overload
-def storable(text: str) -> str: ...
-@overload
-def storable(text: None) -> None: ...
-def storable(text: str | None) -> str | None:
-    """``text`` as a column can have it: half of a surrogate pair, as in names of files, is replaced."""
-    return None if text is None else text.encode(errors="replace").decode()
 
 
 def to_text(turn: Turn) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from phicli.chat.dialogue import Dialogue
 from phicli.errors import UsageError
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue
 
 LAST: Final = "last"
 _LONGEST: Final = 100

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from phicli.chat.dialogue import Dialogue, Turn
-from phicli.chat.store.data import storable, to_text, turn_of
+from phicli.chat.store.columns import INFO, storable, utc_text
+from phicli.chat.store.data import to_text, turn_of
 from phicli.chat.store.errors import SessionChangedError
 from phicli.chat.store.form import FORM, TURN_BITS
 from phicli.chat.store.names import key_of, title_of
@@ -18,14 +19,6 @@ from phicli.chat.store.texts import remove_texts, save_texts
 from phicli.chat.store.types import SavedSession, SessionInfo
 from phicli.errors import UsageError
 from phicli.storage.sqlite_errors import unreadable
-
-INFO: Final = "session_id, name, model, turns, title, created_at, updated_at"
-"""The columns of a :class:`SessionInfo`."""
-
-
-def utc_text(time: datetime) -> str:
-    """``time`` as it is saved: ISO 8601, UTC, in milliseconds."""
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def is_free(db: sqlite3.Connection, name: str) -> bool:
@@ -47,11 +40,6 @@ def row_with_id(db: sqlite3.Connection, session_id: str) -> int | None:
     """The number of the row of a session; None where it is gone."""
     row = db.execute("SELECT id FROM sessions WHERE session_id = ?", (session_id,)).fetchone()
     return None if row is None else int(row[0])
-
-
-def info_in(db: sqlite3.Connection, key: int) -> SessionInfo:
-    """What the row ``key`` says about its session."""
-    return SessionInfo(*db.execute(f"SELECT {INFO} FROM sessions WHERE id = ?", (key,)).fetchone())  # noqa: S608
 
 
 def unchanged_row(db: sqlite3.Connection, saved: SavedSession) -> int:

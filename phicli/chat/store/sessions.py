@@ -6,19 +6,20 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from phicli.chat.dialogue import Dialogue
-from phicli.chat.store import rows
-from phicli.chat.store.data import storable
+from phicli.chat.store.columns import INFO, info_in, storable, utc_text
 from phicli.chat.store.errors import not_found
 from phicli.chat.store.form import FORM
 from phicli.chat.store.names import LAST, checked_name, key_of, name_of, numbered
-from phicli.chat.store.texts import Found, found_in, searchable, tidy
+from phicli.chat.store.texts import TIDY, Found, found_in, searchable
 from phicli.chat.store.types import SavedSession, SessionInfo
 from phicli.errors import NotFoundError, UsageError
 from phicli.paths import data_dir
 from phicli.storage.aside import LastingFile
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue
 
 __all__ = ["Found", "SavedSession", "SessionInfo", "Sessions"]
 _NEWEST: Final = "ORDER BY updated_at DESC, id DESC"
@@ -48,8 +49,8 @@ class Sessions:
 
     def list(self, *, limit: int | None = None, older_than: datetime | None = None) -> tuple[SessionInfo, ...]:
         """The sessions, the one that was updated last first; at most ``limit``; those updated before ``older_than``."""
-        before = "9999" if older_than is None else rows.utc_text(older_than)
-        query = f"SELECT {rows.INFO} FROM sessions WHERE updated_at < ? {_NEWEST} LIMIT ?"  # noqa: S608
+        before = "9999" if older_than is None else utc_text(older_than)
+        query = f"SELECT {INFO} FROM sessions WHERE updated_at < ? {_NEWEST} LIMIT ?"  # noqa: S608
         most = -1 if limit is None else limit
         return self._file.read(lambda db: tuple(SessionInfo(*row) for row in db.execute(query, (before, most))), ())
 
@@ -66,6 +67,7 @@ class Sessions:
 
     def find(self, name: str) -> SavedSession | None:
         """The same, None where there is none."""
+        from phicli.chat.store import rows
 
         def work(db: sqlite3.Connection) -> SavedSession | None:
             key = _row_called(db, name)
@@ -75,6 +77,7 @@ class Sessions:
 
     def find_id(self, session_id: str) -> SavedSession | None:
         """The session with this id, whatever it is called now; None where it was removed."""
+        from phicli.chat.store import rows
 
         def work(db: sqlite3.Connection) -> SavedSession | None:
             key = rows.row_with_id(db, session_id)
@@ -90,6 +93,8 @@ class Sessions:
         Raises:
             UsageError: the name is taken, or cannot be one.
         """
+        from phicli.chat.store import rows
+
         if name is not None:
             checked_name(name)
 
@@ -107,6 +112,7 @@ class Sessions:
         Raises:
             SessionChangedError: another process has changed or removed the session.
         """
+        from phicli.chat.store import rows
 
         def work(db: sqlite3.Connection) -> SavedSession:
             key = rows.unchanged_row(db, saved)
@@ -119,6 +125,7 @@ class Sessions:
 
     def fork(self, saved: SavedSession, dialogue: Dialogue, *, model: str, on_overflow: str | None) -> SavedSession:
         """A copy of the session with another dialogue, called ``NAME-2``, then ``NAME-3``, …"""
+        from phicli.chat.store import rows
 
         def work(db: sqlite3.Connection) -> SavedSession:
             names = numbered(saved.info.name)
@@ -146,6 +153,8 @@ class Sessions:
         Raises:
             NotFoundError, UsageError: as for :meth:`rename`.
         """
+        from phicli.chat.store import rows
+
         info = self._renamed(lambda db: rows.row_with_id(db, session_id), new)
         if info is None:
             raise NotFoundError("the session was removed", "see all sessions: phi sessions list")
@@ -157,6 +166,8 @@ class Sessions:
         Raises:
             NotFoundError: there is no session of a name.
         """
+        from phicli.chat.store import rows
+
         missing: list[str] = []
 
         def work(db: sqlite3.Connection) -> tuple[SessionInfo, ...]:
@@ -164,10 +175,9 @@ class Sessions:
             missing.extend(name for name, key in keys if key is None)
             if missing:
                 return ()
-            found = {key: rows.info_in(db, key) for _, key in keys if key is not None}
+            found = {key: info_in(db, key) for _, key in keys if key is not None}
             for key in found:
                 rows.delete(db, key)
-            tidy(db)
             return tuple(found.values())
 
         if names and not self.path.exists():
@@ -175,19 +185,24 @@ class Sessions:
         removed = self._file.write(work) if names else ()
         if missing:
             raise self._unknown(missing[0])
+        if removed:
+            self._file.compact(TIDY)
         return removed
 
     def remove_id(self, session_id: str) -> bool:
         """Remove the session with this id, whatever it is called now; False where it is gone already."""
+        from phicli.chat.store import rows
 
         def work(db: sqlite3.Connection) -> bool:
             if (key := rows.row_with_id(db, session_id)) is None:
                 return False
             rows.delete(db, key)
-            tidy(db)
             return True
 
-        return self._file.write(work) if self.path.exists() else False
+        removed = self.path.exists() and self._file.write(work)
+        if removed:
+            self._file.compact(TIDY)
+        return removed
 
     def search(self, text: str, *, limit: int) -> tuple[Found, ...]:
         """Where ``text`` occurs in any case, the newest sessions first.
@@ -200,22 +215,24 @@ class Sessions:
             raise UsageError("no text to search for was given", 'give a text: phi sessions search "a text"')
 
         def work(db: sqlite3.Connection) -> tuple[Found, ...]:
-            query = f"SELECT id, {rows.INFO} FROM sessions {_NEWEST}"  # noqa: S608
+            query = f"SELECT id, {INFO} FROM sessions {_NEWEST}"  # noqa: S608
             infos = {row[0]: SessionInfo(*row[1:]) for row in db.execute(query)}
             return found_in(db, wanted, infos, limit)
 
         return self._file.read(work, ())
 
     def _renamed(self, find: Callable[[sqlite3.Connection], int | None], new: str) -> SessionInfo | None:
+        from phicli.chat.store import rows
+
         checked_name(new)
 
         def work(db: sqlite3.Connection) -> SessionInfo | None:
             if (key := find(db)) is None:
                 return None
-            if key_of(new) != key_of(rows.info_in(db, key).name):
+            if key_of(new) != key_of(info_in(db, key).name):
                 rows.require_free(db, new)
             db.execute("UPDATE sessions SET name = ?, name_key = ? WHERE id = ?", (new, key_of(new), key))
-            return rows.info_in(db, key)
+            return info_in(db, key)
 
         return self._file.write(work) if self.path.exists() else None
 

@@ -6,15 +6,19 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from phicli.chat.dialogue import Turn
-from phicli.chat.store.data import storable
+from phicli.chat.store.columns import storable
 from phicli.chat.store.form import TURN_BITS
 from phicli.chat.store.types import SessionInfo
 
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Turn
+
 _ROLES: Final = ("user", "assistant")
 _TRIGRAM: Final = 3
+TIDY: Final = "INSERT INTO texts (texts) VALUES ('optimize')"
+"""Removes the words of removed texts from the index, which otherwise keeps them until it is merged."""
 _BEFORE, _AFTER = 40, 80
 
 
@@ -81,8 +85,3 @@ def _excerpt(said: str, text: str) -> str:
     before = ("…" if begin > _BEFORE else "") + said[max(begin - _BEFORE, 0) : begin]
     after = said[end : end + _AFTER] + ("…" if end + _AFTER < len(said) else "")
     return f"{before}\x02{match[0]}\x03{after}"
-
-
-def tidy(db: sqlite3.Connection) -> None:
-    """Remove the words of removed texts from the index, which otherwise keeps them until it is merged."""
-    db.execute("INSERT INTO texts (texts) VALUES ('optimize')")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from phicli.chat.dialogue import Dialogue
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue
 
 
 @dataclass(frozen=True, slots=True)
