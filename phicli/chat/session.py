@@ -13,8 +13,11 @@ from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
 from phicli.errors import UsageError
+from phicli.plan.prompt_size import estimate_tokens
 from phicli.units import counted
 
+_FAR_LONGER: Final = 4
+"""Times the context: counting the tokens of a large log file takes half a minute."""
 RETRY_TEMPERATURE: Final = 0.7
 """Temperature 0 would give the same answer again."""
 
@@ -76,11 +79,15 @@ class ChatSession:
         return self._dialogue
 
     def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
-        """How many tokens each file of a question has."""
+        """How many tokens each file of a question has; only about, where it is far longer than the context."""
         for one in turn.attachments:
             if one.name:
-                tokens = self.model.count((Message("user", one.block),), closing=closing)
-                yield Notice(f"{one.name}: {counted(tokens, 'token')}")
+                about = estimate_tokens(one.block)
+                if about > _FAR_LONGER * (self.model.context_tokens or about):
+                    yield Notice(f"{one.name}: about {counted(about, 'token')}")
+                else:
+                    tokens = self.model.count((Message("user", one.block),), closing=closing)
+                    yield Notice(f"{one.name}: {counted(tokens, 'token')}")
 
     def become(self, dialogue: Dialogue) -> None:
         """Go on from ``dialogue``."""
