@@ -145,7 +145,7 @@ RULES = [
     Rule(r"\bhow true\b|\bin silence\b", 'say "how accurate", "silently"', "How true the predictions are"),
     Rule(r"\bat hand\b", 'say "this machine", "the current time"', "the one at hand", EVERYWHERE),
     Rule(r"\ba process of its own\b", 'say "a separate process"', "in a process of its own", EVERYWHERE),
-    Rule(r"\bforg[eo]t", 'say "delete", "clear" or "unregister"', "the tuned settings of {} are forgotten"),
+    Rule(r"(?<!/)\bforg[eo]t", 'say "delete", "clear" or "unregister"', "the tuned settings of {} are forgotten"),
     Rule(r"\bmeanwhile\b", 'say "during the measurement"', "other programs used {} of {} processors meanwhile"),
     Rule(
         r"\b(?:where|it|they) lies?\b|\blies outside\b",

@@ -17,7 +17,7 @@ from phicli.answering.model_file import special_tokens_of
 from phicli.answering.opening import open_model
 from phicli.answering.types import Answer
 from phicli.chat.dialogue import Dialogue
-from phicli.chat.open import open_chat
+from phicli.chat.open import session_over
 from phicli.chat.session import ChatSession
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message, ToolCall
@@ -39,7 +39,7 @@ SPOKEN = [c for c in CONVERSATIONS if not c["tools"] and all(m["role"] != "tool"
 def session(starts_process: None) -> Iterator[ChatSession]:
     """A session as `phi chat tiny-phi` opens it; tests clear it."""
     with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.ONE_ANSWER) as opened:
-        yield open_chat(opened).session
+        yield session_over(opened)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_the_second_turn_reads_only_what_is_new(session: ChatSession) -> None:
 @pytest.mark.process
 def test_a_conversation_beyond_the_original_context_moves_and_goes_on() -> None:
     with open_model(locate("tiny-phi"), ChatOptions(engine={"threads": 1}), Use.CONVERSATION) as opened:
-        session = open_chat(opened).session
+        session = session_over(opened)
         sizes = set()
         for _ in range(16):
             answer = ask(session, "What is the capital of France?")

@@ -29,6 +29,17 @@ class Grown:
     token_ids: tuple[int, ...] | None = None
 
 
+class Beginning(Protocol):
+    """What an engine goes on from, when it begins."""
+
+    def restore(self, engine: Engine, closing: Closing | None) -> bool:
+        """Restore in ``engine``, which has its model loaded; return whether no other engine needs to be tried.
+
+        Raises:
+            EngineDiedError: the engine is no longer of use.
+        """
+
+
 class Engines(Protocol):
     """Engines that have one model file loaded. All methods may be called from any thread.
 
@@ -72,18 +83,25 @@ class OneEngine:
         start: starts an engine with a context of that many tokens; may return before the model is loaded.
         first_tokens: the context of the first one.
         carrier: carries what an engine has evaluated over to the next one; None: everything is evaluated again.
+        beginning: what the first engine that can goes on from; None for nothing.
     """
 
-    def __init__(self, start: Callable[[int], Engine], first_tokens: int, carrier: StateCarrier | None = None) -> None:
-        self._start, self._first, self._carrier = start, first_tokens, carrier
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        start: Callable[[int], Engine],
+        first_tokens: int,
+        carrier: StateCarrier | None = None,
+        beginning: Beginning | None = None,
+    ) -> None:
+        self._start, self._first, self._carrier, self._beginning = start, first_tokens, carrier, beginning
+        self._lock, self._beginning_lock = threading.Lock(), threading.Lock()
         self._engine: Engine | None = None
         self._closed = False
 
-    def load(self) -> None:
-        """Start the first engine; the model loads in the background, and what goes wrong is raised later."""
+    def load(self, context_tokens: int | None = None) -> None:
+        """Start an engine, the first one where no context is given; what goes wrong with its load is raised later."""
         with self._lock:
-            self._running(self._first)
+            self._running(context_tokens or self._first)
 
     def running(self, closing: Closing | None) -> Engine:
         """As :class:`Engines` says."""
@@ -144,6 +162,18 @@ class OneEngine:
         except EngineError as error:
             self.failed(engine, error)
             raise
+        return self._begun(engine, closing)
+
+    def _begun(self, engine: Engine, closing: Closing | None) -> Engine:
+        """``engine`` with what it goes on from; another one where it dies of that."""
+        try:
+            with self._beginning_lock:
+                if self._beginning is not None and self._beginning.restore(engine, closing):
+                    self._beginning = None
+        except EngineDiedError as error:
+            self._beginning = None
+            self.failed(engine, error)
+            return self.with_context(engine.context_tokens, closing)
         return engine
 
 

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 
-from phicli.answering.byte_pairs import BytePairs
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Engines, Grown
+from phicli.answering.interruptible import Interruptible
 from phicli.answering.model_file import ModelFile, TemplateRenderer
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
 from phicli.chat_format.plain import Plain
@@ -41,6 +41,7 @@ class LocalModel:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
+        self._drafts: tuple[Draft, ...] = ()
 
     @property
     def name(self) -> str:
@@ -57,6 +58,11 @@ class LocalModel:
         """The most tokens that a conversation with its answers may have."""
         return self.context.limit_tokens
 
+    @property
+    def used_tokens(self) -> int:
+        """The tokens of the conversation that the engine has evaluated last; 0 before the first answer."""
+        return next((used for draft in reversed(self._drafts) if (used := draft.so_far().used_tokens)), 0)
+
     def answer(
         self,
         messages: Sequence[Message],
@@ -67,6 +73,7 @@ class LocalModel:
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
         draft = Draft(started=time.monotonic())
+        self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
         request = _Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: _Work(self, request, draft, closing).events())
 
@@ -121,26 +128,6 @@ class _Request:
     tools: str | None
     sampling: Sampling
     ending: Ending
-
-
-@dataclass(frozen=True, slots=True)
-class _Interruptible:
-    """The parts of an engine that encoding needs; closing ends the wait for them.
-
-    Text that the engine would split otherwise than the model's own tokenizer is tokenized here.
-    """
-
-    engine: Engine
-    closing: Closing
-    byte_pairs: BytePairs | None
-
-    def tokenize(self, text: str, *, parse_special: bool) -> tuple[int, ...]:
-        if not parse_special and self.byte_pairs is not None and self.byte_pairs.serves(text):
-            return self.byte_pairs.tokenize(text)
-        return self.engine.tokenize(text, parse_special=parse_special, closing=self.closing)
-
-    def render_template(self, messages: Sequence[dict[str, str]]) -> str:
-        return self.engine.render_template(messages, closing=self.closing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,8 +238,8 @@ class _Work:
         self.closing.check()
         raise EngineError("the engine stopped before the answer was complete", "run the command again")
 
-    def _on(self, engine: Engine) -> _Interruptible:
-        return _Interruptible(engine, self.closing, self.model.file.byte_pairs)
+    def _on(self, engine: Engine) -> Interruptible:
+        return Interruptible(engine, self.closing, self.model.file.byte_pairs)
 
     @contextlib.contextmanager
     def _watching(self, engine: Engine) -> Generator[None, None, None]:

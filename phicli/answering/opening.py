@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.answering.engines import OneEngine
+from phicli.answering.kept_states import GoingOn, SessionStates, await_saving, first_context
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
@@ -40,6 +41,20 @@ class OpenModel:
     plan: LoadPlan
     engines: Sequence[LocalEngine]
     engine: str
+    states: SessionStates | None = None
+
+    @property
+    def state_note(self) -> str:
+        """What became of the KV state of the session, one line; empty where nothing was to be done."""
+        return "" if self.states is None else self.states.note
+
+    def keep_state(self, session_id: str) -> None:
+        """Have the KV state saved for the session, so that it can go on at once; the model must be closed then.
+
+        The engine's process does that after this one has ended. Where it cannot, :attr:`state_note` says why.
+        """
+        if self.states is not None:
+            self.states.keep(session_id, self.engines[-1], self.model.used_tokens)
 
     @property
     def build(self) -> str:
@@ -60,6 +75,7 @@ def open_model(
     on_tick: OnTick | None = None,
     on_progress: Progress = silent,
     on_too_large: OnTooLarge = refuse,
+    going_on: GoingOn | None = None,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
 
@@ -77,6 +93,8 @@ def open_model(
         on_tick: see :data:`phicli.engine.starting.OnTick`.
         on_progress: is told how far a file is that is written for the engine first.
         on_too_large: is given the error where the memory is too small, and may return.
+        going_on: a saved conversation that the first answer continues: the first context fits it, and its KV state is
+            restored, if there is one that belongs there.
 
     Raises:
         PhiError: the file cannot be read, run, or fitted into memory.
@@ -86,6 +104,9 @@ def open_model(
         require_runs(engine.name, header)
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
+        if going_on is not None:
+            await_saving(going_on)
+            only_question = None  # it is not all that the prompt has
         memory, cores = available_memory(), physical_cores()
         folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
         plan = plan_load(
@@ -103,11 +124,22 @@ def open_model(
             engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
             return engines[-1]
 
-        running = OneEngine(start, plan.context.first_tokens, carrier_of(plan, folder) if folder else None)
+        carrier, states = (carrier_of(plan, folder), SessionStates(plan, folder)) if folder else (None, None)
+        running = OneEngine(start, plan.context.first_tokens, carrier, states)
         model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(_end, model, engines)
-        running.load()
-        yield OpenModel(model, plan, engines, engine.name)
+        running.load(None if going_on is None else _going_on(going_on, model, states))
+        yield OpenModel(model, plan, engines, engine.name, states)
+
+
+def _going_on(going_on: GoingOn, model: LocalModel, states: SessionStates | None) -> int:
+    """Prepare for a conversation that goes on; returns the context that it begins with, in tokens."""
+    context_tokens = first_context(model.context, going_on)
+    if context_tokens > model.context.first_tokens:
+        model.grows_for(going_on.messages)
+    if states is not None and going_on.restores:
+        states.go_on(going_on.session_id)
+    return context_tokens
 
 
 def _end(model: LocalModel, engines: Sequence[LocalEngine]) -> None:

@@ -25,6 +25,7 @@ from phicli.paths import cache_dir, temporary_dir
 from phicli.plan.load import LoadPlan
 
 _PREFIX: Final = "phi-state-"
+_GIVEN_AWAY: Final = "given-away"
 _LEAST_FREE_BYTES: Final = 1 << 30
 """On a disk with less, a state of many tokens would not be saved: then better begin with the usual context."""
 _KEEP_FREE_BYTES: Final = 256 << 20
@@ -130,7 +131,7 @@ def carrier_of(plan: LoadPlan, folder: Path) -> StateCarrier:
 def state_folder() -> Iterator[Path | None]:
     """A temporary folder that only this user may read, on a disk with enough space; None where no disk has enough.
 
-    Folders that killed processes left behind are removed.
+    Folders that killed processes left behind are removed. One that is given away (:func:`give_away`) stays.
     """
     import shutil
 
@@ -138,8 +139,23 @@ def state_folder() -> Iterator[Path | None]:
     try:
         yield folder
     finally:
-        if folder is not None:
+        if folder is not None and not (folder / _GIVEN_AWAY).exists():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def give_away(folder: Path) -> None:
+    """From now on another process owns the ``folder`` of :func:`state_folder`, and deletes it.
+
+    Raises:
+        OSError: that cannot be noted; the folder is deleted here.
+    """
+    (folder / _GIVEN_AWAY).touch()
+
+
+def take_back(folder: Path) -> None:
+    """The opposite of :func:`give_away`."""
+    with contextlib.suppress(OSError):
+        (folder / _GIVEN_AWAY).unlink()
 
 
 def _private_folder(base: Path) -> Path | None:

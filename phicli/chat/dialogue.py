@@ -14,18 +14,29 @@ _SUMMARY: Final = "Summary of the earlier conversation:"
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """Text that belongs to a question: a file by its ``name``, or piped text, which has an empty one."""
+    """Text that belongs to a question: a file by its ``name``, or piped text, which has an empty one.
+
+    ``summary`` is sent in place of a ``text`` that does not fit into the context; None where the text is sent.
+    """
 
     name: str
     text: str
+    summary: str | None = None
 
     @property
     def block(self) -> str:
         """The attachment as the model reads it."""
+        if self.summary is not None:
+            return f"Summary of {self.label}, which is too long to be sent:\n<summary>\n{self.summary}\n</summary>"
         if not self.name:
             return self.text
         end = "" if self.text.endswith("\n") else "\n"
         return f"File {self.name}:\n<file>\n{self.text}{end}</file>"
+
+    @property
+    def label(self) -> str:
+        """What the attachment is, for people and for the model."""
+        return f"file {self.name}" if self.name else "the piped text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +74,8 @@ class Dialogue:
     Attributes:
         system: the system message, None for none.
         turns: all turns, the oldest first.
-        left_out: how many of the oldest turns are no longer sent to the model. Their attachments still are.
+        left_out: how many of the oldest turns are no longer sent to the model. The attachments of those that have
+            answers still are.
         summary: what stands for the turns that were left out; None where nothing does.
     """
 
@@ -103,7 +115,7 @@ class Dialogue:
         return replace(self, turns=tuple(turns))
 
     def _before(self) -> str:
-        left_out = self.turns[: self.left_out]
+        left_out = [turn for turn in self.turns[: self.left_out] if turn.replies]
         summary = (f"{_SUMMARY}\n{self.summary}",) if self.summary else ()
         return _joined((*summary, *(one.block for turn in left_out for one in turn.attachments)))
 

@@ -1,28 +1,106 @@
-"""A conversation over a model of this machine that is open."""
+"""A conversation over a model of this machine that is open, and can be exchanged for another one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
 
 from phicli.answering.opening import OpenModel
-from phicli.answering.types import Ending
+from phicli.answering.types import Answer, Ending
 from phicli.chat.dialogue import Dialogue
 from phicli.chat.session import ChatSession
+from phicli.engine.types import Sampling
+from phicli.errors import PhiError
 from phicli.plan.load import LoadPlan
+from phicli.plan.locate import LocatedModel
+
+Opener = Callable[[LocatedModel], AbstractContextManager[OpenModel]]
+"""Opens the model in a file; leaving the context closes it."""
 
 
-@dataclass(frozen=True, slots=True)
+class ModelInUse:
+    """The model of a conversation: one at a time, because there may be no memory for two.
+
+    Args:
+        opener: opens a model.
+        located: the first one; it is opened on entering.
+    """
+
+    def __init__(self, opener: Opener, located: LocatedModel) -> None:
+        self._opener = opener
+        self._stack = contextlib.ExitStack()
+        self.located = located
+
+    def __enter__(self) -> ModelInUse:
+        self._open(self.located)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def exchange(self, located: LocatedModel) -> None:
+        """Close the model, open another one, and wait until it is loaded.
+
+        Where that fails or is interrupted the model before is opened again. Either way ``opened`` is another object.
+
+        Raises:
+            PhiError: the other model cannot be opened or loaded.
+        """
+        before = self.located
+        try:
+            self._stack.close()
+            self._open(located)
+            self.opened.model.engines.running(None)
+        except (PhiError, KeyboardInterrupt):
+            self._stack.close()
+            self._open(before)
+            raise
+
+    def _open(self, located: LocatedModel) -> None:
+        self.opened = self._stack.enter_context(self._opener(located))
+        self.located = located
+
+
 class OpenChat:
-    """A conversation, the plan its model was opened by, and the model."""
+    """A conversation and the model that answers it."""
 
-    session: ChatSession
-    plan: LoadPlan
-    opened: OpenModel
+    def __init__(self, session: ChatSession, models: ModelInUse) -> None:
+        self.session = session
+        self.models = models
+
+    @property
+    def opened(self) -> OpenModel:
+        """The model that answers now."""
+        return self.models.opened
+
+    @property
+    def plan(self) -> LoadPlan:
+        """The plan that this model was opened by."""
+        return self.models.opened.plan
+
+    def facts(self, answer: Answer, sampling: Sampling) -> dict[str, Any]:
+        """What made ``answer``, to be saved with it."""
+        from phicli.chat.facts import facts_of
+
+        return facts_of(answer, sampling, self.plan, engine=self.opened.engine, build=self.opened.build)
+
+    def use_opened(self) -> None:
+        """Let the model that is open now answer from now on."""
+        self.session.use(self.opened.model, sampling=self.plan.sampling, ending=ending_of(self.plan))
 
 
-def open_chat(opened: OpenModel) -> OpenChat:
-    """A conversation as the plan of ``opened`` has it, with a brake for answers that repeat themselves."""
+def session_over(opened: OpenModel, dialogue: Dialogue | None = None) -> ChatSession:
+    """A conversation that goes on from ``dialogue``; None begins one as the plan of the model has it."""
     plan = opened.plan
-    ending = Ending(plan.stop_texts, brake=True)
-    session = ChatSession(opened.model, sampling=plan.sampling, dialogue=Dialogue(plan.system), ending=ending)
-    return OpenChat(session, plan, opened)
+    begun = Dialogue(plan.system) if dialogue is None else dialogue
+    return ChatSession(opened.model, sampling=plan.sampling, dialogue=begun, ending=ending_of(plan))
+
+
+def ending_of(plan: LoadPlan) -> Ending:
+    """What ends an answer: the stop texts of ``plan``, and a brake for answers that repeat themselves."""
+    return Ending(plan.stop_texts, brake=True)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
 from phicli.errors import UsageError
+from phicli.plan.prompt_size import estimate_tokens
+from phicli.units import counted
 
+_FAR_LONGER: Final = 4
+"""Times the context: counting the tokens of a large log file takes half a minute."""
 RETRY_TEMPERATURE: Final = 0.7
 """Temperature 0 would give the same answer again."""
 
@@ -20,8 +25,12 @@ RETRY_TEMPERATURE: Final = 0.7
 class Fitting(Protocol):
     """What makes a conversation fit into the context before a question is asked."""
 
-    def fit(self, session: ChatSession, turn: Turn, closing: Closing) -> Generator[Event, None, Dialogue]:
-        """The conversation, without ``turn``, that is sent with it; the events are for the person.
+    def fit(
+        self, session: ChatSession, before: Dialogue, turn: Turn, closing: Closing
+    ) -> Generator[Event, None, tuple[Dialogue, Turn]]:
+        """What is sent: the conversation ``before`` and the question ``turn``, or what fits of them.
+
+        The session remembers both in place of those that were given. The events are for the person.
 
         Raises:
             ContextExceededError: it does not fit, and nothing was left out.
@@ -60,20 +69,35 @@ class ChatSession:
         self.last: Answer | None = None
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
-        self._tools = tools
+        self.tools = tools
         self._ending = ending
-        self._facts = facts
+        self.facts = facts
 
     @property
     def dialogue(self) -> Dialogue:
         """What was said so far."""
         return self._dialogue
 
+    def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
+        """How many tokens each file of a question has; only about, where it is far longer than the context."""
+        for one in turn.attachments:
+            if one.name:
+                about = estimate_tokens(one.block)
+                if about > _FAR_LONGER * (self.model.context_tokens or about):
+                    yield Notice(f"{one.name}: about {counted(about, 'token')}")
+                else:
+                    tokens = self.model.count((Message("user", one.block),), closing=closing)
+                    yield Notice(f"{one.name}: {counted(tokens, 'token')}")
+
     def become(self, dialogue: Dialogue) -> None:
         """Go on from ``dialogue``."""
         if dialogue != self._dialogue:
             self._dialogue = dialogue
             self.on_change(dialogue)
+
+    def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
+        """From now on another model answers; what was said stays."""
+        self.model, self.sampling, self._ending = model, sampling, ending
 
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
@@ -85,7 +109,7 @@ class ChatSession:
         Raises:
             UsageError: there is no turn.
         """
-        self._last_turn()
+        self.last_turn()
         removed = self._dialogue.turns[-count:]
         self.become(self._dialogue.without_last(count))
         return removed
@@ -104,7 +128,7 @@ class ChatSession:
         Raises:
             UsageError: there is no question.
         """
-        turn = self._last_turn()
+        turn = self.last_turn()
         again = bool(turn.replies) and self.sampling.temperature == 0
         wanted = replace(
             self.sampling, seed=None, temperature=RETRY_TEMPERATURE if again else self.sampling.temperature
@@ -112,21 +136,39 @@ class ChatSession:
         notice = f"temperature {RETRY_TEMPERATURE}: with 0 the answer would be the same" if again else None
         return _Asking(self, self._dialogue.without_last(), turn, self._sampled(wanted), notice)
 
+    def edit(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+        """Ask ``question`` in place of the last one, whose attachments and ``attachments`` go with it.
+
+        Raises:
+            UsageError: there is no question.
+        """
+        turn = Turn(question, (*self.last_turn().attachments, *attachments))
+        return _Asking(self, self._dialogue.without_last(), turn, self._sampled(self.sampling))
+
+    def last_turn(self) -> Turn:
+        """The last question with what came of it.
+
+        Raises:
+            UsageError: there is none.
+        """
+        if not self._dialogue.turns:
+            raise UsageError("nothing was asked yet", "type a question first")
+        return self._dialogue.turns[-1]
+
     def remember(self, before: Dialogue, turn: Turn, answer: Answer, sampling: Sampling) -> None:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            answered = replace(turn, replies=(answer.message,), facts=self._facts(answer, sampling))
+            answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
+
+    def count(self, dialogue: Dialogue, turn: Turn, closing: Closing) -> int:
+        """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
+        return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self._tools, sampling=sampling, ending=self._ending)
-
-    def _last_turn(self) -> Turn:
-        if not self._dialogue.turns:
-            raise UsageError("nothing was asked yet", "type a question first")
-        return self._dialogue.turns[-1]
+        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
@@ -142,12 +184,14 @@ class _Asking(Closable[Event]):
     ) -> None:
         def events(closing: Closing) -> Generator[Event, None, None]:
             session.become(before.with_turn(turn))
+            yield from session.sizes(turn, closing)
             if notice is not None:
                 yield Notice(notice)
-            sent = before
+            sent, asked = before, turn
             if session.fitting is not None:
-                sent = yield from session.fitting.fit(session, turn, closing)
-            self._answering = answering = session.events(sent, turn, sampling)
+                sent, asked = yield from session.fitting.fit(session, before, turn, closing)
+                session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
+            self._answering = answering = session.events(sent, asked, sampling)
             try:
                 with closing.woken_by(answering.close):
                     for event in answering:
@@ -155,9 +199,9 @@ class _Asking(Closable[Event]):
                             yield event
             except (KeyboardInterrupt, GeneratorExit):
                 answering.close()
-                session.remember(sent, turn, answering.so_far(), sampling)
+                session.remember(sent, asked, answering.so_far(), sampling)
                 raise
-            session.remember(sent, turn, answering.so_far(), sampling)
+            session.remember(sent, asked, answering.so_far(), sampling)
             yield answering.so_far()
 
         super().__init__(events)

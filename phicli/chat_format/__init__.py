@@ -7,11 +7,6 @@ A new format needs its name in ``catalog/types.py`` (``PROMPT_FORMATS``), a case
 from __future__ import annotations
 
 from phicli.catalog.types import PROMPT_FORMATS
-from phicli.chat_format.completion import Completion, QuestionAnswer
-from phicli.chat_format.phi3 import Phi3
-from phicli.chat_format.phi4 import Phi4
-from phicli.chat_format.phi4_mini import Phi4Mini
-from phicli.chat_format.plain import Plain
 from phicli.chat_format.types import PromptFormat
 
 FORMAT_NAMES = (*PROMPT_FORMATS, "plain")
@@ -27,6 +22,12 @@ def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
     Raises:
         ValueError: there is no such format (a mistake in the catalog).
     """
+    from phicli.chat_format.completion import Completion, QuestionAnswer
+    from phicli.chat_format.phi3 import Phi3
+    from phicli.chat_format.phi4 import Phi4
+    from phicli.chat_format.phi4_mini import Phi4Mini
+    from phicli.chat_format.plain import Plain
+
     match name:
         case "phi-3" | "phi-3-folded":
             return Phi3(folded=name == "phi-3-folded", reasoning=reasoning)

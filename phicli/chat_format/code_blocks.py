@@ -23,6 +23,11 @@ class CodeBlocks:
         self._fence = ""
         self._line = ""
 
+    @property
+    def fence(self) -> str:
+        """The line that ends the block that is open; empty outside of one."""
+        return self._fence if self.inside else ""
+
     def feed(self, text: str) -> bool:
         """Take the next text; True where a code block begins or ends in it."""
         before = self.inside

@@ -18,6 +18,7 @@ SUMMARIES: Final = {
     "bench": "Measure and compare the speed of models or of an endpoint.",
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
+    "sessions": "List, show, search, export, import, rename and remove saved conversations.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
@@ -50,6 +51,17 @@ RUNS_SUMMARIES: Final = {
 }
 """The same for ``phi runs``."""
 
+SESSIONS_SUMMARIES: Final = {
+    "list": "List the saved sessions.",
+    "show": "Show the turns of a session, or the command that makes an answer again.",
+    "search": "Search questions and answers of all sessions for a text.",
+    "export": "Write a session to a file or to standard output: Markdown, JSON, or OpenAI messages.",
+    "import": "Save a conversation from a file as a new session: OpenAI messages, or a JSON export.",
+    "rename": "Give a session another name.",
+    "rm": "Remove sessions, and the KV states that were saved for them.",
+}
+"""The same for ``phi sessions``."""
+
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
     "list": "List the kernels of the wheel and the kernels that were built on this machine.",
@@ -69,6 +81,7 @@ CONFIG_SUMMARIES: Final = {
 """The same for ``phi config``."""
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "sessions": SESSIONS_SUMMARIES,
     "runs": RUNS_SUMMARIES,
     "cache": CACHE_SUMMARIES,
     "engine": ENGINE_SUMMARIES,

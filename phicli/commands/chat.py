@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
+from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
 from phicli.engine.starting import EngineChoice, early_process
-from phicli.errors import NotFoundError
 
 
 def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
@@ -24,45 +25,6 @@ def within_limits(param: typer.CallbackParam, value: float | None) -> float | No
 
         check_number(param.opts[0], value)
     return value
-
-
-def model_and_prompt(
-    model: str | None, words: list[str] | None, default: Callable[[], str | None]
-) -> tuple[str | None, str | None]:
-    """The model and the prompt that are meant, None where absent.
-
-    Where there is a ``default`` model, text that cannot be a model is the beginning of the prompt.
-
-    Raises:
-        NotFoundError: there is text in the place of the model, and no default.
-    """
-    from phicli.plan.locate import is_text
-
-    prompt = None if words is None else " ".join(words)
-    if not model or not model.strip() or not is_text(model):
-        return model, prompt
-    text = model if prompt is None else f"{model} {prompt}"
-    if (usual := default()) in (None, model):
-        raise _no_model(text)
-    return usual, text
-
-
-def _default_model(ctx: typer.Context) -> str | None:
-    from phicli.commands.configured import value_set
-
-    return value_set(ctx, "model")
-
-
-def _no_model(text: str) -> NotFoundError:
-    from phicli.commands.unknown import quoted as in_quotes
-    from phicli.plan.locate import shortened
-
-    quoted = in_quotes(text) if text == shortened(text) else "PROMPT"
-    return NotFoundError(
-        f"the text {shortened(text)!r} was taken for the name of a model",
-        f"put a model before it: phi chat tiny-phi {quoted}; see all models: phi list; "
-        "or set a default model: phi config set model phi-4-mini",
-    )
 
 
 @engine_options("chat")
@@ -121,6 +83,16 @@ def chat(
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
     context: Context = None,
+    file: Files = None,
+    input_encoding: InputEncoding = None,
+    lossy: Lossy = False,
+    yes: SendSecrets = False,
+    session: Session = None,
+    continue_: Continue = False,
+    before: Before = None,
+    save: Save = True,
+    keep_state: KeepState = True,
+    on_overflow: OnOverflow = None,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -139,9 +111,11 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
-    name, text = model_and_prompt(model, prompt, lambda: _default_model(ctx))
+    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
+    start = start_of(ctx, model, prompt, going_on)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
-        from phicli.commands.conversation import Conversation, hold
+        from phicli.commands.conversation import hold
+        from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
 
         options = ChatOptions(
@@ -149,8 +123,9 @@ def chat(
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             context_tokens=context, engine=settings,
         )  # fmt: skip
+        files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            name, text, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin, quiet=quiet,
-            memory_check=memory_check, stats=stats, verbose=verbose,
+            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin,
+            quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

@@ -13,9 +13,11 @@ from phicli.settings.key import Key, variable_of
 
 TYPED_EACH_TIME: Final = frozenset(
     {
-        *("json", "jsonl", "csv", "markdown"),  # formats for programs
+        *("json", "jsonl", "csv", "markdown", "openai"),  # formats for programs
         *("yes", "force", "dry_run"),  # consent
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
+        *("session", "continue", "before", "file"),  # which conversation, and what is sent
+        *("reproduce", "prompt"),  # a part of one session
         "token",  # a secret
         *("help", "version", "profile"),
     }
@@ -23,6 +25,8 @@ TYPED_EACH_TIME: Final = frozenset(
 """Options that no setting can give. A setting is a preference: how a command works, not what a single run is to do."""
 
 _CONSENT: Final = "yes"
+_SENDS_WHAT_WAS_NAMED: Final = ("chat",)
+"""Commands whose consent is about a file that was typed too."""
 MODEL: Final = "model"
 """The key of the default model."""
 
@@ -37,7 +41,7 @@ def keys_of(command: str, parameters: Iterable[Any]) -> dict[str, Key]:
         parameters: what Typer built for its signature.
     """
     found = {parameter.name: key for parameter in parameters if (key := _key_of(command, parameter)) is not None}
-    asks = any(_CONSENT in flags_of(parameter) for parameter in parameters)
+    asks = command not in _SENDS_WHAT_WAS_NAMED and any(_CONSENT in flags_of(parameter) for parameter in parameters)
     return {} if asks else found
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from phicli.commands import output_format as formats
 from phicli.commands.model_names import complete_runnable
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import OneOf, read_list
@@ -126,7 +127,7 @@ MemoryCheck = Annotated[
     bool,
     typer.Option("--memory-check/--no-memory-check", help="Refuse a model that does not seem to fit into memory."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Json = formats.Json
 Jsonl = Annotated[bool, typer.Option("--jsonl", help="Print JSON lines: one object per run or question.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Print CSV, for spreadsheets.")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")]
@@ -143,11 +144,7 @@ def output_format(*, as_json: bool, jsonl: bool, csv: bool, markdown: bool) -> s
     Raises:
         UsageError: more than one was.
     """
-    formats = {"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}
-    asked = [name for name, wanted in formats.items() if wanted]
-    if len(asked) > 1:
-        raise UsageError(f"--{asked[0]} and --{asked[1]} cannot be used together", "leave out one of them")
-    return asked[0] if asked else "text"
+    return formats.only_one({"json": as_json, "jsonl": jsonl, "csv": csv, "markdown": markdown}) or "text"
 
 
 def engines_of(ctx: typer.Context, typed: str | None, program: Path | None) -> tuple[tuple[str, ...], Path | None]:

@@ -38,7 +38,8 @@ def unknown_command(words: Sequence[str], within: str = "") -> UsageError:
     page = f"phi {within} --help" if within else "phi --help"
     if any(map(str.isspace, word.strip())):
         return UsageError(message, f"to ask a model: {_command(['phi', 'chat', 'MODEL', *words])}; see {page}")
-    meant = close[0] if close else _OTHER_WORDS.get(word.lower(), "") if not within else ""
+    other = _OTHER_WORDS.get(word.lower(), "")
+    meant = close[0] if close else other if not within or other in known else ""
     if meant:
         return UsageError(message, f"did you mean {f'phi {within}'.rstrip()} {meant}? See {page}")
     model = "" if within else _close_model(word)

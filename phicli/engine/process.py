@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -26,6 +26,8 @@ _REASON_S: Final = 20.0
 """For the reason to be in the log of a worker that waits with its error; on a busy machine that takes a while."""
 _REASON_TICK_S: Final = 0.01
 _TICK_S: Final = 0.1
+_LEAVES_S: Final = 3.0
+_LEAVES: Final = json.dumps({"leaves": True})
 _KERNELS_S: Final = 30.0
 """Loading native kernels takes about a hundredth of a second; a slow disk may take longer."""
 _OUT_OF_TIME: Final = -int(getattr(signal, "SIGALRM", 0))
@@ -65,6 +67,7 @@ class WorkerProcess(EngineProcess):
         self._usual: Kernels | None = None
         self._ending, self._config = threading.Lock(), dict[str, Any]()
         self._reply, self._replied, self._renamed = dict[str, Any](), threading.Event(), False
+        self._leaves = threading.Event()
         self._start_worker()
         threading.Thread(target=self._read_reply, daemon=True).start()
 
@@ -78,10 +81,27 @@ class WorkerProcess(EngineProcess):
         self._usual = usual  # last: from now on it can be started again
         self._send_config()
 
+    def leave(self, order: Mapping[str, Any]) -> bool:
+        """Have the process save its state and end by itself, later than this one; return whether it has begun.
+
+        After that :meth:`close` waits no longer. ``order`` is that of :func:`phicli.engine.leaving.leave`.
+        """
+        if not self.load_ms or self._popen.poll() is not None:
+            return False
+        self._send(order)
+        deadline = time.monotonic() + _LEAVES_S
+        while not self._leaves.wait(_TICK_S):
+            if self._popen.poll() is not None or time.monotonic() > deadline:
+                return False
+        return True
+
     def close(self) -> None:
         """End the process, wait for it, remove its log unless it failed; safe to call twice."""
         with self._ending:
             self._closed = True
+        if self._leaves.is_set():
+            self._remove_log()
+            return
         super().close()
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
@@ -125,9 +145,12 @@ class WorkerProcess(EngineProcess):
         self._start(command, engine_environment(), pipes=True)
 
     def _send_config(self) -> None:
+        self._send(self._config)
+
+    def _send(self, data: Mapping[str, Any]) -> None:
         assert self._popen.stdin is not None  # noqa: S101 (a pipe was asked for)
-        with contextlib.suppress(OSError):  # it died already: wait_ready says why
-            self._popen.stdin.write(json.dumps(self._config) + "\n")
+        with contextlib.suppress(OSError, ValueError):  # it died already, or was closed: the caller notices
+            self._popen.stdin.write(json.dumps(data) + "\n")
             self._popen.stdin.flush()
 
     def _read_reply(self) -> None:
@@ -142,8 +165,9 @@ class WorkerProcess(EngineProcess):
                     remember_failure(self._usual, failed)
         finally:
             self._replied.set()  # whatever happens: others wait for it
-        for _ in self._lines():  # a full pipe would stop the engine
-            pass
+        for line in self._lines():  # a full pipe would stop the engine
+            if line.strip() == _LEAVES:
+                self._leaves.set()
 
     def _next_reply(self) -> dict[str, Any]:
         """The worker's reply; empty where it ended without one. Lines of other code in its process are skipped."""

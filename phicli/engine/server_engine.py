@@ -162,6 +162,15 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
         """See :class:`~phicli.engine.types.KeepsState`."""
         return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
 
+    @property
+    def can_leave(self) -> bool:
+        """See :class:`~phicli.engine.state_types.LeavesState`: a process of this package can."""
+        return isinstance(self._process, WorkerProcess)
+
+    def leave_state(self, order: Mapping[str, Any]) -> bool:
+        """See :class:`~phicli.engine.state_types.LeavesState`."""
+        return isinstance(self._process, WorkerProcess) and self._process.leave(order)
+
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)

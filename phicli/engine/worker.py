@@ -1,7 +1,7 @@
 """The engine's own process: llama.cpp's server on a loopback port.
 
 Run as a script (``python -P worker.py PARENT_PID``), never imported by ``phi``: it needs nothing but the standard
-library and ``xllamacpp``. The protocol is three lines long:
+library and ``xllamacpp``. The protocol has three steps:
 
 1. standard input: one line of JSON, the :class:`~phicli.engine.types.LoadSettings` on one level, an ``api_key``,
    ``kernels``: the path of a CPU module of ggml that is used in place of the wheel's own, or null, and
@@ -10,7 +10,9 @@ library and ``xllamacpp``. The protocol is three lines long:
    "bad_template": …, "kernels": …}`` when ready, ``{"error": …, "logged": …}`` when not; ``bad_template`` is true where
    the file's own chat template was wanted and cannot be parsed; ``kernels`` names the variant of the module in use,
    null for the wheel's, and then ``kernels_failed`` says why where a module was asked for;
-3. standard input stays open: its end is the order to leave, also after an error.
+3. standard input stays open: its end is the order to leave, also after an error. A line on it before is the order to
+   save the state first (:func:`phicli.engine.leaving.leave`): the worker answers ``{"leaves": true}``, no longer ends
+   with its parent, saves, and ends.
 
 With a command behind it (``worker.py PARENT_PID llama-server …``; Linux) it becomes that command, which then ends with
 the parent too.
@@ -27,6 +29,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
@@ -49,6 +52,14 @@ def die_with_parent(parent_pid: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent_pid:  # it died before the request was made
         os._exit(1)
+
+
+def outlive_parent() -> None:
+    """Take back :func:`die_with_parent`; to be called from the same thread."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, 0, 0, 0, 0)
 
 
 def deepen_stacks() -> None:
@@ -221,6 +232,18 @@ def leave_when_told(code: int) -> NoReturn:
     os._exit(code)
 
 
+def stay(address: str, api_key: str) -> NoReturn:
+    """Wait for the end of standard input, or for the order to save the state first, and exit."""
+    line = sys.stdin.readline()
+    if line.strip():
+        import runpy
+
+        outlive_parent()
+        leave = runpy.run_path(str(Path(__file__).with_name("leaving.py")))["leave"]
+        leave(json.loads(line), address, api_key, lambda: say({"leaves": True}))
+    os._exit(0)
+
+
 def load(config: dict[str, Any]) -> Any:
     """The server with the model that ``config`` describes; where it cannot be loaded, the process ends.
 
@@ -265,7 +288,7 @@ def main() -> None:
     server = load(config)
     reply = {"address": server.listening_address, "bad_template": wanted and not config["own_template"]}
     say(reply | kernels_reply(config["kernels"], failed, xllamacpp.__version__))
-    leave_when_told(0)
+    stay(server.listening_address, config["api_key"])
 
 
 if __name__ == "__main__":

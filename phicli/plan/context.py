@@ -10,6 +10,7 @@ the same factors: there, and in all other models, what was evaluated can be carr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from phicli.errors import ContextExceededError, UsageError
 from phicli.fit.loading import ContextWish
@@ -19,6 +20,11 @@ from phicli.gguf_file.types import GgufHeader
 DEFAULT_CONTEXT_TOKENS = 4096
 ANSWER_TOKENS = 512
 """Tokens allocated for an answer without a given limit; a longer answer gets a larger context."""
+
+_SHORTER: Final = (
+    "use --on-overflow drop or --on-overflow summarize, or shorten the question"
+    " (in a conversation: /edit, /undo, or /clear to start over)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class ContextPlan:
         if needed_tokens >= self.limit_tokens:
             raise ContextExceededError(
                 f"the conversation has {needed_tokens} tokens, but the context has only {self.limit_tokens}",
-                f"shorten it, or start over (/clear in a conversation){self._larger(needed_tokens)}",
+                f"{_SHORTER}{self._larger(needed_tokens)}",
                 data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},
             )
         size = self.first_tokens

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.catalog.resolve import known_by_name
-from phicli.catalog.types import Variant
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import LoadSettings, Sampling
@@ -26,6 +25,7 @@ from phicli.plan.locate import LocatedModel
 from phicli.plan.machine import repacked_here
 from phicli.plan.prompt_size import estimate_prompt
 from phicli.plan.sampling import sampling_for, sampling_of_file
+from phicli.plan.system_message import system_message
 from phicli.plan.tuned import choose, is_tuned
 from phicli.records.tuned import CONVERSATION, ONE_ANSWER, Tuned, Winner
 
@@ -144,7 +144,7 @@ def plan_load(
     asked, winner = options.engine, use.winner_of(tuned)
     choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
-    system = _system(options, variant)
+    system = system_message(options.system, variant)
     needed = None if only_question is None else _needed_tokens(only_question, system, options)
     wish = wish_context(header, options.context_tokens, one_answer_tokens=needed)
     room = Room(memory, gpus)
@@ -199,16 +199,3 @@ def _kv_types(asked: Mapping[str, Any], winner: Winner | None) -> tuple[str, ...
     if "kv_type" in asked:
         return (asked["kv_type"],)
     return ("f16",) if winner is None else tuple(dict.fromkeys(("f16", winner.settings.kv_type)))
-
-
-def _system(options: ChatOptions, variant: Variant | None) -> str | None:
-    """The system message: a reasoning model needs its own, and what is asked for comes behind it.
-
-    So does the official template of Phi-4-mini-reasoning. An empty ``--system`` means none at all.
-    """
-    own = variant.system_prompt if variant else None
-    if options.system is None:
-        return own
-    if own and options.system and variant and variant.reasoning:
-        return f"{own} {options.system}"
-    return options.system or None

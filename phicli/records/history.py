@@ -11,10 +11,11 @@ from typing import Any, Final
 
 from phicli.errors import NotFoundError, PhiError, UsageError, reason_of
 from phicli.paths import data_dir
-from phicli.records.history_errors import damaged
-from phicli.records.history_file import HistoryFile
 from phicli.records.run import Run, Subject
 from phicli.records.run_ids import new_run_id, now
+from phicli.storage.form import Form
+from phicli.storage.sqlite_errors import unreadable
+from phicli.storage.sqlite_file import SqliteFile
 
 KINDS: Final = ("run", "endpoint", "quality", "tune", "eval", "speed")
 """What an entry can be."""
@@ -22,6 +23,13 @@ KINDS: Final = ("run", "endpoint", "quality", "tune", "eval", "speed")
 LAST: Final = "last"
 """The word for the newest entry; no run has it as its id."""
 
+_TABLE: Final = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY, made_at TEXT NOT NULL, kind TEXT NOT NULL, model TEXT NOT NULL, quant TEXT,
+    engine TEXT NOT NULL, build TEXT NOT NULL, cpu TEXT NOT NULL, data TEXT NOT NULL
+)
+"""
+_FORM: Final = Form("the history", "the next run starts a new history", "runs", ((_TABLE,),))
 _COLUMNS: Final = "run_id, made_at, kind, model, quant, engine, build, cpu, data"
 _PUT: Final = f"INSERT OR REPLACE INTO runs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _ORDER: Final = "ORDER BY made_at DESC, run_id DESC"
@@ -59,12 +67,12 @@ class History:
     Args:
         path: the SQLite file, by default ``runs.sqlite`` under the data folder. It and its folder are made with the
             first entry; until then there are no entries.
-        wait_s: as for :class:`phicli.records.history_file.HistoryFile`.
+        wait_s: as for :class:`phicli.storage.sqlite_file.SqliteFile`.
     """
 
     def __init__(self, path: Path | None = None, *, wait_s: float | None = None) -> None:
         self.path = data_dir() / "runs.sqlite" if path is None else path
-        self._file = HistoryFile(self.path, wait_s)
+        self._file = SqliteFile(self.path, _FORM, wait_s)
 
     def add(self, entry: Entry) -> None:
         """Save ``entry``, in place of one of the same id; all of it is saved or nothing.
@@ -212,7 +220,7 @@ class History:
         except (ValueError, TypeError, RecursionError):
             data = None
         if not isinstance(data, dict) or not all(isinstance(one, str) for one in row if one is not None):
-            raise damaged(self.path, f"the data of run {row[0]} cannot be read")
+            raise unreadable(self.path, _FORM, f"the data of run {row[0]} cannot be read")
         run_id, made_at, kind, model, quant, engine, build, cpu = row[:-1]
         return Entry(run_id, made_at, kind, model, quant, engine, build, cpu, data)
 

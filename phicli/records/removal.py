@@ -38,12 +38,16 @@ def runs_to_remove(
         if not names:
             raise UsageError("no runs were given", "use phi runs rm RUN, or phi runs rm --older-than 90d")
         return history.get_all(names)
-    before = _before(older_than, now or datetime.now(UTC))
+    before = time_of_age(older_than, now)
     return tuple(entry for entry in history.entries() if (made_at := utc(entry.made_at)) and made_at < before)
 
 
-def _before(age: str, now: datetime) -> datetime:
+def time_of_age(age: str, now: datetime | None = None) -> datetime:
     """The time that is ``age`` ago; the first of all times where that is longer ago than there are times.
+
+    Args:
+        age: as typed behind ``--older-than``, such as ``90d``.
+        now: what the age counts from; the current time by default.
 
     Raises:
         UsageError: ``age`` is not a number with a unit.
@@ -54,6 +58,6 @@ def _before(age: str, now: datetime) -> datetime:
     if not found[2]:
         raise UsageError(f"--older-than {age} has no unit", _EXAMPLE)
     try:
-        return now - timedelta(hours=int(found[1]) * _HOURS[found[2]])
+        return (now or datetime.now(UTC)) - timedelta(hours=int(found[1]) * _HOURS[found[2]])
     except OverflowError:
         return datetime.min.replace(tzinfo=UTC)

@@ -156,11 +156,16 @@ def answer_data(answer: Answer) -> dict[str, Any]:
     }
 
 
-def chat_data(opened: OpenChat) -> dict[str, Any]:
-    """The ``data`` of ``chat --json``: the last answer, what made it, and with which settings."""
+def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
+    """The ``data`` of ``chat --json``: the last answer, what made it, with which settings, and where it is saved.
+
+    ``session`` is the name of the saved session; None where nothing is saved.
+    """
     answer, model = opened.session.last, opened.session.model
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
-    return {**data, **(answer_data(answer) if answer is not None else {}), "settings": opened.plan.settings_data()}
+    settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
+    saved = {} if session is None else {"session": session}
+    return {**data, **(answer_data(answer) if answer is not None else {}), "settings": settings, **saved}
 
 
 def _reading(event: Prefill) -> str:

@@ -41,6 +41,13 @@ def json_line(terminal: Terminal, value: Any) -> str:
     return json.dumps(value, ensure_ascii=only_ascii).translate(_ESCAPED) + "\n"
 
 
+def json_text(value: Any) -> str:
+    """``value`` as JSON on several lines, for a file that people read too: all but commands to a terminal as it is."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False, indent=2).translate(_ESCAPED) + "\n"
+
+
 def _print(terminal: Terminal, envelope: Mapping[str, Any]) -> None:
     terminal.write(json_line(terminal, envelope))
 

@@ -5,21 +5,43 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from dataclasses import dataclass
 
+from phicli.chat.dialogue import Attachment, Turn
+from phicli.chat.files.text import UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
 
 _PATIENCE_S = 2.0
-_BYTE_ORDER_MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
 
 
-def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = False, quiet: bool = False) -> str | None:
-    """The text to send, or None when a person is to be asked in a terminal.
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question, and the piped text that comes before it as an attachment without a name.
 
-    Piped text comes first, then a blank line, then the argument. Beside an argument standard input is read only if it
-    is a pipe, a socket or a file; ``-`` as the argument reads it whatever it is.
+    Piped text alone is the question.
+    """
+
+    question: str
+    attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it, as the model reads it: piped text, a blank line, the question."""
+        return Turn(self.question, self.attachments).text
+
+
+def read_prompt(
+    terminal: Terminal, argument: str | None, *, no_stdin: bool = False, quiet: bool = False,
+    encoding: TextEncoding = UTF8,
+) -> Prompt | None:  # fmt: skip
+    """What to send, or None when a person is to be asked in a terminal.
+
+    Beside an argument standard input is read only if it is a pipe, a socket or a file; ``-`` as the argument reads it
+    whatever it is. ``encoding`` is that of standard input.
 
     Raises:
         UsageError: there is nothing to send, or it is not text.
@@ -40,14 +62,16 @@ def read_prompt(terminal: Terminal, argument: str | None, *, no_stdin: bool = Fa
             if terminal.interactive:
                 return None
             raise UsageError("no prompt was given, and standard output is not a terminal", _HOW_TO)
-    piped = "" if no_stdin else _piped(terminal, beside_argument=argument is not None, quiet=quiet)
-    parts = [part for part in (piped.rstrip("\r\n"), argument) if part and part.strip()]
-    if not parts:
+    piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
+    piped = check_text("standard input", piped.rstrip("\r\n"))
+    if argument is not None:
+        return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
+    if not piped.strip():
         raise UsageError("no prompt was given: standard input is empty", _HOW_TO)
-    return check_text("the prompt", "\n\n".join(parts))
+    return Prompt(piped)
 
 
-def _piped(terminal: Terminal, *, beside_argument: bool, quiet: bool) -> str:
+def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool, quiet: bool) -> str:
     if beside_argument and not _is_pipe_or_file(terminal):
         return ""
     advice = " (to ignore it: --no-stdin)" if beside_argument else ""
@@ -56,9 +80,18 @@ def _piped(terminal: Terminal, *, beside_argument: bool, quiet: bool) -> str:
     if not quiet:
         reminder.start()
     try:
-        return decode(terminal.stdin.buffer.read())
+        data = terminal.stdin.buffer.read()
     finally:
         reminder.cancel()
+
+    def tell(text: str) -> None:
+        if not quiet:
+            terminal.say(f"note: {text}")
+
+    text = decode(data, "standard input", encoding, tell)
+    if beside_argument and text.strip():  # in a loop that reads lines, these are the lines that are left
+        tell(f"standard input comes before the prompt: {format_bytes(len(data))}{advice}")
+    return text
 
 
 def _is_pipe_or_file(terminal: Terminal) -> bool:
@@ -67,23 +100,3 @@ def _is_pipe_or_file(terminal: Terminal) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
-
-
-def decode(data: bytes) -> str:
-    """Text of ``data``: UTF-8, or UTF-16 with a byte order mark as Windows writes it.
-
-    Raises:
-        UsageError: it is neither; says where.
-    """
-    encoding = "utf-8"
-    for mark, name in _BYTE_ORDER_MARKS.items():
-        if data.startswith(mark):
-            encoding, data = name, data[len(mark) :]
-            break
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"standard input is not UTF-8 text: byte 0x{data[error.start]:02x} at offset {error.start}",
-            "convert it first, for example with: iconv -f latin1 -t utf-8",
-        ) from None

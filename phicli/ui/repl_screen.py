@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phicli.answering.types import Answer, Event
-from phicli.chat.repl import COMMANDS
-from phicli.errors import PhiError
+from phicli.errors import PhiError, UserInterruptError
 from phicli.ui.answer import AnswerPrinter
+from phicli.ui.confirm import which
 from phicli.ui.envelope import print_error
+from phicli.ui.repl_completion import completer
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.wrapping import columns_of, wrapped
@@ -31,6 +32,7 @@ class TerminalScreen:
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
         on_end: called with each answer when all of it is printed.
+        model_names: the names of models that begin with a text.
     """
 
     def __init__(
@@ -41,11 +43,13 @@ class TerminalScreen:
         history_path: Path | None = None,
         quiet: bool = False,
         on_end: Callable[[Answer], None] | None = None,
+        model_names: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._quiet = quiet
         self._on_end = on_end
+        self._model_names = model_names
         self._history_path = history_path
         self._prompt: PromptSession[str] | None = None
 
@@ -54,11 +58,19 @@ class TerminalScreen:
         if self._prompt is None:
             self._prompt = self._make_prompt()
 
-    def read(self) -> str:
-        """The next line a person types."""
+    def read(self, text: str = "") -> str:
+        """The next line a person types; ``text`` is there to be changed."""
         self.prepare()
         assert self._prompt is not None  # noqa: S101 (prepared)
-        return self._prompt.prompt(">>> ").encode("utf-8", errors="replace").decode("utf-8")
+        return self._prompt.prompt(">>> ", default=text).encode("utf-8", errors="replace").decode("utf-8")
+
+    def choose(self, question: str, choices: Sequence[str]) -> int | None:
+        """The index of the choice that a person takes; None for none."""
+        self._status.clear()
+        try:
+            return which(self._terminal, question, choices)
+        except UserInterruptError:
+            raise KeyboardInterrupt from None
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
@@ -77,10 +89,9 @@ class TerminalScreen:
 
     def _make_prompt(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
-        from prompt_toolkit.completion import WordCompleter
 
-        words = WordCompleter(list(COMMANDS), sentence=True)
-        return PromptSession(history=self._history(), completer=words, complete_while_typing=False)
+        completing = completer(self._model_names)
+        return PromptSession(history=self._history(), completer=completing, complete_while_typing=False)
 
     def _history(self) -> History:
         from prompt_toolkit.history import FileHistory, InMemoryHistory

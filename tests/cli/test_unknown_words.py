@@ -28,6 +28,7 @@ UNKNOWN = {
     "a misspelled model": (["phi-4-min"], "unknown command: 'phi-4-min'", "did you mean phi chat phi-4-mini?"),
     "a misspelled command": (["chta"], "unknown command: 'chta'", "did you mean phi chat?"),
     "in a group": (["cache", "lst"], "unknown command: 'cache lst'", "did you mean phi cache list?"),
+    "another word in a group": (["runs", "delete", "x"], "unknown command: 'runs delete'", "did you mean phi runs rm?"),
     "another program's word": (["download"], "unknown command: 'download'", "did you mean phi pull?"),
     "a question": (["What is up?"], "unknown command: 'What is up?'", "phi chat MODEL 'What is up?'"),
     "nothing like it": (["frobnicate"], "unknown command: 'frobnicate'", "see all commands: phi --help"),

@@ -16,8 +16,8 @@ from threading import Timer
 import pytest
 
 from phicli.errors import DoesNotFitError, IntegrityError, PhiError, UsageError
-from phicli.records import history_file as module
 from phicli.records.history import History
+from phicli.storage import sqlite_file as module
 from tests.support.disks import small_file_system
 from tests.support.runs import ENTRY, entry
 

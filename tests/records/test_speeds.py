@@ -271,6 +271,6 @@ def test_a_history_that_the_system_does_not_let_us_read_is_a_notice(monkeypatch:
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied", str(History().path))
 
-    monkeypatch.setattr("phicli.records.history_file.sqlite3.connect", refused)
+    monkeypatch.setattr("phicli.storage.sqlite_file.sqlite3.connect", refused)
     (notice,) = load_speeds(CPU, BUILD).notices
     assert notice == f"earlier measured speeds are not used: permission denied: {History().path}"

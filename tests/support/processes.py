@@ -22,7 +22,7 @@ def gone(pid: int, within_s: float = 10.0) -> bool:
         try:
             if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z":
                 return True
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # the latter if it ends between opening and reading
             return True
         time.sleep(0.05)
     return False

@@ -10,9 +10,15 @@ from typing import TextIO
 
 import pytest
 
+from phicli.chat.files.text import TextEncoding, decode
 from phicli.errors import UsageError
-from phicli.ui.prompt_input import decode, read_prompt
+from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.terminal import Terminal
+
+
+def text(prompt: Prompt | None) -> str:
+    assert prompt is not None
+    return prompt.text
 
 
 def terminal(stdin: TextIO) -> Terminal:
@@ -31,41 +37,66 @@ def piped(request: pytest.FixtureRequest) -> Iterator[Terminal]:
 
 @pytest.mark.parametrize("piped", [b"a document\n"], indirect=True)
 def test_piped_text_then_a_blank_line_then_the_prompt(piped: Terminal) -> None:
-    assert read_prompt(piped, "summarise") == "a document\n\nsummarise"
+    assert text(read_prompt(piped, "summarise")) == "a document\n\nsummarise"
 
 
 @pytest.mark.parametrize("piped", [b"a question\n"], indirect=True)
 def test_piped_text_alone(piped: Terminal) -> None:
-    assert read_prompt(piped, None) == "a question"
+    assert text(read_prompt(piped, None)) == "a question"
 
 
 @pytest.mark.parametrize("piped", [b"a question\n"], indirect=True)
 def test_a_dash_forces_standard_input(piped: Terminal) -> None:
-    assert read_prompt(piped, "-") == "a question"
+    assert text(read_prompt(piped, "-")) == "a question"
 
 
 @pytest.mark.parametrize("piped", [b"noise"], indirect=True)
 def test_no_stdin_leaves_it_alone(piped: Terminal) -> None:
-    assert read_prompt(piped, "hi", no_stdin=True) == "hi"
+    assert text(read_prompt(piped, "hi", no_stdin=True)) == "hi"
 
 
 @pytest.mark.parametrize("piped", [b"  indented\n\n"], indirect=True)
 def test_leading_space_is_kept(piped: Terminal) -> None:
-    assert read_prompt(piped, None) == "  indented"
+    assert text(read_prompt(piped, None)) == "  indented"
 
 
 @pytest.mark.parametrize("piped", [b"", b"\n \n"], indirect=True)
 def test_empty_standard_input_is_an_error_alone_and_nothing_beside_a_prompt(piped: Terminal) -> None:
     with pytest.raises(UsageError, match="standard input is empty"):
         read_prompt(piped, None)
-    assert read_prompt(piped, "hi") == "hi"
+    assert text(read_prompt(piped, "hi")) == "hi"
 
 
 @pytest.mark.parametrize("piped", [b"caf\xe9"], indirect=True)
 def test_text_that_is_not_utf8_is_refused_with_its_place(piped: Terminal) -> None:
     with pytest.raises(UsageError, match="byte 0xe9 at offset 3") as caught:
         read_prompt(piped, "what is this")
-    assert "iconv" in caught.value.hint
+    assert "--input-encoding latin-1" in caught.value.hint
+    assert "--lossy" in caught.value.hint
+
+
+@pytest.mark.parametrize("piped", [b"caf\xe9\n"], indirect=True)
+def test_the_encoding_of_piped_text_can_be_named(piped: Terminal) -> None:
+    assert text(read_prompt(piped, "what", encoding=TextEncoding("latin-1"))) == "caf\xe9\n\nwhat"
+
+
+@pytest.mark.parametrize("piped", [b"caf\xe9 \xff"], indirect=True)
+def test_bytes_that_are_not_text_can_be_replaced_and_are_counted(piped: Terminal) -> None:
+    assert text(read_prompt(piped, None, encoding=TextEncoding(lossy=True))) == "caf\ufffd \ufffd"
+    assert "2 characters replaced" in piped.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("piped", [b"two\nthree\n"], indirect=True)
+def test_piped_text_next_to_a_prompt_is_reported(piped: Terminal) -> None:
+    read_prompt(piped, "one")
+    said = piped.stderr.getvalue()  # type: ignore[attr-defined]
+    assert said == "note: standard input comes before the prompt: 10 B (to ignore it: --no-stdin)\n"
+
+
+@pytest.mark.parametrize(("piped", "prompt"), [(b"two\n", None), (b"\n", "one")], indirect=["piped"])
+def test_nothing_is_reported_if_there_is_only_one_of_them(piped: Terminal, prompt: str | None) -> None:
+    read_prompt(piped, prompt)
+    assert not piped.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n"])
@@ -76,7 +107,7 @@ def test_an_empty_prompt_is_refused(prompt: str) -> None:
 
 def test_the_null_device_beside_a_prompt_is_not_read() -> None:
     with Path(os.devnull).open(encoding="utf-8") as stdin:
-        assert read_prompt(terminal(stdin), "hi") == "hi"
+        assert text(read_prompt(terminal(stdin), "hi")) == "hi"
         with pytest.raises(UsageError, match="standard input is empty"):
             read_prompt(terminal(stdin), None)
 
@@ -90,7 +121,7 @@ def test_a_file_is_read_beside_a_prompt(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("notes")
     with path.open(encoding="utf-8") as stdin:
-        assert read_prompt(terminal(stdin), "sum up") == "notes\n\nsum up"
+        assert text(read_prompt(terminal(stdin), "sum up")) == "notes\n\nsum up"
 
 
 @pytest.mark.parametrize(
@@ -99,4 +130,4 @@ def test_a_file_is_read_beside_a_prompt(tmp_path: Path) -> None:
     ids=["utf-16", "mark", "utf-8"],
 )
 def test_byte_order_marks(data: bytes) -> None:
-    assert decode(data) == "grün"
+    assert decode(data, "standard input") == "grün"

@@ -1,0 +1,1 @@
+"""The commands of the REPL: one table, from which help and completion come."""

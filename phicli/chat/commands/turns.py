@@ -1,0 +1,82 @@
+"""Commands that change what was said: ``/undo``, ``/retry``, ``/edit``, ``/system``, ``/new``."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from phicli.chat.dialogue import Turn
+from phicli.chat.talk import Talk
+from phicli.errors import UsageError
+
+_LONGEST_SHOWN: Final = 60
+
+
+def undo(talk: Talk, count: str) -> bool:
+    """Remove the last turns from the conversation."""
+    number = int(count or "1")
+    if number < 1:
+        raise UsageError("/undo removes at least one turn", "type /undo, or /undo 2 for the last two turns")
+    removed = talk.session.undo(number)
+    left = len(talk.session.dialogue.turns)
+    for turn in removed:
+        talk.screen.tell(f"removed: {shortened(turn)}")
+    talk.screen.tell(f"the conversation has {turns_says(left)}" if left else "the conversation is empty")
+    return True
+
+
+def retry(talk: Talk, _: str) -> bool:
+    """Ask the last question again, with another seed."""
+    talk.show(talk.session.retry())
+    return True
+
+
+def edit(talk: Talk, _: str) -> bool:
+    """Let a person change the last question, and send it again."""
+    turn = talk.session.last_turn()
+    try:
+        line = talk.screen.read(turn.question).strip()
+    except (EOFError, KeyboardInterrupt):
+        line = ""
+    if line:
+        talk.edit(line)
+    else:
+        talk.screen.tell("the question was not changed")
+    return True
+
+
+def system(talk: Talk, text: str) -> bool:
+    """Show, set or remove the system message."""
+    if not text:
+        talk.screen.tell(talk.session.dialogue.system or "no system message is set; to set one: /system TEXT")
+        return True
+    talk.start_over(None if text == "-" else text)
+    talk.screen.tell(f"the system message is {'removed' if text == '-' else 'set'}; a new conversation begins")
+    return True
+
+
+def new(talk: Talk, _: str) -> bool:
+    """Begin a new conversation with the same system message."""
+    name = talk.record.name if talk.record is not None else None
+    talk.start_over(talk.session.dialogue.system)
+    talk.screen.tell("a new conversation begins" + (f"; the one before is saved as {name}" if name else ""))
+    return True
+
+
+def summary(talk: Talk, _: str) -> bool:
+    """Show what stands for the turns that are no longer sent to the model."""
+    dialogue = talk.session.dialogue
+    if dialogue.left_out:
+        talk.screen.tell(f"no longer sent to the model: the first {turns_says(dialogue.left_out)}")
+    talk.screen.tell(dialogue.summary or "there is no summary: nothing was summarized")
+    return True
+
+
+def shortened(turn: Turn) -> str:
+    """The question of ``turn`` on one line, not longer than 60 characters; its files where it has no words."""
+    words = " ".join(turn.question.split()) or ", ".join(one.name or "piped text" for one in turn.attachments)
+    return words if len(words) <= _LONGEST_SHOWN else f"{words[:_LONGEST_SHOWN]}…"
+
+
+def turns_says(count: int) -> str:
+    """The number of turns in words."""
+    return f"{count} turn{'s' if count != 1 else ''}"

@@ -1,0 +1,89 @@
+"""What a command of the REPL is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from phicli.chat.talk import Talk
+from phicli.paths import is_there
+
+_QUOTED: Final = re.compile(r"\"[^\"]+\"|'[^']+'")
+_NUMBER: Final = re.compile(r"[0-9]{1,6}")
+_ONE_WORD: Final = re.compile(r"\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """What may follow a command: a line with anything else is a question that begins like the command.
+
+    Attributes:
+        label: how help shows it: ``[N]``; empty for a command that takes no argument.
+        fits: whether a text is such an argument. No text at all is not asked about.
+        required: whether the command needs it.
+        names: what it is the name of, for completion: ``model``, ``path``; empty for something else.
+    """
+
+    label: str
+    fits: Callable[[str], bool]
+    required: bool = False
+    names: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of the REPL.
+
+    Attributes:
+        name: what is typed, with its slash.
+        argument: what may follow.
+        help: one line, an imperative.
+        group: the heading of the help that it stands under.
+        run: obeys it with the argument, which is empty where there is none, and says whether the conversation goes on.
+            A :class:`~phicli.errors.PhiError` of it is shown.
+        aliases: what people type too.
+    """
+
+    name: str
+    argument: Argument
+    help: str
+    group: str
+    run: Callable[[Talk, str], bool]
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that means this command."""
+        return (self.name, *self.aliases)
+
+    def takes(self, text: str) -> bool:
+        """Whether ``text`` behind the name is its argument."""
+        return self.argument.fits(text) if text else not self.argument.required
+
+    @property
+    def usage(self) -> str:
+        """The command with its argument, as help shows it."""
+        return f"{self.name} {self.argument.label}".rstrip()
+
+
+def unquoted(text: str) -> str:
+    """``text`` without the quotes around it, which a name or a path with spaces needs."""
+    return text[1:-1] if _QUOTED.fullmatch(text) else text
+
+
+def _is_name(text: str) -> bool:
+    return bool(_ONE_WORD.fullmatch(text) or _QUOTED.fullmatch(text))
+
+
+def _is_path(text: str) -> bool:
+    return _is_name(text) or is_there(text)
+
+
+NOTHING: Final = Argument("", lambda _: False)
+NUMBER: Final = Argument("[N]", lambda text: _NUMBER.fullmatch(text) is not None)
+ANY_TEXT: Final = Argument("[TEXT]", lambda _: True)
+NAME: Final = Argument("NAME", _is_name, required=True)
+MODEL: Final = Argument("[NAME]", _is_path, names="model")
+PATH: Final = Argument("[PATH]", _is_path, names="path")

@@ -1,0 +1,45 @@
+"""What made an answer, to be saved with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from phicli.answering.types import Answer
+from phicli.engine.types import Sampling
+from phicli.plan.load import LoadPlan
+
+
+def facts_of(answer: Answer, sampling: Sampling, plan: LoadPlan, *, engine: str, build: str) -> dict[str, Any]:
+    """What made ``answer``, as JSON has it.
+
+    Args:
+        answer: the answer.
+        sampling: how its tokens were chosen, with the seed.
+        plan: how its model was loaded.
+        engine: the name of the engine.
+        build: its version and kernels.
+    """
+    timings = answer.timings
+    return {
+        "model": plan.model.reference,
+        "quant": plan.model.quant,
+        "engine": engine,
+        "build": build,
+        "seed": sampling.seed,
+        "sampling": sampling.to_data(),
+        "settings": plan.settings_data(),
+        "finish_reason": answer.finish_reason,
+        "stopped_by": answer.stopped_by,
+        "usage": {
+            "prompt_tokens": answer.usage.prompt_tokens,
+            "completion_tokens": answer.usage.completion_tokens,
+            "cached_tokens": answer.usage.cached_tokens,
+        },
+        "ttft_ms": answer.ttft_ms,
+        "prompt_tps": None if timings is None else timings.prompt_tps,
+        "decode_tps": None if timings is None else timings.decode_tps,
+        "context": {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens},
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "reasoning": answer.reasoning,
+    }

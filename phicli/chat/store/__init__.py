@@ -1,0 +1,1 @@
+"""Saved conversations: one SQLite file under the data folder."""

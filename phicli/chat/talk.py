@@ -1,0 +1,141 @@
+"""A conversation in a terminal, as the commands of the REPL see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from phicli.answering.types import Answering
+from phicli.chat.dialogue import Attachment, Dialogue
+from phicli.chat.screen import ReplScreen
+from phicli.chat.session import ChatSession
+from phicli.errors import UsageError
+
+
+class Record(Protocol):
+    """Where the running conversation is saved."""
+
+    @property
+    def name(self) -> str | None:
+        """The name of the saved session; None where nothing is saved."""
+
+    def begin(self) -> None:
+        """From now on another session is saved; this one stays as it is."""
+
+    def forget(self) -> str | None:
+        """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""
+
+    def save_as(self, name: str, dialogue: Dialogue) -> None:
+        """Save the conversation under ``name`` from now on.
+
+        Raises:
+            PhiError: the name cannot be used, or nothing can be written.
+        """
+
+    def lines(self) -> Sequence[str]:
+        """The newest saved sessions, one per line.
+
+        Raises:
+            PhiError: they cannot be read.
+        """
+
+
+class Models(Protocol):
+    """The model of the conversation, which can be changed."""
+
+    @property
+    def name(self) -> str:
+        """What the model is called on the command line."""
+
+    def change(self, name: str) -> None:
+        """Go on with the model called ``name``; if that cannot be loaded, the one before goes on.
+
+        Raises:
+            PhiError: there is no such model, or it cannot be loaded.
+        """
+
+
+class Files(Protocol):
+    """Reads the files that a person names."""
+
+    def mentioned(self, line: str) -> tuple[str, tuple[Attachment, ...]]:
+        """A line without the marks of the files that it mentions (``@path``), and those files.
+
+        Raises:
+            PhiError: a file cannot be sent.
+        """
+
+    def read(self, path: str) -> Attachment:
+        """The text of a file.
+
+        Raises:
+            PhiError: it cannot be sent.
+        """
+
+
+class Talk:
+    """A conversation, its terminal, and what its commands act on.
+
+    Args:
+        session: the conversation.
+        screen: the terminal.
+        models: None where the model cannot be changed.
+        record: None where nothing can be saved.
+        files: None where no files can be sent.
+        pending: files that go with the next question.
+    """
+
+    def __init__(
+        self,
+        session: ChatSession,
+        screen: ReplScreen,
+        *,
+        models: Models | None = None,
+        record: Record | None = None,
+        files: Files | None = None,
+        pending: Sequence[Attachment] = (),
+    ) -> None:
+        self.session = session
+        self.screen = screen
+        self.models = models
+        self.record = record
+        self.files = files
+        self.pending = tuple(pending)
+
+    def ask(self, line: str) -> None:
+        """Send what was typed, with the files that wait for it, and show the answer."""
+        question, attachments = self._mentioned(line)
+        waiting, self.pending = self.pending, ()
+        self.show(self.session.ask(question, (*waiting, *attachments)))
+
+    def edit(self, line: str) -> None:
+        """Send the last question again in other words; its files go with it."""
+        question, attachments = self._mentioned(line)
+        self.show(self.session.edit(question, attachments))
+
+    def show(self, answering: Answering) -> None:
+        """Show an answer; Ctrl-C ends it, and what was said so far stays part of the conversation."""
+        try:
+            self.screen.show(answering)
+        except KeyboardInterrupt:
+            answering.close()
+            self.screen.tell("(stopped)")
+
+    def start_over(self, system: str | None) -> None:
+        """Begin a new conversation; the one before stays saved."""
+        if self.record is not None:
+            self.record.begin()
+        self.session.become(Dialogue(system))
+
+    def require_record(self) -> Record:
+        """Where the conversation is saved.
+
+        Raises:
+            UsageError: nothing can be saved.
+        """
+        if self.record is None:
+            raise UsageError("this conversation cannot be saved", "start a conversation without --no-save")
+        return self.record
+
+    def _mentioned(self, line: str) -> tuple[str, tuple[Attachment, ...]]:
+        return (line, ()) if self.files is None else self.files.mentioned(line)

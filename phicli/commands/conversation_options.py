@@ -1,0 +1,65 @@
+"""What was typed for ``phi chat``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phicli.commands.chat_start import Start
+from phicli.commands.session_options import SessionOptions
+from phicli.engine.starting import EngineChoice
+from phicli.plan.chat_options import ChatOptions
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Attachment
+    from phicli.chat.files.reading import FileReader
+
+
+@dataclass(frozen=True, slots=True)
+class FileOptions:
+    """The files that go with the first question, and how they and piped text become text.
+
+    ``encoding`` is Python's name of one, None for UTF-8. With ``yes`` secret-looking files are not asked about.
+    """
+
+    names: tuple[str, ...] = ()
+    encoding: str | None = None
+    lossy: bool = False
+    yes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was typed: what it begins with, what is saved, the options, the engine (None where absent), how to print."""
+
+    start: Start
+    session: SessionOptions
+    files: FileOptions
+    options: ChatOptions
+    engine: EngineChoice | None
+    as_json: bool
+    stream: bool
+    no_stdin: bool
+    quiet: bool
+    memory_check: bool = True
+    stats: bool = False
+    verbose: bool = False
+
+    @property
+    def policy(self) -> str | None:
+        """What happens when the context is full: what was typed, else what was chosen for the session; else None."""
+        saved = self.start.saved
+        return self.session.on_overflow or (saved.on_overflow if saved is not None else None)
+
+    @property
+    def shortens(self) -> bool:
+        """Whether the only question is sent without a part of the conversation when the context is full."""
+        return self.policy in ("drop", "summarize")
+
+
+@dataclass(frozen=True, slots=True)
+class Sendable:
+    """The files that go with the first question, and what reads more of them; None where no more can be named."""
+
+    files: tuple[Attachment, ...] = ()
+    reader: FileReader | None = None

@@ -1,0 +1,127 @@
+"""Saves a conversation while it goes on, under the commands of the REPL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from phicli.errors import PhiError, reason_of
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue
+    from phicli.chat.store.saving import Saver
+    from phicli.chat.store.sessions import SavedSession, Sessions
+
+_NEWEST: Final = 10
+_Result = TypeVar("_Result")
+
+
+class Recording:
+    """Where a conversation is saved (:class:`~phicli.chat.talk.Record`).
+
+    Args:
+        sessions: opens the saved sessions; called when they are needed.
+        model: what the model is called on the command line.
+        tell: shows a line.
+        saved: the session that goes on; None for a conversation that begins.
+        name: what a new session is called; None for a name of its first question.
+        saves: whether what is said is saved, before a person asks for it.
+
+    ``on_begin`` is called when another conversation begins.
+    """
+
+    def __init__(
+        self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
+        saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
+    ) -> None:  # fmt: skip
+        self._open = sessions
+        self._model = model
+        self._tell = tell
+        self._saves = saves
+        self._policy: str | None = None
+        self.on_begin: Callable[[], None] = lambda: None
+        self._saver = self._begun(saved, name) if saves else None
+
+    @property
+    def saved(self) -> SavedSession | None:
+        """The session as it was saved last; None where nothing is saved."""
+        return None if self._saver is None else self._saver.saved
+
+    @property
+    def name(self) -> str | None:
+        """Its name."""
+        return None if self.saved is None else self.saved.info.name
+
+    def changed(self, dialogue: Dialogue) -> None:
+        """Save what the conversation is now."""
+        if self._saver is not None:
+            self._saver.changed(dialogue)
+
+    def begin(self) -> None:
+        """From now on another session is saved; this one stays as it is."""
+        self._policy = None
+        self.on_begin()
+        self._saver = self._begun(None, None) if self._saves else None
+
+    def forget(self) -> str | None:
+        """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""
+        from phicli.answering.kept_states import remove_state
+
+        saved, saver = self.saved, self._saver
+        if saver is not None:
+            _said(saver.forget)
+        self._saver = None
+        if saved is not None:
+            remove_state(saved.info.session_id)
+        return None if saved is None else saved.info.name
+
+    def save_as(self, name: str, dialogue: Dialogue) -> None:
+        """Save the conversation under ``name`` from now on."""
+        saver = self._saver
+        if saver is not None and saver.saved is not None:
+            _said(lambda: saver.rename(name))
+            return
+        _said(lambda: self._require_new(name))
+        self._saver = self._begun(None, name)
+        self._saver.changed(dialogue)
+
+    def lines(self) -> Sequence[str]:
+        """The newest saved sessions, one per line."""
+        infos = _said(lambda: self._open().list(limit=_NEWEST))
+        width = max((len(info.name) for info in infos), default=0)
+        return [f"{info.name:<{width}}  {info.model}  {info.title}" for info in infos]
+
+    def set_model(self, reference: str) -> None:
+        """From now on another model answers."""
+        self._model = reference
+        if self._saver is not None:
+            self._saver.set_model(reference)
+
+    def set_policy(self, policy: str) -> None:
+        """Remember what was chosen for a full context."""
+        self._policy = policy
+        if self._saver is not None:
+            self._saver.set_overflow(policy)
+
+    def _begun(self, saved: SavedSession | None, name: str | None) -> Saver:
+        from phicli.chat.store.saving import Saver
+
+        saver = Saver(self._open(), saved, name, self._model, self._tell)
+        if self._policy is not None:
+            saver.set_overflow(self._policy)
+        return saver
+
+    def _require_new(self, name: str) -> None:
+        from phicli.chat.store.names import checked_name
+        from phicli.errors import UsageError
+
+        if self._open().find(checked_name(name)) is not None:
+            raise UsageError(f"a session called {name} already exists", "choose another name, or see /sessions")
+
+
+def _said(work: Callable[[], _Result]) -> _Result:
+    """What ``work`` returns; what the system says against it is an error of ours."""
+    try:
+        return work()
+    except OSError as error:
+        raise PhiError(f"the saved sessions cannot be used: {reason_of(error)}: {error.filename}") from error

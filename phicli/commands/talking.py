@@ -1,0 +1,55 @@
+"""A conversation in a terminal, put together: the screen, the commands and what they act on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from phicli.answering.types import Answer
+from phicli.chat.commands.turns import shortened, turns_says
+from phicli.chat.open import OpenChat
+from phicli.chat.repl import run_repl
+from phicli.chat.talk import Talk
+from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.model_names import complete_runnable
+from phicli.commands.overflowing import ASK, overflow_of
+from phicli.commands.recording import Recording
+from phicli.commands.switching import Switching
+from phicli.paths import state_dir
+from phicli.ui.repl_screen import TerminalScreen
+from phicli.ui.status import StatusLine
+from phicli.ui.terminal import Terminal
+
+
+def talk(
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
+    sendable: Sendable, on_end: Callable[[Answer], None] | None,
+) -> None:  # fmt: skip
+    """Talk with a person until that person leaves."""
+    screen = TerminalScreen(
+        terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet, on_end=on_end,
+        model_names=complete_runnable,
+    )  # fmt: skip
+    if not wanted.quiet:
+        _greet(chat, screen, recording)
+    screen.prepare()
+    overflow = overflow_of(wanted, screen=screen, on_choice=recording.set_policy)
+    chat.session.fitting = overflow
+
+    def as_at_first() -> None:
+        overflow.policy = wanted.session.on_overflow or ASK
+
+    recording.on_begin = as_at_first
+    models = Switching(chat, terminal, screen.tell, recording.set_model)
+    run_repl(Talk(chat.session, screen, models=models, record=recording, files=sendable.reader, pending=sendable.files))
+
+
+def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None:
+    """Say which model answers, and where the conversation stands."""
+    screen.tell(f"{chat.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
+    turns = chat.session.dialogue.turns
+    if not turns:
+        return
+    name = f"{recording.name}, " if recording.name else ""
+    screen.tell(f"continuing {name}{turns_says(len(turns))}; the last question: {shortened(turns[-1])}")
+    if not turns[-1].replies:
+        screen.tell("it has no answer yet; /retry answers it")
