@@ -63,7 +63,7 @@ class Phi3:
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser that splits off reasoning where the variant reasons; the family calls no tools."""
         del tools
-        return AnswerReader(reasoning=self.reasoning, inside_reasoning=inside_reasoning)
+        return AnswerReader(always_reasons=self.reasoning, inside_reasoning=inside_reasoning)
 
 
 def _tag(role: str) -> Special:

@@ -52,7 +52,7 @@ class Phi4:
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser that splits off reasoning where the variant reasons; Phi-4 calls no tools."""
         del tools
-        return AnswerReader(reasoning=self.reasoning, inside_reasoning=inside_reasoning)
+        return AnswerReader(always_reasons=self.reasoning, inside_reasoning=inside_reasoning)
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role == "assistant":

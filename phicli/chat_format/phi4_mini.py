@@ -72,7 +72,7 @@ class Phi4Mini:
 
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser for text, reasoning where the variant reasons, and tool calls where tools were declared."""
-        return AnswerReader(reasoning=self.reasoning, tools=tools, inside_reasoning=inside_reasoning)
+        return AnswerReader(always_reasons=self.reasoning, tools=tools, inside_reasoning=inside_reasoning)
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role != "assistant":
