@@ -28,6 +28,7 @@ class Phi4:
     """The format of Phi-4; ``reasoning`` for Phi-4-reasoning and Phi-4-reasoning-plus."""
 
     reasoning: bool = False
+    always_reasons: bool = False
     name: str = field(default="phi-4", init=False)
     stop_tokens: tuple[str, ...] = field(default=("<|im_end|>", "<|endoftext|>", "<|im_start|>"), init=False)
     stop_strings: tuple[str, ...] = field(default=(), init=False)
@@ -52,7 +53,9 @@ class Phi4:
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser that splits off reasoning where the variant reasons; Phi-4 calls no tools."""
         del tools
-        return AnswerReader(always_reasons=self.reasoning, inside_reasoning=inside_reasoning)
+        return AnswerReader(
+            reasoning=self.reasoning, always_reasons=self.always_reasons, inside_reasoning=inside_reasoning
+        )
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role == "assistant":

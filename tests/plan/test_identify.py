@@ -53,7 +53,16 @@ def test_the_format_of_a_file_that_the_catalogue_does_not_know(header: GgufHeade
 
 def test_the_catalogue_decides_where_it_knows_the_file() -> None:
     variant = resolve("phi-4-mini-reasoning").variant
-    assert choose_format(stranger(), variant) == FormatChoice("phi-4-mini", reasoning=True)
+    assert choose_format(stranger(), variant) == FormatChoice("phi-4-mini", reasoning=True, always_reasons=True)
+
+
+def test_only_models_that_are_asked_to_reason_always_do() -> None:
+    """Text of others streams at once: tiny-phi reasons where it is asked to."""
+    assert choose_format(stranger(), resolve("tiny-phi").variant) == FormatChoice("phi-4-mini", reasoning=True)
+    assert choose_format(stranger(), resolve("phi-4").variant) == FormatChoice("phi-4", reasoning=False)
+    for name in ("Phi 4 Reasoning Plus", "Phi 4"):
+        choice = choose_format(replace(stranger("<|im_sep|>"), name=name), None)
+        assert choice.always_reasons == choice.reasoning == ("Reasoning" in name)
 
 
 @pytest.mark.parametrize(
