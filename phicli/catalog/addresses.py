@@ -85,18 +85,23 @@ def _split(text: str, hub: str | None) -> _Split | None:
     text = f"https://{text}" if _BARE.match(text) else text
     if not _WEB.match(text):
         return None
-    try:
-        address, own = urlsplit(text), urlsplit(hub or "")
-    except ValueError:  # such as an IPv6 address without its bracket
+    address, own = _url(text), _url(hub or "")
+    if address is None:
         return None
-    host, own_host = _host(address), _host(own)
-    path = address.path
-    if own_host and host == own_host and path.startswith(own.path.rstrip("/")):
+    host, path = _host(address), address.path
+    if own is not None and host and host == _host(own) and f"{path}/".startswith(f"{own.path.rstrip('/')}/"):
         path = path[len(own.path.rstrip("/")) :]
     elif host not in _HOSTS:
         return None
     shown = parse_qs(address.query).get("show_file_info", [""])[0]
     return _Split(_path(path), is_web=True, shown_file=shown)
+
+
+def _url(text: str) -> SplitResult | None:
+    try:
+        return urlsplit(text)
+    except ValueError:  # such as an IPv6 address without its bracket
+        return None
 
 
 def _host(address: SplitResult) -> str:
