@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 
 from phicli.chat_format.answer import AnswerReader
 from phicli.chat_format.conversation import answer_text, refuse_tools, spell_out
+from phicli.chat_format.think_tags import CLOSE, DIRECT, OPEN
 from phicli.chat_format.types import AnswerParser, Message, Segment, Special, Text
 
 _START, _SEPARATOR, _END = Special("<|im_start|>"), Special("<|im_sep|>"), Special("<|im_end|>")
-_TAGS = ("<think>", "</think>")
+_TAGS = (OPEN, CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Phi4:
     @property
     def visible_tokens(self) -> tuple[str, ...]:
         """The reasoning tags of a reasoning model."""
-        return _TAGS if self.reasoning else ()
+        return (*_TAGS, DIRECT) if self.reasoning else ()
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
         """Segments of the prompt up to ``<|im_start|>assistant<|im_sep|>``.

@@ -28,7 +28,7 @@ class FormatChoice:
 def choose_format(header: GgufHeader, variant: Variant | None) -> FormatChoice:
     """The format for the file with ``header``, which is ``variant`` if the catalog knows it."""
     if variant is not None and variant.prompt_format is not None:
-        always = variant.reasoning and variant.system_prompt is not None  # such a prompt asks for the reasoning
+        always = variant.reasoning and not variant.answers_directly
         return FormatChoice(variant.prompt_format, variant.reasoning, always_reasons=always)
     reasoning = "reasoning" in (header.name or header.path.name).lower()
     if header.architecture in _BASE_ARCHITECTURES:
