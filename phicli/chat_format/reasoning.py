@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
-from phicli.chat_format.think_tags import DIRECT, OPEN, TAGS, Place, Surroundings, closing, opening
+from phicli.chat_format.think_tags import DIRECT, LOOKAHEAD, OPEN, TAGS, Place, Surroundings, closing, opening
 from phicli.chat_format.types import Piece, Segment, Template
 
 _TAG: Final = re.compile("|".join(map(re.escape, TAGS)))
 _LINE_BREAKS: Final = re.compile(r"(?:\s|\\n)*")
+_PART: Final = 4 * LOOKAHEAD
+_MOST_DOUBTS: Final = 8
+"""So many doubtful tags may close reasoning, each after a look at all that follows; any further one is certain."""
 _State = Literal["start", "undecided", "reasoning", "text"]
 
 
@@ -55,7 +58,8 @@ class ReasoningSplitter:
     """
 
     __slots__ = (
-        "_by_id", "_doubt", "_expected", "_held", "_kept", "_last", "_offset", "_place", "_state", "_stray", "_trim",
+        "_again", "_by_id", "_doubt", "_expected", "_held", "_kept", "_kept_length", "_last", "_offset", "_place",
+        "_settled", "_state", "_stray", "_trim",
     )  # fmt: skip
 
     def __init__(self, *, inside: bool = False, expected: bool = False) -> None:
@@ -64,8 +68,11 @@ class ReasoningSplitter:
         self._stray = expected  # a closing tag that closes nothing is left over, not text
         self._held, self._offset = "", 0  # what was not looked at yet, and where it begins
         self._by_id: set[int] = set()
-        self._kept = ""  # what was looked at, and may still be either
+        self._again = ""  # what comes behind it: long text is looked at in parts
+        self._kept: list[str] = []  # what was looked at, and may still be either
+        self._kept_length = 0
         self._doubt: tuple[int, int] | None = None  # the first doubtful tag in it
+        self._settled = 0
         self._place = Place()
         self._trim = True
         self._last = "\n"  # of the reasoning
@@ -84,7 +91,10 @@ class ReasoningSplitter:
         """
         if special:
             self._by_id.add(self._offset + len(self._held))
-        self._held += text
+        if len(text) > _PART:
+            self._held, self._again = "", self._held + text
+        else:
+            self._held += text
         return list(self._pieces(ended=False))
 
     def finish(self) -> list[Piece]:
@@ -96,11 +106,20 @@ class ReasoningSplitter:
         return pieces
 
     def _pieces(self, *, ended: bool) -> Iterator[Piece]:
-        while self._held:
-            pieces = self._start(ended=ended) if self._state == "start" else self._step(ended=ended)
-            if pieces is None:
+        while self._held or self._again:
+            if len(self._held) < _PART:
+                self._read_on()
+            last = ended and not self._again
+            pieces = self._start(ended=last) if self._state == "start" else self._step(ended=last)
+            if pieces is not None:
+                yield from pieces
+            elif self._again:
+                self._read_on()
+            else:
                 return
-            yield from pieces
+
+    def _read_on(self) -> None:
+        self._held, self._again = self._held + self._again[:_PART], self._again[_PART:]
 
     def _start(self, *, ended: bool) -> list[Piece] | None:
         self._skip(len(self._held) - len(self._held.lstrip()))
@@ -125,7 +144,8 @@ class ReasoningSplitter:
         if match.start():
             return self._take(match.start())
         tag = match[0]
-        around = Surroundings(self._place, self._held[len(tag) :], by_id=self._offset in self._by_id, ended=ended)
+        after = self._held[len(tag) : len(tag) + LOOKAHEAD]
+        around = Surroundings(self._place, after, by_id=self._offset in self._by_id, ended=ended)
         return self._opening(around) if tag == OPEN else self._closing(tag, around)
 
     def _drops_space(self, *, ended: bool) -> bool:
@@ -156,7 +176,7 @@ class ReasoningSplitter:
             return self._take(len(OPEN))
         if self._doubt is not None:
             return self._settle()
-        pieces = self._emit("text", self._kept)
+        pieces = self._emit("text", "".join(self._kept))
         self._enter("reasoning", len(OPEN))
         return pieces
 
@@ -164,33 +184,38 @@ class ReasoningSplitter:
         verdict = closing(around)
         if verdict is None:
             return None
+        if verdict == "doubt" and self._settled == _MOST_DOUBTS:
+            verdict = "tag"
         if verdict == "tag" and self._state != "text":
-            pieces = self._emit("reasoning", self._kept)
+            pieces = self._emit("reasoning", "".join(self._kept))
             self._enter("text", len(tag))
             return pieces
         if verdict == "tag" and self._stray:
             self._skip(len(tag))
             return []
         if verdict == "doubt" and self._doubt is None and self._state != "text":
-            self._doubt = len(self._kept), len(self._kept) + len(tag)
+            self._doubt = self._kept_length, self._kept_length + len(tag)
         self._place.closes()
         return self._take(len(tag))
 
     def _settle(self) -> list[Piece]:
         """Decide what waited: a doubtful tag closes the reasoning, and without one there was none."""
-        kept, doubt = self._kept, self._doubt
+        kept, doubt = "".join(self._kept), self._doubt
         if doubt is None:
             self._enter("text", 0, trim=False)
             return self._emit("text", kept)
         pieces = self._emit("reasoning", kept[: doubt[0]])
         behind = kept[doubt[1] :]
-        self._held, self._offset = behind + self._held, self._offset - len(behind)
+        self._offset -= len(behind)
+        self._held, self._again = "", behind + self._held + self._again
+        self._settled += 1
         self._enter("text", 0)
         return pieces
 
     def _enter(self, state: Literal["reasoning", "text"], tag_length: int, *, trim: bool = True) -> None:
         self._skip(tag_length)
-        self._state, self._kept, self._doubt, self._place, self._trim = state, "", None, Place(), trim
+        self._kept, self._kept_length, self._doubt = [], 0, None
+        self._state, self._place, self._trim = state, Place(), trim
         self._stray = self._stray or trim
 
     def _take(self, count: int) -> list[Piece]:
@@ -202,7 +227,8 @@ class ReasoningSplitter:
             return self._emit("text", text)
         if self._state == "reasoning" and self._doubt is None:
             return self._emit("reasoning", text)
-        self._kept += text
+        self._kept.append(text)
+        self._kept_length += len(text)
         return []
 
     def _skip(self, count: int) -> None:

@@ -26,6 +26,8 @@ _END_QUOTES: Final = "\"'`”’»"  # noqa: RUF001
 _PUNCTUATION: Final = ",.;:!?)]}…、。，" + _END_QUOTES  # noqa: RUF001
 _SPACE: Final = " \t\r"
 _LONGEST_TAIL: Final = 80
+LOOKAHEAD: Final = 1000
+"""Characters behind a tag that are looked at."""
 
 
 class Place:
@@ -80,7 +82,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """A tag's surroundings: the ``place`` in front of it, and the text ``after`` it as far as it came.
+    """A tag's surroundings: the ``place`` in front of it, and the text ``after`` it as far as it came and counts.
 
     ``by_id`` says that the tag is one token of the vocabulary, ``ended`` that no more text comes.
     """
@@ -95,7 +97,7 @@ class Surroundings:
         """Whether enough of the text after it has come: a character that is not a space, and the line for quotes."""
         rest = self.after.lstrip(_SPACE)
         in_backticks = self.place.backticks % 2 == 1 and "`" not in self.after and "\n" not in self.after
-        return self.ended or (bool(rest) and not in_backticks)
+        return self.ended or len(self.after) >= LOOKAHEAD or (bool(rest) and not in_backticks)
 
     @property
     def quoted(self) -> bool:

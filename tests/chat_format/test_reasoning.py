@@ -199,6 +199,23 @@ def test_earlier_answers_lose_their_reasoning():
         assert without_reasoning(answer) == answer
 
 
+@pytest.mark.parametrize("behind", ["x" * 3000, " " * 3000, "x" * 900 + "`", "x" * 3000 + "`"])
+def test_only_the_nearest_text_behind_a_tag_counts(behind):
+    """A backtick somewhere in a long line does not keep an answer back."""
+    wanted = split("<think>it is `4 </think> A" + behind)
+    assert split("<think>it is `4 </think> A" + behind, [7] * 500) == wanted
+    assert (wanted[1] == "") == (len(behind) < 1000)
+
+
+def test_after_eight_doubtful_tags_that_closed_reasoning_a_further_one_is_certain():
+    """Each look at all that follows costs time; a model that runs away could make thousands of them."""
+    text = "<think>so </think> B\n<think>" * 300
+    wanted = split(text)
+    assert split(text, [1] * len(text)) == wanted
+    assert wanted[1].count("B") >= 290
+    assert wanted[1].count("<think>") == 0
+
+
 def test_an_answer_that_was_split_once_is_not_split_again():
     """Later prompts have the answer as it was, so that the engine finds its tokens in the cache."""
     generator = seeded("split once")
