@@ -97,6 +97,11 @@ class Draft:
         self._complete = self._answer("tool_calls" if calls else self.finish_reason)
         return self._complete
 
+    @property
+    def generated_tokens(self) -> int:
+        """The tokens of the answer so far."""
+        return self.completion_tokens + self._streamed_tokens
+
     def stop_clock(self) -> None:
         """Nothing is generated from now on; does nothing the second time."""
         if self._stopped is None:
@@ -107,14 +112,13 @@ class Draft:
         return self._complete or self._answer("interrupted")
 
     def _answer(self, finish_reason: FinishReason) -> Answer:
-        completion = self.completion_tokens + self._streamed_tokens
         as_generated = finish_reason in ("stop", "length") and self.text == self.raw and not self.tool_calls
         return Answer(
             text=self.text,
             reasoning=self.reasoning,
             tool_calls=self.tool_calls,
             finish_reason=finish_reason,
-            usage=Usage(self.prompt_tokens, completion, self.cached_tokens or 0),
+            usage=Usage(self.prompt_tokens, self.generated_tokens, self.cached_tokens or 0),
             timings=self.timings,
             load_ms=self.load_ms,
             ttft_ms=self.ttft_ms,

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from phicli.answering.repetition import Repetition
 from phicli.answering.stop_texts import StopTexts
 from phicli.answering.types import REPETITION, Ending
+from phicli.chat_format.think_tags import TAGS
 from phicli.chat_format.types import AnswerParser, Piece
-from phicli.engine.types import Chunk
+from phicli.engine.types import NO_TOKENS, Chunk
+
+_TAG: Final = re.compile(f"({'|'.join(map(re.escape, TAGS))})")
 
 
 class EndWatch:
@@ -21,10 +26,18 @@ class EndWatch:
         parser: of the prompt format, fresh.
         ending: what was asked for.
         own_stops: the stop texts of the prompt format.
+        visible_tokens: special tokens by literal whose text is in the generated text, reasoning tags among them.
     """
 
-    def __init__(self, parser: AnswerParser, ending: Ending, own_stops: Sequence[str]) -> None:
+    def __init__(
+        self,
+        parser: AnswerParser,
+        ending: Ending,
+        own_stops: Sequence[str],
+        visible_tokens: Mapping[str, int] = NO_TOKENS,
+    ) -> None:
         self._parser = parser
+        self._tag_ids = frozenset(visible_tokens[tag] for tag in TAGS if tag in visible_tokens)
         self._own = StopTexts(own_stops)
         self._asked = StopTexts(ending.stop_texts)
         self._repetition = Repetition() if ending.brake else None
@@ -36,6 +49,11 @@ class EndWatch:
         return self._asked.found or self._stopped_by
 
     @property
+    def waiting(self) -> bool:
+        """Whether text waits until it is known whether it is reasoning."""
+        return self._parser.waiting
+
+    @property
     def over(self) -> bool:
         """Whether the answer is over, whatever the engine would still generate."""
         return self.stopped_by is not None or self._own.found is not None
@@ -44,8 +62,9 @@ class EndWatch:
         """The pieces that are certain with the next text."""
         if self._repetition is not None and self._repetition.add(chunk):
             self._stopped_by = REPETITION
-        if text := self._own.feed(chunk.text):
-            yield from self._before_stop(self._parser.feed(text))
+        for part, special in self._parts(chunk):
+            if text := self._own.feed(part):
+                yield from self._before_stop(self._parser.feed(text, special=special and text == part))
 
     def stop(self, literal: str | None) -> None:
         """The engine generated the special token ``literal`` that was asked for as a stop text; None: it did not."""
@@ -62,6 +81,14 @@ class EndWatch:
         yield from self._before_stop([*self._parser.feed(self._own.finish()), *self._parser.finish()])
         if rest := self._asked.finish():
             yield Piece("text", rest)
+
+    def _parts(self, chunk: Chunk) -> Iterator[tuple[str, bool]]:
+        """The text of a chunk in parts, each with whether it is a reasoning tag that was generated as one token."""
+        if self._tag_ids.isdisjoint(chunk.token_ids or ()):
+            yield chunk.text, False
+            return
+        for part in filter(None, _TAG.split(chunk.text)):
+            yield part, part in TAGS
 
     def _before_stop(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         for piece in pieces:

@@ -13,7 +13,7 @@ from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Engines, Grown
 from phicli.answering.interruptible import Interruptible
 from phicli.answering.model_file import ModelFile, TemplateRenderer
-from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
+from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice, Undecided
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
 from phicli.chat_format.types import Message, Piece, PromptFormat, Segment
@@ -143,24 +143,33 @@ class _Work:
         engine = self.model.engines.running(self.closing)
         prompt_format, segments = yield from self._rendered(engine)
         parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
-        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings)
+        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
+        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
         prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
+        try:
+            yield from self._generated(engine, prompt_format, prompt, watch)
+        finally:  # an answer that is interrupted has what waited, too
+            rest = [self.draft.add(piece) for piece in watch.finish()]
+        yield from rest
+        yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
+
+    def _generated(
+        self, engine: Engine, prompt_format: PromptFormat, prompt: tuple[int, ...], watch: EndWatch
+    ) -> Generator[Event, None, None]:
+        """Generate to the end of the answer, in larger contexts where it needs them."""
         while True:
             done = yield from self._stream(engine, prompt_format, prompt, watch)
             if watch.over or not self._cut_by_context(len(prompt), done, engine):
-                break
+                return
             if self.model.context.is_usual(engine.context_tokens) and watch.repeats():
-                break
+                return
             needed = engine.context_tokens + 1
             if needed >= self.model.context.limit_tokens:  # nothing would be gained
-                break
+                return
             grown = yield from self._grown(engine, needed, ids=done.token_ids is None)
             engine = grown.engine
             prompt = (*prompt, *self._generated_ids(done, prompt, grown))
-        for piece in watch.finish():
-            yield self.draft.add(piece)
-        yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
 
     def count(self) -> int:
         """The tokens of the prompt."""
@@ -211,7 +220,7 @@ class _Work:
 
     def _stream(
         self, engine: Engine, prompt_format: PromptFormat, prompt: Sequence[int], watch: EndWatch
-    ) -> Generator[Prefill | Piece, None, Done]:
+    ) -> Generator[Prefill | Piece | Undecided, None, Done]:
         draft, special = self.draft, self.model.file.special_tokens
         asked = {token_id: literal for literal, token_id in special.ids_of(self.request.ending.stop_texts).items()}
         draft.begin(engine, len(prompt))
@@ -232,6 +241,8 @@ class _Work:
                     draft.generated(event)
                     for piece in watch.take(event):
                         yield draft.add(piece)
+                    if watch.waiting:
+                        yield Undecided(draft.generated_tokens)
                 else:
                     draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
                     yield event

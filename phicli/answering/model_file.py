@@ -60,7 +60,7 @@ def format_of(choice: FormatChoice, engine: TemplateRenderer) -> PromptFormat:
     """The prompt format that was chosen for a file; ``engine`` renders the file's own template, where that is it."""
     if choice.name == TEMPLATE:
         return FileTemplate(engine.render_template, reasoning=choice.reasoning)
-    return format_by_name(choice.name, reasoning=choice.reasoning)
+    return format_by_name(choice.name, reasoning=choice.reasoning, always_reasons=choice.always_reasons)
 
 
 def special_tokens_of(header: GgufHeader) -> SpecialTokens:

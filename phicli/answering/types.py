@@ -40,6 +40,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """Text was generated, and it is not known yet whether it is reasoning; ``tokens`` of the answer so far."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer: complete, or as far as it came.
 
@@ -68,12 +75,17 @@ class Answer:
     stopped_by: str | None = None
 
     @property
+    def only_reasoning(self) -> bool:
+        """Whether the model reasoned and gave no answer."""
+        return bool(self.reasoning.strip()) and not self.text.strip() and not self.tool_calls
+
+    @property
     def message(self) -> Message:
         """The answer as a message of the conversation, for the next question."""
         return Message("assistant", self.text, self.tool_calls, self.token_ids)
 
 
-Event = Prefill | Piece | Notice | Answer
+Event = Prefill | Piece | Notice | Undecided | Answer
 """What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
 
 

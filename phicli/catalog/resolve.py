@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from phicli.catalog.load import catalog
 from phicli.catalog.names import is_repo_name, squash
+from phicli.catalog.ollama_tags import from_ollama
 from phicli.catalog.quants import PACKAGED_QUANT, as_quant, long_form, meant, preference
 from phicli.catalog.types import Catalog, GgufSource, Variant
 from phicli.errors import THIS_COMMAND, TYPED_COMMAND, NotFoundError, UnsupportedModelError
@@ -22,17 +23,20 @@ class Selection:
 def resolve(name: str, within: Catalog | None = None) -> Selection:
     """The variant that ``name`` means: ``phi-4-mini``, ``phi-4-mini:q4_k_m``, an alias, or its repository's name.
 
+    The names of Ollama's library mean the same variants: ``phi3``, ``phi4-mini:3.8b``.
+
     Case and separators do not matter. Any well-formed quantization is accepted for a variant with files on the hub,
     because repositories have more files than the catalog lists; the model that comes with ``phi`` has only its own.
 
     Raises:
         NotFoundError: no such variant (the hint has close names), or no such quantization.
     """
+    typed, name = name, from_ollama(name)
     wanted, _, quant = name.partition(":")
     known = _names(within or catalog())
     variant = known.get(squash(wanted))
     if variant is None:
-        raise NotFoundError(f"model {name!r} not found", _suggest(wanted, known))
+        raise NotFoundError(f"model {typed!r} not found", _suggest(wanted, known))
     return Selection(variant, _quant(variant, quant) if ":" in name else None)
 
 

@@ -106,6 +106,7 @@ class Variant:
     trained context; ``original_context_tokens`` is where LongRoPE changes its factors, None without LongRoPE.
     ``architecture`` is llama.cpp's name for it, None when no GGUF engine runs it: then ``prompt_format`` and
     ``sampling`` are None too, ``why_not`` says why and ``runs_on`` what can run it. ``repo`` has the original weights.
+    ``answers_directly`` is for a model that reasons before some of its answers only.
     ``packaged_file`` names a file inside ``phicli/data``. ``sources`` are in order of preference.
 
     ``release`` is a date as precise as it is known (``2025-02``, ``2024-04-23``), ``languages`` are ISO 639-1 codes,
@@ -128,6 +129,7 @@ class Variant:
     architecture: str | None = None
     prompt_format: str | None = None
     reasoning: bool = False
+    answers_directly: bool = False
     system_prompt: str | None = None
     sampling: SamplingDefaults | None = None
     packaged_file: str | None = None

@@ -12,12 +12,14 @@ from phicli.chat_format.types import PromptFormat
 FORMAT_NAMES = (*PROMPT_FORMATS, "plain")
 
 
-def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
+def format_by_name(name: str, *, reasoning: bool = False, always_reasons: bool = False) -> PromptFormat:
     """The format that the catalog calls ``name``.
 
     Args:
         name: one of ``FORMAT_NAMES``. The template of a file needs the engine: see ``file_template.FileTemplate``.
         reasoning: the variant writes ``<think>…</think>`` before its answer; ignored by the base models' formats.
+        always_reasons: it does so before each answer, so a missing tag does not make reasoning an answer; ignored by
+            formats that are not of one family.
 
     Raises:
         ValueError: there is no such format (a mistake in the catalog).
@@ -30,11 +32,11 @@ def format_by_name(name: str, *, reasoning: bool = False) -> PromptFormat:
 
     match name:
         case "phi-3" | "phi-3-folded":
-            return Phi3(folded=name == "phi-3-folded", reasoning=reasoning)
+            return Phi3(folded=name == "phi-3-folded", reasoning=reasoning, always_reasons=always_reasons)
         case "phi-4":
-            return Phi4(reasoning=reasoning)
+            return Phi4(reasoning=reasoning, always_reasons=always_reasons)
         case "phi-4-mini":
-            return Phi4Mini(reasoning=reasoning)
+            return Phi4Mini(reasoning=reasoning, always_reasons=always_reasons)
         case "completion":
             return Completion()
         case "completion-qa":

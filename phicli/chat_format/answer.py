@@ -12,6 +12,7 @@ class AnswerReader:
 
     Args:
         reasoning: split off ``<think>…</think>``.
+        always_reasons: the model reasons before each answer, whether its tags are complete or not.
         tools: collect tool calls.
         inside_reasoning: the prompt has opened the reasoning already.
         drop_leading_space: the answer continues a line such as ``Output:`` and starts with a space.
@@ -23,12 +24,13 @@ class AnswerReader:
         self,
         *,
         reasoning: bool = False,
+        always_reasons: bool = False,
         tools: bool = False,
         inside_reasoning: bool = False,
         drop_leading_space: bool = False,
     ) -> None:
-        wanted = reasoning or inside_reasoning
-        self._splitter = ReasoningSplitter(inside=inside_reasoning) if wanted else None
+        wanted = reasoning or always_reasons or inside_reasoning
+        self._splitter = ReasoningSplitter(inside=inside_reasoning, expected=always_reasons) if wanted else None
         self._collector = ToolCallCollector() if tools else None
         self._trim = drop_leading_space
 
@@ -37,9 +39,14 @@ class AnswerReader:
         """The calls found so far; complete after ``finish``."""
         return self._collector.tool_calls if self._collector else ()
 
-    def feed(self, text: str) -> list[Piece]:
+    @property
+    def waiting(self) -> bool:
+        """Whether text waits until it is known whether it is reasoning."""
+        return self._splitter is not None and self._splitter.waiting
+
+    def feed(self, text: str, *, special: bool = False) -> list[Piece]:
         """Take the next generated text; return what is certain by now."""
-        pieces = self._splitter.feed(text) if self._splitter else [Piece("text", text)]
+        pieces = self._splitter.feed(text, special=special) if self._splitter else [Piece("text", text)]
         return [piece for raw in pieces for piece in self._visible(raw)]
 
     def finish(self) -> list[Piece]:

@@ -32,8 +32,7 @@ class CodeBlocks:
         """Take the next text; True where a code block begins or ends in it."""
         before = self.inside
         for part in text.splitlines(keepends=True):
-            if len(self._line) < _LONGEST_LINE:
-                self._line += part
+            self._line += part[: _LONGEST_LINE - len(self._line)]
             if part[-1] in "\r\n":
                 self._end_line()
         return self.inside != before

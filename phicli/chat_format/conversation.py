@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from phicli.chat_format.reasoning import without_reasoning
 from phicli.chat_format.types import Message, Segment, Special, Text
 from phicli.errors import UsageError
-
-_THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
 
 def refuse_tools(format_name: str, messages: Sequence[Message], tools: str | None) -> None:
@@ -47,14 +46,9 @@ def fold_system(messages: Sequence[Message]) -> list[Message]:
     return folded
 
 
-def without_thought(content: str) -> str:
-    """The answer without the ``<think>`` block it starts with; an unfinished block is all reasoning."""
-    return _THOUGHT.sub("", content, count=1)
-
-
 def answer_text(message: Message, *, reasoning: bool) -> Text:
     """An assistant message of the history as text, without reasoning; its ids are reused if they have none either."""
-    answer = without_thought(message.content) if reasoning else message.content
+    answer = without_reasoning(message.content) if reasoning else message.content
     return Text(answer, message.token_ids if answer == message.content else None)
 
 

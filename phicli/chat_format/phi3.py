@@ -28,6 +28,7 @@ class Phi3:
 
     folded: bool = False
     reasoning: bool = False
+    always_reasons: bool = False
     stop_tokens: tuple[str, ...] = field(
         default=("<|end|>", "<|endoftext|>", "<|user|>", "<|system|>", "<|assistant|>"), init=False
     )
@@ -63,7 +64,9 @@ class Phi3:
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser that splits off reasoning where the variant reasons; the family calls no tools."""
         del tools
-        return AnswerReader(reasoning=self.reasoning, inside_reasoning=inside_reasoning)
+        return AnswerReader(
+            reasoning=self.reasoning, always_reasons=self.always_reasons, inside_reasoning=inside_reasoning
+        )
 
 
 def _tag(role: str) -> Special:

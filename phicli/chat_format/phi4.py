@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 
 from phicli.chat_format.answer import AnswerReader
 from phicli.chat_format.conversation import answer_text, refuse_tools, spell_out
+from phicli.chat_format.think_tags import CLOSE, DIRECT, OPEN
 from phicli.chat_format.types import AnswerParser, Message, Segment, Special, Text
 
 _START, _SEPARATOR, _END = Special("<|im_start|>"), Special("<|im_sep|>"), Special("<|im_end|>")
-_TAGS = ("<think>", "</think>")
+_TAGS = (OPEN, CLOSE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Phi4:
     """The format of Phi-4; ``reasoning`` for Phi-4-reasoning and Phi-4-reasoning-plus."""
 
     reasoning: bool = False
+    always_reasons: bool = False
     name: str = field(default="phi-4", init=False)
     stop_tokens: tuple[str, ...] = field(default=("<|im_end|>", "<|endoftext|>", "<|im_start|>"), init=False)
     stop_strings: tuple[str, ...] = field(default=(), init=False)
@@ -35,7 +37,7 @@ class Phi4:
     @property
     def visible_tokens(self) -> tuple[str, ...]:
         """The reasoning tags of a reasoning model."""
-        return _TAGS if self.reasoning else ()
+        return (*_TAGS, DIRECT) if self.reasoning else ()
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
         """Segments of the prompt up to ``<|im_start|>assistant<|im_sep|>``.
@@ -52,7 +54,9 @@ class Phi4:
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser that splits off reasoning where the variant reasons; Phi-4 calls no tools."""
         del tools
-        return AnswerReader(reasoning=self.reasoning, inside_reasoning=inside_reasoning)
+        return AnswerReader(
+            reasoning=self.reasoning, always_reasons=self.always_reasons, inside_reasoning=inside_reasoning
+        )
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role == "assistant":

@@ -33,6 +33,7 @@ class Phi4Mini:
     """The format of Phi-4-mini; ``reasoning`` for Phi-4-mini-reasoning."""
 
     reasoning: bool = False
+    always_reasons: bool = False
     name: str = field(default="phi-4-mini", init=False)
     stop_tokens: tuple[str, ...] = field(
         default=(
@@ -72,7 +73,9 @@ class Phi4Mini:
 
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """A parser for text, reasoning where the variant reasons, and tool calls where tools were declared."""
-        return AnswerReader(reasoning=self.reasoning, tools=tools, inside_reasoning=inside_reasoning)
+        return AnswerReader(
+            reasoning=self.reasoning, always_reasons=self.always_reasons, tools=tools, inside_reasoning=inside_reasoning
+        )
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role != "assistant":

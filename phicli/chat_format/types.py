@@ -79,8 +79,13 @@ class Piece:
 class AnswerParser(Protocol):
     """Splits the stream of generated text into pieces and, at the end, tool calls."""
 
-    def feed(self, text: str) -> list[Piece]:
-        """Take the next generated text; return what is certain by now."""
+    def feed(self, text: str, *, special: bool = False) -> list[Piece]:
+        """Take the next generated text; return what is certain by now.
+
+        Args:
+            text: whole characters.
+            special: the text is a reasoning tag, generated as one token of the vocabulary.
+        """
 
     def finish(self) -> list[Piece]:
         """Return what was held back; call once, after the last ``feed``."""
@@ -88,6 +93,10 @@ class AnswerParser(Protocol):
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls found so far; complete after ``finish``."""
+
+    @property
+    def waiting(self) -> bool:
+        """Whether text waits until it is known whether it is reasoning."""
 
 
 class PromptFormat(Protocol):

@@ -13,6 +13,7 @@ from phicli.commands.options import was_typed
 from phicli.engine.endpoint.address import is_host_and_port
 from phicli.engine.settings import Whole, read_list
 from phicli.errors import UsageError
+from phicli.hub.typed_name import is_typed_address
 from phicli.paths import is_there
 from phicli.records.workload_texts import MOST_TEXT_TOKENS
 
@@ -128,11 +129,12 @@ def endpoint_in(models: Sequence[str], url: str | None) -> tuple[str, str] | Non
     Raises:
         UsageError: there are two addresses or several models.
     """
-    addresses = [*([] if url is None else [url]), *(word for word in models if "://" in word)]
+    endpoints = [word for word in models if "://" in word and not is_typed_address(word)]
+    addresses = [*([] if url is None else [url]), *endpoints]
     if not addresses:
         _refuse_addresses(models)
         return None
-    names = [word for word in models if "://" not in word]
+    names = [word for word in models if word not in endpoints]
     if len(addresses) > 1:
         raise UsageError(
             "only one endpoint can be measured at a time", f"measure {addresses[1]} with a separate command"

@@ -102,9 +102,12 @@ def _with_model(command: str, option: str, words: Sequence[str]) -> str:
 def _is_model(word: str) -> bool:
     from phicli.catalog.resolve import is_repository, resolve
     from phicli.hub.in_place.registry import find
+    from phicli.hub.typed_name import is_typed_address
     from phicli.paths import is_there
 
-    if word.lower().endswith(".gguf") or is_repository(word) or find(word) is not None:
+    if word.lower().endswith(".gguf") or is_typed_address(word) or is_repository(word):
+        return True
+    if find(word) is not None:
         return True
     if word.startswith((".", "~", "/")) and is_there(word):
         return True

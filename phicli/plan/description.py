@@ -17,6 +17,8 @@ from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.types import USUAL_PROMPT_TOKENS, Candidate
 from phicli.gguf_file.header import read_any_header
 from phicli.hardware.types import Machine
+from phicli.hub.in_place import registry
+from phicli.hub.typed_name import typed_name
 from phicli.paths import expand
 from phicli.plan.candidates import candidates
 from phicli.plan.file_description import FileDescription, describe_file
@@ -78,10 +80,10 @@ def describe(name: str) -> VariantDescription | FileDescription:
         UsageError: the path is a directory or a device, or the name is empty.
         IntegrityError: the file is not a GGUF file, or it is damaged.
     """
-    if _is_path(name):
+    if _is_path(name) or registry.find(name) is not None:
         return describe_file(locate(name))
     try:
-        selection = resolve(name)
+        selection = resolve(typed_name(name))
     except NotFoundError:
         return describe_file(locate(name))
     variant, quant = selection.variant, selection.quant

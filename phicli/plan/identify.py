@@ -15,21 +15,26 @@ PLAIN = "plain"
 
 @dataclass(frozen=True, slots=True)
 class FormatChoice:
-    """The name of a prompt format, ``template`` for the file's own, ``plain`` where there is nothing to go by."""
+    """The name of a prompt format, ``template`` for the file's own, ``plain`` where there is nothing to go by.
+
+    ``reasoning`` says that answers may begin with reasoning, ``always_reasons`` that each answer does.
+    """
 
     name: str
     reasoning: bool
+    always_reasons: bool = False
 
 
 def choose_format(header: GgufHeader, variant: Variant | None) -> FormatChoice:
     """The format for the file with ``header``, which is ``variant`` if the catalog knows it."""
     if variant is not None and variant.prompt_format is not None:
-        return FormatChoice(variant.prompt_format, variant.reasoning)
+        always = variant.reasoning and not variant.answers_directly
+        return FormatChoice(variant.prompt_format, variant.reasoning, always_reasons=always)
     reasoning = "reasoning" in (header.name or header.path.name).lower()
     if header.architecture in _BASE_ARCHITECTURES:
         return FormatChoice("completion-qa", reasoning=False)
     if header.architecture in _CHAT_ARCHITECTURES and (name := _by_special_tokens(header)):
-        return FormatChoice(name, reasoning)
+        return FormatChoice(name, reasoning, always_reasons=reasoning)
     return FormatChoice(TEMPLATE if header.chat_template else PLAIN, reasoning=True)
 
 

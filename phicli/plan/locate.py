@@ -19,6 +19,7 @@ from phicli.gguf_file.start import kind_of_file
 from phicli.hub.cache import best_installed, installed, installed_in, matching, the_one
 from phicli.hub.in_place import registry
 from phicli.hub.offline import how_to_get
+from phicli.hub.typed_name import is_typed_address, typed_name
 from phicli.paths import expand, is_there
 
 _LONGEST_PART: Final = 255
@@ -46,8 +47,9 @@ class LocatedModel:
 def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
-    In this order: an existing path or anything ending in ``.gguf``, the name of a file that was registered in place, a
-    repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache, a name of the catalog.
+    In this order: an existing path, an address of the hub, anything else ending in ``.gguf``, the name of a file that
+    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache, a name of
+    the catalog or of Ollama's library.
 
     Any part of a split model means all of it.
 
@@ -56,9 +58,13 @@ def locate(name: str) -> LocatedModel:
         AmbiguousModelError: several models of a repository are on this machine, and none was chosen.
         NotFoundError: there is no such model or file.
         UnsupportedModelError: no engine here can run the variant.
+        UsageError: the name is empty, or it is an address that does not lead to a model.
     """
     if not name.strip():
         raise UsageError(f"the name of the model is empty: {name!r}", _FOR_EXAMPLE)
+    if is_typed_address(name) and not is_there(name):
+        name = typed_name(name)
+        return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
     path = expand(name)
     if any(len(part.encode(errors="replace")) > _LONGEST_PART for part in path.parts):
         raise NotFoundError(f"no model or file has a name of {len(name)} characters", _NAME_FIRST)
@@ -84,6 +90,8 @@ def check_default(name: str) -> None:
     """
     if not name.strip():
         raise UsageError(f"the name of the model is empty: {name!r}", _FOR_EXAMPLE)
+    if is_typed_address(name) and not is_there(name):
+        name = typed_name(name)
     if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
         return
     if is_text(name):
@@ -96,7 +104,7 @@ def is_text(name: str) -> bool:
 
     It has white space, or a character that names do not have: a question in Chinese has no spaces.
     """
-    if name.lower().endswith(".gguf") or is_there(name):
+    if name.lower().endswith(".gguf") or is_typed_address(name) or is_there(name):
         return False
     return any(map(str.isspace, name.strip())) or _NAME_OR_PATH.fullmatch(name.strip()) is None
 

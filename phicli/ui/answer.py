@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from phicli.answering.types import REPETITION, Answer, Event, Notice
+from phicli.answering.types import REPETITION, Answer, Event, Notice, Undecided
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
@@ -54,6 +54,8 @@ class AnswerPrinter:
             for event in events:
                 if isinstance(event, Prefill):
                     self._status.update(_reading(event))
+                elif isinstance(event, Undecided):
+                    self._status.update(f"generating: {event.tokens} tokens")
                 elif isinstance(event, Piece):
                     self._piece(event)
                 elif isinstance(event, Notice):
@@ -103,13 +105,15 @@ class AnswerPrinter:
         self._end_line()
         for call in answer.tool_calls:
             self._notice(Notice(f"the model calls {_shown(call)}"))
-        if answer.stopped_by == REPETITION:
+        if answer.only_reasoning:
+            self._end_line()
+            self._terminal.say(f"note: {_no_answer(answer)}")
+        elif answer.stopped_by == REPETITION:
             tokens = answer.usage.completion_tokens
             self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeated itself"))
         elif answer.finish_reason == "length":
-            size = answer.context_tokens
-            why = f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
-            self._notice(Notice(f"the answer was cut off after {answer.usage.completion_tokens} tokens{why}"))
+            tokens = answer.usage.completion_tokens
+            self._notice(Notice(f"the answer was cut off after {tokens} tokens{_full(answer)}"))
 
     def _write(self, text: str) -> None:
         if ready := self._text_wrap.feed(text):
@@ -171,6 +175,21 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
 def _reading(event: Prefill) -> str:
     share = 100 * event.processed // max(event.total, 1)
     return f"processing the prompt: {share} % of {event.total} tokens"
+
+
+def _no_answer(answer: Answer) -> str:
+    """Why an answer has no text; a script must not take it for an empty answer, so it is said with --quiet, too."""
+    tokens = f"{answer.usage.completion_tokens} tokens"
+    if answer.stopped_by == REPETITION:
+        return f"the model gave no answer: its reasoning was ended after {tokens}, because it repeated itself"
+    if answer.finish_reason == "length":
+        return f"the model gave no answer: its reasoning was cut off after {tokens}{_full(answer)}"
+    return f"the model gave no answer: it stopped after {tokens} of reasoning"
+
+
+def _full(answer: Answer) -> str:
+    size = answer.context_tokens
+    return f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
 
 
 def _shown(call: ToolCall) -> str:

@@ -48,8 +48,8 @@ def test_names_that_people_type(typed: str, expected: str, quant: str | None) ->
     ("typed", "hint"),
     [
         ("phi-4-minni", "did you mean phi-4-mini"),
-        ("phi-3", "did you mean phi-3-mini-4k, "),
-        ("phi3", "Try: phi chat phi-3-mini-4k,"),
+        ("phi-3-m", "did you mean phi-3-mini-4k, "),
+        ("phi3m", "Try: phi chat phi-3-mini-4k,"),
         ("phi-3.1", "did you mean phi-3-mini-4k, "),
         ("phi-4-m", "did you mean phi-4-mini, phi-4-mini-reasoning or phi-4? Try:"),
         ("phi-4-multimodel", "did you mean phi-4-multimodal? It cannot run here; see: phi show phi-4-multimodal;"),

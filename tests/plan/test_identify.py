@@ -53,7 +53,18 @@ def test_the_format_of_a_file_that_the_catalogue_does_not_know(header: GgufHeade
 
 def test_the_catalogue_decides_where_it_knows_the_file() -> None:
     variant = resolve("phi-4-mini-reasoning").variant
-    assert choose_format(stranger(), variant) == FormatChoice("phi-4-mini", reasoning=True)
+    assert choose_format(stranger(), variant) == FormatChoice("phi-4-mini", reasoning=True, always_reasons=True)
+
+
+def test_only_models_that_reason_before_each_answer_always_reason() -> None:
+    """Text of others streams at once: they answer some questions directly."""
+    assert choose_format(stranger(), resolve("tiny-phi").variant) == FormatChoice("phi-4-mini", reasoning=True)
+    vision = resolve("phi-4-reasoning-vision").variant
+    assert choose_format(stranger(), vision) == FormatChoice("phi-4", reasoning=True)
+    assert choose_format(stranger(), resolve("phi-4").variant) == FormatChoice("phi-4", reasoning=False)
+    for name in ("Phi 4 Reasoning Plus", "Phi 4"):
+        choice = choose_format(replace(stranger("<|im_sep|>"), name=name), None)
+        assert choice.always_reasons == choice.reasoning == ("Reasoning" in name)
 
 
 @pytest.mark.parametrize(

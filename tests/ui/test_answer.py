@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from phicli.answering.types import Answer, Event, Notice
+from phicli.answering.types import Answer, Event, Notice, Undecided
 from phicli.chat_format.types import Piece
 from phicli.engine.read_ahead import ReadSoFar
 from phicli.engine.types import Prefill, Timings, Usage
@@ -47,6 +47,33 @@ def test_an_answer_that_was_ended_for_repetition_says_so() -> None:
     )
     assert printed(Piece("text", "so so"), ended, quiet=True) == ("so so\n", "")
     assert (answer_data(ended)["finish_reason"], answer_data(ended)["stopped_by"]) == ("stop", "repetition")
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize(
+    ("how", "why"),
+    [
+        ({}, "it stopped after 300 tokens of reasoning"),
+        ({"finish_reason": "length"}, "its reasoning was cut off after 300 tokens"),
+        (
+            {"finish_reason": "length", "used_tokens": 512},
+            "its reasoning was cut off after 300 tokens: the context of 512 is full",
+        ),
+        ({"stopped_by": "repetition"}, "its reasoning was ended after 300 tokens, because it repeated itself"),
+    ],
+)
+def test_an_answer_that_is_only_reasoning_says_so_with_quiet_too(
+    how: dict[str, object], why: str, *, quiet: bool
+) -> None:
+    ended = answer("", reasoning="hm", **how)
+    out, err = printed(Piece("reasoning", "hm"), ended, quiet=quiet)
+    assert (out, err) == ("", ("" if quiet else "hm\n") + f"note: the model gave no answer: {why}\n")
+    assert (answer_data(ended)["text"], answer_data(ended)["reasoning"]) == ("", "hm")
+
+
+def test_an_answer_of_white_space_is_not_called_reasoning() -> None:
+    assert printed(answer("")) == ("", "")
+    assert printed(Piece("text", "\n"), answer("\n")) == ("\n", "")
 
 
 def test_an_answer_that_a_stop_text_ended_says_nothing() -> None:
@@ -92,14 +119,19 @@ def test_nothing_is_drawn_over_a_line_of_the_answer_that_is_not_complete(monkeyp
     monkeypatch.setattr("phicli.ui.status.monotonic", lambda: float(next(times)))
     waiting = [Prefill(number, 9, 0) for number in range(3)]
 
-    def drawn(*events: Event, stream: bool = True) -> bool:
+    def screen(*events: Event, stream: bool = True) -> str:
         out, err = Screen(), Screen()
         terminal = Terminal(io.StringIO(), out, err, colour=False)
         AnswerPrinter(terminal, StatusLine(terminal), stream=stream).show(iter(events))
-        return "processing the prompt" in err.getvalue()
+        return err.getvalue()
+
+    def drawn(*events: Event, stream: bool = True) -> bool:
+        return "processing the prompt" in screen(*events, stream=stream)
 
     begun = Piece("text", "half a wo")
     assert drawn(*waiting, begun, answer("half a wo"))
+    undecided = [Undecided(number) for number in range(3)]
+    assert "generating: 2 tokens" in screen(*waiting, *undecided, begun, answer("half a wo"))
     assert not drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"))
     assert not drawn(Piece("reasoning", "hm"), *waiting, begun, answer("half a wo"))
     assert drawn(begun, Notice("larger context"), *waiting, Piece("text", "rd"), answer("half a word"))

@@ -12,6 +12,7 @@ from phicli.errors import NotFoundError, UsageError
 from phicli.gguf_file.names import first_part
 from phicli.hub.disk.inventory import CachedModel, Inventory
 from phicli.hub.in_place.registry import RegisteredModel
+from phicli.hub.typed_name import is_typed_address, typed_name
 from phicli.units import listed
 
 _SHOWN: Final = 8
@@ -38,6 +39,8 @@ def pick(found: Inventory, name: str | None) -> Picked:
     if name is None:
         return Picked(found.models, found.registered)
     name = name.strip()
+    if is_typed_address(name):
+        name = typed_name(name)
     own = tuple(model for model in found.registered if squash(model.name) == squash(name))
     if own:
         return Picked((), own)

@@ -10,6 +10,7 @@ from phicli.catalog.names import is_repo_name
 from phicli.catalog.resolve import is_repository, resolve, sources_of
 from phicli.catalog.types import GgufSource, Variant
 from phicli.errors import UsageError
+from phicli.hub.typed_name import typed_address, typed_name
 from phicli.network.offline import offline_variable
 from phicli.paths import is_there
 
@@ -47,11 +48,19 @@ def pull_request(
 ) -> PullRequest:
     """The request for ``phi-4-mini``, ``phi-4-mini:q4_k_m``, ``owner/repo``, ``owner/repo:QUANT`` or ``:FILE.gguf``.
 
+    An address of the hub and a name of Ollama's library mean the same; the revision of an address counts where
+    ``revision`` is None.
+
     Raises:
         NotFoundError: the catalog has no such model or quantization, or knows no repository with files of it.
         UnsupportedModelError: no engine here can run it.
-        UsageError: it is the path of a file.
+        UsageError: it is the path of a file, or an address that does not lead to a model.
     """
+    address = typed_address(name)
+    if address is not None:
+        name, revision = address.name, address.revision if revision is None else revision
+    elif not is_there(name):
+        name = typed_name(name)
     model, colon, quant = name.strip().partition(":")
     if colon and not quant:
         raise UsageError(f"{name!r} has no quantization after the colon", f"leave out the colon: phi pull {model}")
