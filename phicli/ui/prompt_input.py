@@ -12,7 +12,7 @@ from phicli.chat.files.text import UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
+from phicli.units import counted
 
 _PATIENCE_S = 2.0
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
@@ -62,7 +62,11 @@ def read_prompt(
             if terminal.interactive:
                 return None
             raise UsageError("no prompt was given, and standard output is not a terminal", _HOW_TO)
+    shared = argument is not None and _was_read_from(terminal)
     piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
+    if shared and piped and not quiet:
+        size = counted(len(piped.encode(errors="surrogatepass")), "byte")
+        terminal.say(f"note: {size} of standard input come before the prompt; in a shell loop, use --no-stdin")
     piped = check_text("standard input", piped.rstrip("\r\n"))
     if argument is not None:
         return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
@@ -88,10 +92,15 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
         if not quiet:
             terminal.say(f"note: {text}")
 
-    text = decode(data, "standard input", encoding, tell)
-    if beside_argument and text.strip():  # in a loop that reads lines, these are the lines that are left
-        tell(f"standard input comes before the prompt: {format_bytes(len(data))}{advice}")
-    return text
+    return decode(data, "standard input", encoding, tell)
+
+
+def _was_read_from(terminal: Terminal) -> bool:
+    """Whether standard input is a file whose beginning was read by another program: ``while read …; done < FILE``."""
+    try:
+        return os.lseek(terminal.stdin.fileno(), 0, os.SEEK_CUR) > 0
+    except (OSError, ValueError):  # a pipe has no position
+        return False
 
 
 def _is_pipe_or_file(terminal: Terminal) -> bool:

@@ -86,15 +86,19 @@ def test_bytes_that_are_not_text_can_be_replaced_and_are_counted(piped: Terminal
     assert "2 characters replaced" in piped.stderr.getvalue()  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("piped", [b"two\nthree\n"], indirect=True)
-def test_piped_text_next_to_a_prompt_is_reported(piped: Terminal) -> None:
-    read_prompt(piped, "one")
-    said = piped.stderr.getvalue()  # type: ignore[attr-defined]
-    assert said == "note: standard input comes before the prompt: 10 B (to ignore it: --no-stdin)\n"
+def test_the_rest_of_a_file_that_a_loop_reads_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "questions.txt"
+    path.write_bytes(b"one\ntwo\nthree\n")
+    with path.open("rb", buffering=0) as file, os.fdopen(os.dup(file.fileno()), encoding="utf-8") as stdin:
+        file.seek(len(b"one\n"))
+        shared = terminal(stdin)
+        assert text(read_prompt(shared, "one")) == "two\nthree\n\none"
+    said = shared.stderr.getvalue()  # type: ignore[attr-defined]
+    assert said == "note: 9 bytes of standard input come before the prompt; in a shell loop, use --no-stdin\n"
 
 
-@pytest.mark.parametrize(("piped", "prompt"), [(b"two\n", None), (b"\n", "one")], indirect=["piped"])
-def test_nothing_is_reported_if_there_is_only_one_of_them(piped: Terminal, prompt: str | None) -> None:
+@pytest.mark.parametrize(("piped", "prompt"), [(b"two\n", "one"), (b"two\n", None), (b"\n", "one")], indirect=["piped"])
+def test_piped_text_needs_no_report(piped: Terminal, prompt: str | None) -> None:
     read_prompt(piped, prompt)
     assert not piped.stderr.getvalue()  # type: ignore[attr-defined]
 
