@@ -42,14 +42,16 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
     prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
-    reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
-    files = attachments_of(wanted.files.names, reader) if wanted.files.names else ()
+    sendable = Sendable()
+    if prompt is None or wanted.files.names:
+        reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
+        sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, Sendable(files, reader), early)
+        _hold(wanted, terminal, status, model, prompt, sendable, early)
     remember_last_used(model.reference)
 
 

@@ -59,7 +59,7 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Sendable:
-    """The files that go with the first question, and what reads more of them."""
+    """The files that go with the first question, and what reads more of them; None where no more can be named."""
 
-    files: tuple[Attachment, ...]
-    reader: FileReader
+    files: tuple[Attachment, ...] = ()
+    reader: FileReader | None = None

@@ -82,7 +82,7 @@ def test_phi_that_is_killed_before_leaves_no_state_and_no_process() -> None:
 
 def test_a_session_that_is_removed_while_its_state_is_saved_leaves_nothing() -> None:
     talk = begun()
-    lock = taken(talk.place.lock, wait_s=0)
+    lock = taken(talk.place.lock, wait_s=10)
     assert lock is not None
     talk.ask(NEXT, goes_on=False, waits=False)
     remove_state(SESSION)
@@ -93,7 +93,7 @@ def test_a_session_that_is_removed_while_its_state_is_saved_leaves_nothing() -> 
 
 def test_nobody_waits_for_ever_for_a_process_that_saves() -> None:
     talk = begun()
-    lock = taken(talk.place.lock, wait_s=0)
+    lock = taken(talk.place.lock, wait_s=10)
     assert lock is not None
     await_saving(GoingOn(SESSION, talk.said, talk.used_tokens), wait_s=0.2)
     flip(talk.place.state)

@@ -149,7 +149,7 @@ def test_a_disk_without_locks_is_not_waited_for(tmp_path: Path, monkeypatch: pyt
 
 def test_the_work_has_a_deadline(desk: Desk) -> None:
     desk.answer()
-    lock = taken(Path(desk.order["lock"]), wait_s=0)
+    lock = taken(Path(desk.order["lock"]), wait_s=10)
     assert lock is not None
     desk.leave(limit_s=0.5)
     os.close(lock)
@@ -159,7 +159,7 @@ def test_the_work_has_a_deadline(desk: Desk) -> None:
 
 def test_two_that_leave_the_same_session_do_so_one_after_the_other(desk: Desk) -> None:
     desk.answer()
-    lock = taken(Path(desk.order["lock"]), wait_s=0)
+    lock = taken(Path(desk.order["lock"]), wait_s=10)
     assert lock is not None
     assert desk.engine.leave_state(desk.order)
     assert desk.left == {"s.lock"}
