@@ -95,7 +95,7 @@ def test_the_rest_of_a_file_that_a_loop_reads_is_reported(tmp_path: Path) -> Non
         shared = terminal(stdin)
         assert text(read_prompt(shared, "one")) == "two\nthree\n\none"
     said = shared.stderr.getvalue()  # type: ignore[attr-defined]
-    assert said == "note: 9 bytes of standard input come before the prompt; in a shell loop, use --no-stdin\n"
+    assert said == "note: 10 bytes of standard input come before the prompt; in a shell loop, use --no-stdin\n"
 
 
 @pytest.mark.parametrize(("piped", "prompt"), [(b"two\n", "one"), (b"two\n", None), (b"\n", "one")], indirect=["piped"])
