@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from phicli.chat.dialogue import Attachment, Turn
-from phicli.chat.files.text import UTF8, TextEncoding, decode
+from phicli.chat.files.text import MOST_BYTES, UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
@@ -80,9 +80,14 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
     if not quiet:
         reminder.start()
     try:
-        data = terminal.stdin.buffer.read()
+        data = terminal.stdin.buffer.read(MOST_BYTES + 1)
     finally:
         reminder.cancel()
+    if len(data) > MOST_BYTES:
+        raise UsageError(
+            f"standard input has more than {format_bytes(MOST_BYTES)}",
+            "pipe in a part of it, or ignore it with --no-stdin",
+        )
 
     def tell(text: str) -> None:
         if not quiet:

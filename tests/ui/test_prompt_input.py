@@ -12,6 +12,7 @@ import pytest
 
 from phicli.chat.files.text import TextEncoding, decode
 from phicli.errors import UsageError
+from phicli.ui import prompt_input
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.terminal import Terminal
 
@@ -97,6 +98,15 @@ def test_piped_text_next_to_a_prompt_is_reported(piped: Terminal) -> None:
 def test_nothing_is_reported_if_there_is_only_one_of_them(piped: Terminal, prompt: str | None) -> None:
     read_prompt(piped, prompt)
     assert not piped.stderr.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("piped", [b"x" * 1001], indirect=True)
+def test_standard_input_without_an_end_does_not_fill_the_memory(
+    piped: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompt_input, "MOST_BYTES", 1000)
+    with pytest.raises(UsageError, match="standard input has more than 1000 B"):
+        read_prompt(piped, None)
 
 
 @pytest.mark.parametrize("prompt", ["", "  \n"])

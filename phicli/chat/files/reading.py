@@ -13,13 +13,11 @@ from phicli.chat.dialogue import Attachment
 from phicli.chat.files.documents import document_kind, document_text
 from phicli.chat.files.mentions import mentioned
 from phicli.chat.files.secrets import why_secret
-from phicli.chat.files.text import UTF8, TextEncoding, decode, without_surrogates
+from phicli.chat.files.text import MOST_BYTES, UTF8, TextEncoding, decode, without_surrogates
 from phicli.errors import NotFoundError, UsageError, reason_of
 from phicli.paths import expand
 from phicli.units import format_bytes
 
-MOST_BYTES: Final = 16 << 20
-"""Far more than the longest context of any model holds."""
 _OLD_OFFICE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _UNPRINTABLE: Final = dict.fromkeys((*range(0x20), 0x7F), " ")

@@ -10,6 +10,8 @@ from typing import Final
 from phicli.errors import UsageError
 from phicli.units import counted
 
+MOST_BYTES: Final = 16 << 20
+"""Of a file or of standard input: far more than the longest context of any model holds."""
 _BYTE_ORDER_MARKS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be", b"\xef\xbb\xbf": "utf-8"}
 _MARK: Final = "\ufeff"
 REPLACEMENT: Final = "\ufffd"
