@@ -30,7 +30,7 @@ def model_of(wanted: Conversation, terminal: Terminal) -> LocatedModel:
     name = last_used() if wanted.start.model is None else wanted.start.model
     try:
         model = locate_or_offer(name, terminal, ask=not wanted.as_json, quiet=wanted.quiet)
-        if saved is not None and not model.path.exists():
+        if saved is not None and name == saved.info.model and not model.path.exists():
             raise NotFoundError(f"{model.path} does not exist")
         return model
     except (NotFoundError, NetworkError) as error:
