@@ -12,11 +12,10 @@ from typing import Final, TypeVar
 
 from phicli.storage.form import Form
 from phicli.storage.sqlite_errors import DamagedError, free_name
-from phicli.storage.sqlite_file import SqliteFile
+from phicli.storage.sqlite_file import Identity, SqliteFile, identity_of
 
 _COMPANIONS: Final = ("-journal", "-wal", "-shm")
 _Found = TypeVar("_Found")
-_Identity = tuple[int, int] | None
 
 
 class LastingFile:
@@ -48,7 +47,7 @@ class LastingFile:
         self._file.compact(*statements)
 
     def _sound(self, work: Callable[[], _Found]) -> _Found:
-        identity = _identity(self.path)
+        identity = identity_of(self.path)
         try:
             return work()
         except DamagedError as error:
@@ -61,14 +60,14 @@ class LastingFile:
         return work()
 
 
-def set_aside(path: Path, identity: _Identity) -> Path | None:
+def set_aside(path: Path, identity: Identity) -> Path | None:
     """Rename the damaged file and its companions; None where another process has done it already.
 
     Raises:
         OSError: it cannot be renamed.
     """
     with _alone(path):
-        if identity is None or _identity(path) != identity:
+        if identity is None or identity_of(path) != identity:
             return None
         free = free_name(path, "damaged")
         for companion in _COMPANIONS:  # before the file: afterwards they could be those of a new file
@@ -81,23 +80,14 @@ def set_aside(path: Path, identity: _Identity) -> Path | None:
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep other processes out for the same file: the second one would rename the new file of the first one."""
-    if sys.platform == "win32" or not path.is_file():  # Windows renames no file that another process has open
+    if sys.platform == "win32":  # Windows renames no file that another process has open
         yield
         return
     import fcntl
 
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path.parent, os.O_RDONLY)  # not the file: to close it would end the locks of other threads
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
-
-
-def _identity(path: Path) -> _Identity:
-    """Which file is at ``path``; None for none."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

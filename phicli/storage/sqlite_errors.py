@@ -64,7 +64,7 @@ def translated(path: Path, form: Form) -> Iterator[None]:
         raise unreadable(path, form, str(error)) from error
 
 
-def is_busy(error: sqlite3.Error) -> bool:
+def is_busy(error: Exception) -> bool:
     """Whether another process has the file, or has just renamed it, so that it is worth while to try again."""
     return _code(error) in _BUSY or getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
 
@@ -119,5 +119,5 @@ def _aside(path: Path, what: str) -> str:
     return f"{move} {shlex.quote(str(path))} {shlex.quote(str(free_name(path, what)))}"
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF

@@ -29,6 +29,18 @@ _MUCH: Final = 4
 _Found = TypeVar("_Found")
 
 
+Identity = tuple[int, int] | None
+
+
+def identity_of(path: Path) -> Identity:
+    """Which file is at ``path``: its device and number; None for none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
 class SqliteFile:
     """The file at ``path``; it and its folder are made when something is written for the first time.
 
@@ -118,13 +130,13 @@ class SqliteFile:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.path.exists() and not self.path.is_file():
             raise damaged(self.path, self.form, "it is not a regular file")
-        handle = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            if os.name == "posix" and stat.S_IMODE(os.fstat(handle).st_mode) & 0o077:
+        if self._is_there():  # it is not opened: to close it would end the locks that other threads have on it
+            if os.name == "posix" and stat.S_IMODE(self.path.stat().st_mode) & 0o077:
                 with contextlib.suppress(PermissionError):  # another user's
-                    os.fchmod(handle, 0o600)
-        finally:
-            os.close(handle)
+                    self.path.chmod(0o600)
+            return
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _is_there(self) -> bool:
         try:
@@ -140,19 +152,20 @@ class SqliteFile:
         """
         ends_at = time.monotonic() + self._wait_s
         while True:
+            before = identity_of(self.path)
             try:
                 return work()
-            except sqlite3.Error as error:
-                if not is_busy(error) and not self._has_gone():
+            except (sqlite3.Error, FileNotFoundError) as error:
+                if not is_busy(error) and not self._was_exchanged(before):
                     raise
                 if time.monotonic() >= ends_at:
                     self._wait_s = 0.0
                     raise
             time.sleep(_PAUSE_S)
 
-    def _has_gone(self) -> bool:
-        """Whether another process has set the file aside after we made sure that it is there."""
-        return self.form.private and not self._is_there()
+    def _was_exchanged(self, before: Identity) -> bool:
+        """Whether another process has set the file aside since it was the file ``before``."""
+        return self.form.private and before is not None and identity_of(self.path) != before
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         if self.path.exists() and not self.path.is_file():
