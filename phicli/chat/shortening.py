@@ -75,9 +75,13 @@ class Shortening:
         return self.session.count(sent.before, sent.turn, self.closing)
 
     def dropped(self, sent: Sent) -> Generator[Event, None, Sent]:
-        """The conversation without as many of its oldest turns as it takes."""
+        """The conversation without its oldest turns, as far as necessary.
+
+        Where possible a quarter of the context stays free: after each turn that is left out, all that is sent has to
+        be evaluated again.
+        """
         before = sent.before
-        shorter = self._fewest(sent, before.summary, self.goal)
+        shorter = self._with_spare(sent, before.summary, self.goal)
         if self.count(shorter) > self.goal:
             shorter = shorter.without(shorter.before.left_out, None)
         if (tokens := self.count(shorter)) >= self.limit - 1:
@@ -115,9 +119,12 @@ class Shortening:
 
     def _without_old_turns(self, sent: Sent) -> Sent:
         """Enough turns are left out for a summary in their place, and that it need not be made again soon."""
-        goal = self.goal - summary_tokens(self.limit)
+        return self._with_spare(sent, None, self.goal - summary_tokens(self.limit))
+
+    def _with_spare(self, sent: Sent, summary: str | None, goal: int) -> Sent:
+        """The conversation without its oldest turns: in ``goal`` tokens less a quarter of the context, if possible."""
         for spare in (self.limit // 4, 0):
-            shorter = self._fewest(sent, None, goal - spare)
+            shorter = self._fewest(sent, summary, goal - spare)
             if self.count(shorter) <= goal - spare:
                 break
         return shorter

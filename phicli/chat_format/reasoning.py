@@ -145,7 +145,8 @@ class ReasoningSplitter:
             return self._take(match.start())
         tag = match[0]
         after = self._held[len(tag) : len(tag) + LOOKAHEAD]
-        around = Surroundings(self._place, after, by_id=self._offset in self._by_id, ended=ended)
+        by_id, inside = self._offset in self._by_id, self._state == "reasoning"
+        around = Surroundings(self._place, after, by_id=by_id, ended=ended, inside=inside)
         return self._opening(around) if tag == OPEN else self._closing(tag, around)
 
     def _drops_space(self, *, ended: bool) -> bool:

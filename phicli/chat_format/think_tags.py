@@ -84,13 +84,15 @@ class Place:
 class Surroundings:
     """A tag's surroundings: the ``place`` in front of it, and the text ``after`` it as far as it came and counts.
 
-    ``by_id`` says that the tag is one token of the vocabulary, ``ended`` that no more text comes.
+    ``by_id`` says that the tag is one token of the vocabulary, ``ended`` that no more text comes, ``inside`` that a tag
+    has opened the reasoning.
     """
 
     place: Place
     after: str
     by_id: bool
     ended: bool
+    inside: bool = False
 
     @property
     def known(self) -> bool:
@@ -173,5 +175,5 @@ def _in_line(around: Surroundings) -> Verdict:
         if around.next in _PUNCTUATION:
             return "text"
         if around.next.islower():
-            return "doubt" if around.by_id or not in_sentence else "text"
+            return "doubt" if around.inside or around.by_id or not in_sentence else "text"
     return "doubt" if in_sentence and not around.by_id else "tag"

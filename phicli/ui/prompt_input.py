@@ -12,7 +12,7 @@ from phicli.chat.files.text import MOST_BYTES, UTF8, TextEncoding, decode
 from phicli.errors import UsageError
 from phicli.plan.chat_options import check_text
 from phicli.ui.terminal import Terminal
-from phicli.units import counted
+from phicli.units import counted, format_bytes
 
 _PATIENCE_S = 2.0
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
@@ -62,11 +62,7 @@ def read_prompt(
             if terminal.interactive:
                 return None
             raise UsageError("no prompt was given, and standard output is not a terminal", _HOW_TO)
-    shared = argument is not None and _was_read_from(terminal)
     piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
-    if shared and piped and not quiet:
-        size = counted(len(piped.encode(errors="surrogatepass")), "byte")
-        terminal.say(f"note: {size} of standard input come before the prompt; in a shell loop, use --no-stdin")
     piped = check_text("standard input", piped.rstrip("\r\n"))
     if argument is not None:
         return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
@@ -83,6 +79,7 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
     reminder.daemon = True
     if not quiet:
         reminder.start()
+    in_a_loop = beside_argument and _was_read_from(terminal)
     try:
         data = terminal.stdin.buffer.read(MOST_BYTES + 1)
     finally:
@@ -97,6 +94,9 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
         if not quiet:
             terminal.say(f"note: {text}")
 
+    if in_a_loop and data:
+        size = counted(len(data), "byte")
+        tell(f"{size} of standard input come before the prompt; in a shell loop, use --no-stdin")
     return decode(data, "standard input", encoding, tell)
 
 

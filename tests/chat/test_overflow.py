@@ -42,24 +42,35 @@ def letters(word: str, count: int) -> str:
 LONG = Dialogue("be brief", tuple(answered(letters(f"{number}th", 100)) for number in range(1, 6)))
 
 
-def test_drop_leaves_out_the_fewest_of_the_oldest_turns_and_says_which() -> None:
+def test_drop_leaves_out_the_oldest_turns_and_says_which() -> None:
+    """A quarter of the context stays free, so that it is not necessary again with the next question."""
     lab = lab_with(LONG, Overflow("drop"))
     _, events = lab.ask("why?")
     prompt = lab.engines[0].prompts[-1]
-    assert [f"{number}th" in prompt for number in range(1, 6)] == [False, False, True, True, True]
+    assert [f"{number}th" in prompt for number in range(1, 6)] == [False, False, False, True, True]
     assert prompt.startswith("<|system|>be brief<|end|>")
     assert len(notices(events)) == 1
-    assert notices(events)[0].startswith('turns 1 to 2 ("1th …" to "2th …") are no longer sent to the model')
+    assert notices(events)[0].startswith('turns 1 to 3 ("1th …" to "3th …") are no longer sent to the model')
     assert "but the context has only 512, 128 of them for the answer" in notices(events)[0]
-    assert lab.session.dialogue.left_out == 2
+    assert lab.session.dialogue.left_out == 3
     assert len(lab.session.dialogue.turns) == 6
 
 
 def test_a_turn_that_was_left_out_is_named_once() -> None:
     lab = lab_with(LONG, Overflow("drop"))
     lab.ask("why?")
-    _, events = lab.ask("y" * 100)
-    assert notices(events)[0].startswith('turn 3 ("3th …") is no longer sent')
+    assert notices(lab.ask("y" * 100)[1]) == []
+    _, events = lab.ask("z" * 100)
+    assert notices(events)[0].startswith('turns 4 to 5 ("4th …" to "5th …") are no longer sent')
+
+
+def test_the_fewest_turns_are_left_out_where_no_quarter_can_stay_free() -> None:
+    lab = lab_with(LONG, Overflow("drop"))
+    lab.ask("y" * 280)
+    assert lab.session.dialogue.left_out == 5
+    lab = lab_with(Dialogue("be brief", (*LONG.turns[:4], answered("5th " + "x" * 20))), Overflow("drop"))
+    lab.ask("y" * 280)
+    assert lab.session.dialogue.left_out == 4
 
 
 def test_a_conversation_that_fits_is_sent_as_it_is() -> None:
@@ -196,7 +207,7 @@ def test_a_person_may_choose_to_go_on_as_long_as_it_fits() -> None:
 def test_an_answer_that_is_limited_needs_less() -> None:
     lab = lab_with(LONG, Overflow("drop", max_tokens=10))
     lab.ask("why?")
-    assert lab.session.dialogue.left_out == 1
+    assert lab.session.dialogue.left_out == 2
 
 
 def test_a_retry_is_shortened_too_and_keeps_the_old_answer_until_the_new_one_begins() -> None:

@@ -172,7 +172,7 @@ def test_the_id_of_a_tag_counts_where_its_surroundings_leave_a_doubt():
     assert answer("<think>", "so it is four ", "</think>", " The answer") == ("The answer", "The answer")
     assert answer("<think>so it is four </think> The answer") == ("", "The answer")
     assert answer("<think>", "it is four ", "</think>", " the answer") == ("", "the answer")
-    assert answer("<think>it is four </think> the answer") == ("", "")
+    assert answer("<think>it is four </think> the answer") == ("", "the answer")
     quoted = ("<think>", "I end with `", "</think>", "` now.\n</think>\n", "Four.")
     assert answer(*quoted) == answer(*quoted, expected=True) == ("Four.", "Four.")
     assert answer("<think>", "a", "</think>", "b ", "<think>", " Well", "</think>", "c") == ("b c", "b c")
