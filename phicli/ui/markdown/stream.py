@@ -34,7 +34,6 @@ class MarkdownStream:
 
     Args:
         width: returns the columns of the terminal; asked once for each line of the answer.
-        colour: whether control sequences are wanted.
     """
 
     def __init__(self, width: Callable[[], int], *, colour: bool) -> None:

@@ -13,12 +13,11 @@ _NARROWEST: Final = 6
 
 
 def laid_out(source: str, width: int, *, colour: bool) -> str | None:
-    """The lines of a table; None where ``source`` is no table, or would lose text or become unreadable as one.
+    """The lines of a table; None where ``source`` is not a table, or would lose text as a table.
 
     Args:
         source: lines that begin with a vertical bar.
         width: columns of the terminal.
-        colour: whether control sequences are wanted.
     """
     rows = _rows(source)
     if not rows or len(rows[0]) * _NARROWEST > width:

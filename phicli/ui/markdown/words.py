@@ -25,7 +25,6 @@ class WordWrap:
         width: columns of the terminal.
         prefix: what is printed in front of the line.
         hanging: what is printed in front of the lines that follow it.
-        colour: whether control sequences are wanted.
     """
 
     def __init__(self, width: int, prefix: str, hanging: str, *, colour: bool) -> None:
