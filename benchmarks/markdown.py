@@ -1,7 +1,8 @@
 """How long rendering takes for each token of an answer in Markdown: ``python -m benchmarks.markdown``.
 
 The answer has about 2,000 pieces of four characters, with code, tables, lists and emphasis. The target is 1 ms at the
-99th percentile. Wall time, and CPU time for busy machines; the percentiles are medians of several rounds after the round that loads the libraries.
+99th percentile. Wall time, and CPU time for busy machines; the percentiles are medians of several rounds, without the
+round that loads the libraries.
 """
 
 from __future__ import annotations

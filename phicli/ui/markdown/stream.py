@@ -88,6 +88,9 @@ class MarkdownStream:
         """Decide the kind of the line as soon as its beginning says it."""
         if self._is_whole:
             return ""
+        if len(self._line) > _MOST_HELD and self._line.isspace():
+            self._is_whole = True  # looked at once more when it is complete
+            return ""
         body = self._line.lstrip(" \t")
         self._is_whole = bool(body) and (bool(_WHOLE.match(body)) or self._is_indented(self._line))
         if not body or self._is_whole or (len(body) < _MOST_HELD and _UNDECIDED.match(body)):

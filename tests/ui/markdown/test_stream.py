@@ -148,3 +148,12 @@ def test_a_table_that_would_lose_text_is_printed_as_it_is(table: str) -> None:
 def test_the_clipboard_gets_the_text_as_it_is() -> None:
     sequence = clipboard_sequence("é\n`x`")
     assert base64.b64decode(sequence.removeprefix("\x1b]52;c;").removesuffix("\x07")).decode() == "é\n`x`"
+
+
+@pytest.mark.parametrize("line", [" " * 2000 + "word", "- a\n" + " " * 2000 + "word", "x" * 2000, "-" * 2000])
+def test_a_line_without_words_is_printed_completely(line: str) -> None:
+    assert rendered(line, width=40).replace("\n", "").split()[-1] in (line.rsplit(maxsplit=1)[-1], "─" * 40)
+
+
+def test_lines_keep_their_breaks_and_blank_lines() -> None:
+    assert rendered("one\r\ntwo\n\nthree") == "one\ntwo\n\nthree\n"
