@@ -121,6 +121,11 @@ class Terminal:
         return line if width is None else wrapped(line, width, first=first, indent=indent)
 
 
+def harmless(text: str) -> str:
+    """``text`` with its line breaks and tabs, but without other control characters."""
+    return text.translate(_CONTROL)
+
+
 def one_line(text: str) -> str:
     """``text`` as one line that shows what it is: no breaks, no control characters, nothing that turns its direction.
 

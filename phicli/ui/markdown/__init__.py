@@ -1,0 +1,1 @@
+"""Answers in Markdown on a terminal: what was printed never moves."""
