@@ -100,6 +100,7 @@ def chat(
     llama_server: LlamaServer = None,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
+    plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
     quiet: Quiet = False,
     stats: Annotated[
@@ -125,7 +126,7 @@ def chat(
         )  # fmt: skip
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, no_stdin=no_stdin,
-            quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
+            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
+            no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

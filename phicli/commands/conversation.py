@@ -107,7 +107,9 @@ def _answer(
         return
     from phicli.ui.answer import AnswerPrinter
 
-    printer = AnswerPrinter(terminal, status, stream=wanted.stream, quiet=wanted.quiet, on_end=on_end)
+    printer = AnswerPrinter(
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
+    )
     printer.show(chat.session.ask(asked.question, asked.attachments))
 
 

@@ -41,6 +41,7 @@ class Conversation:
     stream: bool
     no_stdin: bool
     quiet: bool
+    plain: bool = False
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False

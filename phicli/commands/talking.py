@@ -26,7 +26,8 @@ def talk(
 ) -> None:  # fmt: skip
     """Talk with a person until that person leaves."""
     screen = TerminalScreen(
-        terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet, on_end=on_end,
+        terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet, plain=wanted.plain,
+        on_end=on_end,
         model_names=complete_runnable,
     )  # fmt: skip
     if not wanted.quiet:

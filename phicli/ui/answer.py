@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phicli.answering.types import REPETITION, Answer, Event, Notice, Undecided
 from phicli.chat_format.types import Piece, ToolCall
@@ -11,10 +11,13 @@ from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.wrapping import StreamWrap
+from phicli.ui.wrapping import StreamWrap, columns_of
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
+    from phicli.ui.markdown.stream import MarkdownStream
+
+_USUAL_COLUMNS: Final = 80
 
 
 class AnswerPrinter:
@@ -25,6 +28,7 @@ class AnswerPrinter:
         status: the line that shows waiting; cleared as soon as there is something to read.
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
+        plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
         on_end: called with the answer when all of it is printed.
     """
 
@@ -35,6 +39,7 @@ class AnswerPrinter:
         *,
         stream: bool = True,
         quiet: bool = False,
+        plain: bool = False,
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
         self._terminal = terminal
@@ -44,6 +49,8 @@ class AnswerPrinter:
         self._reasoning = ""
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout)
+        self._renders = not plain and terminal.colour and terminal.stdout.isatty()
+        self._markdown = self._new_markdown()
         self._reasoning_wrap = StreamWrap(terminal.stderr)
         self._on_end = on_end
 
@@ -116,8 +123,17 @@ class AnswerPrinter:
             self._notice(Notice(f"the answer was cut off after {tokens} tokens{_full(answer)}"))
 
     def _write(self, text: str) -> None:
-        if ready := self._text_wrap.feed(text):
+        if self._markdown is not None:
+            self._terminal.paint(self._markdown.feed(text))
+        elif ready := self._text_wrap.feed(text):
             self._terminal.write(ready)
+
+    def _new_markdown(self) -> MarkdownStream | None:
+        if not self._renders:
+            return None
+        from phicli.ui.markdown.stream import MarkdownStream
+
+        return MarkdownStream(lambda: columns_of(self._terminal.stdout) or _USUAL_COLUMNS, colour=True)
 
     def _end_reasoning(self) -> None:
         if self._reasoning and (rest := self._reasoning_wrap.finish()):
@@ -128,10 +144,14 @@ class AnswerPrinter:
 
     def _end_line(self) -> None:
         self._end_reasoning()
-        if self._text and (rest := self._text_wrap.finish()):
-            self._terminal.write(rest)
-        if self._text and not self._text.endswith("\n"):
-            self._terminal.write("\n")
+        if self._text and self._markdown is not None:
+            self._terminal.paint(self._markdown.finish())
+            self._markdown = self._new_markdown()
+        elif self._text:
+            if rest := self._text_wrap.finish():
+                self._terminal.write(rest)
+            if not self._text.endswith("\n"):
+                self._terminal.write("\n")
         self._text = ""
 
 

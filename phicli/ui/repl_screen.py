@@ -31,6 +31,7 @@ class TerminalScreen:
         history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
+        plain: print answers as they are, without rendering their Markdown.
         on_end: called with each answer when all of it is printed.
         model_names: the names of models that begin with a text.
     """
@@ -42,12 +43,14 @@ class TerminalScreen:
         *,
         history_path: Path | None = None,
         quiet: bool = False,
+        plain: bool = False,
         on_end: Callable[[Answer], None] | None = None,
         model_names: Callable[[str], Sequence[str]] = lambda _: (),
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._quiet = quiet
+        self._plain = plain
         self._on_end = on_end
         self._model_names = model_names
         self._history_path = history_path
@@ -74,7 +77,8 @@ class TerminalScreen:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
-        AnswerPrinter(self._terminal, self._status, quiet=self._quiet, on_end=self._on_end).show(events)
+        printer = AnswerPrinter(self._terminal, self._status, quiet=self._quiet, plain=self._plain, on_end=self._on_end)
+        printer.show(events)
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
