@@ -164,8 +164,8 @@ class SqliteFile:
             time.sleep(_PAUSE_S)
 
     def _was_exchanged(self, before: Identity) -> bool:
-        """Whether another process has set the file aside since it was the file ``before``."""
-        return self.form.private and before is not None and identity_of(self.path) != before
+        """Whether the file is another one than ``before``: someone has set that one aside, or begun a new one."""
+        return self.form.private and identity_of(self.path) != before
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         if self.path.exists() and not self.path.is_file():
