@@ -47,7 +47,7 @@ _TICK_S: Final = 0.05
 _QUESTION_TOKENS: Final = 32
 """A question has at least about so many, with the tokens of its format."""
 _LINK: Final = "restored"
-_NONE: Final = "no KV state is saved for this session"
+_NONE: Final = "no KV cache is saved for this session"
 _NO_DISK: Final = "no disk has enough free space for it"
 
 
@@ -138,7 +138,7 @@ class SessionStates:
                 path.unlink()
         if restored:
             place.used()
-            self.note = f"the KV state of {restored:,} tokens was restored"
+            self.note = f"the KV cache of {restored:,} tokens was restored"
         return True
 
     def keep(self, session_id: str, engine: Engine, used_tokens: int) -> None:
@@ -149,7 +149,7 @@ class SessionStates:
         if used_tokens == 0:  # what is saved is still right
             return
         why = self._why_not_saved(session_id, engine, used_tokens)
-        self.note = f"the KV state was not saved: {why}" if why else "the KV state is being saved"
+        self.note = f"the KV cache was not saved: {why}" if why else "the KV cache is being saved"
 
     def _why_not_saved(self, session_id: str, engine: Engine, used_tokens: int) -> str:
         if self._folder is None:
@@ -208,7 +208,7 @@ class SessionStates:
         self._not_restored("it is damaged, and was deleted")
 
     def _not_restored(self, why: str) -> None:
-        self.note = f"the KV state of this session was not restored: {why}"
+        self.note = f"the KV cache of this session was not restored: {why}"
 
 
 class _Hashing:

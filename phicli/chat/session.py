@@ -152,7 +152,7 @@ class ChatSession:
             UsageError: there is none.
         """
         if not self._dialogue.turns:
-            raise UsageError("nothing was asked yet", "type a question first")
+            raise UsageError("no question has been asked yet", "type a question first")
         return self._dialogue.turns[-1]
 
     def remember(self, before: Dialogue, turn: Turn, answer: Answer, sampling: Sampling) -> None:

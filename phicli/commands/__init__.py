@@ -54,11 +54,11 @@ RUNS_SUMMARIES: Final = {
 SESSIONS_SUMMARIES: Final = {
     "list": "List the saved sessions.",
     "show": "Show the turns of a session, or the command that makes an answer again.",
-    "search": "Search questions and answers of all sessions for a text.",
+    "search": "Search questions, attached files and answers of all sessions for a text.",
     "export": "Write a session to a file or to standard output: Markdown, JSON, or OpenAI messages.",
     "import": "Save a conversation from a file as a new session: OpenAI messages, or a JSON export.",
     "rename": "Give a session another name.",
-    "rm": "Remove sessions, and the KV states that were saved for them.",
+    "rm": "Remove sessions, and the KV caches that were saved for them.",
 }
 """The same for ``phi sessions``."""
 

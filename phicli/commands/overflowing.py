@@ -18,7 +18,7 @@ from phicli.units import counted
 ASK: Final = "ask"
 _CHOICES: Final = {
     "drop": "drop: the oldest turns are no longer sent",
-    "summarize": "summarize: the model summarizes the oldest turns",
+    "summarize": "summarize: the model summarizes the oldest turns, and files that are too long",
     "error": "error: nothing is left out; use /undo or /edit",
 }
 
@@ -59,9 +59,10 @@ class AskingAgain(Overflow):
 
 
 def _asked(screen: ReplScreen, facts: Overflowing) -> str:
+    turns = f" to the {counted(facts.turns, 'older turn')}" if facts.turns else ""
     question = (
         f"The conversation has {facts.prompt_tokens:,} tokens, and the context has {facts.context_tokens:,}. "
-        f"What is to be done with the {counted(facts.turns, 'older turn')}, from now on?"
+        f"What should happen{turns} from now on?"
     )
     chosen = screen.choose(question, list(_CHOICES.values()))
     return "error" if chosen is None else list(_CHOICES)[chosen]

@@ -49,7 +49,7 @@ def test_the_tokens_are_those_without_a_state_and_few_are_evaluated(turns: int) 
     border = record.key.long_factors != (answer.context_tokens != 256)
     assert ("rope factors" in talk.note) == border
     if not border:
-        assert talk.note == f"the KV state of {record.tokens:,} tokens was restored"
+        assert talk.note == f"the KV cache of {record.tokens:,} tokens was restored"
         assert answer.usage.cached_tokens == record.tokens == (used or 0) - 1
         assert answer.usage.prompt_tokens - record.tokens < 40
     assert folders() == []
@@ -117,7 +117,7 @@ def test_a_damaged_state_does_not_reach_the_engine_and_is_deleted(damage: Callab
     expected, answer = talk.afresh(NEXT), talk.ask(NEXT, keeps=False)
     assert answer.token_ids == expected.token_ids
     assert answer.usage.cached_tokens == 0
-    assert talk.note == "the KV state of this session was not restored: it is damaged, and was deleted"
+    assert talk.note == "the KV cache of this session was not restored: it is damaged, and was deleted"
     assert not talk.place.state.exists()
     assert not talk.place.record.exists()
 
@@ -197,7 +197,7 @@ def test_a_place_that_cannot_be_written(home: Path) -> None:
     states_folder().write_text("a file in the way")
     talk = Talk()
     talk.ask("What is phi?")
-    assert talk.kept_note.startswith("the KV state was not saved: ")
+    assert talk.kept_note.startswith("the KV cache was not saved: ")
     assert folders() == []
 
 
@@ -206,6 +206,6 @@ def test_no_cache_folder_at_all(home: Path) -> None:
     home.joinpath("cache").write_text("a file in the way")
     talk = Talk()
     talk.ask("What is phi?")
-    assert talk.kept_note == "the KV state was not saved: no disk has enough free space for it"
+    assert talk.kept_note == "the KV cache was not saved: no disk has enough free space for it"
     talk.ask(NEXT)
-    assert talk.note == "the KV state of this session was not restored: no disk has enough free space for it"
+    assert talk.note == "the KV cache of this session was not restored: no disk has enough free space for it"

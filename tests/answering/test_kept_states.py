@@ -95,7 +95,7 @@ def test_it_is_restored_once(plan: LoadPlan, folder: Path) -> None:
     for _ in range(3):
         assert engines.running(None) is engine
     assert engine.restored == 1
-    assert states.note == "the KV state of 3 tokens was restored"
+    assert states.note == "the KV cache of 3 tokens was restored"
     assert list(folder.iterdir()) == []
 
 
@@ -126,14 +126,14 @@ def test_a_state_of_the_long_factors_waits_for_the_engine_that_has_them(plan: Lo
     assert "the long rope factors" in states.note
     engines.with_context(512, None)
     assert (short.restored, long.restored) == (0, 1)
-    assert states.note == "the KV state of 3 tokens was restored"
+    assert states.note == "the KV cache of 3 tokens was restored"
 
 
 def test_without_a_state(plan: LoadPlan, folder: Path) -> None:
     engine = scripted()
     engines, states = opened(plan, folder, engine)
     engines.running(None)
-    assert (engine.restored, states.note) == (0, "no KV state is saved for this session")
+    assert (engine.restored, states.note) == (0, "no KV cache is saved for this session")
 
 
 def test_a_disk_without_hard_links(plan: LoadPlan, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_what_the_engine_is_told_when_it_leaves(plan: LoadPlan, folder: Path) ->
     states, engine = SessionStates(plan, folder), Leaving(build=BUILD)
     states.keep("s", engine, 100)
     (order,) = engine.orders
-    assert states.note == "the KV state is being saved"
+    assert states.note == "the KV cache is being saved"
     assert order["facts"] == {
         "format": 1,
         "key": {"build": BUILD, "long_factors": False, "flash_attention": "auto", "kv_type": "f16"},
@@ -167,7 +167,7 @@ def test_an_engine_that_does_not_respond_leaves_its_folder_to_us(plan: LoadPlan,
     states, engine = SessionStates(plan, folder), Leaving(build=BUILD)
     engine.responds = False
     states.keep("s", engine, 100)
-    assert states.note == "the KV state was not saved: the engine does not respond"
+    assert states.note == "the KV cache was not saved: the engine does not respond"
     assert list(folder.iterdir()) == []
 
 
@@ -185,7 +185,7 @@ def test_another_engine_cannot_save(plan: LoadPlan, folder: Path) -> None:
     for engine in (scripted(), program):
         states = SessionStates(plan, folder)
         states.keep("s", engine, 100)
-        assert states.note == "the KV state was not saved: this engine cannot save it"
+        assert states.note == "the KV cache was not saved: this engine cannot save it"
     assert program.orders == []
 
 
@@ -193,7 +193,7 @@ def test_a_folder_elsewhere_is_not_on_the_disk_of_states(plan: LoadPlan, folder:
     states, engine = SessionStates(plan, tmp_path), Leaving(build=BUILD)
     states.keep("s", engine, 100)
     assert engine.orders == []
-    assert states.note == "the KV state was not saved: no disk has enough free space for it"
+    assert states.note == "the KV cache was not saved: no disk has enough free space for it"
 
 
 LONG_ROPE = ContextPlan(4096, 131072, original_tokens=4096)

@@ -88,7 +88,7 @@ def test_undo_removes_turns_from_the_end() -> None:
         "removed: two",
         "the conversation is empty",
     ]
-    assert [error.message for error in screen.errors] == ["nothing was asked yet"]
+    assert [error.message for error in screen.errors] == ["no question has been asked yet"]
 
 
 def test_undo_0_is_an_error_and_removes_nothing() -> None:

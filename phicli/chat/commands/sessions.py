@@ -15,7 +15,7 @@ def save(talk: Talk, name: str) -> bool:
 def forget(talk: Talk, _: str) -> bool:
     """Remove the saved conversation from the disk."""
     name = talk.require_record().forget()
-    talk.screen.tell(f"{name} was removed from the disk" if name else "this conversation was not on the disk")
+    talk.screen.tell(f"{name} was removed from the disk" if name else "this conversation was not saved")
     talk.screen.tell("it is not saved from now on; to save it: /save NAME; to begin another one: /new")
     return True
 

@@ -32,7 +32,7 @@ def checked_name(name: str) -> str:
     if not name.isprintable() or name.startswith("-") or key_of(name) == LAST:
         raise UsageError(
             f"{name!r} cannot be the name of a session",
-            "the name can be neither last nor begin with a hyphen, and has no control characters",
+            "choose a name that is not last, does not begin with a hyphen and has no control characters",
         )
     return name
 

@@ -20,7 +20,7 @@ def export(
     as_json: Annotated[
         bool, typer.Option("--json", help="Write JSON with everything that is saved, for phi sessions import.")
     ] = False,
-    openai: Annotated[bool, typer.Option("--openai", help="Write the messages in the form of OpenAI.")] = False,
+    openai: Annotated[bool, typer.Option("--openai", help="Write OpenAI messages.")] = False,
 ) -> None:
     """Write a session to a file or to standard output: Markdown, JSON, or OpenAI messages."""
     from phicli.bench.runs.run_files import write_export

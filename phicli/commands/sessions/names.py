@@ -73,7 +73,7 @@ def sessions_to_remove(sessions: Sessions, names: Sequence[str], older_than: str
 
 
 def remove_sessions(sessions: Sessions, found: Sequence[SessionInfo]) -> None:
-    """Remove the sessions ``found``, and the KV states that were saved for them.
+    """Remove the sessions ``found``, and the KV caches that were saved for them.
 
     Raises:
         NotFoundError: another process has removed or renamed one of them; none is removed.

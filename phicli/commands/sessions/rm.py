@@ -20,7 +20,7 @@ def rm(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Remove sessions, and the KV states that were saved for them."""
+    """Remove sessions, and the KV caches that were saved for them."""
     from phicli.commands.sessions.names import open_sessions, remove_sessions, sessions_to_remove
     from phicli.ui.sessions.removal import agrees_to_remove, print_removal
     from phicli.ui.terminal import Terminal

@@ -16,7 +16,7 @@ def search(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Search questions and answers of all sessions for a text."""
+    """Search questions, attached files and answers of all sessions for a text."""
     from phicli.commands.sessions.names import open_sessions
     from phicli.errors import UsageError
     from phicli.ui.sessions.search_results import print_found

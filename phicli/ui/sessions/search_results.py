@@ -33,7 +33,7 @@ def print_found(terminal: Terminal, results: Sequence[Found], *, text: str, more
         where = f"{one.info.name}, turn {one.turn}, {_ROLES.get(one.role, one.role)}:"
         terminal.paint(f"{one_line(where)} {_line(one.excerpt, color=color)}\n")
     if more:
-        terminal.say("more places exist; see them: --limit 1000, or search for more words")
+        terminal.say("more places exist; see them with --limit 1000, or search for a longer text")
 
 
 def _data(one: Found) -> dict[str, Any]:
