@@ -91,6 +91,8 @@ def _split(text: str, hub: str | None) -> _Split | None:
     host, path = _host(address), address.path
     if own is not None and host and host == _host(own) and f"{path}/".startswith(f"{own.path.rstrip('/')}/"):
         path = path[len(own.path.rstrip("/")) :]
+        if len(_path(path)) < 2:  # such as /v1, the usual path of an endpoint
+            return None
     elif host not in _HOSTS:
         return None
     shown = parse_qs(address.query).get("show_file_info", [""])[0]

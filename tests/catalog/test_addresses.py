@@ -109,6 +109,7 @@ def test_the_hub_that_is_used_here_has_addresses_too() -> None:
     mirror = "http://user:secret@127.0.0.1:8080/hub/"
     for text in (f"http://127.0.0.1:8080/hub/{REPO}", f"http://user:secret@127.0.0.1:8080/hub/{REPO}/tree/main"):
         assert read_address(text, mirror) == Address(REPO)
+    assert read_address("http://127.0.0.1:8080/hub/v1", mirror) is None  # an endpoint on the same machine
     assert read_address(f"http://127.0.0.1:8081/hub/{REPO}", mirror) is None
     assert read_address(f"http://127.0.0.1:8080/other/{REPO}", mirror) is None
     assert read_address(f"{WEB}/blob/main/{FILE}", mirror) == Address(REPO, FILE)
