@@ -14,7 +14,7 @@ from phicli.chat.dialogue import Attachment
 from tests.support.running import Phi
 from tests.support.sessions import sessions_in
 
-HOT = ("--temperature", "4", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--max-tokens", "16", "--no-keep-state")
+HOT = ("--no-keep-state", "--temperature", "4", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--max-tokens", "16")
 """Any token can be next, so that no two seeds give the same answer."""
 
 pytestmark = pytest.mark.skipif(
