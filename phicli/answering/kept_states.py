@@ -26,6 +26,7 @@ from phicli.answering.state_records import (
     model_parts,
     place_of,
     record_facts,
+    with_hashes,
 )
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
@@ -95,7 +96,7 @@ class SessionStates:
             self._not_restored(_NO_DISK)
         if self._folder is None or not is_session_id(session_id):
             return
-        self._place = place_of(session_id)
+        self._place, self._model = place_of(session_id), with_hashes(self._model)
         try:
             self._record = self._place.read()
             if self._record is not None:
@@ -156,7 +157,7 @@ class SessionStates:
             return _NO_DISK
         if not isinstance(engine, LeavesState) or not (engine.can_leave and self._model and is_session_id(session_id)):
             return "this engine cannot save it"
-        place = place_of(session_id)
+        place, self._model = place_of(session_id), with_hashes(self._model)
         try:
             place.state.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not make_room(self._plan.state_bytes(used_tokens + _QUESTION_TOKENS), place):
@@ -204,8 +205,8 @@ class SessionStates:
         return engine.build if isinstance(engine, KeepsState) else ""
 
     def _damaged(self, place: StatePlace) -> None:
-        place.discard()
-        self._not_restored("it is damaged, and was deleted")
+        deleted = place.discard()
+        self._not_restored("it is damaged, and was deleted" if deleted else "it is being saved again")
 
     def _not_restored(self, why: str) -> None:
         self.note = f"the KV cache of this session was not restored: {why}"

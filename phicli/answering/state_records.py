@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -105,14 +105,19 @@ class StatePlace:
         with contextlib.suppress(OSError):
             os.utime(self.record)
 
-    def discard(self) -> None:
-        """Delete a state that is of no use, unless another process is about to save a new one."""
+    def discard(self) -> bool:
+        """Delete a state that is of no use, unless another process saves a new one; returns whether it was deleted."""
         with contextlib.suppress(OSError):
             lock = taken(self.lock, wait_s=0)
-            if lock is not None:
+            if lock is None:
+                return False
+            try:
                 self.record.unlink(missing_ok=True)
                 self.state.unlink(missing_ok=True)
+                return True
+            finally:
                 os.close(lock)
+        return False
 
     def remove(self) -> None:
         """Delete the files, the lock first: a process that still saves deletes its own files then."""
@@ -138,18 +143,23 @@ def place_of(session_id: str) -> StatePlace:
 
 
 def model_parts(parts: Sequence[Path]) -> tuple[ModelPart, ...]:
-    """The parts of a model file as they are now, with the hashes that are known.
+    """The parts of a model file as they are now, without hashes.
 
     Raises:
         OSError: one is missing.
     """
+    return tuple(ModelPart(**part_facts(path), sha256=None) for path in parts)
+
+
+def with_hashes(parts: Sequence[ModelPart]) -> tuple[ModelPart, ...]:
+    """``parts`` with the hashes that are known, where the files did not change since."""
     from phicli.hub import verified
 
     found = []
-    for path in parts:
-        part = ModelPart(**part_facts(path), sha256=None)
-        record = verified.recorded(path)
-        found.append(part if record is None else ModelPart(**{**asdict(part), "sha256": record.sha256}))
+    for part in parts:
+        record = verified.recorded(Path(part.path))
+        known = record is not None and (record.size_bytes, record.mtime_ns) == (part.size_bytes, part.mtime_ns)
+        found.append(replace(part, sha256=record.sha256) if record is not None and known else part)
     return tuple(_remembered(found))
 
 

@@ -49,14 +49,14 @@ class ModelInUse:
         Where that fails or is interrupted the model before is opened again. Either way ``opened`` is another object.
 
         Raises:
-            PhiError: the other model cannot be opened or loaded.
+            PhiError, OSError: the other model cannot be opened or loaded.
         """
         before = self.located
         try:
             self._stack.close()
             self._open(located)
             self.opened.model.engines.running(None)
-        except (PhiError, KeyboardInterrupt):
+        except (PhiError, OSError, KeyboardInterrupt):
             self._stack.close()
             self._open(before)
             raise

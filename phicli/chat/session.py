@@ -90,7 +90,9 @@ class ChatSession:
                     yield Notice(f"{one.name}: {counted(tokens, 'token')}")
 
     def become(self, dialogue: Dialogue) -> None:
-        """Go on from ``dialogue``."""
+        """Go on from ``dialogue``; where turns are removed, there is no last answer until the next one."""
+        if len(dialogue.turns) < len(self._dialogue.turns) or dialogue.system != self._dialogue.system:
+            self.last = None
         if dialogue != self._dialogue:
             self._dialogue = dialogue
             self.on_change(dialogue)

@@ -66,7 +66,7 @@ def _hold(
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
     asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
     opening = Opening(
-        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue)
+        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue, model)
     )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
@@ -86,7 +86,8 @@ def _hold(
 def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, recording: Recording | None) -> None:
     """Have the KV state of a saved session saved; with ``--verbose`` say what became of the one before, and of this."""
     notes = [chat.opened.state_note]
-    if wanted.session.keep_state and recording is not None and recording.saved is not None:
+    answered = chat.session.last is not None  # else the engine may still have what was removed
+    if wanted.session.keep_state and answered and recording is not None and recording.saved is not None:
         chat.opened.keep_state(recording.saved.info.session_id)
         notes.append(chat.opened.state_note)
     for note in dict.fromkeys(filter(None, notes)) if wanted.verbose else ():
@@ -121,11 +122,11 @@ def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) ->
     def tell(text: str) -> None:
         terminal.say(f"note: {text}")
 
-    begins = wanted.start.saved is None
+    before = wanted.start.saved
     return Recording(
         lambda: Sessions(on_notice=tell), model.reference, tell, saves=wanted.session.save,
-        saved=wanted.start.saved if wanted.session.before is None else None,
-        name=wanted.session.name if begins else None,
+        saved=before if wanted.session.before is None else None, name=wanted.session.name if before is None else None,
+        policy=None if before is None else before.on_overflow,
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ class Recording:
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
+        policy: what was chosen for a full context in the session that goes on.
 
     ``on_begin`` is called when another conversation begins.
     """
@@ -33,12 +34,13 @@ class Recording:
     def __init__(
         self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
         saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
+        policy: str | None = None,
     ) -> None:  # fmt: skip
         self._open = sessions
         self._model = model
         self._tell = tell
         self._saves = saves
-        self._policy: str | None = None
+        self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
         self._saver = self._begun(saved, name) if saves else None
 
@@ -82,8 +84,9 @@ class Recording:
             _said(lambda: saver.rename(name))
             return
         _said(lambda: self._require_new(name))
-        self._saver = self._begun(None, name)
-        self._saver.changed(dialogue)
+        begun = self._begun(None, name)
+        _said(lambda: begun.save(dialogue))
+        self._saver = begun
 
     def lines(self) -> Sequence[str]:
         """The newest saved sessions, one per line."""

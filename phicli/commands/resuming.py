@@ -65,15 +65,16 @@ def dialogue_of(wanted: Conversation, model: LocatedModel, note: Callable[[str],
     return dialogue
 
 
-def going_on(wanted: Conversation, dialogue: Dialogue | None) -> GoingOn | None:
-    """The conversation as the model needs to know it to continue at once; None for one that begins."""
+def going_on(wanted: Conversation, dialogue: Dialogue | None, model: LocatedModel) -> GoingOn | None:
+    """The conversation as ``model`` needs to know it to continue at once; None for one that begins."""
     saved = wanted.start.saved
     if saved is None or dialogue is None:
         return None
     from phicli.answering.kept_states import GoingOn
 
-    facts = dialogue.turns[-1].facts if dialogue.turns else None
-    used = ((facts or {}).get("context") or {}).get("used_tokens")
+    facts = (dialogue.turns[-1].facts if dialogue.turns else None) or {}
+    same = facts.get("model") == model.reference and dialogue.system == saved.dialogue.system
+    used = (facts.get("context") or {}).get("used_tokens") if same else None
     restores = wanted.session.keep_state and wanted.session.before is None
     return GoingOn(saved.info.session_id, dialogue.messages(), used, restores)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from phicli.chat.model_change import carried_over
 from phicli.chat.open import OpenChat
 from phicli.commands.locating import locate_or_offer
+from phicli.errors import PhiError, reason_of
 from phicli.gguf_file.header import read_header
 from phicli.plan.last_used import remember_last_used
 from phicli.ui.terminal import Terminal
@@ -48,8 +49,13 @@ class Switching:
             self._tell(f"note: {note}")
         try:
             models.exchange(located)
+        except OSError as error:
+            raise PhiError(
+                f"{located.name} cannot be opened: {reason_of(error)}", f"the conversation continues with {self.name}"
+            ) from error
         finally:
             self._chat.use_opened()
         self._on_change(located.reference)
         self._chat.session.become(dialogue)
+        self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed
         remember_last_used(located.reference)

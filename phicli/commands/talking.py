@@ -26,9 +26,8 @@ def talk(
 ) -> None:  # fmt: skip
     """Talk with a person until that person leaves."""
     screen = TerminalScreen(
-        terminal, status, history_path=state_dir() / "chat_history", quiet=wanted.quiet, plain=wanted.plain,
-        on_end=on_end,
-        model_names=complete_runnable,
+        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
+        quiet=wanted.quiet, plain=wanted.plain, on_end=on_end, model_names=complete_runnable,
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)

@@ -206,7 +206,7 @@ def parameters(config: dict[str, Any]) -> Any:
     params.api_keys = [config["api_key"]]
     params.ui = False
     if config["slot_folder"]:
-        params.slot_save_path = config["slot_folder"] + os.sep
+        params.slot_save_path = config["slot_folder"] + os.sep  # findings/slot_path_needs_separator.sh
     if not config["own_template"]:
         params.chat_template = "chatml"
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_NONE

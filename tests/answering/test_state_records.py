@@ -20,6 +20,7 @@ from phicli.answering.state_records import (
     place_of,
     record_facts,
     states_folder,
+    with_hashes,
 )
 from phicli.engine.leaving import part_facts, taken
 
@@ -120,9 +121,9 @@ def test_the_hash_of_a_model_is_remembered_while_the_file_is_the_same(tmp_path: 
     part = ModelPart(**part_facts(path), sha256="1" * 64)
     assert model_parts([path]) == (replace(part, sha256=None),)
     save("a", 1, used_at=1, model=(part,))
-    assert model_parts([path]) == (part,)
+    assert with_hashes(model_parts([path])) == (part,)
     os.utime(path, ns=(1, 1))
-    assert [found.sha256 for found in model_parts([path])] == [None]
+    assert [found.sha256 for found in with_hashes(model_parts([path]))] == [None]
 
 
 def test_two_unknown_files_are_not_the_same_for_having_no_hash(tmp_path: Path) -> None:

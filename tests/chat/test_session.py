@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from phicli.chat.dialogue import Dialogue
 from phicli.chat_format.types import Piece
 from phicli.errors import ContextExceededError, EngineError
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -129,3 +130,14 @@ def test_clear_forgets_the_turns_only() -> None:
     lab.session.clear()
     lab.ask("two")
     assert lab.engines[0].prompts[1] == "<|system|>be loud<|end|><|user|>two<|end|><|assistant|>"
+
+
+def test_there_is_no_last_answer_where_turns_were_removed() -> None:
+    lab = Lab(echo)
+    lab.ask("one")
+    lab.session.undo()
+    assert lab.session.last is None
+    lab.ask("two")
+    assert lab.session.last is not None
+    lab.session.become(Dialogue())
+    assert lab.session.last is None

@@ -170,6 +170,7 @@ def test_no_save_saves_nothing_until_it_is_asked_for(environment: dict[str, str]
         talk.begin()
         talk.say(FRANCE)
         assert sessions_in(environment).list() == ()
+        assert not list(Path(environment["PHI_HOME"]).rglob("chat_history"))
         assert "saved as trip" in talk.say("/save trip")
         talk.say("And of Italy?")
         assert talk.leave() == 0

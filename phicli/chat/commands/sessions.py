@@ -8,7 +8,8 @@ from phicli.chat.talk import Talk
 def save(talk: Talk, name: str) -> bool:
     """Save the conversation under a name."""
     talk.require_record().save_as(name, talk.session.dialogue)
-    talk.screen.tell(f"the conversation is saved as {name}; to continue it later: phi chat --session {name}")
+    saved = "is saved" if talk.session.dialogue.turns else "is saved with its first question"
+    talk.screen.tell(f"the conversation {saved} as {name}; to continue it later: phi chat --session {name}")
     return True
 
 

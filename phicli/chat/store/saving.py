@@ -9,7 +9,7 @@ from phicli.chat.dialogue import Dialogue
 from phicli.chat.store.errors import SessionChangedError
 from phicli.chat.store.names import checked_name
 from phicli.chat.store.sessions import SavedSession, Sessions
-from phicli.errors import PhiError, reason_of
+from phicli.errors import PhiError, UsageError, reason_of
 
 
 class Saver:
@@ -47,13 +47,20 @@ class Saver:
         """The session as it was written last; None where nothing is saved."""
         return self._saved
 
-    def changed(self, dialogue: Dialogue) -> None:
-        """Save what the conversation is now."""
-        if self._forgotten or (self._saved is None and not dialogue.turns):
-            return
-        try:
+    def save(self, dialogue: Dialogue) -> None:
+        """Save what the conversation is now; one without a question is saved with its first.
+
+        Raises:
+            PhiError, OSError: it cannot be saved.
+        """
+        if not self._forgotten and (self._saved is not None or dialogue.turns):
             self._saved = self._written(dialogue)
             self._failed = False
+
+    def changed(self, dialogue: Dialogue) -> None:
+        """The same where nobody asked for it: what goes wrong is told once."""
+        try:
+            self.save(dialogue)
         except (PhiError, OSError) as error:
             if not self._failed:
                 why = error.message if isinstance(error, PhiError) else f"{reason_of(error)}: {error.filename}"
@@ -95,7 +102,7 @@ class Saver:
     def _written(self, dialogue: Dialogue) -> SavedSession:
         saved, model, on_overflow = self._saved, self._model, self._on_overflow
         if saved is None:
-            return self._sessions.create(self._name, model, dialogue, on_overflow=on_overflow)
+            return self._created(dialogue)
         saved = self._after_interruption(saved)
         self._tried = dialogue
         try:
@@ -103,9 +110,23 @@ class Saver:
             self._tried = None
             return written
         except SessionChangedError:
-            copy = self._sessions.fork(saved, dialogue, model=model, on_overflow=on_overflow)
+            return self._forked(saved, dialogue)
+
+    def _created(self, dialogue: Dialogue) -> SavedSession:
+        """A new session, or where its name was taken since it was chosen, one called ``NAME-2``."""
+        name = self._name
+        try:
+            return self._sessions.create(name, self._model, dialogue, on_overflow=self._on_overflow)
+        except UsageError:
+            other = None if name is None else self._sessions.find(name)
+            if other is None:
+                raise
+        return self._forked(other, dialogue)
+
+    def _forked(self, other: SavedSession, dialogue: Dialogue) -> SavedSession:
+        copy = self._sessions.fork(other, dialogue, model=self._model, on_overflow=self._on_overflow)
         self._tried = None
-        self._tell(f"{saved.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
+        self._tell(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
         return copy
 
     def _after_interruption(self, saved: SavedSession) -> SavedSession:

@@ -234,3 +234,19 @@ def test_where_there_is_no_home(begin: Begin, told: list[str], monkeypatch: pyte
     saver.changed(dialogue_of(2))
     assert len(told) == 1
     assert "no home folder was found for the sessions" in told[0]
+
+
+def test_two_that_begin_one_name_are_both_saved(sessions: Sessions, begin: Begin, told: list[str]) -> None:
+    first, second = begin(name="trip"), begin(name="trip")
+    first.changed(dialogue_of(1))
+    second.changed(dialogue_of(2))
+    assert sessions.get("trip").dialogue == dialogue_of(1)
+    assert sessions.get("trip-2").dialogue == dialogue_of(2)
+    assert told == ["trip is in use elsewhere; this conversation continues as trip-2"]
+
+
+def test_what_is_asked_for_and_cannot_be_saved_is_an_error(tmp_path: Path, begin: Begin) -> None:
+    (tmp_path / "file").write_text("no folder")
+    saver = begin(name="trip", where=Sessions(tmp_path / "file" / "sessions.sqlite"))
+    with pytest.raises(OSError, match="File exists"):
+        saver.save(dialogue_of(1))
