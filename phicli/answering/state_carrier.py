@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.engine.closable import Closing
+from phicli.engine.leaving import digest
 from phicli.engine.types import Engine, KeepsState
 from phicli.errors import EngineDiedError, EngineError
 from phicli.gguf_file.names import parts_of
@@ -86,7 +87,7 @@ class StateCarrier:
         if not isinstance(engine, KeepsState) or state.key != self._key(engine, _identity(self._model)):
             return False
         try:
-            whole = _sha256(state.path) == state.sha256
+            whole = digest(state.path) == state.sha256
             return whole and engine.restore_state(state.path, closing) == len(state.token_ids)
         except EngineDiedError:
             raise
@@ -103,7 +104,7 @@ class StateCarrier:
             if not self._has_room(engine.context_tokens):
                 return None
             token_ids = engine.save_state(path, closing)
-            return SavedState(path, self._key(engine, self._loaded), _sha256(path), token_ids)
+            return SavedState(path, self._key(engine, self._loaded), digest(path), token_ids)
         except (OSError, EngineError):
             return None
 
@@ -190,10 +191,3 @@ def _identity(model: Path) -> Hashable:
     except OSError:
         return object()
     return tuple((name, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns) for name, found in statuses)
-
-
-def _sha256(path: Path) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from phicli.chat.dialogue import Turn
 from phicli.chat.talk import Talk
 from phicli.errors import UsageError
-
-_LONGEST_SHOWN: Final = 60
+from phicli.plan.locate import shortened as on_one_line
 
 
 def undo(talk: Talk, count: str) -> bool:
@@ -73,8 +70,7 @@ def summary(talk: Talk, _: str) -> bool:
 
 def shortened(turn: Turn) -> str:
     """The question of ``turn`` on one line, not longer than 60 characters; its files where it has no words."""
-    words = " ".join(turn.question.split()) or ", ".join(one.name or "piped text" for one in turn.attachments)
-    return words if len(words) <= _LONGEST_SHOWN else f"{words[:_LONGEST_SHOWN]}…"
+    return on_one_line(turn.question) or on_one_line(", ".join(one.name or "piped text" for one in turn.attachments))
 
 
 def turns_says(count: int) -> str:

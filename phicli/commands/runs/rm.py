@@ -29,13 +29,14 @@ def rm(
     """
     from phicli.commands.runs.ids import open_history
     from phicli.records.removal import runs_to_remove
-    from phicli.ui.bench.runs_removal import agrees_to_remove, print_removal
+    from phicli.ui.bench.run_list import listed_data, removal_lines
+    from phicli.ui.removal import agrees_to_remove, print_removal
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
     history = open_history(terminal)
     entries = runs_to_remove(history, runs or (), older_than)
-    agreed = agrees_to_remove(terminal, entries, yes=yes, dry_run=dry_run, as_json=as_json)
+    agreed = agrees_to_remove(terminal, "run", removal_lines(entries), yes=yes, dry_run=dry_run, as_json=as_json)
     if agreed:
         history.remove([entry.run_id for entry in entries])
-    print_removal(terminal, entries, done=agreed, dry_run=dry_run, as_json=as_json)
+    print_removal(terminal, "run", [*map(listed_data, entries)], done=agreed, dry_run=dry_run, as_json=as_json)

@@ -22,13 +22,14 @@ def rm(
 ) -> None:
     """Remove sessions, and the KV caches that were saved for them."""
     from phicli.commands.sessions.names import open_sessions, remove_sessions, sessions_to_remove
-    from phicli.ui.sessions.removal import agrees_to_remove, print_removal
+    from phicli.ui.removal import agrees_to_remove, print_removal
+    from phicli.ui.sessions.session_list import info_data, info_lines
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
     sessions = open_sessions(terminal)
     found = sessions_to_remove(sessions, names or (), older_than)
-    agreed = agrees_to_remove(terminal, found, yes=yes, dry_run=dry_run, as_json=as_json)
+    agreed = agrees_to_remove(terminal, "session", info_lines(found), yes=yes, dry_run=dry_run, as_json=as_json)
     if agreed:
         remove_sessions(sessions, found)
-    print_removal(terminal, found, done=agreed, dry_run=dry_run, as_json=as_json)
+    print_removal(terminal, "session", info_data(found), done=agreed, dry_run=dry_run, as_json=as_json)

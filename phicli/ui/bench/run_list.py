@@ -14,6 +14,7 @@ from phicli.catalog.display_name import name_of
 from phicli.engine.settings import FIELDS, value_text
 from phicli.records.history import Entry
 from phicli.ui.bench.headline import headline, work_of
+from phicli.ui.columns import aligned
 from phicli.ui.envelope import print_result
 from phicli.ui.tables import Column, Layout, print_rows
 from phicli.ui.terminal import Terminal, one_line
@@ -30,6 +31,7 @@ _LEAST: Final = {"model": 16, "result": 15, "engine": 12, "processor": 12, "sett
 """Characters that a column needs at least; longer texts are wrapped."""
 _OF_EVALUATIONS: Final = ("temperature", "seed", "max_tokens", "system")
 _LONGEST: Final = 30
+_BEFORE_REMOVAL: Final = ("run", "made", "kind", "model", "work", "result", "settings")
 
 
 def print_list(
@@ -51,6 +53,13 @@ def print_list(
     print_rows(terminal, _layouts(rows), rows, plain=[Column(title) for title in COLUMNS])
     if more:
         terminal.say("older runs exist; see them: phi runs list --limit 1000")
+
+
+def removal_lines(entries: Sequence[Entry]) -> list[str]:
+    """``entries`` as aligned lines without heads, for a question."""
+    cells = rows_of(entries)
+    shown = [name for name in _BEFORE_REMOVAL if name != "settings" or any(row[name] for row in cells)]
+    return aligned([[row[name] for name in shown] for row in cells])
 
 
 def listed_data(entry: Entry) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def print_list(terminal: Terminal, sessions: Sequence[SessionInfo], *, more: boo
     if as_json:
         from phicli.ui.envelope import print_result
 
-        print_result(terminal, "sessions list", {"sessions": [asdict(one) for one in sessions], "more": more})
+        print_result(terminal, "sessions list", {"sessions": info_data(sessions), "more": more})
         return
     if not sessions:
         terminal.say(NOTHING_SAVED)
@@ -45,6 +45,11 @@ def print_list(terminal: Terminal, sessions: Sequence[SessionInfo], *, more: boo
         terminal.write("".join(f"{line}\n" for line in aligned([_HEADS, *rows], right=[2])))
     if more:
         terminal.say("older sessions exist; see them: phi sessions list --limit 1000")
+
+
+def info_data(sessions: Sequence[SessionInfo]) -> list[dict[str, Any]]:
+    """``sessions`` as ``--json`` has them."""
+    return [asdict(one) for one in sessions]
 
 
 def info_lines(sessions: Sequence[SessionInfo]) -> list[str]:
