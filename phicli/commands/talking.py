@@ -15,7 +15,7 @@ from phicli.commands.overflowing import ASK, overflow_of
 from phicli.commands.recording import Recording
 from phicli.commands.switching import Switching
 from phicli.paths import state_dir
-from phicli.ui.repl_screen import TerminalScreen
+from phicli.ui.repl.screen import TerminalScreen
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 

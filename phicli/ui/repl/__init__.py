@@ -1,0 +1,1 @@
+"""The terminal of a conversation: lines in, answers out."""
