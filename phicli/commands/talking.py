@@ -22,12 +22,12 @@ from phicli.ui.terminal import Terminal
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    sendable: Sendable, on_end: Callable[[Answer], None] | None,
+    sendable: Sendable, on_end: Callable[[Answer, bool], None],
 ) -> None:  # fmt: skip
     """Talk with a person until that person leaves."""
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
-        quiet=wanted.quiet, plain=wanted.plain, on_end=on_end, model_names=complete_runnable,
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)
