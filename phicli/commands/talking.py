@@ -10,6 +10,7 @@ from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Talk
 from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.meter_facts import meter_facts
 from phicli.commands.model_names import complete_runnable
 from phicli.commands.overflowing import ASK, overflow_of
 from phicli.commands.recording import Recording
@@ -28,6 +29,7 @@ def talk(
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
         quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
+        meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)

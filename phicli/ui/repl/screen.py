@@ -14,6 +14,8 @@ from phicli.ui.confirm import which
 from phicli.ui.envelope import print_error
 from phicli.ui.markdown.clipboard import to_clipboard
 from phicli.ui.repl.line_reader import LineReader
+from phicli.ui.repl.meter import MeterFacts
+from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.wrapping import columns_of, wrapped
@@ -32,6 +34,7 @@ class TerminalScreen:
         stats: print the numbers of each answer.
         on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
         model_names: the names of models that begin with a text.
+        meter: what the line below the prompt shows; None for no such line.
 
     ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
     screen, or only one line about it.
@@ -50,6 +53,7 @@ class TerminalScreen:
         stats: bool = False,
         on_end: Callable[[Answer, bool], None] = lambda _answer, _stats: None,
         model_names: Callable[[str], Sequence[str]] = lambda _: (),
+        meter: Callable[[], MeterFacts] | None = None,
     ) -> None:
         self._terminal = terminal
         self._status = status
@@ -58,7 +62,8 @@ class TerminalScreen:
         self.stats, self.thinking = stats, "hide"
         self._on_end = on_end
         self._clipboard_advice = ""
-        self._lines = LineReader(history_path, model_names, tell=self.tell)
+        toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
+        self._lines = LineReader(history_path, model_names, tell=self.tell, toolbar=toolbar)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
