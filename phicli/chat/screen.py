@@ -8,7 +8,6 @@ from typing import Literal, Protocol
 from phicli.answering.types import Event
 from phicli.errors import PhiError
 
-
 Thinking = Literal["show", "hide"]
 """How the reasoning of an answer is shown: ``show`` all of it, or ``hide`` it behind one line."""
 

@@ -78,7 +78,7 @@ class Policies(Protocol):
 
     @property
     def policy(self) -> str:
-        """The policy in force, one of :data:`~phicli.chat.overflow.POLICIES`."""
+        """The policy in force, one of :data:`~phicli.chat.settings.POLICIES`."""
 
     def set(self, policy: str | None) -> None:
         """From now on ``policy`` counts; None is the one that the conversation began with."""
