@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -62,7 +62,7 @@ class Setting:
 class Chosen:
     """The settings that a person changed: their names and values."""
 
-    values: Mapping[str, Any] = MappingProxyType({})
+    values: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def changed(self, name: str, value: Any) -> Chosen:
         """The same with another value of the setting ``name``."""
@@ -179,8 +179,8 @@ BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 """Every setting by its name."""
 
 _ALSO: Final = {
-    "temp": "temperature", "num-predict": "max-tokens", "n": "max-tokens", "overflow": ON_OVERFLOW, "num-ctx": "context",
-    "ctx-size": "context",
+    "temp": "temperature", "num-predict": "max-tokens", "n": "max-tokens", "overflow": ON_OVERFLOW,
+    "num-ctx": "context", "ctx-size": "context",
 }  # fmt: skip
 """What other programs call the same."""
 

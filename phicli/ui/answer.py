@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from phicli.answering.types import REPETITION, Answer, Event, Notice, Undecided
 from phicli.chat_format.types import Piece, ToolCall
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phicli.ui.markdown.stream import MarkdownStream
 
 _USUAL_COLUMNS: Final = 80
+Thinking = Literal["show", "hide"]
 
 
 class AnswerPrinter:
@@ -29,6 +30,7 @@ class AnswerPrinter:
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
+        thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
 
@@ -40,12 +42,14 @@ class AnswerPrinter:
         stream: bool = True,
         quiet: bool = False,
         plain: bool = False,
+        thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._stream = stream
         self._quiet = quiet
+        self._thinking = thinking
         self._reasoning = ""
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout)
@@ -168,6 +172,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
             "prompt_tokens": answer.usage.prompt_tokens,
             "completion_tokens": answer.usage.completion_tokens,
             "cached_tokens": answer.usage.cached_tokens,
+            "reasoning_tokens": answer.reasoning_tokens,
         },
         "timings": {
             "load_ms": round(answer.load_ms, 1),

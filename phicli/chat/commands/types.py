@@ -47,6 +47,7 @@ class Command:
         run: obeys it with the argument, which is empty where there is none, and says whether the conversation goes on.
             A :class:`~phicli.errors.PhiError` of it is shown.
         aliases: what people type too.
+        more: what help shows of this command alone, and the documentation too: sentences.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Command:
     group: str
     run: Callable[[Talk, str], bool]
     aliases: tuple[str, ...] = ()
+    more: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
