@@ -112,7 +112,8 @@ class ChatSession:
             self.on_change(dialogue)
 
     def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
-        """From now on another model answers; what was said stays."""
+        """From now on another model answers; what was said stays. There is no last answer of this one."""
+        self.last = None
         self.model, self._usual_sampling, self._usual_ending = model, sampling, ending
 
     def load(self, dialogue: Dialogue) -> None:

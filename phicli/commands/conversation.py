@@ -9,6 +9,7 @@ from phicli.chat.files.text import TextEncoding
 from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.file_options import attachments_of, file_reader
 from phicli.commands.resuming import dialogue_of, going_on, model_of
+from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
 
-    OnEnd = Callable[[Answer], None]
+    OnEnd = Callable[[Answer, bool], None]
 
 
 def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
@@ -73,7 +74,7 @@ def _hold(
         recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
-        on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
+        on_end = _stats_printer(terminal, chat, opening)
         if asked is None and recording is not None:
             from phicli.commands.talking import talk
 
@@ -96,7 +97,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd | None,
+    recording: Recording | None, on_end: OnEnd,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
@@ -104,13 +105,14 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end)
+        _answer_as_json(chat, terminal, wanted, asked, recording, on_end)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
-    )
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain,
+        on_end=lambda answer: on_end(answer, wanted.stats),
+    )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments))
 
 
@@ -136,22 +138,25 @@ def _note(wanted: Conversation, terminal: Terminal, text: str) -> None:
 
 
 def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEnd:
-    """What prints the numbers of an answer; the engine that made it still runs then."""
-    from phicli.bench.measuring.peak_memory import PeakMemory
-    from phicli.ui.answer_stats import print_stats
+    """What prints the numbers of an answer where they are wanted; the engine that made it still runs then."""
+    answered = [ReadAhead(())]
 
-    first = [opening.reading]
+    def print_numbers(answer: Answer, wanted: bool) -> None:
+        last, answered[0] = answered[0], opening.reading
+        if not wanted:
+            return
+        from phicli.bench.measuring.peak_memory import PeakMemory
+        from phicli.ui.answer_stats import print_stats
 
-    def print_numbers(answer: Answer) -> None:
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak, first.pop().so_far if first else None)
+        print_stats(terminal, answer, memory.peak, None if opening.reading is last else opening.reading.so_far)
 
     return print_numbers
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None
+    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, on_end: OnEnd
 ) -> None:
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
@@ -161,5 +166,4 @@ def _answer_as_json(
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
-    if on_end is not None:
-        on_end(answer)
+    on_end(answer, wanted.stats)

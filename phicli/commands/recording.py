@@ -51,14 +51,14 @@ class Recording:
         return None if self._saver is None else self._saver.saved
 
     @property
-    def saves(self) -> bool:
-        """Whether what is said from now on is saved."""
-        return self._saver is not None
-
-    @property
     def name(self) -> str | None:
         """Its name."""
         return None if self.saved is None else self.saved.info.name
+
+    @property
+    def saves(self) -> bool:
+        """Whether what is said now is saved, or will be with the first question."""
+        return self._saver is not None and self._saver.saves
 
     def changed(self, dialogue: Dialogue) -> None:
         """Save what the conversation is now."""
@@ -73,7 +73,7 @@ class Recording:
 
     def load(self, name: str) -> None:
         """Go on with the saved session ``name``; where its model cannot be loaded nothing has changed."""
-        saved = _said(lambda: self._open().get(name))
+        saved = _said(lambda: self._open().get(self._meant(name)))
         self.on_load(saved)
         self._model, self._policy = saved.info.model, saved.on_overflow
         self._saver = self._begun(saved, None) if self._saves else None
@@ -126,6 +126,16 @@ class Recording:
         if self._policy is not None:
             saver.set_overflow(self._policy)
         return saver
+
+    def _meant(self, name: str) -> str:
+        """``name``; for ``last`` the session that was saved last beside the one that goes on."""
+        from phicli.chat.store.names import LAST, key_of
+
+        running = self.saved
+        if key_of(name) != LAST or running is None:
+            return name
+        others = (info for info in self._open().list(limit=2) if info.session_id != running.info.session_id)
+        return next((info.name for info in others), name)
 
     def _require_new(self, name: str) -> None:
         from phicli.chat.store.names import checked_name

@@ -56,7 +56,8 @@ def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
     session = talk.session
     yield from [("model", session.model.name)] if talk.models is None else talk.models.facts()
     dialogue, limit = session.dialogue, session.model.context_tokens
-    used = 0 if session.last is None else session.last.used_tokens
+    answered = session.last is not None and dialogue.turns and session.last.message in dialogue.turns[-1].replies
+    used = session.last.used_tokens if answered and session.last is not None else 0
     size = "" if limit is None else f" of {limit:,}"
     yield "context", f"{used:,}{size} tokens used" if used else f"{limit or 0:,} tokens (/tokens counts what is used)"
     yield "turns", f"{len(dialogue.turns)}{f', {dialogue.left_out} no longer sent' if dialogue.left_out else ''}"
@@ -74,9 +75,12 @@ def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
 
 
 def _saved(talk: Talk) -> str:
-    if talk.record is None or not talk.record.saves:
-        return "not saved (to save it: /save NAME)" if talk.record is not None else "not saved"
-    return f"{talk.record.name}, saved" if talk.record.name else "saved with its first question"
+    record = talk.record
+    if record is None:
+        return "not saved"
+    if not record.saves:
+        return f"{record.name}, but its last change could not be saved" if record.name else "not saved (/save NAME)"
+    return f"{record.name}, saved" if record.name else "saved with its first question"
 
 
 def _parts(talk: Talk, dialogue: Dialogue) -> Iterator[tuple[str, int]]:

@@ -119,12 +119,12 @@ def stats(talk: Talk, word: str) -> bool:
 
 
 def _reveal(talk: Talk) -> None:
-    turns = talk.session.dialogue.turns
+    turns, last = talk.session.dialogue.turns, talk.session.last
     if not turns or turns[-1].answer is None:
         return
     reasoning = (turns[-1].facts or {}).get("reasoning")
-    if talk.session.last is not None:
-        reasoning = talk.session.last.reasoning
+    if last is not None and last.message == turns[-1].answer:
+        reasoning = last.reasoning
     if isinstance(reasoning, str) and reasoning.strip():
         talk.screen.reveal(reasoning)
     else:

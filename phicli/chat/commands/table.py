@@ -19,6 +19,7 @@ from phicli.chat.commands.types import (
     Command,
     words,
 )
+from phicli.chat.settings import SETTINGS
 from phicli.chat.talk import Talk
 from phicli.units import listed
 
@@ -86,7 +87,7 @@ COMMANDS: Final = (
     Command("/model", MODEL, "show the model, or continue with another one", _MODEL, others.model),
     Command(
         "/set", ASSIGNMENT, "list the settings, or set one", _MODEL, settings.set_, (),
-        f"The settings are {listed([one.name for one in settings.SETTINGS], 99)}; /set NAME default sets one back.",
+        f"The settings are {listed([one.name for one in SETTINGS], 99)}; /set NAME default sets one back.",
     ),
     Command(
         "/think", words("show", "hide", "off"), "show or hide reasoning, or answer at once", _MODEL, settings.think, (),
@@ -108,7 +109,7 @@ COMMANDS: Final = (
 )  # fmt: skip
 """All commands, in the order of the help."""
 
-BY_NAME: Final = {name: command for command in COMMANDS for name in command.names}
+BY_NAME: Final[dict[str, Command]] = {name: command for command in COMMANDS for name in command.names}
 """Every name of a command, with its slash."""
 
 
@@ -133,14 +134,11 @@ def help_of(command: Command) -> str:
 def documentation() -> str:
     """The table of commands in the documentation."""
     rows = [
-        f"| {', '.join(f'`{name}`' for name in (_usage_in_table(one), *one.aliases))} | {one.help}{_sentence(one.more)} |"
+        f"| {', '.join(f'`{name}`' for name in (usage, *one.aliases))} | {one.help}{_sentence(one.more)} |"
         for one in COMMANDS
+        for usage in [one.usage.replace("|", r"\|")]
     ]
     return "\n".join(["| type | to |", "|---|---|", *rows])
-
-
-def _usage_in_table(command: Command) -> str:
-    return command.usage.replace("|", r"\|")
 
 
 def _sentence(more: str) -> str:
