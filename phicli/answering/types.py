@@ -50,6 +50,13 @@ class Undecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoned:
+    """More reasoning was generated: it has so many ``tokens`` by now. Comes before the pieces it counts."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer: complete, or as far as it came.
 
@@ -90,7 +97,7 @@ class Answer:
         return Message("assistant", self.text, self.tool_calls, self.token_ids)
 
 
-Event = Prefill | Piece | Notice | Undecided | Answer
+Event = Prefill | Piece | Notice | Undecided | Reasoned | Answer
 """What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
 
 

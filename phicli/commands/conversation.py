@@ -16,6 +16,7 @@ from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
+from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -37,14 +38,21 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
 
     ``early`` is a process of the engine that was started before this module was imported.
     """
-    terminal = Terminal.current()
+    piped = terminal = Terminal.current()
+    if wanted.interactive:
+        terminal = _at_keyboard(wanted, terminal)
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
-    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
+    prompt = read_prompt(
+        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding,
+        talks=wanted.interactive,
+    )  # fmt: skip
+    if wanted.interactive:
+        take_keyboard(terminal)
     sendable = Sendable()
-    if prompt is None or wanted.files.names:
+    if prompt is None or wanted.interactive or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
     if prompt is None and wanted.as_json:
@@ -56,31 +64,43 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     remember_last_used(model.reference)
 
 
+def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
+    """``terminal`` for a conversation that begins with piped text or a prompt.
+
+    Raises:
+        UsageError: there is no terminal, or --json was asked for.
+    """
+    if wanted.as_json:
+        raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
+    return at_keyboard(terminal)
+
+
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
     sendable: Sendable, early: EngineProcess | None,
 ) -> None:  # fmt: skip
-    """Open the model; print the answer to ``prompt``, or without one, answer a person."""
+    """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
     asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    only = None if asked is None or wanted.interactive else asked
     opening = Opening(
-        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue, model)
+        wanted, terminal, status, None if only is None else only.text, early, going_on(wanted, dialogue, model)
     )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
-        recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
+        recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
         on_end = _stats_printer(terminal, chat, opening)
-        if asked is None and recording is not None:
+        if only is None and recording is not None:
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, recording, sendable, on_end)
-        elif asked is not None:
-            _answer(chat, terminal, status, wanted, asked, recording, on_end)
+            talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+        elif only is not None:
+            _answer(chat, terminal, status, wanted, only, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phicli.answering.types import Answer
 from phicli.chat.commands.turns import where_it_stands
+from phicli.chat.dialogue import Turn
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Code, Talk
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    sendable: Sendable, on_end: Callable[[Answer, bool], None],
+    sendable: Sendable, first: Turn | None, on_end: Callable[[Answer, bool], None],
 ) -> None:  # fmt: skip
-    """Talk with a person until that person leaves."""
+    """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
-        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
+        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
         quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
         meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
@@ -49,12 +50,12 @@ def talk(
         full.begin(saved.on_overflow)
 
     recording.on_begin, recording.on_load = full.begin, load
-    run_repl(
-        Talk(
-            chat.session, screen, models=models, record=recording, files=sendable.reader, pending=sendable.files,
-            policies=full, exports=ExportFiles(chat), code_blocks=_code_blocks,
-        )
+    talk = Talk(
+        chat.session, screen, models=models, record=recording, files=sendable.reader,
+        pending=() if first is not None else sendable.files,
+        policies=full, exports=ExportFiles(chat), code_blocks=_code_blocks,
     )  # fmt: skip
+    run_repl(talk, first)
 
 
 def _code_blocks(text: str) -> Sequence[Code]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
 
 from phicli.answering.types import Answer, Event
 from phicli.errors import PhiError, UserInterruptError
@@ -18,6 +17,7 @@ from phicli.ui.repl.meter import MeterFacts
 from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.thinking import Thinking
 from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
@@ -40,7 +40,7 @@ class TerminalScreen:
     screen, or only one line about it.
     """
 
-    thinking: Literal["show", "hide"]
+    thinking: Thinking
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class TerminalScreen:
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
         printer = AnswerPrinter(
-            self._terminal, self._status, quiet=self._quiet, plain=self._plain,
+            self._terminal, self._status, quiet=self._quiet, plain=self._plain, thinking=self.thinking,
             on_end=lambda answer: self._on_end(answer, self.stats),
         )  # fmt: skip
         printer.show(events)
