@@ -69,6 +69,6 @@ def read_line(line: str, commands: Mapping[str, Command]) -> Question | Order | 
         return Question(line)
     if word.lower() in _ELSEWHERE:
         return Mistake(f"unknown command: {word}; {_ELSEWHERE[word.lower()]}")
-    near = difflib.get_close_matches(word.lower(), [name for name in commands if len(name) > _SHORT], n=1)
+    near = difflib.get_close_matches(word.lower(), [name for name in commands if len(name) > _SHORT], n=1, cutoff=0.7)
     advice = f"did you mean {near[0]}?" if near else "see all commands: /help"
     return Mistake(f"unknown command: {word}; {advice}")
