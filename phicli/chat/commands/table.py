@@ -21,7 +21,6 @@ from phicli.chat.commands.types import (
 )
 from phicli.chat.settings import SETTINGS
 from phicli.chat.talk import Talk
-from phicli.units import listed
 
 _TURNS: Final = "Turns"
 _SAVED: Final = "Saved"
@@ -76,8 +75,8 @@ COMMANDS: Final = (
     Command("/sessions", NOTHING, "list the newest saved conversations", _SAVED, sessions.sessions),
     Command(
         "/export", FILE, "write the conversation into a file", _SAVED, taking.export, (),
-        "The ending chooses the form: `.md` (the default), `.json` for everything that is saved, `.jsonl` for one OpenAI "
-        "message per line. Nothing is overwritten without a question.",
+        "The ending chooses the form: `.md` (the default), `.json` for everything that is saved, `.jsonl` for one "
+        "OpenAI message per line. Nothing is overwritten without a question.",
     ),
     Command(
         "/forget", NOTHING, "remove this conversation from the disk", _SAVED, sessions.forget, (),
@@ -86,7 +85,8 @@ COMMANDS: Final = (
     Command("/model", MODEL, "show the model, or continue with another one", _MODEL, others.model),
     Command(
         "/set", ASSIGNMENT, "list the settings, or set one", _MODEL, settings.set_, (),
-        f"The settings are {listed([one.name for one in SETTINGS], 99)}; `/set NAME default` sets one back. They also hold for another model.",
+        f"The settings are {', '.join(one.name for one in SETTINGS)}; `/set NAME default` sets one back. They also "
+        "hold for another model.",
     ),
     Command(
         "/think", words("show", "hide", "off"), "show or hide reasoning, or answer at once", _MODEL, settings.think, (),
