@@ -27,7 +27,7 @@ class TerminalScreen:
         quiet: no reasoning and no notices.
         plain: print answers as they are, without rendering their Markdown.
         on_end: called with each answer when all of it is printed.
-        model_names: the names of models that begin with a text.
+        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class TerminalScreen:
         quiet: bool = False,
         plain: bool = False,
         on_end: Callable[[Answer], None] | None = None,
-        model_names: Callable[[str], Sequence[str]] = lambda _: (),
+        names: Callable[[str, str], Sequence[str]] = lambda _kind, _beginning: (),
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._quiet = quiet
         self._plain = plain
         self._on_end = on_end
-        self._lines = LineReader(history_path, model_names, tell=self.tell)
+        self._lines = LineReader(history_path, names, tell=self.tell)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
