@@ -46,7 +46,7 @@ class TerminalScreen:
         self._quiet = quiet
         self._plain = plain
         self._on_end = on_end
-        self._lines = LineReader(history_path, names, tell=self.tell)
+        self._lines = LineReader(history_path, names, tell=self.tell, stdin=terminal.stdin)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
