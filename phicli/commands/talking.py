@@ -34,7 +34,7 @@ def talk(
     """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
-        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, names=_names,
         meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
@@ -69,3 +69,8 @@ def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None
     screen.tell(f"{chat.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
     if chat.session.dialogue.turns:
         screen.tell(where_it_stands(chat.session.dialogue, recording.name))
+
+
+def _names(kind: str, beginning: str) -> Sequence[str]:
+    """The names of a kind that begin with a text, for completion."""
+    return complete_runnable(beginning) if kind == "model" else ()
