@@ -57,12 +57,12 @@ def test_a_question_is_answered_at_the_keyboard(environment: dict[str, str], tmp
     secret = tmp_path / ".env"
     secret.write_text("A=1")
     with TerminalTalk(environment, "chat", "tiny-phi", "-i", "-f", str(secret), piped=b"some text") as talk:
-        talk.wait_until(lambda: "[y/N]" in talk.lines[-1])
+        talk.wait_until(lambda: "[y/N]" in "".join(talk.lines))
         talk.type("y\r")
         talk.wait_until(talk.asks)
         assert talk.leave() == 0
     (turn,) = sessions_in(environment).get("last").dialogue.turns
-    assert [one.text for one in turn.attachments] == ["A=1", "some text"]
+    assert (turn.question, [one.text for one in turn.attachments]) == ("some text", ["A=1"])
 
 
 def test_ctrl_c_ends_the_first_answer_only(environment: dict[str, str], smollm2: Path) -> None:
@@ -102,14 +102,14 @@ def test_a_loop_over_a_pipe_is_told_what_was_read(environment: dict[str, str]) -
 
 
 def test_the_meter_stands_below_the_prompt_and_not_with_quiet(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", tells=True) as talk:
         talk.begin()
         talk.say(FRANCE)
         talk.wait_until(lambda: talk.below.startswith("tiny-phi  18 of 256 tokens  ") and talk.below.endswith("  trip"))
         talk.say("/undo")
         talk.wait_until(lambda: talk.below == "tiny-phi  context of 256 tokens  trip")
         assert talk.leave() == 0
-    with TerminalTalk(environment, "chat", "tiny-phi", "--quiet") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--quiet", tells=True) as talk:
         talk.begin()
         talk.say(FRANCE)
         assert talk.below == ""
@@ -117,7 +117,7 @@ def test_the_meter_stands_below_the_prompt_and_not_with_quiet(environment: dict[
 
 
 def test_a_dumb_terminal_gets_no_meter_and_still_asks(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi", term="dumb") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", term="dumb", tells=True) as talk:
         talk.begin()
         talk.say(FRANCE)
         assert talk.below == ""
