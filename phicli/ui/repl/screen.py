@@ -63,7 +63,7 @@ class TerminalScreen:
         self._on_end = on_end
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
-        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar)
+        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
@@ -71,6 +71,7 @@ class TerminalScreen:
 
     def read(self, text: str = "") -> str:
         """The next line a person types; ``text`` is there to be changed."""
+        self._status.clear()
         return self._lines.read(text)
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
@@ -105,6 +106,7 @@ class TerminalScreen:
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
+        self._status.clear()
         lines = [_within(line, columns_of(self._terminal.stderr)) for line in text.splitlines()]
         self._terminal.whisper("\n".join(lines) + "\n")
 
