@@ -45,7 +45,7 @@ class ChatSession:
         sampling: how tokens are chosen. Without a seed each answer gets a fresh one.
         dialogue: what was said before.
         tools: declarations of tools as a JSON array, None for none.
-        ending: what ends an answer beside the model.
+        ending: what ends an answer beside the model; may be changed between answers.
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
@@ -70,7 +70,7 @@ class ChatSession:
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
         self.tools = tools
-        self._ending = ending
+        self.ending = ending
         self.facts = facts
 
     @property
@@ -99,7 +99,7 @@ class ChatSession:
 
     def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
         """From now on another model answers; what was said stays."""
-        self.model, self.sampling, self._ending = model, sampling, ending
+        self.model, self.sampling, self.ending = model, sampling, ending
 
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
@@ -170,7 +170,7 @@ class ChatSession:
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
+        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

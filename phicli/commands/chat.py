@@ -82,6 +82,14 @@ def chat(
         list[str] | None,
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
+    think_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--think-budget",
+            callback=within_limits,
+            help="End reasoning after this many tokens and ask for the answer; 0 asks for it at once.",
+        ),
+    ] = None,
     context: Context = None,
     file: Files = None,
     input_encoding: InputEncoding = None,
@@ -122,7 +130,7 @@ def chat(
         options = ChatOptions(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
-            context_tokens=context, engine=settings,
+            think_budget=think_budget, context_tokens=context, engine=settings,
         )  # fmt: skip
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(

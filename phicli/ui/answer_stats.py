@@ -38,7 +38,8 @@ def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterato
     cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
     rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
     yield "prompt", f"{usage.prompt_tokens} tokens{cached}{rates[0]}"
-    yield "answer", f"{usage.completion_tokens} tokens{rates[1]}"
+    thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
+    yield "answer", f"{usage.completion_tokens} tokens{thought}{rates[1]}"
     if answer.ttft_ms is not None:
         yield "time to first token", f"{answer.ttft_ms / 1000:.2f} s"
     yield "total time", f"{answer.total_ms / 1000:.2f} s"
@@ -70,6 +71,8 @@ def _start(plan: LoadPlan, build: str) -> Iterator[tuple[str, str]]:
     yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
     if plan.stop_texts:
         yield "stop texts", " ".join(map(repr, plan.stop_texts))
+    if plan.think_budget is not None:
+        yield "think budget", f"{plan.think_budget} tokens"
     if plan.system:
         yield "system message", plan.system
 

@@ -13,6 +13,7 @@ from phicli.ui.envelope import print_error
 from phicli.ui.repl.line_reader import LineReader
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.thinking import Thinking
 from phicli.ui.wrapping import columns_of, wrapped
 
 
@@ -46,6 +47,8 @@ class TerminalScreen:
         self._quiet = quiet
         self._plain = plain
         self._on_end = on_end
+        self.thinking: Thinking = "hide"
+        """What happens to the reasoning of the next answers."""
         self._lines = LineReader(history_path, model_names, tell=self.tell)
 
     def prepare(self) -> None:
@@ -66,7 +69,10 @@ class TerminalScreen:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
-        printer = AnswerPrinter(self._terminal, self._status, quiet=self._quiet, plain=self._plain, on_end=self._on_end)
+        printer = AnswerPrinter(
+            self._terminal, self._status, quiet=self._quiet, plain=self._plain, thinking=self.thinking,
+            on_end=self._on_end,
+        )  # fmt: skip
         printer.show(events)
 
     def tell(self, text: str) -> None:
