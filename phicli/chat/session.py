@@ -98,7 +98,8 @@ class ChatSession:
             self.on_change(dialogue)
 
     def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
-        """From now on another model answers; what was said stays."""
+        """From now on another model answers; what was said stays. There is no last answer of this one."""
+        self.last = None
         self.model, self.sampling, self.ending = model, sampling, ending
 
     def clear(self) -> None:

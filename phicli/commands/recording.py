@@ -54,6 +54,11 @@ class Recording:
         """Its name."""
         return None if self.saved is None else self.saved.info.name
 
+    @property
+    def saves(self) -> bool:
+        """Whether what is said now is saved, or will be with the first question."""
+        return self._saver is not None and self._saver.saves
+
     def changed(self, dialogue: Dialogue) -> None:
         """Save what the conversation is now."""
         if self._saver is not None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from phicli.answering.types import Answer
 from phicli.chat.commands.turns import shortened, turns_says
+from phicli.chat.dialogue import Turn
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Talk
 from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.meter_facts import meter_facts
 from phicli.commands.model_names import complete_runnable
 from phicli.commands.overflowing import ASK, overflow_of
 from phicli.commands.recording import Recording
@@ -22,12 +24,13 @@ from phicli.ui.terminal import Terminal
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    sendable: Sendable, on_end: Callable[[Answer], None] | None,
+    sendable: Sendable, first: Turn | None, on_end: Callable[[Answer, bool], None],
 ) -> None:  # fmt: skip
-    """Talk with a person until that person leaves."""
+    """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
-        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
-        quiet=wanted.quiet, plain=wanted.plain, on_end=on_end, model_names=complete_runnable,
+        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
+        meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)
@@ -40,7 +43,8 @@ def talk(
 
     recording.on_begin = as_at_first
     models = Switching(chat, terminal, screen.tell, recording.set_model)
-    run_repl(Talk(chat.session, screen, models=models, record=recording, files=sendable.reader, pending=sendable.files))
+    files = () if first is not None else sendable.files
+    run_repl(Talk(chat.session, screen, models=models, record=recording, files=sendable.reader, pending=files), first)
 
 
 def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None:

@@ -9,6 +9,7 @@ from phicli.answering.types import REPETITION, Answer, Event, Notice, Reasoned, 
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
+from phicli.ui.reading_line import ReadingLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.thinking import Thinking, ThinkingPrinter
@@ -54,6 +55,7 @@ class AnswerPrinter:
         self._text_wrap = StreamWrap(terminal.stdout)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
+        self._reading = ReadingLine()
         self._on_end = on_end
 
     def show(self, events: Iterator[Event]) -> None:
@@ -62,7 +64,7 @@ class AnswerPrinter:
         try:
             for event in events:
                 if isinstance(event, Prefill):
-                    self._status.update(_reading(event))
+                    self._status.update(self._reading.text(event, self._status.columns))
                 elif isinstance(event, Undecided):
                     self._thoughts.begin()
                     self._status.update(f"generating: {event.tokens} tokens")
@@ -192,11 +194,6 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
     saved = {} if session is None else {"session": session}
     return {**data, **(answer_data(answer) if answer is not None else {}), "settings": settings, **saved}
-
-
-def _reading(event: Prefill) -> str:
-    share = 100 * event.processed // max(event.total, 1)
-    return f"processing the prompt: {share} % of {event.total} tokens"
 
 
 def _no_answer(answer: Answer) -> str:

@@ -47,8 +47,8 @@ class TerminalTalk:
 
     @property
     def lines(self) -> list[str]:
-        """What stands on the screen, without the empty lines at the end."""
-        lines = [line.rstrip() for line in self._screen.display]
+        """What stands on the screen down to the cursor, without the empty lines at the end; a toolbar is below."""
+        lines = [line.rstrip() for line in self._screen.display[: self._screen.cursor.y + 1]]
         while lines and not lines[-1]:
             lines.pop()
         return lines

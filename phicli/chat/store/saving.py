@@ -49,6 +49,11 @@ class Saver:
         """The session as it was written last; None where nothing is saved."""
         return self._saved
 
+    @property
+    def saves(self) -> bool:
+        """Whether the conversation is saved when it changes: it was not removed, and the last attempt did not fail."""
+        return not (self._failed or self._forgotten)
+
     def save(self, dialogue: Dialogue) -> None:
         """Save what the conversation is now; one without a question is saved with its first.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,14 +25,17 @@ class LineReader:
             lasts as long as the conversation.
         model_names: the names of models that begin with a text.
         tell: shows a line.
+        toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
     """
 
     def __init__(
-        self, history_path: Path | None, model_names: Callable[[str], Sequence[str]], *, tell: Callable[[str], None]
-    ) -> None:
+        self, history_path: Path | None, model_names: Callable[[str], Sequence[str]], *, tell: Callable[[str], None],
+        toolbar: Callable[[], str] | None = None,
+    ) -> None:  # fmt: skip
         self._history_path = history_path
         self._model_names = model_names
         self._tell = tell
+        self._toolbar = toolbar
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
@@ -52,9 +56,13 @@ class LineReader:
 
     def _make_prompt(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.styles import Style
 
-        completing = completer(self._model_names)
-        return PromptSession(history=self._history(), completer=completing, complete_while_typing=False)
+        looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
+        return PromptSession(
+            history=self._history(), completer=completer(self._model_names), complete_while_typing=False,
+            bottom_toolbar=self._toolbar, style=Style.from_dict({"bottom-toolbar": looks}),
+        )  # fmt: skip
 
     def _history(self) -> History:
         from prompt_toolkit.history import FileHistory, InMemoryHistory
