@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from phicli.answering.types import Answer
 from phicli.chat.commands.turns import shortened, turns_says
@@ -29,7 +29,7 @@ def talk(
     """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
-        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, model_names=complete_runnable,
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, names=_names,
         meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
@@ -57,3 +57,8 @@ def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None
     screen.tell(f"continuing {name}{turns_says(len(turns))}; the last question: {shortened(turns[-1])}")
     if not turns[-1].replies:
         screen.tell("it has no answer yet; /retry answers it")
+
+
+def _names(kind: str, beginning: str) -> Sequence[str]:
+    """The names of a kind that begin with a text, for completion."""
+    return complete_runnable(beginning) if kind == "model" else ()

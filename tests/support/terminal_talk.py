@@ -53,6 +53,12 @@ class TerminalTalk:
             lines.pop()
         return lines
 
+    @property
+    def typed(self) -> str:
+        """The line of the cursor, left of it: a suggestion is right of it."""
+        cursor = self._screen.cursor
+        return self._screen.display[cursor.y][: cursor.x].rstrip()
+
     def begin(self) -> str:
         """Wait for the first prompt; returns what was printed before it."""
         self.wait_until(self.asks)
@@ -62,7 +68,7 @@ class TerminalTalk:
         """Type a line at the prompt, and wait for the next prompt; returns what was printed between."""
         row = len(self.lines) - 1
         self.type(line)
-        self.wait_until(lambda: self.lines[-1].endswith(line.rsplit("\n", maxsplit=1)[-1].rstrip()[-40:]))
+        self.wait_until(lambda: self.typed.endswith(line.rsplit("\n", maxsplit=1)[-1].rstrip()[-40:]))
         self.type("\r")
         self.wait_until(lambda: len(self.lines) > row + 1 and self.asks())
         return "\n".join(self.lines[row + 1 : -1])

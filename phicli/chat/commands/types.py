@@ -23,13 +23,16 @@ class Argument:
         label: how help shows it: ``[N]``; empty for a command that takes no argument.
         fits: whether a text is such an argument. No text at all is not asked about.
         required: whether the command needs it.
-        names: what it is the name of, for completion: ``model``, ``path``; empty for something else.
+        names: what it is the name of, for completion: ``model``, ``path``, ``session``, ``setting``, ``command``; empty
+            for something else.
+        words: the words that it can be, for completion; empty where it can be anything.
     """
 
     label: str
     fits: Callable[[str], bool]
     required: bool = False
     names: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class TerminalScreen:
         plain: print answers as they are, without rendering their Markdown.
         stats: print the numbers of each answer.
         on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
-        model_names: the names of models that begin with a text.
+        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
         meter: what the line below the prompt shows; None for no such line.
 
     ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
@@ -50,7 +50,7 @@ class TerminalScreen:
         plain: bool = False,
         stats: bool = False,
         on_end: Callable[[Answer, bool], None] = lambda _answer, _stats: None,
-        model_names: Callable[[str], Sequence[str]] = lambda _: (),
+        names: Callable[[str, str], Sequence[str]] = lambda _kind, _beginning: (),
         meter: Callable[[], MeterFacts] | None = None,
     ) -> None:
         self._terminal = terminal
@@ -62,7 +62,7 @@ class TerminalScreen:
         self._on_end = on_end
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
-        self._lines = LineReader(history_path, model_names, tell=self.tell, toolbar=toolbar)
+        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
