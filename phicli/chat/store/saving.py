@@ -78,7 +78,7 @@ class Saver:
         """From now on another model answers."""
         self._model = reference
 
-    def set_overflow(self, word: str) -> None:
+    def set_overflow(self, word: str | None) -> None:
         """Remember what was chosen for a full context; it is saved with the next change."""
         self._on_overflow = word
 
