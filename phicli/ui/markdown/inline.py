@@ -28,7 +28,6 @@ _AS_IT_IS: Final = re.compile(
     r"|(?<!\w)__[A-Za-z0-9]\w{0,80}__(?!\w)"  # __init__
 )
 """What Markdown takes for marks, but an answer means as text."""
-_LATEX: Final = ("\\(", "\\[")
 _STYLES: Final = {"strong": "bold", "em": "italic", "s": "strike", "link": "underline"}
 CODE_STYLE: Final = "cyan"
 
@@ -64,9 +63,7 @@ class OpenMarks:
 def _is_open(text: str) -> bool:
     if not _SPECIAL.search(text):
         return False
-    free = "".join(
-        token.content if token.type == "text" or token.content in _LATEX else "\ufffc" for token in _tokens(text)
-    )
+    free = "".join(token.content if token.type == "text" else "\ufffc" for token in _tokens(text))
     return _OPEN.search(free) is not None
 
 
@@ -88,7 +85,9 @@ def _as_it_is(state: StateInline, silent: bool) -> bool:
     """The rule of the parser for :data:`_AS_IT_IS`."""
     if state.src[state.pos] not in "\\$*_" or not (match := _AS_IT_IS.match(state.src, state.pos)):
         return False
-    if not silent:
+    if not silent and len(match[0]) == 2 and match[0][0] == "\\":
+        state.pending += match[0]  # text: what belongs to it may still come
+    elif not silent:
         state.push("as_it_is", "", 0).content = match[0]
     state.pos = match.end()
     return True

@@ -11,12 +11,17 @@ from phicli.ui.terminal import harmless
 
 _URL: Final = "https://example.com/a_b"
 PLAIN: Final = st.sampled_from(
-    ("word", "Über", "co-op", "don't", "e\u0301te\u0301", "日本語", "テスト", "한국어", "שלום", "مرحبا", "👩\u200d🚀", "wo\x1brd", "nul\x00l")
-)  # fmt: skip
+    (
+        *("word", "Über", "co-op", "don't", "e\u0301te\u0301", "日本語", "テスト", "한국어", "שלום", "مرحبا"),
+        *("👩\u200d🚀", "wo\x1brd", "nul\x00l"),
+    )
+)
 LITERAL: Final = st.sampled_from(
-    ("2*3*4", "\x1b[2Jgone", "a**b", "__init__", "snake_case", r"C:\dir", "a<b", "<b>", "&amp;", r"\(x_1*y*z\)", "$a*b*c$", "$5", "[1]")
-    + ("[^1]", "x" * 60, "~", "w" * 30 + "é" * 30)
-)  # fmt: skip
+    (
+        *("2*3*4", "\x1b[2Jgone", "a**b", "__init__", "snake_case", r"C:\dir", "a<b", "<b>", "&amp;", "[1]", "[^1]"),
+        *(r"\(x_1*y*z\)", "$a*b*c$", "$5", "x" * 60, "~", "w" * 30 + "é" * 30),
+    )
+)
 """Words that are printed as they are, marks and all."""
 
 
@@ -98,10 +103,24 @@ def _table(indent: int, rows: list[tuple[str, str]]) -> Part:
 
 
 CODE_LINES: Final = st.lists(
-    st.sampled_from(("x = 2*3*4", "", "    return **kwargs", "\tindent\t# tab", '"""', "| a | b |", "- x", "> y", "# no heading"))
-    | st.just("very_long_name = " + "some_call(" * 20),
+    st.sampled_from(
+        (
+            *(
+                "x = 2*3*4",
+                "",
+                "    return **kwargs",
+                "\tindent\t# tab",
+                '"""',
+                "| a | b |",
+                "- x",
+                "> y",
+                "# no heading",
+            ),
+            "very_long_name = " + "some_call(" * 20,
+        )
+    ),
     max_size=6,
-)  # fmt: skip
+)
 FENCED: Final = st.builds(
     _fenced, st.sampled_from((0, 3)), st.sampled_from(("", "- ", "10. ")), st.sampled_from(("```", "~~~", "`````")),
     st.sampled_from(("", "python", "unknown x=1")), CODE_LINES,
