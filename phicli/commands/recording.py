@@ -22,7 +22,8 @@ class Recording:
     Args:
         sessions: opens the saved sessions; called when they are needed.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
@@ -33,12 +34,14 @@ class Recording:
 
     def __init__(
         self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
+        note: Callable[[str], None] | None = None,
         saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
         policy: str | None = None,
     ) -> None:  # fmt: skip
         self._open = sessions
         self._model = model
         self._tell = tell
+        self._note = note
         self._saves = saves
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
@@ -122,7 +125,7 @@ class Recording:
     def _begun(self, saved: SavedSession | None, name: str | None) -> Saver:
         from phicli.chat.store.saving import Saver
 
-        saver = Saver(self._open(), saved, name, self._model, self._tell)
+        saver = Saver(self._open(), saved, name, self._model, self._tell, self._note)
         if self._policy is not None:
             saver.set_overflow(self._policy)
         return saver

@@ -20,20 +20,39 @@ _PROMPT = ">>>"
 _PATIENCE_S = 60
 
 
-class TerminalTalk:
-    """``phi`` in a terminal that is high enough for everything; leaving the context kills what is left of it."""
+class _Screen(pyte.Screen):
+    """A screen that answers when it is asked where its cursor is."""
 
-    def __init__(self, environment: dict[str, str], *arguments: str) -> None:
-        self._screen = pyte.Screen(_COLUMNS, _ROWS)
+    def __init__(self, columns: int, rows: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, rows)
+        self.write_process_input = answer
+
+
+class TerminalTalk:
+    """``phi`` in a terminal that is high enough for everything; leaving the context kills what is left of it.
+
+    With ``piped`` that is its standard input; the terminal is still the one that controls it. Only a terminal that
+    ``tells`` where its cursor is gets a toolbar.
+    """
+
+    def __init__(
+        self, environment: dict[str, str], *arguments: str, piped: bytes | None = None, term: str = "xterm",
+        tells: bool = False,
+    ) -> None:  # fmt: skip
+        self._screen = _Screen(_COLUMNS, _ROWS, self.type)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0))
         self.process = subprocess.Popen(
             [sys.executable, "-m", "phicli", *arguments],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            env=environment | {"TERM": "xterm", "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            stdin=theirs if piped is None else subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread runs here
+            env=environment | {"TERM": term, "NO_COLOR": "1", "PROMPT_TOOLKIT_NO_CPR": "" if tells else "1"},
         )  # fmt: skip
         os.close(theirs)
+        if self.process.stdin is not None:
+            with self.process.stdin as pipe:
+                pipe.write(piped or b"")
 
     def __enter__(self) -> TerminalTalk:
         return self
@@ -58,6 +77,11 @@ class TerminalTalk:
         """The line of the cursor, left of it: a suggestion is right of it."""
         cursor = self._screen.cursor
         return self._screen.display[cursor.y][: cursor.x].rstrip()
+
+    @property
+    def below(self) -> str:
+        """The toolbar: what stands below the cursor."""
+        return "\n".join(self._screen.display[self._screen.cursor.y + 1 :]).strip()
 
     def begin(self) -> str:
         """Wait for the first prompt; returns what was printed before it."""

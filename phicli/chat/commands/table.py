@@ -28,10 +28,9 @@ _SAVED: Final = "Saved"
 _MODEL: Final = "Model"
 _SHOW: Final = "Show"
 _MORE: Final = "More"
-_KEYS: Final = (
-    "Ctrl-C stops an answer, Ctrl-D ends the conversation. /help COMMAND says more.\n"
-    "//text is sent with one slash. @PATH in a question sends a file with it."
-)
+_KEYS: Final = "Ctrl-C stops an answer; // sends a slash, @PATH a file; /help NAME says more"
+_COLUMNS: Final = 79
+"""The help stays below the width of most terminals."""
 
 
 def _help(talk: Talk, name: str) -> bool:
@@ -43,7 +42,7 @@ def _with_slash(name: str) -> str:
     return f"/{name.lower().removeprefix('/')}"
 
 
-_COMMAND: Final = Argument("[COMMAND]", lambda text: _with_slash(text) in BY_NAME, names="command")
+_COMMAND: Final = Argument("[NAME]", lambda text: _with_slash(text) in BY_NAME, names="command")
 
 COMMANDS: Final = (
     Command("/undo", NUMBER, "remove the last turn, or the last N turns", _TURNS, turns.undo),
@@ -114,13 +113,16 @@ BY_NAME: Final[dict[str, Command]] = {name: command for command in COMMANDS for 
 
 
 def help_text() -> str:
-    """The help: one line per command, its group in front of the first one of it. It fits on a screen of 24 lines."""
+    """The help: one line per command, its group in front of the first one of it. It fits on a screen of 24 lines
+    with a prompt and a meter below it."""
     group_width = max(len(command.group) for command in COMMANDS)
     width = max(len(command.usage) for command in COMMANDS)
     lines, before = list[str](), ""
     for command in COMMANDS:
         group = command.group if command.group != before else ""
-        lines.append(f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}")
+        line = f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}"
+        also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
+        lines.append(line if len(line) + len(also) > _COLUMNS else line + also)
         before = command.group
     return "\n".join([*lines, _KEYS])
 

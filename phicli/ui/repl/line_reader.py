@@ -44,7 +44,7 @@ class LineReader:
         self._tell = tell
         self._toolbar = toolbar
         self._pastes = PastedTexts()
-        self._ahead = TypedAhead(sys.stdin.fileno())
+        self._ahead = TypedAhead(_descriptor())
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
@@ -110,6 +110,14 @@ class LineReader:
 
 def _continuation(_width: int, _line: int, wrapped: int) -> str:
     return "" if wrapped else _NEXT_LINE
+
+
+def _descriptor() -> int:
+    """The file descriptor of standard input; -1 where it has none."""
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError):
+        return -1
 
 
 def _keyboard() -> Input | None:

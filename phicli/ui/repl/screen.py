@@ -18,7 +18,7 @@ from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.thinking import Thinking
-from phicli.ui.wrapping import columns_of, wrapped
+from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
 class TerminalScreen:
@@ -104,11 +104,15 @@ class TerminalScreen:
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
-        width = columns_of(self._terminal.stderr)
-        lines = [line if width is None else wrapped(line, width) for line in text.splitlines()]
+        lines = [_within(line, columns_of(self._terminal.stderr)) for line in text.splitlines()]
         self._terminal.whisper("\n".join(lines) + "\n")
 
     def fail(self, error: PhiError) -> None:
         """Show an error."""
         self._status.clear()
         print_error(self._terminal, "chat", error, as_json=False)
+
+
+def _within(line: str, width: int | None) -> str:
+    """``line`` wrapped at words, what goes on below the column that it began in."""
+    return line if width is None else wrapped(line, width, indent=hanging(line, width))
