@@ -62,7 +62,7 @@ class TerminalScreen:
         self._on_end = on_end
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
-        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar)
+        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
