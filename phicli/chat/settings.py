@@ -112,7 +112,7 @@ def is_like_a_setting(typed: str) -> bool:
 
 
 def value_says(value: Any) -> str:
-    """A value as it is shown and can be typed; None is no limit."""
+    """A value as it is shown and can be typed; None means no limit."""
     if value is None:
         return "no limit"
     if isinstance(value, float):

@@ -70,6 +70,7 @@ class TerminalScreen:
 
     def read(self, text: str = "") -> str:
         """The next line a person types; ``text`` is there to be changed."""
+        self._status.clear()
         return self._lines.read(text)
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
@@ -104,6 +105,7 @@ class TerminalScreen:
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
+        self._status.clear()
         lines = [_within(line, columns_of(self._terminal.stderr)) for line in text.splitlines()]
         self._terminal.whisper("\n".join(lines) + "\n")
 
