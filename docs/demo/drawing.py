@@ -51,6 +51,8 @@ def draw(name: str, title: str, screen: Screen) -> str:
     lines = [_masked(_line(screen.buffer[y], screen.columns), screen.columns) for y in range(screen.lines)]
     while not lines[-1].plain.strip():
         lines.pop()
+    while len(lines) > 2 and not (lines[-2].plain.strip() or lines[-3].plain.strip()):
+        del lines[-2]  # the terminal is higher than the picture: the meter stands at its foot
     console = Console(
         record=True, file=io.StringIO(), width=screen.columns, force_terminal=True, color_system="truecolor",
         legacy_windows=False,

@@ -24,7 +24,7 @@ DIM, NOT_DIM, BLINK, NOT_BLINK = 2, 22, 5, 25
 class Screen(pyte.Screen):
     """A screen that keeps dim text, and answers what a program asks its terminal, such as where the cursor is.
 
-    pyte does not know dim. It knows blinking, which ``phi`` does not use: ``blink`` of a character means that it is dim.
+    pyte does not know dim. It knows blinking, which ``phi`` does not use: a character that blinks here is dim.
     """
 
     def __init__(self, columns: int, lines: int, answer: Callable[[str], None]) -> None:
@@ -90,7 +90,6 @@ class Session:
 
     def end(self) -> None:
         """Wait for the end of the command."""
-        assert self._process is not None
         self._read_until(lambda: self._process is None or self._process.poll() is not None)
         self.close()
 
