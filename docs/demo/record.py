@@ -7,6 +7,7 @@ Linux and macOS only: a pseudo-terminal is needed.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -34,8 +35,8 @@ class Run:
 
     @property
     def shown(self) -> str:
-        """The command line."""
-        return " ".join(("phi", *self.arguments))
+        """The command line, as it is typed in a shell."""
+        return shlex.join(("phi", *self.arguments))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,19 @@ class Picture:
         return HERE / f"{self.name}.svg"
 
 
+REASONS = ("chat", "tiny-phi", "--system", "Your name is Phi, an AI math expert developed by Microsoft.")
 PICTURES = (
     Picture("recommend", "phi recommend", 60, (Run(("recommend", "--machine", "laptop-16gb")),)),
     Picture(
         "chat",
         "phi chat",
-        40,
+        44,
         (
             Run(
                 ("chat", "tiny-phi"),
                 (
                     "Write a Python function that adds two numbers",
+                    "/copy 1",
                     "What is the capital of France?",
                     "And of Spain?",
                     "/undo",
@@ -73,7 +76,10 @@ PICTURES = (
             Run(("chat", "--continue"), ("And of Italy?",)),
         ),
     ),
+    Picture("reasoning", "Reasoning", 30, (Run(REASONS, ("What is 7 + 5?", "/think show", "What is 9 - 4?")),)),
+    Picture("commands", "Commands", 60, (Run(("chat", "tiny-phi"), ("/help", "/set temperature 0.7")),)),
 )
+"""Everything that tiny-phi says in them, it has learned: training/tiny_phi/facts.py."""
 
 
 def pictures() -> Iterator[tuple[Path, str]]:
