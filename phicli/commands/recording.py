@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phicli.chat.store.sessions import SavedSession, Sessions
 
 _NEWEST: Final = 10
+_COMPLETED: Final = 100
 _Result = TypeVar("_Result")
 
 
@@ -103,6 +104,11 @@ class Recording:
         begun = self._begun(None, name)
         _said(lambda: begun.save(dialogue))
         self._saver = begun
+
+    def names(self) -> Sequence[str]:
+        """The names of the newest saved sessions that can be loaded, as they are typed."""
+        names = [info.name for info in _said(lambda: self._open().list(limit=_COMPLETED)) if info.name != self.name]
+        return [f'"{name}"' if " " in name else name for name in names]
 
     def lines(self) -> Sequence[str]:
         """The newest saved sessions, one per line."""
