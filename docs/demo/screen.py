@@ -16,6 +16,7 @@ from pathlib import Path
 import pyte
 
 PROMPT = ">>> "
+LOADING = "  loading"
 LIMIT_S = 60.0
 QUIET_S = 0.4
 DIM, NOT_DIM, BLINK, NOT_BLINK = 2, 22, 5, 25
@@ -79,8 +80,10 @@ class Session:
         self._read_until(lambda: self.screen.cursor.y > row)
 
     def wait(self) -> None:
-        """Wait for the prompt, and until nothing more is printed."""
-        self._read_until(lambda: self._line(self.screen.cursor.y) == PROMPT.rstrip())
+        """Wait for the prompt, until the model is loaded, and until nothing more is printed."""
+        self._read_until(
+            lambda: self._line(self.screen.cursor.y) == PROMPT.rstrip() and LOADING not in self.screen.display[-1]
+        )
 
     def leave(self) -> None:
         """Press Ctrl-D at the prompt, and wait for the end."""
