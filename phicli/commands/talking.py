@@ -54,8 +54,8 @@ def talk(
     recording.on_begin, recording.on_load = full.begin, load
     talk = Talk(
         chat.session, screen, models=models, record=recording, files=sendable.reader,
-        pending=() if first is not None else sendable.files,
-        policies=full, exports=ExportFiles(chat), code_blocks=_code_blocks,
+        pending=() if first is not None else sendable.files, policies=full, exports=ExportFiles(chat),
+        code_blocks=_code_blocks,
     )  # fmt: skip
     run_repl(talk, first)
 

@@ -40,8 +40,6 @@ class TerminalScreen:
     screen, or only one line about it.
     """
 
-    thinking: Thinking
-
     def __init__(
         self,
         terminal: Terminal,
@@ -59,7 +57,8 @@ class TerminalScreen:
         self._status = status
         self._quiet = quiet
         self._plain = plain
-        self.stats, self.thinking = stats, "hide"
+        self.stats = stats
+        self.thinking: Thinking = "hide"
         self._on_end = on_end
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
