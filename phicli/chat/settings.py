@@ -92,7 +92,7 @@ def setting_named(typed: str) -> Setting:
     if name in BY_NAME:
         return BY_NAME[name]
     if name in ADVICE:
-        raise UsageError(f"{name} cannot be set in a conversation", ADVICE[name])
+        raise UsageError(f"{name} cannot be set with /set", ADVICE[name])
     near = difflib.get_close_matches(name, list(BY_NAME), n=1)
     raise UsageError(
         f"unknown setting: {typed}", f"did you mean {near[0]}?" if near else f"the settings are: {', '.join(BY_NAME)}"

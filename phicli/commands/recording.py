@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from phicli.errors import PhiError, reason_of
+from phicli.errors import NotFoundError, PhiError, reason_of
 
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Dialogue
@@ -77,7 +77,11 @@ class Recording:
 
     def load(self, name: str) -> None:
         """Go on with the saved session ``name``; where its model cannot be loaded nothing has changed."""
-        saved = _said(lambda: self._open().get(self._meant(name)))
+        try:
+            saved = _said(lambda: self._open().get(self._meant(name)))
+        except NotFoundError as error:
+            error.hint = "see the saved conversations: /sessions; to continue with another model: /model NAME"
+            raise
         self.on_load(saved)
         self._model, self._policy = saved.info.model, saved.on_overflow
         self._saver = self._begun(saved, None) if self._saves else None

@@ -9,9 +9,11 @@ from phicli.chat.model_change import carried_over
 from phicli.chat.open import OpenChat
 from phicli.commands.locating import locate_or_offer
 from phicli.engine.starting import build_of
+from phicli.engine.types import Sampling
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
+from phicli.plan.engine_file import sampling_notices
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.answer_stats import memory_says
@@ -98,6 +100,10 @@ class Switching:
             ("engine", opened.build or build_of(opened.engine)),
             *([("memory", memory_says(peak))] if peak is not None else []),
         ]
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        """What the engine ignores of ``sampling``, a sentence each."""
+        return sampling_notices(self._chat.opened.engine, sampling)
 
     def _exchange(self, located: LocatedModel) -> None:
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.sessions import sessions_in
@@ -167,3 +168,15 @@ def test_the_help_of_one_command(environment: dict[str, str]) -> None:
         assert "also: /regen, /regenerate" in talk.say("/help retry")
         assert talk.say("/?") == talk.say("/help")
         assert talk.leave() == 0
+
+
+def test_a_full_disk_is_an_error_of_an_export(environment: dict[str, str], tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=64k") as disk:
+        (disk / "filling").write_bytes(bytes(64 * 1024))
+        with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
+            talk.begin()
+            talk.say(FRANCE)
+            assert "is full" in " ".join(talk.say(f"/export {disk / 'talk.md'}").split())
+            assert "Rome" in talk.say("And of Italy?")
+            assert talk.leave() == 0
+        assert [path.name for path in disk.iterdir()] == ["filling"]

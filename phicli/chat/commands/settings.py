@@ -59,6 +59,9 @@ def set_(talk: Talk, text: str) -> bool:
         change(talk, setting, None if typed.lower() == DEFAULT else setting.value_of(typed))
     line = f"{setting.name}: {value_says(value_of(talk, setting))}"
     talk.screen.tell(line if typed is not None else f"{line} ({setting.range})")
+    if typed is not None and talk.models is not None:
+        for note in talk.models.ignored(talk.session.sampling):
+            talk.screen.tell(f"note: {note}")
     return True
 
 
