@@ -10,7 +10,16 @@ from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.session_options import (
+    Before,
+    Continue,
+    History,
+    KeepState,
+    OnOverflow,
+    Save,
+    Session,
+    SessionOptions,
+)
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -99,6 +108,7 @@ def chat(
     continue_: Continue = False,
     before: Before = None,
     save: Save = True,
+    history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
     *,
@@ -110,6 +120,9 @@ def chat(
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a conversation after a prompt or piped text.")
+    ] = False,
     quiet: Quiet = False,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
@@ -120,7 +133,7 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
-    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
+    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     start = start_of(ctx, model, prompt, going_on)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
@@ -136,5 +149,6 @@ def chat(
         wanted = Conversation(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
+            interactive=interactive,
         )  # fmt: skip
         hold(wanted, early)

@@ -46,9 +46,14 @@ def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterato
     if answer.context_tokens is not None:
         yield "context", f"{answer.used_tokens} of {answer.context_tokens} tokens"
     if peak is not None:
-        anonymous = peak.anonymous_bytes
-        part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
-        yield "memory", f"{format_bytes(peak.total_bytes)} at most{part}"
+        yield "memory", memory_says(peak)
+
+
+def memory_says(peak: Peak) -> str:
+    """The memory of an engine in words."""
+    anonymous = peak.anonymous_bytes
+    part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
+    return f"{format_bytes(peak.total_bytes)} at most{part}"
 
 
 def _from_disk(read: ReadSoFar) -> str:
