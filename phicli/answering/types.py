@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
@@ -101,6 +101,7 @@ Event = Prefill | Piece | Notice | Undecided | Reasoned | Answer
 """What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
 
 
+@runtime_checkable
 class Answering(Protocol):
     """The events of one answer as they come. Nothing happens before the first one is asked for."""
 

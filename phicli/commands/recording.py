@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phicli.chat.store.sessions import SavedSession, Sessions
 
 _NEWEST: Final = 10
+_COMPLETED: Final = 100
 _Result = TypeVar("_Result")
 
 
@@ -22,7 +23,8 @@ class Recording:
     Args:
         sessions: opens the saved sessions; called when they are needed.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
@@ -33,12 +35,14 @@ class Recording:
 
     def __init__(
         self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
+        note: Callable[[str], None] | None = None,
         saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
         policy: str | None = None,
     ) -> None:  # fmt: skip
         self._open = sessions
         self._model = model
         self._tell = tell
+        self._note = note
         self._saves = saves
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
@@ -101,6 +105,11 @@ class Recording:
         _said(lambda: begun.save(dialogue))
         self._saver = begun
 
+    def names(self) -> Sequence[str]:
+        """The names of the newest saved sessions that can be loaded, as they are typed."""
+        names = [info.name for info in _said(lambda: self._open().list(limit=_COMPLETED)) if info.name != self.name]
+        return [f'"{name}"' if " " in name else name for name in names]
+
     def lines(self) -> Sequence[str]:
         """The newest saved sessions, one per line."""
         infos = _said(lambda: self._open().list(limit=_NEWEST))
@@ -122,7 +131,7 @@ class Recording:
     def _begun(self, saved: SavedSession | None, name: str | None) -> Saver:
         from phicli.chat.store.saving import Saver
 
-        saver = Saver(self._open(), saved, name, self._model, self._tell)
+        saver = Saver(self._open(), saved, name, self._model, self._tell, self._note)
         if self._policy is not None:
             saver.set_overflow(self._policy)
         return saver

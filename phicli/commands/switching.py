@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phicli.chat.model_change import carried_over
 from phicli.chat.open import OpenChat
 from phicli.commands.locating import locate_or_offer
+from phicli.engine.starting import build_of
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
@@ -94,7 +95,7 @@ class Switching:
             ("model", located.name),
             *([("quant", located.quant)] if located.quant else []),
             ("file", f"{format_bytes(size)}, {located.path}"),
-            ("engine", f"{opened.engine}, {opened.build or 'it is loading'}"),
+            ("engine", opened.build or build_of(opened.engine)),
             *([("memory", memory_says(peak))] if peak is not None else []),
         ]
 

@@ -126,6 +126,6 @@ class _MovingLine:
 def tail_of(text: str, columns: int) -> str:
     """The end of ``text`` as one line of at most ``columns``."""
     line = " ".join(one_line(text[-4 * columns :]).split()) if columns > 0 else ""
-    while cells(line) > columns:
+    while line and cells(line) > columns:
         line = line[max((cells(line) - columns) // 2, 1) :]
-    return line
+    return line.lstrip()

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from phicli.answering.types import NO_ENDING
 from phicli.chat.dialogue import Dialogue
 from phicli.chat_format.types import Piece
 from phicli.errors import ContextExceededError, EngineError
@@ -141,3 +142,11 @@ def test_there_is_no_last_answer_where_turns_were_removed() -> None:
     assert lab.session.last is not None
     lab.session.become(Dialogue())
     assert lab.session.last is None
+
+
+def test_there_is_no_last_answer_of_another_model() -> None:
+    lab = Lab(echo)
+    lab.ask("one")
+    lab.session.use(lab.session.model, sampling=lab.session.sampling, ending=NO_ENDING)
+    assert lab.session.last is None
+    assert lab.session.dialogue.turns[-1].replies

@@ -21,23 +21,26 @@ _PROMPT = ">>>"
 _PATIENCE_S = 60
 
 
+class _Screen(pyte.Screen):
+    """A screen that answers when it is asked where its cursor is."""
+
+    def __init__(self, columns: int, rows: int, answer: Callable[[str], None]) -> None:
+        super().__init__(columns, rows)
+        self.write_process_input = answer
+
+
 class TerminalTalk:
     """``phi`` in a terminal that is high enough for everything; leaving the context kills what is left of it.
 
-    With ``piped`` that is its standard input; the terminal is still the one that controls it. With ``colour`` answers
-    are rendered as Markdown.
+    With ``piped`` that is its standard input; the terminal is still the one that controls it. Only a terminal that
+    ``tells`` where its cursor is gets a toolbar. With ``colour`` answers are rendered as Markdown.
     """
 
     def __init__(
-        self,
-        environment: dict[str, str],
-        *arguments: str,
-        piped: bytes | None = None,
-        term: str = "xterm",
-        columns: int = _COLUMNS,
-        colour: bool = False,
-    ) -> None:
-        self._screen = pyte.Screen(columns, _ROWS)
+        self, environment: dict[str, str], *arguments: str, piped: bytes | None = None, term: str = "xterm",
+        tells: bool = False, columns: int = _COLUMNS, colour: bool = False,
+    ) -> None:  # fmt: skip
+        self._screen = _Screen(columns, _ROWS, self.type)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
@@ -46,7 +49,8 @@ class TerminalTalk:
             [sys.executable, "-m", "phicli", *arguments],
             stdin=theirs if piped is None else subprocess.PIPE, stdout=theirs, stderr=theirs, start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(theirs, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - no thread runs here
-            env=environment | {"TERM": term, "NO_COLOR": "" if colour else "1", "PROMPT_TOOLKIT_NO_CPR": "1"},
+            env=environment
+            | {"TERM": term, "NO_COLOR": "" if colour else "1", "PROMPT_TOOLKIT_NO_CPR": "" if tells else "1"},
         )  # fmt: skip
         os.close(theirs)
         if self.process.stdin is not None:

@@ -15,6 +15,8 @@ from phicli.plan.locate import shortened as on_one_line
 from phicli.plan.prompt_size import estimate_prompt
 from phicli.units import counted
 
+_LONGEST_NAME: Final = 30
+"""Characters of a path in a column."""
 _FAR_LONGER: Final = 4
 """Times the context: counting the tokens of such a text takes half a minute."""
 
@@ -114,4 +116,5 @@ def _count(talk: Talk, dialogue: Dialogue, files: tuple[Attachment, ...] = ()) -
 
 
 def _name(attachment: Attachment) -> str:
-    return attachment.name or "piped text"
+    name = attachment.name or "piped text"
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

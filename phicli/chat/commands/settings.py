@@ -40,7 +40,7 @@ def is_assignment(text: str) -> bool:
         return not text.endswith("?")
     words = texts_of(value)
     if plain_name(name) == STOP:
-        return len(words) == 1 or any(mark in value for mark in "\"'")
+        return any(mark in value for mark in "\"'") or (len(words) == 1 and (value[-1] != "?" or len(value) == 1))
     if len(words) > 1 or value.endswith("?"):
         return False
     return is_like_a_setting(name) or _LIKE_A_VALUE.fullmatch(value) is not None

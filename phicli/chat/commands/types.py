@@ -49,7 +49,8 @@ class Command:
         run: obeys it with the argument, which is empty where there is none, and says whether the conversation goes on.
             A :class:`~phicli.errors.PhiError` of it is shown.
         aliases: what people type too.
-        more: what help shows of this command alone, and the documentation too: sentences.
+        more: what help shows of this command alone, and the documentation too: sentences, with backticks around what
+            is typed.
     """
 
     name: str
