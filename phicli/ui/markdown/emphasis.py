@@ -1,4 +1,7 @@
-"""Emphasis beside letters of scripts without spaces, which CommonMark takes for text: ``**注意：**次`` and ``這**「詞」**``."""
+"""Emphasis that ends or begins with punctuation beside a letter of a script without spaces, as in ``**注意。**次``.
+
+CommonMark takes such stars for text, because it expects a space there.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ class EastAsianInline(ParserInline):
 
 
 class _State(StateInline):
-    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803, FBT001 (its names)
+    def scanDelims(self, start: int, canSplitWord: bool) -> Scanned:  # noqa: N802, N803 (its names)
         """Stars between punctuation and such a letter open or close, where CommonMark sees neither."""
         scanned = super().scanDelims(start, canSplitWord)
         before, after = self.src[start - 1 : start], self.src[start + scanned.length :][:1]
