@@ -191,9 +191,20 @@ def test_a_narrower_terminal_gets_a_shorter_line() -> None:
 
     printer = AnswerPrinter(screen.terminal, StatusLine(screen.terminal), thinking="hide")
     printer.show(shrinking())
-    drawn = [part.split("\x1b[22m")[0] for part in screen.sent.split("\x1b[J\x1b[2m")[1:-1]]
+    drawn = [part.split("\x1b[22m")[0] for part in screen.sent.split("\x1b[J\x1b[?7l\x1b[2m")[1:]]
     assert max(map(len, drawn)) > 20
     assert all(len(line) < 20 for line in drawn[len(events) // 2 :])
+
+
+def test_a_terminal_that_is_narrower_than_it_says_keeps_what_is_above() -> None:
+    """It was resized just now, and has not told yet."""
+    screen = Screen(30)
+    screen.show(Piece("text", "first"), ANSWER)
+    screen.resize(80)
+    screen.show(*thought(), Piece("text", "It is 4."), ANSWER)
+    assert (screen.lines[0], screen.lines[-1]) == ("first", "It is 4.")
+    assert screen.lines[1].startswith("thought for ")
+    assert all(len(lines) == 2 for lines in screen.history[2:-1])
 
 
 @given(text=st.text(max_size=300), columns=st.integers(-1, 60))
