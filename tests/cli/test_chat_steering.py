@@ -155,7 +155,9 @@ def test_nothing_is_saved_with_no_save_whatever_is_loaded_or_forgotten(environme
     phi("chat", "tiny-phi", FRANCE, "--session", "trip")
     with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
         talk.begin()
-        assert "this conversation is not saved" in talk.say("/forget")
+        assert talk.say("/forget").startswith("this conversation is not saved; to save it")
+        assert "--session 'my talk'" in talk.say('/save "my talk"')
+        assert "not saved from now on" in talk.say("/forget")
         assert "not saved" in talk.say("/show")
         assert "1 turn" in talk.say("/load trip")
         assert "Rome" in talk.say("And of Italy?")
