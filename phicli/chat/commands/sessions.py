@@ -35,9 +35,8 @@ def forget(talk: Talk, _: str) -> bool:
     name = record.forget()
     if name:
         talk.screen.tell(f"{name} was removed from the disk")
-    talk.screen.tell(
-        f"this conversation is not saved{' from now on' if saved else ''}; to save it: /save NAME; to begin another one: /new"
-    )
+    state = f"this conversation is not saved{' from now on' if saved else ''}"
+    talk.screen.tell(f"{state}; to save it: /save NAME; to begin another one: /new")
     return True
 
 
