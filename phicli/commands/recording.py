@@ -30,7 +30,8 @@ class Recording:
         saves: whether what is said is saved, before a person asks for it.
         policy: what was chosen for a full context in the session that goes on.
 
-    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go on.
+    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go
+    on, ``on_loaded`` when it does; the second may be called twice.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Recording:
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
         self.on_load: Callable[[SavedSession], None] = lambda _: None
+        self.on_loaded: Callable[[SavedSession], None] = lambda _: None
         self._saver = self._begun(saved, name) if saves else None
 
     @property
@@ -83,8 +85,17 @@ class Recording:
             error.hint = "see the saved conversations: /sessions; to continue with another model: /model NAME"
             raise
         self.on_load(saved)
-        self._model, self._policy = saved.info.model, saved.on_overflow
-        self._saver = self._begun(saved, None) if self._saves else None
+
+        def go_on() -> None:
+            self._model, self._policy = saved.info.model, saved.on_overflow
+            self._saver = self._begun(saved, None) if self._saves else None
+            self.on_loaded(saved)
+
+        try:
+            go_on()
+        except KeyboardInterrupt:  # half of it would save one conversation as the other
+            go_on()
+            raise
 
     def forget(self) -> str | None:
         """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""

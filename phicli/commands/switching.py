@@ -64,8 +64,8 @@ class Switching:
         self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed
         remember_last_used(located.reference)
 
-    def load(self, saved: SavedSession) -> None:
-        """Go on with a saved conversation and its model.
+    def load_for(self, saved: SavedSession) -> None:
+        """Go on with the model of a saved conversation.
 
         Raises:
             PhiError: its model is not on this machine, or it cannot be loaded; then nothing has changed.
@@ -82,7 +82,6 @@ class Switching:
             self._tell(f"the model is {located.name}")
             self._exchange(located)
             remember_last_used(located.reference)
-        self._chat.session.load(saved.dialogue)
 
     def facts(self) -> Sequence[tuple[str, str]]:
         """The model, its file, its engine and the memory that the engine takes: each with its label."""

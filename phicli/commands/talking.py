@@ -47,11 +47,11 @@ def talk(
     full = FullContext(overflow, recording, wanted.session.on_overflow)
     models = Switching(chat, terminal, screen.tell, recording.set_model)
 
-    def load(saved: SavedSession) -> None:
-        models.load(saved)
+    def go_on(saved: SavedSession) -> None:
+        chat.session.load(saved.dialogue)
         full.begin(saved.on_overflow)
 
-    recording.on_begin, recording.on_load = full.begin, load
+    recording.on_begin, recording.on_load, recording.on_loaded = full.begin, models.load_for, go_on
     talk = Talk(
         chat.session, screen, models=models, record=recording, files=sendable.reader,
         pending=() if first is not None else sendable.files, policies=full, exports=ExportFiles(chat),

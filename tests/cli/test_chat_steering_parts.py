@@ -79,3 +79,28 @@ def test_saved_conversations_are_completed_but_not_the_running_one(tmp_path: Pat
         saved = sessions.create(name, "tiny-phi", dialogue_of(1))
     recording = Recording(lambda: sessions, "tiny-phi", print, saved=saved)
     assert sorted(recording.names()) == ['"my talk"', "trip"]
+
+
+def test_ctrl_c_while_a_conversation_is_loaded_leaves_it_loaded_or_not(tmp_path: Path) -> None:
+    from phicli.chat.store.sessions import Sessions
+
+    sessions = Sessions(tmp_path / "sessions.sqlite")
+    sessions.create("other", "tiny-phi", dialogue_of(2))
+    here = sessions.create("here", "tiny-phi", dialogue_of(1))
+    recording = Recording(lambda: sessions, "tiny-phi", print, saved=here)
+    interrupts, loaded = [KeyboardInterrupt], list[str]()
+
+    def interrupted(saved: object) -> None:
+        if interrupts:
+            raise interrupts.pop()
+        loaded.append(str(recording.name))
+
+    recording.on_load = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        recording.load("other")
+    assert (recording.name, loaded) == ("here", [])
+    recording.on_load, recording.on_loaded = lambda _: None, interrupted
+    interrupts.append(KeyboardInterrupt)
+    with pytest.raises(KeyboardInterrupt):
+        recording.load("other")
+    assert (recording.name, loaded) == ("other", ["other"])
