@@ -36,7 +36,7 @@ class Program:
         os.close(theirs)
         self._shown = b""
         until = time.monotonic() + PATIENCE_S
-        while b">>> " not in self._shown and time.monotonic() < until:
+        while b">>>" not in self._shown and time.monotonic() < until:
             self._read(0.1)
         self._settle()
 
