@@ -126,6 +126,16 @@ def test_a_budget_of_zero_waits_for_reasoning_where_a_model_may_answer() -> None
     assert plain.ask("2+2?")[0].text == "Four."
 
 
+def test_a_budget_of_zero_keeps_text_in_front_of_the_reasoning() -> None:
+    def script(prompt: str) -> str:
+        return "It is 4.<|end|>" if "</think>" in prompt else "Well. <think>hm</think>It is 4.<|end|>"
+
+    one = lab(script, 0, format_for=MAY_REASON)
+    answer, _ = one.ask("2+2?")
+    assert one.engines[0].prompts[1].endswith("<|assistant|>Well. <think>h</think>")
+    assert (answer.text, answer.reasoning) == ("Well. It is 4.", "")
+
+
 def opened(said: str) -> Script:
     return lambda prompt: (
         said[len(prompt.rsplit("<think>\n", 1)[1]) :] if "</think>" not in prompt else "It is 4.<|end|>"
