@@ -44,6 +44,12 @@ def test_reasoning_is_ended_and_the_answer_is_asked_for(phi: Phi, reasons: Path)
     assert none["usage"]["completion_tokens"] <= len(ANSWER)
 
 
+def test_no_reasoning_where_a_token_has_the_end_of_the_tag_and_a_word(phi: Phi) -> None:
+    answer = answer_of(phi, "tiny-phi", "--system", MATH, "What is 7 + 5?", "--think-budget", 0)
+    assert (answer["reasoning"], answer["usage"]["reasoning_tokens"]) == ("", 0)
+    assert answer["text"].endswith(" = 12")
+
+
 def test_what_a_script_gets(phi: Phi, reasons: Path) -> None:
     done = phi("chat", str(reasons), "2+2?", "--think-budget", "3")
     assert (done.code, done.out) == (0, "The answer is 4.\n")
@@ -100,11 +106,25 @@ def test_a_session_goes_on_without_earlier_reasoning(phi: Phi) -> None:
 def test_a_conversation_folds_reasoning_to_one_line(environment: dict[str, str], reasons: Path) -> None:
     with TerminalTalk(environment, "chat", str(reasons), "--think-budget", "3") as talk:
         talk.begin()
-        note, fold, answer = talk.say("2+2?").splitlines()
+        fold, note, answer = talk.say("2+2?").splitlines()
         assert note == "note: reasoning was ended after 3 tokens (--think-budget)"
         assert fold.startswith("thought for ")
         assert fold.endswith(" s, 3 tokens; /think show prints it")
         assert answer == "The answer is 4."
+        assert talk.leave() == 0
+
+
+@on_a_terminal
+def test_the_reasoning_of_an_answer_that_was_stopped_is_shown(environment: dict[str, str], tmp_path: Path) -> None:
+    endless = write_scripted(tmp_path / "endless.gguf", ["<think>", *(f"Step {n}, " for n in range(210))], goes_to=1)
+    with TerminalTalk(environment, "chat", str(endless)) as talk:
+        talk.begin()
+        talk.type("2+2?\r")
+        talk.wait_until(lambda: bool(talk.lines) and talk.lines[-1].endswith("2+2?"))
+        talk.type("\x03")
+        talk.wait_until(lambda: "(stopped)" in talk.lines and talk.asks())
+        if any("thought for" in line for line in talk.lines):
+            assert "Step 0, Step 1" in talk.say("/think show")
         assert talk.leave() == 0
 
 
@@ -115,6 +135,16 @@ def test_a_conversation_with_the_embedded_model(environment: dict[str, str]) -> 
         fold, answer = talk.say("What is 7 + 5?").splitlines()
         assert fold.startswith("thought for ")
         assert answer == "7 + 5 = 12"
+        assert talk.leave() == 0
+    with TerminalTalk(environment, "chat", "tiny-phi", "--system", MATH) as talk:
+        talk.begin()
+        talk.say("/think show")
+        assert talk.say("What is 7 + 5?").splitlines() == [
+            "I start at 7 and go 5 further. That makes 12.",
+            "7 + 5 = 12",
+        ]
+        talk.say("/think off")
+        assert talk.say("What is 7 + 5?").endswith(" = 12")
         assert talk.leave() == 0
     with TerminalTalk(environment, "chat", "tiny-phi", "--system", MATH, "--quiet") as talk:
         talk.begin()

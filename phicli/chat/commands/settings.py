@@ -123,10 +123,11 @@ def stats(talk: Talk, word: str) -> bool:
 
 def _reveal(talk: Talk) -> None:
     turns, last = talk.session.dialogue.turns, talk.session.last
-    if not turns or turns[-1].answer is None:
+    stopped = last is not None and last.finish_reason == "interrupted"
+    if not turns or (turns[-1].answer is None and not stopped):
         return
     reasoning = (turns[-1].facts or {}).get("reasoning")
-    if last is not None and last.message == turns[-1].answer:
+    if last is not None and turns[-1].answer in (None, last.message):
         reasoning = last.reasoning
     if isinstance(reasoning, str) and reasoning.strip():
         talk.screen.reveal(reasoning)
