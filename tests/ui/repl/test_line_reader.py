@@ -6,6 +6,7 @@ import stat
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ if sys.platform == "win32":
 
 from phicli.ui.repl.line_reader import LineReader
 from tests.support.keyboards import TypingPerson, line_reader, typing_person
+from tests.support.waiting import wait_until
 
 LONG = "a line of a long text\n" * 30_000 + "end"
 
@@ -133,13 +135,21 @@ def test_ctrl_d_ends_and_ctrl_c_interrupts(person: TypingPerson) -> None:
 def test_ctrl_g_opens_an_editor(
     person: TypingPerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, question: str, told: list[str]
 ) -> None:
-    editor = tmp_path / "editor"
-    editor.write_text(f"#!/bin/sh\n{script}\n")
+    editor, was_open = tmp_path / "editor", tmp_path / "was-open"
+    editor.write_text(f"#!/bin/sh\ntouch '{was_open}'\n{script}\n")
     editor.chmod(0o755)
     monkeypatch.setenv("VISUAL", str(editor))
     lines: list[str] = []
-    with line_reader(person, tell=lines.append) as reader:
-        assert _typed(person, reader, ["before", "\x07", "\r"]) == question
+
+    def typing() -> None:
+        person.press_at_the_prompt(["before", "\x07"])
+        wait_until(was_open.exists)  # the terminal is the editor's now
+        person.press_at_the_prompt(["\r"])
+
+    with line_reader(person, tell=lines.append) as reader, ThreadPoolExecutor(1) as keys:
+        typed = keys.submit(typing)
+        assert reader.read() == question
+        typed.result()
     assert [line[-len(end) :] for line, end in zip(lines, told, strict=True)] == told
 
 
