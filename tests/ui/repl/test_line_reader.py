@@ -15,6 +15,7 @@ if sys.platform == "win32":
 
 from phicli.ui.repl.line_reader import LineReader
 from tests.support.keyboards import TypingPerson, line_reader, typing_person
+from tests.support.waiting import wait_until
 
 LONG = "a line of a long text\n" * 30_000 + "end"
 
@@ -134,12 +135,21 @@ def test_ctrl_g_opens_an_editor(
     person: TypingPerson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, question: str, told: list[str]
 ) -> None:
     editor = tmp_path / "editor"
-    editor.write_text(f"#!/bin/sh\n{script}\n")
+    editor.write_text(f'#!/bin/sh\ntouch "{tmp_path}/runs"\n{script}\n')
     editor.chmod(0o755)
     monkeypatch.setenv("VISUAL", str(editor))
     lines: list[str] = []
     with line_reader(person, tell=lines.append) as reader:
-        assert _typed(person, reader, ["before", "\x07", "\r"]) == question
+
+        def type_and_edit() -> None:
+            person.press_at_the_prompt(["before", "\x07"])
+            wait_until((tmp_path / "runs").exists)
+            person.press_at_the_prompt(["\r"])  # not into the editor
+
+        typing = threading.Thread(target=type_and_edit)
+        typing.start()
+        assert reader.read() == question
+        typing.join()
     assert [line[-len(end) :] for line, end in zip(lines, told, strict=True)] == told
 
 
