@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from time import monotonic
-from typing import Final, Literal
+from typing import Final
 
+from phicli.chat.screen import Thinking
 from phicli.ui.terminal import Terminal, one_line
 from phicli.ui.wrapping import StreamWrap, cells, columns_of, wrapped
 from phicli.units import counted, format_rate
-
-Thinking = Literal["show", "hide"]
-"""What happens to reasoning on a terminal: it stays there, or it is folded to one line."""
 
 _REDRAWN_EVERY_S: Final = 0.1
 

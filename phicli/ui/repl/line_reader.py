@@ -31,7 +31,7 @@ class LineReader:
     Args:
         history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
             lasts as long as the conversation.
-        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        names: the names of a kind (``model``, ``session``) that begin with a text.
         tell: shows a line.
         toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
         stdin: the terminal; None for standard input.

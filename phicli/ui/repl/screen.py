@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from phicli.answering.types import Answer, Event
+from phicli.chat.screen import Thinking
 from phicli.errors import PhiError, UserInterruptError
 from phicli.ui.answer import AnswerPrinter
 from phicli.ui.confirm import which
 from phicli.ui.envelope import print_error
-from phicli.ui.markdown.clipboard import to_clipboard
+from phicli.ui.repl.clipboard import to_clipboard
 from phicli.ui.repl.line_reader import LineReader
 from phicli.ui.repl.meter import MeterFacts
 from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.thinking import Thinking
 from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
@@ -33,7 +33,7 @@ class TerminalScreen:
         plain: print answers as they are, without rendering their Markdown.
         stats: print the numbers of each answer.
         on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
-        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        names: the names of a kind (``model``, ``session``) that begin with a text.
         meter: what the line below the prompt shows; None for no such line.
 
     ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
