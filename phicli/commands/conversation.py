@@ -47,7 +47,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
     prompt = read_prompt(
         piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding,
-        talks=wanted.interactive,
+        interactive=wanted.interactive,
     )  # fmt: skip
     if wanted.interactive:
         take_keyboard(terminal)

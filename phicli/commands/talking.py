@@ -77,10 +77,6 @@ def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:
     """The names of a kind that begin with a text, for completion; none where they cannot be read."""
     if kind == "model":
         return complete_runnable(beginning)
-    if kind == "setting":
-        from phicli.chat.settings import completions
-
-        return completions(beginning)
     if kind == "session":
         try:
             names = recording.names()

@@ -50,9 +50,7 @@ def set_(talk: Talk, text: str) -> bool:
     """List the settings, or change one."""
     parts = _PARTS.fullmatch(text)
     if parts is None:
-        talk.screen.tell(
-            "\n".join([*settings_lines(talk), "to set one: /set NAME VALUE; to set it back: /set NAME default"])
-        )
+        talk.screen.tell("\n".join([*_lines(talk), _HOW]))
         return True
     setting = setting_named(parts["name"])
     if (typed := parts["value"]) is not None:
@@ -91,7 +89,7 @@ def value_of(talk: Talk, setting: Setting) -> Any:
     return getattr(talk.session.sampling, setting.name.replace("-", "_"))
 
 
-def settings_lines(talk: Talk) -> list[str]:
+def _lines(talk: Talk) -> list[str]:
     """All settings with their values and ranges, aligned."""
     rows = [(one.name, value_says(value_of(talk, one)), one.range) for one in SETTINGS]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

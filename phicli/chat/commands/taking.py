@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-from phicli.chat.commands.turns import turns_says
 from phicli.chat.talk import Code, ExportForm, Talk
 from phicli.errors import UsageError
 from phicli.paths import expand
@@ -66,7 +65,7 @@ def export(talk: Talk, typed: str) -> bool:
         talk.screen.tell("nothing was written")
         return True
     talk.exports.write(place, form, name, dialogue)
-    talk.screen.tell(f"{turns_says(len(dialogue.turns))} written to {place.absolute()}")
+    talk.screen.tell(f"{counted(len(dialogue.turns), 'turn')} written to {place.absolute()}")
     return True
 
 
