@@ -50,7 +50,7 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 
 def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
     session = talk.session
-    yield from [("model", session.model.name)] if talk.models is None else talk.models.facts()
+    yield from talk.models.facts()
     dialogue, limit = session.dialogue, session.model.context_tokens
     last = session.last_remembered
     used = 0 if last is None else last.used_tokens
@@ -72,8 +72,6 @@ def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
 
 def _saved(talk: Talk) -> str:
     record = talk.record
-    if record is None:
-        return "not saved"
     if not record.saves:
         return f"{record.name}, but its last change could not be saved" if record.name else "not saved (/save NAME)"
     return f"{record.name}, saved" if record.name else "saved with its first question"

@@ -46,11 +46,9 @@ def copy(talk: Talk, number: str) -> bool:
 
 def export(talk: Talk, typed: str) -> bool:
     """Write the conversation into a file."""
-    if talk.exports is None:
-        raise UsageError("this conversation cannot be exported", "start one with phi chat MODEL")
     dialogue = talk.session.dialogue
     talk.session.last_turn()
-    name = talk.record.name if talk.record is not None and talk.record.name else "conversation"
+    name = talk.record.name or "conversation"
     path = expand(typed) if typed else Path(f"{_file_name(name)}.md")
     if path.is_dir():
         path /= f"{_file_name(name)}.md"

@@ -54,7 +54,7 @@ def system(talk: Talk, text: str) -> bool:
 
 def new(talk: Talk, _: str) -> bool:
     """Begin a new conversation with the same system message."""
-    name = talk.record.name if talk.record is not None else None
+    name = talk.record.name
     talk.start_over(talk.session.dialogue.system)
     talk.screen.tell("a new conversation begins" + (f"; the one before is saved as {name}" if name else ""))
     return True
