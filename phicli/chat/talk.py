@@ -81,7 +81,7 @@ class Policies(Protocol):
 
     @property
     def policy(self) -> str:
-        """The policy in force, one of :data:`~phicli.chat.settings.POLICIES`."""
+        """The policy in force, one of :data:`~phicli.plan.chat_options.POLICIES`."""
 
     def set(self, policy: str | None) -> None:
         """From now on ``policy`` counts; None is the one that the conversation began with."""

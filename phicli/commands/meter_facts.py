@@ -8,7 +8,7 @@ from phicli.ui.repl.meter import MeterFacts
 
 
 def meter_facts(chat: OpenChat, recording: Recording) -> MeterFacts:
-    """The facts of the moment; what is not known for sure is left out."""
+    """What is known now; what is uncertain is left out."""
     engine, last = chat.opened.engines[-1], chat.session.last_remembered
     speed = last.timings.decode_tps if last is not None and last.timings is not None else 0.0
     return MeterFacts(

@@ -27,7 +27,7 @@ class TerminalScreen:
     Args:
         terminal: where to.
         status: the line that shows waiting.
-        history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
+        history_path: the file in which typed lines are saved; without it, or where it cannot be written, the history
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
         plain: print answers as they are, without rendering their Markdown.
@@ -65,7 +65,7 @@ class TerminalScreen:
         self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
-        """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
+        """Import what reads lines. After a Ctrl-C in the middle of it, the process must end."""
         self._lines.prepare()
 
     def read(self, text: str = "") -> str:
@@ -97,7 +97,7 @@ class TerminalScreen:
         self._terminal.whisper("\n".join(shown) + "\n")
 
     def copy(self, text: str) -> None:
-        """Put ``text`` on the clipboard of the terminal; what that takes in tmux or GNU Screen is said once."""
+        """Put ``text`` on the clipboard of the terminal; a note about tmux or GNU Screen is printed once."""
         advice = to_clipboard(self._terminal, text, os.environ)
         if advice != self._clipboard_advice:
             self._clipboard_advice = advice
@@ -116,5 +116,5 @@ class TerminalScreen:
 
 
 def _within(line: str, width: int | None) -> str:
-    """``line`` wrapped at words, what goes on below the column that it began in."""
+    """``line`` wrapped at words; the other lines begin below its last column."""
     return line if width is None else wrapped(line, width, indent=hanging(line, width))
