@@ -30,9 +30,9 @@ class LineReader:
     From :meth:`prepare` to :meth:`close`, what is typed between two prompts waits for the next one.
 
     Args:
-        history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
+        history_path: the file in which typed lines are saved; without it, or where it cannot be written, the history
             lasts as long as the conversation.
-        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        names: the names of a kind (``model``, ``session``) that begin with a text.
         tell: shows a line.
         toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
         stdin: the terminal; None for standard input.
@@ -53,7 +53,7 @@ class LineReader:
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
-        """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
+        """Import what reads lines. After a Ctrl-C in the middle of it, the process must end."""
         if self._prompt is None:
             self._ahead = TypedAhead(self._stdin.fileno())
             self._ahead.hold()

@@ -135,8 +135,8 @@ def test_ctrl_d_ends_and_ctrl_c_interrupts(person: TypingPerson) -> None:
     ("script", "question", "told"),
     [
         ('echo "changed" > "$1"', "changed", []),
-        ("exit 1", "before", ["failed with exit code 1; the line is as before"]),
-        (': > "$1"', "before", ["the editor left no text; the line is as before"]),
+        ("exit 1", "before", ["failed with exit code 1; the line was not changed"]),
+        (': > "$1"', "before", ["the editor left no text; the line was not changed"]),
     ],
 )
 def test_ctrl_g_opens_an_editor(
