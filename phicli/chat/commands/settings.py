@@ -108,7 +108,8 @@ def stats(talk: Talk, word: str) -> bool:
     """Print the numbers of each answer, or no longer."""
     if word:
         talk.screen.stats = word == "on"
-    talk.screen.tell(f"numbers after each answer: {'on' if talk.screen.stats else 'off'}")
+    state, other = ("on", "off") if talk.screen.stats else ("off", "on")
+    talk.screen.tell(f"numbers after each answer: {state}{'' if word else f'; to change it: /stats {other}'}")
     return True
 
 
