@@ -38,6 +38,8 @@ def is_assignment(text: str) -> bool:
     if value is None:
         return not text.endswith("?")
     words = texts_of(value)
+    if plain_name(name) == _SYSTEM:  # as in Ollama: the answer names the command
+        return True
     if plain_name(name) == STOP:
         return any(mark in value for mark in "\"'") or (len(words) == 1 and (value[-1] != "?" or len(value) == 1))
     if len(words) > 1 or value.endswith("?"):
