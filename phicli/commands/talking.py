@@ -61,7 +61,10 @@ def talk(
         files=file_reader(terminal, wanted.files, quiet=wanted.quiet), policies=full, exports=ExportFiles(chat),
         code_blocks=_code_blocks, pending=() if first is not None else files,
     )  # fmt: skip
-    run_repl(talk, first)
+    try:
+        run_repl(talk, first)
+    finally:
+        screen.close()
 
 
 def _code_blocks(text: str) -> Sequence[Code]:

@@ -95,6 +95,7 @@ def _with_model(command: str, option: str, words: Sequence[str]) -> str:
         _, equals, model = rest.pop(at).partition("=")
         if not equals and at < len(rest) and not rest[at].startswith("-"):
             model = rest.pop(at)
+    rest = [ALIASES.get(rest[0], rest[0]), *rest[1:]] if rest else rest
     rest = rest[len(inner) :] if rest[: len(inner)] == inner else rest
     return _command(["phi", *inner, model or "MODEL", *rest])
 

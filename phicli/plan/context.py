@@ -23,7 +23,7 @@ ANSWER_TOKENS = 512
 
 _SHORTER: Final = (
     "use --on-overflow drop or --on-overflow summarize, or shorten the question"
-    " (in a conversation: /edit, /undo, or /clear to start over)"
+    " (in a conversation: /edit, /undo, /set on-overflow drop, or /clear to start over)"
 )
 
 

@@ -71,7 +71,16 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("line", [line for line in QUESTIONS if line])
 def test_a_question_that_begins_like_a_command_is_a_question(line: str) -> None:
-    assert read_line(line, BY_NAME) == Question(line)
+    assert read_line(line, BY_NAME) == Question(line, BY_NAME.get(line.split()[0]))
+
+
+@pytest.mark.parametrize("line", ["exit", "Quit", ":q"])
+def test_a_word_that_ends_other_programs_is_not_sent(line: str) -> None:
+    assert read_line(line, BY_NAME) == Mistake("to end the conversation: Ctrl-D or /exit")
+
+
+def test_the_system_message_as_ollama_has_it_is_a_command_that_says_how() -> None:
+    assert read_line("/set system You are a pirate", BY_NAME) == Order(BY_NAME["/set"], "system You are a pirate")
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ def forget(talk: Talk, _: str) -> bool:
     """Remove the saved conversation from the disk."""
     record = talk.record
     saved = record.saves
+    if record.name and talk.screen.choose(f"Remove {record.name} from the disk?", ["remove it", "keep it"]) != 0:
+        talk.screen.tell(f"{record.name} is kept")
+        return True
     name = record.forget()
     if name:
         talk.screen.tell(f"{name} was removed from the disk")

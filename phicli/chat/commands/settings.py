@@ -26,6 +26,7 @@ _PARTS: Final = re.compile(
 )
 """``NAME VALUE``, and as other programs have it: ``parameter NAME VALUE``, ``NAME=VALUE``, ``NAME to VALUE``."""
 _HOW: Final = "to set one: /set NAME VALUE; to set it back: /set NAME default"
+_SYSTEM: Final = "system"
 _LIKE_A_VALUE: Final = re.compile(r"[+-]?[0-9.,]+")
 
 

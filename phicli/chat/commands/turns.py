@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.talk import Talk
 from phicli.errors import UsageError
 from phicli.plan.locate import shortened as on_one_line
 from phicli.units import counted
+
+_LAST_LINES: Final = 10
 
 
 def undo(talk: Talk, count: str) -> bool:

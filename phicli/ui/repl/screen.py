@@ -73,6 +73,10 @@ class TerminalScreen:
         self._status.clear()
         return self._lines.read(text)
 
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        self._lines.close()
+
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
         """The index of the choice that a person takes; None for none."""
         self._status.clear()
