@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Final
 
 from phicli.ui.bursts import is_ready, read_burst
 
 _BACKGROUND_PAUSE_S: Final = 0.2
+_NO_MARKED_PASTES: Final = b"\x1b[?2004l"
 _holding: TypedAhead | None = None
 
 
@@ -78,6 +79,7 @@ class TypedAhead:
                 os.close(end)
             self._release_signals()
             _holding = None
+            self._catch_ends()
         bursts, self._bursts = self._bursts, []
         return bursts
 
@@ -93,6 +95,7 @@ class TypedAhead:
     def close(self) -> None:
         """Leave the terminal as it was found."""
         self.take()
+        self._release_signals()
         self._restore_modes()
         atexit.unregister(self.close)
         self._before = None
@@ -139,10 +142,17 @@ class TypedAhead:
             _apply(self._terminal, self._before)
 
     def _catch_signals(self) -> None:
+        self._release_signals()
+        ends = dict.fromkeys(_ends(), self._give_back)
+        self._catch({signal.SIGTSTP: self._give_back, signal.SIGCONT: self._go_on, **ends})
+
+    def _catch_ends(self) -> None:
+        """While a prompt reads, the end by a signal restores the terminal, too; the prompt itself stops and goes on."""
+        self._catch(dict.fromkeys(_ends(), self._give_back_of_prompt))
+
+    def _catch(self, handlers: Mapping[int, Callable[[int, FrameType | None], None]]) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number, handler in {
-                signal.SIGTSTP: self._give_back, signal.SIGTERM: self._give_back, signal.SIGCONT: self._go_on
-            }.items():  # fmt: skip
+            for number, handler in handlers.items():
                 if signal.getsignal(number) is signal.SIG_DFL:
                     self._handlers[number] = signal.signal(number, handler)
 
@@ -159,8 +169,20 @@ class TypedAhead:
         signal.signal(number, self._give_back)  # it was continued
         self._set_modes()
 
+    def _give_back_of_prompt(self, number: int, frame: FrameType | None) -> None:
+        """The same at a prompt, which has asked the terminal to mark pastes."""
+        if os.environ.get("TERM") != "dumb" and self._is_in_front():
+            with contextlib.suppress(OSError):
+                os.write(self._terminal, _NO_MARKED_PASTES)
+        self._give_back(number, frame)
+
     def _go_on(self, _number: int, _: FrameType | None) -> None:
         self._set_modes()
+
+
+def _ends() -> tuple[int, ...]:
+    """The signals that end the process."""
+    return signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
 
 def _modes(terminal: int) -> list[Any]:
