@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -102,6 +103,7 @@ class LineReader:
 
         from phicli.ui.repl.keys import key_bindings
 
+        logging.getLogger("asyncio").addHandler(logging.NullHandler())  # a Ctrl-C in its loop prints nothing later
         self._keyboard = _keyboard(self._stdin)
         looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
         return PromptSession(
