@@ -38,6 +38,22 @@ def line_mode() -> Iterator[None]:
         ahead.hold()
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A Ctrl-C within the context interrupts at its end: else a thread could be there that was never started."""
+    usual, interruptions = signal.default_int_handler, list[int]()
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if interruptions:
+        raise KeyboardInterrupt
+
+
 class TypedAhead:
     """Keeps what is typed between two prompts; does nothing where there is no terminal of that kind.
 
@@ -53,6 +69,7 @@ class TypedAhead:
         self._thread: threading.Thread | None = None
         self._wake = (-1, -1)
 
+    @_uninterrupted()
     def hold(self) -> None:
         """Begin to keep what is typed. Ctrl-C and Ctrl-Z work as before."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -68,6 +85,7 @@ class TypedAhead:
         self._thread = threading.Thread(target=self._listen, name="typed-ahead", daemon=True)
         self._thread.start()
 
+    @_uninterrupted()
     def take(self) -> list[bytes]:
         """Stop, for a prompt: what was typed, a paste in one piece. The terminal stays as it is."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -83,6 +101,7 @@ class TypedAhead:
         bursts, self._bursts = self._bursts, []
         return bursts
 
+    @_uninterrupted()
     def pause(self) -> None:
         """Stop, for a question; :meth:`hold` goes on."""
         bursts = self.take()
@@ -92,6 +111,7 @@ class TypedAhead:
         self._bursts = bursts
         self._restore_modes()
 
+    @_uninterrupted()
     def close(self) -> None:
         """Leave the terminal as it was found."""
         self.take()

@@ -144,3 +144,21 @@ time.sleep(60)
         process.send_signal(number)
         assert process.wait() == -number
     assert person.modes == before
+
+
+def test_ctrl_c_waits_until_the_terminal_is_held(
+    person: TypingPerson, ahead: TypedAhead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(thread)
+
+    before = person.modes
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ahead.hold()
+    assert ahead.take() == []
+    ahead.close()
+    assert person.modes == before
