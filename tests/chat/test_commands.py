@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -10,7 +11,7 @@ from phicli.chat.commands.line import Mistake, Order, Question, read_line
 from phicli.chat.commands.table import BY_NAME, COMMANDS
 from phicli.chat.dialogue import Attachment
 from phicli.chat.repl import run_repl
-from phicli.chat.talk import Talk
+from phicli.chat.talk import Record, Talk
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.scripted_model import Lab, echo
@@ -154,3 +155,12 @@ def test_files_that_wait_go_with_one_question_only() -> None:
     run_repl(Talk(lab.session, screen, pending=[Attachment("a.txt", "xyz")]))
     assert [len(turn.attachments) for turn in lab.session.dialogue.turns] == [1, 0]
     assert screen.told == ["sent with the next question: a.txt", "no file yet; to add one: /file PATH"]
+
+
+@pytest.mark.parametrize(("saves", "says"), [(True, ""), (False, ", but without its last change")])
+def test_a_change_that_could_not_be_saved_is_not_called_saved(says: str, *, saves: bool) -> None:
+    lab, screen = Lab(echo), Screen("hello", "/new")
+    record = create_autospec(Record, instance=True)
+    record.name, record.saves = "trip", saves
+    run_repl(Talk(lab.session, screen, record=record))
+    assert screen.told[-1] == f"a new conversation begins; the one before is saved as trip{says}"
