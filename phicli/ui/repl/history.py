@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,10 +34,7 @@ def history(path: Path | None, pastes: PastedTexts, tell: Callable[[str], None])
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        if not path.is_file():
-            raise OSError(errno.EINVAL, os.strerror(errno.EISDIR) if path.is_dir() else "it is not a regular file")
-        with path.open("ab"):
-            pass
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))  # a pipe is not waited for
         path.chmod(0o600)
     except OSError as error:
         tell(f"the input history cannot be saved: {error.strerror}: {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -114,7 +115,7 @@ def test_a_pipe_in_the_place_of_the_history_is_not_waited_for(person: TypingPers
     os.mkfifo(path)
     with line_reader(person, history=path, tell=told.append) as reader:
         assert _typed(person, reader, ["x", "\r"]) == "x"
-    assert told == [f"the input history cannot be saved: it is not a regular file: {path}"]
+    assert told == [f"the input history cannot be saved: {os.strerror(errno.ENXIO)}: {path}"]
 
 
 def test_a_suggestion_from_the_history_is_taken_with_the_right_arrow(person: TypingPerson) -> None:
