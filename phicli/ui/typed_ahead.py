@@ -10,13 +10,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Final
 
 from phicli.ui.bursts import is_ready, read_burst
 
 _BACKGROUND_PAUSE_S: Final = 0.2
+_NO_MARKED_PASTES: Final = b"\x1b[?2004l"
 _holding: TypedAhead | None = None
 
 
@@ -37,6 +38,22 @@ def line_mode() -> Iterator[None]:
         ahead.hold()
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A Ctrl-C within the context interrupts at its end: else a thread could be there that was never started."""
+    usual, interruptions = signal.default_int_handler, list[int]()
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not usual:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, _: interruptions.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    if interruptions:
+        raise KeyboardInterrupt
+
+
 class TypedAhead:
     """Reads what is typed between two prompts; does nothing on Windows and off a terminal.
 
@@ -52,6 +69,7 @@ class TypedAhead:
         self._thread: threading.Thread | None = None
         self._wake = (-1, -1)
 
+    @_uninterrupted()
     def hold(self) -> None:
         """Begin to read what is typed. Ctrl-C and Ctrl-Z work as before."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -67,6 +85,7 @@ class TypedAhead:
         self._thread = threading.Thread(target=self._listen, name="typed-ahead", daemon=True)
         self._thread.start()
 
+    @_uninterrupted()
     def take(self) -> list[bytes]:
         """Stop, for a prompt: what was typed, a paste in one piece. The terminal stays as it is."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
@@ -78,9 +97,11 @@ class TypedAhead:
                 os.close(end)
             self._release_signals()
             _holding = None
+            self._catch_ends()
         bursts, self._bursts = self._bursts, []
         return bursts
 
+    @_uninterrupted()
     def pause(self) -> None:
         """Stop, for a question; :meth:`hold` goes on."""
         bursts = self.take()
@@ -90,9 +111,11 @@ class TypedAhead:
         self._bursts = bursts
         self._restore_modes()
 
+    @_uninterrupted()
     def close(self) -> None:
         """Leave the terminal as it was found."""
         self.take()
+        self._release_signals()
         self._restore_modes()
         atexit.unregister(self.close)
         self._before = None
@@ -139,10 +162,17 @@ class TypedAhead:
             _apply(self._terminal, self._before)
 
     def _catch_signals(self) -> None:
+        self._release_signals()
+        ends = dict.fromkeys(_ends(), self._give_back)
+        self._catch({signal.SIGTSTP: self._give_back, signal.SIGCONT: self._go_on, **ends})
+
+    def _catch_ends(self) -> None:
+        """While a prompt reads, the end by a signal restores the terminal, too; the prompt itself stops and goes on."""
+        self._catch(dict.fromkeys(_ends(), self._give_back_of_prompt))
+
+    def _catch(self, handlers: Mapping[int, Callable[[int, FrameType | None], None]]) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number, handler in {
-                signal.SIGTSTP: self._give_back, signal.SIGTERM: self._give_back, signal.SIGCONT: self._go_on
-            }.items():  # fmt: skip
+            for number, handler in handlers.items():
                 if signal.getsignal(number) is signal.SIG_DFL:
                     self._handlers[number] = signal.signal(number, handler)
 
@@ -159,8 +189,20 @@ class TypedAhead:
         signal.signal(number, self._give_back)  # it was continued
         self._set_modes()
 
+    def _give_back_of_prompt(self, number: int, frame: FrameType | None) -> None:
+        """The same at a prompt, which has asked the terminal to mark pastes."""
+        if os.environ.get("TERM") != "dumb" and self._is_in_front():
+            with contextlib.suppress(OSError):
+                os.write(self._terminal, _NO_MARKED_PASTES)
+        self._give_back(number, frame)
+
     def _go_on(self, _number: int, _: FrameType | None) -> None:
         self._set_modes()
+
+
+def _ends() -> tuple[int, ...]:
+    """The signals that end the process."""
+    return signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT
 
 
 def _modes(terminal: int) -> list[Any]:

@@ -13,7 +13,7 @@ from phicli.chat.repl import run_repl
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.scripted_model import Lab, echo
-from tests.fakes.talk import talk_of
+from tests.fakes.talk import NoRecord, talk_of
 
 
 def said(lab: Lab) -> list[tuple[str, str | None]]:
@@ -44,7 +44,7 @@ def test_every_command_and_alias_stands_once_in_the_table() -> None:
     ],
 )
 def test_a_command_followed_by_something_else_is_a_question(line: str) -> None:
-    assert read_line(line, BY_NAME) == Question(line)
+    assert read_line(line, BY_NAME) == Question(line, BY_NAME[line.split(maxsplit=1)[0]])
 
 
 @pytest.mark.parametrize(
@@ -154,3 +154,12 @@ def test_files_that_wait_go_with_one_question_only() -> None:
     run_repl(talk_of(lab.session, screen, pending=[Attachment("a.txt", "xyz")]))
     assert [len(turn.attachments) for turn in lab.session.dialogue.turns] == [1, 0]
     assert screen.told == ["sent with the next question: a.txt", "no file yet; to add one: /file PATH"]
+
+
+@pytest.mark.parametrize(("saves", "says"), [(True, ""), (False, ", but without its last change")])
+def test_a_change_that_could_not_be_saved_is_not_called_saved(says: str, *, saves: bool) -> None:
+    lab, screen = Lab(echo), Screen("hello", "/new")
+    record = NoRecord()
+    record.name, record.saves = "trip", saves
+    run_repl(talk_of(lab.session, screen, record=record))
+    assert screen.told[-1] == f"a new conversation begins; the one before is saved as trip{says}"

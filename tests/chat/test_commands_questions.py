@@ -71,7 +71,7 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("line", [line for line in QUESTIONS if line])
 def test_a_question_that_begins_like_a_command_is_a_question(line: str) -> None:
-    assert read_line(line, BY_NAME) == Question(line, BY_NAME.get(line.split()[0]))
+    assert read_line(line, BY_NAME) == Question(line, BY_NAME.get(line.split(maxsplit=1)[0]))
 
 
 @pytest.mark.parametrize("line", ["exit", "Quit", ":q"])

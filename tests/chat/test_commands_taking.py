@@ -137,3 +137,11 @@ def test_a_file_that_cannot_be_written_is_an_error_and_the_conversation_goes_on(
     screen = Screen("hello", "/export talk.md", "more")
     exported(screen, Unwritable())
     assert (len(screen.errors), screen.answers) == (1, ["HELLO", "MORE"])
+
+
+def test_a_name_that_is_too_long_does_not_end_the_conversation(tmp_path: Path) -> None:
+    longest = tmp_path / f"{'f' * 252}.md"
+    longest.write_text("before")
+    screen = Screen("hello", f"/export {'a' * 300}", f"/export {longest}", "more")
+    exported(screen, Unwritable())
+    assert screen.answers == ["HELLO", "MORE"]

@@ -144,7 +144,9 @@ def test_a_conversation_is_removed_and_is_not_saved_again(environment: dict[str,
     with TerminalTalk(environment, "chat", "tiny-phi") as talk:
         talk.begin()
         talk.say(FRANCE)
-        assert "was removed" in talk.say("/forget")
+        talk.type("/forget\r")
+        talk.wait_until(lambda: "Which one?" in talk.lines[-1])
+        assert "was removed" in talk.say("1")
         assert "Rome" in talk.say("And of Italy?")
         assert sessions_in(environment).list() == ()
         talk.say("/new")

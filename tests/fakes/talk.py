@@ -41,7 +41,7 @@ class NoRecord:
     """Saves nothing."""
 
     saves = False
-    name = None
+    name: str | None = None
 
     def begin(self) -> None:
         pass

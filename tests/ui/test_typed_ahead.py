@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -113,3 +114,51 @@ def test_a_terminal_that_is_gone_is_left_alone(person: TypingPerson, ahead: Type
     ahead.take()
     ahead.hold()
     assert ahead.take() == []
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize("asks", [False, True], ids=["answers", "asks"])
+def test_the_end_by_a_signal_leaves_the_terminal_as_it_was(
+    person: TypingPerson, number: signal.Signals, *, asks: bool
+) -> None:
+    before = person.modes
+    program = """
+import sys, termios, tty
+from phicli.ui.typed_ahead import TypedAhead
+ahead = TypedAhead(0)
+ahead.hold()
+if sys.argv[1] == "True":
+    ahead.take()
+    tty.setraw(0)
+print("ready", flush=True)
+import time
+time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(asks)], stdin=person.stdin, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert person.modes != before
+        process.send_signal(number)
+        assert process.wait() == -number
+    assert person.modes == before
+
+
+def test_ctrl_c_waits_until_the_terminal_is_held(
+    person: TypingPerson, ahead: TypedAhead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(thread)
+
+    before = person.modes
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ahead.hold()
+    assert ahead.take() == []
+    ahead.close()
+    assert person.modes == before

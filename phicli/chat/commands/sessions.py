@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from phicli.chat.commands.turns import where_it_stands
+from phicli.chat.commands.turns import saved_as, where_it_stands
 from phicli.chat.talk import Talk
 
 
@@ -20,10 +20,10 @@ def save(talk: Talk, name: str) -> bool:
 def load(talk: Talk, name: str) -> bool:
     """Continue a saved conversation here."""
     record = talk.record
-    before = record.name
+    before, said = record.name, saved_as(talk)
     record.load(name)
     if before is not None and before != record.name:
-        talk.screen.tell(f"the conversation before is saved as {before}")
+        talk.screen.tell(f"the conversation before {said}")
     talk.screen.tell(where_it_stands(talk.session.dialogue, record.name))
     return True
 

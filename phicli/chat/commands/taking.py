@@ -50,7 +50,7 @@ def export(talk: Talk, typed: str) -> bool:
     talk.session.last_turn()
     name = talk.record.name or "conversation"
     path = expand(typed) if typed else Path(f"{_file_name(name)}.md")
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (a name that is too long is not an error yet)
         path /= f"{_file_name(name)}.md"
     form = ENDINGS.get(path.suffix.lower())
     if form is None:
@@ -71,7 +71,7 @@ def _agreed(talk: Talk, path: Path) -> Path | None:
     """Where to write: a person is asked about a file that is there; None for nowhere."""
     if not os.path.lexists(path):
         return path
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 (never an error)
         raise UsageError(f"{path} is a device or a pipe, not a file", "choose another file")
     other = _free(path)
     taken = talk.screen.choose(f"{path} already exists.", [f"write {other.name} instead", f"replace {path.name}"])
@@ -80,7 +80,7 @@ def _agreed(talk: Talk, path: Path) -> Path | None:
 
 def _free(path: Path) -> Path:
     number = 2
-    while (other := path.with_stem(f"{path.stem}-{number}")).exists():
+    while os.path.lexists(other := path.with_stem(f"{path.stem}-{number}")):
         number += 1
     return other
 

@@ -58,9 +58,9 @@ def system(talk: Talk, text: str) -> bool:
 
 def new(talk: Talk, _: str) -> bool:
     """Begin a new conversation with the same system message."""
-    name = talk.record.name
+    before = saved_as(talk)
     talk.start_over(talk.session.dialogue.system)
-    talk.screen.tell("a new conversation begins" + (f"; the one before is saved as {name}" if name else ""))
+    talk.screen.tell("a new conversation begins" + (f"; the one before {before}" if before else ""))
     return True
 
 
@@ -71,6 +71,14 @@ def summary(talk: Talk, _: str) -> bool:
         talk.screen.tell(f"no longer sent to the model: the first {counted(dialogue.left_out, 'turn')}")
     talk.screen.tell(dialogue.summary or "there is no summary: nothing was summarized")
     return True
+
+
+def saved_as(talk: Talk) -> str:
+    """What became of the conversation, behind its name; empty where it has none."""
+    record = talk.record
+    if not record.name:
+        return ""
+    return f"is saved as {record.name}{'' if record.saves else ', but without its last change'}"
 
 
 def shortened(turn: Turn) -> str:

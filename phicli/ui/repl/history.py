@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,8 +34,7 @@ def history(path: Path | None, pastes: PastedTexts, tell: Callable[[str], None])
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        with path.open("ab"):
-            pass
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))  # a pipe is not waited for
         path.chmod(0o600)
     except OSError as error:
         tell(f"the input history cannot be saved: {error.strerror}: {path}")

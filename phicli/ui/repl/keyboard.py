@@ -14,6 +14,7 @@ from prompt_toolkit.keys import Keys
 
 from phicli.ui.bursts import is_ready, read_burst
 
+_CTRL_C: Final = b"\x03"
 _PASTE_ENDS: Final = "\x1b[201~"
 _PART: Final = re.compile(
     r"(?P<paste>\x1b\[200~)"
@@ -23,6 +24,8 @@ _PART: Final = re.compile(
     r"|(?P<control>.)",
     re.DOTALL,
 )
+_COLOR: Final = re.compile(r"\x1b+\[<?[0-9;:]*[mM]")
+"""The color of text that was copied with it. prompt_toolkit takes it for the mouse, and fails."""
 _LONG_CHARACTERS: Final = 256
 """Nobody types that many characters in one burst."""
 
@@ -31,6 +34,7 @@ class KeyParser:
     """Makes keys of bursts.
 
     Several lines in one burst are a paste: a break between them is part of the text, and the last one is the key Enter.
+    A Ctrl-C by itself ends a marked paste whose end mark was lost.
     """
 
     def __init__(self) -> None:
@@ -43,7 +47,10 @@ class KeyParser:
 
     def keys(self, burst: bytes) -> list[KeyPress]:
         """The keys of a burst. The beginning of an escape sequence at its end waits for the next one."""
-        self._feed(self._unfinished + self._decoder.decode(burst))
+        if burst == _CTRL_C and self._paste is not None:
+            self._feed(_PASTE_ENDS)
+        else:
+            self._feed(self._unfinished + self._decoder.decode(burst))
         return self._taken()
 
     def flushed(self) -> list[KeyPress]:
@@ -66,7 +73,7 @@ class KeyParser:
                 self._keys.append(KeyPress(Keys.BracketedPaste, part))
             elif kind == "text":
                 self._feed_text(part, more=number != texts[-1])
-            else:
+            elif not _COLOR.fullmatch(part):
                 self._parser.feed_and_flush(part)
 
     def _parts(self, text: str) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -116,6 +117,7 @@ class LineReader:
 
         from phicli.ui.repl.keys import key_bindings
 
+        logging.getLogger("asyncio").addHandler(logging.NullHandler())  # a Ctrl-C in its loop prints nothing later
         self._keyboard = _keyboard(self._stdin)
         whole = Validator.from_callable(
             lambda line: not self._pastes.is_broken(line), _BROKEN_NAME, move_cursor_to_end=True

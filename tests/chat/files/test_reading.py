@@ -167,3 +167,8 @@ def test_a_link_does_not_hide_a_secret(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").symlink_to(tmp_path / ".env")
     with pytest.raises(UsageError, match="was not sent"):
         FileReader().read(str(tmp_path / "notes.txt"))
+
+
+def test_a_name_that_is_too_long_is_an_error_of_the_person() -> None:
+    with pytest.raises(UsageError, match="cannot be read: file name too long"):
+        FileReader().read("a" * 300)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,8 +46,9 @@ def test_only_the_owner_can_read_the_file_and_it_is_removed(use: Use, tmp_path: 
 
 @pytest.mark.parametrize(
     ("script", "says"),
-    [("exit 3", "failed with exit code 3"), (': > "$2"', "left no text"), ('rm "$2"', "failed: No such file")],
-)
+    [("exit 3", "failed with exit code 3"), (': > "$2"', "left no text"), ('rm "$2"', "failed: No such file"),
+     ('rm "$2"; mkdir "$2"', "failed: Is a directory")],
+)  # fmt: skip
 def test_an_editor_that_fails_or_leaves_nothing_is_an_error(use: Use, script: str, says: str) -> None:
     use(script)
     with pytest.raises(UsageError, match=says):
@@ -64,3 +67,20 @@ def test_without_an_editor_the_error_names_the_variable(monkeypatch: pytest.Monk
     monkeypatch.setattr(editor, "_COMMON", ())
     with pytest.raises(UsageError, match="set EDITOR"):
         edited("")
+
+
+def test_ctrl_c_in_the_editor_does_not_reach_the_prompt(use: Use) -> None:
+    use("kill -INT $PPID; kill -INT $$")
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(UsageError, match="the line was not changed"):
+        edited("a question")
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_without_a_folder_for_the_file_the_line_is_as_before(
+    use: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use("true")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "removed"))
+    with pytest.raises(UsageError, match="no temporary file for the editor: No such file"):
+        edited("a question")

@@ -83,3 +83,15 @@ def test_a_character_that_comes_in_two_bursts_is_one_character() -> None:
     parser = KeyParser()
     assert parser.keys("你".encode()[:2]) == []
     assert parser.keys("你".encode()[2:])[0].key == "你"
+
+
+def test_the_colors_of_pasted_text_are_left_out() -> None:
+    assert [key.data for key in KeyParser().keys(b"a\x1b[31mb\x1b[0;1mc\x1b[M\x1b[<0;1;1Md")[:3]] == ["a", "b", "c"]
+    assert KeyParser().keys(b"\x1b[31m\x1b[m\x1b[38:5:1m") == []
+
+
+def test_ctrl_c_ends_a_paste_that_has_lost_its_end_mark() -> None:
+    parser = KeyParser()
+    assert parser.keys(b"\x1b[200~one\rtwo") == []
+    assert parser.keys(b"\x03") == [paste("one\rtwo")]
+    assert [key.key for key in parser.keys(b"\x03")] == [Keys.ControlC]

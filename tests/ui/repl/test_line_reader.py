@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import sys
 import threading
@@ -113,6 +115,14 @@ def test_a_history_that_others_could_read_is_closed_to_them(person: TypingPerson
     path.touch(mode=0o644)
     with line_reader(person, history=path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_pipe_in_the_place_of_the_history_is_not_waited_for(person: TypingPerson, tmp_path: Path) -> None:
+    path, told = tmp_path / "history", list[str]()
+    os.mkfifo(path)
+    with line_reader(person, history=path, tell=told.append) as reader:
+        assert _typed(person, reader, ["x", "\r"]) == "x"
+    assert told == [f"the input history cannot be saved: {os.strerror(errno.ENXIO)}: {path}"]
 
 
 def test_a_suggestion_from_the_history_is_taken_with_the_right_arrow(person: TypingPerson) -> None:
