@@ -11,7 +11,7 @@ from phicli.chat.commands.settings import is_assignment
 from phicli.chat.talk import Talk
 from phicli.paths import is_there
 
-_QUOTED: Final = re.compile(r"\"[^\"]+\"|'[^']+'")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"|'[^']*'")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _ONE_WORD: Final = re.compile(r"\S*[^\s?]")
 """One word, but not a question: ``/load balancing?``."""

@@ -140,7 +140,9 @@ class Saver:
     def _forked(self, other: SavedSession, dialogue: Dialogue) -> SavedSession:
         copy = self._sessions.fork(other, dialogue, model=self._model, on_overflow=self._on_overflow)
         self._tried = None
-        self._note(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
+        there = self._sessions.find_id(other.info.session_id) is not None
+        state = "is in use" if there else "was removed"
+        self._note(f"{other.info.name} {state} elsewhere; this conversation continues as {copy.info.name}")
         return copy
 
     def _after_interruption(self) -> SavedSession | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +35,13 @@ def history(path: Path | None, pastes: PastedTexts, tell: Callable[[str], None])
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))  # a pipe is not waited for
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0))  # a pipe is not waited for
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # a device may have no end
+                tell(f"the input history cannot be saved: {path} is not a file")
+                return InMemoryHistory()
+        finally:
+            os.close(descriptor)
         path.chmod(0o600)
     except OSError as error:
         tell(f"the input history cannot be saved: {error.strerror}: {path}")

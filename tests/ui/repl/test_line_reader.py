@@ -117,6 +117,14 @@ def test_a_history_that_others_could_read_is_closed_to_them(person: TypingPerson
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_device_in_the_place_of_the_history_is_not_read(person: TypingPerson, tmp_path: Path) -> None:
+    path, told = tmp_path / "history", list[str]()
+    path.symlink_to("/dev/zero")
+    with line_reader(person, history=path, tell=told.append) as reader:
+        assert _typed(person, reader, ["one", "\r"]) == "one"
+    assert told == [f"the input history cannot be saved: {path} is not a file"]
+
+
 def test_a_pipe_in_the_place_of_the_history_is_not_waited_for(person: TypingPerson, tmp_path: Path) -> None:
     path, told = tmp_path / "history", list[str]()
     os.mkfifo(path)
