@@ -70,7 +70,7 @@ class Overflow:
         work = Shortening(session, limit, min(answer_room(session.sampling.max_tokens), limit // 4), closing)
         if self._most_tokens(session, sent) <= work.goal or (tokens := self._counted(work, sent)) <= work.goal:
             return before, turn
-        if self.policy == "ask":
+        if self.policy == "ask" and (sent.whole or work.count(sent.least) < limit):  # else no choice helps
             self._ask(Overflowing(tokens, limit, len(sent.answered), len(sent.whole)))
         if self.policy == "drop":
             sent = yield from work.dropped(sent)

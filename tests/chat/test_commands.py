@@ -44,7 +44,7 @@ def test_every_command_and_alias_stands_once_in_the_table() -> None:
     ],
 )
 def test_a_command_followed_by_something_else_is_a_question(line: str) -> None:
-    assert read_line(line, BY_NAME) == Question(line, BY_NAME[line.split(maxsplit=1)[0]])
+    assert read_line(line, BY_NAME) == Question(line, BY_NAME.get(line.split(maxsplit=1)[0]))
 
 
 @pytest.mark.parametrize(

@@ -189,9 +189,10 @@ def test_nobody_is_asked_where_no_choice_helps() -> None:
     def choose(_: Overflowing) -> str:
         raise AssertionError("nothing can be left out")
 
-    lab = lab_with(Dialogue(), Overflow("ask", choose=choose))
-    with pytest.raises(ContextExceededError, match="but the context has only 512"):
-        lab.ask("z" * 600)
+    for before in (Dialogue(), Dialogue(None, (answered("hello"),))):
+        lab = lab_with(before, Overflow("ask", choose=choose))
+        with pytest.raises(ContextExceededError, match="but the context has only 512"):
+            lab.ask("z" * 600)
 
 
 def test_a_person_may_choose_to_go_on_as_long_as_it_fits() -> None:

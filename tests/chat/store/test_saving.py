@@ -99,7 +99,7 @@ def test_a_session_that_is_removed_elsewhere_is_not_lost(sessions: Sessions, beg
     sessions.remove(["trip"])
     saver.changed(dialogue_of(2))
     assert sessions.get("trip-2").dialogue == dialogue_of(2)
-    assert len(told) == 1
+    assert told == ["trip was removed elsewhere; this conversation continues as trip-2"]
 
 
 def test_a_session_that_is_renamed_elsewhere_goes_on(sessions: Sessions, begin: Begin, told: list[str]) -> None:
