@@ -1,5 +1,6 @@
 """Fixtures for all tests: ``phi`` as a process, a hub on the loopback interface, and the engine on a vocabulary."""
 
+import os
 import signal
 
 import pytest
@@ -21,6 +22,9 @@ __all__ = [
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same for tests that are started by nohup
+os.environ.pop("COLUMNS", None)  # set where tests run in several processes; terminals of tests have widths of their own
 
 
 def pytest_configure(config: pytest.Config) -> None:

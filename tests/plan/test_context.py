@@ -19,8 +19,8 @@ from tests.support.files import TINY_PHI
         (16384, True, "use a larger context: --context 3840"),
         (16384, False, "memory limits the context; to load a larger one anyway: --context 3840 --no-memory-check"),
         (3500, True, "use a larger context: --context 3500"),
-        (3000, True, "(in a conversation: /edit, /undo, or /clear to start over)"),
-        (None, False, "(in a conversation: /edit, /undo, or /clear to start over)"),
+        (3000, True, "(in a conversation: /edit, /undo, /set on-overflow drop, or /clear to start over)"),
+        (None, False, "(in a conversation: /edit, /undo, /set on-overflow drop, or /clear to start over)"),
     ],
 )
 def test_a_larger_context_is_proposed_where_the_model_has_one(trained: int | None, asked: bool, proposed: str) -> None:
