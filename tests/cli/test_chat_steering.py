@@ -21,6 +21,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals"),
 ]
 FRANCE = "What is the capital of France?"
+WIDE = 240
+"""Messages with long paths stay on one line."""
 PARIS = "The capital of France is Paris."
 MATH = "Your name is Phi, an AI math expert developed by Microsoft."
 
@@ -30,7 +32,7 @@ def test_settings_last_after_another_model_and_make_the_answer_again(
 ) -> None:
     copy = tmp_path / "copy.gguf"
     shutil.copy(TINY_PHI, copy)
-    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", columns=WIDE) as talk:
         talk.begin()
         assert talk.say("/set temperature 0.5") == "temperature: 0.5"
         assert "did you mean temperature?" in talk.say("/set temprature 0.5")
@@ -52,7 +54,7 @@ def test_settings_last_after_another_model_and_make_the_answer_again(
 def test_show_tokens_and_stats(environment: dict[str, str], tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Berlin is large.\n")
-    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", "--file", str(notes)) as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", "--file", str(notes), columns=WIDE) as talk:
         talk.begin()
         shown = talk.say("/show")
         assert "notes.txt; sent with the next question" in " ".join(shown.split())
@@ -71,7 +73,7 @@ def test_show_tokens_and_stats(environment: dict[str, str], tmp_path: Path) -> N
 
 
 def test_reasoning_is_shown_and_switched_off(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save", "--system", MATH) as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save", "--system", MATH, columns=WIDE) as talk:
         talk.begin()
         assert "further" not in talk.say("What is 7 + 5?")
         assert "5 further" in talk.say("/think show")
@@ -85,7 +87,7 @@ def test_reasoning_is_shown_and_switched_off(environment: dict[str, str]) -> Non
 
 def test_a_conversation_is_exported_and_a_file_is_not_overwritten(environment: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "talk.md"
-    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", columns=WIDE) as talk:
         talk.begin()
         assert "no question has been asked" in talk.say(f"/export {path}")
         assert talk.say(FRANCE) == PARIS
@@ -121,7 +123,7 @@ def test_a_saved_conversation_is_loaded_with_its_model_or_nothing_changes(
     phi("chat", str(gone), FRANCE, "--session", "old")
     phi("chat", str(copy), FRANCE, "--session", "trip")
     gone.unlink()
-    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "here") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--session", "here", columns=WIDE) as talk:
         talk.begin()
         assert "Madrid" in talk.say("What is the capital of Spain?")
         assert "not found" in talk.say("/load nothing")
@@ -142,7 +144,7 @@ def test_a_saved_conversation_is_loaded_with_its_model_or_nothing_changes(
 
 def test_a_session_that_is_used_elsewhere_continues_as_a_copy(environment: dict[str, str], phi: Phi) -> None:
     phi("chat", "tiny-phi", FRANCE, "--session", "trip")
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         assert "continuing trip" in talk.say("/load trip")
         phi("chat", "--session", "trip", "And of Spain?")
@@ -153,7 +155,7 @@ def test_a_session_that_is_used_elsewhere_continues_as_a_copy(environment: dict[
 
 def test_nothing_is_saved_with_no_save_whatever_is_loaded_or_forgotten(environment: dict[str, str], phi: Phi) -> None:
     phi("chat", "tiny-phi", FRANCE, "--session", "trip")
-    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save", columns=WIDE) as talk:
         talk.begin()
         assert talk.say("/forget").startswith("this conversation is not saved; to save it")
         assert "--session 'my talk'" in talk.say('/save "my talk"')
@@ -166,7 +168,7 @@ def test_nothing_is_saved_with_no_save_whatever_is_loaded_or_forgotten(environme
 
 
 def test_the_help_of_one_command(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         assert "also: /regen, /regenerate" in talk.say("/help retry")
         assert talk.say("/?") == talk.say("/help")
@@ -176,7 +178,7 @@ def test_the_help_of_one_command(environment: dict[str, str]) -> None:
 def test_a_full_disk_is_an_error_of_an_export(environment: dict[str, str], tmp_path: Path) -> None:
     with small_file_system(tmp_path / "disk", "size=64k") as disk:
         (disk / "filling").write_bytes(bytes(64 * 1024))
-        with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
+        with TerminalTalk(environment, "chat", "tiny-phi", "--no-save", columns=WIDE) as talk:
             talk.begin()
             talk.say(FRANCE)
             assert "is full" in " ".join(talk.say(f"/export {disk / 'talk.md'}").split())
