@@ -19,11 +19,13 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals"),
 ]
 FRANCE = "What is the capital of France?"
+WIDE = 240
+"""Long paths stay on one line."""
 PARIS = "The capital of France is Paris."
 
 
 def test_undo_retry_edit_and_questions_that_look_like_commands(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         assert "/help lists the commands" in talk.begin()
         assert talk.say(FRANCE) == PARIS
         assert "Rome" in talk.say("And of Italy?")
@@ -44,7 +46,7 @@ def test_the_model_is_changed_and_one_that_cannot_be_loaded_is_not(environment: 
     copy, broken = tmp_path / "copy.gguf", tmp_path / "broken.gguf"
     shutil.copy(TINY_PHI, copy)
     broken.write_bytes(TINY_PHI.read_bytes()[:100_000])
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         assert talk.say(FRANCE) == PARIS
         assert talk.say(f"/model {copy}") == "the model is copy.gguf"
@@ -60,12 +62,12 @@ def test_talk_leave_continue_undo_retry_drop_summarize_switch_export(
 ) -> None:
     copy = tmp_path / "copy.gguf"
     shutil.copy(TINY_PHI, copy)
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         assert talk.say(FRANCE) == PARIS
         assert "Rome" in talk.say("And of Italy?")
         assert talk.leave() == 0
-    with TerminalTalk(environment, "chat", "-C") as talk:
+    with TerminalTalk(environment, "chat", "-C", columns=WIDE) as talk:
         start = talk.begin()
         assert "continuing what-is-the-capital-of, 2 turns; the last question: And of Italy?" in start
         assert "Madrid" in talk.say("And of Spain?")
@@ -99,7 +101,7 @@ def _ask(talk: TerminalTalk) -> None:
 
 @pytest.mark.parametrize(("choice", "left"), [("1", "no longer sent to the model"), ("2", "as a summary")])
 def test_a_full_context_is_asked_about_once(environment: dict[str, str], choice: str, left: str) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi", "-c", "256") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "-c", "256", columns=WIDE) as talk:
         talk.begin()
         while not _asks_which(talk):
             _ask(talk)
@@ -120,7 +122,7 @@ def test_a_question_without_an_answer_is_offered_again(environment: dict[str, st
     saved = sessions.get("trip")
     asked = saved.dialogue.with_turn(Turn("And of Italy?"))
     sessions.update(saved, asked, model="tiny-phi", on_overflow=None)
-    with TerminalTalk(environment, "chat", "--session", "trip") as talk:
+    with TerminalTalk(environment, "chat", "--session", "trip", columns=WIDE) as talk:
         assert "/retry answers it" in talk.begin()
         assert "Rome" in talk.say("/retry")
         assert talk.leave() == 0
@@ -141,7 +143,7 @@ def test_two_terminals_with_one_session_lose_nothing(environment: dict[str, str]
 
 
 def test_a_conversation_is_removed_and_is_not_saved_again(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.say(FRANCE)
         talk.type("/forget\r")
@@ -157,7 +159,7 @@ def test_a_conversation_is_removed_and_is_not_saved_again(environment: dict[str,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the engine ends with its parent on Linux")
 def test_a_conversation_that_is_killed_keeps_what_was_said(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.say(FRANCE)
         talk.process.kill()
@@ -168,7 +170,7 @@ def test_a_conversation_that_is_killed_keeps_what_was_said(environment: dict[str
 
 
 def test_no_save_saves_nothing_until_it_is_asked_for(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", "--no-save", columns=WIDE) as talk:
         talk.begin()
         talk.say(FRANCE)
         assert sessions_in(environment).list() == ()

@@ -15,11 +15,13 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals"),
 ]
 PARIS = "The capital of France is Paris."
+WIDE = 240
+"""Long paths stay on one line."""
 ROME = "The capital of Italy is Rome."
 
 
 def test_a_block_a_backslash_and_a_raw_paste_are_one_question_each(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.type('"""What is the capital\rof France?"""\r')
         talk.wait_until(lambda: talk.lines[-2:] == [PARIS, ">>>"])
@@ -38,7 +40,7 @@ def test_a_block_a_backslash_and_a_raw_paste_are_one_question_each(environment: 
 
 
 def test_what_is_typed_before_the_prompt_waits_and_is_not_shown_twice(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.type("Write a very long story without an end about all the capitals")
         talk.wait_until(lambda: talk.typed.endswith("capitals"))
@@ -53,7 +55,7 @@ def test_what_is_typed_before_the_prompt_waits_and_is_not_shown_twice(environmen
 
 
 def test_a_command_in_a_block_is_a_question(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.type('"""\r/exit\r"""\r')
         talk.wait_until(lambda: len(talk.lines) > 5 and talk.asks())
@@ -62,7 +64,7 @@ def test_a_command_in_a_block_is_a_question(environment: dict[str, str]) -> None
 
 def test_tab_completes_a_file_with_a_space_in_its_name(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "my notes.txt").write_text("The capital of France")
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.type(f"@{tmp_path}/my")
         talk.wait_until(lambda: talk.typed.endswith("my"))
@@ -75,7 +77,7 @@ def test_tab_completes_a_file_with_a_space_in_its_name(environment: dict[str, st
 
 def test_ctrl_z_keeps_the_line(environment: dict[str, str]) -> None:
     """No shell can continue this process, so the system does not stop it; what the keys do is the same."""
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.type("What is the capital")
         talk.wait_until(lambda: talk.typed.endswith("capital"))
@@ -88,7 +90,7 @@ def test_ctrl_z_keeps_the_line(environment: dict[str, str]) -> None:
 
 
 def test_a_terminal_that_is_closed_ends_it_without_a_word(environment: dict[str, str]) -> None:
-    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=WIDE) as talk:
         talk.begin()
         talk.hang_up()
         assert talk.process.wait(30) in (141, -signal.SIGHUP)
