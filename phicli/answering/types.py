@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
@@ -58,6 +58,8 @@ class Answer:
         context_tokens: the allocated context; None where it is unknown.
         used_tokens: what the conversation fills of it.
         token_ids: the generated ids where all are known and ``text`` is exactly what they spell.
+        parsed: the value of an answer that has a form; None for any other.
+        attempts: how often the model was asked for it.
     """
 
     text: str
@@ -73,6 +75,8 @@ class Answer:
     used_tokens: int
     token_ids: tuple[int, ...] | None = None
     stopped_by: str | None = None
+    parsed: Any = None
+    attempts: int = 1
 
     @property
     def only_reasoning(self) -> bool:

@@ -49,6 +49,8 @@ class ChatSession:
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
+
+    ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ChatSession:
         self.tools = tools
         self._ending = ending
         self.facts = facts
+        self.formed: Callable[[Model], Model] = lambda model: model
 
     @property
     def dialogue(self) -> Dialogue:
@@ -170,7 +173,8 @@ class ChatSession:
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
+        model = self.formed(self.model)
+        return model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

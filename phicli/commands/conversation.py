@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
+    from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer], None]
 
@@ -46,18 +47,21 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if prompt is None or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
+    form = wanted.form.read()
+    if prompt is None and form is not None:
+        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early)
+        _hold(wanted, terminal, status, model, prompt, sendable, early, form)
     remember_last_used(model.reference)
 
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None,
+    sendable: Sendable, early: EngineProcess | None, form: Callable[[], Form] | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or without one, answer a person."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
@@ -78,6 +82,11 @@ def _hold(
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, sendable, on_end)
+        elif asked is not None and form is not None:
+            from phicli.commands.formed_answer import formed
+
+            with formed(chat, form, wanted.form.retries):
+                _answer(chat, terminal, status, wanted, asked, recording, on_end)
         elif asked is not None:
             _answer(chat, terminal, status, wanted, asked, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
@@ -104,12 +113,17 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end)
+        _answer_as_json(chat, terminal, wanted, asked, recording, on_end)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
+        terminal,
+        status,
+        stream=wanted.stream,
+        quiet=wanted.quiet,
+        plain=wanted.plain or wanted.form.asked,
+        on_end=on_end,
     )
     printer.show(chat.session.ask(asked.question, asked.attachments))
 
@@ -151,8 +165,9 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None
-) -> None:
+    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None,
+    on_end: OnEnd | None,
+) -> None:  # fmt: skip
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
@@ -160,6 +175,11 @@ def _answer_as_json(
         answer = whole(chat.session.ask(asked.question, asked.attachments))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
+    data = chat_data(chat, None if recording is None else recording.name)
+    if wanted.form.asked:
+        from phicli.commands.formed_answer import parsed_data
+
+        data |= parsed_data(chat)
+    print_result(terminal, "chat", data)
     if on_end is not None:
         on_end(answer)
