@@ -11,7 +11,16 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.session_options import (
+    Before,
+    Continue,
+    History,
+    KeepState,
+    OnOverflow,
+    Save,
+    Session,
+    SessionOptions,
+)
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -83,6 +92,14 @@ def chat(
         list[str] | None,
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
+    think_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--think-budget",
+            callback=within_limits,
+            help="End reasoning after this many tokens and ask for the answer; 0 asks for it at once.",
+        ),
+    ] = None,
     context: Context = None,
     schema: Schema = None,
     choice: Choice = None,
@@ -98,6 +115,7 @@ def chat(
     continue_: Continue = False,
     before: Before = None,
     save: Save = True,
+    history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
     *,
@@ -109,6 +127,9 @@ def chat(
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a conversation after a prompt or piped text.")
+    ] = False,
     quiet: Quiet = False,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
@@ -120,7 +141,7 @@ def chat(
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
     form = FormOptions(schema, choice, regex, grammar, json_object, retries)
-    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
+    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     start = start_of(ctx, model, prompt, going_on)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
@@ -130,12 +151,12 @@ def chat(
         options = ChatOptions(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
-            context_tokens=context, engine=settings,
+            think_budget=think_budget, context_tokens=context, engine=settings,
         )  # fmt: skip
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
-            form=form,
+            interactive=interactive, form=form,
         )  # fmt: skip
         hold(wanted, early)

@@ -46,6 +46,7 @@ class Conversation:
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False
+    interactive: bool = False
     form: FormOptions = field(default_factory=FormOptions)
 
     @property
