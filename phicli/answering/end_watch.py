@@ -103,6 +103,7 @@ class EndWatch:
         yield from self._parser.end_reasoning()
         self._place()
         self._parser.take_as_it_is()
+        self._repetition = None
 
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """The pieces that are certain with the next text."""

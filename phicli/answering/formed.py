@@ -13,10 +13,12 @@ from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import ConstraintError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
-from phicli.structured.form import Form
+from phicli.structured.form import Checked, Form
 
 RETRY_TEMPERATURE: Final = 0.7
 """At temperature 0 every attempt would give the same answer."""
+
+_NOTHING: Final = Checked(None, ("the model reasoned and gave no answer",))
 
 
 class FormError(CheckFailedError):
@@ -88,8 +90,8 @@ class _Request:
     ending: Ending
 
     def answering(self, sampling: Sampling) -> Answering:
-        """An attempt; what could end it early is left out."""
-        ending = replace(self.ending, stop_texts=(), brake=False)
+        """An attempt, which no stop text ends."""
+        ending = replace(self.ending, stop_texts=())
         return self.model.answer(self.messages, tools=self.tools, sampling=sampling, ending=ending)
 
 
@@ -114,7 +116,7 @@ class FormedAnswering(Closable[Event]):
             answer = yield from self._tried(_sampled(self._request.sampling, attempt), closing)
             if answer.finish_reason == "length":
                 raise _cut_off(self._form, answer)
-            checked = self._form.check(answer.text, most)
+            checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
             if not checked.problems or answer.tool_calls:
                 ms = (time.monotonic() - started) * 1000
                 self._complete = replace(answer, parsed=checked.value, attempts=attempt + 1, ttft_ms=ms, total_ms=ms)
@@ -177,4 +179,5 @@ def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts:
 
 
 def _never(form: Form, error: ConstraintError) -> ConstraintError:
-    return ConstraintError(f"no answer can match {form.name}: {error.message}", "correct it and run the command again")
+    why = error.message.rpartition("Unsatisfiable schema: ")[2]
+    return ConstraintError(f"no answer can match {form.name}: {why}", "correct it and run the command again")

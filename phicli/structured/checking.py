@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phicli.errors import UsageError
-from phicli.structured.subschemas import Place, all_schemas, pointer, subschemas
+from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
 
 _HINT = "see https://json-schema.org for what a schema can say"
 
@@ -30,12 +30,19 @@ def check_schema(schema: Any) -> Any:
     try:
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise _wrong(tuple(error.path), shortened(error.message)) from None
+        raise _wrong(tuple(error.path), _problem(error)) from None
     except RecursionError:
         raise UsageError("the schema is nested too deeply", "use a schema with fewer levels") from None
     for place, problem in _more_problems(schema):
         raise _wrong(place, problem)
     return kind
+
+
+def _problem(error: Any) -> str:
+    """What the metaschema has against a value; its own words for a type name the metaschema rather than the types."""
+    if error.path and error.path[-1] == "type" and isinstance(error.instance, str):
+        return f"unknown type: {shortened(repr(error.instance))}; the types are {', '.join(sorted(TYPES))}"
+    return shortened(str(error.message))
 
 
 def _more_problems(schema: Any) -> Iterator[tuple[Place, str]]:
