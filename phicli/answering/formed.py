@@ -102,6 +102,7 @@ class FormedAnswering(Closable[Event]):
         super().__init__(self._events)
         self._request, self._form, self._retries = request, form, retries
         self._attempt = request.answering(request.sampling)
+        self._constraints = form.constraints(request.sampling.max_tokens)
         self._complete: Answer | None = None
 
     def so_far(self) -> Answer:
@@ -128,19 +129,21 @@ class FormedAnswering(Closable[Event]):
         raise _not_matching(self._form, answer, checked.problems, self._retries + 1)
 
     def _tried(self, sampling: Sampling, closing: Closing) -> Generator[Event, None, Answer]:
-        """One attempt, with the first constraint that the engine can hold."""
-        *others, last = self._form.constraints(sampling.max_tokens)
-        for constraint in others:
+        """One attempt, with the first constraint that the engine can hold; the next attempt begins with that one.
+
+        The last constraint of several holds little of the form, so the person is told.
+        """
+        while True:
+            constraint, *others = self._constraints
             try:
                 return (yield from self._passed_on(replace(sampling, constraint=constraint), closing))
             except ConstraintError as error:
-                if "Unsatisfiable" in error.message and constraint is others[-1]:
-                    raise _never(self._form, error) from error
-        try:
-            return (yield from self._passed_on(replace(sampling, constraint=last), closing))
-        except ConstraintError as error:
-            message = f"the engine cannot use {self._form.name}: {error.message}"
-            raise ConstraintError(message, "correct it and run the command again") from error
+                if not others:
+                    message = f"the engine cannot use {self._form.name}: {error.message}"
+                    raise ConstraintError(message, "correct it and run the command again") from error
+                self._constraints = tuple(others)
+                if len(others) == 1:
+                    yield Notice(f"the engine cannot hold {self._form.name}, so it is only checked: {error.message}")
 
     def _passed_on(self, sampling: Sampling, closing: Closing) -> Generator[Event, None, Answer]:
         self._attempt = attempt = self._request.answering(sampling)
@@ -176,8 +179,3 @@ def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts:
     message = f"the answer does not match {form.name}{times}: {problems[0]}"
     return FormError(message, f"say in the prompt what you need, or allow more attempts: --retries {2 * attempts}",
                      answer, problems)  # fmt: skip
-
-
-def _never(form: Form, error: ConstraintError) -> ConstraintError:
-    why = error.message.rpartition("Unsatisfiable schema: ")[2]
-    return ConstraintError(f"no answer can match {form.name}: {why}", "correct it and run the command again")

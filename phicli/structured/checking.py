@@ -33,6 +33,8 @@ def check_schema(schema: Any) -> Any:
         raise _wrong(tuple(error.path), _problem(error)) from None
     except RecursionError:
         raise UsageError("the schema is nested too deeply", "use a schema with fewer levels") from None
+    if schema is False:
+        raise _wrong((), "no answer can match false")
     for place, problem in _more_problems(schema):
         raise _wrong(place, problem)
     return kind
