@@ -27,6 +27,8 @@ def check_schema(schema: Any) -> Any:
     kind = validator_for(schema, default=None) if dialect is not None else jsonschema.Draft202012Validator
     if kind is None:
         raise _wrong(("$schema",), f"{dialect!r} is unknown; leave it out for JSON Schema 2020-12")
+    for place, problem in _bad_patterns(schema):
+        raise _wrong(place, problem)
     try:
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
@@ -35,7 +37,7 @@ def check_schema(schema: Any) -> Any:
         raise UsageError("the schema is nested too deeply", "use a schema with fewer levels") from None
     if schema is False:
         raise _wrong((), "no answer can match false")
-    for place, problem in _more_problems(schema):
+    for place, problem in _bad_references(schema):
         raise _wrong(place, problem)
     return kind
 
@@ -47,15 +49,14 @@ def _problem(error: Any) -> str:
     return shortened(str(error.message))
 
 
-def _more_problems(schema: Any) -> Iterator[tuple[Place, str]]:
-    """What the metaschema does not see: expressions that cannot be compiled, references to nothing."""
+def _bad_patterns(schema: Any) -> Iterator[tuple[Place, str]]:
+    """Regular expressions that cannot be compiled; jsonschema's own check does not survive all of them."""
     for place, inner in all_schemas(schema):
         patterns = inner.get("patternProperties")
         named = [(("patternProperties", text), text) for text in patterns] if isinstance(patterns, Mapping) else []
         for way, text in [(("pattern",), inner.get("pattern")), *named]:
             if isinstance(text, str) and (problem := _pattern_problem(text)):
                 yield (*place, *way), problem
-    yield from _bad_references(schema)
 
 
 def _pattern_problem(text: str) -> str:
