@@ -21,7 +21,7 @@ from tests.support.files import TINY_PHI
 
 DOCUMENT: Final = Path(phicli.__file__).parents[1] / "docs" / "structured.md"
 BEGIN, END = "<!-- table of words -->\n", "<!-- end of table -->\n"
-ENGINE, AFTERWARDS, NOBODY, REFUSED = "the engine", "the check afterwards", "nobody: it is a comment", "refused"
+ENGINE, AFTERWARDS, NOBODY, REFUSED = "the engine", "the check afterwards", "not enforced", "refused"
 _SAMPLES: Final = 30
 _PROMPT: Final = "<|user|>x<|end|><|assistant|>"
 
