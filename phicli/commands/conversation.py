@@ -16,8 +16,8 @@ from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
-from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
+from phicli.ui.reopened import at_keyboard, take_keyboard
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
@@ -150,12 +150,13 @@ def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) ->
     from phicli.chat.store.sessions import Sessions
     from phicli.commands.recording import Recording
 
-    def tell(text: str) -> None:
+    def tell(text: str) -> None:  # also with --quiet: else what was said would be lost in silence
         terminal.say(f"note: {text}")
 
     before = wanted.start.saved
     return Recording(
-        lambda: Sessions(on_notice=tell), model.reference, tell, saves=wanted.session.save,
+        lambda: Sessions(on_notice=tell), model.reference, tell,
+        note=lambda text: _note(wanted, terminal, text), saves=wanted.session.save,
         saved=before if wanted.session.before is None else None, name=wanted.session.name if before is None else None,
         policy=None if before is None else before.on_overflow,
     )  # fmt: skip

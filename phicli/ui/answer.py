@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.answering.types import REPETITION, Answer, Event, Notice, Reasoned, Undecided
+from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
@@ -56,6 +56,7 @@ class AnswerPrinter:
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
         self._reading = ReadingLine()
+        self._printed = {"reasoning": 0, "text": 0}
         self._on_end = on_end
 
     def show(self, events: Iterator[Event]) -> None:
@@ -63,21 +64,13 @@ class AnswerPrinter:
         complete: Answer | None = None
         try:
             for event in events:
-                if isinstance(event, Prefill):
-                    self._status.update(self._reading.text(event, self._status.columns))
-                elif isinstance(event, Undecided):
-                    self._thoughts.begin()
-                    self._status.update(f"generating: {event.tokens} tokens")
-                elif isinstance(event, Reasoned):
-                    self._thoughts.count(event.tokens)
-                elif isinstance(event, Piece):
-                    self._piece(event)
-                elif isinstance(event, Notice):
-                    self._notice(event)
-                else:
-                    complete = event
-                    self._finish(event)
+                self._take(event)
+                complete = event if isinstance(event, Answer) else None
         except OutputClosedError:
+            raise
+        except KeyboardInterrupt:
+            self._print_rest(events)
+            self._end()
             raise
         except BaseException:
             self._end()
@@ -86,11 +79,40 @@ class AnswerPrinter:
         if complete is not None and self._on_end is not None:
             self._on_end(complete)
 
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Prefill):
+            self._status.update(self._reading.text(event, self._status.columns))
+        elif isinstance(event, Undecided):
+            self._thoughts.begin()
+            self._status.update(f"generating: {event.tokens} tokens")
+        elif isinstance(event, Reasoned):
+            self._thoughts.count(event.tokens)
+        elif isinstance(event, Piece):
+            self._piece(event)
+        elif isinstance(event, Notice):
+            self._notice(event)
+        else:
+            self._finish(event)
+
     def _end(self) -> None:
         self._status.clear()
         self._end_line()
 
+    def _print_rest(self, events: Iterator[Event]) -> None:
+        """Print what was held back of an answer that is interrupted: it is a part of the conversation."""
+        if not isinstance(events, Answering):
+            return
+        events.close()
+        answer = events.so_far()
+        for piece in (
+            Piece("reasoning", answer.reasoning[self._printed["reasoning"] :]),
+            Piece("text", answer.text[self._printed["text"] :]),
+        ):
+            if piece.text:
+                self._piece(piece)
+
     def _piece(self, piece: Piece) -> None:
+        self._printed[piece.kind] += len(piece.text)
         self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
             self._thoughts.feed(piece.text, alone=not self._text)
@@ -105,6 +127,8 @@ class AnswerPrinter:
         """Print a notice while the answer comes: only on a terminal does it begin a line inside the answer."""
         self._status.clear()
         if not self._quiet:
+            if notice.ends_reasoning:
+                self._thoughts.end()
             self._thoughts.pause()
             if self._terminal.stdout.isatty():
                 self._end_text()
