@@ -106,8 +106,8 @@ class FormedAnswering(Closable[Event]):
         self._complete: Answer | None = None
 
     def so_far(self) -> Answer:
-        """The answer up to now: that of the last attempt."""
-        return self._complete or self._attempt.so_far()
+        """The answer up to now: of an attempt that was not checked, all but its text."""
+        return self._complete or replace(self._attempt.so_far(), text="", token_ids=None)
 
     def _events(self, closing: Closing) -> Generator[Event, None, None]:
         started, most = time.monotonic(), self._request.sampling.max_tokens

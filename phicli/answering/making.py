@@ -193,8 +193,12 @@ class Work:
         """The engine for a prompt: larger where it does not fit, the first one again for a new short conversation."""
         if prompt_tokens >= engine.context_tokens:
             return (yield from self._grown(engine, prompt_tokens + 1, ids=False)).engine
-        first = self.model.context.first_tokens
-        if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
+        first, messages = self.model.context.first_tokens, self.request.messages
+        another_attempt = bool(self.request.sampling.constraint) and self.model.grew_for(
+            messages, engine.context_tokens
+        )
+        stays = self.model.continues_grown(messages) or another_attempt
+        if prompt_tokens < first < engine.context_tokens and not stays:
             return self.model.engines.with_context(first, self.closing)
         return engine
 

@@ -37,6 +37,10 @@ class OpenFile:
         """Remember that ``messages`` needed a larger context than the first one."""
         self._grown_for = messages
 
+    def grew_for(self, messages: tuple[Message, ...], context_tokens: int) -> bool:
+        """Whether the answer to ``messages`` needed a larger context, of ``context_tokens`` with the usual factors."""
+        return messages == self._grown_for and not self.context.has_long_factors(context_tokens)
+
     def continues_grown(self, messages: tuple[Message, ...]) -> bool:
         """Whether ``messages`` continue the conversation that needed a larger context."""
         grown = self._grown_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -113,6 +114,15 @@ def test_reasoning_is_shown_and_an_answer_without_text_is_none() -> None:
         events_of(silent, choice_form("Rome,Oslo"), retries=0)
 
 
+def test_another_attempt_stays_in_the_context_that_the_one_before_needed() -> None:
+    text = json.dumps({"town": "x" * 100})
+    one = lab([text, text, text, json.dumps({"city": "x" * 100})], first=100, limit=4096)
+    assert events_of(one)[-1].attempts == 3
+    assert len(one.engines) == 2
+    list(one.model.answer(QUESTION, sampling=Sampling(max_tokens=3)))
+    assert len(one.engines) == 3
+
+
 class Picky:
     """A form with several constraints, of which the engine can hold only the one called ``held``."""
 
@@ -166,11 +176,11 @@ def test_where_none_can_be_held_the_engines_words_are_the_error() -> None:
         list(FormedModel(Choosy(lab(["x"]), ""), Picky(), 2).answer(QUESTION, sampling=Sampling()))
 
 
-def test_closing_ends_the_attempt_and_what_came_is_known() -> None:
+def test_closing_ends_the_attempt_and_no_part_of_its_text_is_known() -> None:
     answering = FormedModel(lab(['{"city":"Rome"}']).model, CITY, 2).answer(QUESTION, sampling=Sampling())
     for _ in range(6):
         next(answering)
     answering.close()
     assert answering.so_far().finish_reason == "interrupted"
-    assert '{"city":"Rome"}'.startswith(answering.so_far().text)
+    assert (answering.so_far().text, answering.so_far().usage.completion_tokens > 0) == ("", True)
     assert list(answering) == []
