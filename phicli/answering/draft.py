@@ -109,7 +109,7 @@ class Draft:
         self.token_ids = _together(self._earlier_ids, done.token_ids)
 
     def goes_on(self, last: Done, token_ids: tuple[int, ...] | None) -> None:
-        """Continue the answer after the text of its ``last`` generation; ``ids`` are its tokens, None if unknown.
+        """Continue the answer after the text of its ``last`` generation; ``token_ids`` are its tokens, None if unknown.
 
         Tokens behind that text, which were the beginning of a character, are generated again.
         """

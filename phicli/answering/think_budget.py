@@ -1,4 +1,4 @@
-"""What ends reasoning before the model ends it: the tag and the line breaks that are put behind it."""
+"""What ends reasoning before the model ends it: the tag and the line breaks that are put after it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from phicli.chat_format.think_tags import CLOSE, OPEN
 from phicli.chat_format.types import Segment, Special, Template, Text
 
 MOST_ENDS: Final = 3
-"""So often is the answer asked for where a model begins to reason again and again."""
+"""How many times reasoning is ended, if the model begins to reason again."""
 
 _CLOSE: Final = Special(CLOSE, optional=True)
 NO_REASONING: Final[tuple[Segment, ...]] = (Special(OPEN, optional=True), Text("\n\n"), _CLOSE, Text("\n\n"))
-"""The answer of a model that always reasons begins with it where no reasoning is wanted."""
+"""Empty reasoning: where no reasoning is wanted, it stands before the answer of a model that always reasons."""
 
 
 def begun_by(prompt: Sequence[Segment]) -> str:
@@ -26,17 +26,17 @@ def begun_by(prompt: Sequence[Segment]) -> str:
 
 
 def none_for(said: str) -> tuple[Segment, ...]:
-    """Reasoning without a word, in the manner in which ``said`` begins it; nothing where it begins with text."""
+    """Empty reasoning in the style in which ``said`` begins it; nothing where ``said`` begins with text."""
     if not said.lstrip().startswith(OPEN):
         return ()
     return NO_REASONING if said.partition(OPEN)[2].startswith("\n") else (NO_REASONING[0], _CLOSE)
 
 
 def end_of(said: str) -> tuple[Segment, ...]:
-    r"""The end of the reasoning that ``said`` ends in, in the manner in which the model began it.
+    r"""The end of the reasoning that ``said`` ends in, in the style in which the model began it.
 
-    Models that write a line break behind ``<think>`` write ``\n</think>\n\n``. Others get the tag alone: the line
-    breaks behind it, if any, are the next tokens that they write.
+    Models that write a line break after ``<think>`` write ``\n</think>\n\n``. Others get the tag alone: the line
+    breaks after it, if any, are the next tokens that they generate.
     """
     thought = said.partition(OPEN)[2]
     if not thought.startswith("\n"):

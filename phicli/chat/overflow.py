@@ -38,7 +38,7 @@ class Overflow:
     """Makes a conversation fit (:class:`~phicli.chat.session.Fitting`), with tokens left for an answer.
 
     Args:
-        policy: one of :data:`~phicli.chat.settings.POLICIES`. ``error`` leaves the conversation as it is: the model
+        policy: one of :data:`~phicli.plan.chat_options.POLICIES`. ``error`` leaves the conversation as it is: the model
             refuses it where it does not fit. The attribute of this name may be changed.
         choose: asks the person under ``ask``, once; None where nobody can be asked, which is an ``error``.
         on_choice: is told what the person chose.

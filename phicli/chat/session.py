@@ -17,8 +17,8 @@ from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
 from phicli.units import counted
 
-_FAR_LONGER: Final = 4
-"""Times the context: counting the tokens of a large log file takes half a minute."""
+FAR_LONGER: Final = 4
+"""So many times the context: the tokens of such a text are estimated, because counting them takes half a minute."""
 RETRY_TEMPERATURE: Final = 0.7
 """Temperature 0 would give the same answer again."""
 
@@ -94,12 +94,18 @@ class ChatSession:
         """What was said so far."""
         return self._dialogue
 
+    @property
+    def last_remembered(self) -> Answer | None:
+        """The last answer, if the conversation ends with it; None after a change, and before the first answer."""
+        turns = self._dialogue.turns
+        return self.last if self.last is not None and turns and self.last.message in turns[-1].replies else None
+
     def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
         """How many tokens each file of a question has; only about, where it is far longer than the context."""
         for one in turn.attachments:
             if one.name:
                 about = estimate_tokens(one.block)
-                if about > _FAR_LONGER * (self.model.context_tokens or about):
+                if about > FAR_LONGER * (self.model.context_tokens or about):
                     yield Notice(f"{one.name}: about {counted(about, 'token')}")
                 else:
                     tokens = self.model.count((Message("user", one.block),), closing=closing)
@@ -185,7 +191,7 @@ class ChatSession:
             answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
 
-    def count(self, dialogue: Dialogue, turn: Turn, closing: Closing) -> int:
+    def count(self, dialogue: Dialogue, turn: Turn, closing: Closing | None = None) -> int:
         """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
         return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 

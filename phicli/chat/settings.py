@@ -1,4 +1,4 @@
-"""The settings that a person changes in a conversation, over those that its model was opened with."""
+"""The settings that a person changes in a conversation; they override those of its model."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Any, Final
 from phicli.answering.types import Ending
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import UsageError
-
-POLICIES: Final = ("error", "drop", "summarize", "ask")
-"""What can happen when the context is full; ``ask`` is for a terminal, where a person chooses when it matters."""
+from phicli.plan.chat_options import POLICIES
 
 DEFAULT: Final = "default"
 """The value that sets a setting back."""
@@ -69,7 +67,7 @@ class Chosen:
         return Chosen(MappingProxyType({**self.values, name: value}))
 
     def without(self, name: str) -> Chosen:
-        """The same with the setting ``name`` as it was."""
+        """The same without a change of the setting ``name``."""
         return Chosen(MappingProxyType({other: value for other, value in self.values.items() if other != name}))
 
     def sampling(self, usual: Sampling) -> Sampling:
@@ -100,19 +98,19 @@ def setting_named(typed: str) -> Setting:
 
 
 def plain_name(typed: str) -> str:
-    """A name as it is in the table: other programs write some of them in other ways."""
+    """The name of a setting as the table has it; ``typed`` can be the name in another program."""
     name = typed.lower().lstrip("-").replace("_", "-")
     return _ALSO.get(name, name)
 
 
 def is_like_a_setting(typed: str) -> bool:
-    """Whether ``typed`` is the name of a setting, or a slip of the keys away from one."""
+    """Whether ``typed`` is the name of a setting, or similar to one."""
     name = plain_name(typed)
     return name in BY_NAME or name in ADVICE or bool(difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.75))
 
 
 def completions(beginning: str) -> list[str]:
-    """What can stand behind ``/set`` and begins with a text: names, then the words that the setting can be."""
+    """What may follow ``/set`` and begins with ``beginning``: a name, or a name and one of its words."""
     name, space, _ = beginning.partition(" ")
     if not space:
         return [one for one in BY_NAME if one.startswith(beginning.lower())]
@@ -153,10 +151,8 @@ def _number(name: str, kind: type[int] | type[float], limits: tuple[float, float
             raise ValueError(typed)
         return value
 
-    says = (
-        f"{whole}of at least {least:g}" if most >= _UNLIMITED and name != "seed" else f"{whole}between {least:g} and "
-    )
-    return Setting(name, says if says.endswith(f"{least:g}") else f"{says}{most:.10g}", read)
+    limited = f"between {least:g} and {most:.10g}" if most < _UNLIMITED or name == "seed" else f"of at least {least:g}"
+    return Setting(name, f"{whole}{limited}", read)
 
 
 def _stops(typed: str) -> tuple[str, ...]:
@@ -192,7 +188,7 @@ _ALSO: Final = {
     "temp": "temperature", "num-predict": "max-tokens", "n": "max-tokens", "overflow": ON_OVERFLOW,
     "num-ctx": "context", "ctx-size": "context",
 }  # fmt: skip
-"""What other programs call the same."""
+"""The names in other programs."""
 
 _LEAVE: Final = "end the conversation and continue it with: phi chat --continue"
 ADVICE: Final[Mapping[str, str]] = {
@@ -205,4 +201,4 @@ ADVICE: Final[Mapping[str, str]] = {
     "think": "to show reasoning: /think show; to ask for the answer at once: /think off",
     "nothink": "to ask for the answer at once: /think off",
 }
-"""What is not a setting here, but is one elsewhere: how it is done."""
+"""What is a setting in other programs, and how it is done here."""

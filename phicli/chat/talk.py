@@ -11,7 +11,6 @@ from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.screen import ReplScreen
 from phicli.chat.session import ChatSession
 from phicli.engine.types import Sampling
-from phicli.errors import UsageError
 
 ExportForm = Literal["markdown", "json", "openai", "lines"]
 """A Markdown document, JSON with everything, OpenAI messages in one object, or one such message per line."""
@@ -82,7 +81,7 @@ class Policies(Protocol):
 
     @property
     def policy(self) -> str:
-        """The policy in force, one of :data:`~phicli.chat.settings.POLICIES`."""
+        """The policy in force, one of :data:`~phicli.plan.chat_options.POLICIES`."""
 
     def set(self, policy: str | None) -> None:
         """From now on ``policy`` counts; None is the one that the conversation began with."""
@@ -135,13 +134,13 @@ class Talk:
     Args:
         session: the conversation.
         screen: the terminal.
-        models: None where the model cannot be changed.
-        record: None where nothing can be saved.
-        files: None where no files can be sent.
-        pending: files that go with the next question.
-        policies: None where a full context is always an error.
-        exports: None where nothing can be exported.
+        models: the model, which can be changed.
+        record: where the conversation is saved.
+        files: reads files that are sent.
+        policies: what happens when the context is full.
+        exports: writes the conversation into files.
         code_blocks: the code blocks of an answer, numbered from 1 as they are printed.
+        pending: files that go with the next question.
     """
 
     def __init__(
@@ -149,13 +148,13 @@ class Talk:
         session: ChatSession,
         screen: ReplScreen,
         *,
-        models: Models | None = None,
-        record: Record | None = None,
-        files: Files | None = None,
+        models: Models,
+        record: Record,
+        files: Files,
+        policies: Policies,
+        exports: Exports,
+        code_blocks: Callable[[str], Sequence[Code]],
         pending: Sequence[Attachment] = (),
-        policies: Policies | None = None,
-        exports: Exports | None = None,
-        code_blocks: Callable[[str], Sequence[Code]] = lambda _: (),
     ) -> None:
         self.session = session
         self.screen = screen
@@ -169,13 +168,13 @@ class Talk:
 
     def ask(self, line: str) -> None:
         """Send what was typed, with the files that wait for it, and show the answer."""
-        question, attachments = self._mentioned(line)
+        question, attachments = self.files.mentioned(line)
         waiting, self.pending = self.pending, ()
         self.show(self.session.ask(question, (*waiting, *attachments)))
 
     def edit(self, line: str) -> None:
         """Send the last question again in other words; its files go with it."""
-        question, attachments = self._mentioned(line)
+        question, attachments = self.files.mentioned(line)
         self.show(self.session.edit(question, attachments))
 
     def show(self, answering: Answering) -> None:
@@ -188,19 +187,5 @@ class Talk:
 
     def start_over(self, system: str | None) -> None:
         """Begin a new conversation; the one before stays saved."""
-        if self.record is not None:
-            self.record.begin()
+        self.record.begin()
         self.session.become(Dialogue(system))
-
-    def require_record(self) -> Record:
-        """Where the conversation is saved.
-
-        Raises:
-            UsageError: nothing can be saved.
-        """
-        if self.record is None:
-            raise UsageError("this conversation cannot be saved", "start a conversation without --no-save")
-        return self.record
-
-    def _mentioned(self, line: str) -> tuple[str, tuple[Attachment, ...]]:
-        return (line, ()) if self.files is None else self.files.mentioned(line)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from phicli.chat.dialogue import Turn
-from phicli.chat.files.text import TextEncoding
-from phicli.commands.conversation_options import Conversation, Sendable
-from phicli.commands.file_options import attachments_of, file_reader
+from phicli.chat.dialogue import Attachment, Turn
+from phicli.commands.conversation_options import Conversation
+from phicli.commands.file_options import attachments_of
 from phicli.commands.resuming import dialogue_of, going_on, model_of
 from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
@@ -45,17 +44,13 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     model = model_of(wanted, terminal)
-    encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
     prompt = read_prompt(
-        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding,
-        talks=wanted.interactive,
+        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet,
+        encoding=wanted.files.text_encoding, interactive=wanted.interactive,
     )  # fmt: skip
     if wanted.interactive:
         take_keyboard(terminal)
-    sendable = Sendable()
-    if prompt is None or wanted.interactive or wanted.files.names:
-        reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
-        sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
+    files = attachments_of(terminal, wanted.files, quiet=wanted.quiet)
     form = wanted.form.read()
     if form is not None and wanted.interactive:
         raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
@@ -66,7 +61,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early, form)
+        _hold(wanted, terminal, status, model, prompt, files, early, form)
     remember_last_used(model.reference)
 
 
@@ -83,14 +78,14 @@ def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None, form: Callable[[], Form] | None,
+    files: tuple[Attachment, ...], early: EngineProcess | None, form: Callable[[], Form] | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    asked = None if prompt is None else Turn(prompt.question, (*files, *prompt.attachments))
     only = None if asked is None or wanted.interactive else asked
     opening = Opening(
         wanted, terminal, status, None if only is None else only.text, early, going_on(wanted, dialogue, model)
@@ -104,7 +99,7 @@ def _hold(
         if only is None and recording is not None:
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+            talk(chat, terminal, status, wanted, recording, files, asked, on_end)
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 

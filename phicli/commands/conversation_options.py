@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from phicli.chat.files.text import TextEncoding
 from phicli.commands.chat_start import Start
 from phicli.commands.form_options import FormOptions
 from phicli.commands.session_options import SessionOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
-
-if TYPE_CHECKING:
-    from phicli.chat.dialogue import Attachment
-    from phicli.chat.files.reading import FileReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +23,11 @@ class FileOptions:
     encoding: str | None = None
     lossy: bool = False
     yes: bool = False
+
+    @property
+    def text_encoding(self) -> TextEncoding:
+        """How bytes become text."""
+        return TextEncoding(self.encoding, self.lossy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,3 @@ class Conversation:
     def shortens(self) -> bool:
         """Whether the only question is sent without a part of the conversation when the context is full."""
         return self.policy in ("drop", "summarize")
-
-
-@dataclass(frozen=True, slots=True)
-class Sendable:
-    """The files that go with the first question, and what reads more of them; None where no more can be named."""
-
-    files: tuple[Attachment, ...] = ()
-    reader: FileReader | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Attachment
     from phicli.chat.files.reading import FileReader
-    from phicli.chat.files.text import TextEncoding
+    from phicli.commands.conversation_options import FileOptions
     from phicli.ui.terminal import Terminal
 
 
@@ -44,25 +43,28 @@ Lossy = Annotated[bool, typer.Option("--lossy", help="Replace bytes that are not
 SendSecrets = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before a file that looks secret is sent.")]
 
 
-def file_reader(terminal: Terminal, encoding: TextEncoding, *, yes: bool, quiet: bool) -> FileReader:
-    """What reads files for a person at ``terminal``; off a terminal, files that look secret need ``yes``."""
+def file_reader(terminal: Terminal, options: FileOptions, *, quiet: bool) -> FileReader:
+    """What reads files for a person at ``terminal``; off a terminal, files that look secret need ``--yes``."""
     from phicli.chat.files.reading import FileReader
     from phicli.ui.confirm import confirm
 
     def allow(question: str) -> bool:
-        return yes or (terminal.can_ask and confirm(terminal, f"{question} Send it?"))
+        return options.yes or (terminal.can_ask and confirm(terminal, f"{question} Send it?"))
 
     def tell(text: str) -> None:
         if not quiet:
             terminal.say(f"note: {text}")
 
-    return FileReader(encoding, allow, tell)
+    return FileReader(options.text_encoding, allow, tell)
 
 
-def attachments_of(names: Sequence[str], reader: FileReader) -> tuple[Attachment, ...]:
+def attachments_of(terminal: Terminal, options: FileOptions, *, quiet: bool) -> tuple[Attachment, ...]:
     """The files that were named with ``--file``, each once.
 
     Raises:
         PhiError: one of them cannot be sent.
     """
-    return tuple(reader.read(name) for name in dict.fromkeys(names))
+    if not options.names:
+        return ()
+    reader = file_reader(terminal, options, quiet=quiet)
+    return tuple(reader.read(name) for name in dict.fromkeys(options.names))

@@ -1,4 +1,4 @@
-"""Saves a conversation while it goes on, under the commands of the REPL."""
+"""Saves a conversation while it continues, as the commands of the REPL ask."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Recording:
         saves: whether what is said is saved, before a person asks for it.
         policy: what was chosen for a full context in the session that goes on.
 
-    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go
-    on, ``on_loaded`` when it does; the second may be called twice.
+    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one before it continues, and
+    ``on_loaded`` when it continues; after Ctrl-C at that moment ``on_loaded`` is called twice.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Recording:
 
 
 def _said(work: Callable[[], _Result]) -> _Result:
-    """What ``work`` returns; what the system says against it is an error of ours."""
+    """What ``work`` returns; an error of the system becomes a ``PhiError``."""
     try:
         return work()
     except OSError as error:

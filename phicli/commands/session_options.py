@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
 from phicli.commands.options import checked, complete_values
 from phicli.engine.settings import OneOf
 from phicli.errors import UsageError
-
-POLICIES: Final = ("error", "drop", "summarize", "ask")
+from phicli.plan.chat_options import POLICIES
 
 
 def read_policy(typed: str) -> str:

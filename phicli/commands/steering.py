@@ -1,4 +1,4 @@
-"""What the commands of a conversation act on beside its model: the full context, and files that it is written into."""
+"""What the commands of a conversation act on: the policy of a full context, and exported files."""
 
 from __future__ import annotations
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from phicli.answering.types import Answer
 from phicli.chat.commands.turns import where_it_stands
-from phicli.chat.dialogue import Turn
+from phicli.chat.dialogue import Attachment, Turn
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Code, Talk
-from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.conversation_options import Conversation
+from phicli.commands.file_options import file_reader
 from phicli.commands.meter_facts import meter_facts
 from phicli.commands.model_names import complete_runnable
 from phicli.commands.overflowing import overflow_of
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    sendable: Sendable, first: Turn | None, on_end: Callable[[Answer, bool], None],
+    files: Sequence[Attachment], first: Turn | None, on_end: Callable[[Answer, bool], None],
 ) -> None:  # fmt: skip
-    """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
+    """Talk with a person until that person leaves.
+
+    ``first`` is the first question where it was asked already, ``files`` included; else ``files`` go with the next one.
+    """
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
         quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end,
@@ -53,9 +57,9 @@ def talk(
 
     recording.on_begin, recording.on_load, recording.on_loaded = full.begin, models.load_for, go_on
     talk = Talk(
-        chat.session, screen, models=models, record=recording, files=sendable.reader,
-        pending=() if first is not None else sendable.files, policies=full, exports=ExportFiles(chat),
-        code_blocks=_code_blocks,
+        chat.session, screen, models=models, record=recording,
+        files=file_reader(terminal, wanted.files, quiet=wanted.quiet), policies=full, exports=ExportFiles(chat),
+        code_blocks=_code_blocks, pending=() if first is not None else files,
     )  # fmt: skip
     run_repl(talk, first)
 
@@ -77,10 +81,6 @@ def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:
     """The names of a kind that begin with a text, for completion; none where they cannot be read."""
     if kind == "model":
         return complete_runnable(beginning)
-    if kind == "setting":
-        from phicli.chat.settings import completions
-
-        return completions(beginning)
     if kind == "session":
         try:
             names = recording.names()

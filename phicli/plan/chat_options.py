@@ -12,6 +12,8 @@ from phicli.engine.settings import read_asked
 from phicli.engine.types import SAMPLING_LIMITS
 from phicli.errors import THIS_COMMAND, UsageError
 
+POLICIES: Final = ("error", "drop", "summarize", "ask")
+"""What can happen when the context is full; ``ask`` is for a terminal, where a person chooses when it matters."""
 _LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {**SAMPLING_LIMITS, "think_budget": (0, SAMPLING_LIMITS["max_tokens"][1])}
 )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
+from phicli.chat.screen import Thinking
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
-from phicli.ui.reading_line import ReadingLine
+from phicli.ui.prefill_line import PrefillLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.thinking import Thinking, ThinkingPrinter
-from phicli.ui.wrapping import StreamWrap, columns_of
+from phicli.ui.thinking import ThinkingPrinter
+from phicli.ui.wrapping import StreamWrap, width_of
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
     from phicli.ui.markdown.stream import MarkdownStream
-
-_USUAL_COLUMNS: Final = 80
 
 
 class AnswerPrinter:
@@ -57,7 +56,7 @@ class AnswerPrinter:
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
-        self._reading = ReadingLine()
+        self._prefill_line = PrefillLine()
         self._printed = {"reasoning": 0, "text": 0}
         self._on_end = on_end
 
@@ -83,7 +82,7 @@ class AnswerPrinter:
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Prefill):
-            self._status.update(self._reading.text(event, self._status.columns))
+            self._status.update(self._prefill_line.text(event, self._status.columns))
         elif isinstance(event, Undecided):
             self._thoughts.begin()
             self._status.update(f"generating: {event.tokens} tokens")
@@ -164,7 +163,7 @@ class AnswerPrinter:
             return None
         from phicli.ui.markdown.stream import MarkdownStream
 
-        return MarkdownStream(lambda: columns_of(self._terminal.stdout) or _USUAL_COLUMNS, colour=True)
+        return MarkdownStream(lambda: width_of(self._terminal.stdout), colour=True)
 
     def _end_line(self) -> None:
         if not self._text:

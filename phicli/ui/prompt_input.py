@@ -38,12 +38,12 @@ class Prompt:
 
 def read_prompt(
     terminal: Terminal, argument: str | None, *, no_stdin: bool = False, quiet: bool = False,
-    encoding: TextEncoding = UTF8, talks: bool = False,
+    encoding: TextEncoding = UTF8, interactive: bool = False,
 ) -> Prompt | None:  # fmt: skip
     """What to send, or None when a person is to be asked in a terminal.
 
     Beside an argument standard input is read only if it is a pipe, a socket or a file; ``-`` as the argument reads it
-    whatever it is. ``encoding`` is that of standard input. Where a person ``talks`` afterwards, no prompt is needed.
+    whatever it is. ``encoding`` is that of standard input. An ``interactive`` conversation needs no prompt.
 
     Raises:
         UsageError: there is nothing to send, or it is not text.
@@ -57,18 +57,18 @@ def read_prompt(
             )
     if argument is not None and not argument.strip():
         raise UsageError("the prompt is empty", _HOW_TO)
-    if argument is None and not forced and _asks_person(terminal, no_stdin=no_stdin, talks=talks):
+    if argument is None and not forced and _asks_person(terminal, no_stdin=no_stdin, interactive=interactive):
         return None
     piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
     piped = check_text("standard input", piped.rstrip("\r\n"))
     if argument is not None:
         return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
-    if not piped.strip() and not talks:
+    if not piped.strip() and not interactive:
         raise UsageError("no prompt was given: standard input is empty", _HOW_TO)
     return Prompt(piped) if piped.strip() else None
 
 
-def _asks_person(terminal: Terminal, *, no_stdin: bool, talks: bool) -> bool:
+def _asks_person(terminal: Terminal, *, no_stdin: bool, interactive: bool) -> bool:
     """Whether a person is to be asked, because nothing was typed and nothing is piped in.
 
     Raises:
@@ -76,7 +76,7 @@ def _asks_person(terminal: Terminal, *, no_stdin: bool, talks: bool) -> bool:
     """
     if not no_stdin and not terminal.stdin.isatty():
         return False
-    if talks or (terminal.interactive and not no_stdin):
+    if interactive or (terminal.interactive and not no_stdin):
         return True
     why = "" if no_stdin else ", and standard output is not a terminal"
     raise UsageError(f"no prompt was given{why}", _HOW_TO)

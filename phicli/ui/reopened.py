@@ -39,7 +39,7 @@ def at_keyboard(terminal: Terminal) -> Terminal:
 
 
 def take_keyboard(terminal: Terminal) -> None:
-    """From now on the standard input of the process, and of programs that it starts, is that of ``terminal``."""
+    """Make the standard input of ``terminal`` that of the process, and of programs that it starts."""
     if terminal.stdin.fileno() != 0:
         os.dup2(terminal.stdin.fileno(), 0)
         sys.stdin = terminal.stdin

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from phicli.ui.terminal import Terminal
-from phicli.ui.wrapping import columns_of
+from phicli.ui.wrapping import width_of
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _DELAY_S = 0.5
 _LONGEST_NAME = 32
-_USUAL_COLUMNS = 80
 _SPINNER_COLUMNS = 3
 """What stands in front of the text; the last column stays free, because terminals wrap behind it."""
 
@@ -44,7 +43,7 @@ class StatusLine:
     @property
     def columns(self) -> int:
         """The columns that a text may have to stay on one line."""
-        return (columns_of(self._terminal.stderr) or _USUAL_COLUMNS) - _SPINNER_COLUMNS
+        return width_of(self._terminal.stderr) - _SPINNER_COLUMNS
 
     def update(self, text: str) -> None:
         """Show ``text`` if the wait has lasted long enough."""

@@ -1,17 +1,15 @@
-"""The reasoning of an answer on standard error: all of it, or on a terminal one line that moves and then says so."""
+"""The reasoning of an answer on standard error: all of it, or on a terminal one moving line, then its length."""
 
 from __future__ import annotations
 
 import contextlib
 from time import monotonic
-from typing import Final, Literal
+from typing import Final
 
+from phicli.chat.screen import Thinking
 from phicli.ui.terminal import Terminal, one_line
 from phicli.ui.wrapping import StreamWrap, cells, columns_of, wrapped
 from phicli.units import counted, format_rate
-
-Thinking = Literal["show", "hide"]
-"""What happens to reasoning on a terminal: it stays there, or it is folded to one line."""
 
 _REDRAWN_EVERY_S: Final = 0.1
 
@@ -94,8 +92,8 @@ class ThinkingPrinter:
 class _MovingLine:
     """The end of a text in one dim line, for terminals that can erase it.
 
-    The cursor stays at the beginning of the line. So where a narrower terminal breaks the line into several, all of
-    them are erased, and nothing above. The line does not wrap: a terminal may already be narrower than it says.
+    The cursor stays at the beginning of the line. So if a narrower terminal breaks the line into several, all of them
+    are erased, and nothing above them. The line does not wrap: a terminal may already be narrower than it reports.
     """
 
     def __init__(self, terminal: Terminal) -> None:

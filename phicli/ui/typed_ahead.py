@@ -1,4 +1,4 @@
-"""What is typed while nothing asks for it: it is not shown, and waits for the next prompt."""
+"""Reads what is typed between two prompts: it is not shown, and the next prompt gets it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _holding: TypedAhead | None = None
 def line_mode() -> Iterator[None]:
     """Within the context a person can answer on a line that is shown.
 
-    What was typed before stays for the next prompt: it does not answer a question that nobody had seen.
+    What was typed before stays for the next prompt: it does not answer a question that was not shown yet.
     """
     ahead = _holding
     if ahead is None:
@@ -38,7 +38,7 @@ def line_mode() -> Iterator[None]:
 
 
 class TypedAhead:
-    """Keeps what is typed between two prompts; does nothing where there is no terminal of that kind.
+    """Reads what is typed between two prompts; does nothing on Windows and off a terminal.
 
     Args:
         terminal: the file descriptor of the terminal.
@@ -53,7 +53,7 @@ class TypedAhead:
         self._wake = (-1, -1)
 
     def hold(self) -> None:
-        """Begin to keep what is typed. Ctrl-C and Ctrl-Z work as before."""
+        """Begin to read what is typed. Ctrl-C and Ctrl-Z work as before."""
         global _holding  # noqa: PLW0603 - the terminal is one for the process
         if sys.platform == "win32" or self._thread is not None or not os.isatty(self._terminal):
             return
@@ -152,7 +152,7 @@ class TypedAhead:
         self._handlers.clear()
 
     def _give_back(self, number: int, _: FrameType | None) -> None:
-        """Stop or end as the signal wants it, with the terminal as it was."""
+        """Stop or end, as the signal asks, with the terminal as it was."""
         self._restore_modes()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)

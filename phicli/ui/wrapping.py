@@ -27,6 +27,7 @@ _HOLD: Final = 24
 _ENDLESS: Final = 1 << 30
 _TAB: Final = 8
 _LONGEST_START: Final = 40
+_USUAL_COLUMNS: Final = 80
 _UNBROKEN: Final = re.compile(r"(?: {4}|\t|\s*\|)")
 """The beginning of lines that are shown as they are: indented code, and tables."""
 
@@ -41,6 +42,11 @@ def columns_of(stream: TextIO) -> int | None:
         return None
     given = os.environ.get("COLUMNS", "")
     return (int(given) if given.isdecimal() else width) or None
+
+
+def width_of(stream: TextIO) -> int:
+    """The width of a terminal; 80 where it is unknown."""
+    return columns_of(stream) or _USUAL_COLUMNS
 
 
 def wrapped(text: str, width: int, *, first: int = 0, indent: int = _INDENT) -> str:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.repl import run_repl
-from phicli.chat.talk import Talk
-from phicli.engine.types import Sampling
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_model import Lab, echo
+from tests.fakes.talk import talk_of
 
 FILE = Attachment("a.txt", "some words\n")
-
-
-class Models:
-    """A model that cannot be changed."""
-
-    name = "fake"
-
-    def change(self, name: str) -> None:
-        raise AssertionError(name)
-
-    def facts(self) -> Sequence[tuple[str, str]]:
-        return [("model", "fake"), ("memory", "1.00 GiB at most")]
-
-    def ignored(self, sampling: Sampling) -> Sequence[str]:
-        return ["this has no effect"] if sampling.min_p == 0.5 else []
 
 
 def rows(text: str) -> dict[str, str]:
@@ -40,9 +22,13 @@ def rows(text: str) -> dict[str, str]:
 def test_show_has_the_model_the_context_the_settings_and_the_files_that_wait() -> None:
     lab = Lab(echo, system="Be brief.")
     screen = Screen("/show", "hello", "/set temperature 0.5", "/show")
-    run_repl(Talk(lab.session, screen, models=Models(), pending=[FILE]))
+    run_repl(talk_of(lab.session, screen, pending=[FILE]))
     before, after = rows(screen.told[0]), rows(screen.told[-1])
-    assert (before["model"], before["memory"], before["session"]) == ("fake", "1.00 GiB at most", "not saved")
+    assert (before["model"], before["memory"], before["session"]) == (
+        "fake",
+        "1.00 GiB at most",
+        "not saved (/save NAME)",
+    )
     assert (before["turns"], before["system"]) == ("0", "Be brief.")
     assert "a.txt" in before["files"]
     assert "temperature 0," in before["settings"]
@@ -55,7 +41,7 @@ def test_show_has_the_model_the_context_the_settings_and_the_files_that_wait() -
 def test_tokens_of_all_parts_are_those_of_the_prompt() -> None:
     lab = Lab(echo, system="Be brief.")
     screen = Screen("hello", "/tokens")
-    talk = Talk(lab.session, screen, pending=[Attachment("first.txt", "abc")])
+    talk = talk_of(lab.session, screen, pending=[Attachment("first.txt", "abc")])
     talk.ask("hello")
     talk.pending = (FILE, Attachment("", "piped"))
     screen = Screen("/tokens")
@@ -75,14 +61,14 @@ def test_tokens_of_all_parts_are_those_of_the_prompt() -> None:
 
 def test_tokens_of_a_conversation_that_begins() -> None:
     lab, screen = Lab(echo), Screen("/tokens")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.told[0].splitlines()[0].startswith("prompt format")
     assert not lab.session.dialogue.turns
 
 
 def test_tokens_of_a_file_that_is_far_too_long_are_estimated() -> None:
     lab, screen = Lab(echo, first=64, limit=128), Screen("/tokens")
-    run_repl(Talk(lab.session, screen, pending=[Attachment("log.txt", "word " * 4000)]))
+    run_repl(talk_of(lab.session, screen, pending=[Attachment("log.txt", "word " * 4000)]))
     assert "about" in screen.told[0]
     assert "only 128" in screen.told[0]
 
@@ -98,22 +84,22 @@ def test_ctrl_c_ends_the_counting_and_the_conversation_goes_on() -> None:
             raise KeyboardInterrupt
 
     lab.session.model = Interrupted()  # type: ignore[assignment]
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert (screen.told, screen.answers) == (["(stopped)"], ["HELLO"])
 
 
 def test_a_summary_and_turns_that_are_not_sent_are_told_apart() -> None:
     lab = Lab(echo)
-    run_repl(Talk(lab.session, Screen("one", "two", "three")))
+    run_repl(talk_of(lab.session, Screen("one", "two", "three")))
     dialogue = lab.session.dialogue
     lab.session.become(Dialogue(None, dialogue.turns, 2, "They counted."))
     screen = Screen("/tokens")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     labels = [line.rsplit(maxsplit=1)[0].strip() for line in screen.told[0].splitlines()]
     assert labels[:3] == ["prompt format", "summary", "1 turn"]
 
 
 def test_a_setting_that_the_engine_ignores_is_said_to_have_no_effect() -> None:
     screen = Screen("/set min-p 0.4", "/set min-p 0.5")
-    run_repl(Talk(Lab(echo).session, screen, models=Models()))
+    run_repl(talk_of(Lab(echo).session, screen))
     assert screen.told == ["min-p: 0.4", "min-p: 0.5", "note: this has no effect"]

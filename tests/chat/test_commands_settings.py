@@ -7,25 +7,15 @@ import pytest
 from phicli.answering.types import Ending
 from phicli.chat.repl import run_repl
 from phicli.chat.settings import SETTINGS, Chosen
-from phicli.chat.talk import Talk
 from phicli.engine.types import Sampling
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_model import Lab, echo
-
-
-class Policies:
-    """What happens when the context is full, as it would be set."""
-
-    def __init__(self) -> None:
-        self.policy = "ask"
-
-    def set(self, policy: str | None) -> None:
-        self.policy = policy or "ask"
+from tests.fakes.talk import talk_of
 
 
 def talked(*lines: str, lab: Lab | None = None) -> tuple[Lab, Screen]:
     lab, screen = lab or Lab(echo), Screen(*lines)
-    run_repl(Talk(lab.session, screen, policies=Policies()))
+    run_repl(talk_of(lab.session, screen))
     return lab, screen
 
 
@@ -120,12 +110,6 @@ def test_what_was_set_survives_another_model() -> None:
     lab.session.use(lab.model, sampling=Sampling(temperature=0.9, top_k=3), ending=Ending(brake=True))
     assert (lab.session.sampling.temperature, lab.session.sampling.top_k) == (0.5, 3)
     assert lab.session.ending == Ending(brake=True, think_tokens=9)
-
-
-def test_the_policy_of_a_full_context_cannot_be_set_where_there_is_none() -> None:
-    lab, screen = Lab(echo), Screen("/set on-overflow drop")
-    run_repl(Talk(lab.session, screen))
-    assert [error.exit_code for error in screen.errors] == [2]
 
 
 def test_think_off_asks_for_the_answer_at_once_until_reasoning_is_shown_or_hidden() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from phicli.chat.dialogue import Dialogue
 from phicli.chat.repl import run_repl
-from phicli.chat.talk import ExportForm, Talk
+from phicli.chat.talk import ExportForm
 from phicli.errors import UsageError
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_model import Lab, echo
+from tests.fakes.talk import FakeExports, talk_of
 
 ANSWER = "Two:\n```python\nprint(1)\nprint(2)\n```\n```\nx\n```\n"
 
@@ -25,17 +26,11 @@ class Block:
     text: str
 
 
-class Exports:
-    """Remembers what would be written."""
-
-    def __init__(self, error: UsageError | None = None) -> None:
-        self.written: list[tuple[str, str, str, int]] = []
-        self._error = error
+class Unwritable(FakeExports):
+    """A disk that cannot be written."""
 
     def write(self, path: Path, form: ExportForm, name: str, dialogue: Dialogue) -> None:
-        if self._error is not None:
-            raise self._error
-        self.written.append((path.name, form, name, len(dialogue.turns)))
+        raise UsageError("talk.md cannot be written", "choose another file")
 
 
 class Choosing(Screen):
@@ -56,7 +51,7 @@ def blocks(text: str) -> list[Block]:
 
 def copied(*lines: str, answer: str = ANSWER) -> Screen:
     screen = Screen(*lines)
-    run_repl(Talk(Lab(lambda _: f"{answer}<|end|>").session, screen, code_blocks=blocks))
+    run_repl(talk_of(Lab(lambda _: f"{answer}<|end|>").session, screen, code_blocks=blocks))
     return screen
 
 
@@ -84,12 +79,12 @@ def test_nothing_is_copied_where_there_is_nothing() -> None:
     assert "no code" in str(copied("hello", "/copy 1", answer="no").errors[0].hint)
     assert "empty" in copied("hello", "/copy", answer="").errors[0].message
     lab, screen = Lab(echo, first=64, limit=128), Screen("y" * 199, "/copy")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.errors[1].message == "the last question has no answer"
 
 
-def exported(screen: Screen, exports: Exports) -> None:
-    run_repl(Talk(Lab(echo).session, screen, exports=exports))
+def exported(screen: Screen, exports: FakeExports) -> None:
+    run_repl(talk_of(Lab(echo).session, screen, exports=exports))
 
 
 @pytest.mark.parametrize(
@@ -107,14 +102,14 @@ def test_the_ending_is_the_form(
     line: str, name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    screen, exports = Screen("hello", line), Exports()
+    screen, exports = Screen("hello", line), FakeExports()
     exported(screen, exports)
     assert exports.written == [(name, form, "conversation", 1)]
     assert screen.told == [f"1 turn written to {tmp_path / name}"]
 
 
 def test_an_unknown_ending_and_an_empty_conversation_are_errors() -> None:
-    screen, exports = Screen("/export", "hello", "/export talk.pdf"), Exports()
+    screen, exports = Screen("/export", "hello", "/export talk.pdf"), FakeExports()
     exported(screen, exports)
     assert [error.exit_code for error in screen.errors] == [2, 2]
     assert ".jsonl" in str(screen.errors[1].hint)
@@ -125,7 +120,7 @@ def test_an_unknown_ending_and_an_empty_conversation_are_errors() -> None:
 def test_nothing_is_overwritten_without_a_question(choice: int | None, written: list[str], tmp_path: Path) -> None:
     (tmp_path / "talk.md").write_text("old")
     (tmp_path / "talk-2.md").write_text("old")
-    screen, exports = Choosing(choice, "hello", f"/export {tmp_path / 'talk.md'}"), Exports()
+    screen, exports = Choosing(choice, "hello", f"/export {tmp_path / 'talk.md'}"), FakeExports()
     exported(screen, exports)
     assert [name for name, *_ in exports.written] == written
     assert "already exists" in screen.told[0]
@@ -133,12 +128,12 @@ def test_nothing_is_overwritten_without_a_question(choice: int | None, written: 
 
 
 def test_a_folder_gets_a_file_with_the_name_of_the_session(tmp_path: Path) -> None:
-    screen, exports = Screen("hello", f"/export {tmp_path}"), Exports()
+    screen, exports = Screen("hello", f"/export {tmp_path}"), FakeExports()
     exported(screen, exports)
     assert screen.told == [f"1 turn written to {tmp_path / 'conversation.md'}"]
 
 
 def test_a_file_that_cannot_be_written_is_an_error_and_the_conversation_goes_on() -> None:
     screen = Screen("hello", "/export talk.md", "more")
-    exported(screen, Exports(UsageError("talk.md cannot be written", "choose another file")))
+    exported(screen, Unwritable())
     assert (len(screen.errors), screen.answers) == (1, ["HELLO", "MORE"])

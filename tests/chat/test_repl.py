@@ -8,10 +8,10 @@ from phicli.answering.types import Answer, Event
 from phicli.chat.commands.table import COMMANDS
 from phicli.chat.repl import run_repl
 from phicli.chat.screen import Thinking
-from phicli.chat.talk import Talk
 from phicli.errors import PhiError
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.scripted_model import Lab, echo
+from tests.fakes.talk import talk_of
 
 
 class Screen:
@@ -63,27 +63,27 @@ class Screen:
 
 def test_lines_are_sent_until_ctrl_d() -> None:
     lab, screen = Lab(echo), Screen("one", "  ", "two", EOFError, "three")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.answers == ["ONE", "TWO"]
 
 
 def test_ctrl_c_at_the_prompt_does_not_leave() -> None:
     lab, screen = Lab(echo), Screen(KeyboardInterrupt, "one")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.answers == ["ONE"]
     assert "Ctrl-D" in screen.told[0]
 
 
 def test_ctrl_c_in_an_answer_stops_the_answer_only() -> None:
     lab, screen = Lab(echo), Screen("hello", "two", stop_after=2)
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.answers == ["TWO"]
     assert [m.content for m in lab.session.dialogue.messages()] == ["hello", "HE", "two", "TWO"]
 
 
 def test_system_shows_sets_and_removes() -> None:
     lab, screen = Lab(echo), Screen("/system", "one", "/system be brief", "/system", "two", "/system -", "three")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert lab.engines[0].prompts == [
         "<|user|>one<|end|><|assistant|>",
         "<|system|>be brief<|end|><|user|>two<|end|><|assistant|>",
@@ -94,13 +94,13 @@ def test_system_shows_sets_and_removes() -> None:
 
 def test_clear_forgets() -> None:
     lab, screen = Lab(echo), Screen("one", "/clear", "two")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert lab.engines[0].prompts[1] == "<|user|>two<|end|><|assistant|>"
 
 
 def test_a_double_slash_sends_a_slash() -> None:
     lab, screen = Lab(echo), Screen("//etc/passwd", "/HELP")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.answers == ["/ETC/PASSWD"]
     assert "/clear" in screen.told[0]
 
@@ -113,20 +113,20 @@ def test_ctrl_c_while_obeying_ctrl_c_does_not_leave() -> None:
                 raise KeyboardInterrupt
 
     lab, screen = Lab(echo), Nervous(KeyboardInterrupt, "one")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert screen.answers == ["ONE"]
 
 
 def test_every_way_to_leave() -> None:
     for word in ("/exit", "/bye", "/quit"):
         lab, screen = Lab(echo), Screen(word, "never")
-        run_repl(Talk(lab.session, screen))
+        run_repl(talk_of(lab.session, screen))
         assert screen.answers == []
 
 
 def test_help_names_every_command_and_typing_mistakes_are_not_sent() -> None:
     lab, screen = Lab(echo), Screen("/help", "/claer", "/nonsense", "/save")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert all(command.usage in screen.told[0] for command in COMMANDS)
     assert "did you mean /clear?" in screen.told[1]
     assert "/help" in screen.told[2]
@@ -137,6 +137,6 @@ def test_help_names_every_command_and_typing_mistakes_are_not_sent() -> None:
 def test_an_engine_that_dies_does_not_end_the_conversation() -> None:
     engines = iter([ScriptedEngine(echo, dies_after=1), ScriptedEngine(echo)])
     lab, screen = Lab(echo, make=lambda _: next(engines)), Screen("hello", "again")
-    run_repl(Talk(lab.session, screen))
+    run_repl(talk_of(lab.session, screen))
     assert [error.exit_code for error in screen.errors] == [6]
     assert screen.answers == ["AGAIN"]

@@ -19,9 +19,9 @@ _ELSEWHERE: Final = {
     "/temp": "to set the temperature: /set temperature VALUE",
     "/image": "images cannot be sent; to send a file: /file PATH",
 }
-"""What other programs have, and what does the same here."""
+"""Commands of other programs, and what to type here."""
 _SHORT: Final = 2
-"""Characters of a name that everything short is similar to: ``/q``."""
+"""Names of at most so many characters are not proposed: every short word is similar to ``/q``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A line that looks like a command, but is none: ``text`` says so."""
+    """A line that looks like a command, but is not one: ``text`` says so."""
 
     text: str
 

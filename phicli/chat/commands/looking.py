@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Final
 
 from phicli.chat.commands.settings import value_of
-from phicli.chat.commands.turns import turns_says
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat.session import FAR_LONGER
 from phicli.chat.settings import SETTINGS, value_says
 from phicli.chat.talk import Talk
 from phicli.plan.locate import shortened as on_one_line
@@ -17,8 +17,6 @@ from phicli.units import counted
 
 _LONGEST_NAME: Final = 30
 """Characters of a path in a column."""
-_FAR_LONGER: Final = 4
-"""Times the context: counting the tokens of such a text takes half a minute."""
 
 
 def show(talk: Talk, _: str) -> bool:
@@ -32,7 +30,7 @@ def tokens(talk: Talk, _: str) -> bool:
     limit = talk.session.model.context_tokens
     dialogue, waiting = talk.session.dialogue, Turn("", talk.pending)
     about = estimate_prompt(message.content for message in dialogue.messages(waiting))
-    if limit is not None and about > _FAR_LONGER * limit:
+    if limit is not None and about > FAR_LONGER * limit:
         talk.screen.tell(f"the next prompt has about {counted(about, 'token')}, but the context has only {limit:,}")
         return True
     parts = list(_parts(talk, dialogue))
@@ -52,10 +50,10 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 
 def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
     session = talk.session
-    yield from [("model", session.model.name)] if talk.models is None else talk.models.facts()
+    yield from talk.models.facts()
     dialogue, limit = session.dialogue, session.model.context_tokens
-    answered = session.last is not None and dialogue.turns and session.last.message in dialogue.turns[-1].replies
-    used = session.last.used_tokens if answered and session.last is not None else 0
+    last = session.last_remembered
+    used = 0 if last is None else last.used_tokens
     size = "" if limit is None else f" of {limit:,}"
     yield "context", f"{used:,}{size} tokens used" if used else f"{limit or 0:,} tokens (/tokens counts what is used)"
     yield "turns", f"{len(dialogue.turns)}{f', {dialogue.left_out} no longer sent' if dialogue.left_out else ''}"
@@ -74,8 +72,6 @@ def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
 
 def _saved(talk: Talk) -> str:
     record = talk.record
-    if record is None:
-        return "not saved"
     if not record.saves:
         return f"{record.name}, but its last change could not be saved" if record.name else "not saved (/save NAME)"
     return f"{record.name}, saved" if record.name else "saved with its first question"
@@ -99,7 +95,7 @@ def _parts(talk: Talk, dialogue: Dialogue) -> Iterator[tuple[str, int]]:
         yield "summary", summary
         rest -= summary
     if sent or rest:
-        yield turns_says(len(sent)), rest
+        yield counted(len(sent), "turn"), rest
     for number, one in enumerate(talk.pending, 1):
         until = _count(talk, dialogue, talk.pending[:number])
         yield f"{_name(one)} (waits)", until - everything
@@ -107,8 +103,7 @@ def _parts(talk: Talk, dialogue: Dialogue) -> Iterator[tuple[str, int]]:
 
 
 def _count(talk: Talk, dialogue: Dialogue, files: tuple[Attachment, ...] = ()) -> int:
-    session = talk.session
-    return session.model.count(dialogue.messages(Turn("", files)), tools=session.tools)
+    return talk.session.count(dialogue, Turn("", files))
 
 
 def _name(attachment: Attachment) -> str:

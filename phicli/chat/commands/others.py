@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from phicli.chat.talk import Talk
-from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
 
 
 def model(talk: Talk, name: str) -> bool:
     """Show the model, or continue with another one."""
-    if talk.models is None:
-        raise UsageError("the model of this conversation cannot be changed", "start a conversation with phi chat MODEL")
     if name:
         talk.models.change(name)
     talk.screen.tell(f"the model is {talk.models.name}")
@@ -25,8 +22,6 @@ def file(talk: Talk, path: str) -> bool:
     elif not path:
         names = ", ".join(one.name or "piped text" for one in talk.pending)
         talk.screen.tell(f"sent with the next question: {names}" if names else "no file yet; to add one: /file PATH")
-    elif talk.files is None:
-        raise UsageError("files cannot be sent in this conversation", "pipe the text in: phi chat MODEL < FILE")
     else:
         attachment = talk.files.read(path)
         talk.pending = (*talk.pending, attachment)

@@ -10,7 +10,7 @@ from phicli.chat.talk import Talk
 
 def save(talk: Talk, name: str) -> bool:
     """Save the conversation under a name."""
-    talk.require_record().save_as(name, talk.session.dialogue)
+    talk.record.save_as(name, talk.session.dialogue)
     saved = "is saved" if talk.session.dialogue.turns else "is saved with its first question"
     command = shlex.join(["phi", "chat", "--session", name])
     talk.screen.tell(f"the conversation {saved} as {name}; to continue it later: {command}")
@@ -19,7 +19,7 @@ def save(talk: Talk, name: str) -> bool:
 
 def load(talk: Talk, name: str) -> bool:
     """Continue a saved conversation here."""
-    record = talk.require_record()
+    record = talk.record
     before = record.name
     record.load(name)
     if before is not None and before != record.name:
@@ -30,7 +30,7 @@ def load(talk: Talk, name: str) -> bool:
 
 def forget(talk: Talk, _: str) -> bool:
     """Remove the saved conversation from the disk."""
-    record = talk.require_record()
+    record = talk.record
     saved = record.saves
     name = record.forget()
     if name:
@@ -42,7 +42,7 @@ def forget(talk: Talk, _: str) -> bool:
 
 def sessions(talk: Talk, _: str) -> bool:
     """List the newest saved conversations."""
-    lines = talk.require_record().lines()
+    lines = talk.record.lines()
     talk.screen.tell("\n".join(lines) if lines else "no conversation is saved yet")
     if lines:
         talk.screen.tell("to continue one here: /load NAME; see all: phi sessions list")

@@ -20,7 +20,6 @@ from phicli.chat.settings import (
     value_says,
 )
 from phicli.chat.talk import Talk
-from phicli.errors import UsageError
 
 _PARTS: Final = re.compile(
     r"(?:parameters?\s+)?(?P<name>[\w-]+)(?:(?:\s*=\s*|\s+(?:to\s+)?)(?P<value>\S.*))?", re.DOTALL
@@ -50,30 +49,22 @@ def set_(talk: Talk, text: str) -> bool:
     """List the settings, or change one."""
     parts = _PARTS.fullmatch(text)
     if parts is None:
-        talk.screen.tell(
-            "\n".join([*settings_lines(talk), "to set one: /set NAME VALUE; to set it back: /set NAME default"])
-        )
+        talk.screen.tell("\n".join([*_lines(talk), _HOW]))
         return True
     setting = setting_named(parts["name"])
     if (typed := parts["value"]) is not None:
         change(talk, setting, None if typed.lower() == DEFAULT else setting.value_of(typed))
     line = f"{setting.name}: {value_says(value_of(talk, setting))}"
     talk.screen.tell(line if typed is not None else f"{line} ({setting.range})")
-    if typed is not None and talk.models is not None:
+    if typed is not None:
         for note in talk.models.ignored(talk.session.sampling):
             talk.screen.tell(f"note: {note}")
     return True
 
 
 def change(talk: Talk, setting: Setting, value: Any) -> None:
-    """Give ``setting`` another value; None is the one that the conversation began with.
-
-    Raises:
-        UsageError: it cannot be set in this conversation.
-    """
+    """Give ``setting`` another value; None is the one that the conversation began with."""
     if setting.name == ON_OVERFLOW:
-        if talk.policies is None:
-            raise UsageError(f"{setting.name} cannot be set in this conversation", "start one with phi chat MODEL")
         talk.policies.set(value)
         return
     chosen = talk.session.chosen
@@ -83,7 +74,7 @@ def change(talk: Talk, setting: Setting, value: Any) -> None:
 def value_of(talk: Talk, setting: Setting) -> Any:
     """The value in force."""
     if setting.name == ON_OVERFLOW:
-        return "error" if talk.policies is None else talk.policies.policy
+        return talk.policies.policy
     if setting.name == STOP:
         return talk.session.ending.stop_texts
     if setting.name == THINK_BUDGET:
@@ -91,7 +82,7 @@ def value_of(talk: Talk, setting: Setting) -> Any:
     return getattr(talk.session.sampling, setting.name.replace("-", "_"))
 
 
-def settings_lines(talk: Talk) -> list[str]:
+def _lines(talk: Talk) -> list[str]:
     """All settings with their values and ranges, aligned."""
     rows = [(one.name, value_says(value_of(talk, one)), one.range) for one in SETTINGS]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]

@@ -1,4 +1,4 @@
-"""The table of the REPL's commands: help, completion, the documentation and what is understood come from it."""
+"""The table of the REPL's commands: help, completion and documentation come from it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from phicli.chat.commands import looking, others, sessions, settings, taking, tu
 from phicli.chat.commands.types import (
     ANY_TEXT,
     ASSIGNMENT,
-    FILE,
     MODEL,
     NAME,
+    NEW_PATH,
     NOTHING,
     NUMBER,
     PATH,
@@ -75,7 +75,7 @@ COMMANDS: Final = (
     ),
     Command("/sessions", NOTHING, "list the newest saved conversations", _SAVED, sessions.sessions),
     Command(
-        "/export", FILE, "write the conversation into a file", _SAVED, taking.export, (),
+        "/export", NEW_PATH, "write the conversation into a file", _SAVED, taking.export, (),
         "The ending chooses the form: `.md` (the default), `.json` for everything that is saved, `.jsonl` for one "
         "OpenAI message per line. Nothing is overwritten without a question.",
     ),
@@ -114,8 +114,10 @@ BY_NAME: Final[dict[str, Command]] = {name: command for command in COMMANDS for 
 
 
 def help_text() -> str:
-    """The help: one line per command, its group in front of the first one of it. It fits on a screen of 24 lines
-    with a prompt and a meter below it."""
+    """The help: one line per command; the first command of a group has the name of the group in front.
+
+    It fits on a screen of 24 lines, with a prompt and a meter below it.
+    """
     group_width = max(len(command.group) for command in COMMANDS)
     width = max(len(command.usage) for command in COMMANDS)
     lines, before = list[str](), ""

@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import Final
 
-from phicli.chat.commands.turns import turns_says
 from phicli.chat.talk import Code, ExportForm, Talk
 from phicli.errors import UsageError
 from phicli.paths import expand
@@ -47,11 +46,9 @@ def copy(talk: Talk, number: str) -> bool:
 
 def export(talk: Talk, typed: str) -> bool:
     """Write the conversation into a file."""
-    if talk.exports is None:
-        raise UsageError("this conversation cannot be exported", "start one with phi chat MODEL")
     dialogue = talk.session.dialogue
     talk.session.last_turn()
-    name = talk.record.name if talk.record is not None and talk.record.name else "conversation"
+    name = talk.record.name or "conversation"
     path = expand(typed) if typed else Path(f"{_file_name(name)}.md")
     if path.is_dir():
         path /= f"{_file_name(name)}.md"
@@ -66,7 +63,7 @@ def export(talk: Talk, typed: str) -> bool:
         talk.screen.tell("nothing was written")
         return True
     talk.exports.write(place, form, name, dialogue)
-    talk.screen.tell(f"{turns_says(len(dialogue.turns))} written to {place.absolute()}")
+    talk.screen.tell(f"{counted(len(dialogue.turns), 'turn')} written to {place.absolute()}")
     return True
 
 

@@ -6,6 +6,7 @@ from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.talk import Talk
 from phicli.errors import UsageError
 from phicli.plan.locate import shortened as on_one_line
+from phicli.units import counted
 
 
 def undo(talk: Talk, count: str) -> bool:
@@ -17,7 +18,7 @@ def undo(talk: Talk, count: str) -> bool:
     left = len(talk.session.dialogue.turns)
     for turn in removed:
         talk.screen.tell(f"removed: {shortened(turn)}")
-    talk.screen.tell(f"the conversation has {turns_says(left)}" if left else "the conversation is empty")
+    talk.screen.tell(f"the conversation has {counted(left, 'turn')}" if left else "the conversation is empty")
     return True
 
 
@@ -53,7 +54,7 @@ def system(talk: Talk, text: str) -> bool:
 
 def new(talk: Talk, _: str) -> bool:
     """Begin a new conversation with the same system message."""
-    name = talk.record.name if talk.record is not None else None
+    name = talk.record.name
     talk.start_over(talk.session.dialogue.system)
     talk.screen.tell("a new conversation begins" + (f"; the one before is saved as {name}" if name else ""))
     return True
@@ -63,7 +64,7 @@ def summary(talk: Talk, _: str) -> bool:
     """Show what stands for the turns that are no longer sent to the model."""
     dialogue = talk.session.dialogue
     if dialogue.left_out:
-        talk.screen.tell(f"no longer sent to the model: the first {turns_says(dialogue.left_out)}")
+        talk.screen.tell(f"no longer sent to the model: the first {counted(dialogue.left_out, 'turn')}")
     talk.screen.tell(dialogue.summary or "there is no summary: nothing was summarized")
     return True
 
@@ -73,14 +74,9 @@ def shortened(turn: Turn) -> str:
     return on_one_line(turn.question) or on_one_line(", ".join(one.name or "piped text" for one in turn.attachments))
 
 
-def turns_says(count: int) -> str:
-    """The number of turns in words."""
-    return f"{count} turn{'s' if count != 1 else ''}"
-
-
 def where_it_stands(dialogue: Dialogue, name: str | None) -> str:
     """Where a conversation that is called ``name`` and goes on stands; it has at least one turn."""
     called = f"{name}, " if name else ""
     last = f"the last question: {shortened(dialogue.turns[-1])}"
     unanswered = "" if dialogue.turns[-1].replies else "\nit has no answer yet; /retry answers it"
-    return f"continuing {called}{turns_says(len(dialogue.turns))}; {last}{unanswered}"
+    return f"continuing {called}{counted(len(dialogue.turns), 'turn')}; {last}{unanswered}"

@@ -14,7 +14,7 @@ from phicli.paths import is_there
 _QUOTED: Final = re.compile(r"\"[^\"]+\"|'[^']+'")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
 _ONE_WORD: Final = re.compile(r"\S*[^\s?]")
-"""A question of one word ends in its mark: ``/load balancing?``."""
+"""One word, but not a question: ``/load balancing?``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Argument:
 
     Attributes:
         label: how help shows it: ``[N]``; empty for a command that takes no argument.
-        fits: whether a text is such an argument. No text at all is not asked about.
+        fits: whether a text is such an argument; not called with an empty text.
         required: whether the command needs it.
         names: what it is the name of, for completion: ``model``, ``path``, ``session``, ``setting``, ``command``; empty
             for something else.
@@ -46,9 +46,9 @@ class Command:
         argument: what may follow.
         help: one line, an imperative.
         group: the heading of the help that it stands under.
-        run: obeys it with the argument, which is empty where there is none, and says whether the conversation goes on.
+        run: runs it with the argument, which may be empty; returns whether the conversation continues.
             A :class:`~phicli.errors.PhiError` of it is shown.
-        aliases: what people type too.
+        aliases: its names in other programs.
         more: what help shows of this command alone, and the documentation too: sentences, with backticks around what
             is typed.
     """
@@ -63,7 +63,7 @@ class Command:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Everything that means this command."""
+        """The name and the aliases."""
         return (self.name, *self.aliases)
 
     def takes(self, text: str) -> bool:
@@ -104,4 +104,5 @@ SESSION: Final = Argument("NAME", _is_name, required=True, names="session")
 ASSIGNMENT: Final = Argument("[NAME VALUE]", is_assignment, names="setting")
 MODEL: Final = Argument("[NAME]", _is_path, names="model")
 PATH: Final = Argument("[PATH]", _is_path, names="path")
-FILE: Final = Argument("[PATH]", _is_name, names="path")
+NEW_PATH: Final = Argument("[PATH]", _is_name, names="path")
+"""A path that need not exist: one with spaces needs quotes."""

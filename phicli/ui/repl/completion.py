@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from phicli.chat.commands.table import BY_NAME
 from phicli.chat.files.candidates import begun_mention, files_for
+from phicli.chat.settings import completions
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -47,6 +48,8 @@ def candidates_for(text: str, names: Names) -> tuple[int, list[str]]:
 def _arguments(kind: str, words: Sequence[str], beginning: str, names: Names) -> list[str]:
     if kind == "path":
         return files_for(beginning, spaces=True)
+    if kind == "setting":
+        return completions(beginning)
     fixed = [word for word in words if word.startswith(beginning.lower())]
     if kind == "command":
         return [*fixed, *(name for name in BY_NAME if name.startswith(beginning.lower()))]

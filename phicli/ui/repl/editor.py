@@ -1,4 +1,4 @@
-"""A text in the editor of a person: ``$VISUAL``, ``$EDITOR``, or one that is there."""
+"""Opens a text in the editor of a person: ``$VISUAL``, ``$EDITOR``, or an editor that is installed."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def edited(text: str) -> str:
         _run([*command, name])
         result = path.read_text(encoding="utf-8", errors="replace").rstrip()
     except OSError as error:
-        raise UsageError(f"the editor {command[0]} failed: {error.strerror}; the line is as before") from None
+        raise UsageError(f"the editor {command[0]} failed: {error.strerror}; the line was not changed") from None
     finally:
         path.unlink(missing_ok=True)
     if not result:
-        raise UsageError("the editor left no text; the line is as before")
+        raise UsageError("the editor left no text; the line was not changed")
     return result
 
 
@@ -46,7 +46,7 @@ def _editor() -> list[str]:
             try:
                 return shlex.split(given, posix=sys.platform != "win32")
             except ValueError as error:
-                raise UsageError(f"{variable} cannot be read: {error}; the line is as before") from None
+                raise UsageError(f"{variable} cannot be read: {error}; the line was not changed") from None
     for name in _COMMON:
         if shutil.which(name):
             return [name]
@@ -56,4 +56,4 @@ def _editor() -> list[str]:
 def _run(command: list[str]) -> None:
     code = subprocess.run(command, check=False).returncode
     if code:
-        raise UsageError(f"the editor {command[0]} failed with exit code {code}; the line is as before")
+        raise UsageError(f"the editor {command[0]} failed with exit code {code}; the line was not changed")

@@ -21,7 +21,7 @@ def history(path: Path | None, pastes: PastedTexts, tell: Callable[[str], None])
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
     class PatientFileHistory(FileHistory):
-        """A history whose disk may fill up: then it forgets instead of ending the conversation."""
+        """A history that ignores errors of the disk, so that a full disk does not end the conversation."""
 
         def store_string(self, string: str) -> None:
             if len(pastes.whole(string)) <= MOST_CHARACTERS:

@@ -29,9 +29,7 @@ def key_bindings(pastes: PastedTexts, tell: Callable[[str], None]) -> KeyBinding
     def behind_a_paste() -> bool:
         return bool(pastes.name_before(get_app().current_buffer.document.text_before_cursor))
 
-    @bindings.add(Keys.ControlM, filter=at_line)
-    def _enter(event: KeyPressEvent) -> None:
-        _press_enter(event)
+    bindings.add(Keys.ControlM, filter=at_line)(_press_enter)
 
     @bindings.add(Keys.ControlJ, filter=at_line & ~Condition(is_dumb_terminal))  # what Enter sends there, as in Emacs
     @bindings.add(Keys.Escape, Keys.ControlM, filter=at_line)

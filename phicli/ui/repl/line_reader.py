@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PROMPT: Final = ">>> "
 _NEXT_LINE: Final = "... "
+_BROKEN_NAME: Final = "the name of a pasted text was changed: delete the name and paste the text again"
 
 
 class LineReader:
@@ -29,9 +30,9 @@ class LineReader:
     From :meth:`prepare` to :meth:`close`, what is typed between two prompts waits for the next one.
 
     Args:
-        history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
+        history_path: the file in which typed lines are saved; without it, or where it cannot be written, the history
             lasts as long as the conversation.
-        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        names: the names of a kind (``model``, ``session``) that begin with a text.
         tell: shows a line.
         toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
         stdin: the terminal; None for standard input.
@@ -52,7 +53,7 @@ class LineReader:
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
-        """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
+        """Import what reads lines. After a Ctrl-C in the middle of it, the process must end."""
         if self._prompt is None:
             self._ahead = TypedAhead(self._stdin.fileno())
             self._ahead.hold()
@@ -99,16 +100,21 @@ class LineReader:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
         from prompt_toolkit.styles import Style
+        from prompt_toolkit.validation import Validator
 
         from phicli.ui.repl.keys import key_bindings
 
         self._keyboard = _keyboard(self._stdin)
+        whole = Validator.from_callable(
+            lambda line: not self._pastes.is_broken(line), _BROKEN_NAME, move_cursor_to_end=True
+        )
         looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
         return PromptSession(
             history=history(self._history_path, self._pastes, self._tell),
             completer=completer(self._names), complete_while_typing=False, auto_suggest=AutoSuggestFromHistory(),
             key_bindings=key_bindings(self._pastes, self._tell), multiline=True, prompt_continuation=_continuation,
-            enable_suspend=True, bottom_toolbar=self._toolbar, style=Style.from_dict({"bottom-toolbar": looks}),
+            validator=whole, validate_while_typing=False, enable_suspend=True, bottom_toolbar=self._toolbar,
+            style=Style.from_dict({"bottom-toolbar": looks}),
             input=self._keyboard,
         )  # fmt: skip
 

@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from phicli.answering.types import Answer, Event
+from phicli.chat.screen import Thinking
 from phicli.errors import PhiError, UserInterruptError
 from phicli.ui.answer import AnswerPrinter
 from phicli.ui.confirm import which
 from phicli.ui.envelope import print_error
-from phicli.ui.markdown.clipboard import to_clipboard
+from phicli.ui.repl.clipboard import to_clipboard
 from phicli.ui.repl.line_reader import LineReader
 from phicli.ui.repl.meter import MeterFacts
 from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.thinking import Thinking
 from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
@@ -27,13 +27,13 @@ class TerminalScreen:
     Args:
         terminal: where to.
         status: the line that shows waiting.
-        history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
+        history_path: the file in which typed lines are saved; without it, or where it cannot be written, the history
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
         plain: print answers as they are, without rendering their Markdown.
         stats: print the numbers of each answer.
         on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
-        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        names: the names of a kind (``model``, ``session``) that begin with a text.
         meter: what the line below the prompt shows; None for no such line.
 
     ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
@@ -65,7 +65,7 @@ class TerminalScreen:
         self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
-        """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
+        """Import what reads lines. After a Ctrl-C in the middle of it, the process must end."""
         self._lines.prepare()
 
     def read(self, text: str = "") -> str:
@@ -97,7 +97,7 @@ class TerminalScreen:
         self._terminal.whisper("\n".join(shown) + "\n")
 
     def copy(self, text: str) -> None:
-        """Put ``text`` on the clipboard of the terminal; what that takes in tmux or GNU Screen is said once."""
+        """Put ``text`` on the clipboard of the terminal; a note about tmux or GNU Screen is printed once."""
         advice = to_clipboard(self._terminal, text, os.environ)
         if advice != self._clipboard_advice:
             self._clipboard_advice = advice
@@ -116,5 +116,5 @@ class TerminalScreen:
 
 
 def _within(line: str, width: int | None) -> str:
-    """``line`` wrapped at words, what goes on below the column that it began in."""
+    """``line`` wrapped at words; the other lines begin below its last column."""
     return line if width is None else wrapped(line, width, indent=hanging(line, width))

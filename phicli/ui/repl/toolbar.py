@@ -8,10 +8,9 @@ from typing import Final
 
 from phicli.ui.repl.meter import MeterFacts, meter
 from phicli.ui.terminal import Terminal, one_line
-from phicli.ui.wrapping import columns_of
+from phicli.ui.wrapping import width_of
 
 _AGAIN_S: Final = 0.5
-_USUAL_COLUMNS: Final = 80
 
 
 class Toolbar:
@@ -32,7 +31,7 @@ class Toolbar:
         facts = self._read()
         if facts.loading:
             self._draw_again()
-        return one_line(meter(facts, columns_of(self._terminal.stdout) or _USUAL_COLUMNS))
+        return one_line(meter(facts, width_of(self._terminal.stdout)))
 
     def _draw_again(self) -> None:
         from prompt_toolkit.application import get_app_or_none

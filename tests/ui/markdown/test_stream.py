@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phicli.ui.markdown.clipboard import clipboard_sequence
 from phicli.ui.markdown.code import CodeBlock
 from phicli.ui.markdown.stream import MarkdownStream, code_blocks
+from phicli.ui.repl.clipboard import clipboard_sequence
 from phicli.ui.wrapping import cells
 
 ANSWER = """\

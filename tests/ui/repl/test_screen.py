@@ -11,7 +11,7 @@ import pytest
 from phicli.answering.types import Answer, Event
 from phicli.chat_format.types import Piece
 from phicli.errors import UsageError
-from phicli.ui.markdown.clipboard import MOST_BYTES, to_clipboard
+from phicli.ui.repl.clipboard import MOST_BYTES, to_clipboard
 from phicli.ui.repl.screen import TerminalScreen
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal

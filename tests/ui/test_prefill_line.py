@@ -1,4 +1,4 @@
-"""The line about a prompt that is processed."""
+"""The line that shows how much of a prompt is processed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 import pytest
 
 from phicli.engine.types import Prefill
-from phicli.ui.reading_line import ReadingLine
+from phicli.ui.prefill_line import PrefillLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
@@ -16,7 +16,7 @@ from phicli.ui.terminal import Terminal
 def lines(*reports: tuple[float, int], total: int = 4000, cached: int = 0, columns: int = 80) -> list[str]:
     """The lines after reports of so many processed tokens, at these seconds."""
     clock = iter([second for second, _ in reports])
-    line = ReadingLine(lambda: next(clock))
+    line = PrefillLine(lambda: next(clock))
     return [line.text(Prefill(done, total, cached), columns) for _, done in reports]
 
 

@@ -1,4 +1,4 @@
-"""The line about a prompt that is processed: how far the engine is, and how long it still takes."""
+"""The line that shows how much of a prompt is processed, and how long the rest takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from phicli.engine.types import Prefill
 from phicli.ui.wrapping import cells
 
 _BATCHES: Final = 3
-"""The newest of them tell the speed: each batch takes longer than the one before."""
+"""The speed is that of the newest batches, because each batch takes longer than the one before."""
 _FEWEST: Final = 2
 _STEADY: Final = 1.5
 """How many times the slowest of these batches may take the time of the fastest."""
@@ -21,8 +21,8 @@ _TENS_S: Final = 115
 _START: Final = "processing the prompt"
 
 
-class ReadingLine:
-    """Makes the line of the engine's reports; tokens that were cached do not count.
+class PrefillLine:
+    """Makes the line from the reports of the engine; cached tokens do not count.
 
     Args:
         clock: the time in seconds.
