@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -81,10 +81,11 @@ class SchemaForm:
         object.__setattr__(self, "_validator", validator)
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
-        """See :class:`Form`. Limits can contradict the schema, and llguidance has limits of its own."""
+        """See :class:`Form`. Limits can contradict the schema, and llguidance has some of its own; at last, only the type."""
         sent = [json_schema_to_send(self.schema, limits) for limits in (self._limits(max_tokens), None)]
-        anything = json_schema_to_send(True, self._limits(max_tokens))
-        return tuple(Constraint("json_schema", text) for text in dict.fromkeys([*sent, anything]))
+        only_type = {word: value for word, value in _words(self.schema) if word == "type"}
+        least = json_schema_to_send(only_type, self._limits(max_tokens))
+        return tuple(Constraint("json_schema", text) for text in dict.fromkeys([*sent, least]))
 
     def check(self, text: str, max_tokens: int | None) -> Checked:
         """See :class:`Form`. A string that was ended by our limit is a problem, too."""
@@ -115,6 +116,10 @@ class SchemaForm:
         return [
             f"{pointer(tuple(error.absolute_path))}: {shortened(error.message)}" for error in errors[:_MOST_PROBLEMS]
         ]
+
+
+def _words(schema: Any) -> Iterable[tuple[str, Any]]:
+    return schema.items() if isinstance(schema, Mapping) else ()
 
 
 def _values(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

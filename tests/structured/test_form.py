@@ -117,6 +117,7 @@ def test_what_the_engine_is_asked_for_ends_with_any_json_at_all() -> None:
     assert '"maxLength": 100' in first.text
     assert "maxLength" not in without_limits.text
     assert anything.language == "json_schema"
+    assert '"type": "object"' in anything.text
     assert '"name"' not in anything.text
     assert isinstance(choice_form("a,b"), TextForm)
     assert USUAL_TOKENS == 2048
