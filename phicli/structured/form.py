@@ -81,7 +81,7 @@ class SchemaForm:
         object.__setattr__(self, "_validator", validator)
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
-        """See :class:`Form`. Limits can contradict the schema, and llguidance has some of its own; at last, only the type."""
+        """See :class:`Form`. Limits can contradict the schema, and llguidance has some too; at last, only the type."""
         sent = [json_schema_to_send(self.schema, limits) for limits in (self._limits(max_tokens), None)]
         only_type = {word: value for word, value in _words(self.schema) if word == "type"}
         least = json_schema_to_send(only_type, self._limits(max_tokens))
