@@ -43,6 +43,8 @@ def _round(talk: Talk) -> bool:
     if isinstance(meaning, Mistake):
         talk.screen.tell(meaning.text)
     else:
+        if meaning.like is not None:
+            talk.screen.tell(f"note: sent as a question; the command is {meaning.like.usage}")
         talk.ask(meaning.text)
     return True
 

@@ -128,7 +128,7 @@ def chat(
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
     interactive: Annotated[
-        bool, typer.Option("--interactive", "-i", help="Go on as a conversation after a prompt or piped text.")
+        bool, typer.Option("--interactive", "-i", help="Start a conversation with the prompt or piped text.")
     ] = False,
     quiet: Quiet = False,
     stats: Annotated[

@@ -129,7 +129,7 @@ class Recording:
         """The newest saved sessions, one per line."""
         infos = _said(lambda: self._open().list(limit=_NEWEST))
         width = max((len(info.name) for info in infos), default=0)
-        return [f"{info.name:<{width}}  {info.model}  {info.title}" for info in infos]
+        return [f"{info.name:<{width}}  {Path(info.model).name}  {info.title}" for info in infos]
 
     def set_model(self, reference: str) -> None:
         """From now on another model answers."""

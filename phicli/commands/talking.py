@@ -44,7 +44,7 @@ def talk(
         names=partial(_names, recording), meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
-        _greet(chat, screen, recording)
+        _greet(chat, screen, recording, wanted.session.name)
     screen.prepare()
     overflow = overflow_of(wanted, screen=screen, on_choice=recording.set_policy)
     chat.session.fitting = overflow
@@ -70,11 +70,13 @@ def _code_blocks(text: str) -> Sequence[Code]:
     return code_blocks(text)
 
 
-def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None:
-    """Say which model answers, and where the conversation stands."""
+def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording, new: str | None) -> None:
+    """Say which model answers, and where the conversation stands; ``new`` is the name of a session that begins."""
     screen.tell(f"{chat.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
     if chat.session.dialogue.turns:
         screen.tell(where_it_stands(chat.session.dialogue, recording.name))
+    elif new is not None:
+        screen.tell(f"a new session: {new}")
 
 
 def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:

@@ -15,6 +15,7 @@ from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.thinking import ThinkingPrinter
 from phicli.ui.wrapping import StreamWrap, width_of
+from phicli.units import counted
 
 if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
@@ -114,11 +115,12 @@ class AnswerPrinter:
 
     def _piece(self, piece: Piece) -> None:
         self._printed[piece.kind] += len(piece.text)
-        self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
+            self._status.clear(away=True)
             self._thoughts.feed(piece.text, alone=not self._text)
             return
         if not self._text:
+            self._status.clear()
             self._thoughts.end()
         self._text += piece.text
         if self._stream:
@@ -153,10 +155,18 @@ class AnswerPrinter:
             self._notice(Notice(f"the answer was cut off after {tokens} tokens{_full(answer)}"))
 
     def _write(self, text: str) -> None:
-        if self._markdown is not None:
-            self._terminal.paint(self._markdown.feed(text))
-        elif ready := self._text_wrap.feed(text):
-            self._terminal.write(ready)
+        if self._markdown is None:
+            self._status.clear(away=True)
+            if ready := self._text_wrap.feed(text):
+                self._terminal.write(ready)
+            return
+        ready = self._markdown.feed(text)
+        rows = self._markdown.table_rows
+        if ready or not rows:
+            self._status.clear(away=not rows)
+            self._terminal.paint(ready)
+        if rows:  # the cursor is at the beginning of a line
+            self._status.update(f"generating a table: {counted(rows, 'line')}")
 
     def _new_markdown(self) -> MarkdownStream | None:
         if not self._renders:

@@ -50,6 +50,7 @@ def which(terminal: Terminal, question: str, choices: Sequence[str]) -> int | No
             return None
         if word.isdecimal() and 1 <= int(word) <= len(choices):
             return int(word) - 1
+        terminal.say(f"type a number from 1 to {len(choices)}, or only Enter")
 
 
 def _answer(terminal: Terminal, question: str) -> str | None:

@@ -136,5 +136,6 @@ def test_think_show_prints_the_reasoning_of_the_last_answer() -> None:
 
 def test_stats_are_switched_and_their_state_is_said() -> None:
     _, screen = talked("/stats", "/stats on", "/stats")
-    assert [line.rsplit(maxsplit=1)[-1] for line in screen.told] == ["off", "on", "on"]
+    says = "numbers after each answer:"
+    assert screen.told == [f"{says} off; to change it: /stats on", f"{says} on", f"{says} on; to change it: /stats off"]
     assert screen.stats

@@ -164,3 +164,14 @@ def test_nothing_is_drawn_over_a_line_of_the_answer_that_is_not_complete(monkeyp
     assert not drawn(Piece("reasoning", "hm"), *waiting, begun, answer("half a wo"))
     assert drawn(begun, Notice("larger context"), *waiting, Piece("text", "rd"), answer("half a word"))
     assert drawn(begun, *waiting, Piece("text", "rd"), answer("half a word"), stream=False)
+
+
+def test_a_table_that_is_generated_shows_how_far_it_is() -> None:
+    out, err = Screen(), Screen()
+    terminal = Terminal(io.StringIO(), out, err, colour=True)
+    rows = [Piece("text", f"| {number} | x |\n") for number in range(4)]
+    text = "Here it is:\n\n| a | b |\n|---|---|\n"
+    events = [Piece("text", text), *rows, Piece("text", "\nDone."), answer(text + "...")]
+    AnswerPrinter(terminal, StatusLine(terminal, delay_s=0)).show(iter(events))
+    assert "generating a table: 6 lines" in err.getvalue()
+    assert out.getvalue().index("Here it is") < out.getvalue().index("Done.")

@@ -20,15 +20,18 @@ _ELSEWHERE: Final = {
     "/image": "images cannot be sent; to send a file: /file PATH",
 }
 """Commands of other programs, and what to type here."""
+_LEAVING: Final = ("exit", "quit", "bye", "exit()", "quit()", ":q")
+_TO_LEAVE: Final = "to end the conversation: Ctrl-D or /exit"
 _SHORT: Final = 2
 """Names of at most so many characters are not proposed: every short word is similar to ``/q``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A line that is sent to the model."""
+    """A line that is sent to the model; ``like`` is the command that it begins with, None for none."""
 
     text: str
+    like: Command | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ def read_line(line: str, commands: Mapping[str, Command]) -> Question | Order | 
     if command is not None and not rest:
         return Mistake(f"{command.name} needs an argument: {command.usage}")
     if rest or not _LIKE_A_COMMAND.fullmatch(line):
-        return Question(line)
+        return Mistake(_TO_LEAVE) if line.lower() in _LEAVING else Question(line, command)
     if word.lower() in _ELSEWHERE:
         return Mistake(f"unknown command: {word}; {_ELSEWHERE[word.lower()]}")
     near = difflib.get_close_matches(word.lower(), [name for name in commands if len(name) > _SHORT], n=1, cutoff=0.7)

@@ -38,6 +38,8 @@ def is_assignment(text: str) -> bool:
     if value is None:
         return not text.endswith("?")
     words = texts_of(value)
+    if plain_name(name) == _SYSTEM:  # as in Ollama: the answer names the command
+        return True
     if plain_name(name) == STOP:
         return any(mark in value for mark in "\"'") or (len(words) == 1 and (value[-1] != "?" or len(value) == 1))
     if len(words) > 1 or value.endswith("?"):
@@ -108,7 +110,8 @@ def stats(talk: Talk, word: str) -> bool:
     """Print the numbers of each answer, or no longer."""
     if word:
         talk.screen.stats = word == "on"
-    talk.screen.tell(f"numbers after each answer: {'on' if talk.screen.stats else 'off'}")
+    state, other = ("on", "off") if talk.screen.stats else ("off", "on")
+    talk.screen.tell(f"numbers after each answer: {state}{'' if word else f'; to change it: /stats {other}'}")
     return True
 
 

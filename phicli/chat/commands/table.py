@@ -87,7 +87,7 @@ COMMANDS: Final = (
     Command(
         "/set", ASSIGNMENT, "list the settings, or set one", _MODEL, settings.set_, (),
         f"The settings are {', '.join(one.name for one in SETTINGS)}; `/set NAME default` sets one back. They also "
-        "hold for another model.",
+        "apply to another model.",
     ),
     Command(
         "/think", words("show", "hide", "off"), "show or hide reasoning, or answer at once", _MODEL, settings.think, (),

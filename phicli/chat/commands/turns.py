@@ -79,4 +79,13 @@ def where_it_stands(dialogue: Dialogue, name: str | None) -> str:
     called = f"{name}, " if name else ""
     last = f"the last question: {shortened(dialogue.turns[-1])}"
     unanswered = "" if dialogue.turns[-1].replies else "\nit has no answer yet; /retry answers it"
-    return f"continuing {called}{counted(len(dialogue.turns), 'turn')}; {last}{unanswered}"
+    return f"continuing {called}{counted(len(dialogue.turns), 'turn')}; {last}{unanswered}{_last_answer(dialogue)}"
+
+
+def _last_answer(dialogue: Dialogue) -> str:
+    """The end of the last answer, below other lines; empty where there is none."""
+    answer = dialogue.turns[-1].answer
+    lines = answer.content.strip().splitlines() if answer is not None else []
+    if len(lines) > _LAST_LINES:
+        lines = ["…", *lines[-_LAST_LINES:]]
+    return "".join(f"\n{line}" for line in lines)

@@ -62,6 +62,11 @@ class MarkdownStream:
         """The code blocks that are complete; block N is printed with the number N."""
         return tuple(self._blocks)
 
+    @property
+    def table_rows(self) -> int:
+        """The rows of a table that waits for its last one; 0 for none."""
+        return len(self._table)
+
     def feed(self, text: str) -> str:
         """Take the next text; return what to append now."""
         return "".join(map(self._letter, harmless(text)))

@@ -46,7 +46,7 @@ def candidates_for(text: str, names: Names) -> tuple[int, list[str]]:
 
 
 def _arguments(kind: str, words: Sequence[str], beginning: str, names: Names) -> list[str]:
-    if kind == "path":
+    if kind == "path" or (kind == "model" and beginning.startswith(("/", "./", "../", "~"))):
         return files_for(beginning, spaces=True)
     if kind == "setting":
         return completions(beginning)

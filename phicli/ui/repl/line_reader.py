@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phicli.ui.repl.keyboard import Keyboard
 
 _PROMPT: Final = ">>> "
+_PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
 _NEXT_LINE: Final = "... "
 _BROKEN_NAME: Final = "the name of a pasted text was changed: delete the name and paste the text again"
 
@@ -51,6 +52,7 @@ class LineReader:
         self._ahead: TypedAhead | None = None
         self._keyboard: Keyboard | None = None
         self._prompt: PromptSession[str] | None = None
+        self._was_interrupted = False
 
     def prepare(self) -> None:
         """Import what reads lines. After a Ctrl-C in the middle of it, the process must end."""
@@ -72,15 +74,25 @@ class LineReader:
         self.prepare()
         assert self._prompt is not None  # noqa: S101 (prepared)
         assert self._ahead is not None  # noqa: S101 (prepared)
-        self._hand_over(self._ahead.take())
+        bursts = self._ahead.take()
+        self._hand_over([_as_paste(bursts)] if self._was_interrupted and bursts else bursts)
+        self._was_interrupted = False
         try:
             line = self._prompt.prompt(_PROMPT, default=self._pastes.shown(text))
-        except OSError:  # it cannot be written to any more
+        except KeyboardInterrupt:
+            if not self._prompt.default_buffer.text:
+                raise
+            return ""  # what was typed is gone, as in a shell
+        except OSError:  # it cannot be written to anymore
             raise EOFError from None
         finally:
             self._ahead.hold()
         whole = self._pastes.whole(line).encode("utf-8", errors="replace").decode("utf-8")
         return question_of(whole)
+
+    def interrupted(self) -> None:
+        """An answer was stopped: what was typed while it came stands in the next prompt, but is not sent."""
+        self._was_interrupted = True
 
     def close(self) -> None:
         """Leave the terminal as it was found. The end of the process does this, too."""
@@ -117,6 +129,12 @@ class LineReader:
             style=Style.from_dict({"bottom-toolbar": looks}),
             input=self._keyboard,
         )  # fmt: skip
+
+
+def _as_paste(bursts: Sequence[bytes]) -> bytes:
+    """What was typed as one paste, without keys such as arrows."""
+    text = b"".join(burst for burst in bursts if b"\x1b" not in burst or burst.startswith(_PASTE))
+    return _PASTE + text.replace(_PASTE, b"").replace(_PASTE_END, b"").rstrip(b"\r") + _PASTE_END
 
 
 def _continuation(_width: int, _line: int, wrapped: int) -> str:

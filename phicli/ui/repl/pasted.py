@@ -20,7 +20,7 @@ class PastedTexts:
 
     def shown(self, text: str) -> str:
         """What stands in the line for ``text``: itself, or a name for a long text."""
-        lines = text.count("\n") + 1
+        lines = text.rstrip("\n").count("\n") + 1
         if len(text) <= MOST_CHARACTERS and lines <= MOST_LINES:
             return text
         size = f"{lines:,} lines" if lines > 1 else f"{len(text):,} characters"

@@ -87,7 +87,11 @@ class TerminalScreen:
             self._terminal, self._status, quiet=self._quiet, plain=self._plain, thinking=self.thinking,
             on_end=lambda answer: self._on_end(answer, self.stats),
         )  # fmt: skip
-        printer.show(events)
+        try:
+            printer.show(events)
+        except KeyboardInterrupt:
+            self._lines.interrupted()
+            raise
 
     def reveal(self, reasoning: str) -> None:
         """Show the reasoning of an earlier answer."""

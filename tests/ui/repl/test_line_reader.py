@@ -124,8 +124,9 @@ def test_a_suggestion_from_the_history_is_taken_with_the_right_arrow(person: Typ
 
 def test_ctrl_d_ends_and_ctrl_c_interrupts(person: TypingPerson) -> None:
     with line_reader(person) as reader:
+        assert not _typed(person, reader, ["abc", "\x03"])
         with pytest.raises(KeyboardInterrupt):
-            _typed(person, reader, ["abc", "\x03"])
+            _typed(person, reader, ["\x03"])
         with pytest.raises(EOFError):
             _typed(person, reader, ["\x04"])
 
@@ -158,6 +159,13 @@ def test_ctrl_g_opens_an_editor(
         assert reader.read() == question
         typed.result()
     assert [line[-len(end) :] for line, end in zip(lines, told, strict=True)] == told
+
+
+def test_what_was_typed_while_an_answer_was_stopped_is_not_sent(person: TypingPerson) -> None:
+    with line_reader(person) as reader:
+        person.press_apart(["second\r", "\x1b[D", "third\r"])
+        reader.interrupted()
+        assert _typed(person, reader, ["!", "\r"]) == "second\nthird!"
 
 
 def test_typed_ahead_lines_are_questions_in_turn_and_a_paste_is_one(person: TypingPerson) -> None:

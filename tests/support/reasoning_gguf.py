@@ -1,4 +1,4 @@
-"""Writes models that say what a test wants: real files that every engine loads.
+"""Writes reasoning models of which every answer is known: real files that every engine loads.
 
 The weights are one-hot: the next token depends on the last one alone, whatever was asked. The vocabulary is that of
 bytes and the pieces of the answer, each a token.
@@ -22,7 +22,7 @@ _SIZE: Final = 512
 _HEADS: Final = 8
 
 
-def write_scripted(
+def write_reasoner(
     path: Path,
     pieces: Sequence[str],
     *,
@@ -32,7 +32,7 @@ def write_scripted(
 ) -> Path:
     """Write a model of Phi-4's format to ``path`` that answers everything with ``pieces``.
 
-    Behind a line break that it did not write itself comes the first piece after the one that closes the reasoning.
+    After a line break that it did not write itself comes the first piece after the one that closes the reasoning.
 
     Args:
         path: the file.
@@ -50,9 +50,8 @@ def write_scripted(
         is_marker = text in marked
         tokens.append(text if is_marker else "".join(LETTER_OF_BYTE[byte] for byte in text.encode()))
         kinds.append(gguf.TokenType.CONTROL if is_marker else gguf.TokenType.NORMAL)
-    unused = range(len(tokens), _SIZE)
-    tokens += [f"<unused{number}>" for number in unused]
-    kinds += [gguf.TokenType.NORMAL for _ in unused]
+    tokens += [f"<unused{number}>" for number in range(len(tokens), _SIZE)]
+    kinds += [gguf.TokenType.NORMAL] * (_SIZE - len(kinds))
     following = np.full(_SIZE, ids["<|im_end|>"])
     for before, after in pairwise(("<|im_sep|>", *pieces)):
         following[ids[before]] = ids[after]
