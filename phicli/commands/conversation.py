@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
+    from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
 
@@ -50,12 +51,17 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if wanted.interactive:
         take_keyboard(terminal)
     files = attachments_of(terminal, wanted.files, quiet=wanted.quiet)
+    form = wanted.form.read()
+    if form is not None and wanted.interactive:
+        raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
+    if form is not None and prompt is None:
+        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, files, early)
+        _hold(wanted, terminal, status, model, prompt, files, early, form)
     remember_last_used(model.reference)
 
 
@@ -72,7 +78,7 @@ def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    files: tuple[Attachment, ...], early: EngineProcess | None,
+    files: tuple[Attachment, ...], early: EngineProcess | None, form: Callable[[], Form] | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
@@ -94,6 +100,11 @@ def _hold(
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, files, asked, on_end)
+        elif only is not None and form is not None:
+            from phicli.commands.formed_answer import formed
+
+            with formed(chat, form, wanted.form):
+                _answer(chat, terminal, status, wanted, only, recording, on_end)
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
@@ -125,8 +136,8 @@ def _answer(
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain,
-        on_end=lambda answer: on_end(answer, wanted.stats),
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
+        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments))
 
@@ -181,5 +192,10 @@ def _answer_as_json(
         answer = whole(chat.session.ask(asked.question, asked.attachments))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
+    data = chat_data(chat, None if recording is None else recording.name)
+    if wanted.form.asked:
+        from phicli.commands.formed_answer import parsed_data
+
+        data |= parsed_data(chat)
+    print_result(terminal, "chat", data)
     on_end(answer, wanted.stats)
