@@ -252,12 +252,12 @@ def _attachments(data: Any, where: str) -> Iterator[Attachment]:
 
 
 def _calls(data: Any, where: str) -> Iterator[tuple[str | None, ToolCall]]:
-    """The id and the call of each of ``data``; the arguments are JSON as text, as OpenAI has them, or an object."""
+    """The id and the call of each of ``data``, as OpenAI has them or as ``phi chat --json`` prints them."""
     if not isinstance(data, list | None):
         raise UsageError(f"{where}: tool_calls is not a list", _FORM)
     for number, one in enumerate(data or (), 1):
         call = f"{where}: tool call {number}"
-        function = one.get("function") if isinstance(one, dict) else None
+        function = one.get("function", one) if isinstance(one, dict) else None
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(function, dict) or not isinstance(name, str) or not name:
             raise UsageError(f"{call} has no function with a name", _FORM)

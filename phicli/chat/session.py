@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -49,6 +50,7 @@ class ChatSession:
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
+        check: what is wrong with the tool calls of an answer; it is asked for once more, after that error.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class ChatSession:
         fitting: Fitting | None = None,
         on_change: Callable[[Dialogue], None] = lambda _: None,
         facts: Callable[[Answer, Sampling], Mapping[str, Any] | None] = lambda _answer, _sampling: None,
+        check: Callable[[Answer], str | None] = lambda _: None,
     ) -> None:
         self.model = model
         self.sampling = sampling
@@ -72,6 +75,7 @@ class ChatSession:
         self.tools = tools
         self._ending = ending
         self.facts = facts
+        self.check = check
 
     @property
     def dialogue(self) -> Dialogue:
@@ -116,13 +120,17 @@ class ChatSession:
         self.become(self._dialogue.without_last(count))
         return removed
 
-    def ask(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+    def ask(
+        self, question: str, attachments: Sequence[Attachment] = (), steps: Sequence[Message] = ()
+    ) -> Answering:
         """Send a question and stream what comes back; the last event is the ``Answer``.
 
         Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error
-        the question is the last turn, without an answer. What is raised is what :class:`Answering` says.
+        the question is the last turn, without an answer. What is raised is what :class:`Answering` says. ``steps`` are
+        calls of tools and their results that came behind the question already.
         """
-        return _Asking(self, self._dialogue, Turn(question, tuple(attachments)), self._sampled(self.sampling))
+        turn = Turn(question, tuple(attachments), steps=tuple(steps))
+        return _Asking(self, self._dialogue, turn, self._sampled(self.sampling))
 
     def retry(self) -> Answering:
         """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.
@@ -161,7 +169,8 @@ class ChatSession:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
+            replies = (*turn.steps, answer.message)
+            answered = replace(turn, replies=replies, steps=(), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
 
     def count(self, dialogue: Dialogue, turn: Turn, closing: Closing) -> int:
@@ -193,18 +202,13 @@ class _Asking(Closable[Event]):
             if session.fitting is not None:
                 sent, asked = yield from session.fitting.fit(session, before, turn, closing)
                 session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
-            self._answering = answering = session.events(sent, asked, sampling)
-            try:
-                with closing.woken_by(answering.close):
-                    for event in answering:
-                        if not isinstance(event, Answer):
-                            yield event
-            except (KeyboardInterrupt, GeneratorExit):
-                answering.close()
-                session.remember(sent, asked, answering.so_far(), sampling)
-                raise
-            session.remember(sent, asked, answering.so_far(), sampling)
-            yield answering.so_far()
+            answer = yield from self._answered(session, sent, asked, sampling, closing)
+            if (wrong := session.check(answer)) is not None:
+                yield Notice(f"the model made a wrong tool call: {wrong}; it is asked once more")
+                asked = replace(asked, steps=(*asked.steps, answer.message, *_results(answer, wrong)))
+                answer = yield from self._answered(session, sent, asked, sampling, closing)
+            session.remember(sent, asked, answer, sampling)
+            yield answer
 
         super().__init__(events)
         self._answering = session.events(before, turn, sampling)  # nothing happens before its first event
@@ -212,3 +216,25 @@ class _Asking(Closable[Event]):
     def so_far(self) -> Answer:
         """The answer up to now."""
         return self._answering.so_far()
+
+    def _answered(
+        self, session: ChatSession, sent: Dialogue, asked: Turn, sampling: Sampling, closing: Closing
+    ) -> Generator[Event, None, Answer]:
+        """The events of one answer of the model but the last; it is remembered only where it is interrupted."""
+        self._answering = answering = session.events(sent, asked, sampling)
+        try:
+            with closing.woken_by(answering.close):
+                for event in answering:
+                    if not isinstance(event, Answer):
+                        yield event
+        except (KeyboardInterrupt, GeneratorExit):
+            answering.close()
+            session.remember(sent, asked, answering.so_far(), sampling)
+            raise
+        return answering.so_far()
+
+
+def _results(answer: Answer, wrong: str) -> Sequence[Message]:
+    """A tool result with an error for each call of ``answer``; one where no call can be read."""
+    error = Message("tool", json.dumps({"error": wrong}, ensure_ascii=False))
+    return [error] * max(1, len(answer.tool_calls))

@@ -11,6 +11,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, Tools
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -93,6 +94,9 @@ def chat(
     save: Save = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
+    tools: Tools = None,
+    tool_choice: ToolChoice = None,
+    force_tools: ForceTools = False,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -128,5 +132,6 @@ def chat(
         wanted = Conversation(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
+            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools),
         )  # fmt: skip
         hold(wanted, early)

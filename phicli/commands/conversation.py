@@ -9,6 +9,7 @@ from phicli.chat.files.text import TextEncoding
 from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.file_options import attachments_of, file_reader
 from phicli.commands.resuming import dialogue_of, going_on, model_of
+from phicli.commands.tool_use import ToolUse, tools_of
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
@@ -39,6 +40,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     terminal = Terminal.current()
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
+    tool_use = tools_of(wanted.tools)
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
     prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
@@ -48,16 +50,18 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
+    if prompt is None and tool_use is not None:
+        raise UsageError("--tools needs a prompt", "phi chat MODEL 'your question' --tools FILE")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early)
+        _hold(wanted, terminal, status, model, prompt, sendable, early, tool_use)
     remember_last_used(model.reference)
 
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None,
+    sendable: Sendable, early: EngineProcess | None, tool_use: ToolUse | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or without one, answer a person."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
@@ -70,6 +74,8 @@ def _hold(
     )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
+        if tool_use is not None:
+            tool_use.equip(chat)
         recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
@@ -79,7 +85,7 @@ def _hold(
 
             talk(chat, terminal, status, wanted, recording, sendable, on_end)
         elif asked is not None:
-            _answer(chat, terminal, status, wanted, asked, recording, on_end)
+            _answer(chat, terminal, status, wanted, asked, recording, on_end, tool_use)
         _keep_state(wanted, terminal, chat, recording)
 
 
@@ -96,7 +102,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd | None,
+    recording: Recording | None, on_end: OnEnd | None, tool_use: ToolUse | None,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
@@ -104,7 +110,7 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end)
+        _answer_as_json(chat, terminal, asked, recording, on_end, tool_use)
         return
     from phicli.ui.answer import AnswerPrinter
 
@@ -112,6 +118,8 @@ def _answer(
         terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
     )
     printer.show(chat.session.ask(asked.question, asked.attachments))
+    if tool_use is not None:
+        tool_use.require_right(chat)
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
@@ -151,8 +159,9 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None
-) -> None:
+    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None,
+    tool_use: ToolUse | None,
+) -> None:  # fmt: skip
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
@@ -160,6 +169,8 @@ def _answer_as_json(
         answer = whole(chat.session.ask(asked.question, asked.attachments))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
+    if tool_use is not None:
+        tool_use.require_right(chat)
     print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
     if on_end is not None:
         on_end(answer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phicli.commands.chat_start import Start
 from phicli.commands.session_options import SessionOptions
+from phicli.commands.tool_options import NO_TOOLS, ToolOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
 
@@ -45,6 +46,7 @@ class Conversation:
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False
+    tools: ToolOptions = NO_TOOLS
 
     @property
     def policy(self) -> str | None:

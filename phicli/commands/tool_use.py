@@ -1,0 +1,109 @@
+"""The tools of ``phi chat``: read from their files, declared to the model, and their calls checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from phicli.commands.tool_options import CHOICES, ToolOptions
+from phicli.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from phicli.answering.types import Answer
+    from phicli.chat.open import OpenChat
+    from phicli.tools.types import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The tools that were asked for, and which of them are called: as :class:`ToolOptions` has it."""
+
+    tools: tuple[Tool, ...]
+    choice: str
+    force: bool
+
+    def equip(self, chat: OpenChat) -> None:
+        """Declare the tools to the model of ``chat``, and have its calls checked.
+
+        Raises:
+            UsageError: the model was not trained to call tools, or its engine cannot be made to.
+        """
+        from phicli.tools.declared import TRAINED, declared_for
+
+        variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
+        trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
+        if not trained:
+            raise UsageError(
+                f"{chat.plan.model.name} was not trained to call tools",
+                "use a model that was: phi chat phi-4-mini; or try it all the same with --force-tools",
+            )
+        if self.choice == "none":
+            return
+        session = chat.session
+        session.tools = declared_for(prompt_format, self.tools)
+        session.check = self.wrong
+        if self.choice != "auto":
+            from phicli.engine.abilities import Ability
+            from phicli.engine.constraint import Constraint
+            from phicli.engine.starting import require
+            from phicli.tools.grammar import required_calls
+
+            require(chat.opened.engine, Ability.LARK)
+            ids = chat.opened.model.file.special_tokens
+            named = [tool for tool in self.tools if self.choice in ("required", tool.name)]
+            grammar = required_calls(named, ids.id_of, several=self.choice == "required")
+            session.sampling = replace(session.sampling, constraint=Constraint("lark", grammar))
+
+    def wrong(self, answer: Answer) -> str | None:
+        """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
+        from phicli.tools.checking import wrong_calls
+
+        if answer.finish_reason not in ("stop", "tool_calls"):
+            return None
+        return wrong_calls(answer.tool_calls, answer.text, self.tools)
+
+    def require_right(self, chat: OpenChat) -> None:
+        """Return if the calls in the last answer of ``chat`` are as they were asked for.
+
+        Raises:
+            CheckFailedError: they are not.
+        """
+        from phicli.ui.answer import chat_data
+
+        answer = chat.session.last
+        if answer is None:
+            return
+        data = chat_data(chat)
+        wrong = self.wrong(answer)
+        if wrong is not None:
+            raise CheckFailedError(
+                f"the model made a wrong tool call again: {wrong}",
+                "run the command again with another --seed, or describe the tools and their parameters better",
+                data=data,
+            )
+        if self.choice not in ("auto", "none") and not answer.tool_calls:
+            raise CheckFailedError(
+                f"the model called no tool: the answer ended with {answer.finish_reason!r}",
+                "raise --max-tokens, or the size of the context with --context",
+                data=data,
+            )
+
+
+def tools_of(options: ToolOptions) -> ToolUse | None:
+    """The tools in the files that were named; None where none were.
+
+    Raises:
+        PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
+    """
+    if not options.files:
+        return None
+    from phicli.tools.files import read_tools
+
+    tools = read_tools(options.files)
+    names = [tool.name for tool in tools]
+    if options.choice not in (*CHOICES, *names):
+        raise UsageError(
+            f"--tool-choice {options.choice}: there is no such tool",
+            f"choose one of: {', '.join((*CHOICES, *names))}",
+        )
+    return ToolUse(tools, options.choice, options.force)

@@ -1,0 +1,66 @@
+"""Checks the schemas of tools, and calls against them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from phicli.chat_format.tool_calls import has_broken_call
+from phicli.chat_format.types import ToolCall
+from phicli.errors import UsageError
+from phicli.tools.types import Tool
+
+_MOST_ERRORS: Final = 3
+
+
+def check_schema(tool: Tool, where: str) -> None:
+    """Return if the parameters of ``tool`` are JSON Schema that calls can be checked against.
+
+    Raises:
+        UsageError: they are not; names the place.
+    """
+    from jsonschema import Draft202012Validator, SchemaError
+
+    try:
+        Draft202012Validator.check_schema(tool.parameters)
+    except SchemaError as error:
+        place = "".join(f".{part}" for part in error.absolute_path)
+        raise UsageError(
+            f"{where}: {tool.name}: parameters{place} is wrong: {error.message}", "correct the JSON Schema"
+        ) from None
+    except RecursionError:
+        raise UsageError(f"{where}: {tool.name}: the parameters are nested too deeply", "make them flatter") from None
+
+
+def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> str | None:
+    """What is wrong with the calls of an answer, one line; None where nothing is.
+
+    Args:
+        calls: those that were found.
+        text: the rest of the answer, in which a call may stand that cannot be read.
+        tools: those that were declared.
+    """
+    known = {tool.name: tool for tool in tools}
+    errors = [error for call in calls for error in _errors(call, known)]
+    if has_broken_call(text):
+        errors.append("a call cannot be read: it must be a JSON list of objects with name and arguments")
+    more = len(errors) - _MOST_ERRORS
+    return "; ".join([*errors[:_MOST_ERRORS], *([f"and {more} more"] if more > 0 else [])]) or None
+
+
+def _errors(call: ToolCall, known: Mapping[str, Tool]) -> Sequence[str]:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+    from referencing.exceptions import Unresolvable
+
+    tool = known.get(call.name)
+    if tool is None:
+        return [f"there is no tool {call.name}, the tools are {', '.join(known)}"]
+    try:
+        error: Any = best_match(Draft202012Validator(tool.parameters).iter_errors(dict(call.arguments)))
+    except (Unresolvable, RecursionError):
+        return [f"{call.name}: the schema of its arguments cannot be resolved"]
+    if error is None:
+        return []
+    place = "".join(f".{part}" for part in error.absolute_path)
+    return [f"{call.name}: {f'arguments{place}: ' if place else ''}{error.message}"]

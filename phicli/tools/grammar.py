@@ -1,0 +1,53 @@
+"""Grammars that hold an answer to tool calls: llguidance's Lark, in which special tokens stand by their ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from phicli.chat_format.tool_calls import CLOSE, OPEN
+from phicli.tools.types import Tool
+
+_MOST_CALLS: Final = 16
+_GUIDANCE: Final = {
+    "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
+}  # fmt: skip
+"""JSON is written with the spaces that a model was trained on. What cannot be held is left to the check."""
+
+
+def required_calls(tools: Sequence[Tool], id_of: Callable[[str], int | None], *, several: bool) -> str:
+    """The grammar of an answer that is nothing but calls of ``tools``, in Phi-4-mini's form.
+
+    Args:
+        tools: those that may be called.
+        id_of: the id of a special token; None where the file has none, then its text is generated.
+        several: more than one call may be made.
+    """
+    opening, closing = (_token(literal, id_of(literal)) for literal in (OPEN, CLOSE))
+    return "\n".join([f'start: {opening} "[" {_calls(several=several)} "]" {closing}', *_rules(tools)]) + "\n"
+
+
+def _calls(*, several: bool) -> str:
+    return f'call (", " call){{0,{_MOST_CALLS - 1}}}' if several else "call"
+
+
+def _rules(tools: Sequence[Tool]) -> Sequence[str]:
+    """The rules ``call`` and, for each tool, its arguments."""
+    heads = [f'{{"name": {json.dumps(tool.name)}, "arguments": ' for tool in tools]
+    calls = [f'{_quoted(head)} args{number} "}}"' for number, head in enumerate(heads)]
+    arguments = [f"args{number}: %json {json.dumps(_held(tool.parameters))}" for number, tool in enumerate(tools)]
+    return [f"call: {' | '.join(calls)}", *arguments]
+
+
+def _held(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema as the grammar has it: only what is declared, so that no arguments are made up."""
+    return {"additionalProperties": False, **parameters, "type": "object", "x-guidance": _GUIDANCE}
+
+
+def _token(literal: str, token_id: int | None) -> str:
+    return _quoted(literal) if token_id is None else f"<[{token_id}]>"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
