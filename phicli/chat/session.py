@@ -120,9 +120,7 @@ class ChatSession:
         self.become(self._dialogue.without_last(count))
         return removed
 
-    def ask(
-        self, question: str, attachments: Sequence[Attachment] = (), steps: Sequence[Message] = ()
-    ) -> Answering:
+    def ask(self, question: str, attachments: Sequence[Attachment] = (), steps: Sequence[Message] = ()) -> Answering:
         """Send a question and stream what comes back; the last event is the ``Answer``.
 
         Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error

@@ -121,7 +121,7 @@ def _python_value(text: str) -> Any:
 
 
 class _Words(ast.NodeTransformer):
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 (the name is that of the grammar)
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         return ast.Constant(_WORDS[node.id]) if node.id in _WORDS else node
 
 
@@ -163,7 +163,7 @@ def _plain(value: Any, depth: int) -> Any:
 def _text(value: Any) -> str:
     r"""A string that can be written as UTF-8: half of a surrogate pair (``\ud83d``) becomes U+FFFD."""
     if not isinstance(value, str):
-        raise ValueError("not a string")  # noqa: TRY004 (all that is not JSON is one error)
+        raise ValueError("not a string")
     return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

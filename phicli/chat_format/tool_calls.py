@@ -165,7 +165,7 @@ class ToolCallCollector:
         return ""
 
     def _take_json(self, at: int, *, strict: bool, ended: bool) -> int | Literal[False] | None:
-        """Take the calls in the JSON at ``at``; returns where it ends, False for no calls, None where more is needed."""
+        """Take the calls in the JSON at ``at``; returns where it ends, False for none, None while that is open."""
         end = self._end.find(self._held, at)
         if end is None and not ended:
             return None

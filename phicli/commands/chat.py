@@ -10,6 +10,7 @@ from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.request_options import Messages
 from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
 from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, Tools
 from phicli.engine.starting import EngineChoice, early_process
@@ -94,6 +95,7 @@ def chat(
     save: Save = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
+    messages: Messages = None,
     tools: Tools = None,
     tool_choice: ToolChoice = None,
     force_tools: ForceTools = False,
@@ -132,6 +134,6 @@ def chat(
         wanted = Conversation(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
-            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools),
+            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages,
         )  # fmt: skip
         hold(wanted, early)

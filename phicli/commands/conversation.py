@@ -8,10 +8,10 @@ from phicli.chat.dialogue import Turn
 from phicli.chat.files.text import TextEncoding
 from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.file_options import attachments_of, file_reader
+from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
-from phicli.commands.tool_use import ToolUse, tools_of
 from phicli.engine.starting import find_program
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
@@ -40,42 +40,48 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     terminal = Terminal.current()
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
-    tool_use = tools_of(wanted.tools)
+    request = request_of(wanted, terminal)
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
-    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
-    sendable = Sendable()
-    if prompt is None or wanted.files.names:
+    prompt = None
+    if request.turn is None:
+        prompt = read_prompt(
+            terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding
+        )
+    sendable, talks = Sendable(), prompt is None and request.turn is None
+    if talks or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
-    if prompt is None and wanted.as_json:
-        raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    if prompt is None and tool_use is not None:
-        raise UsageError("--tools needs a prompt", "phi chat MODEL 'your question' --tools FILE")
+    if talks:
+        require_one_question(wanted)
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early, tool_use)
+        _hold(wanted, terminal, status, model, prompt, sendable, early, request)
     remember_last_used(model.reference)
 
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None, tool_use: ToolUse | None,
+    sendable: Sendable, early: EngineProcess | None, request: Request,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or without one, answer a person."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
-    dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    dialogue = request.dialogue(model) or dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
+    asked = request.turn if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
     opening = Opening(
-        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue, model)
+        wanted,
+        terminal,
+        status,
+        None if asked is None else request.text(asked),
+        early,
+        going_on(wanted, dialogue, model),
     )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
-        if tool_use is not None:
-            tool_use.equip(chat)
+        request.equip(chat)
         recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
@@ -85,7 +91,7 @@ def _hold(
 
             talk(chat, terminal, status, wanted, recording, sendable, on_end)
         elif asked is not None:
-            _answer(chat, terminal, status, wanted, asked, recording, on_end, tool_use)
+            _answer(chat, terminal, status, wanted, asked, recording, on_end, request)
         _keep_state(wanted, terminal, chat, recording)
 
 
@@ -102,7 +108,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd | None, tool_use: ToolUse | None,
+    recording: Recording | None, on_end: OnEnd | None, request: Request,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
@@ -110,16 +116,15 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end, tool_use)
+        _answer_as_json(chat, terminal, asked, recording, on_end, request)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
         terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
     )
-    printer.show(chat.session.ask(asked.question, asked.attachments))
-    if tool_use is not None:
-        tool_use.require_right(chat)
+    printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
+    request.check(chat)
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
@@ -160,17 +165,16 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
 def _answer_as_json(
     chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None,
-    tool_use: ToolUse | None,
+    request: Request,
 ) -> None:  # fmt: skip
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
 
     try:
-        answer = whole(chat.session.ask(asked.question, asked.attachments))
+        answer = whole(chat.session.ask(asked.question, asked.attachments, asked.steps))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    if tool_use is not None:
-        tool_use.require_right(chat)
+    request.check(chat)
     print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
     if on_end is not None:
         on_end(answer)

@@ -47,6 +47,7 @@ class Conversation:
     stats: bool = False
     verbose: bool = False
     tools: ToolOptions = NO_TOOLS
+    messages: str | None = None
 
     @property
     def policy(self) -> str | None:

@@ -22,6 +22,13 @@ class ToolUse:
     choice: str
     force: bool
 
+    @property
+    def text(self) -> str:
+        """What is declared, as long as the model reads it or a little longer; empty where it is not declared."""
+        from phicli.tools.declared import declared_for
+
+        return "" if self.choice == "none" else declared_for("", self.tools)
+
     def equip(self, chat: OpenChat) -> None:
         """Declare the tools to the model of ``chat``, and have its calls checked.
 

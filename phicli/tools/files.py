@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import NotFoundError, UsageError, reason_of
-from phicli.paths import expand, read_small
+from phicli.paths import expand
 from phicli.tools.reading import parse_tools, unique
 from phicli.tools.types import Tool
+from phicli.units import format_bytes
 
 _MOST_BYTES: Final = 4 << 20
 _HINT: Final = "name a JSON or Python file that declares tools; see docs/scripting.md"
@@ -46,8 +47,12 @@ def _read(name: str) -> Sequence[Tool]:
 
 def _content(path: Path, name: str) -> bytes:
     try:
-        return read_small(path, _MOST_BYTES)
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise NotFoundError(f"the file {name} does not exist", _HINT) from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{name} cannot be read: {reason_of(error)}", _HINT) from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{name} has more than {format_bytes(_MOST_BYTES)}", _HINT)
+    return content

@@ -1,0 +1,81 @@
+"""What a program asks of ``phi chat``: a list of messages, and tools that the model may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from phicli.commands.request_options import check_alone, request_in
+from phicli.commands.tool_use import ToolUse, tools_of
+from phicli.errors import UsageError
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue, Turn
+    from phicli.chat.open import OpenChat
+    from phicli.commands.conversation_options import Conversation
+    from phicli.plan.locate import LocatedModel
+    from phicli.ui.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The question of a list of messages and what was said before it, None without one; the tools, None without any."""
+
+    before: Dialogue | None = None
+    turn: Turn | None = None
+    tools: ToolUse | None = None
+
+    def dialogue(self, model: LocatedModel) -> Dialogue | None:
+        """What was said before, with the system message that ``model`` needs."""
+        if self.before is None:
+            return None
+        from phicli.plan.system_message import system_message
+
+        return replace(self.before, system=system_message(self.before.system, model.variant))
+
+    def text(self, turn: Turn) -> str:
+        """Everything that is sent with ``turn``, roughly: for an estimate of its tokens."""
+        messages = [] if self.before is None else self.before.messages()
+        declared = "" if self.tools is None else self.tools.text
+        said = (*messages, *turn.steps)
+        calls = [str(dict(call.arguments)) for message in said for call in message.tool_calls]
+        return "\n".join([turn.text, *(message.content for message in said), *calls, declared])
+
+    def equip(self, chat: OpenChat) -> None:
+        """Declare the tools to the model of ``chat``."""
+        if self.tools is not None:
+            self.tools.equip(chat)
+
+    def check(self, chat: OpenChat) -> None:
+        """Return if the last answer of ``chat`` has the tool calls that were asked for.
+
+        Raises:
+            CheckFailedError: it has not.
+        """
+        if self.tools is not None:
+            self.tools.require_right(chat)
+
+
+def request_of(wanted: Conversation, terminal: Terminal) -> Request:
+    """The messages and the tools that were typed, if any.
+
+    Raises:
+        PhiError: a file cannot be read or is wrong, or an option contradicts another.
+    """
+    tools = tools_of(wanted.tools)
+    if wanted.messages is not None:
+        check_alone(wanted)
+        return Request(*request_in(wanted.messages, terminal), tools)
+    return Request(tools=tools)
+
+
+def require_one_question(wanted: Conversation) -> None:
+    """Return if nothing was typed that only an answer to one question has.
+
+    Raises:
+        UsageError: something was, and there is no question.
+    """
+    if wanted.as_json:
+        raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
+    if wanted.tools.files:
+        raise UsageError("--tools needs a prompt or --messages", "phi chat MODEL 'your question' --tools FILE")
