@@ -1,7 +1,7 @@
 """A program that imports a Python file and describes its functions: ``python -m phicli.tools.describe FILE``.
 
-It prints one line of JSON, ``{"tools": […], "left_out": […]}`` or ``{"error": …}``. What the file itself prints goes to
-standard error.
+It prints one line of JSON, ``{"tools": […], "left_out": […]}``. Where the import fails, Python's own traceback stands on
+standard error; what the file itself prints goes there too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-_PLAIN: Final = {str: "string", int: "integer", float: "number", bool: "boolean", list: "array", dict: "object"}
+_PLAIN: Final = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _LISTS: Final = ("list", "tuple", "set", "frozenset", "Sequence", "Iterable", "Collection")
+_DICTS: Final = ("dict", "Mapping")
 _ARGUMENTS: Final = re.compile(r"^\s*(?:Args|Arguments|Parameters):\s*$", re.MULTILINE)
 _SECTION: Final = re.compile(r"^\s*(?:Args|Arguments|Parameters|Returns|Raises|Yields|Examples?|Notes?):\s*$|^\s*:\w+")
 _GOOGLE: Final = re.compile(r"^\s*(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
@@ -42,7 +43,7 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
         raise CannotDescribeError("it has no docstring")
     try:
         hints = typing.get_type_hints(function)
-    except Exception as error:
+    except (NameError, TypeError, AttributeError, SyntaxError) as error:
         raise CannotDescribeError(f"its types cannot be read: {error}") from None
     told = _parameter_texts(documentation)
     properties, required = dict[str, Any](), list[str]()
@@ -61,11 +62,14 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _schema(hint: Any, name: str) -> dict[str, Any]:
+    """JSON Schema of a type; ``name`` is that of the parameter.
+
+    Raises:
+        CannotDescribeError: there is none.
+    """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return {}
-    if hint in _PLAIN:
-        return {"type": _PLAIN[hint]}
     if origin is typing.Annotated:
         texts = [text for text in inner[1:] if isinstance(text, str)]
         return {**_schema(inner[0], name), **({"description": texts[0]} if texts else {})}
@@ -73,20 +77,25 @@ def _schema(hint: Any, name: str) -> dict[str, Any]:
         return {**_type_of_values(inner), "enum": list(inner)}
     if origin in (typing.Union, types.UnionType):
         others = [_schema(one, name) for one in inner if one is not type(None)]
-        null = [{"type": "null"}] if type(None) in inner else []
-        return {"anyOf": [*others, *null]}
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        values = [member.value for member in hint]
+        return {"anyOf": [*others, *([{"type": "null"}] if type(None) in inner else [])]}
+    return _schema_of_class(origin or hint, inner, name)
+
+
+def _schema_of_class(kind: Any, inner: tuple[Any, ...], name: str) -> dict[str, Any]:
+    word = getattr(kind, "__name__", str(kind))
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        values = [member.value for member in kind]
         return {**_type_of_values(values), "enum": values}
-    kind = getattr(origin or hint, "__name__", "")
-    if kind in _LISTS:
+    if word in _LISTS:
         items = [one for one in inner if one is not ...]
         return {"type": "array", **({"items": _schema(items[0], name)} if len(items) == 1 else {})}
-    if kind in ("dict", "Mapping"):
+    if word in _DICTS:
         return {"type": "object", **({"additionalProperties": _schema(inner[1], name)} if len(inner) > 1 else {})}
-    if callable(getattr(hint, "model_json_schema", None)):
-        return dict(hint.model_json_schema())
-    raise CannotDescribeError(f"the parameter {name} has the type {getattr(hint, '__name__', hint)}")
+    if kind in _PLAIN:
+        return {"type": _PLAIN[kind]}
+    if callable(getattr(kind, "model_json_schema", None)):  # a model of pydantic
+        return dict(kind.model_json_schema())
+    raise CannotDescribeError(f"the parameter {name} has the type {word}")
 
 
 def _type_of_values(values: Any) -> dict[str, Any]:
@@ -168,23 +177,7 @@ def main(path: Path) -> None:
     """Describe the file at ``path`` on standard output."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as output:
         os.dup2(2, 1)
-        try:
-            described = _described(path)
-        except BaseException as error:  # whatever a file does when it is imported
-            described = {"error": f"{type(error).__name__}: {error}{_line_in(error, path)}"}
-        output.write(json.dumps(described) + "\n")
-
-
-def _line_in(error: BaseException, path: Path) -> str:
-    """The line of the file where ``error`` came from."""
-    if isinstance(error, SyntaxError):
-        return ""  # says it itself
-    trace, line = error.__traceback__, 0
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" (line {line})" if line else ""
+        output.write(json.dumps(_described(path)) + "\n")
 
 
 if __name__ == "__main__":

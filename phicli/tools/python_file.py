@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,16 +37,7 @@ def tools_in(path: Path, name: str) -> Sequence[Tool]:
             f"{name} does not end when it is imported: waited {_TIMEOUT_S:g} s",
             "keep what takes time inside of functions",
         ) from None
-    try:
-        described: Any = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
-    except ValueError:
-        described = None
-    if not isinstance(described, dict):
-        lines = done.stderr.strip().splitlines()
-        why = lines[-1][:_MOST_CHARACTERS] if lines else f"the process ended with {done.returncode}"
-        raise UsageError(f"{name} cannot be imported: {why}", f"run it to see more: python {name}")
-    if described.get("error"):
-        raise UsageError(f"{name}: {described['error'][:_MOST_CHARACTERS]}", "correct the file")
+    described = _described(done, path, name)
     if not described["tools"]:
         left_out = "; ".join(described["left_out"]) or "it has no public functions"
         raise UsageError(
@@ -53,3 +45,18 @@ def tools_in(path: Path, name: str) -> Sequence[Tool]:
             "a tool is a function with a docstring and a type for each parameter",
         )
     return [tool_of(tool, f"{name}: {tool['name']}") for tool in described["tools"]]
+
+
+def _described(done: subprocess.CompletedProcess[str], path: Path, name: str) -> Mapping[str, Any]:
+    """What the process printed; where the import failed, the last line of its error."""
+    try:
+        described = json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
+    except ValueError:
+        described = None
+    if isinstance(described, dict):
+        return described
+    lines = done.stderr.strip().splitlines()
+    why = lines[-1][:_MOST_CHARACTERS] if lines else f"the process ended with exit code {done.returncode}"
+    places = re.findall(rf'File "{re.escape(str(path.absolute()))}", line (\d+)', done.stderr)
+    place = f", line {places[-1]}" if places else ""
+    raise UsageError(f"{name}{place}: the import fails: {why}", f"run it to see more: python {name}")
