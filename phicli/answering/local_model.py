@@ -14,6 +14,7 @@ from phicli.answering.engines import Engines, Grown
 from phicli.answering.interruptible import Interruptible
 from phicli.answering.model_file import ModelFile, TemplateRenderer
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice, Undecided
+from phicli.chat_format.generic_tools import GenericTools
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
 from phicli.chat_format.types import Message, Piece, PromptFormat, Segment
@@ -41,6 +42,7 @@ class LocalModel:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
+        self._tools_are_text = False
         self._drafts: tuple[Draft, ...] = ()
 
     @property
@@ -89,7 +91,12 @@ class LocalModel:
 
     def format_for(self, engine: TemplateRenderer) -> PromptFormat:
         """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
-        return self.file.format_for(engine) if self._template_is_usable else Plain()
+        prompt_format = self.file.format_for(engine) if self._template_is_usable else Plain()
+        return GenericTools(prompt_format) if self._tools_are_text else prompt_format
+
+    def use_tools_as_text(self) -> None:
+        """From now on tools are declared, called and answered in words: the model was not trained to call any."""
+        self._tools_are_text = True
 
     def use_plain_format(self) -> None:
         """From now on format prompts plainly: the file's own template cannot be used."""
@@ -191,7 +198,8 @@ class _Work:
         except TemplateError as error:
             yield Notice(f"{error.message}; a plain prompt is used instead")
             self.model.use_plain_format()
-            return Plain(), Plain().render(messages, tools=tools)
+            plain = self.model.format_for(self._on(engine))
+            return plain, plain.render(messages, tools=tools)
 
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file

@@ -39,27 +39,35 @@ class ToolUse:
 
         variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
         trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
-        if not trained:
+        if not trained and not self.force:
             raise UsageError(
                 f"{chat.plan.model.name} was not trained to call tools",
                 "use a model that was: phi chat phi-4-mini; or try it all the same with --force-tools",
             )
+        if not trained:
+            chat.opened.model.use_tools_as_text()
         if self.choice == "none":
             return
         session = chat.session
-        session.tools = declared_for(prompt_format, self.tools)
+        session.tools = declared_for(prompt_format if trained else "", self.tools)
         session.check = self.wrong
-        if self.choice != "auto":
-            from phicli.engine.abilities import Ability
-            from phicli.engine.constraint import Constraint
-            from phicli.engine.starting import require
-            from phicli.tools.grammar import required_calls
+        if not trained or self.choice != "auto":
+            self._constrain(chat, trained=trained)
 
-            require(chat.opened.engine, Ability.LARK)
-            ids = chat.opened.model.file.special_tokens
-            named = [tool for tool in self.tools if self.choice in ("required", tool.name)]
-            grammar = required_calls(named, ids.id_of, several=self.choice == "required")
-            session.sampling = replace(session.sampling, constraint=Constraint("lark", grammar))
+    def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+        from phicli.engine.abilities import Ability
+        from phicli.engine.constraint import Constraint
+        from phicli.engine.starting import require
+        from phicli.tools.grammar import calls_as_text, required_calls
+
+        require(chat.opened.engine, Ability.LARK)
+        named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
+        several = self.choice in ("auto", "required")
+        if trained:
+            grammar = required_calls(named, chat.opened.model.file.special_tokens.id_of, several=several)
+        else:
+            grammar = calls_as_text(named, several=several, or_text=self.choice == "auto")
+        chat.session.sampling = replace(chat.session.sampling, constraint=Constraint("lark", grammar))
 
     def wrong(self, answer: Answer) -> str | None:
         """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""

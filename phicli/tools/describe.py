@@ -1,7 +1,7 @@
 """A program that imports a Python file and describes its functions: ``python -m phicli.tools.describe FILE``.
 
-It prints one line of JSON, ``{"tools": […], "left_out": […]}``. Where the import fails, Python's own traceback stands on
-standard error; what the file itself prints goes there too.
+It prints one line of JSON, ``{"tools": […], "left_out": […]}``. Where the import fails, Python's own traceback stands
+on standard error; what the file itself prints goes there too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def describe(function: Callable[..., Any]) -> dict[str, Any]:
     if not documentation:
         raise CannotDescribeError("it has no docstring")
     try:
-        hints = typing.get_type_hints(function)
+        hints = typing.get_type_hints(function, include_extras=True)
     except (NameError, TypeError, AttributeError, SyntaxError) as error:
         raise CannotDescribeError(f"its types cannot be read: {error}") from None
     told = _parameter_texts(documentation)

@@ -28,6 +28,21 @@ def required_calls(tools: Sequence[Tool], id_of: Callable[[str], int | None], *,
     return "\n".join([f'start: {opening} "[" {_calls(several=several)} "]" {closing}', *_rules(tools)]) + "\n"
 
 
+def calls_as_text(tools: Sequence[Tool], *, several: bool, or_text: bool) -> str:
+    """The grammar of calls of ``tools`` in the protocol of :mod:`phicli.chat_format.generic_tools`.
+
+    Args:
+        tools: those that may be called.
+        several: more than one call may be made.
+        or_text: the answer may also be text that does not begin with ``{``.
+    """
+    start = f"start: calls{' | TEXT' if or_text else ''}"
+    text = [r"TEXT: /[^{](.|\n)*/"] if or_text else []
+    opening = _quoted('{"tool_calls": [')
+    calls = f'calls: {opening} {_calls(several=several)} "]}}"'
+    return "\n".join([start, *text, calls, *_rules(tools)]) + "\n"
+
+
 def _calls(*, several: bool) -> str:
     return f'call (", " call){{0,{_MOST_CALLS - 1}}}' if several else "call"
 

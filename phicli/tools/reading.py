@@ -52,7 +52,8 @@ def tool_of(data: Any, where: str) -> Tool:
     function = data.get("function", data)
     if not isinstance(function, Mapping):
         raise UsageError(f"{where}: function is not an object but {_kind(function)}", _FORM)
-    name, description = function.get("name"), function.get("description") or ""
+    name, description = function.get("name"), function.get("description")
+    description = "" if description is None else description
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(f"{where}: the name is {name!r}", "a name has 1 to 64 letters, digits, _, . and -")
     if not isinstance(description, str):
@@ -76,7 +77,9 @@ def unique(tools: Sequence[tuple[str, Tool]]) -> tuple[Tool, ...]:
 
 
 def _parameters(function: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    parameters = function.get("parameters") or {}
+    parameters = function.get("parameters")
+    if parameters is None:
+        parameters = {}
     if not isinstance(parameters, Mapping):
         raise UsageError(f"{where}: the parameters are not an object but {_kind(parameters)}", _FORM)
     if not is_schema(parameters):
