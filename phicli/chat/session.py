@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat.settings import Chosen
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
@@ -51,6 +52,10 @@ class ChatSession:
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
         check: what is wrong with the tool calls of an answer; it is asked for once more, after that error.
+
+    ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
+    model.
+    ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     """
 
     def __init__(
@@ -67,15 +72,26 @@ class ChatSession:
         check: Callable[[Answer], str | None] = lambda _: None,
     ) -> None:
         self.model = model
-        self.sampling = sampling
+        self.chosen = Chosen()
+        self._usual_sampling, self._usual_ending = sampling, ending
         self.fitting = fitting
         self.last: Answer | None = None
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
         self.tools = tools
-        self._ending = ending
         self.facts = facts
         self.check = check
+        self.formed: Callable[[Model], Model] = lambda model: model
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
+        return self.chosen.sampling(self._usual_sampling)
+
+    @property
+    def ending(self) -> Ending:
+        """What ends an answer beside the model."""
+        return self.chosen.ending(self._usual_ending)
 
     @property
     def dialogue(self) -> Dialogue:
@@ -102,8 +118,13 @@ class ChatSession:
             self.on_change(dialogue)
 
     def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
-        """From now on another model answers; what was said stays."""
-        self.model, self.sampling, self._ending = model, sampling, ending
+        """From now on another model answers; what was said stays. There is no last answer of this one."""
+        self.last = None
+        self.model, self._usual_sampling, self._usual_ending = model, sampling, ending
+
+    def load(self, dialogue: Dialogue) -> None:
+        """Go on from ``dialogue``, which is saved: nothing of it is new."""
+        self._dialogue, self.last = dialogue, None
 
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
@@ -177,7 +198,8 @@ class ChatSession:
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
+        model = self.formed(self.model)
+        return model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

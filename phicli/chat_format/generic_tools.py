@@ -15,8 +15,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from phicli.chat_format.tool_calls import ToolCallCollector
-from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment, ToolCall
+from phicli.chat_format.types import AnswerParser, Message, PromptFormat, Segment
 
 _HOW = (
     "You can call functions. To do so, reply with only this JSON: "
@@ -64,45 +63,10 @@ class GenericTools:
 
     def parser(self, *, tools: bool = False, inside_reasoning: bool = False) -> AnswerParser:
         """The parser of the format inside, and tool calls taken out of its text."""
-        parser = self.inner.parser(inside_reasoning=inside_reasoning)
-        return _Reader(parser) if tools else parser
-
-
-class _Reader:
-    """Takes tool calls out of the text that another parser makes."""
-
-    __slots__ = ("_collector", "_parser")
-
-    def __init__(self, parser: AnswerParser) -> None:
-        self._parser = parser
-        self._collector = ToolCallCollector()
-
-    @property
-    def tool_calls(self) -> tuple[ToolCall, ...]:
-        """The calls found so far; complete after ``finish``."""
-        return self._collector.tool_calls
-
-    @property
-    def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
-        return self._parser.waiting
-
-    def feed(self, text: str, *, special: bool = False) -> list[Piece]:
-        """Take the next generated text; return what is certain by now."""
-        return list(self._visible(self._parser.feed(text, special=special)))
-
-    def finish(self) -> list[Piece]:
-        """Return what was held back; call once, after the last ``feed``."""
-        pieces = list(self._visible(self._parser.finish()))
-        rest = self._collector.finish()
-        return [*pieces, Piece("text", rest)] if rest else pieces
-
-    def _visible(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
-        for piece in pieces:
-            if piece.kind == "reasoning":
-                yield piece
-            elif text := self._collector.feed(piece.text):
-                yield Piece("text", text)
+        parser: AnswerParser = self.inner.parser(inside_reasoning=inside_reasoning)
+        if tools:
+            parser.collect_calls()
+        return parser
 
 
 def _as_text(messages: Sequence[Message]) -> Iterator[Message]:

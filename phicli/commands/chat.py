@@ -9,9 +9,19 @@ import typer
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
+from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.request_options import Messages
-from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.session_options import (
+    Before,
+    Continue,
+    History,
+    KeepState,
+    OnOverflow,
+    Save,
+    Session,
+    SessionOptions,
+)
 from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, Tools
 from phicli.engine.starting import EngineChoice, early_process
 
@@ -84,7 +94,21 @@ def chat(
         list[str] | None,
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
+    think_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--think-budget",
+            callback=within_limits,
+            help="End reasoning after this many tokens and ask for the answer; 0 asks for it at once.",
+        ),
+    ] = None,
     context: Context = None,
+    schema: Schema = None,
+    choice: Choice = None,
+    regex: Regex = None,
+    grammar: Grammar = None,
+    json_object: JsonObject = False,
+    retries: Retries = None,
     file: Files = None,
     input_encoding: InputEncoding = None,
     lossy: Lossy = False,
@@ -93,6 +117,7 @@ def chat(
     continue_: Continue = False,
     before: Before = None,
     save: Save = True,
+    history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
     messages: Messages = None,
@@ -108,6 +133,9 @@ def chat(
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a conversation after a prompt or piped text.")
+    ] = False,
     quiet: Quiet = False,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
@@ -118,7 +146,8 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
-    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
+    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
+    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     start = start_of(ctx, model, prompt, going_on)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
@@ -128,12 +157,13 @@ def chat(
         options = ChatOptions(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
-            context_tokens=context, engine=settings,
+            think_budget=think_budget, context_tokens=context, engine=settings,
         )  # fmt: skip
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
+            interactive=interactive, form=form,
             tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages,
         )  # fmt: skip
         hold(wanted, early)

@@ -10,12 +10,14 @@ from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.file_options import attachments_of, file_reader
 from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
+from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
-from phicli.errors import UserInterruptError
+from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
+from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
+    from phicli.structured.form import Form
 
-    OnEnd = Callable[[Answer], None]
+    OnEnd = Callable[[Answer, bool], None]
 
 
 def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
@@ -37,61 +40,77 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
 
     ``early`` is a process of the engine that was started before this module was imported.
     """
-    terminal = Terminal.current()
+    piped = terminal = Terminal.current()
+    if wanted.interactive:
+        terminal = _at_keyboard(wanted, terminal)
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
-    request = request_of(wanted, terminal)
+    request = request_of(wanted, piped)
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
-    prompt = None
-    if request.turn is None:
-        prompt = read_prompt(
-            terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding
-        )
-    sendable, talks = Sendable(), prompt is None and request.turn is None
+    prompt = None if request.turn is not None else read_prompt(
+        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding,
+        talks=wanted.interactive,
+    )  # fmt: skip
+    if wanted.interactive:
+        take_keyboard(terminal)
+    sendable, talks = Sendable(), wanted.interactive or (prompt is None and request.turn is None)
     if talks or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
+    form = wanted.form.read()
     if talks:
         require_one_question(wanted)
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early, request)
+        _hold(wanted, terminal, status, model, prompt, sendable, early, form, request)
     remember_last_used(model.reference)
+
+
+def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
+    """``terminal`` for a conversation that begins with piped text or a prompt.
+
+    Raises:
+        UsageError: there is no terminal, or --json was asked for.
+    """
+    if wanted.as_json:
+        raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
+    return at_keyboard(terminal)
 
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None, request: Request,
+    sendable: Sendable, early: EngineProcess | None, form: Callable[[], Form] | None,
+    request: Request,
 ) -> None:  # fmt: skip
-    """Open the model; print the answer to ``prompt``, or without one, answer a person."""
+    """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
     dialogue = request.dialogue(model) or dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
     asked = request.turn if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
-    opening = Opening(
-        wanted,
-        terminal,
-        status,
-        None if asked is None else request.text(asked),
-        early,
-        going_on(wanted, dialogue, model),
-    )
+    only = None if asked is None or wanted.interactive else asked
+    sent = None if only is None else request.text(only)
+    opening = Opening(wanted, terminal, status, sent, early, going_on(wanted, dialogue, model))
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
         request.equip(chat)
-        recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
+        recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
-        on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
-        if asked is None and recording is not None:
+        on_end = _stats_printer(terminal, chat, opening)
+        if only is None and recording is not None:
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, recording, sendable, on_end)
-        elif asked is not None:
-            _answer(chat, terminal, status, wanted, asked, recording, on_end, request)
+            talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+        elif only is not None and form is not None:
+            from phicli.commands.formed_answer import formed
+
+            with formed(chat, form, wanted.form.retries):
+                _answer(chat, terminal, status, wanted, only, recording, on_end, request)
+        elif only is not None:
+            _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         _keep_state(wanted, terminal, chat, recording)
 
 
@@ -108,7 +127,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd | None, request: Request,
+    recording: Recording | None, on_end: OnEnd, request: Request,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
@@ -116,13 +135,14 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end, request)
+        _answer_as_json(chat, terminal, wanted, asked, recording, on_end, request)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
-    )
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
+        on_end=lambda answer: on_end(answer, wanted.stats),
+    )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)
 
@@ -149,22 +169,25 @@ def _note(wanted: Conversation, terminal: Terminal, text: str) -> None:
 
 
 def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEnd:
-    """What prints the numbers of an answer; the engine that made it still runs then."""
-    from phicli.bench.measuring.peak_memory import PeakMemory
-    from phicli.ui.answer_stats import print_stats
+    """What prints the numbers of an answer where they are wanted; the engine that made it still runs then."""
+    answered = [ReadAhead(())]
 
-    first = [opening.reading]
+    def print_numbers(answer: Answer, wanted: bool) -> None:
+        last, answered[0] = answered[0], opening.reading
+        if not wanted:
+            return
+        from phicli.bench.measuring.peak_memory import PeakMemory
+        from phicli.ui.answer_stats import print_stats
 
-    def print_numbers(answer: Answer) -> None:
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak, first.pop().so_far if first else None)
+        print_stats(terminal, answer, memory.peak, None if opening.reading is last else opening.reading.so_far)
 
     return print_numbers
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None,
+    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, on_end: OnEnd,
     request: Request,
 ) -> None:  # fmt: skip
     from phicli.answering.pool import whole
@@ -175,6 +198,10 @@ def _answer_as_json(
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     request.check(chat)
-    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
-    if on_end is not None:
-        on_end(answer)
+    data = chat_data(chat, None if recording is None else recording.name)
+    if wanted.form.asked:
+        from phicli.commands.formed_answer import parsed_data
+
+        data |= parsed_data(chat)
+    print_result(terminal, "chat", data)
+    on_end(answer, wanted.stats)

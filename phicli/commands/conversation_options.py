@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phicli.commands.chat_start import Start
+from phicli.commands.form_options import FormOptions
 from phicli.commands.session_options import SessionOptions
 from phicli.commands.tool_options import NO_TOOLS, ToolOptions
 from phicli.engine.starting import EngineChoice
@@ -46,6 +47,8 @@ class Conversation:
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False
+    interactive: bool = False
+    form: FormOptions = field(default_factory=FormOptions)
     tools: ToolOptions = NO_TOOLS
     messages: str | None = None
 

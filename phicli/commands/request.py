@@ -62,6 +62,11 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
     Raises:
         PhiError: a file cannot be read or is wrong, or an option contradicts another.
     """
+    if wanted.form.asked and wanted.tools.files and wanted.tools.choice != "none":
+        raise UsageError(
+            "an answer with a form cannot call tools",
+            "ask for the form when the tools were called: add --tool-choice none, or leave out --tools",
+        )
     tools = tools_of(wanted.tools)
     if wanted.messages is not None:
         check_alone(wanted)
@@ -75,6 +80,8 @@ def require_one_question(wanted: Conversation) -> None:
     Raises:
         UsageError: something was, and there is no question.
     """
+    if wanted.form.asked:
+        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if wanted.tools.files:

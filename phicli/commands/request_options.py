@@ -37,6 +37,7 @@ def check_alone(wanted: Conversation) -> None:
         "--file": bool(wanted.files.names),
         "--session": wanted.session.name is not None,
         "--continue": wanted.session.last,
+        "--interactive": wanted.interactive,
     }
     for name, was_typed in others.items():
         if was_typed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from phicli.commands.tool_options import CHOICES, ToolOptions
@@ -55,6 +55,7 @@ class ToolUse:
             self._constrain(chat, trained=trained)
 
     def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+        from phicli.answering.constrained import ConstrainedModel
         from phicli.engine.abilities import Ability
         from phicli.engine.constraint import Constraint
         from phicli.engine.starting import require
@@ -63,11 +64,14 @@ class ToolUse:
         require(chat.opened.engine, Ability.LARK)
         named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
         several = self.choice in ("auto", "required")
+        most = chat.session.sampling.max_tokens
         if trained:
-            grammar = required_calls(named, chat.opened.model.file.special_tokens.id_of, several=several)
+            id_of = chat.opened.model.file.special_tokens.id_of
+            grammar = required_calls(named, id_of, several=several, max_tokens=most)
         else:
-            grammar = calls_as_text(named, several=several, or_text=self.choice == "auto")
-        chat.session.sampling = replace(chat.session.sampling, constraint=Constraint("lark", grammar))
+            grammar = calls_as_text(named, several=several, or_text=self.choice == "auto", max_tokens=most)
+        constraint = Constraint("lark", grammar)
+        chat.session.formed = lambda model: ConstrainedModel(model, constraint)
 
     def wrong(self, answer: Answer) -> str | None:
         """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
+
+from phicli.errors import UsageError
+
+_SILENT: Final = re.compile(r"llg error: (?:at )?(?:\d+\(\d+\): )?(?P<what>.*)")
+_REASON: Final = re.compile(r"^error: (?P<what>.*)$", re.MULTILINE)
+_PARSER: Final = re.compile(r"^parse: (?P<what>.+?)(?: at)?\s*$", re.MULTILINE)
+_ERROR: Final = re.compile(r" E (?P<what>(?!srv |failed to parse grammar).+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +35,17 @@ class Constraint:
         if self.language == "json_schema":
             return {"json_schema": json.loads(self.text)}
         return {"grammar": f"%llguidance {{}}\n{self.text}" if self.language == "lark" else self.text}
+
+
+class ConstraintError(UsageError):
+    """The engine cannot hold an answer to a constraint; its words are in the message. No text was generated."""
+
+
+def refusal(log: str) -> str:
+    """What the engine's ``log`` says about a constraint that it could not use; empty where it says nothing."""
+    if silent := _SILENT.search(log):
+        reason = _REASON.search(log, silent.end())
+        what = silent["what"].strip().rstrip(":")
+        return what if reason is None else f"{what}: {reason['what']}"
+    loud = _PARSER.search(log) or _ERROR.search(log)
+    return loud["what"].strip() if loud else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from phicli.chat_format.tool_calls import has_broken_call
 from phicli.chat_format.types import ToolCall
@@ -19,17 +19,12 @@ def check_schema(tool: Tool, where: str) -> None:
     Raises:
         UsageError: they are not; names the place.
     """
-    from jsonschema import Draft202012Validator, SchemaError
+    from phicli.structured.checking import check_schema as check
 
     try:
-        Draft202012Validator.check_schema(tool.parameters)
-    except SchemaError as error:
-        place = "".join(f".{part}" for part in error.absolute_path)
-        raise UsageError(
-            f"{where}: {tool.name}: parameters{place} is wrong: {error.message}", "correct the JSON Schema"
-        ) from None
-    except RecursionError:
-        raise UsageError(f"{where}: {tool.name}: the parameters are nested too deeply", "make them flatter") from None
+        check(tool.parameters)
+    except UsageError as error:
+        raise UsageError(f"{where}: {tool.name}: {error.message}", error.hint) from None
 
 
 def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> str | None:
@@ -49,17 +44,17 @@ def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> 
 
 
 def _errors(call: ToolCall, known: Mapping[str, Tool]) -> Sequence[str]:
-    from jsonschema import Draft202012Validator
     from jsonschema.exceptions import best_match
-    from referencing.exceptions import Unresolvable
+
+    from phicli.structured.checking import check_schema as check
 
     tool = known.get(call.name)
     if tool is None:
         return [f"there is no tool {call.name}, the tools are {', '.join(known)}"]
     try:
-        error: Any = best_match(Draft202012Validator(tool.parameters).iter_errors(dict(call.arguments)))
-    except (Unresolvable, RecursionError):
-        return [f"{call.name}: the schema of its arguments cannot be resolved"]
+        error = best_match(check(tool.parameters)(tool.parameters).iter_errors(dict(call.arguments)))
+    except RecursionError:
+        return [f"{call.name}: the arguments are nested too deeply"]
     if error is None:
         return []
     place = "".join(f".{part}" for part in error.absolute_path)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.chat_format.tool_calls import CLOSE, OPEN
+from phicli.structured.sending import json_schema_to_send, limits_for
 from phicli.tools.types import Tool
 
 _MOST_CALLS: Final = 16
@@ -16,48 +17,56 @@ _GUIDANCE: Final = {
 """JSON is written with the spaces that a model was trained on. What cannot be held is left to the check."""
 
 
-def required_calls(tools: Sequence[Tool], id_of: Callable[[str], int | None], *, several: bool) -> str:
+def required_calls(
+    tools: Sequence[Tool], id_of: Callable[[str], int | None], *, several: bool, max_tokens: int | None = None
+) -> str:
     """The grammar of an answer that is nothing but calls of ``tools``, in Phi-4-mini's form.
 
     Args:
         tools: those that may be called.
         id_of: the id of a special token; None where the file has none, then its text is generated.
         several: more than one call may be made.
+        max_tokens: the limit of the answer; None for none.
     """
     opening, closing = (_token(literal, id_of(literal)) for literal in (OPEN, CLOSE))
-    return "\n".join([f'start: {opening} "[" {_calls(several=several)} "]" {closing}', *_rules(tools)]) + "\n"
+    return (
+        "\n".join([f'start: {opening} "[" {_calls(several=several)} "]" {closing}', *_rules(tools, max_tokens)]) + "\n"
+    )
 
 
-def calls_as_text(tools: Sequence[Tool], *, several: bool, or_text: bool) -> str:
+def calls_as_text(tools: Sequence[Tool], *, several: bool, or_text: bool, max_tokens: int | None = None) -> str:
     """The grammar of calls of ``tools`` in the protocol of :mod:`phicli.chat_format.generic_tools`.
 
     Args:
         tools: those that may be called.
         several: more than one call may be made.
         or_text: the answer may also be text that does not begin with ``{``.
+        max_tokens: the limit of the answer; None for none.
     """
     start = f"start: calls{' | TEXT' if or_text else ''}"
     text = [r"TEXT: /[^{](.|\n)*/"] if or_text else []
     opening = _quoted('{"tool_calls": [')
     calls = f'calls: {opening} {_calls(several=several)} "]}}"'
-    return "\n".join([start, *text, calls, *_rules(tools)]) + "\n"
+    return "\n".join([start, *text, calls, *_rules(tools, max_tokens)]) + "\n"
 
 
 def _calls(*, several: bool) -> str:
     return f'call (", " call){{0,{_MOST_CALLS - 1}}}' if several else "call"
 
 
-def _rules(tools: Sequence[Tool]) -> Sequence[str]:
+def _rules(tools: Sequence[Tool], max_tokens: int | None) -> Sequence[str]:
     """The rules ``call`` and, for each tool, its arguments."""
     heads = [f'{{"name": {json.dumps(tool.name)}, "arguments": ' for tool in tools]
     calls = [f'{_quoted(head)} args{number} "}}"' for number, head in enumerate(heads)]
-    arguments = [f"args{number}: %json {json.dumps(_held(tool.parameters))}" for number, tool in enumerate(tools)]
+    arguments = [f"args{number}: %json {_held(tool.parameters, max_tokens)}" for number, tool in enumerate(tools)]
     return [f"call: {' | '.join(calls)}", *arguments]
 
 
-def _held(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema as the grammar has it: only what is declared, so that no arguments are made up."""
-    return {"additionalProperties": False, **parameters, "type": "object", "x-guidance": _GUIDANCE}
+def _held(parameters: Mapping[str, Any], max_tokens: int | None) -> str:
+    """The schema of arguments as the engine can hold it: closed, so that no parameters are made up, and with limits."""
+    schema = {"additionalProperties": False, **parameters, "type": "object"}
+    sent = json.loads(json_schema_to_send(schema, limits_for(schema, max_tokens)))
+    return json.dumps({**sent, "x-guidance": _GUIDANCE})
 
 
 def _token(literal: str, token_id: int | None) -> str:

@@ -22,18 +22,23 @@ _ONE_LINE = _CONTROL | dict.fromkeys(BIDI, 0xFFFD) | dict.fromkeys(_BREAKS, " ")
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """An environment to print into; tests make their own instead of patching ``sys``."""
+    """An environment to print into; tests make their own instead of patching ``sys``.
+
+    A ``dumb`` terminal can only print lines (``TERM=dumb``).
+    """
 
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
     colour: bool
+    dumb: bool = False
 
     @classmethod
     def current(cls) -> Terminal:
         """The process's own streams; ``NO_COLOR`` and ``TERM=dumb`` switch color off."""
-        colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour)
+        dumb = os.environ.get("TERM") == "dumb"
+        colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and not dumb
+        return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour, dumb)
 
     @property
     def interactive(self) -> bool:

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from phicli.engine.constraint import Constraint
+from phicli.engine.constraint import Constraint, ConstraintError
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.settings import EngineSettings
 from phicli.engine.types import Chunk, Done, LoadSettings, Sampling
-from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION
 from tests.support.files import TINY_PHI
 
@@ -57,6 +56,22 @@ def test_without_a_constraint_the_answer_is_free(engine: LlamaServerEngine) -> N
     assert "Paris" in answer(engine, None)[0]
 
 
-def test_a_grammar_that_the_engine_cannot_parse_is_an_error(engine: LlamaServerEngine) -> None:
-    with pytest.raises(EngineError, match="failed to parse grammar"):
-        answer(engine, Constraint("gbnf", "root ::= (("))
+@pytest.mark.parametrize(
+    ("constraint", "words"),
+    [
+        (Constraint("gbnf", "root ::= (("), "error parsing grammar: expecting ')'"),
+        (Constraint("gbnf", 'answer ::= "a"'), "grammar does not contain a 'root' symbol"),
+        (Constraint("gbnf", 'root ::= "a" | other'), "error parsing grammar: Undefined rule identifier 'other'"),
+        (Constraint("lark", "start: other"), 'unknown name: "other"'),
+        (Constraint("lark", "start: /(?=a)b/"), "look-ahead and look-behind, is not supported"),
+        (Constraint("json_schema", '{"uniqueItems": true}'), 'Unimplemented keys: ["uniqueItems"]'),
+        (Constraint("json_schema", '{"$ref": "#"}'), "NoExtensionBias"),
+    ],
+)
+def test_a_constraint_that_cannot_be_held_is_an_error_with_the_engines_words(
+    engine: LlamaServerEngine, constraint: Constraint, words: str
+) -> None:
+    with pytest.raises(ConstraintError) as caught:
+        answer(engine, constraint)
+    assert words in caught.value.message
+    assert answer(engine, Constraint("gbnf", 'root ::= "Rome"'))[0] == "Rome"

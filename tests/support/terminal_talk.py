@@ -47,11 +47,17 @@ class TerminalTalk:
 
     @property
     def lines(self) -> list[str]:
-        """What stands on the screen, without the empty lines at the end."""
-        lines = [line.rstrip() for line in self._screen.display]
+        """What stands on the screen down to the cursor, without the empty lines at the end; a toolbar is below."""
+        lines = [line.rstrip() for line in self._screen.display[: self._screen.cursor.y + 1]]
         while lines and not lines[-1]:
             lines.pop()
         return lines
+
+    @property
+    def typed(self) -> str:
+        """The line of the cursor, left of it: a suggestion is right of it."""
+        cursor = self._screen.cursor
+        return self._screen.display[cursor.y][: cursor.x].rstrip()
 
     def begin(self) -> str:
         """Wait for the first prompt; returns what was printed before it."""
@@ -62,7 +68,7 @@ class TerminalTalk:
         """Type a line at the prompt, and wait for the next prompt; returns what was printed between."""
         row = len(self.lines) - 1
         self.type(line)
-        self.wait_until(lambda: self.lines[-1].endswith(line.rsplit("\n", maxsplit=1)[-1].rstrip()[-40:]))
+        self.wait_until(lambda: self.typed.endswith(line.rsplit("\n", maxsplit=1)[-1].rstrip()[-40:]))
         self.type("\r")
         self.wait_until(lambda: len(self.lines) > row + 1 and self.asks())
         return "\n".join(self.lines[row + 1 : -1])

@@ -53,8 +53,3 @@ def test_only_the_first_errors_are_listed() -> None:
     text = str(wrong_calls([ToolCall("x", {})] * 5, "", [NOW]))
     assert text.count("there is no tool x") == 3
     assert text.endswith("and 2 more")
-
-
-def test_a_reference_that_leads_nowhere_is_said() -> None:
-    tool = Tool("f", "", {"type": "object", "properties": {"a": {"$ref": "#/$defs/None"}}})
-    assert wrong_calls([ToolCall("f", {"a": 1})], "", [tool]) == "f: the schema of its arguments cannot be resolved"

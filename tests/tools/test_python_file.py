@@ -37,7 +37,8 @@ def test_types_defaults_and_texts(tmp_path: Path) -> None:
 
         def get_weather(
             city: str, unit: Unit = Unit.CELSIUS, days: Optional[int] = None, tags: list[str] = (),
-            more: dict[str, float] | None = None, size: Literal[1, 2] = 1, exact: Annotated[bool, "To the digit"] = False,
+            more: dict[str, float] | None = None, size: Literal[1, 2] = 1,
+            exact: Annotated[bool, "To the digit"] = False,
         ) -> str:
             """The weather
             in a city.

@@ -57,9 +57,9 @@ def test_what_is_wrong_is_named_with_its_place(text: str, why: str) -> None:
 
 
 def test_two_tools_of_one_name() -> None:
-    with pytest.raises(UsageError, match="two tools are called get_weather: a.json and b.json"):
+    with pytest.raises(UsageError, match=r"two tools are called get_weather: a.json and b.json"):
         unique([("a.json", WEATHER), ("b.json", WEATHER)])
-    with pytest.raises(UsageError, match="two tools are called get_weather: a.json$"):
+    with pytest.raises(UsageError, match=r"two tools are called get_weather: a.json$"):
         unique([("a.json", WEATHER), ("a.json", WEATHER)])
 
 
@@ -85,8 +85,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_tools([written(tmp_path / "b.json", b" " * (5 << 20))])
 
 
-def test_a_wrong_schema_is_named_with_its_place(tmp_path: Path) -> None:
-    wrong = {"type": "object", "properties": {"a": {"type": "text"}}}
-    path = written(tmp_path / "a.json", json.dumps([{"name": "f", "parameters": wrong}]))
-    with pytest.raises(UsageError, match=r"f: parameters.properties.a.type is wrong: 'text'"):
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"type": "text"}, "f: the schema is wrong at /properties/a/type: 'text'"),
+        ({"$ref": "#/$defs/None"}, "f: the schema is wrong at /properties/a/$ref: '#/$defs/None' is not in the schema"),
+    ],
+)
+def test_a_wrong_schema_is_named_with_its_place(tmp_path: Path, schema: Any, why: str) -> None:
+    parameters = {"type": "object", "properties": {"a": schema}}
+    path = written(tmp_path / "a.json", json.dumps([{"name": "f", "parameters": parameters}]))
+    with pytest.raises(UsageError) as caught:
         read_tools([path])
+    assert why in caught.value.message

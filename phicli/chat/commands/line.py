@@ -11,6 +11,8 @@ from typing import Final
 from phicli.chat.commands.types import Command, unquoted
 
 _LIKE_A_COMMAND: Final = re.compile(r"/[^\s/]*")
+_SHORT: Final = 2
+"""Characters of a name that everything short is similar to: ``/q``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,6 @@ def read_line(line: str, commands: Mapping[str, Command]) -> Question | Order | 
         return Mistake(f"{command.name} needs an argument: {command.usage}")
     if rest or not _LIKE_A_COMMAND.fullmatch(line):
         return Question(line)
-    near = difflib.get_close_matches(word.lower(), list(commands), n=1)
+    near = difflib.get_close_matches(word.lower(), [name for name in commands if len(name) > _SHORT], n=1)
     advice = f"did you mean {near[0]}?" if near else "see all commands: /help"
     return Mistake(f"unknown command: {word}; {advice}")

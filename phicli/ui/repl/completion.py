@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.document import Document
 
 
-def completer(model_names: Callable[[str], Sequence[str]]) -> Completer:
-    """What completes a typed line, as the table of commands says; ``model_names`` begin with a text."""
+def completer(names: Callable[[str, str], Sequence[str]]) -> Completer:
+    """What completes a typed line, as the table of commands says; ``names`` of a kind begin with a text."""
     from prompt_toolkit.completion import Completer, Completion, PathCompleter
     from prompt_toolkit.document import Document
 
@@ -26,12 +26,12 @@ def completer(model_names: Callable[[str], Sequence[str]]) -> Completer:
             line = document.text_before_cursor
             word, space, rest = line.partition(" ")
             if not space and line.startswith("/"):
-                names = [name for name in BY_NAME if name.startswith(line.lower())]
-                yield from (Completion(name, -len(line)) for name in names)
+                commands = [name for name in BY_NAME if name.startswith(line.lower())]
+                yield from (Completion(name, -len(line)) for name in commands)
                 return
             command = BY_NAME.get(word.lower())
             if command is not None and command.argument.names == "model":
-                yield from (Completion(name, -len(rest)) for name in model_names(rest))
+                yield from (Completion(name, -len(rest)) for name in names("model", rest))
                 return
             last = line.rpartition(" ")[2]
             if command is not None and command.argument.names == "path":

@@ -149,6 +149,19 @@ class Interrupted(Sessions):
         return written
 
 
+class InterruptedCreation(Sessions):
+    """Ctrl-C arrives when the session was created."""
+
+    armed = True
+
+    def create(self, *args: object, **others: object) -> SavedSession:
+        created = super().create(*args, **others)  # type: ignore[arg-type]
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+        return created
+
+
 def test_an_interruption_just_after_a_change_is_no_second_writer(
     sessions: Sessions, begin: Begin, told: list[str]
 ) -> None:
@@ -159,6 +172,17 @@ def test_an_interruption_just_after_a_change_is_no_second_writer(
     assert sessions.get("trip").dialogue == dialogue_of(3)
     assert told == []
     assert len(sessions.list()) == 1
+
+
+def test_an_interruption_just_after_a_session_was_created_creates_no_second_one(
+    sessions: Sessions, begin: Begin, told: list[str]
+) -> None:
+    saver = begin(where=InterruptedCreation(sessions.path))
+    with pytest.raises(KeyboardInterrupt):
+        saver.changed(dialogue_of(1))
+    saver.changed(dialogue_of(2))
+    assert [info.turns for info in sessions.list()] == [2]
+    assert told == []
 
 
 @pytest.fixture
