@@ -53,6 +53,7 @@ class ChatSession:
         facts: what made an answer, to be saved with it.
         check: what is wrong with the tool calls of an answer; it is asked for once more, after that error.
 
+    ``rejected`` is what was wrong with the first attempt at the last answer; None where nothing was.
     ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
     model.
     ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
@@ -81,6 +82,7 @@ class ChatSession:
         self.tools = tools
         self.facts = facts
         self.check = check
+        self.rejected: str | None = None
         self.formed: Callable[[Model], Model] = lambda model: model
 
     @property
@@ -223,7 +225,8 @@ class _Asking(Closable[Event]):
                 sent, asked = yield from session.fitting.fit(session, before, turn, closing)
                 session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
             answer = yield from self._answered(session, sent, asked, sampling, closing)
-            if (wrong := session.check(answer)) is not None:
+            session.rejected = wrong = session.check(answer)
+            if wrong is not None:
                 yield Notice(f"the model made a wrong tool call: {wrong}; it is asked once more")
                 asked = replace(asked, steps=(*asked.steps, answer.message, *_results(answer, wrong)))
                 answer = yield from self._answered(session, sent, asked, sampling, closing)

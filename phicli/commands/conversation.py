@@ -198,7 +198,7 @@ def _answer_as_json(
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     request.check(chat)
-    data = chat_data(chat, None if recording is None else recording.name)
+    data = chat_data(chat, None if recording is None else recording.name) | request.data(chat)
     if wanted.form.asked:
         from phicli.commands.formed_answer import parsed_data
 

@@ -46,6 +46,10 @@ class Request:
         if self.tools is not None:
             self.tools.equip(chat)
 
+    def data(self, chat: OpenChat) -> dict[str, str | None]:
+        """What ``--json`` has more of an answer that may call tools."""
+        return {} if self.tools is None else {"tool_error": chat.session.rejected}
+
     def check(self, chat: OpenChat) -> None:
         """Return if the last answer of ``chat`` has the tool calls that were asked for.
 

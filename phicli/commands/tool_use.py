@@ -92,7 +92,7 @@ class ToolUse:
         answer = chat.session.last
         if answer is None:
             return
-        data = chat_data(chat)
+        data = {**chat_data(chat), "tool_error": chat.session.rejected}
         wrong = self.wrong(answer)
         if wrong is not None:
             raise CheckFailedError(

@@ -10,7 +10,7 @@ from phicli.chat_format.tool_calls import CLOSE, OPEN
 from phicli.structured.sending import json_schema_to_send, limits_for
 from phicli.tools.types import Tool
 
-_MOST_CALLS: Final = 16
+_MOST_CALLS: Final = 8
 _GUIDANCE: Final = {
     "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
 }  # fmt: skip
