@@ -198,6 +198,11 @@ class ChatSession:
         """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
         return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 
+    def declared_tokens(self) -> int:
+        """How many tokens of the prompt declare the tools."""
+        messages = self._dialogue.messages()
+        return 0 if self.tools is None else self.model.count(messages, tools=self.tools) - self.model.count(messages)
+
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
         model = self.formed(self.model)

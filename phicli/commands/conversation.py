@@ -181,7 +181,8 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak, None if opening.reading is last else opening.reading.so_far)
+        read = None if opening.reading is last else opening.reading.so_far
+        print_stats(terminal, answer, memory.peak, read, chat.session.declared_tokens())
 
     return print_numbers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_a_wrong_call_is_fed_back_once(phi: Phi, tmp_path: Path) -> None:
     data = phi("chat", "tiny-phi", QUESTION, "--tools", declared, "--json").json["data"]
     assert data["tool_error"] == error
     assert data["usage"]["cached_tokens"] > 50
+
+
+def test_the_numbers_say_what_the_declarations_cost(phi: Phi, card: str) -> None:
+    lines = dict(
+        line.split(": ", 1) for line in phi("chat", "tiny-phi", FRANCE, "--tools", card, "--stats").err.splitlines()
+    )
+    total, declared = re.match(r"(\d+) tokens \((\d+) declare tools\)", lines["prompt"]).groups()  # type: ignore[union-attr]
+    alone = phi("chat", "tiny-phi", FRANCE, "--json").json["data"]["usage"]["prompt_tokens"]
+    assert int(total) - int(declared) == alone
 
 
 def test_a_right_call_has_no_error(phi: Phi, card: str) -> None:
