@@ -71,7 +71,7 @@ def read_request(content: bytes, where: str) -> tuple[Dialogue, Turn]:
     if not isinstance(data, dict):
         return request_of(data, where)
     if data.get("tools"):
-        raise UsageError(f"{where} declares tools beside its messages", "put them into a file for --tools")
+        raise UsageError(f"{where} declares tools next to its messages", "put them into a file for --tools")
     return request_of([data] if "role" in data else data.get("messages"), where)
 
 

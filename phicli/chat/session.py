@@ -51,7 +51,7 @@ class ChatSession:
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
-        check: what is wrong with the tool calls of an answer; it is asked for once more, after that error.
+        check: what is wrong with the tool calls of an answer; it is fed back with that error, once.
 
     ``rejected`` is what was wrong with the first attempt at the last answer; None where nothing was.
     ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
@@ -232,7 +232,7 @@ class _Asking(Closable[Event]):
             answer = yield from self._answered(session, sent, asked, sampling, closing)
             session.rejected = wrong = session.check(answer)
             if wrong is not None:
-                yield Notice(f"the model made a wrong tool call: {wrong}; it is asked once more")
+                yield Notice(f"the model made a wrong tool call: {wrong}; it is asked again")
                 asked = replace(asked, steps=(*asked.steps, answer.message, *_results(answer, wrong)))
                 answer = yield from self._answered(session, sent, asked, sampling, closing)
             session.remember(sent, asked, answer, sampling)

@@ -42,7 +42,7 @@ class ToolUse:
         if not trained and not self.force:
             raise UsageError(
                 f"{chat.plan.model.name} was not trained to call tools",
-                "use a model that was: phi chat phi-4-mini; or try it all the same with --force-tools",
+                "use a model that was: phi chat phi-4-mini; or try it anyway with --force-tools",
             )
         if not trained:
             chat.opened.model.use_tools_as_text()
@@ -122,7 +122,7 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(
-            f"--tool-choice {options.choice}: there is no such tool",
+            f"--tool-choice {options.choice}: unknown tool",
             f"choose one of: {', '.join((*CHOICES, *names))}",
         )
     return ToolUse(tools, options.choice, options.force)

@@ -39,7 +39,7 @@ MESSAGES = [
         "message 2: 1 of the tool results behind it are missing",
     ),
     ([{"role": "system", "content": "a"}], "message 1 is the last one, but none has the role user"),
-    ({"messages": [{"role": "user", "content": "a"}], "tools": TOOLS}, "declares tools beside its messages"),
+    ({"messages": [{"role": "user", "content": "a"}], "tools": TOOLS}, "declares tools next to its messages"),
     ("{oops", "is not JSON"),
 ]
 

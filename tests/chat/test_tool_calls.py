@@ -39,7 +39,7 @@ def test_a_wrong_call_is_fed_back_with_a_result_for_each_call() -> None:
     answer, events = here.ask("go")
     assert answer.tool_calls == (ToolCall("f", {}),)
     assert [event.text for event in events if isinstance(event, Notice)] == [
-        "the model made a wrong tool call: no g; it is asked once more"
+        "the model made a wrong tool call: no g; it is asked again"
     ]
     error = '<|tool_response|>{"error": "no g"}<|end|>'
     assert here.engines[0].prompts[1] == f"{here.engines[0].prompts[0]}{WRONG}<|end|>{error}{error}<|assistant|>"

@@ -115,7 +115,7 @@ def test_a_wrong_call_is_fed_back_once(phi: Phi, tmp_path: Path) -> None:
     )
     error = "get_weather: 'unit' is a required property"
     run = phi("chat", "tiny-phi", QUESTION, "--tools", declared)
-    assert f"note: the model made a wrong tool call: {error}; it is asked once more\n" in run.err
+    assert f"note: the model made a wrong tool call: {error}; it is asked again\n" in run.err
     data = phi("chat", "tiny-phi", QUESTION, "--tools", declared, "--json").json["data"]
     assert data["tool_error"] == error
     assert data["usage"]["cached_tokens"] > 50
@@ -139,7 +139,7 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         (["hi", "--tools", written(tmp_path, {"a": 1}, "object.json")], "object.json is not a list but an object"),
         (["hi", "--tools", written(tmp_path, "x = 1\ny = 1 / 0", "bad.py")], "bad.py, line 2: the import fails: Zero"),
         (["hi", "--tools", card, "--tools", written(tmp_path, OPENAI, "more.json")], "two tools are called get_w"),
-        (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice get_time: there is no such tool"),
+        (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice get_time: unknown tool"),
         (["hi", "--tool-choice", "required"], "--tool-choice requires --tools"),
         (["hi", "--force-tools"], "--force-tools requires --tools"),
         (["hi", "--tools", card, "--choice", "yes,no"], "an answer with a form cannot call tools"),
