@@ -11,7 +11,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.request_options import Messages
+from phicli.commands.request_options import Events, Messages
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -124,6 +124,7 @@ def chat(
     tools: Tools = None,
     tool_choice: ToolChoice = None,
     force_tools: ForceTools = False,
+    events: Events = False,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -164,6 +165,6 @@ def chat(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
             interactive=interactive, form=form,
-            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages,
+            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages, events=events,
         )  # fmt: skip
         hold(wanted, early)

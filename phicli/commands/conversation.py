@@ -12,11 +12,10 @@ from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
 from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import UsageError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
-from phicli.ui.envelope import print_result
 from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
@@ -134,8 +133,13 @@ def _answer(
         from phicli.commands.overflowing import overflow_of
 
         chat.session.fitting = overflow_of(wanted)
-    if wanted.as_json:
-        _answer_as_json(chat, terminal, wanted, asked, recording, on_end, request)
+    if wanted.as_json or wanted.events:
+        from phicli.commands.answer_data import answer_as_events, answer_as_json
+
+        answer_in = answer_as_events if wanted.events else answer_as_json
+        answer = answer_in(chat, terminal, wanted, asked, recording, request)
+        if answer is not None:
+            on_end(answer, wanted.stats)
         return
     from phicli.ui.answer import AnswerPrinter
 
@@ -185,24 +189,3 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
         print_stats(terminal, answer, memory.peak, read, chat.session.declared_tokens())
 
     return print_numbers
-
-
-def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, on_end: OnEnd,
-    request: Request,
-) -> None:  # fmt: skip
-    from phicli.answering.pool import whole
-    from phicli.ui.answer import chat_data
-
-    try:
-        answer = whole(chat.session.ask(asked.question, asked.attachments, asked.steps))
-    except KeyboardInterrupt:
-        raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    request.check(chat)
-    data = chat_data(chat, None if recording is None else recording.name) | request.data(chat)
-    if wanted.form.asked:
-        from phicli.commands.formed_answer import parsed_data
-
-        data |= parsed_data(chat)
-    print_result(terminal, "chat", data)
-    on_end(answer, wanted.stats)

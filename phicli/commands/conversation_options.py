@@ -51,6 +51,7 @@ class Conversation:
     form: FormOptions = field(default_factory=FormOptions)
     tools: ToolOptions = NO_TOOLS
     messages: str | None = None
+    events: bool = False
 
     @property
     def policy(self) -> str | None:

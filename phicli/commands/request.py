@@ -66,6 +66,8 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
     Raises:
         PhiError: a file cannot be read or is wrong, or an option contradicts another.
     """
+    if wanted.events and wanted.as_json:
+        raise UsageError("--events and --json cannot be used together", "leave out one of them")
     if wanted.form.asked and wanted.tools.files and wanted.tools.choice != "none":
         raise UsageError(
             "an answer with a form cannot call tools",
@@ -88,5 +90,7 @@ def require_one_question(wanted: Conversation) -> None:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
+    if wanted.events:
+        raise UsageError("--events needs a prompt", "phi chat MODEL 'your question' --events")
     if wanted.tools.files:
         raise UsageError("--tools needs a prompt or --messages", "phi chat MODEL 'your question' --tools FILE")

@@ -19,6 +19,9 @@ Messages = Annotated[
         show_default=False,
     ),
 ]
+Events = Annotated[
+    bool, typer.Option("--events", help="Print JSON lines: one object per event while the model answers.")
+]
 _MOST_BYTES: Final = 64 << 20
 _HINT: Final = "name a file with OpenAI messages, or pipe them in: --messages -"
 
