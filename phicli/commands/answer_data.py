@@ -59,6 +59,21 @@ def answer_as_events(
     return answer
 
 
+def dry_run(chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn) -> None:
+    """Print the prompt that would be sent for ``asked``, and what the model would take of the memory."""
+    from phicli.fit.memory import plan_memory
+    from phicli.ui.dry_run import dry_run_data, print_dry_run
+
+    session, plan = chat.session, chat.plan
+    messages = session.dialogue.messages(asked)
+    prompt = chat.opened.model.prompt(messages, tools=session.tools, ending=session.ending)
+    memory = plan_memory(plan.shape, plan.settings.engine, context_tokens=plan.settings.context_tokens)
+    if wanted.as_json:
+        print_result(terminal, "chat", dry_run_data(prompt, plan, memory))
+    else:
+        print_dry_run(terminal, prompt, plan, memory)
+
+
 def _data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:
     data = chat_data(chat, None if recording is None else recording.name) | request.data(chat)
     if wanted.form.asked:

@@ -11,7 +11,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.request_options import Events, Messages
+from phicli.commands.request_options import DryRun, Events, Messages
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -125,6 +125,7 @@ def chat(
     tool_choice: ToolChoice = None,
     force_tools: ForceTools = False,
     events: Events = False,
+    dry_run: DryRun = False,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -165,6 +166,7 @@ def chat(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
             interactive=interactive, form=form,
-            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages, events=events,
+            tools=ToolOptions(tuple(tools or ()), tool_choice or "auto", force_tools), messages=messages,
+            events=events, dry_run=dry_run,
         )  # fmt: skip
         hold(wanted, early)

@@ -103,6 +103,10 @@ def _hold(
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+        elif only is not None and wanted.dry_run:
+            from phicli.commands.answer_data import dry_run
+
+            dry_run(chat, terminal, wanted, only)
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 

@@ -52,6 +52,7 @@ class Conversation:
     tools: ToolOptions = NO_TOOLS
     messages: str | None = None
     events: bool = False
+    dry_run: bool = False
 
     @property
     def policy(self) -> str | None:

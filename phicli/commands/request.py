@@ -90,6 +90,8 @@ def require_one_question(wanted: Conversation) -> None:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
+    if wanted.dry_run:
+        raise UsageError("--dry-run needs a prompt", "phi chat MODEL 'your question' --dry-run")
     if wanted.events:
         raise UsageError("--events needs a prompt", "phi chat MODEL 'your question' --events")
     if wanted.tools.files:

@@ -22,6 +22,12 @@ Messages = Annotated[
 Events = Annotated[
     bool, typer.Option("--events", help="Print JSON lines: one object per event while the model answers.")
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the prompt that would be sent, and the planned memory; nothing is evaluated."
+    ),
+]
 _MOST_BYTES: Final = 64 << 20
 _HINT: Final = "name a file with OpenAI messages, or pipe them in: --messages -"
 
