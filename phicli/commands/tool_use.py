@@ -35,8 +35,10 @@ class ToolUse:
         Raises:
             UsageError: the model was not trained to call tools, or its engine cannot be made to.
         """
+        from phicli.tools.checking import check_schemas
         from phicli.tools.declared import TRAINED, declared_for
 
+        check_schemas(self.tools)
         variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
         trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
         if not trained and not self.force:

@@ -13,18 +13,21 @@ from phicli.tools.types import Tool
 _MOST_ERRORS: Final = 3
 
 
-def check_schema(tool: Tool, where: str) -> None:
-    """Return if the parameters of ``tool`` are JSON Schema that calls can be checked against.
+def check_schemas(tools: Sequence[Tool]) -> None:
+    """Return if the parameters of ``tools`` are JSON Schema that calls can be checked against.
+
+    This imports jsonschema, so it is for when the model loads.
 
     Raises:
-        UsageError: they are not; names the place.
+        UsageError: they are not; names the tool and the place.
     """
-    from phicli.structured.checking import check_schema as check
+    from phicli.structured.checking import check_schema
 
-    try:
-        check(tool.parameters)
-    except UsageError as error:
-        raise UsageError(f"{where}: {tool.name}: {error.message}", error.hint) from None
+    for tool in tools:
+        try:
+            check_schema(tool.parameters)
+        except UsageError as error:
+            raise UsageError(f"the tool {tool.name}: {error.message}", error.hint) from None
 
 
 def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> str | None:
@@ -46,13 +49,13 @@ def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> 
 def _errors(call: ToolCall, known: Mapping[str, Tool]) -> Sequence[str]:
     from jsonschema.exceptions import best_match
 
-    from phicli.structured.checking import check_schema as check
+    from phicli.structured.checking import check_schema
 
     tool = known.get(call.name)
     if tool is None:
         return [f"there is no tool {call.name}, the tools are {', '.join(known)}"]
     try:
-        error = best_match(check(tool.parameters)(tool.parameters).iter_errors(dict(call.arguments)))
+        error = best_match(check_schema(tool.parameters)(tool.parameters).iter_errors(dict(call.arguments)))
     except RecursionError:
         return [f"{call.name}: the arguments are nested too deeply"]
     if error is None:

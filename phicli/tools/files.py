@@ -17,18 +17,13 @@ _HINT: Final = "name a JSON or Python file that declares tools; see docs/scripti
 
 
 def read_tools(names: Sequence[str]) -> tuple[Tool, ...]:
-    """The tools that the files called ``names`` declare, in their order.
+    """The tools that the files called ``names`` declare, in their order; their schemas are not checked yet.
 
     Raises:
         NotFoundError: a file does not exist.
         UsageError: a file cannot be read or declares no tools, or two tools have one name.
     """
-    from phicli.tools.checking import check_schema
-
-    tools = [(name, tool) for name in dict.fromkeys(names) for tool in _read(name)]
-    for name, tool in tools:
-        check_schema(tool, name)
-    return unique(tools)
+    return unique([(name, tool) for name in dict.fromkeys(names) for tool in _read(name)])
 
 
 def _read(name: str) -> Sequence[Tool]:

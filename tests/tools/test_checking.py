@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from phicli.chat_format.types import ToolCall
-from phicli.tools.checking import wrong_calls
+from phicli.errors import UsageError
+from phicli.tools.checking import check_schemas, wrong_calls
 from phicli.tools.types import Tool
 
 WEATHER = Tool(
@@ -53,3 +54,20 @@ def test_only_the_first_errors_are_listed() -> None:
     text = str(wrong_calls([ToolCall("x", {})] * 5, "", [NOW]))
     assert text.count("there is no tool x") == 3
     assert text.endswith("and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"type": "text"}, "the tool f: the schema is wrong at /properties/a/type: 'text'"),
+        (
+            {"$ref": "#/$defs/None"},
+            "the tool f: the schema is wrong at /properties/a/$ref: '#/$defs/None' is not in the schema",
+        ),
+    ],
+)
+def test_a_wrong_schema_is_named_with_its_place(schema: Any, why: str) -> None:
+    parameters = {"type": "object", "properties": {"a": schema}}
+    with pytest.raises(UsageError) as caught:
+        check_schemas([NOW, Tool("f", "", parameters)])
+    assert why in caught.value.message

@@ -83,18 +83,3 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         read_tools([written(tmp_path / "a.json", b'["\xe9"]')])
     with pytest.raises(UsageError, match=r"has more than 4.0 MiB|has more than 4 MiB"):
         read_tools([written(tmp_path / "b.json", b" " * (5 << 20))])
-
-
-@pytest.mark.parametrize(
-    ("schema", "why"),
-    [
-        ({"type": "text"}, "f: the schema is wrong at /properties/a/type: 'text'"),
-        ({"$ref": "#/$defs/None"}, "f: the schema is wrong at /properties/a/$ref: '#/$defs/None' is not in the schema"),
-    ],
-)
-def test_a_wrong_schema_is_named_with_its_place(tmp_path: Path, schema: Any, why: str) -> None:
-    parameters = {"type": "object", "properties": {"a": schema}}
-    path = written(tmp_path / "a.json", json.dumps([{"name": "f", "parameters": parameters}]))
-    with pytest.raises(UsageError) as caught:
-        read_tools([path])
-    assert why in caught.value.message
