@@ -76,7 +76,7 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
     tools = tools_of(wanted.tools)
     if wanted.messages is not None:
         check_alone(wanted)
-        return Request(*request_in(wanted.messages, terminal), tools)
+        return Request(*request_in(wanted.messages, terminal, quiet=wanted.quiet), tools)
     return Request(tools=tools)
 
 
@@ -90,9 +90,7 @@ def require_one_question(wanted: Conversation) -> None:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    if wanted.dry_run:
-        raise UsageError("--dry-run needs a prompt", "phi chat MODEL 'your question' --dry-run")
-    if wanted.events:
-        raise UsageError("--events needs a prompt", "phi chat MODEL 'your question' --events")
-    if wanted.tools.files:
-        raise UsageError("--tools needs a prompt or --messages", "phi chat MODEL 'your question' --tools FILE")
+    only_for_one = {"--tools": bool(wanted.tools.files), "--events": wanted.events, "--dry-run": wanted.dry_run}
+    for option, was_typed in only_for_one.items():
+        if was_typed:
+            raise UsageError(f"{option} is for a single question: give a prompt or --messages", "see: phi help chat")

@@ -47,6 +47,7 @@ def check_alone(wanted: Conversation) -> None:
         "--session": wanted.session.name is not None,
         "--continue": wanted.session.last,
         "--interactive": wanted.interactive,
+        "--no-stdin": wanted.messages == "-" and wanted.no_stdin,
     }
     for name, was_typed in others.items():
         if was_typed:
@@ -55,7 +56,7 @@ def check_alone(wanted: Conversation) -> None:
             )
 
 
-def request_in(name: str, terminal: Terminal) -> tuple[Dialogue, Turn]:
+def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue, Turn]:
     """What the messages in the file ``name`` ask: what was said before, and the question.
 
     Raises:
@@ -64,12 +65,13 @@ def request_in(name: str, terminal: Terminal) -> tuple[Dialogue, Turn]:
     from phicli.chat.importing import read_request
     from phicli.errors import NotFoundError, UsageError, reason_of
     from phicli.paths import expand
+    from phicli.ui.prompt_input import read_input
     from phicli.units import format_bytes
 
     where = "standard input" if name == "-" else name
     try:
         if name == "-":
-            content = terminal.stdin.buffer.read(_MOST_BYTES + 1)
+            content = read_input(terminal, _MOST_BYTES, quiet=quiet)
         else:
             with expand(name).open("rb") as file:
                 content = file.read(_MOST_BYTES + 1)
