@@ -13,10 +13,12 @@ from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import ConstraintError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
-from phicli.structured.form import Form
+from phicli.structured.form import Checked, Form
 
 RETRY_TEMPERATURE: Final = 0.7
 """At temperature 0 every attempt would give the same answer."""
+
+_NOTHING: Final = Checked(None, ("the model reasoned and gave no answer",))
 
 
 class FormError(CheckFailedError):
@@ -88,8 +90,8 @@ class _Request:
     ending: Ending
 
     def answering(self, sampling: Sampling) -> Answering:
-        """An attempt; what could end it early is left out."""
-        ending = replace(self.ending, stop_texts=(), brake=False)
+        """An attempt, which no stop text ends."""
+        ending = replace(self.ending, stop_texts=())
         return self.model.answer(self.messages, tools=self.tools, sampling=sampling, ending=ending)
 
 
@@ -100,6 +102,7 @@ class FormedAnswering(Closable[Event]):
         super().__init__(self._events)
         self._request, self._form, self._retries = request, form, retries
         self._attempt = request.answering(request.sampling)
+        self._constraints = form.constraints(request.sampling.max_tokens)
         self._complete: Answer | None = None
 
     def so_far(self) -> Answer:
@@ -114,7 +117,7 @@ class FormedAnswering(Closable[Event]):
             answer = yield from self._tried(_sampled(self._request.sampling, attempt), closing)
             if answer.finish_reason == "length":
                 raise _cut_off(self._form, answer)
-            checked = self._form.check(answer.text, most)
+            checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
             if not checked.problems or answer.tool_calls:
                 ms = (time.monotonic() - started) * 1000
                 self._complete = replace(answer, parsed=checked.value, attempts=attempt + 1, ttft_ms=ms, total_ms=ms)
@@ -126,19 +129,21 @@ class FormedAnswering(Closable[Event]):
         raise _not_matching(self._form, answer, checked.problems, self._retries + 1)
 
     def _tried(self, sampling: Sampling, closing: Closing) -> Generator[Event, None, Answer]:
-        """One attempt, with the first constraint that the engine can hold."""
-        *others, last = self._form.constraints(sampling.max_tokens)
-        for constraint in others:
+        """One attempt, with the first constraint that the engine can hold; the next attempt begins with that one.
+
+        The last constraint of several holds little of the form, so the person is told.
+        """
+        while True:
+            constraint, *others = self._constraints
             try:
                 return (yield from self._passed_on(replace(sampling, constraint=constraint), closing))
             except ConstraintError as error:
-                if "Unsatisfiable" in error.message and constraint is others[-1]:
-                    raise _never(self._form, error) from error
-        try:
-            return (yield from self._passed_on(replace(sampling, constraint=last), closing))
-        except ConstraintError as error:
-            message = f"the engine cannot use {self._form.name}: {error.message}"
-            raise ConstraintError(message, "correct it and run the command again") from error
+                if not others:
+                    message = f"the engine cannot use {self._form.name}: {error.message}"
+                    raise ConstraintError(message, "correct it and run the command again") from error
+                self._constraints = tuple(others)
+                if len(others) == 1:
+                    yield Notice(f"the engine cannot hold {self._form.name}, so it is only checked: {error.message}")
 
     def _passed_on(self, sampling: Sampling, closing: Closing) -> Generator[Event, None, Answer]:
         self._attempt = attempt = self._request.answering(sampling)
@@ -174,7 +179,3 @@ def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts:
     message = f"the answer does not match {form.name}{times}: {problems[0]}"
     return FormError(message, f"say in the prompt what you need, or allow more attempts: --retries {2 * attempts}",
                      answer, problems)  # fmt: skip
-
-
-def _never(form: Form, error: ConstraintError) -> ConstraintError:
-    return ConstraintError(f"no answer can match {form.name}: {error.message}", "correct it and run the command again")

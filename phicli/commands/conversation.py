@@ -110,7 +110,7 @@ def _hold(
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 
-            with formed(chat, form, wanted.form.retries):
+            with formed(chat, form, wanted.form):
                 _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end, request)

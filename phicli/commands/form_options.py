@@ -69,6 +69,10 @@ class FormOptions:
         """Whether a form was asked for."""
         return any(getattr(self, name) not in (None, False) for name in _FORMS)
 
+    def to_data(self) -> dict[str, Any]:
+        """What was typed, by the names of the options, as a saved session has it."""
+        return {name: value for name in (*_FORMS, "retries") if (value := getattr(self, name)) not in (None, False)}
+
     def read(self) -> Callable[[], Form] | None:
         """Read what was typed, and return what makes the form of it; that imports jsonschema, so it is for later.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from phicli.answering.formed import FormedModel, FormError
 from phicli.chat.open import OpenChat
+from phicli.commands.form_options import FormOptions
 from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.starting import require
 from phicli.engine.types import Sampling
@@ -18,8 +19,8 @@ USUAL_RETRIES = 2
 
 
 @contextmanager
-def formed(chat: OpenChat, make: Callable[[], Form], retries: int | None) -> Iterator[None]:
-    """The next answers of ``chat`` have the form that ``make`` makes, while the model loads.
+def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions) -> Iterator[None]:
+    """The next answers of ``chat`` have the form that ``make`` makes of ``options``, while the model loads.
 
     Raises:
         UsageError: the schema is wrong, or the engine cannot hold the form.
@@ -29,8 +30,9 @@ def formed(chat: OpenChat, make: Callable[[], Form], retries: int | None) -> Ite
     for constraint in form.constraints(chat.session.sampling.max_tokens):
         for ability in abilities_of_sampling(Sampling(constraint=constraint)):
             require(chat.opened.engine, ability)
-    many = USUAL_RETRIES if retries is None else retries
+    many, facts = USUAL_RETRIES if options.retries is None else options.retries, chat.session.facts
     chat.session.formed = lambda model: FormedModel(model, form, many)
+    chat.session.facts = lambda answer, sampling: {**(facts(answer, sampling) or {}), "form": options.to_data()}
     try:
         yield
     except FormError as error:

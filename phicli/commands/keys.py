@@ -19,6 +19,7 @@ TYPED_EACH_TIME: Final = frozenset(
         "interactive",
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session
+        *("messages", "tools", "tool_choice", "force_tools", "events"),  # what a program asks
         "token",  # a secret
         *("help", "version", "profile"),
     }

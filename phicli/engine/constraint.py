@@ -45,7 +45,7 @@ def refusal(log: str) -> str:
     """What the engine's ``log`` says about a constraint that it could not use; empty where it says nothing."""
     if silent := _SILENT.search(log):
         reason = _REASON.search(log, silent.end())
-        what = silent["what"].strip().rstrip(":")
+        what = silent["what"].strip().removeprefix("failed to compile JSON schema: ").rstrip(":")
         return what if reason is None else f"{what}: {reason['what']}"
     loud = _PARSER.search(log) or _ERROR.search(log)
     return loud["what"].strip() if loud else ""

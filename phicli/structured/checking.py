@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phicli.errors import UsageError
-from phicli.structured.subschemas import Place, all_schemas, pointer, subschemas
+from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
 
 _HINT = "see https://json-schema.org for what a schema can say"
 
@@ -27,26 +27,36 @@ def check_schema(schema: Any) -> Any:
     kind = validator_for(schema, default=None) if dialect is not None else jsonschema.Draft202012Validator
     if kind is None:
         raise _wrong(("$schema",), f"{dialect!r} is unknown; leave it out for JSON Schema 2020-12")
+    for place, problem in _bad_patterns(schema):
+        raise _wrong(place, problem)
     try:
         kind.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise _wrong(tuple(error.path), shortened(error.message)) from None
+        raise _wrong(tuple(error.path), _problem(error)) from None
     except RecursionError:
         raise UsageError("the schema is nested too deeply", "use a schema with fewer levels") from None
-    for place, problem in _more_problems(schema):
+    if schema is False:
+        raise _wrong((), "no answer can match false")
+    for place, problem in _bad_references(schema):
         raise _wrong(place, problem)
     return kind
 
 
-def _more_problems(schema: Any) -> Iterator[tuple[Place, str]]:
-    """What the metaschema does not see: expressions that cannot be compiled, references to nothing."""
+def _problem(error: Any) -> str:
+    """What the metaschema has against a value; its own words for a type name the metaschema rather than the types."""
+    if error.path and error.path[-1] == "type" and isinstance(error.instance, str):
+        return f"unknown type: {shortened(repr(error.instance))}; the types are {', '.join(sorted(TYPES))}"
+    return shortened(str(error.message))
+
+
+def _bad_patterns(schema: Any) -> Iterator[tuple[Place, str]]:
+    """Regular expressions that cannot be compiled; jsonschema's own check does not survive all of them."""
     for place, inner in all_schemas(schema):
         patterns = inner.get("patternProperties")
         named = [(("patternProperties", text), text) for text in patterns] if isinstance(patterns, Mapping) else []
         for way, text in [(("pattern",), inner.get("pattern")), *named]:
             if isinstance(text, str) and (problem := _pattern_problem(text)):
                 yield (*place, *way), problem
-    yield from _bad_references(schema)
 
 
 def _pattern_problem(text: str) -> str:

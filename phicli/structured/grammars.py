@@ -39,8 +39,7 @@ def regex_form(typed: str) -> TextForm:
         raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
     if not typed:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
-    escaped = re.sub(r"\\.|/|\n", lambda match: {"/": r"\/", "\n": r"\n"}.get(match[0], match[0]), typed)
-    return TextForm("--regex", Constraint("lark", f"start: /{escaped}/"), pattern)
+    return TextForm("--regex", Constraint("lark", f"start: /{_as_lark(typed)}/"), pattern)
 
 
 def grammar_form(typed: str) -> TextForm:
@@ -57,6 +56,18 @@ def grammar_form(typed: str) -> TextForm:
     if text.startswith("%llguidance"):
         return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]))
     return TextForm("the grammar", Constraint("gbnf", text))
+
+
+def _as_lark(pattern: str) -> str:
+    r"""A regular expression as Lark has it between slashes. There ``\d`` is any digit of Unicode: here it is 0 to 9."""
+    made, in_class = [], False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part == r"\d":
+            made.append("0-9" if in_class else "[0-9]")
+        else:
+            made.append({"/": r"\/", "\n": r"\n"}.get(part, part))
+            in_class = part == "[" or (in_class and part != "]")
+    return "".join(made)
 
 
 def _quoted(word: str) -> str:

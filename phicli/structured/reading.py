@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def parse_schema(text: str, source: str) -> Any:
     if len(text.encode("utf-8", errors="replace")) > MOST_BYTES:
         raise _too_large(source)
     try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant)
+        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         message = f"{source} is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
@@ -106,6 +107,13 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the key {name!r} occurs twice in one object")
         names[name] = value
     return names
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
 
 
 def _no_constant(name: str) -> None:

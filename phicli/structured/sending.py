@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phicli.structured.subschemas import IN_LISTS, OF_NAMES, SINGLE, all_schemas
+from phicli.structured.subschemas import IN_LISTS, OF_NAMES, SINGLE, TYPES, all_schemas
 
 USUAL_TOKENS: Final = 2048
 """Of an answer whose length nobody limited."""
@@ -34,7 +34,6 @@ _ANY: Final = "phi-any-value"
 _MOST_DIGITS: Final = 18
 _LARGEST_NUMBER: Final = 10**12
 _DECIMALS: Final = 1e-9
-_TYPES: Final = frozenset({"string", "number", "integer", "array", "object", "boolean", "null"})
 _REQUEST: Final = {"whitespace_flexible": False, "lenient": True}
 _COMBINES: Final = ("$ref", "anyOf", "oneOf", "allOf", "if", "dependentSchemas")
 _OF_OBJECTS: Final = ("properties", "required", "additionalProperties", "patternProperties")
@@ -135,7 +134,7 @@ def _types(schema: Mapping[str, Any]) -> frozenset[str]:
         return frozenset()
     if "type" in schema:
         return frozenset([schema["type"]] if isinstance(schema["type"], str) else schema["type"])
-    return frozenset() if any(word in schema for word in _COMBINES) else _TYPES
+    return frozenset() if any(word in schema for word in _COMBINES) else TYPES
 
 
 def _of_numbers(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ SINGLE: Final = (
     "additionalProperties", "propertyNames", "unevaluatedProperties", "additionalItems", "unevaluatedItems", "contains",
     "not", "if", "then", "else",
 )  # fmt: skip
+TYPES: Final = frozenset({"string", "number", "integer", "array", "object", "boolean", "null"})
 Place = tuple[str | int, ...]
 """The way from the top of a schema, or of an answer, to a value in it."""
 
