@@ -59,7 +59,7 @@ def test_only_the_first_errors_are_listed() -> None:
 @pytest.mark.parametrize(
     ("schema", "why"),
     [
-        ({"type": "text"}, "the tool f: the schema is wrong at /properties/a/type: 'text'"),
+        ({"type": "text"}, "the tool f: the schema is wrong at /properties/a/type: "),
         (
             {"$ref": "#/$defs/None"},
             "the tool f: the schema is wrong at /properties/a/$ref: '#/$defs/None' is not in the schema",
