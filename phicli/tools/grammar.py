@@ -1,4 +1,7 @@
-"""Grammars that hold an answer to tool calls: llguidance's Lark, in which special tokens stand by their ids."""
+"""Grammars that hold an answer to tool calls: llguidance's Lark, in which special tokens stand by their ids.
+
+Their text in place of the ids would switch the grammar off: ``findings/lark_literal_of_special_token.sh``.
+"""
 
 from __future__ import annotations
 
