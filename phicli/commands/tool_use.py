@@ -61,7 +61,7 @@ class ToolUse:
         from phicli.engine.abilities import Ability
         from phicli.engine.constraint import Constraint
         from phicli.engine.starting import require
-        from phicli.tools.grammar import calls_as_text, required_calls
+        from phicli.tools.grammar import END_TOKENS, calls_as_text, required_calls
 
         require(chat.opened.engine, Ability.LARK)
         named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
@@ -71,7 +71,9 @@ class ToolUse:
             id_of = chat.opened.model.file.special_tokens.id_of
             grammar = required_calls(named, id_of, several=several, max_tokens=most)
         else:
-            grammar = calls_as_text(named, several=several, or_text=self.choice == "auto", max_tokens=most)
+            ends = chat.opened.model.file.special_tokens.ids_of(END_TOKENS).values() if self.choice == "auto" else None
+            end_ids = None if ends is None else sorted(ends)
+            grammar = calls_as_text(named, several=several, end_ids=end_ids, max_tokens=most)
         constraint = Constraint("lark", grammar)
         chat.session.formed = lambda model: ConstrainedModel(model, constraint)
 

@@ -13,6 +13,11 @@ from phicli.chat_format.tool_calls import CLOSE, OPEN
 from phicli.structured.sending import json_schema_to_send, limits_for
 from phicli.tools.types import Tool
 
+END_TOKENS: Final = (
+    "<|end|>", "<|endoftext|>", "<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<end_of_turn>", "<|user|>",
+    "<|system|>", "</s>",
+)  # fmt: skip
+"""Special tokens that end an answer, in Phi's files and in others."""
 _MOST_CALLS: Final = 8
 _GUIDANCE: Final = {
     "whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "lenient": True,
@@ -37,17 +42,27 @@ def required_calls(
     )
 
 
-def calls_as_text(tools: Sequence[Tool], *, several: bool, or_text: bool, max_tokens: int | None = None) -> str:
+def calls_as_text(
+    tools: Sequence[Tool],
+    *,
+    several: bool,
+    end_ids: Sequence[int] | None = None,
+    max_tokens: int | None = None,
+) -> str:
     """The grammar of calls of ``tools`` in the protocol of :mod:`phicli.chat_format.generic_tools`.
 
     Args:
         tools: those that may be called.
         several: more than one call may be made.
-        or_text: the answer may also be text that does not begin with ``{``.
+        end_ids: the answer may also be text that does not begin with ``{``, and these tokens end it; None: it may not.
+            llguidance itself lets only the file's one end-of-text token end a text.
         max_tokens: the limit of the answer; None for none.
     """
-    start = f"start: calls{' | TEXT' if or_text else ''}"
-    text = [r"TEXT: /[^{](.|\n)*/"] if or_text else []
+    start, text = "start: calls", list[str]()
+    if end_ids is not None:
+        ends = " | ".join(f"<[{token_id}]>" for token_id in end_ids)
+        start = f"start: calls | TEXT{f' ({ends})?' if ends else ''}"
+        text = [r"TEXT: /[^{](.|\n)*/"]
     opening = _quoted('{"tool_calls": [')
     calls = f'calls: {opening} {_calls(several=several)} "]}}"'
     return "\n".join([start, *text, calls, *_rules(tools, max_tokens)]) + "\n"

@@ -18,7 +18,7 @@ from phicli.engine.types import Chunk, Done, LoadSettings, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.tools.checking import wrong_calls
 from phicli.tools.declared import declared_for
-from phicli.tools.grammar import calls_as_text, required_calls
+from phicli.tools.grammar import END_TOKENS, calls_as_text, required_calls
 from phicli.tools.types import Tool
 from tests.support.files import TINY_PHI
 
@@ -102,11 +102,21 @@ def test_the_markers_are_text_where_the_file_has_no_such_tokens() -> None:
 
 def test_calls_in_words(engine: LlamaServerEngine) -> None:
     generic = GenericTools(format_by_name("phi-4-mini"))
-    required = calls_as_text([WEATHER, NOW], several=False, or_text=False)
+    required = calls_as_text([WEATHER, NOW], several=False)
     calls, text, _ = answer(engine, required, [WEATHER, NOW], "What is the weather in Paris?", generic)
     assert len(calls) == 1
     assert (text, wrong_calls(calls, text, [WEATHER, NOW])) == ("", None)
-    free = calls_as_text([WEATHER], several=True, or_text=True)
-    calls, text, _ = answer(engine, free, [WEATHER], "What is the capital of France?", generic)
+    ends = sorted(SPECIAL.ids_of(END_TOKENS).values())
+    free = calls_as_text([WEATHER], several=True, end_ids=ends)
+    calls, text, ids = answer(engine, free, [WEATHER], "What is the capital of France?", generic)
     assert calls or text
     assert wrong_calls(calls, text, [WEATHER]) is None
+    assert len(ids) < 400
+
+
+def test_text_ends_where_the_model_ends_it(engine: LlamaServerEngine) -> None:
+    """Without the end token in the grammar it could only go on."""
+    ends = sorted(SPECIAL.ids_of(END_TOKENS).values())
+    free = calls_as_text([WEATHER], several=True, end_ids=ends)
+    _, text, _ = answer(engine, free, [], "What is the capital of France?", format_by_name("phi-4-mini"))
+    assert text == "The capital of France is Paris."
