@@ -94,10 +94,10 @@ def _hold(
     opening = Opening(wanted, terminal, status, sent, early, going_on(wanted, dialogue, model))
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
-        request.equip(chat)
         recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
+        request.equip(chat)
         on_end = _stats_printer(terminal, chat, opening)
         if only is None and recording is not None:
             from phicli.commands.talking import talk

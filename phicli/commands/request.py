@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from phicli.commands.request_options import check_alone, request_in
 from phicli.commands.tool_use import ToolUse, tools_of
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from phicli.answering.types import Answer
     from phicli.chat.dialogue import Dialogue, Turn
     from phicli.chat.open import OpenChat
     from phicli.commands.conversation_options import Conversation
+    from phicli.engine.types import Sampling
     from phicli.plan.locate import LocatedModel
     from phicli.ui.terminal import Terminal
 
@@ -42,9 +46,17 @@ class Request:
         return "\n".join([turn.text, *(message.content for message in said), *calls, declared])
 
     def equip(self, chat: OpenChat) -> None:
-        """Declare the tools to the model of ``chat``."""
-        if self.tools is not None:
-            self.tools.equip(chat)
+        """Declare the tools to the model of ``chat``, and have them saved with its answers."""
+        if self.tools is None:
+            return
+        self.tools.equip(chat)
+        facts, tools = chat.session.facts, self.tools.facts()
+
+        def with_tools(answer: Answer, sampling: Sampling) -> Mapping[str, Any] | None:
+            known = facts(answer, sampling)
+            return None if known is None else {**known, "tools": tools}
+
+        chat.session.facts = with_tools
 
     def data(self, chat: OpenChat) -> dict[str, str | None]:
         """What ``--json`` has more of an answer that may call tools."""

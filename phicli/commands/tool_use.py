@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """The tools that were asked for, and which of them are called: as :class:`ToolOptions` has it."""
+    """The tools that were asked for, and the options that named them."""
 
     tools: tuple[Tool, ...]
-    choice: str
-    force: bool
+    options: ToolOptions
+
+    @property
+    def choice(self) -> str:
+        """Which tools are called."""
+        return self.options.choice
 
     @property
     def text(self) -> str:
@@ -41,7 +45,7 @@ class ToolUse:
         check_schemas(self.tools)
         variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
         trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
-        if not trained and not self.force:
+        if not trained and not self.options.force:
             raise UsageError(
                 f"{chat.plan.model.name} was not trained to call tools",
                 "use a model that was: phi chat phi-4-mini; or try it anyway with --force-tools",
@@ -84,6 +88,10 @@ class ToolUse:
         if answer.finish_reason not in ("stop", "tool_calls"):
             return None
         return wrong_calls(answer.tool_calls, answer.text, self.tools)
+
+    def facts(self) -> dict[str, object]:
+        """What is saved with an answer: with these options it can be had again."""
+        return {"files": list(self.options.files), "choice": self.choice, "force": self.options.force}
 
     def require_right(self, chat: OpenChat) -> None:
         """Return if the calls in the last answer of ``chat`` are as they were asked for.
@@ -129,4 +137,4 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
             f"--tool-choice {options.choice}: unknown tool",
             f"choose one of: {', '.join((*CHOICES, *names))}",
         )
-    return ToolUse(tools, options.choice, options.force)
+    return ToolUse(tools, options)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,14 @@ def test_the_numbers_say_what_the_declarations_cost(phi: Phi, card: str) -> None
 
 def test_a_right_call_has_no_error(phi: Phi, card: str) -> None:
     assert phi("chat", "tiny-phi", QUESTION, "--tools", card, "--json").json["data"]["tool_error"] is None
+
+
+def test_a_session_says_how_an_answer_with_tools_is_made_again(phi: Phi, card: str) -> None:
+    first = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", "required", "--session", "s", "--json")
+    command = phi("sessions", "show", "s", "--reproduce", "1").out
+    assert f"--tools={card} --tool-choice=required" in command
+    again = phi(*shlex.split(command)[1:], "--json").json["data"]
+    assert again["tool_calls"] == first.json["data"]["tool_calls"] != []
 
 
 def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -> None:
