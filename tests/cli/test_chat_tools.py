@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,16 @@ def test_what_cannot_go_with_messages(phi: Phi, tmp_path: Path) -> None:
         assert run.code == 2
         assert f"--messages and {what} cannot be used together" in run.err
     assert phi("chat", "tiny-phi", "--messages", str(tmp_path / "none")).code == 3
+
+
+@pytest.mark.parametrize("arguments", [["chat", "--help"], ["chat", "tiny-phi", FRANCE]], ids=["help", "plain"])
+def test_chat_without_tools_loads_nothing_of_them(environment: dict[str, str], arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from phicli.app import main\n"
+        f"code = main({arguments!r})\n"
+        "parts = ('phicli.tools', 'jsonschema', 'phicli.chat.importing', 'phicli.ui.events', 'phicli.ui.dry_run')\n"
+        "print('LOADED', code, [name for name in sys.modules if name.startswith(parts)])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.splitlines()[-1] == "LOADED 0 []"
