@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phicli.chat_format.reasoning import ReasoningSplitter
-from phicli.chat_format.tool_calls import ToolCallCollector
+from phicli.chat_format.tool_calls import OPEN, ToolCallCollector
 from phicli.chat_format.types import Piece, ToolCall
 
 
@@ -83,8 +83,16 @@ class AnswerReader:
 
     def feed(self, text: str, *, special: bool = False) -> list[Piece]:
         """Take the next generated text; return what is certain by now."""
-        pieces = self._splitter.feed(text, special=special) if self._splitter else [Piece("text", text)]
-        return [piece for raw in pieces for piece in self._visible(raw)]
+        marker = special and text == OPEN
+        splitter = self._splitter
+        pieces = splitter.feed(text, special=special and not marker) if splitter else [Piece("text", text)]
+        if not (marker and self._collector and pieces and pieces[-1].kind == "text" and pieces[-1].text.endswith(OPEN)):
+            return [piece for raw in pieces for piece in self._visible(raw)]
+        *before, last = pieces
+        visible = [
+            piece for raw in [*before, Piece("text", last.text.removesuffix(OPEN))] for piece in self._visible(raw)
+        ]
+        return visible + self._text(self._collector.open_block())
 
     def finish(self) -> list[Piece]:
         """Return what was held back; call once, after the last ``feed``."""

@@ -6,8 +6,8 @@
 4. at the very start of the answer bare JSON, or JSON inside a ```` ```json ```` fence.
 
 Each may be ``{"tool_calls": […]}``, and may be a Python literal with single quotes. A marker inside a code block or
-between backticks is text. JSON that does not parse, or is not a call, is shown as the text it is: nothing of an answer
-is ever lost.
+between backticks is text, unless the model generated it as one token. JSON that does not parse, or is not a call, is
+shown as the text it is: nothing of an answer is ever lost.
 """
 
 from __future__ import annotations
@@ -68,6 +68,13 @@ class ToolCallCollector:
         """Take the next text; return what is ordinary text for certain."""
         self._held += text
         return self._steps(ended=False)
+
+    def open_block(self) -> str:
+        """Take the marker that begins a call, generated as one token: so it is one wherever it stands, also in code."""
+        shown = self._steps(ended=True)
+        shown += self._show(len(self._held))
+        self._held, self._state, self._end, self._unclosed = OPEN, "block", JsonEnd(), False
+        return shown
 
     def finish(self) -> str:
         """Return what was held back and turned out not to be a tool call."""

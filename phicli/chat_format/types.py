@@ -84,7 +84,7 @@ class AnswerParser(Protocol):
 
         Args:
             text: whole characters.
-            special: the text is a reasoning tag, generated as one token of the vocabulary.
+            special: the text is a reasoning tag or the marker of a tool call, generated as one token of the vocabulary.
         """
 
     def finish(self) -> list[Piece]:

@@ -85,3 +85,10 @@ def test_an_interruption_while_it_is_fed_back_keeps_what_was_said() -> None:
     turn = here.session.dialogue.turns[-1]
     assert [message.role for message in turn.replies] == ["assistant", "tool", "tool", "assistant"]
     assert turn.replies[-1].content.startswith("S")
+
+
+def test_a_call_that_begins_with_its_token_is_one_also_in_code() -> None:
+    here = lab(f"Like `this:\n```json\n{RIGHT}\n```")
+    answer, _ = here.ask("go")
+    assert (answer.tool_calls, answer.text) == ((ToolCall("f", {}),), "Like `this:\n```json\n```")
+    assert answer.finish_reason == "tool_calls"
