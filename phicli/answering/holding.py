@@ -14,7 +14,7 @@ from phicli.engine.types import Sampling
 
 MOST_TOKENS: Final = 2048
 """Of an answer that is held to a constraint, where nobody set a limit."""
-LOOK_TOKENS: Final = 6
+LOOK_TOKENS: Final = 8
 """So many are generated to see whether a model begins to reason: its tag may be spelled in several tokens."""
 
 

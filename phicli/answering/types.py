@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
@@ -37,9 +37,10 @@ NO_ENDING: Final = Ending()
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know while the answer comes, one line."""
+    """Something a person should know while the answer comes, one line; ``ends_reasoning``: the reasoning is over."""
 
     text: str
+    ends_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ Event = Prefill | Piece | Notice | Undecided | Reasoned | Answer
 """What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
 
 
+@runtime_checkable
 class Answering(Protocol):
     """The events of one answer as they come. Nothing happens before the first one is asked for."""
 

@@ -16,8 +16,8 @@ from phicli.errors import UsageError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
-from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
+from phicli.ui.reopened import at_keyboard, take_keyboard
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
@@ -149,7 +149,7 @@ def _answer(
 
     printer = AnswerPrinter(
         terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        on_end=lambda answer: on_end(answer, wanted.stats),
+        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)
@@ -160,12 +160,13 @@ def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) ->
     from phicli.chat.store.sessions import Sessions
     from phicli.commands.recording import Recording
 
-    def tell(text: str) -> None:
+    def tell(text: str) -> None:  # also with --quiet: else what was said would be lost in silence
         terminal.say(f"note: {text}")
 
     before = wanted.start.saved
     return Recording(
-        lambda: Sessions(on_notice=tell), model.reference, tell, saves=wanted.session.save,
+        lambda: Sessions(on_notice=tell), model.reference, tell,
+        note=lambda text: _note(wanted, terminal, text), saves=wanted.session.save,
         saved=before if wanted.session.before is None else None, name=wanted.session.name if before is None else None,
         policy=None if before is None else before.on_overflow,
     )  # fmt: skip

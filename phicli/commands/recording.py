@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from phicli.errors import PhiError, reason_of
+from phicli.errors import NotFoundError, PhiError, reason_of
 
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Dialogue
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phicli.chat.store.sessions import SavedSession, Sessions
 
 _NEWEST: Final = 10
+_COMPLETED: Final = 100
 _Result = TypeVar("_Result")
 
 
@@ -22,27 +23,32 @@ class Recording:
     Args:
         sessions: opens the saved sessions; called when they are needed.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
         policy: what was chosen for a full context in the session that goes on.
 
-    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go on.
+    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go
+    on, ``on_loaded`` when it does; the second may be called twice.
     """
 
     def __init__(
         self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
+        note: Callable[[str], None] | None = None,
         saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
         policy: str | None = None,
     ) -> None:  # fmt: skip
         self._open = sessions
         self._model = model
         self._tell = tell
+        self._note = note
         self._saves = saves
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
         self.on_load: Callable[[SavedSession], None] = lambda _: None
+        self.on_loaded: Callable[[SavedSession], None] = lambda _: None
         self._saver = self._begun(saved, name) if saves else None
 
     @property
@@ -73,10 +79,23 @@ class Recording:
 
     def load(self, name: str) -> None:
         """Go on with the saved session ``name``; where its model cannot be loaded nothing has changed."""
-        saved = _said(lambda: self._open().get(self._meant(name)))
+        try:
+            saved = _said(lambda: self._open().get(self._meant(name)))
+        except NotFoundError as error:
+            error.hint = "see the saved conversations: /sessions; to continue with another model: /model NAME"
+            raise
         self.on_load(saved)
-        self._model, self._policy = saved.info.model, saved.on_overflow
-        self._saver = self._begun(saved, None) if self._saves else None
+
+        def go_on() -> None:
+            self._model, self._policy = saved.info.model, saved.on_overflow
+            self._saver = self._begun(saved, None) if self._saves else None
+            self.on_loaded(saved)
+
+        try:
+            go_on()
+        except KeyboardInterrupt:  # half of it would save one conversation as the other
+            go_on()
+            raise
 
     def forget(self) -> str | None:
         """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""
@@ -101,6 +120,11 @@ class Recording:
         _said(lambda: begun.save(dialogue))
         self._saver = begun
 
+    def names(self) -> Sequence[str]:
+        """The names of the newest saved sessions that can be loaded, as they are typed."""
+        names = [info.name for info in _said(lambda: self._open().list(limit=_COMPLETED)) if info.name != self.name]
+        return [f'"{name}"' if " " in name else name for name in names]
+
     def lines(self) -> Sequence[str]:
         """The newest saved sessions, one per line."""
         infos = _said(lambda: self._open().list(limit=_NEWEST))
@@ -122,7 +146,7 @@ class Recording:
     def _begun(self, saved: SavedSession | None, name: str | None) -> Saver:
         from phicli.chat.store.saving import Saver
 
-        saver = Saver(self._open(), saved, name, self._model, self._tell)
+        saver = Saver(self._open(), saved, name, self._model, self._tell, self._note)
         if self._policy is not None:
             saver.set_overflow(self._policy)
         return saver

@@ -98,6 +98,8 @@ def require_one_question(wanted: Conversation) -> None:
     Raises:
         UsageError: something was, and there is no question.
     """
+    if wanted.form.asked and wanted.interactive:
+        raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
     if wanted.form.asked:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:

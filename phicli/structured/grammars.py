@@ -59,7 +59,10 @@ def grammar_form(typed: str) -> TextForm:
 
 
 def _as_lark(pattern: str) -> str:
-    r"""A regular expression as Lark has it between slashes. There ``\d`` is any digit of Unicode: here it is 0 to 9."""
+    r"""A regular expression as Lark has it between slashes.
+
+    There ``\d`` is any digit of Unicode (``findings/digits_of_other_scripts.sh``): here it is 0 to 9.
+    """
     made, in_class = [], False
     for part in re.findall(r"\\.|.", pattern, re.DOTALL):
         if part == r"\d":

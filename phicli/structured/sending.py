@@ -25,18 +25,30 @@ IGNORED: Final = (
     "uniqueItems",
 )  # fmt: skip
 """Words that llguidance does not hold, so that validation alone enforces them."""
-FORMATS: Final = ("date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid")
-"""Formats that llguidance holds."""
+FORMATS: Final = {
+    "date": 10, "date-time": 35, "duration": 30, "email": 80, "hostname": 63, "ipv4": 15, "ipv6": 45, "time": 24,
+    "uuid": 36,
+}  # fmt: skip
+"""Formats that llguidance holds, and how many characters they get: a second has as many decimals as you like."""
 _TOO_MUCH: Final = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|(?<!\\)(?:[*+?}])\+|\\Z")
 """Of Python's regular expressions, what that of Rust lacks."""
 _NAME_LENGTH: Final = 60
 _ANY: Final = "phi-any-value"
+_DEEPER: Final = {"$ref": f"#/$defs/{_ANY}"}
 _MOST_DIGITS: Final = 18
 _LARGEST_NUMBER: Final = 10**12
 _DECIMALS: Final = 1e-9
 _REQUEST: Final = {"whitespace_flexible": False, "lenient": True}
 _COMBINES: Final = ("$ref", "anyOf", "oneOf", "allOf", "if", "dependentSchemas")
-_OF_OBJECTS: Final = ("properties", "required", "additionalProperties", "patternProperties")
+_OF_VALUES: Final = (
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "patternProperties",
+    "items",
+    "prefixItems",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +80,11 @@ def limits_for(schema: Any, max_tokens: int | None) -> Limits:
 
 def json_schema_to_send(schema: Any, limits: Limits | None) -> str:
     """The JSON text of what is sent for ``schema``; without ``limits`` only what llguidance cannot take is left out."""
-    any_value = _has_one_document(schema)
-    sent = _Sender(limits, closes=_closes(schema), any_value=any_value).made({} if schema is True else schema)
+    sent = _Sender(limits, combines=_combines(schema)).made({} if schema is True else schema)
     text = json.dumps({**sent, "x-guidance": _REQUEST}, ensure_ascii=False)
     if limits is None or f"#/$defs/{_ANY}" not in text:
         return text
-    shared = {**sent.get("$defs", {}), _ANY: _Sender(limits, closes=False, any_value=True).made({})}
+    shared = {**sent.get("$defs", {}), _ANY: _Sender(limits, combines=False).made({})}
     return json.dumps({**sent, "$defs": shared, "x-guidance": _REQUEST}, ensure_ascii=False)
 
 
@@ -81,12 +92,12 @@ def json_schema_to_send(schema: Any, limits: Limits | None) -> str:
 class _Sender:
     """Makes the schemas that are sent.
 
-    ``closes``: objects that list their properties get no others. ``any_value``: there can be a reference to one.
+    With ``combines`` a value may have to match several schemas at once. Then nothing is said about values that a schema
+    does not mention: another one may mention them, and llguidance cannot combine schemas that lead back to themselves.
     """
 
     limits: Limits | None
-    closes: bool
-    any_value: bool
+    combines: bool
 
     def made(self, schema: Any) -> Any:
         """What is sent for ``schema``."""
@@ -113,18 +124,19 @@ class _Sender:
         """``schema`` with limits where it has none; they say nothing about values of other types."""
         limits = self.limits
         assert limits is not None  # noqa: S101 (only called with some)
-        types, deeper = _types(schema), {"$ref": f"#/$defs/{_ANY}"} if self.any_value else {}
+        types = _types(schema)
         new: dict[str, Any] = {}
         if "string" in types and "maxLength" not in schema:
-            new["maxLength"] = max(limits.characters, schema.get("minLength", 0))
+            longest = FORMATS.get(schema.get("format", ""), limits.characters)
+            new["maxLength"] = max(longest, schema.get("minLength", 0))
         if "number" in types:
             new |= _of_numbers(schema)
         elif "integer" in types:
             new |= _between(schema, 10**limits.digits - 1)
         if "array" in types:
-            new |= _of_arrays(schema, limits, deeper)
-        if "object" in types:
-            new |= _of_objects(schema, limits, deeper, closes=self.closes)
+            new |= _of_arrays(schema, limits, {} if self.combines else _DEEPER)
+        if "object" in types and not self.combines:
+            new |= _of_objects(schema, limits)
         return {**schema, **new}
 
 
@@ -157,34 +169,31 @@ def _between(schema: Mapping[str, Any], size: int) -> dict[str, Any]:
 
 def _of_arrays(schema: Mapping[str, Any], limits: Limits, deeper: dict[str, Any]) -> dict[str, Any]:
     word = "additionalItems" if isinstance(schema.get("items"), list) else "items"
-    new: dict[str, Any] = {} if word in schema else {word: deeper}
+    new: dict[str, Any] = {} if word in schema or not deeper else {word: deeper}
     if "maxItems" not in schema:
         new["maxItems"] = max(limits.entries, schema.get("minItems", 0), len(schema.get("prefixItems", ())))
     return new
 
 
-def _of_objects(schema: Mapping[str, Any], limits: Limits, deeper: dict[str, Any], *, closes: bool) -> dict[str, Any]:
+def _of_objects(schema: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
     """Names that are not in the schema get a length, or are not possible."""
     listed, required = schema.get("properties", {}), schema.get("required", ())
     others = schema.get("additionalProperties")
     if others is False or "patternProperties" in schema or any(len(name) > _NAME_LENGTH for name in required):
         return {}
-    if others is None and closes and listed and all(name in listed for name in required):
+    if others is None and listed and all(name in listed for name in required):
         return {"additionalProperties": False}
     least = schema.get("minProperties", 0)
-    value = deeper if others is None or others is True else others
+    value = _DEEPER if others is None or others is True else others
     most = {} if listed or required or "maxProperties" in schema else {"maxProperties": max(limits.entries, least)}
     return {"patternProperties": {f"^.{{1,{_NAME_LENGTH}}}$": value}, "additionalProperties": False, **most}
 
 
-def _closes(schema: Any) -> bool:
-    """Whether no schema puts objects together from parts: then an object has the properties that it lists."""
-    return not any(
-        "allOf" in inner or (any(word in inner for word in _COMBINES) and any(word in inner for word in _OF_OBJECTS))
-        for _, inner in all_schemas(schema)
+def _combines(schema: Any) -> bool:
+    """Whether a value may have to match several schemas at once, or ``#/$defs`` is not the same everywhere."""
+    return any(
+        "allOf" in inner
+        or (any(word in inner for word in _COMBINES) and any(word in inner for word in _OF_VALUES))
+        or (place and "$id" in inner)
+        for place, inner in all_schemas(schema)
     )
-
-
-def _has_one_document(schema: Any) -> bool:
-    """Whether ``#/$defs`` means the same everywhere in ``schema``."""
-    return isinstance(schema, Mapping) and not any("$id" in inner for place, inner in all_schemas(schema) if place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.answering.types import REPETITION, Answer, Event, Notice, Reasoned, Undecided
+from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
@@ -31,6 +31,7 @@ class AnswerPrinter:
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
+        wraps: break lines between words on a terminal; not for text that programs read.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -43,6 +44,7 @@ class AnswerPrinter:
         stream: bool = True,
         quiet: bool = False,
         plain: bool = False,
+        wraps: bool = True,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -52,10 +54,11 @@ class AnswerPrinter:
         self._quiet = quiet
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
-        self._text_wrap = StreamWrap(terminal.stdout)
+        self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
         self._reading = ReadingLine()
+        self._printed = {"reasoning": 0, "text": 0}
         self._on_end = on_end
 
     def show(self, events: Iterator[Event]) -> None:
@@ -63,21 +66,13 @@ class AnswerPrinter:
         complete: Answer | None = None
         try:
             for event in events:
-                if isinstance(event, Prefill):
-                    self._status.update(self._reading.text(event, self._status.columns))
-                elif isinstance(event, Undecided):
-                    self._thoughts.begin()
-                    self._status.update(f"generating: {event.tokens} tokens")
-                elif isinstance(event, Reasoned):
-                    self._thoughts.count(event.tokens)
-                elif isinstance(event, Piece):
-                    self._piece(event)
-                elif isinstance(event, Notice):
-                    self._notice(event)
-                else:
-                    complete = event
-                    self._finish(event)
+                self._take(event)
+                complete = event if isinstance(event, Answer) else None
         except OutputClosedError:
+            raise
+        except KeyboardInterrupt:
+            self._print_rest(events)
+            self._end()
             raise
         except BaseException:
             self._end()
@@ -86,11 +81,40 @@ class AnswerPrinter:
         if complete is not None and self._on_end is not None:
             self._on_end(complete)
 
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Prefill):
+            self._status.update(self._reading.text(event, self._status.columns))
+        elif isinstance(event, Undecided):
+            self._thoughts.begin()
+            self._status.update(f"generating: {event.tokens} tokens")
+        elif isinstance(event, Reasoned):
+            self._thoughts.count(event.tokens)
+        elif isinstance(event, Piece):
+            self._piece(event)
+        elif isinstance(event, Notice):
+            self._notice(event)
+        else:
+            self._finish(event)
+
     def _end(self) -> None:
         self._status.clear()
         self._end_line()
 
+    def _print_rest(self, events: Iterator[Event]) -> None:
+        """Print what was held back of an answer that is interrupted: it is a part of the conversation."""
+        if not isinstance(events, Answering):
+            return
+        events.close()
+        answer = events.so_far()
+        for piece in (
+            Piece("reasoning", answer.reasoning[self._printed["reasoning"] :]),
+            Piece("text", answer.text[self._printed["text"] :]),
+        ):
+            if piece.text:
+                self._piece(piece)
+
     def _piece(self, piece: Piece) -> None:
+        self._printed[piece.kind] += len(piece.text)
         self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
             self._thoughts.feed(piece.text, alone=not self._text)
@@ -105,6 +129,8 @@ class AnswerPrinter:
         """Print a notice while the answer comes: only on a terminal does it begin a line inside the answer."""
         self._status.clear()
         if not self._quiet:
+            if notice.ends_reasoning:
+                self._thoughts.end()
             self._thoughts.pause()
             if self._terminal.stdout.isatty():
                 self._end_text()

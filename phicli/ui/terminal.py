@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +85,7 @@ class Terminal:
             self.stdout.write(text)
             self.stdout.flush()
         except OSError as error:
-            if isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL):
+            if isinstance(error, BrokenPipeError) or _is_gone(self.stdout, error):
                 raise OutputClosedError("standard output was closed") from None
             raise OSError(error.errno, error.strerror, "standard output") from error
 
@@ -163,6 +164,13 @@ def _or_null(stream: TextIO | None, mode: str) -> TextIO:
         else:
             stream.reconfigure(encoding="utf-8", errors="replace")
     return stream
+
+
+def _is_gone(stream: TextIO, error: OSError) -> bool:
+    """Whether the reader of the stream has left: a closed pipe on Windows, a terminal that was closed elsewhere."""
+    if sys.platform == "win32":
+        return error.errno == errno.EINVAL
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 def _isatty(stream: TextIO | None) -> bool:

@@ -20,6 +20,8 @@ _COMMAND: Final = rf"(?:[A-Z_]+=\S+ )?(?:phi (?:{'|'.join(COMMANDS)})|(?:pip|pip
 _PATH: Final = r"(?:~?/|\.\.?/|[A-Za-z]:\\)\S*(?:(?: [^\s;]+){0,3} [^\s;]*(?:[/\\][^\s;]*|\.gguf\b))*(?<![,;:.)'\"])"
 _UNIT: Final = re.compile(rf"(\s*)(?:(?<![\w-])({_COMMAND})|(?<![\w/])({_PATH})|([(\"']|\S+?(?=[\s\"'(]|$)))")
 _INDENT: Final = 2
+_GAP: Final = re.compile(r"\S {2,}(?=\S)")
+"""What stands between two columns."""
 _HOLD: Final = 24
 """Columns at the right edge in which a word waits for its end, so that it can begin in the next line."""
 _ENDLESS: Final = 1 << 30
@@ -68,6 +70,15 @@ def wrapped(text: str, width: int, *, first: int = 0, indent: int = _INDENT) -> 
     return "\n".join(lines)
 
 
+def hanging(line: str, width: int) -> int:
+    """The indent of the lines that ``line`` wraps into: its last column, where that is not too far."""
+    columns = [gap.end() for gap in _GAP.finditer(line)]
+    if columns and columns[-1] <= width // 2:
+        return columns[-1]
+    before = [column for column in columns if column <= width // 2]
+    return max([len(line) - len(line.lstrip()), *before]) + _INDENT
+
+
 def cells(text: str) -> int:
     """The columns that ``text`` takes."""
     if text.isascii():
@@ -103,10 +114,10 @@ class StreamWrap:
     never broken.
 
     Args:
-        stream: the terminal.
+        stream: the terminal; None for text that is not wrapped.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._blocks = CodeBlocks()
         self._start = ""  # of the line that the model writes
@@ -117,14 +128,17 @@ class StreamWrap:
 
     def feed(self, text: str) -> str:
         """Take the next text; return what can be printed by now."""
-        width = columns_of(self._stream)
+        width = self._width()
         if width is None:
             return text
         return "".join(self._letter(letter, width) for letter in text)
 
+    def _width(self) -> int | None:
+        return None if self._stream is None else columns_of(self._stream)
+
     def finish(self) -> str:
         """Return what waited; call it before anything else is printed, in a line of its own."""
-        rest = self._word_in(columns_of(self._stream) or _ENDLESS) + self._gap
+        rest = self._word_in(self._width() or _ENDLESS) + self._gap
         self._gap, self._begun, self._column = "", False, 0
         return rest
 

@@ -15,6 +15,8 @@ from phicli.plan.locate import shortened as on_one_line
 from phicli.plan.prompt_size import estimate_prompt
 from phicli.units import counted
 
+_LONGEST_NAME: Final = 30
+"""Characters of a path in a column."""
 _FAR_LONGER: Final = 4
 """Times the context: counting the tokens of such a text takes half a minute."""
 
@@ -33,11 +35,7 @@ def tokens(talk: Talk, _: str) -> bool:
     if limit is not None and about > _FAR_LONGER * limit:
         talk.screen.tell(f"the next prompt has about {counted(about, 'token')}, but the context has only {limit:,}")
         return True
-    try:
-        parts = list(_parts(talk, dialogue))
-    except KeyboardInterrupt:
-        talk.screen.tell("(stopped)")
-        return True
+    parts = list(_parts(talk, dialogue))
     total = sum(count for _, count in parts)
     number = max(len(f"{total:,}"), 5)
     lines = [(label, f"{count:>{number},}") for label, count in [*parts, ("total", total)]]
@@ -114,4 +112,5 @@ def _count(talk: Talk, dialogue: Dialogue, files: tuple[Attachment, ...] = ()) -
 
 
 def _name(attachment: Attachment) -> str:
-    return attachment.name or "piped text"
+    name = attachment.name or "piped text"
+    return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

@@ -15,23 +15,22 @@ from phicli.chat.commands.types import (
     NUMBER,
     PATH,
     SESSION,
+    SHOWN,
     Argument,
     Command,
     words,
 )
 from phicli.chat.settings import SETTINGS
 from phicli.chat.talk import Talk
-from phicli.units import listed
 
 _TURNS: Final = "Turns"
 _SAVED: Final = "Saved"
 _MODEL: Final = "Model"
 _SHOW: Final = "Show"
 _MORE: Final = "More"
-_KEYS: Final = (
-    "Ctrl-C stops an answer, Ctrl-D ends the conversation. /help COMMAND says more.\n"
-    "//text is sent with one slash. @PATH in a question sends a file with it."
-)
+_KEYS: Final = 'Ctrl-C stops an answer; """ begins many lines; @PATH sends a file, // a slash'
+_COLUMNS: Final = 79
+"""The help stays below the width of most terminals."""
 
 
 def _help(talk: Talk, name: str) -> bool:
@@ -43,7 +42,7 @@ def _with_slash(name: str) -> str:
     return f"/{name.lower().removeprefix('/')}"
 
 
-_COMMAND: Final = Argument("[COMMAND]", lambda text: _with_slash(text) in BY_NAME, names="command")
+_COMMAND: Final = Argument("[NAME]", lambda text: _with_slash(text) in BY_NAME, names="command")
 
 COMMANDS: Final = (
     Command("/undo", NUMBER, "remove the last turn, or the last N turns", _TURNS, turns.undo),
@@ -54,15 +53,15 @@ COMMANDS: Final = (
     Command("/edit", NOTHING, "change the last question and send it again", _TURNS, turns.edit),
     Command(
         "/file", PATH, "send a file with the next question", _TURNS, others.file, ("/read", "/upload"),
-        "Without PATH it shows the files that wait; /file - removes them.",
+        "Without PATH it shows the files that wait; `/file -` removes them.",
     ),
     Command(
         "/copy", NUMBER, "copy the last answer, or its code block N", _TURNS, taking.copy, (),
         "The text goes to the clipboard of the terminal, also over SSH.",
     ),
     Command(
-        "/system", ANY_TEXT, "show the system message, or set it and begin anew", _TURNS, turns.system,
-        ("/system-prompt",), "/system - removes it. Setting and removing begin a new conversation.",
+        "/system", ANY_TEXT, "show the system message, or set another one", _TURNS, turns.system,
+        ("/system-prompt",), "`/system -` removes it. Both begin a new conversation.",
     ),
     Command("/summary", NOTHING, "show the summary of turns no longer sent", _TURNS, turns.summary),
     Command(
@@ -72,13 +71,13 @@ COMMANDS: Final = (
     Command("/save", NAME, "save the conversation under a name", _SAVED, sessions.save),
     Command(
         "/load", SESSION, "continue a saved conversation here", _SAVED, sessions.load, (),
-        "Its model is loaded, too. The name last is the conversation that was saved last.",
+        "Its model is loaded, too. `/load last` continues the conversation that was saved last.",
     ),
     Command("/sessions", NOTHING, "list the newest saved conversations", _SAVED, sessions.sessions),
     Command(
         "/export", FILE, "write the conversation into a file", _SAVED, taking.export, (),
-        "The ending chooses the form: .md (the default), .json for everything that is saved, .jsonl for one OpenAI "
-        "message per line. Nothing is overwritten without a question.",
+        "The ending chooses the form: `.md` (the default), `.json` for everything that is saved, `.jsonl` for one "
+        "OpenAI message per line. Nothing is overwritten without a question.",
     ),
     Command(
         "/forget", NOTHING, "remove this conversation from the disk", _SAVED, sessions.forget, (),
@@ -87,22 +86,23 @@ COMMANDS: Final = (
     Command("/model", MODEL, "show the model, or continue with another one", _MODEL, others.model),
     Command(
         "/set", ASSIGNMENT, "list the settings, or set one", _MODEL, settings.set_, (),
-        f"The settings are {listed([one.name for one in SETTINGS], 99)}; /set NAME default sets one back.",
+        f"The settings are {', '.join(one.name for one in SETTINGS)}; `/set NAME default` sets one back. They also "
+        "hold for another model.",
     ),
     Command(
         "/think", words("show", "hide", "off"), "show or hide reasoning, or answer at once", _MODEL, settings.think, (),
-        "/think show prints the reasoning of the last answer and of those that follow; /think hide shows one line in "
-        "its place; /think off asks the model for the answer at once.",
+        "`/think show` prints the reasoning of the last answer and of those that follow; `/think hide` shows one line "
+        "in its place; `/think off` asks the model for the answer at once.",
     ),
     Command(
-        "/show", NOTHING, "show model, memory, settings, and what is saved", _SHOW, looking.show, ("/info",),
+        "/show", SHOWN, "show model, memory, settings, and what is saved", _SHOW, looking.show, ("/info",),
     ),
     Command(
         "/tokens", NOTHING, "count the tokens of the next prompt by part", _SHOW, looking.tokens, ("/context",),
     ),
     Command(
         "/stats", words("on", "off"), "print speed and memory after each answer", _SHOW, settings.stats, (),
-        "phi chat --stats starts with it.",
+        "`phi chat --stats` starts with it.",
     ),
     Command("/help", _COMMAND, "list the commands, or describe one", _MORE, _help, ("/?",)),
     Command("/exit", NOTHING, "end the conversation", _MORE, others.leave, ("/bye", "/quit", "/q")),
@@ -114,13 +114,16 @@ BY_NAME: Final[dict[str, Command]] = {name: command for command in COMMANDS for 
 
 
 def help_text() -> str:
-    """The help: one line per command, its group in front of the first one of it. It fits on a screen of 24 lines."""
+    """The help: one line per command, its group in front of the first one of it. It fits on a screen of 24 lines
+    with a prompt and a meter below it."""
     group_width = max(len(command.group) for command in COMMANDS)
     width = max(len(command.usage) for command in COMMANDS)
     lines, before = list[str](), ""
     for command in COMMANDS:
         group = command.group if command.group != before else ""
-        lines.append(f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}")
+        line = f"{group:<{group_width}}  {command.usage:<{width}}  {command.help}"
+        also = f" (also {', '.join(command.aliases)})" if command.aliases else ""
+        lines.append(line if len(line) + len(also) > _COLUMNS else line + also)
         before = command.group
     return "\n".join([*lines, _KEYS])
 
@@ -128,7 +131,9 @@ def help_text() -> str:
 def help_of(command: Command) -> str:
     """The help of one command."""
     also = [f"also: {', '.join(command.aliases)}"] if command.aliases else []
-    return "\n".join([f"{command.usage}  {command.help}", *([command.more] if command.more else []), *also])
+    return "\n".join(
+        [f"{command.usage}  {command.help}", *([command.more.replace("`", "")] if command.more else []), *also]
+    )
 
 
 def documentation() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -71,8 +72,10 @@ def export(talk: Talk, typed: str) -> bool:
 
 def _agreed(talk: Talk, path: Path) -> Path | None:
     """Where to write: a person is asked about a file that is there; None for nowhere."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         return path
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is a device or a pipe, not a file", "choose another file")
     other = _free(path)
     taken = talk.screen.choose(f"{path} already exists.", [f"write {other.name} instead", f"replace {path.name}"])
     return None if taken is None else (other, path)[taken]

@@ -21,7 +21,8 @@ class Saver:
         saved: the session that goes on; None for one that begins with the first question.
         name: what a new session is called; None for a name of its first question.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
 
     A disk that is full, or cannot be written, is told once, and tried again at the next change.
     """
@@ -33,12 +34,14 @@ class Saver:
         name: str | None,
         model: str,
         tell: Callable[[str], None],
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._sessions = sessions
         self._saved = saved
         self._name = name
         self._model = model
         self._tell = tell
+        self._note = note or tell
         self._on_overflow = saved.on_overflow if saved is not None else None
         self._new_id = secrets.token_hex(8)
         self._tried: Dialogue | None = None
@@ -137,7 +140,7 @@ class Saver:
     def _forked(self, other: SavedSession, dialogue: Dialogue) -> SavedSession:
         copy = self._sessions.fork(other, dialogue, model=self._model, on_overflow=self._on_overflow)
         self._tried = None
-        self._tell(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
+        self._note(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
         return copy
 
     def _after_interruption(self) -> SavedSession | None:

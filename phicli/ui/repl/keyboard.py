@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from typing import Final, TextIO
@@ -38,6 +37,7 @@ class KeyParser:
         self._decoder = getincrementaldecoder("utf-8")(errors="surrogateescape")
         self._unfinished = ""
         self._paste: list[str] | None = None
+        self._pasted = ""
         self._keys: list[KeyPress] = []
         self._parser = Vt100Parser(self._keys.append)
 
@@ -117,8 +117,8 @@ class KeyParser:
 class Keyboard(Vt100Input):
     """The keyboard of a terminal."""
 
-    def __init__(self, stdin: TextIO | None = None) -> None:
-        super().__init__(stdin or sys.stdin)
+    def __init__(self, stdin: TextIO) -> None:
+        super().__init__(stdin)
         self._parser = KeyParser()
 
     def keys_of(self, burst: bytes) -> list[KeyPress]:

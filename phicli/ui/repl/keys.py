@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from phicli.errors import UsageError
 from phicli.ui.repl.blocks import continues, is_open
-from phicli.ui.repl.editor import edited
 from phicli.ui.repl.pasted import PastedTexts
 
 if TYPE_CHECKING:
@@ -16,12 +15,12 @@ if TYPE_CHECKING:
 
 def key_bindings(pastes: PastedTexts, tell: Callable[[str], None]) -> KeyBindings:
     """Enter, line breaks, pastes, the editor; ``tell`` prints a line."""
+    from prompt_toolkit.application import get_app
     from prompt_toolkit.enums import DEFAULT_BUFFER
     from prompt_toolkit.filters import Condition, has_focus
     from prompt_toolkit.key_binding import KeyBindings
     from prompt_toolkit.keys import Keys
-
-    from prompt_toolkit.application import get_app  # isort: skip
+    from prompt_toolkit.utils import is_dumb_terminal
 
     bindings = KeyBindings()
     at_line = has_focus(DEFAULT_BUFFER)
@@ -34,7 +33,7 @@ def key_bindings(pastes: PastedTexts, tell: Callable[[str], None]) -> KeyBinding
     def _enter(event: KeyPressEvent) -> None:
         _press_enter(event)
 
-    @bindings.add(Keys.ControlJ, filter=at_line)
+    @bindings.add(Keys.ControlJ, filter=at_line & ~Condition(is_dumb_terminal))  # what Enter sends there, as in Emacs
     @bindings.add(Keys.Escape, Keys.ControlM, filter=at_line)
     @bindings.add(Keys.Escape, Keys.ControlJ, filter=at_line)
     def _break(event: KeyPressEvent) -> None:
@@ -73,6 +72,8 @@ def _press_enter(event: KeyPressEvent) -> None:
 def _open_editor(event: KeyPressEvent, pastes: PastedTexts, tell: Callable[[str], None]) -> None:
     from prompt_toolkit.application import run_in_terminal
     from prompt_toolkit.document import Document
+
+    from phicli.ui.repl.editor import edited
 
     buffer = event.current_buffer
 

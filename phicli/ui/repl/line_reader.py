@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from phicli.ui.repl.blocks import question_of
 from phicli.ui.repl.completion import completer
@@ -16,7 +16,8 @@ from phicli.ui.typed_ahead import TypedAhead
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.input import Input
+
+    from phicli.ui.repl.keyboard import Keyboard
 
 _PROMPT: Final = ">>> "
 _NEXT_LINE: Final = "... "
@@ -33,23 +34,27 @@ class LineReader:
         names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
         tell: shows a line.
         toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
+        stdin: the terminal; None for standard input.
     """
 
     def __init__(
         self, history_path: Path | None, names: Callable[[str, str], Sequence[str]], *, tell: Callable[[str], None],
-        toolbar: Callable[[], str] | None = None,
+        toolbar: Callable[[], str] | None = None, stdin: TextIO | None = None,
     ) -> None:  # fmt: skip
         self._history_path = history_path
         self._names = names
         self._tell = tell
         self._toolbar = toolbar
         self._pastes = PastedTexts()
-        self._ahead = TypedAhead(sys.stdin.fileno())
+        self._stdin = stdin or sys.stdin
+        self._ahead: TypedAhead | None = None
+        self._keyboard: Keyboard | None = None
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
         if self._prompt is None:
+            self._ahead = TypedAhead(self._stdin.fileno())
             self._ahead.hold()
             self._prompt = self._make_prompt()
 
@@ -65,6 +70,7 @@ class LineReader:
         """
         self.prepare()
         assert self._prompt is not None  # noqa: S101 (prepared)
+        assert self._ahead is not None  # noqa: S101 (prepared)
         self._hand_over(self._ahead.take())
         try:
             line = self._prompt.prompt(_PROMPT, default=self._pastes.shown(text))
@@ -77,19 +83,17 @@ class LineReader:
 
     def close(self) -> None:
         """Leave the terminal as it was found. The end of the process does this, too."""
-        self._ahead.close()
+        if self._ahead is not None:
+            self._ahead.close()
 
     def _hand_over(self, bursts: list[bytes]) -> None:
         """Give the prompt what was typed before it."""
         from prompt_toolkit.input.typeahead import store_typeahead
 
-        keyboard = None if self._prompt is None else self._prompt.input
-        if bursts and keyboard is not None and sys.platform != "win32":
-            from phicli.ui.repl.keyboard import Keyboard
-
-            assert isinstance(keyboard, Keyboard)  # noqa: S101 (made below)
+        keyboard = self._keyboard
+        if keyboard is not None:
             for burst in bursts:
-                store_typeahead(keyboard, keyboard.keys_of(burst))
+                store_typeahead(keyboard, [*keyboard.keys_of(burst), *keyboard.flush_keys()])
 
     def _make_prompt(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
@@ -98,13 +102,14 @@ class LineReader:
 
         from phicli.ui.repl.keys import key_bindings
 
+        self._keyboard = _keyboard(self._stdin)
         looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
         return PromptSession(
             history=history(self._history_path, self._pastes, self._tell),
             completer=completer(self._names), complete_while_typing=False, auto_suggest=AutoSuggestFromHistory(),
             key_bindings=key_bindings(self._pastes, self._tell), multiline=True, prompt_continuation=_continuation,
             enable_suspend=True, bottom_toolbar=self._toolbar, style=Style.from_dict({"bottom-toolbar": looks}),
-            input=_keyboard(),
+            input=self._keyboard,
         )  # fmt: skip
 
 
@@ -112,10 +117,10 @@ def _continuation(_width: int, _line: int, wrapped: int) -> str:
     return "" if wrapped else _NEXT_LINE
 
 
-def _keyboard() -> Input | None:
+def _keyboard(stdin: TextIO) -> Keyboard | None:
     """What reads the keys; None for prompt_toolkit's own."""
-    if sys.platform == "win32" or not sys.stdin.isatty():
+    if sys.platform == "win32" or not stdin.isatty():
         return None
     from phicli.ui.repl.keyboard import Keyboard
 
-    return Keyboard()
+    return Keyboard(stdin)

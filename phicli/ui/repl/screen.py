@@ -18,7 +18,7 @@ from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.thinking import Thinking
-from phicli.ui.wrapping import columns_of, wrapped
+from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
 class TerminalScreen:
@@ -62,7 +62,7 @@ class TerminalScreen:
         self._on_end = on_end
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
-        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar)
+        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
@@ -70,6 +70,7 @@ class TerminalScreen:
 
     def read(self, text: str = "") -> str:
         """The next line a person types; ``text`` is there to be changed."""
+        self._status.clear()
         return self._lines.read(text)
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
@@ -104,11 +105,16 @@ class TerminalScreen:
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
-        width = columns_of(self._terminal.stderr)
-        lines = [line if width is None else wrapped(line, width) for line in text.splitlines()]
+        self._status.clear()
+        lines = [_within(line, columns_of(self._terminal.stderr)) for line in text.splitlines()]
         self._terminal.whisper("\n".join(lines) + "\n")
 
     def fail(self, error: PhiError) -> None:
         """Show an error."""
         self._status.clear()
         print_error(self._terminal, "chat", error, as_json=False)
+
+
+def _within(line: str, width: int | None) -> str:
+    """``line`` wrapped at words, what goes on below the column that it began in."""
+    return line if width is None else wrapped(line, width, indent=hanging(line, width))

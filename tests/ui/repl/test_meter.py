@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 
+from phicli.ui.repl.line_reader import LineReader
 from phicli.ui.repl.meter import MeterFacts, meter
 from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.terminal import Terminal
@@ -57,3 +63,23 @@ def test_a_name_cannot_break_the_line() -> None:
     terminal = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False)
     text = Toolbar(terminal, lambda: MeterFacts("a\x1b[31m\nb", loading=True))()
     assert text == "a\ufffd[31m b  loading"
+
+
+def test_the_toolbar_is_drawn_again_until_the_model_is_loaded() -> None:
+    terminal, drawn = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False), list[bool]()
+    with (
+        Path(os.devnull).open(encoding="utf-8") as stdin,
+        create_pipe_input() as keys,
+        create_app_session(input=keys, output=DummyOutput()),
+    ):
+
+        def facts() -> MeterFacts:
+            drawn.append(len(drawn) < 3)
+            if not drawn[-1] and drawn[-2]:
+                keys.send_text("hello\r")
+            return MeterFacts("phi-4", loading=drawn[-1])
+
+        toolbar = Toolbar(terminal, facts)
+        reader = LineReader(None, lambda _kind, _beginning: (), tell=print, toolbar=toolbar, stdin=stdin)
+        assert reader.read() == "hello"
+    assert drawn[:4] == [True, True, True, False]
