@@ -60,7 +60,7 @@ class EndWatch:
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
         return self._parser.waiting
 
     @property

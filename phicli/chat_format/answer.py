@@ -41,8 +41,9 @@ class AnswerReader:
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
-        return self._splitter is not None and self._splitter.waiting
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
+        reasoning = self._splitter is not None and self._splitter.waiting
+        return reasoning or (self._collector is not None and self._collector.waiting)
 
     @property
     def inside_reasoning(self) -> bool:

@@ -27,6 +27,8 @@ _BEGINNINGS: Final = (OPEN, f"{_FUNCTOOLS}[", f"{_FUNCTOOLS} [")
 _MARKER: Final = re.compile("|".join(map(re.escape, _BEGINNINGS)))
 _MARKER_OR_END: Final = re.compile("|".join(map(re.escape, (*_BEGINNINGS, CLOSE))))
 _TICKS: Final = re.compile("`+")
+_MOST_BROKEN: Final = 8
+"""Behind so many markers without a call all is text: each may have been looked through to the end of the answer."""
 _State = Literal["start", "text", "block", "functools", "more"]
 _Around = Literal["nothing", "fence", "block"]
 
@@ -46,7 +48,7 @@ class ToolCallCollector:
     start of the answer JSON that may turn out to be one.
     """
 
-    __slots__ = ("_around", "_blocks", "_calls", "_end", "_held", "_line", "_state", "_unclosed", "broken")
+    __slots__ = ("_around", "_blocks", "_broken", "_calls", "_end", "_held", "_state", "_tick", "_ticks", "_unclosed")
 
     def __init__(self) -> None:
         self._calls: list[ToolCall] = []
@@ -56,13 +58,23 @@ class ToolCallCollector:
         self._unclosed = False
         self._end = JsonEnd()
         self._blocks = CodeBlocks()
-        self._line: list[str] = []
-        self.broken = False
+        self._ticks, self._tick = 0, False  # runs of backticks in the last line, and whether one ends it
+        self._broken = 0
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls found so far."""
         return tuple(self._calls)
+
+    @property
+    def broken(self) -> bool:
+        """Whether a marker came that no call follows."""
+        return self._broken > 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether text waits until it is known whether it is a call."""
+        return bool(self._held) and self._state != "text"
 
     def feed(self, text: str) -> str:
         """Take the next text; return what is ordinary text for certain."""
@@ -114,13 +126,15 @@ class ToolCallCollector:
 
     def _text(self, *, ended: bool) -> str:
         markers = (*_BEGINNINGS, CLOSE) if self._unclosed else _BEGINNINGS
+        if self._broken == _MOST_BROKEN:
+            return self._show(len(self._held))
         found = (_MARKER_OR_END if self._unclosed else _MARKER).search(self._held)
         if found is None:
             return self._show(len(self._held) - (0 if ended else held_back(self._held, markers)))
         shown = self._show(found.start())
         if found[0] == CLOSE:
             self._held, self._unclosed = self._held[len(CLOSE) :], False
-        elif self._blocks.inside or len(_TICKS.findall("".join(self._line))) % 2:
+        elif self._blocks.inside or self._ticks % 2:
             return shown + self._show(len(found[0]))
         else:
             self._state, self._unclosed = ("block" if found[0] == OPEN else "functools"), False
@@ -186,17 +200,18 @@ class ToolCallCollector:
 
     def _is_text(self, at: int) -> str:
         """Show a marker without a call as far as ``at``: the JSON there is looked at again, as text."""
-        self._state, self.broken = "text", True
+        self._state, self._broken = "text", self._broken + 1
         return self._show(at)
 
     def _show(self, count: int) -> str:
         shown, self._held = self._held[:count], self._held[count:]
         self._blocks.feed(shown)
-        before, newline, last = shown.rpartition("\n")
-        del before
+        _, newline, last = shown.rpartition("\n")
         if newline:
-            self._line = []
-        self._line.append(last)
+            self._ticks, self._tick = 0, False
+        if last:
+            self._ticks += len(_TICKS.findall(last)) - (self._tick and last[0] == "`")
+            self._tick = last[-1] == "`"
         return shown
 
 

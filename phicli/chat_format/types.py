@@ -96,7 +96,7 @@ class AnswerParser(Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
 
     @property
     def inside_reasoning(self) -> bool:

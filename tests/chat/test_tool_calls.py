@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phicli.answering.types import Answer, Notice
+from phicli.answering.types import Answer, Notice, Undecided
 from phicli.chat_format.types import Message, ToolCall
 from tests.fakes.scripted_model import Lab
 
@@ -92,3 +92,10 @@ def test_a_call_that_begins_with_its_token_is_one_also_in_code() -> None:
     answer, _ = here.ask("go")
     assert (answer.tool_calls, answer.text) == ((ToolCall("f", {}),), "Like `this:\n```json\n```")
     assert answer.finish_reason == "tool_calls"
+
+
+def test_a_person_sees_that_a_call_is_being_made() -> None:
+    _, events = lab(RIGHT).ask("go")
+    counts = [event.tokens for event in events if isinstance(event, Undecided)]
+    assert counts == sorted(set(counts))
+    assert len(counts) > 10

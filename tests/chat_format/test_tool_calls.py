@@ -276,3 +276,19 @@ def test_calls_in_the_reasoning_are_reasoning():
     pieces = [*parser.feed(f"<think>{marked}</think>{marked}"), *parser.finish()]
     assert pieces == [Piece("reasoning", marked)]
     assert parser.tool_calls == (WEATHER,)
+
+
+def test_many_markers_without_a_call_are_text_and_take_no_time():
+    marked = "<|tool_call|>[" * 3000
+    looked = f"{marked}<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>"
+    assert collect(looked) == (looked, [])
+
+
+def test_text_waits_only_while_it_may_be_a_call():
+    parser = format_by_name("phi-4-mini").parser(tools=True)
+    waits = []
+    for part in ("Look ", "<|tool_", "call|>", '[{"name"', f": {WEATHER_JSON[9:]}]", "<|/tool_call|>", " Done"):
+        parser.feed(part)
+        waits.append(parser.waiting)
+    assert waits == [False, False, True, True, False, False, False]
+    assert parser.tool_calls == (WEATHER,)
