@@ -94,7 +94,8 @@ def _parameter(schema: Any, root: Mapping[str, Any], depth: int, *, optional: bo
     if len(choices) == 1:
         schema = {**choices[0], **{key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}}
         choices = []
-    word = " | ".join(dict.fromkeys(word for one in (choices or [schema]) for word in _words(one)))
+    words = dict.fromkeys(word for one in (choices or [schema]) for word in _words(one))
+    word = "any" if "any" in words else " | ".join(words)
     declared: dict[str, Any] = {}
     if schema.get("description"):
         declared["description"] = schema["description"]

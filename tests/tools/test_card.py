@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from phicli.tools.card import CardError, card_of, is_schema, schema_of
 from phicli.tools.declared import declared_for
 from phicli.tools.reading import parse_tools
 from phicli.tools.types import Tool
+from tests.support.random_schemas import schemas
 
 CARD = (
     '[{"name": "get_weather_updates", "description": "Fetches weather updates", "parameters": '
@@ -152,6 +154,15 @@ def test_pythons_words_for_types_are_read(word: str, schema: dict[str, Any]) -> 
 def test_what_is_wrong_is_named(parameters: dict[str, Any], why: str) -> None:
     with pytest.raises(CardError, match=why.replace("[", r"\[")):
         schema_of(parameters)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@given(schemas(), schemas())
+def test_any_parameters_can_be_declared_and_read_back(first: Any, second: Any) -> None:
+    whole = {"type": "object", "properties": {"p": first, "q": {"anyOf": [first, second]}}, "required": ["p"]}
+    declared = parameters_of(whole)
+    assert json.loads(json.dumps(declared)) == declared
+    assert schema_of(declared)["properties"].keys() == {"p", "q"}
 
 
 def test_models_without_tool_training_get_json_schema() -> None:
