@@ -68,6 +68,8 @@ def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue,
     from phicli.ui.prompt_input import read_input
     from phicli.units import format_bytes
 
+    if not name:
+        raise UsageError("--messages is empty", _HINT)
     where = "standard input" if name == "-" else name
     try:
         if name == "-":

@@ -44,7 +44,7 @@ class ToolOptions:
         force: use tools also with a model that was not trained to call them.
 
     Raises:
-        UsageError: an option is for tools, and there are none.
+        UsageError: a name is empty, or an option is for tools, and there are none.
     """
 
     files: tuple[str, ...] = ()
@@ -52,6 +52,8 @@ class ToolOptions:
     force: bool = False
 
     def __post_init__(self) -> None:
+        if not all(self.files):
+            raise UsageError("--tools is empty", "name a file that declares tools: --tools FILE")
         if not self.files and (self.choice != "auto" or self.force):
             option = "--force-tools" if self.force else "--tool-choice"
             raise UsageError(f"{option} requires --tools", "name a file that declares tools: --tools FILE")

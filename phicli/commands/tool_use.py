@@ -134,7 +134,7 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(
-            f"--tool-choice {options.choice}: unknown tool",
+            f"--tool-choice {options.choice!r}: unknown tool",
             f"choose one of: {', '.join((*CHOICES, *names))}",
         )
     return ToolUse(tools, options)

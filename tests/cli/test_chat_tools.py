@@ -150,8 +150,11 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         (["hi", "--tools", written(tmp_path, {"a": 1}, "object.json")], "object.json is not a list but an object"),
         (["hi", "--tools", written(tmp_path, "x = 1\ny = 1 / 0", "bad.py")], "bad.py, line 2: the import fails: Zero"),
         (["hi", "--tools", card, "--tools", written(tmp_path, OPENAI, "more.json")], "two tools are called get_w"),
-        (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice get_time: unknown tool"),
+        (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice 'get_time': unknown tool"),
         (["hi", "--tool-choice", "required"], "--tool-choice requires --tools"),
+        (["hi", "--tools", card, "--tool-choice", ""], "--tool-choice '': unknown tool"),
+        (["hi", "--tools", ""], "--tools is empty"),
+        (["--messages", ""], "--messages is empty"),
         (["hi", "--force-tools"], "--force-tools requires --tools"),
         (["hi", "--tools", card, "--choice", "yes,no"], "an answer with a form cannot call tools"),
     ]  # fmt: skip
