@@ -10,6 +10,7 @@ from phicli.answering.engines import Engines
 from phicli.answering.making import Request, Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
+from phicli.answering.prompt_parts import ExactPrompt, parts_of
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
@@ -71,7 +72,15 @@ class LocalModel(OpenFile):
         """The tokens of a prompt; see :class:`~phicli.answering.types.Model`."""
         waiting = closing or Closing()
         work = Work(self, Request(tuple(messages), tools, Sampling(), NO_ENDING), Draft(time.monotonic()), waiting)
-        return work.count()
+        return len(work.prompt()[1])
+
+    def prompt(
+        self, messages: Sequence[Message], *, tools: str | None = None, ending: Ending = NO_ENDING
+    ) -> ExactPrompt:
+        """The prompt that asks for an answer to ``messages``; nothing is evaluated. Raises what ``count`` raises."""
+        request = Request(tuple(messages), tools, Sampling(), ending)
+        segments, ids = Work(self, request, Draft(time.monotonic()), Closing()).prompt()
+        return ExactPrompt(tuple(parts_of(segments, self.file.special_tokens, ids)), ids)
 
     def close(self) -> None:
         """End the engines; answers that still come fail. Safe to call twice, and from any thread."""

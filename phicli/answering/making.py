@@ -15,9 +15,8 @@ from phicli.answering.interruptible import Interruptible
 from phicli.answering.open_file import OpenFile
 from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, behind_tag, end_of, none_for, spelled
 from phicli.answering.types import Ending, Event, Notice, Reasoned, Undecided
-from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
-from phicli.chat_format.types import Message, Piece, PromptFormat, Segment, Text
+from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment, Text
 from phicli.engine.closable import Closing
 from phicli.engine.types import Chunk, Done, Engine, Sampling
 from phicli.errors import EngineError, TemplateError
@@ -55,16 +54,11 @@ class Work:
     def events(self) -> Generator[Event, None, None]:
         """The events of the answer."""
         engine = self.model.engines.running(self.closing)
-        prompt_format, segments = yield from self._rendered(engine)
-        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
-        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
-        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
-        begun = begun_by(segments)
-        prompt = self._encoded((*segments, *self._at_once(watch, begun)), engine)
+        parsing, parser, segments = yield from self._begun(engine)
+        watch, hold = parsing.watch, parsing.hold
+        prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         try:
-            hold = Hold(self.request.sampling, watch, self.draft)
-            parsing = _Parsing(prompt_format, watch, begun, hold)
             if not (hold.waits and (yield from self._reasons_first(engine, parsing, prompt))):
                 yield from self._taken(hold.begin(prompt), watch)
             yield from self._generated(engine, parsing, prompt)
@@ -72,6 +66,15 @@ class Work:
             rest = self._taken(watch.finish(), watch)
         yield from rest
         yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
+
+    def _begun(self, engine: Engine) -> Generator[Notice, None, tuple[_Parsing, AnswerParser, tuple[Segment, ...]]]:
+        """How the answer is read, its parser, and the prompt as segments."""
+        prompt_format, segments = yield from self._rendered(engine)
+        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
+        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
+        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
+        begun, hold = begun_by(segments), Hold(self.request.sampling, watch, self.draft)
+        return _Parsing(prompt_format, watch, begun, hold), parser, (*segments, *self._at_once(watch, begun))
 
     def _at_once(self, watch: EndWatch, begun: str) -> tuple[Segment, ...]:
         """What follows the prompt where no reasoning is wanted; nothing for a model that may begin with the answer."""
@@ -156,15 +159,16 @@ class Work:
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)
 
-    def count(self) -> int:
-        """The tokens of the prompt."""
+    def prompt(self) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+        """The prompt, as segments and as ids; nothing is evaluated."""
         engine = self.model.engines.running(self.closing)
-        rendering = self._rendered(engine)
+        beginning = self._begun(engine)
         while True:
             try:
-                next(rendering)
+                next(beginning)
             except StopIteration as end:
-                return len(self._encoded(end.value[1], engine))
+                segments = end.value[2]
+                return segments, self._encoded(segments, engine)
 
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
@@ -176,7 +180,8 @@ class Work:
         except TemplateError as error:
             yield Notice(f"{error.message}; a plain prompt is used instead")
             self.model.use_plain_format()
-            return Plain(), Plain().render(messages, tools=tools)
+            plain = self.model.format_for(self._on(engine))
+            return plain, plain.render(messages, tools=tools)
 
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from phicli.answering.engines import Engines
 from phicli.answering.model_file import ModelFile, TemplateRenderer
+from phicli.chat_format.generic_tools import GenericTools
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.types import Message, PromptFormat
 from phicli.plan.context import ContextPlan
@@ -24,10 +25,16 @@ class OpenFile:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
+        self._tools_are_text = False
 
     def format_for(self, engine: TemplateRenderer) -> PromptFormat:
         """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
-        return self.file.format_for(engine) if self._template_is_usable else Plain()
+        prompt_format = self.file.format_for(engine) if self._template_is_usable else Plain()
+        return GenericTools(prompt_format) if self._tools_are_text else prompt_format
+
+    def use_tools_as_text(self) -> None:
+        """From now on tools are declared, called and answered in words: the model was not trained to call any."""
+        self._tools_are_text = True
 
     def use_plain_format(self) -> None:
         """From now on format prompts plainly: the file's own template cannot be used."""

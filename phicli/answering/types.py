@@ -45,7 +45,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Text was generated, and it is not known yet whether it is reasoning; ``tokens`` of the answer so far."""
+    """Text came; it is not known yet whether it is reasoning or a tool call; ``tokens`` of the answer so far."""
 
     tokens: int
 

@@ -11,6 +11,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.request_options import DryRun, Events, Messages
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -21,6 +22,7 @@ from phicli.commands.session_options import (
     Session,
     SessionOptions,
 )
+from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, Tools
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -118,6 +120,12 @@ def chat(
     history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
+    messages: Messages = None,
+    tools: Tools = None,
+    tool_choice: ToolChoice = None,
+    force_tools: ForceTools = False,
+    events: Events = False,
+    dry_run: DryRun = False,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -158,5 +166,7 @@ def chat(
             start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
             interactive=interactive, form=form,
+            tools=ToolOptions(tuple(tools or ()), "auto" if tool_choice is None else tool_choice, force_tools),
+            messages=messages, events=events, dry_run=dry_run,
         )  # fmt: skip
         hold(wanted, early)

@@ -8,6 +8,7 @@ from phicli.chat.files.text import TextEncoding
 from phicli.commands.chat_start import Start
 from phicli.commands.form_options import FormOptions
 from phicli.commands.session_options import SessionOptions
+from phicli.commands.tool_options import NO_TOOLS, ToolOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
 
@@ -49,6 +50,10 @@ class Conversation:
     verbose: bool = False
     interactive: bool = False
     form: FormOptions = field(default_factory=FormOptions)
+    tools: ToolOptions = NO_TOOLS
+    messages: str | None = None
+    events: bool = False
+    dry_run: bool = False
 
     @property
     def policy(self) -> str | None:

@@ -1,0 +1,86 @@
+"""Options of ``phi chat`` for programs: what is asked as a list of messages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from phicli.chat.dialogue import Dialogue, Turn
+    from phicli.commands.conversation_options import Conversation
+    from phicli.ui.terminal import Terminal
+
+Messages = Annotated[
+    str | None,
+    typer.Option(
+        "--messages",
+        help="File with OpenAI messages to answer, tool calls and results included; - reads standard input.",
+        show_default=False,
+    ),
+]
+Events = Annotated[
+    bool, typer.Option("--events", help="Print JSON lines: one object per event while the model answers.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print the prompt that would be sent, and the planned memory; nothing is evaluated."
+    ),
+]
+_MOST_BYTES: Final = 64 << 20
+_HINT: Final = "name a file with OpenAI messages, or pipe them in: --messages -"
+
+
+def check_alone(wanted: Conversation) -> None:
+    """Return if nothing was typed that the messages would contradict.
+
+    Raises:
+        UsageError: something was.
+    """
+    from phicli.errors import UsageError
+
+    others = {
+        "a prompt": wanted.start.prompt is not None,
+        "--system": wanted.options.system is not None,
+        "--file": bool(wanted.files.names),
+        "--session": wanted.session.name is not None,
+        "--continue": wanted.session.last,
+        "--interactive": wanted.interactive,
+        "--no-stdin": wanted.messages == "-" and wanted.no_stdin,
+    }
+    for name, was_typed in others.items():
+        if was_typed:
+            raise UsageError(
+                f"--messages and {name} cannot be used together", f"leave out {name}, or put it into the messages"
+            )
+
+
+def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue, Turn]:
+    """What the messages in the file ``name`` ask: what was said before, and the question.
+
+    Raises:
+        PhiError: the file cannot be read, or its messages ask nothing.
+    """
+    from phicli.chat.importing import read_request
+    from phicli.errors import NotFoundError, UsageError, reason_of
+    from phicli.paths import expand
+    from phicli.ui.prompt_input import read_input
+    from phicli.units import format_bytes
+
+    if not name:
+        raise UsageError("--messages is empty", _HINT)
+    where = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            content = read_input(terminal, _MOST_BYTES, quiet=quiet)
+        else:
+            with expand(name).open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"the file {name} does not exist", _HINT) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{where} cannot be read: {reason_of(error)}", _HINT) from error
+    if len(content) > _MOST_BYTES:
+        raise UsageError(f"{where} has more than {format_bytes(_MOST_BYTES)}", "send fewer messages")
+    return read_request(content, where)
