@@ -49,6 +49,8 @@ class ChatSession:
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
+
+    ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class ChatSession:
         self.tools = tools
         self._ending = ending
         self.facts = facts
+        self.wording: Callable[[Turn], Turn] | None = None
 
     @property
     def dialogue(self) -> Dialogue:
@@ -122,7 +125,10 @@ class ChatSession:
         Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error
         the question is the last turn, without an answer. What is raised is what :class:`Answering` says.
         """
-        return _Asking(self, self._dialogue, Turn(question, tuple(attachments)), self._sampled(self.sampling))
+        turn, wording, self.wording = Turn(question, tuple(attachments)), self.wording, None
+        return _Asking(
+            self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling)
+        )
 
     def retry(self) -> Answering:
         """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.

@@ -11,6 +11,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.template_options import Template, Variables, template_of
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -34,6 +35,8 @@ def chat(
     prompt: Annotated[
         list[str] | None, typer.Argument(help="Question to ask; - reads it from standard input.", show_default=False)
     ] = None,
+    template: Template = None,
+    var: Variables = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="System message.")] = None,
     temperature: Annotated[
         float | None,
@@ -113,7 +116,8 @@ def chat(
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
     going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
-    start = start_of(ctx, model, prompt, going_on)
+    worded = template_of(ctx, template, var)
+    start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
@@ -126,7 +130,7 @@ def chat(
         )  # fmt: skip
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
+            start, going_on, files, worded.over(ctx, options) if worded else options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

@@ -45,17 +45,21 @@ class Start:
         return dialogue.without_last(count + 1 - before)
 
 
-def start_of(ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions) -> Start:
+def start_of(
+    ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions, *,
+    template_model: str | None = None,
+) -> Start:  # fmt: skip
     """What the command line means.
 
-    With a session that exists a first argument that names a model changes the model; anything else is the prompt.
+    The model of a template takes the place of the default model. With a session that exists a first argument that names a model changes the model; anything else is the prompt.
 
     Raises:
         NotFoundError: there is text in the place of the model and no default, or no session to continue.
     """
     saved = _saved(session) if session.asked else None
     if saved is None:
-        return Start(*model_and_prompt(model, words, lambda: _default_model(ctx)))
+        typed = model if template_model is None or was_typed(ctx, "model") else template_model
+        return Start(*model_and_prompt(typed, words, lambda: template_model or _default_model(ctx)))
     first = model if was_typed(ctx, "model") else None
     if first is not None and names_a_model(first):
         return Start(first, None if words is None else " ".join(words), saved)

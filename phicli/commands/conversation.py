@@ -41,7 +41,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
-    prompt = read_prompt(terminal, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
+    prompt = _read_prompt(wanted, terminal, encoding)
     sendable = Sendable()
     if prompt is None or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
@@ -64,7 +64,7 @@ def _hold(
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    asked = None if prompt is None else Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    asked = _asked(wanted, prompt, sendable)
     opening = Opening(
         wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue, model)
     )
@@ -75,12 +75,41 @@ def _hold(
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
         on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
         if asked is None and recording is not None:
+            _word_first_question(wanted, terminal, chat)
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, sendable, on_end)
         elif asked is not None:
             _answer(chat, terminal, status, wanted, asked, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
+
+
+def _read_prompt(wanted: Conversation, terminal: Terminal, encoding: TextEncoding) -> Prompt | None:
+    """What to send, in the words of a person; None when a person is to be asked in a terminal."""
+
+    def read(typed: str | None) -> Prompt | None:
+        return read_prompt(terminal, typed, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
+
+    if wanted.template is None or wanted.template.prompt is None:
+        return read(wanted.start.prompt)
+    from phicli.commands.templated_prompt import read_templated
+
+    return read_templated(wanted.template.prompt, read, wanted.start.prompt, files=bool(wanted.files.names))
+
+
+def _asked(wanted: Conversation, prompt: Prompt | None, sendable: Sendable) -> Turn | None:
+    """The only question, in the words of the template where there is one; None when a person is to be asked."""
+    if prompt is None:
+        return None
+    turn = Turn(prompt.question, (*sendable.files, *prompt.attachments))
+    return turn if wanted.template is None else wanted.template.worded(turn)
+
+
+def _word_first_question(wanted: Conversation, terminal: Terminal, chat: OpenChat) -> None:
+    """In a conversation the first question is the input of the template."""
+    if wanted.template is not None and wanted.template.takes_input:
+        chat.session.wording = wanted.template.worded
+        _note(wanted, terminal, f"the first question is the input of the template {wanted.template.name}")
 
 
 def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, recording: Recording | None) -> None:

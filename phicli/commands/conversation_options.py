@@ -13,6 +13,7 @@ from phicli.plan.chat_options import ChatOptions
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Attachment
     from phicli.chat.files.reading import FileReader
+    from phicli.commands.chosen_template import ChosenTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +31,17 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was typed: what it begins with, what is saved, the options, the engine (None where absent), how to print."""
+    """What was typed: what it begins with, what is saved, the options, how to print.
+
+    Engine and template are None where absent; the options have the values of the template.
+    """
 
     start: Start
     session: SessionOptions
     files: FileOptions
     options: ChatOptions
     engine: EngineChoice | None
+    template: ChosenTemplate | None
     as_json: bool
     stream: bool
     no_stdin: bool
