@@ -18,6 +18,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session
+        *("template", "var"),  # what is asked
         "token",  # a secret
         *("help", "version", "profile"),
     }

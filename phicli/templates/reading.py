@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from phicli.settings.file import did_you_mean
@@ -103,6 +104,19 @@ def _default(file: TemplateFile, name: str, value: Any) -> str:
 
 def _schema(file: TemplateFile) -> Mapping[str, Any] | str | None:
     value = file.content.value(("schema",))
-    if value is None or isinstance(value, Mapping):
-        return value
-    return _string(file, "schema")
+    if not isinstance(value, Mapping):
+        return _string(file, "schema")
+    if (wrong := next(_not_json(value), None)) is not None:
+        raise file.refuse("schema", f"contains {wrong}, which JSON does not have", "write it as a string")
+    return value
+
+
+def _not_json(value: Any) -> Iterator[Any]:
+    """The values within ``value`` that TOML has and JSON does not: dates, times, infinite numbers."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _not_json(inner)
+    elif not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+        yield value
