@@ -126,9 +126,7 @@ class ChatSession:
         the question is the last turn, without an answer. What is raised is what :class:`Answering` says.
         """
         turn, wording, self.wording = Turn(question, tuple(attachments)), self.wording, None
-        return _Asking(
-            self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling)
-        )
+        return _Asking(self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling))
 
     def retry(self) -> Answering:
         """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.

@@ -128,9 +128,10 @@ def chat(
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             context_tokens=context, engine=settings,
         )  # fmt: skip
+        options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            start, going_on, files, worded.over(ctx, options) if worded else options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
+            start, going_on, files, options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
         )  # fmt: skip
         hold(wanted, early)

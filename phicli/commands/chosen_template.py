@@ -94,12 +94,12 @@ def checked_options(template: Template, chat: Command) -> dict[str, Any]:
 
 def _checked(parameter: Any, ctx: Any, value: Any) -> Any:
     typed = taken(parameter, value, lambda plain: parameter.process_value(ctx, plain), from_file=True)
-    checked = tuple(typed) if isinstance(typed, list) else typed
+    options: dict[str, Any] = {parameter.name: tuple(typed) if isinstance(typed, list) else typed}
     try:
-        ChatOptions(**{parameter.name: checked})
+        ChatOptions(**options)
     except UsageError as error:
-        raise UsageError(f"is not valid: {error.message}") from None
-    return checked
+        raise UsageError(f"is not valid: {error.message}", error.hint) from None
+    return options[parameter.name]
 
 
 def _check_model(template: Template) -> None:
@@ -111,4 +111,3 @@ def _check_model(template: Template) -> None:
         check_default(template.model)
     except (NotFoundError, UnsupportedModelError, UsageError) as error:
         raise template.file.about("model", template.model, UsageError(f"is not valid: {error.message}")) from None
-
