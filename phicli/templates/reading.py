@@ -55,7 +55,9 @@ def _check_variables(template: Template) -> None:
         if name not in template.variables:
             close = did_you_mean(name, template.variables)
             remedy = close or f"write {{{name}}} into the prompt, or remove the variable"
-            raise file.refuse("variables", f"has {name}, but neither system nor prompt contains {{{name}}}", remedy)
+            raise file.refuse(
+                "variables", f"has {name}, but neither system nor prompt contains {{{name}}}", remedy, variable=name
+            )
 
 
 def _string(file: TemplateFile, key: str) -> str | None:
@@ -96,9 +98,10 @@ def _defaults(file: TemplateFile) -> Mapping[str, str]:
 def _default(file: TemplateFile, name: str, value: Any) -> str:
     if NAME.fullmatch(name) is None or name == INPUT:
         remedy = "a name has letters, digits, - and _, and is not input"
-        raise file.refuse("variables", f"has {name!r}, which cannot be the name of a variable", remedy)
+        raise file.refuse("variables", f"has {name!r}, which cannot be the name of a variable", remedy, variable=name)
     if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise file.refuse("variables", f"has {name}, which is not a string", f'write it in quotes: {name} = "…"')
+        remedy = f'write it in quotes: {name} = "…"'
+        raise file.refuse("variables", f"has {name}, which is not a string", remedy, variable=name)
     return str(value)
 
 

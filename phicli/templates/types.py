@@ -33,9 +33,13 @@ class TemplateFile:
         """How an error in it is corrected."""
         return f"fix it: phi templates edit {self.name}" if self.origin == "yours" else "fix the file"
 
-    def refuse(self, key: str, what: str, remedy: str = "") -> UsageError:
-        """The error that ``key`` is wrong: ``what`` completes the sentence that begins with the key."""
-        return UsageError(f"{self.content.place((key,))}: {key} {what}", hint(remedy, self.remedy))
+    def refuse(self, key: str, what: str, remedy: str = "", *, variable: str = "") -> UsageError:
+        """The error that ``key`` is wrong: ``what`` completes the sentence that begins with the key.
+
+        ``variable`` is a key in the table ``key``, whose line is named.
+        """
+        place = self.content.place((key, variable) if variable else (key,))
+        return UsageError(f"{place}: {key} {what}", hint(remedy, self.remedy))
 
     def about(self, key: str, value: Any, error: UsageError) -> UsageError:
         """The error that ``key`` cannot have this ``value``; ``error`` completes the sentence."""
