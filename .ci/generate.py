@@ -132,9 +132,10 @@ def pictures() -> dict[Path, str]:
     """Path to text of each picture; none on Windows, where no pseudo-terminal can be had."""
     if sys.platform == "win32":
         return {}
-    import pictures as drawing  # noqa: PLC0415 (it needs a pseudo-terminal)
+    sys.path.insert(0, str(ROOT / "docs" / "demo"))
+    import record  # noqa: PLC0415 (it needs a pseudo-terminal)
 
-    return dict(drawing.pictures())
+    return dict(record.pictures())
 
 
 def main() -> int:

@@ -157,7 +157,8 @@ def checkout(kernels: str, folder: Path, home: Path | None = None) -> Side:
 def older(commit: str, folder: Path) -> Side:
     """The ``phi`` of ``commit``, with a ``PHI_HOME`` in ``folder``."""
     python = str(installed(commit))
-    version = subprocess.run([phi_of(python), "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    asked = subprocess.run([phi_of(python), "--version"], capture_output=True, text=True, check=True)
+    version = asked.stdout.splitlines()[0]
     return _phi_side(f"{version} ({commit})", python, private_environment(folder / "home-older"))
 
 

@@ -33,6 +33,7 @@ class Draft:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int | None = None
+    reasoning_tokens: int = 0
     context_tokens: int = 0
     timings: Timings | None = None
     load_ms: float = 0.0
@@ -127,6 +128,7 @@ class Draft:
             used_tokens=self._read_tokens + self._streamed_tokens,
             token_ids=self.token_ids if as_generated else None,
             stopped_by=self.stopped_by,
+            reasoning_tokens=self.reasoning_tokens,
         )
 
 

@@ -1,8 +1,9 @@
-"""Decides while an answer comes where it ends, beside the model and the limit of tokens."""
+"""Decides while an answer comes where it and its reasoning end, beside the model and the limit of tokens."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -42,6 +43,13 @@ class EndWatch:
         self._asked = StopTexts(ending.stop_texts)
         self._repetition = Repetition() if ending.brake else None
         self._stopped_by: str | None = None
+        self._think_tokens = ending.think_tokens
+        self._position = 0  # in the text that the parser got
+        self._unplaced: deque[tuple[int, int]] = deque()  # tokens and where their text begins: reasoning or not?
+        self.reasoning_ends = 0
+        """How often reasoning was ended that the model had not ended."""
+        self.reasoning_tokens = 0
+        """How many of the tokens are certain to be reasoning by now, without the tags around it."""
 
     @property
     def stopped_by(self) -> str | None:
@@ -58,13 +66,33 @@ class EndWatch:
         """Whether the answer is over, whatever the engine would still generate."""
         return self.stopped_by is not None or self._own.found is not None
 
+    @property
+    def thought_enough(self) -> bool:
+        """Whether reasoning goes on that has as many tokens as it may have; what is undecided does not count."""
+        most = self._think_tokens
+        return most is not None and self.reasoning_tokens >= most and self._parser.inside_reasoning
+
+    @property
+    def answers_at_once(self) -> bool:
+        """Whether the reasoning with which the model begins each answer is to be left out."""
+        return self._think_tokens == 0 and self._parser.expects_reasoning
+
+    def end_reasoning(self) -> Iterator[Piece]:
+        """What comes from now on is the answer; the pieces of reasoning that were held back."""
+        self.reasoning_ends += 1
+        yield from self._parser.end_reasoning()
+        self._place()
+
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """The pieces that are certain with the next text."""
         if self._repetition is not None and self._repetition.add(chunk):
             self._stopped_by = REPETITION
+        self._unplaced.append((self._position, chunk.tokens))
         for part, special in self._parts(chunk):
             if text := self._own.feed(part):
                 yield from self._before_stop(self._parser.feed(text, special=special and text == part))
+                self._position += len(text)
+        self._place()
 
     def stop(self, literal: str | None) -> None:
         """The engine generated the special token ``literal`` that was asked for as a stop text; None: it did not."""
@@ -81,6 +109,13 @@ class EndWatch:
         yield from self._before_stop([*self._parser.feed(self._own.finish()), *self._parser.finish()])
         if rest := self._asked.finish():
             yield Piece("text", rest)
+        self._place()
+
+    def _place(self) -> None:
+        """Count the tokens of which it is known by now that they are reasoning."""
+        while self._unplaced and (reasons := self._parser.is_reasoning(self._unplaced[0][0])) is not None:
+            _, tokens = self._unplaced.popleft()
+            self.reasoning_tokens += tokens if reasons else 0
 
     def _parts(self, chunk: Chunk) -> Iterator[tuple[str, bool]]:
         """The text of a chunk in parts, each with whether it is a reasoning tag that was generated as one token."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
@@ -22,10 +22,13 @@ class Ending:
         stop_texts: the answer ends in front of the first of them; a special token of the file is meant as that token.
         brake: end an answer whose tail repeats itself exactly, at least 8 times over at least 200 tokens. Not for
             measurements, nor for answers that a schema shapes.
+        think_tokens: end reasoning after so many tokens, and ask for the answer; None for no limit. With 0 the model
+            is asked for the answer at once.
     """
 
     stop_texts: tuple[str, ...] = ()
     brake: bool = False
+    think_tokens: int | None = None
 
 
 NO_ENDING: Final = Ending()
@@ -47,6 +50,13 @@ class Undecided:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoned:
+    """More reasoning was generated: it has so many ``tokens`` by now. Comes before the pieces it counts."""
+
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer: complete, or as far as it came.
 
@@ -58,6 +68,7 @@ class Answer:
         context_tokens: the allocated context; None where it is unknown.
         used_tokens: what the conversation fills of it.
         token_ids: the generated ids where all are known and ``text`` is exactly what they spell.
+        reasoning_tokens: how many of the generated tokens are reasoning, without the tags around it.
     """
 
     text: str
@@ -73,6 +84,7 @@ class Answer:
     used_tokens: int
     token_ids: tuple[int, ...] | None = None
     stopped_by: str | None = None
+    reasoning_tokens: int = 0
 
     @property
     def only_reasoning(self) -> bool:
@@ -85,10 +97,11 @@ class Answer:
         return Message("assistant", self.text, self.tool_calls, self.token_ids)
 
 
-Event = Prefill | Piece | Notice | Undecided | Answer
+Event = Prefill | Piece | Notice | Undecided | Reasoned | Answer
 """What happens while a model answers; the last event of an answer that was not closed is the ``Answer``."""
 
 
+@runtime_checkable
 class Answering(Protocol):
     """The events of one answer as they come. Nothing happens before the first one is asked for."""
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from phicli.answering.types import Answer
+from phicli.answering.types import Answer, Ending
 from phicli.engine.types import Sampling
 from phicli.plan.load import LoadPlan
 
 
-def facts_of(answer: Answer, sampling: Sampling, plan: LoadPlan, *, engine: str, build: str) -> dict[str, Any]:
+def facts_of(
+    answer: Answer, sampling: Sampling, plan: LoadPlan, ending: Ending, *, engine: str, build: str
+) -> dict[str, Any]:
     """What made ``answer``, as JSON has it.
 
     Args:
         answer: the answer.
         sampling: how its tokens were chosen, with the seed.
         plan: how its model was loaded.
+        ending: what could end it.
         engine: the name of the engine.
         build: its version and kernels.
     """
@@ -28,13 +31,14 @@ def facts_of(answer: Answer, sampling: Sampling, plan: LoadPlan, *, engine: str,
         "build": build,
         "seed": sampling.seed,
         "sampling": sampling.to_data(),
-        "settings": plan.settings_data(),
+        "settings": plan.settings_data() | {"stop": list(ending.stop_texts), "think_budget": ending.think_tokens},
         "finish_reason": answer.finish_reason,
         "stopped_by": answer.stopped_by,
         "usage": {
             "prompt_tokens": answer.usage.prompt_tokens,
             "completion_tokens": answer.usage.completion_tokens,
             "cached_tokens": answer.usage.cached_tokens,
+            "reasoning_tokens": answer.reasoning_tokens,
         },
         "ttft_ms": answer.ttft_ms,
         "prompt_tps": None if timings is None else timings.prompt_tps,

@@ -87,7 +87,8 @@ class OpenChat:
         """What made ``answer``, to be saved with it."""
         from phicli.chat.facts import facts_of
 
-        return facts_of(answer, sampling, self.plan, engine=self.opened.engine, build=self.opened.build)
+        ending, opened = self.session.ending, self.opened
+        return facts_of(answer, sampling, self.plan, ending, engine=opened.engine, build=opened.build)
 
     def use_opened(self) -> None:
         """Let the model that is open now answer from now on."""
@@ -102,5 +103,5 @@ def session_over(opened: OpenModel, dialogue: Dialogue | None = None) -> ChatSes
 
 
 def ending_of(plan: LoadPlan) -> Ending:
-    """What ends an answer: the stop texts of ``plan``, and a brake for answers that repeat themselves."""
-    return Ending(plan.stop_texts, brake=True)
+    """What ends an answer and its reasoning as ``plan`` has it, and a brake for answers that repeat themselves."""
+    return Ending(plan.stop_texts, brake=True, think_tokens=plan.think_budget)

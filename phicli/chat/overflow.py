@@ -14,9 +14,6 @@ from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.plan.context import answer_room
 
-POLICIES: Final = ("error", "drop", "summarize", "ask")
-"""``ask`` is for a terminal, where a person chooses one of the others when it matters."""
-
 _AROUND_PROMPT: Final = 1024
 """Tokens of a prompt at most beside its texts: the system message of a prompt format is the longest part of them."""
 
@@ -41,9 +38,8 @@ class Overflow:
     """Makes a conversation fit (:class:`~phicli.chat.session.Fitting`), with tokens left for an answer.
 
     Args:
-        policy: one of :data:`POLICIES`. ``error`` leaves the conversation as it is: the model refuses it where it does
-            not fit. The attribute of this name may be changed.
-        max_tokens: the limit of an answer; None for none.
+        policy: one of :data:`~phicli.chat.settings.POLICIES`. ``error`` leaves the conversation as it is: the model
+            refuses it where it does not fit. The attribute of this name may be changed.
         choose: asks the person under ``ask``, once; None where nobody can be asked, which is an ``error``.
         on_choice: is told what the person chose.
         see_summary: the command that shows a summary, for the notice about one; empty for none.
@@ -53,13 +49,11 @@ class Overflow:
         self,
         policy: str,
         *,
-        max_tokens: int | None = None,
         choose: Choose | None = None,
         on_choice: Callable[[str], None] = lambda _: None,
         see_summary: str = "",
     ) -> None:
         self.policy = policy
-        self.max_tokens = max_tokens
         self._choose = choose
         self._on_choice = on_choice
         self._known: _Known | None = None
@@ -73,7 +67,7 @@ class Overflow:
         sent = Sent(before, turn)
         if limit is None or self.policy == "error" or (self.policy == "ask" and self._choose is None):
             return before, turn
-        work = Shortening(session, limit, min(answer_room(self.max_tokens), limit // 4), closing)
+        work = Shortening(session, limit, min(answer_room(session.sampling.max_tokens), limit // 4), closing)
         if self._most_tokens(session, sent) <= work.goal or (tokens := self._counted(work, sent)) <= work.goal:
             return before, turn
         if self.policy == "ask":

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from phicli.chat.commands.line import Mistake, Order, read_line
 from phicli.chat.commands.table import BY_NAME
+from phicli.chat.dialogue import Turn
 from phicli.chat.talk import Talk
 from phicli.errors import PhiError
 
 
-def run_repl(talk: Talk) -> None:
-    """Read, answer, repeat, until the person leaves."""
+def run_repl(talk: Talk, first: Turn | None = None) -> None:
+    """Answer the ``first`` question, if there is one already; then read, answer, repeat, until the person leaves."""
+    asked = [] if first is None else [first]
     going_on = True
     while going_on:
         try:
-            going_on = _round(talk)
+            if asked:
+                turn = asked.pop()
+                talk.show(talk.session.ask(turn.question, turn.attachments))
+            else:
+                going_on = _round(talk)
         except KeyboardInterrupt:  # while a command or another Ctrl-C was obeyed
             continue
         except PhiError as error:

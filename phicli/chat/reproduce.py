@@ -15,7 +15,7 @@ from phicli.errors import PhiError, UsageError
 
 ENGINE_FIELDS: Final = ("threads", "kv_type", "repack", "gpu_layers")
 """The settings of the engine that ``phi chat`` has options for."""
-_SAMPLING: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "max_tokens")
+_NUMBERS: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "max_tokens", "think_budget")
 _LONGEST: Final = 500
 """Characters of a question that a command can hold and a person can still read."""
 
@@ -115,7 +115,7 @@ def _engine(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _options(values: Mapping[str, Any]) -> Iterator[str]:
-    for name in _SAMPLING:
+    for name in _NUMBERS:
         if _is_number(values.get(name)):
             yield from (f"--{name.replace('_', '-')}", value_text(values[name]))
     stops = values.get("stop")

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
+from phicli.chat.settings import Chosen
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
@@ -50,6 +51,8 @@ class ChatSession:
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
 
+    ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
+    model.
     ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     """
 
@@ -66,15 +69,25 @@ class ChatSession:
         facts: Callable[[Answer, Sampling], Mapping[str, Any] | None] = lambda _answer, _sampling: None,
     ) -> None:
         self.model = model
-        self.sampling = sampling
+        self.chosen = Chosen()
+        self._usual_sampling, self._usual_ending = sampling, ending
         self.fitting = fitting
         self.last: Answer | None = None
         self.on_change = on_change
         self._dialogue = Dialogue() if dialogue is None else dialogue
         self.tools = tools
-        self._ending = ending
         self.facts = facts
         self.wording: Callable[[Turn], Turn] | None = None
+
+    @property
+    def sampling(self) -> Sampling:
+        """How tokens are chosen."""
+        return self.chosen.sampling(self._usual_sampling)
+
+    @property
+    def ending(self) -> Ending:
+        """What ends an answer beside the model."""
+        return self.chosen.ending(self._usual_ending)
 
     @property
     def dialogue(self) -> Dialogue:
@@ -101,8 +114,13 @@ class ChatSession:
             self.on_change(dialogue)
 
     def use(self, model: Model, *, sampling: Sampling, ending: Ending) -> None:
-        """From now on another model answers; what was said stays."""
-        self.model, self.sampling, self._ending = model, sampling, ending
+        """From now on another model answers; what was said stays. There is no last answer of this one."""
+        self.last = None
+        self.model, self._usual_sampling, self._usual_ending = model, sampling, ending
+
+    def load(self, dialogue: Dialogue) -> None:
+        """Go on from ``dialogue``, which is saved: nothing of it is new."""
+        self._dialogue, self.last = dialogue, None
 
     def clear(self) -> None:
         """Forget the turns; the system message stays."""
@@ -174,7 +192,7 @@ class ChatSession:
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self._ending)
+        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.answering.types import Answer, Ending, Event, Model, Notice
+from phicli.answering.types import Answer, Ending, Event, Model, Notice, Reasoned
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.closable import Closing
@@ -178,7 +178,7 @@ class Summarizer:
                     pieces += event.kind == "text"
                     if pieces >= most_tokens:
                         break
-                elif not isinstance(event, Answer):
+                elif not isinstance(event, (Answer, Reasoned)):
                     yield event
         self.closing.check()
         answer = answering.so_far()

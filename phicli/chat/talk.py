@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, Protocol
 
 from phicli.answering.types import Answering
 from phicli.chat.dialogue import Attachment, Dialogue
@@ -11,9 +12,16 @@ from phicli.chat.screen import ReplScreen
 from phicli.chat.session import ChatSession
 from phicli.errors import UsageError
 
+ExportForm = Literal["markdown", "json", "openai", "lines"]
+"""A Markdown document, JSON with everything, OpenAI messages in one object, or one such message per line."""
+
 
 class Record(Protocol):
     """Where the running conversation is saved."""
+
+    @property
+    def saves(self) -> bool:
+        """Whether what is said from now on is saved."""
 
     @property
     def name(self) -> str | None:
@@ -30,6 +38,13 @@ class Record(Protocol):
 
         Raises:
             PhiError: the name cannot be used, or nothing can be written.
+        """
+
+    def load(self, name: str) -> None:
+        """Go on with the saved session ``name``, and with its model; where that fails nothing has changed.
+
+        Raises:
+            PhiError: there is no such session, or its model cannot be loaded.
         """
 
     def lines(self) -> Sequence[str]:
@@ -52,6 +67,43 @@ class Models(Protocol):
 
         Raises:
             PhiError: there is no such model, or it cannot be loaded.
+        """
+
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """The model, its file, its engine and the memory that the engine takes: each with its label."""
+
+
+class Policies(Protocol):
+    """What happens when the context is full."""
+
+    @property
+    def policy(self) -> str:
+        """The policy in force, one of :data:`~phicli.chat.settings.POLICIES`."""
+
+    def set(self, policy: str | None) -> None:
+        """From now on ``policy`` counts; None is the one that the conversation began with."""
+
+
+class Code(Protocol):
+    """A code block of an answer."""
+
+    @property
+    def language(self) -> str:
+        """What stands behind its fence; may be empty."""
+
+    @property
+    def text(self) -> str:
+        """The code, without its fences."""
+
+
+class Exports(Protocol):
+    """Writes conversations into files."""
+
+    def write(self, path: Path, form: ExportForm, name: str, dialogue: Dialogue) -> None:
+        """Write ``dialogue``, which is called ``name``, into ``path``; a file that is there is replaced.
+
+        Raises:
+            PhiError: it cannot be written.
         """
 
 
@@ -83,6 +135,9 @@ class Talk:
         record: None where nothing can be saved.
         files: None where no files can be sent.
         pending: files that go with the next question.
+        policies: None where a full context is always an error.
+        exports: None where nothing can be exported.
+        code_blocks: the code blocks of an answer, numbered from 1 as they are printed.
     """
 
     def __init__(
@@ -94,6 +149,9 @@ class Talk:
         record: Record | None = None,
         files: Files | None = None,
         pending: Sequence[Attachment] = (),
+        policies: Policies | None = None,
+        exports: Exports | None = None,
+        code_blocks: Callable[[str], Sequence[Code]] = lambda _: (),
     ) -> None:
         self.session = session
         self.screen = screen
@@ -101,6 +159,9 @@ class Talk:
         self.record = record
         self.files = files
         self.pending = tuple(pending)
+        self.policies = policies
+        self.exports = exports
+        self.code_blocks = code_blocks
 
     def ask(self, line: str) -> None:
         """Send what was typed, with the files that wait for it, and show the answer."""

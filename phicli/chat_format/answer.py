@@ -44,6 +44,24 @@ class AnswerReader:
         """Whether text waits until it is known whether it is reasoning."""
         return self._splitter is not None and self._splitter.waiting
 
+    @property
+    def inside_reasoning(self) -> bool:
+        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
+        return self._splitter is not None and self._splitter.inside
+
+    @property
+    def expects_reasoning(self) -> bool:
+        """Whether the model reasons before each answer, and nothing has come yet."""
+        return self._splitter is not None and self._splitter.expects_reasoning
+
+    def is_reasoning(self, at: int) -> bool | None:
+        """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
+        return False if self._splitter is None else self._splitter.is_reasoning(at)
+
+    def end_reasoning(self) -> list[Piece]:
+        """End reasoning that goes on, or is expected; what comes next is the answer. Returns what was held back."""
+        return [] if self._splitter is None else self._splitter.end_reasoning()
+
     def feed(self, text: str, *, special: bool = False) -> list[Piece]:
         """Take the next generated text; return what is certain by now."""
         pieces = self._splitter.feed(text, special=special) if self._splitter else [Piece("text", text)]

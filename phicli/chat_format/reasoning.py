@@ -58,8 +58,8 @@ class ReasoningSplitter:
     """
 
     __slots__ = (
-        "_again", "_by_id", "_doubt", "_expected", "_held", "_kept", "_kept_length", "_last", "_offset", "_place",
-        "_settled", "_state", "_stray", "_trim",
+        "_again", "_begun", "_blocks", "_by_id", "_doubt", "_expected", "_held", "_kept", "_kept_length", "_last",
+        "_offset", "_place", "_settled", "_state", "_stray", "_trim",
     )  # fmt: skip
 
     def __init__(self, *, inside: bool = False, expected: bool = False) -> None:
@@ -76,11 +76,36 @@ class ReasoningSplitter:
         self._place = Place()
         self._trim = True
         self._last = "\n"  # of the reasoning
+        self._begun = 0 if inside else None  # where the reasoning begins that has not ended
+        self._blocks: list[tuple[int, int]] = []  # where the reasoning is that has ended
 
     @property
     def waiting(self) -> bool:
         """Whether text waits until it is known whether it is reasoning."""
         return bool(self._kept)
+
+    @property
+    def inside(self) -> bool:
+        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
+        return self._state == "reasoning" and self._doubt is None and not _TAG.search(self._held)
+
+    @property
+    def expects_reasoning(self) -> bool:
+        """Whether the model reasons before each answer, and nothing has come yet."""
+        return self._state == "start" and self._expected and not self._held
+
+    def is_reasoning(self, at: int) -> bool | None:
+        """Whether the character ``at`` this place is reasoning, without the tags; None where that is not known yet."""
+        if at >= self._offset - self._kept_length:
+            return None
+        return (self._begun is not None and at >= self._begun) or any(at in range(*block) for block in self._blocks)
+
+    def end_reasoning(self) -> list[Piece]:
+        """End the reasoning here: what was held back is a part of it, and what comes next is the answer."""
+        pieces = self._take(len(self._held)) if self._held else []
+        self._ended(self._offset)
+        self._enter("text", 0)
+        return pieces
 
     def feed(self, text: str, *, special: bool = False) -> list[Piece]:
         """Take the next text; return all that is certain.
@@ -188,6 +213,7 @@ class ReasoningSplitter:
         if verdict == "doubt" and self._settled == _MOST_DOUBTS:
             verdict = "tag"
         if verdict == "tag" and self._state != "text":
+            self._ended(self._offset)
             pieces = self._emit("reasoning", "".join(self._kept))
             self._enter("text", len(tag))
             return pieces
@@ -205,6 +231,7 @@ class ReasoningSplitter:
         if doubt is None:
             self._enter("text", 0, trim=False)
             return self._emit("text", kept)
+        self._ended(self._offset - len(kept) + doubt[0])
         pieces = self._emit("reasoning", kept[: doubt[0]])
         behind = kept[doubt[1] :]
         self._offset -= len(behind)
@@ -218,6 +245,12 @@ class ReasoningSplitter:
         self._kept, self._kept_length, self._doubt = [], 0, None
         self._state, self._place, self._trim = state, Place(), trim
         self._stray = self._stray or trim
+        self._begun = self._offset if state == "reasoning" else None
+
+    def _ended(self, at: int) -> None:
+        """The reasoning ended in front of ``at``; what waited was reasoning from its beginning."""
+        begun = self._offset - self._kept_length if self._begun is None else self._begun
+        self._blocks.append((begun, at))
 
     def _take(self, count: int) -> list[Piece]:
         """Take text that is not a tag."""

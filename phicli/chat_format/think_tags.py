@@ -20,10 +20,11 @@ TAGS: Final = (OPEN, CLOSE, MISSPELLED_CLOSE)
 
 Verdict = Literal["tag", "doubt", "text"]
 
-_CLOSING_QUOTE: Final = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "(": ")", "[": "]", "*": "*"}  # noqa: RUF001
-_OPENING_QUOTES: Final = "“‘«(["  # noqa: RUF001
-_END_QUOTES: Final = "\"'`”’»"  # noqa: RUF001
-_PUNCTUATION: Final = ",.;:!?)]}…、。，" + _END_QUOTES  # noqa: RUF001
+_PAIRS: Final = "“”‘’«»()[]„“「」『』（）【】《》"  # noqa: RUF001
+_OPENING_QUOTES: Final = _PAIRS[::2]
+_CLOSING_QUOTE: Final = dict(zip(_OPENING_QUOTES, _PAIRS[1::2], strict=True)) | {same: same for same in "`\"'*"}
+_END_QUOTES: Final = "\"'`”’»“」』"  # noqa: RUF001
+_PUNCTUATION: Final = ",.;:!?)]}…、。，）】》" + _END_QUOTES  # noqa: RUF001
 _SPACE: Final = " \t\r"
 _LONGEST_TAIL: Final = 80
 LOOKAHEAD: Final = 1000

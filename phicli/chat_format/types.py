@@ -98,6 +98,20 @@ class AnswerParser(Protocol):
     def waiting(self) -> bool:
         """Whether text waits until it is known whether it is reasoning."""
 
+    @property
+    def inside_reasoning(self) -> bool:
+        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
+
+    @property
+    def expects_reasoning(self) -> bool:
+        """Whether the model reasons before each answer, and nothing has come yet."""
+
+    def is_reasoning(self, at: int) -> bool | None:
+        """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
+
+    def end_reasoning(self) -> list[Piece]:
+        """End reasoning that goes on, or is expected; what comes next is the answer. Returns what was held back."""
+
 
 class PromptFormat(Protocol):
     """The prompt format of one family of models."""

@@ -10,7 +10,16 @@ from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.session_options import Before, Continue, KeepState, OnOverflow, Save, Session, SessionOptions
+from phicli.commands.session_options import (
+    Before,
+    Continue,
+    History,
+    KeepState,
+    OnOverflow,
+    Save,
+    Session,
+    SessionOptions,
+)
 from phicli.commands.template_options import Template, Variables, template_of
 from phicli.engine.starting import EngineChoice, early_process
 
@@ -85,6 +94,14 @@ def chat(
         list[str] | None,
         typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
     ] = None,
+    think_budget: Annotated[
+        int | None,
+        typer.Option(
+            "--think-budget",
+            callback=within_limits,
+            help="End reasoning after this many tokens and ask for the answer; 0 asks for it at once.",
+        ),
+    ] = None,
     context: Context = None,
     file: Files = None,
     input_encoding: InputEncoding = None,
@@ -94,6 +111,7 @@ def chat(
     continue_: Continue = False,
     before: Before = None,
     save: Save = True,
+    history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
     *,
@@ -105,6 +123,9 @@ def chat(
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
     no_stdin: Annotated[bool, typer.Option("--no-stdin", help="Ignore standard input when a prompt is given.")] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a conversation after a prompt or piped text.")
+    ] = False,
     quiet: Quiet = False,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print tokens, times, speeds and memory after each answer.")
@@ -115,7 +136,7 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
-    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow)
+    going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     worded = template_of(ctx, template, var)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
@@ -126,12 +147,13 @@ def chat(
         options = ChatOptions(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
-            context_tokens=context, engine=settings,
+            think_budget=think_budget, context_tokens=context, engine=settings,
         )  # fmt: skip
         options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
             start, going_on, files, options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
+            interactive=interactive,
         )  # fmt: skip
         hold(wanted, early)

@@ -9,12 +9,14 @@ from phicli.chat.files.text import TextEncoding
 from phicli.commands.conversation_options import Conversation, Sendable
 from phicli.commands.file_options import attachments_of, file_reader
 from phicli.commands.resuming import dialogue_of, going_on, model_of
+from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
 from phicli.errors import UsageError, UserInterruptError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
+from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
 
-    OnEnd = Callable[[Answer], None]
+    OnEnd = Callable[[Answer, bool], None]
 
 
 def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
@@ -36,14 +38,18 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
 
     ``early`` is a process of the engine that was started before this module was imported.
     """
-    terminal = Terminal.current()
+    piped = terminal = Terminal.current()
+    if wanted.interactive:
+        terminal = _at_keyboard(wanted, terminal)
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     model = model_of(wanted, terminal)
     encoding = TextEncoding(wanted.files.encoding, wanted.files.lossy)
-    prompt = _read_prompt(wanted, terminal, encoding)
+    prompt = _read_prompt(wanted, piped, encoding)
+    if wanted.interactive:
+        take_keyboard(terminal)
     sendable = Sendable()
-    if prompt is None or wanted.files.names:
+    if prompt is None or wanted.interactive or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
     if prompt is None and wanted.as_json:
@@ -55,32 +61,45 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     remember_last_used(model.reference)
 
 
+def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
+    """``terminal`` for a conversation that begins with piped text or a prompt.
+
+    Raises:
+        UsageError: there is no terminal, or --json was asked for.
+    """
+    if wanted.as_json:
+        raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
+    return at_keyboard(terminal)
+
+
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
     sendable: Sendable, early: EngineProcess | None,
 ) -> None:  # fmt: skip
-    """Open the model; print the answer to ``prompt``, or without one, answer a person."""
+    """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
     dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
     asked = _asked(wanted, prompt, sendable)
+    only = None if asked is None or wanted.interactive else asked
     opening = Opening(
-        wanted, terminal, status, None if asked is None else asked.text, early, going_on(wanted, dialogue, model)
+        wanted, terminal, status, None if only is None else only.text, early, going_on(wanted, dialogue, model)
     )
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
-        recording = _recording(wanted, terminal, model) if asked is None or wanted.session.asked else None
+        recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
-        on_end = _stats_printer(terminal, chat, opening) if wanted.stats else None
-        if asked is None and recording is not None:
-            _word_first_question(wanted, terminal, chat)
+        on_end = _stats_printer(terminal, chat, opening)
+        if only is None and recording is not None:
+            if asked is None:
+                _word_first_question(wanted, terminal, chat)
             from phicli.commands.talking import talk
 
-            talk(chat, terminal, status, wanted, recording, sendable, on_end)
-        elif asked is not None:
-            _answer(chat, terminal, status, wanted, asked, recording, on_end)
+            talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+        elif only is not None:
+            _answer(chat, terminal, status, wanted, only, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
 
 
@@ -88,7 +107,9 @@ def _read_prompt(wanted: Conversation, terminal: Terminal, encoding: TextEncodin
     """What to send, in the words of a person; None when a person is to be asked in a terminal."""
 
     def read(typed: str | None) -> Prompt | None:
-        return read_prompt(terminal, typed, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding)
+        return read_prompt(
+            terminal, typed, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=encoding, talks=wanted.interactive
+        )
 
     if wanted.template is None or wanted.template.prompt is None:
         return read(wanted.start.prompt)
@@ -125,7 +146,7 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd | None,
+    recording: Recording | None, on_end: OnEnd,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
@@ -133,13 +154,14 @@ def _answer(
 
         chat.session.fitting = overflow_of(wanted)
     if wanted.as_json:
-        _answer_as_json(chat, terminal, asked, recording, on_end)
+        _answer_as_json(chat, terminal, wanted, asked, recording, on_end)
         return
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain, on_end=on_end
-    )
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain,
+        on_end=lambda answer: on_end(answer, wanted.stats),
+    )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments))
 
 
@@ -148,12 +170,13 @@ def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) ->
     from phicli.chat.store.sessions import Sessions
     from phicli.commands.recording import Recording
 
-    def tell(text: str) -> None:
+    def tell(text: str) -> None:  # also with --quiet: else what was said would be lost in silence
         terminal.say(f"note: {text}")
 
     before = wanted.start.saved
     return Recording(
-        lambda: Sessions(on_notice=tell), model.reference, tell, saves=wanted.session.save,
+        lambda: Sessions(on_notice=tell), model.reference, tell,
+        note=lambda text: _note(wanted, terminal, text), saves=wanted.session.save,
         saved=before if wanted.session.before is None else None, name=wanted.session.name if before is None else None,
         policy=None if before is None else before.on_overflow,
     )  # fmt: skip
@@ -165,22 +188,25 @@ def _note(wanted: Conversation, terminal: Terminal, text: str) -> None:
 
 
 def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEnd:
-    """What prints the numbers of an answer; the engine that made it still runs then."""
-    from phicli.bench.measuring.peak_memory import PeakMemory
-    from phicli.ui.answer_stats import print_stats
+    """What prints the numbers of an answer where they are wanted; the engine that made it still runs then."""
+    answered = [ReadAhead(())]
 
-    first = [opening.reading]
+    def print_numbers(answer: Answer, wanted: bool) -> None:
+        last, answered[0] = answered[0], opening.reading
+        if not wanted:
+            return
+        from phicli.bench.measuring.peak_memory import PeakMemory
+        from phicli.ui.answer_stats import print_stats
 
-    def print_numbers(answer: Answer) -> None:
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak, first.pop().so_far if first else None)
+        print_stats(terminal, answer, memory.peak, None if opening.reading is last else opening.reading.so_far)
 
     return print_numbers
 
 
 def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, asked: Turn, recording: Recording | None, on_end: OnEnd | None
+    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, on_end: OnEnd
 ) -> None:
     from phicli.answering.pool import whole
     from phicli.ui.answer import chat_data
@@ -190,5 +216,4 @@ def _answer_as_json(
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
-    if on_end is not None:
-        on_end(answer)
+    on_end(answer, wanted.stats)

@@ -50,6 +50,7 @@ class Conversation:
     memory_check: bool = True
     stats: bool = False
     verbose: bool = False
+    interactive: bool = False
 
     @property
     def policy(self) -> str | None:

@@ -16,6 +16,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("json", "jsonl", "csv", "markdown", "openai"),  # formats for programs
         *("yes", "force", "dry_run"),  # consent
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
+        "interactive",
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session
         *("template", "var"),  # what is asked

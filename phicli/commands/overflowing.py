@@ -33,13 +33,12 @@ def overflow_of(
         screen: where a person is asked, once; None where nobody can be asked.
         on_choice: called with the choice.
     """
-    limit = wanted.options.max_tokens
     if screen is None:
         see = f"phi sessions show {wanted.session.name or 'last'}" if wanted.session.asked else ""
-        return Overflow(wanted.policy or ASK, max_tokens=limit, see_summary=see)
+        return Overflow(wanted.policy or ASK, see_summary=see)
     kind = AskingAgain if wanted.session.on_overflow is None else Overflow
     return kind(
-        wanted.policy or ASK, max_tokens=limit, choose=lambda facts: _asked(screen, facts), on_choice=on_choice,
+        wanted.policy or ASK, choose=lambda facts: _asked(screen, facts), on_choice=on_choice,
         see_summary="/summary",
     )  # fmt: skip
 

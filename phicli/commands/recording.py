@@ -22,26 +22,30 @@ class Recording:
     Args:
         sessions: opens the saved sessions; called when they are needed.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
         saved: the session that goes on; None for a conversation that begins.
         name: what a new session is called; None for a name of its first question.
         saves: whether what is said is saved, before a person asks for it.
         policy: what was chosen for a full context in the session that goes on.
 
-    ``on_begin`` is called when another conversation begins.
+    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go on.
     """
 
     def __init__(
         self, sessions: Callable[[], Sessions], model: str, tell: Callable[[str], None], *,
+        note: Callable[[str], None] | None = None,
         saved: SavedSession | None = None, name: str | None = None, saves: bool = True,
         policy: str | None = None,
     ) -> None:  # fmt: skip
         self._open = sessions
         self._model = model
         self._tell = tell
+        self._note = note
         self._saves = saves
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
+        self.on_load: Callable[[SavedSession], None] = lambda _: None
         self._saver = self._begun(saved, name) if saves else None
 
     @property
@@ -54,6 +58,11 @@ class Recording:
         """Its name."""
         return None if self.saved is None else self.saved.info.name
 
+    @property
+    def saves(self) -> bool:
+        """Whether what is said now is saved, or will be with the first question."""
+        return self._saver is not None and self._saver.saves
+
     def changed(self, dialogue: Dialogue) -> None:
         """Save what the conversation is now."""
         if self._saver is not None:
@@ -64,6 +73,13 @@ class Recording:
         self._policy = None
         self.on_begin()
         self._saver = self._begun(None, None) if self._saves else None
+
+    def load(self, name: str) -> None:
+        """Go on with the saved session ``name``; where its model cannot be loaded nothing has changed."""
+        saved = _said(lambda: self._open().get(self._meant(name)))
+        self.on_load(saved)
+        self._model, self._policy = saved.info.model, saved.on_overflow
+        self._saver = self._begun(saved, None) if self._saves else None
 
     def forget(self) -> str | None:
         """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""
@@ -100,8 +116,8 @@ class Recording:
         if self._saver is not None:
             self._saver.set_model(reference)
 
-    def set_policy(self, policy: str) -> None:
-        """Remember what was chosen for a full context."""
+    def set_policy(self, policy: str | None) -> None:
+        """Remember what was chosen for a full context; None where nothing is."""
         self._policy = policy
         if self._saver is not None:
             self._saver.set_overflow(policy)
@@ -109,10 +125,20 @@ class Recording:
     def _begun(self, saved: SavedSession | None, name: str | None) -> Saver:
         from phicli.chat.store.saving import Saver
 
-        saver = Saver(self._open(), saved, name, self._model, self._tell)
+        saver = Saver(self._open(), saved, name, self._model, self._tell, self._note)
         if self._policy is not None:
             saver.set_overflow(self._policy)
         return saver
+
+    def _meant(self, name: str) -> str:
+        """``name``; for ``last`` the session that was saved last beside the one that goes on."""
+        from phicli.chat.store.names import LAST, key_of
+
+        running = self.saved
+        if key_of(name) != LAST or running is None:
+            return name
+        others = (info for info in self._open().list(limit=2) if info.session_id != running.info.session_id)
+        return next((info.name for info in others), name)
 
     def _require_new(self, name: str) -> None:
         from phicli.chat.store.names import checked_name

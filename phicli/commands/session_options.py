@@ -35,6 +35,7 @@ Before = Annotated[
 Save = Annotated[
     bool, typer.Option("--save/--no-save", help="Save conversations in a terminal, and sessions that are named.")
 ]
+History = Annotated[bool, typer.Option("--history/--no-history", help="Save the lines typed in a terminal.")]
 KeepState = Annotated[
     bool,
     typer.Option("--keep-state/--no-keep-state", help="Save the KV cache with a session, to continue it at once."),
@@ -62,6 +63,7 @@ class SessionOptions:
         save: save what is said.
         keep_state: save the KV cache of a session.
         on_overflow: the policy when the context is full; None for the default.
+        history: save the lines that are typed, where conversations are saved.
 
     Raises:
         UsageError: the options contradict each other.
@@ -73,6 +75,7 @@ class SessionOptions:
     save: bool = True
     keep_state: bool = True
     on_overflow: str | None = None
+    history: bool = True
 
     def __post_init__(self) -> None:
         if self.on_overflow is not None:
@@ -81,6 +84,11 @@ class SessionOptions:
             raise UsageError("--session and --continue cannot be used together", "leave out one of them")
         if self.before is not None and not self.asked:
             raise UsageError("--before requires a session", "add --continue or --session NAME")
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the lines that are typed are saved."""
+        return self.save and self.history
 
     @property
     def asked(self) -> bool:

@@ -2,54 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from phicli.answering.types import Answer
-from phicli.chat.commands.turns import shortened, turns_says
+from phicli.chat.commands.turns import where_it_stands
+from phicli.chat.dialogue import Turn
 from phicli.chat.open import OpenChat
 from phicli.chat.repl import run_repl
-from phicli.chat.talk import Talk
+from phicli.chat.talk import Code, Talk
 from phicli.commands.conversation_options import Conversation, Sendable
+from phicli.commands.meter_facts import meter_facts
 from phicli.commands.model_names import complete_runnable
-from phicli.commands.overflowing import ASK, overflow_of
+from phicli.commands.overflowing import overflow_of
 from phicli.commands.recording import Recording
+from phicli.commands.steering import ExportFiles, FullContext
 from phicli.commands.switching import Switching
 from phicli.paths import state_dir
 from phicli.ui.repl.screen import TerminalScreen
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 
+if TYPE_CHECKING:
+    from phicli.chat.store.sessions import SavedSession
+
 
 def talk(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, recording: Recording,
-    sendable: Sendable, on_end: Callable[[Answer], None] | None,
+    sendable: Sendable, first: Turn | None, on_end: Callable[[Answer, bool], None],
 ) -> None:  # fmt: skip
-    """Talk with a person until that person leaves."""
+    """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
-        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.save else None,
-        quiet=wanted.quiet, plain=wanted.plain, on_end=on_end, model_names=complete_runnable,
+        terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, names=_names,
+        meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)
     screen.prepare()
     overflow = overflow_of(wanted, screen=screen, on_choice=recording.set_policy)
     chat.session.fitting = overflow
-
-    def as_at_first() -> None:
-        overflow.policy = wanted.session.on_overflow or ASK
-
-    recording.on_begin = as_at_first
+    full = FullContext(overflow, recording, wanted.session.on_overflow)
     models = Switching(chat, terminal, screen.tell, recording.set_model)
-    run_repl(Talk(chat.session, screen, models=models, record=recording, files=sendable.reader, pending=sendable.files))
+
+    def load(saved: SavedSession) -> None:
+        models.load(saved)
+        full.begin(saved.on_overflow)
+
+    recording.on_begin, recording.on_load = full.begin, load
+    talk = Talk(
+        chat.session, screen, models=models, record=recording, files=sendable.reader,
+        pending=() if first is not None else sendable.files, policies=full, exports=ExportFiles(chat),
+        code_blocks=_code_blocks,
+    )  # fmt: skip
+    run_repl(talk, first)
+
+
+def _code_blocks(text: str) -> Sequence[Code]:
+    from phicli.ui.markdown.stream import code_blocks
+
+    return code_blocks(text)
 
 
 def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None:
     """Say which model answers, and where the conversation stands."""
     screen.tell(f"{chat.plan.model.name}; /help lists the commands, Ctrl-D ends the conversation")
-    turns = chat.session.dialogue.turns
-    if not turns:
-        return
-    name = f"{recording.name}, " if recording.name else ""
-    screen.tell(f"continuing {name}{turns_says(len(turns))}; the last question: {shortened(turns[-1])}")
-    if not turns[-1].replies:
-        screen.tell("it has no answer yet; /retry answers it")
+    if chat.session.dialogue.turns:
+        screen.tell(where_it_stands(chat.session.dialogue, recording.name))
+
+
+def _names(kind: str, beginning: str) -> Sequence[str]:
+    """The names of a kind that begin with a text, for completion."""
+    return complete_runnable(beginning) if kind == "model" else ()

@@ -44,6 +44,11 @@ class CtransformersProcess(EngineProcess):
         self._start(bound([sys.executable, "-P", str(_PROGRAM)]), engine_environment(), pipes=True)
         threading.Thread(target=self._read, daemon=True, name="phi-engine-reader").start()
 
+    @property
+    def loading(self) -> bool:
+        """As :attr:`EngineProcess.loading`."""
+        return not self._replied.is_set()
+
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
         self._send(settings.to_data())

@@ -54,6 +54,11 @@ class EngineProcess(abc.ABC):
         """The process id of the engine."""
         return self._popen.pid
 
+    @property
+    def loading(self) -> bool:
+        """Whether the model is known to be loading; no call waits for that."""
+        return False
+
     @abc.abstractmethod
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""

@@ -71,6 +71,11 @@ class WorkerProcess(EngineProcess):
         self._start_worker()
         threading.Thread(target=self._read_reply, daemon=True).start()
 
+    @property
+    def loading(self) -> bool:
+        """As :attr:`EngineProcess.loading`."""
+        return not self._replied.is_set()
+
     def load(self, settings: LoadSettings) -> None:
         """Say which file to load and how; returns at once."""
         self._renamed = settings.model_name is not None

@@ -41,6 +41,11 @@ class ProcessEngine(Generic[_Process]):
         return self._process.load_ms
 
     @property
+    def loading(self) -> bool:
+        """Whether the model is known to be loading."""
+        return self._process.loading
+
+    @property
     def pid(self) -> int:
         """The process id of the engine, for measurements."""
         return self._process.pid

@@ -285,3 +285,7 @@ class LocalEngine(Engine, Protocol):
     @property
     def build(self) -> str:
         """The engine and its version; empty while that is not known."""
+
+    @property
+    def loading(self) -> bool:
+        """Whether the model is known to be loading."""

@@ -6,18 +6,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from phicli.engine.settings import read_asked
 from phicli.engine.types import SAMPLING_LIMITS
 from phicli.errors import THIS_COMMAND, UsageError
+
+_LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {**SAMPLING_LIMITS, "think_budget": (0, SAMPLING_LIMITS["max_tokens"][1])}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class ChatOptions:
     """Options of a conversation; None leaves the choice to the catalog, the file or the machine.
 
-    ``stop`` are texts that end an answer.
+    ``stop`` are texts that end an answer. ``think_budget`` is after how many tokens reasoning is ended.
 
     ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
     None or missing are left to the machine.
@@ -35,11 +39,12 @@ class ChatOptions:
     seed: int | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    think_budget: int | None = None
     context_tokens: int | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        for name in SAMPLING_LIMITS:
+        for name in _LIMITS:
             check_number(f"--{name.replace('_', '-')}", getattr(self, name, None))
         object.__setattr__(self, "engine", _checked(self.engine))
         check_text("--system", self.system or "")
@@ -74,7 +79,7 @@ def check_number(option: str, value: float | None) -> None:
     Raises:
         UsageError: it cannot.
     """
-    least, most = SAMPLING_LIMITS[option.removeprefix("--").replace("-", "_")]
+    least, most = _LIMITS[option.removeprefix("--").replace("-", "_")]
     if value is not None and (math.isnan(value) or not least <= value <= most):
         raise UsageError(
             f"{option} {value} is not between {least} and {most}", f"see the help of {option}: {THIS_COMMAND} --help"

@@ -72,6 +72,7 @@ class LoadPlan:
     context: ContextPlan
     sampling: Sampling
     stop_texts: tuple[str, ...]
+    think_budget: int | None
     system: str | None
     shape: ModelShape
     room: Room
@@ -97,6 +98,7 @@ class LoadPlan:
             "system": self.system,
             **self.sampling.to_data(),
             "stop": list(self.stop_texts),
+            "think_budget": self.think_budget,
             "context_tokens": self.context.limit_tokens,
             **self.settings.engine.to_data(),
             "warmup": self.settings.warmup,
@@ -170,6 +172,7 @@ def plan_load(
         ),
         sampling=sampling_for(sampling_of_file(header, variant, chosen).sampling, options),
         stop_texts=options.stop,
+        think_budget=options.think_budget,
         system=system,
         shape=shape,
         room=room,

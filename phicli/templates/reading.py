@@ -10,7 +10,10 @@ from phicli.settings.file import did_you_mean
 from phicli.templates.text import INPUT, NAME, BraceError, TemplateText, read_text
 from phicli.templates.types import Template, TemplateFile
 
-OPTIONS: Final = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "max_tokens", "stop")
+OPTIONS: Final = (
+    "temperature", "top_p", "top_k", "min_p", "repeat_penalty", "seed", "max_tokens", "stop",
+    "think_budget",
+)  # fmt: skip
 """Options of ``phi chat`` that a template can give. Their values are checked where the options are known."""
 KEYS: Final = ("description", "system", "prompt", "model", *OPTIONS, "schema", "variables")
 """Everything that a template can have."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.answering.types import REPETITION, Answer, Event, Notice, Undecided
+from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
+from phicli.ui.reading_line import ReadingLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.thinking import Thinking, ThinkingPrinter
 from phicli.ui.wrapping import StreamWrap, columns_of
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class AnswerPrinter:
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
+        thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
 
@@ -40,18 +43,20 @@ class AnswerPrinter:
         stream: bool = True,
         quiet: bool = False,
         plain: bool = False,
+        thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._stream = stream
         self._quiet = quiet
-        self._reasoning = ""
+        self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
-        self._reasoning_wrap = StreamWrap(terminal.stderr)
+        self._reading = ReadingLine()
+        self._printed = {"reasoning": 0, "text": 0}
         self._on_end = on_end
 
     def show(self, events: Iterator[Event]) -> None:
@@ -59,18 +64,13 @@ class AnswerPrinter:
         complete: Answer | None = None
         try:
             for event in events:
-                if isinstance(event, Prefill):
-                    self._status.update(_reading(event))
-                elif isinstance(event, Undecided):
-                    self._status.update(f"generating: {event.tokens} tokens")
-                elif isinstance(event, Piece):
-                    self._piece(event)
-                elif isinstance(event, Notice):
-                    self._notice(event)
-                else:
-                    complete = event
-                    self._finish(event)
+                self._take(event)
+                complete = event if isinstance(event, Answer) else None
         except OutputClosedError:
+            raise
+        except KeyboardInterrupt:
+            self._print_rest(events)
+            self._end()
             raise
         except BaseException:
             self._end()
@@ -79,20 +79,46 @@ class AnswerPrinter:
         if complete is not None and self._on_end is not None:
             self._on_end(complete)
 
+    def _take(self, event: Event) -> None:
+        if isinstance(event, Prefill):
+            self._status.update(self._reading.text(event, self._status.columns))
+        elif isinstance(event, Undecided):
+            self._thoughts.begin()
+            self._status.update(f"generating: {event.tokens} tokens")
+        elif isinstance(event, Reasoned):
+            self._thoughts.count(event.tokens)
+        elif isinstance(event, Piece):
+            self._piece(event)
+        elif isinstance(event, Notice):
+            self._notice(event)
+        else:
+            self._finish(event)
+
     def _end(self) -> None:
         self._status.clear()
         self._end_line()
 
+    def _print_rest(self, events: Iterator[Event]) -> None:
+        """Print what was held back of an answer that is interrupted: it is a part of the conversation."""
+        if not isinstance(events, Answering):
+            return
+        events.close()
+        answer = events.so_far()
+        for piece in (
+            Piece("reasoning", answer.reasoning[self._printed["reasoning"] :]),
+            Piece("text", answer.text[self._printed["text"] :]),
+        ):
+            if piece.text:
+                self._piece(piece)
+
     def _piece(self, piece: Piece) -> None:
+        self._printed[piece.kind] += len(piece.text)
         self._status.clear(away=self._stream or piece.kind == "reasoning")
         if piece.kind == "reasoning":
-            if not self._quiet:
-                self._reasoning += piece.text
-                if ready := self._reasoning_wrap.feed(piece.text):
-                    self._terminal.whisper(ready)
+            self._thoughts.feed(piece.text, alone=not self._text)
             return
         if not self._text:
-            self._end_reasoning()
+            self._thoughts.end()
         self._text += piece.text
         if self._stream:
             self._write(piece.text)
@@ -101,8 +127,9 @@ class AnswerPrinter:
         """Print a notice while the answer comes: only on a terminal does it begin a line inside the answer."""
         self._status.clear()
         if not self._quiet:
+            self._thoughts.pause()
             if self._terminal.stdout.isatty():
-                self._end_line()
+                self._end_text()
             self._terminal.say(f"note: {notice.text}")
 
     def _finish(self, answer: Answer) -> None:
@@ -135,15 +162,13 @@ class AnswerPrinter:
 
         return MarkdownStream(lambda: columns_of(self._terminal.stdout) or _USUAL_COLUMNS, colour=True)
 
-    def _end_reasoning(self) -> None:
-        if self._reasoning and (rest := self._reasoning_wrap.finish()):
-            self._terminal.whisper(rest)
-        if self._reasoning and not self._reasoning.endswith("\n"):
-            self._terminal.say("")
-        self._reasoning = ""
-
     def _end_line(self) -> None:
-        self._end_reasoning()
+        if not self._text:
+            self._thoughts.end()
+        self._end_text()
+        self._thoughts.end()
+
+    def _end_text(self) -> None:
         if self._text and self._markdown is not None:
             self._terminal.paint(self._markdown.finish())
             self._markdown = self._new_markdown()
@@ -168,6 +193,7 @@ def answer_data(answer: Answer) -> dict[str, Any]:
             "prompt_tokens": answer.usage.prompt_tokens,
             "completion_tokens": answer.usage.completion_tokens,
             "cached_tokens": answer.usage.cached_tokens,
+            "reasoning_tokens": answer.reasoning_tokens,
         },
         "timings": {
             "load_ms": round(answer.load_ms, 1),
@@ -190,11 +216,6 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
     saved = {} if session is None else {"session": session}
     return {**data, **(answer_data(answer) if answer is not None else {}), "settings": settings, **saved}
-
-
-def _reading(event: Prefill) -> str:
-    share = 100 * event.processed // max(event.total, 1)
-    return f"processing the prompt: {share} % of {event.total} tokens"
 
 
 def _no_answer(answer: Answer) -> str:

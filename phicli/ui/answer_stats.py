@@ -38,16 +38,22 @@ def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterato
     cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
     rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
     yield "prompt", f"{usage.prompt_tokens} tokens{cached}{rates[0]}"
-    yield "answer", f"{usage.completion_tokens} tokens{rates[1]}"
+    thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
+    yield "answer", f"{usage.completion_tokens} tokens{thought}{rates[1]}"
     if answer.ttft_ms is not None:
         yield "time to first token", f"{answer.ttft_ms / 1000:.2f} s"
     yield "total time", f"{answer.total_ms / 1000:.2f} s"
     if answer.context_tokens is not None:
         yield "context", f"{answer.used_tokens} of {answer.context_tokens} tokens"
     if peak is not None:
-        anonymous = peak.anonymous_bytes
-        part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
-        yield "memory", f"{format_bytes(peak.total_bytes)} at most{part}"
+        yield "memory", memory_says(peak)
+
+
+def memory_says(peak: Peak) -> str:
+    """The memory of an engine in words."""
+    anonymous = peak.anonymous_bytes
+    part = "" if anonymous is None else f", {format_bytes(anonymous)} of it anonymous"
+    return f"{format_bytes(peak.total_bytes)} at most{part}"
 
 
 def _from_disk(read: ReadSoFar) -> str:
@@ -70,6 +76,8 @@ def _start(plan: LoadPlan, build: str) -> Iterator[tuple[str, str]]:
     yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"
     if plan.stop_texts:
         yield "stop texts", " ".join(map(repr, plan.stop_texts))
+    if plan.think_budget is not None:
+        yield "think budget", f"{plan.think_budget} tokens"
     if plan.system:
         yield "system message", plan.system
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from phicli.errors import UsageError, UserInterruptError
 from phicli.ui.terminal import Terminal
+from phicli.ui.typed_ahead import line_mode
 
 
 def confirm(terminal: Terminal, question: str, *, assume_yes: bool = False, default: bool = False) -> bool:
@@ -56,7 +57,8 @@ def _answer(terminal: Terminal, question: str) -> str | None:
     while True:
         terminal.ask(question)
         try:
-            answer = terminal.stdin.readline()
+            with line_mode():
+                answer = terminal.stdin.readline()
         except UnicodeDecodeError:  # stray bytes are not an answer
             continue
         except KeyboardInterrupt:

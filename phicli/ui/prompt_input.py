@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from phicli.chat.dialogue import Attachment, Turn
 from phicli.chat.files.text import MOST_BYTES, UTF8, TextEncoding, decode
@@ -15,6 +16,7 @@ from phicli.ui.terminal import Terminal
 from phicli.units import counted, format_bytes
 
 _PATIENCE_S = 2.0
+_SHELLS = ("ash", "bash", "busybox", "dash", "ksh", "sh", "zsh")
 _HOW_TO = "give a prompt: phi chat MODEL 'your question', or pipe text into it"
 
 
@@ -36,12 +38,12 @@ class Prompt:
 
 def read_prompt(
     terminal: Terminal, argument: str | None, *, no_stdin: bool = False, quiet: bool = False,
-    encoding: TextEncoding = UTF8,
+    encoding: TextEncoding = UTF8, talks: bool = False,
 ) -> Prompt | None:  # fmt: skip
     """What to send, or None when a person is to be asked in a terminal.
 
     Beside an argument standard input is read only if it is a pipe, a socket or a file; ``-`` as the argument reads it
-    whatever it is. ``encoding`` is that of standard input.
+    whatever it is. ``encoding`` is that of standard input. Where a person ``talks`` afterwards, no prompt is needed.
 
     Raises:
         UsageError: there is nothing to send, or it is not text.
@@ -55,20 +57,29 @@ def read_prompt(
             )
     if argument is not None and not argument.strip():
         raise UsageError("the prompt is empty", _HOW_TO)
-    if argument is None and not forced:
-        if no_stdin:
-            raise UsageError("no prompt was given", _HOW_TO)
-        if terminal.stdin.isatty():
-            if terminal.interactive:
-                return None
-            raise UsageError("no prompt was given, and standard output is not a terminal", _HOW_TO)
+    if argument is None and not forced and _asks_person(terminal, no_stdin=no_stdin, talks=talks):
+        return None
     piped = "" if no_stdin else _piped(terminal, encoding, beside_argument=argument is not None, quiet=quiet)
     piped = check_text("standard input", piped.rstrip("\r\n"))
     if argument is not None:
         return Prompt(check_text("the prompt", argument), (Attachment("", piped),) if piped.strip() else ())
-    if not piped.strip():
+    if not piped.strip() and not talks:
         raise UsageError("no prompt was given: standard input is empty", _HOW_TO)
-    return Prompt(piped)
+    return Prompt(piped) if piped.strip() else None
+
+
+def _asks_person(terminal: Terminal, *, no_stdin: bool, talks: bool) -> bool:
+    """Whether a person is to be asked, because nothing was typed and nothing is piped in.
+
+    Raises:
+        UsageError: nobody can be asked.
+    """
+    if not no_stdin and not terminal.stdin.isatty():
+        return False
+    if talks or (terminal.interactive and not no_stdin):
+        return True
+    why = "" if no_stdin else ", and standard output is not a terminal"
+    raise UsageError(f"no prompt was given{why}", _HOW_TO)
 
 
 def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool, quiet: bool) -> str:
@@ -79,7 +90,7 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
     reminder.daemon = True
     if not quiet:
         reminder.start()
-    in_a_loop = beside_argument and _was_read_from(terminal)
+    in_a_loop = beside_argument and (_was_read_from(terminal) or _is_of_a_shell(terminal))
     try:
         data = terminal.stdin.buffer.read(MOST_BYTES + 1)
     finally:
@@ -106,6 +117,17 @@ def _was_read_from(terminal: Terminal) -> bool:
         return os.lseek(terminal.stdin.fileno(), 0, os.SEEK_CUR) > 0
     except (OSError, ValueError):  # a pipe has no position
         return False
+
+
+def _is_of_a_shell(terminal: Terminal) -> bool:
+    """Whether the shell that started this program reads the same pipe: ``… | while read …; done``. Linux knows."""
+    parent = Path(f"/proc/{os.getppid()}")
+    try:
+        ours, theirs = os.fstat(terminal.stdin.fileno()), (parent / "fd" / "0").stat()
+        name = (parent / "comm").read_text().strip()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(ours.st_mode) and os.path.samestat(ours, theirs) and name in _SHELLS
 
 
 def _is_pipe_or_file(terminal: Terminal) -> bool:

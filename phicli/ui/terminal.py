@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +23,23 @@ _ONE_LINE = _CONTROL | dict.fromkeys(BIDI, 0xFFFD) | dict.fromkeys(_BREAKS, " ")
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """An environment to print into; tests make their own instead of patching ``sys``."""
+    """An environment to print into; tests make their own instead of patching ``sys``.
+
+    A ``dumb`` terminal can only print lines (``TERM=dumb``).
+    """
 
     stdin: TextIO
     stdout: TextIO
     stderr: TextIO
     colour: bool
+    dumb: bool = False
 
     @classmethod
     def current(cls) -> Terminal:
         """The process's own streams; ``NO_COLOR`` and ``TERM=dumb`` switch color off."""
-        colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour)
+        dumb = os.environ.get("TERM") == "dumb"
+        colour = _isatty(sys.stderr) and not os.environ.get("NO_COLOR") and not dumb
+        return cls(_or_null(sys.stdin, "r"), _or_null(sys.stdout, "w"), _or_null(sys.stderr, "w"), colour, dumb)
 
     @property
     def interactive(self) -> bool:
@@ -79,7 +85,7 @@ class Terminal:
             self.stdout.write(text)
             self.stdout.flush()
         except OSError as error:
-            if isinstance(error, BrokenPipeError) or (sys.platform == "win32" and error.errno == errno.EINVAL):
+            if isinstance(error, BrokenPipeError) or _is_gone(self.stdout, error):
                 raise OutputClosedError("standard output was closed") from None
             raise OSError(error.errno, error.strerror, "standard output") from error
 
@@ -158,6 +164,13 @@ def _or_null(stream: TextIO | None, mode: str) -> TextIO:
         else:
             stream.reconfigure(encoding="utf-8", errors="replace")
     return stream
+
+
+def _is_gone(stream: TextIO, error: OSError) -> bool:
+    """Whether nobody reads the stream any more: a closed pipe on Windows, a terminal that was closed elsewhere."""
+    if sys.platform == "win32":
+        return error.errno == errno.EINVAL
+    return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
 
 
 def _isatty(stream: TextIO | None) -> bool:

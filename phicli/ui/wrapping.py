@@ -20,6 +20,8 @@ _COMMAND: Final = rf"(?:[A-Z_]+=\S+ )?(?:phi (?:{'|'.join(COMMANDS)})|(?:pip|pip
 _PATH: Final = r"(?:~?/|\.\.?/|[A-Za-z]:\\)\S*(?:(?: [^\s;]+){0,3} [^\s;]*(?:[/\\][^\s;]*|\.gguf\b))*(?<![,;:.)'\"])"
 _UNIT: Final = re.compile(rf"(\s*)(?:(?<![\w-])({_COMMAND})|(?<![\w/])({_PATH})|([(\"']|\S+?(?=[\s\"'(]|$)))")
 _INDENT: Final = 2
+_GAP: Final = re.compile(r"\S {2,}(?=\S)")
+"""What stands between two columns."""
 _HOLD: Final = 24
 """Columns at the right edge in which a word waits for its end, so that it can begin in the next line."""
 _ENDLESS: Final = 1 << 30
@@ -66,6 +68,15 @@ def wrapped(text: str, width: int, *, first: int = 0, indent: int = _INDENT) -> 
         lines.append(unit if alone else " " * indent + unit)
         column = taken + (0 if alone else indent)
     return "\n".join(lines)
+
+
+def hanging(line: str, width: int) -> int:
+    """The indent of the lines that ``line`` wraps into: its last column, where that is not too far."""
+    columns = [gap.end() for gap in _GAP.finditer(line)]
+    if columns and columns[-1] <= width // 2:
+        return columns[-1]
+    before = [column for column in columns if column <= width // 2]
+    return max([len(line) - len(line.lstrip()), *before]) + _INDENT
 
 
 def cells(text: str) -> int:

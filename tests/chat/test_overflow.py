@@ -205,7 +205,8 @@ def test_a_person_may_choose_to_go_on_as_long_as_it_fits() -> None:
 
 
 def test_an_answer_that_is_limited_needs_less() -> None:
-    lab = lab_with(LONG, Overflow("drop", max_tokens=10))
+    lab = lab_with(LONG, Overflow("drop"))
+    lab.session.chosen = lab.session.chosen.changed("max-tokens", 10)
     lab.ask("why?")
     assert lab.session.dialogue.left_out == 2
 

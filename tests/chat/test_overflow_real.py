@@ -15,6 +15,7 @@ from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.open import session_over
 from phicli.chat.overflow import Overflow
 from phicli.chat.session import ChatSession
+from phicli.chat.settings import Chosen
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
@@ -33,7 +34,7 @@ def session_with(model: str, context_tokens: int) -> Iterator[ChatSession]:
     options = ChatOptions(context_tokens=context_tokens, engine={"threads": 1})
     with open_model(locate(model), options, Use.CONVERSATION) as opened:
         session = session_over(opened)
-        session.sampling = replace(session.sampling, temperature=0.0, max_tokens=60)
+        session.chosen = Chosen({"temperature": 0.0, "max-tokens": 60})
         yield session
 
 
@@ -45,7 +46,7 @@ def ask(session: ChatSession, text: str, *attachments: Attachment) -> tuple[Answ
 
 def test_after_a_drop_the_answer_is_that_of_a_conversation_without_the_turns(starts_process: None) -> None:
     with session_with("tiny-phi", 192) as session:
-        session.fitting = Overflow("drop", max_tokens=60)
+        session.fitting = Overflow("drop")
         for question in QUESTIONS * 3:
             answer, notices = ask(session, question)
             assert answer.used_tokens <= 192
@@ -63,7 +64,7 @@ def test_after_a_drop_the_answer_is_that_of_a_conversation_without_the_turns(sta
 def test_a_real_model_summarizes_what_was_said_and_goes_on(starts_process: None, smollm2: Path) -> None:
     with session_with(str(smollm2), 512) as session:
         session.become(ASSISTANT)
-        session.fitting = Overflow("summarize", max_tokens=60)
+        session.fitting = Overflow("summarize")
         told: list[str] = []
         for question in ("What is the capital of France?", "How do volcanoes work?", "How is bread made?") * 4:
             answer, notices = ask(session, question)

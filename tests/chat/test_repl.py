@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from phicli.answering.types import Answer, Event
 from phicli.chat.commands.table import COMMANDS
 from phicli.chat.repl import run_repl
+from phicli.chat.screen import Thinking
 from phicli.chat.talk import Talk
 from phicli.errors import PhiError
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -23,6 +24,10 @@ class Screen:
         self.offered: list[str] = []
         self.answers: list[str] = []
         self.errors: list[PhiError] = []
+        self.stats = False
+        self.thinking: Thinking = "hide"
+        self.copied: list[str] = []
+        self.revealed: list[str] = []
 
     def read(self, text: str = "") -> str:
         self.offered.append(text)
@@ -45,6 +50,12 @@ class Screen:
 
     def tell(self, text: str) -> None:
         self.told.append(text)
+
+    def copy(self, text: str) -> None:
+        self.copied.append(text)
+
+    def reveal(self, reasoning: str) -> None:
+        self.revealed.append(reasoning)
 
     def fail(self, error: PhiError) -> None:
         self.errors.append(error)

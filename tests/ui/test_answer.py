@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Generator
 
 import pytest
 
 from phicli.answering.types import Answer, Event, Notice, Undecided
 from phicli.chat_format.types import Piece
+from phicli.engine.closable import Closable, Closing
 from phicli.engine.read_ahead import ReadSoFar
 from phicli.engine.types import Prefill, Timings, Usage
 from phicli.records.run import Peak
@@ -106,6 +108,32 @@ def test_the_first_answer_says_how_the_model_was_loaded() -> None:
     cold = ReadSoFar(2_490_000_000, 2_490_000_000, 2_460_000_000, 6.0)
     assert first_line(cold) == "load: 6.10 s, 2.5 GB read from disk at 410 MB/s"
     assert first_line(ReadSoFar(10, 10, 0, 0.0)) == "load: 6.10 s"
+
+
+class Interrupted(Closable[Event]):
+    """An answer that Ctrl-C ends while text waits, which nobody knows yet to be reasoning or not."""
+
+    def __init__(self, *shown: Piece, so_far: Answer) -> None:
+        def events(_: Closing) -> Generator[Event, None, None]:
+            yield from shown
+            yield Undecided(3)
+            raise KeyboardInterrupt
+
+        super().__init__(events)
+        self._so_far = so_far
+
+    def so_far(self) -> Answer:
+        return self._so_far
+
+
+@pytest.mark.parametrize("shown", [(), (Piece("text", "half "),)])
+def test_text_that_waited_is_printed_when_the_answer_is_interrupted(shown: tuple[Piece, ...]) -> None:
+    out = io.StringIO()
+    terminal = Terminal(io.StringIO(), out, io.StringIO(), colour=False)
+    partial = answer("half a word", finish_reason="interrupted")
+    with pytest.raises(KeyboardInterrupt):
+        AnswerPrinter(terminal, StatusLine(terminal)).show(Interrupted(*shown, so_far=partial))
+    assert out.getvalue() == "half a word\n"
 
 
 class Screen(io.StringIO):

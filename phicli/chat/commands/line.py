@@ -11,6 +11,17 @@ from typing import Final
 from phicli.chat.commands.types import Command, unquoted
 
 _LIKE_A_COMMAND: Final = re.compile(r"/[^\s/]*")
+_ELSEWHERE: Final = {
+    "/list": "see saved conversations: /sessions; see the models, in a shell: phi list",
+    "/ls": "see saved conversations: /sessions; see the models, in a shell: phi list",
+    "/models": "see them in a shell: phi list; to continue with one: /model NAME",
+    "/dump": "to write the conversation into a file: /export PATH",
+    "/temp": "to set the temperature: /set temperature VALUE",
+    "/image": "images cannot be sent; to send a file: /file PATH",
+}
+"""What other programs have, and what does the same here."""
+_SHORT: Final = 2
+"""Characters of a name that everything short is similar to: ``/q``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ def read_line(line: str, commands: Mapping[str, Command]) -> Question | Order | 
         return Mistake(f"{command.name} needs an argument: {command.usage}")
     if rest or not _LIKE_A_COMMAND.fullmatch(line):
         return Question(line)
-    near = difflib.get_close_matches(word.lower(), list(commands), n=1)
+    if word.lower() in _ELSEWHERE:
+        return Mistake(f"unknown command: {word}; {_ELSEWHERE[word.lower()]}")
+    near = difflib.get_close_matches(word.lower(), [name for name in commands if len(name) > _SHORT], n=1, cutoff=0.7)
     advice = f"did you mean {near[0]}?" if near else "see all commands: /help"
     return Mistake(f"unknown command: {word}; {advice}")

@@ -1,7 +1,8 @@
-"""Commands for what is saved: ``/save``, ``/forget``, ``/sessions``."""
+"""Commands for what is saved: ``/save``, ``/load``, ``/forget``, ``/sessions``."""
 
 from __future__ import annotations
 
+from phicli.chat.commands.turns import where_it_stands
 from phicli.chat.talk import Talk
 
 
@@ -13,11 +14,26 @@ def save(talk: Talk, name: str) -> bool:
     return True
 
 
+def load(talk: Talk, name: str) -> bool:
+    """Continue a saved conversation here."""
+    record = talk.require_record()
+    before = record.name
+    record.load(name)
+    if before is not None and before != record.name:
+        talk.screen.tell(f"the conversation before is saved as {before}")
+    talk.screen.tell(where_it_stands(talk.session.dialogue, record.name))
+    return True
+
+
 def forget(talk: Talk, _: str) -> bool:
     """Remove the saved conversation from the disk."""
-    name = talk.require_record().forget()
-    talk.screen.tell(f"{name} was removed from the disk" if name else "this conversation was not saved")
-    talk.screen.tell("it is not saved from now on; to save it: /save NAME; to begin another one: /new")
+    record = talk.require_record()
+    saved = record.saves
+    name = record.forget()
+    if name:
+        talk.screen.tell(f"{name} was removed from the disk")
+    state = "it is not saved from now on" if saved else "this conversation is not saved"
+    talk.screen.tell(f"{state}; to save it: /save NAME; to begin another one: /new")
     return True
 
 
@@ -26,5 +42,5 @@ def sessions(talk: Talk, _: str) -> bool:
     lines = talk.require_record().lines()
     talk.screen.tell("\n".join(lines) if lines else "no conversation is saved yet")
     if lines:
-        talk.screen.tell("to continue one: phi chat --session NAME; see all: phi sessions list")
+        talk.screen.tell("to continue one here: /load NAME; see all: phi sessions list")
     return True

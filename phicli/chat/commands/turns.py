@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from phicli.chat.dialogue import Turn
+from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.talk import Talk
 from phicli.errors import UsageError
 from phicli.plan.locate import shortened as on_one_line
@@ -76,3 +76,11 @@ def shortened(turn: Turn) -> str:
 def turns_says(count: int) -> str:
     """The number of turns in words."""
     return f"{count} turn{'s' if count != 1 else ''}"
+
+
+def where_it_stands(dialogue: Dialogue, name: str | None) -> str:
+    """Where a conversation that is called ``name`` and goes on stands; it has at least one turn."""
+    called = f"{name}, " if name else ""
+    last = f"the last question: {shortened(dialogue.turns[-1])}"
+    unanswered = "" if dialogue.turns[-1].replies else "\nit has no answer yet; /retry answers it"
+    return f"continuing {called}{turns_says(len(dialogue.turns))}; {last}{unanswered}"

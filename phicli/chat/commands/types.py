@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from phicli.chat.commands.settings import is_assignment
 from phicli.chat.talk import Talk
 from phicli.paths import is_there
 
 _QUOTED: Final = re.compile(r"\"[^\"]+\"|'[^']+'")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}")
-_ONE_WORD: Final = re.compile(r"\S+")
+_ONE_WORD: Final = re.compile(r"\S*[^\s?]")
+"""A question of one word ends in its mark: ``/load balancing?``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,16 @@ class Argument:
         label: how help shows it: ``[N]``; empty for a command that takes no argument.
         fits: whether a text is such an argument. No text at all is not asked about.
         required: whether the command needs it.
-        names: what it is the name of, for completion: ``model``, ``path``; empty for something else.
+        names: what it is the name of, for completion: ``model``, ``path``, ``session``, ``setting``, ``command``; empty
+            for something else.
+        words: the words that it can be, for completion; empty where it can be anything.
     """
 
     label: str
     fits: Callable[[str], bool]
     required: bool = False
     names: str = ""
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class Command:
         run: obeys it with the argument, which is empty where there is none, and says whether the conversation goes on.
             A :class:`~phicli.errors.PhiError` of it is shown.
         aliases: what people type too.
+        more: what help shows of this command alone, and the documentation too: sentences, with backticks around what
+            is typed.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Command:
     group: str
     run: Callable[[Talk, str], bool]
     aliases: tuple[str, ...] = ()
+    more: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -81,9 +89,17 @@ def _is_path(text: str) -> bool:
     return _is_name(text) or is_there(text)
 
 
+def words(*choices: str) -> Argument:
+    """One of a few words, or nothing."""
+    return Argument(f"[{'|'.join(choices)}]", lambda text: text in choices, words=choices)
+
+
 NOTHING: Final = Argument("", lambda _: False)
 NUMBER: Final = Argument("[N]", lambda text: _NUMBER.fullmatch(text) is not None)
 ANY_TEXT: Final = Argument("[TEXT]", lambda _: True)
 NAME: Final = Argument("NAME", _is_name, required=True)
+SESSION: Final = Argument("NAME", _is_name, required=True, names="session")
+ASSIGNMENT: Final = Argument("[NAME VALUE]", is_assignment, names="setting")
 MODEL: Final = Argument("[NAME]", _is_path, names="model")
 PATH: Final = Argument("[PATH]", _is_path, names="path")
+FILE: Final = Argument("[PATH]", _is_name, names="path")

@@ -58,11 +58,12 @@ def unchanged_row(db: sqlite3.Connection, saved: SavedSession) -> int:
 
 
 def insert(
-    db: sqlite3.Connection, path: Path, name: str, model: str, dialogue: Dialogue, on_overflow: str | None
-) -> SavedSession:
-    """A new session."""
+    db: sqlite3.Connection, path: Path, name: str, model: str, dialogue: Dialogue, on_overflow: str | None, *,
+    session_id: str | None = None,
+) -> SavedSession:  # fmt: skip
+    """A new session, with a fresh id where none is given."""
     now = utc_text(datetime.now(UTC))
-    row = (secrets.token_hex(8), name, key_of(name), "", 0, "", now, now, 0, 0)
+    row = (session_id or secrets.token_hex(8), name, key_of(name), "", 0, "", now, now, 0, 0)
     columns = "session_id, name, name_key, model, turns, title, created_at, updated_at, revision, left_out"
     key = int(
         db.execute(f"INSERT INTO sessions ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0  # noqa: S608

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,7 +21,8 @@ class Saver:
         saved: the session that goes on; None for one that begins with the first question.
         name: what a new session is called; None for a name of its first question.
         model: what the model is called on the command line.
-        tell: shows a line.
+        tell: shows a line about what is not saved.
+        note: shows a line about where it is saved; None: as ``tell``.
 
     A disk that is full, or cannot be written, is told once, and tried again at the next change.
     """
@@ -32,13 +34,16 @@ class Saver:
         name: str | None,
         model: str,
         tell: Callable[[str], None],
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self._sessions = sessions
         self._saved = saved
         self._name = name
         self._model = model
         self._tell = tell
+        self._note = note or tell
         self._on_overflow = saved.on_overflow if saved is not None else None
+        self._new_id = secrets.token_hex(8)
         self._tried: Dialogue | None = None
         self._failed = self._forgotten = False
 
@@ -46,6 +51,11 @@ class Saver:
     def saved(self) -> SavedSession | None:
         """The session as it was written last; None where nothing is saved."""
         return self._saved
+
+    @property
+    def saves(self) -> bool:
+        """Whether the conversation is saved when it changes: it was not removed, and the last attempt did not fail."""
+        return not (self._failed or self._forgotten)
 
     def save(self, dialogue: Dialogue) -> None:
         """Save what the conversation is now; one without a question is saved with its first.
@@ -71,7 +81,7 @@ class Saver:
         """From now on another model answers."""
         self._model = reference
 
-    def set_overflow(self, word: str) -> None:
+    def set_overflow(self, word: str | None) -> None:
         """Remember what was chosen for a full context; it is saved with the next change."""
         self._on_overflow = word
 
@@ -100,11 +110,11 @@ class Saver:
         self._saved, self._forgotten = None, True
 
     def _written(self, dialogue: Dialogue) -> SavedSession:
-        saved, model, on_overflow = self._saved, self._model, self._on_overflow
+        model, on_overflow = self._model, self._on_overflow
+        saved = self._after_interruption()
+        self._tried = dialogue
         if saved is None:
             return self._created(dialogue)
-        saved = self._after_interruption(saved)
-        self._tried = dialogue
         try:
             written = self._sessions.update(saved, dialogue, model=model, on_overflow=on_overflow)
             self._tried = None
@@ -116,7 +126,11 @@ class Saver:
         """A new session, or where its name was taken since it was chosen, one called ``NAME-2``."""
         name = self._name
         try:
-            return self._sessions.create(name, self._model, dialogue, on_overflow=self._on_overflow)
+            created = self._sessions.create(
+                name, self._model, dialogue, on_overflow=self._on_overflow, session_id=self._new_id
+            )
+            self._tried = None
+            return created
         except UsageError:
             other = None if name is None else self._sessions.find(name)
             if other is None:
@@ -126,12 +140,13 @@ class Saver:
     def _forked(self, other: SavedSession, dialogue: Dialogue) -> SavedSession:
         copy = self._sessions.fork(other, dialogue, model=self._model, on_overflow=self._on_overflow)
         self._tried = None
-        self._tell(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
+        self._note(f"{other.info.name} is in use elsewhere; this conversation continues as {copy.info.name}")
         return copy
 
-    def _after_interruption(self, saved: SavedSession) -> SavedSession:
-        """What is saved after Ctrl-C or an error has ended the last update, which may have been complete by then."""
+    def _after_interruption(self) -> SavedSession | None:
+        """What is saved after Ctrl-C or an error has ended the last change, which may have been complete by then."""
+        saved = self._saved
         if self._tried is None:
             return saved
-        current = self._sessions.find_id(saved.info.session_id)
+        current = self._sessions.find_id(self._new_id if saved is None else saved.info.session_id)
         return current if current is not None and current.dialogue == self._tried else saved

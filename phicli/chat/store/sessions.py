@@ -86,9 +86,10 @@ class Sessions:
         return self._file.read(work, None)
 
     def create(
-        self, name: str | None, model: str, dialogue: Dialogue, *, on_overflow: str | None = None
-    ) -> SavedSession:
-        """A new session; without a name it gets one from the first question.
+        self, name: str | None, model: str, dialogue: Dialogue, *, on_overflow: str | None = None,
+        session_id: str | None = None,
+    ) -> SavedSession:  # fmt: skip
+        """A new session; without a name it gets one from the first question, without an id a fresh one.
 
         Raises:
             UsageError: the name is taken, or cannot be one.
@@ -102,7 +103,7 @@ class Sessions:
             if name is not None:
                 rows.require_free(db, name)
             chosen = name or next(one for one in numbered(name_of(dialogue)) if rows.is_free(db, one))
-            return rows.insert(db, self.path, chosen, model, dialogue, on_overflow)
+            return rows.insert(db, self.path, chosen, model, dialogue, on_overflow, session_id=session_id)
 
         return self._file.write(work)
 

@@ -32,8 +32,9 @@ def export(
     form = only_one({"markdown": markdown, "json": as_json, "openai": openai}) or "markdown"
     terminal = Terminal.current()
     saved = open_sessions(terminal).get(name)
+    text = export_text(saved.info.name, saved.info.model, saved.dialogue, form)
     if output is None or str(output) == "-":
-        terminal.write(export_text(saved, form))
+        terminal.write(text)
     else:
-        write_export(output, export_text(saved, form), force=force)
+        write_export(output, text, force=force)
         print_written(terminal, saved, output, as_json=as_json)

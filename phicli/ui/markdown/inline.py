@@ -11,11 +11,23 @@ from phicli.ui.markdown.styles import Span, is_complete
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
+    from markdown_it.rules_inline import StateInline
     from markdown_it.token import Token
 
-_SPECIAL: Final = re.compile(r"[*_`\[\]<~\\]")
-_OPEN: Final = re.compile(r"(?<!\w)[*_]+(?=\S)|`|~~(?=\S)|\[[^\]]*$|\]\([^)]*$|<(?=[\w/])[^>]*$")
+_SPECIAL: Final = re.compile(r"[*_`\[\]<~\\$]")
+_OPEN: Final = re.compile(r"(?<!\w)[*_]+(?=\S)|`|~~(?=\S)|\[[^\]]*$|\]\([^)]*$|<(?=[\w/])[^>]*$|\\[(\[]")
 """What may begin emphasis, code or a link whose end is not there yet; looked for in text that no pair has claimed."""
+_CLOSING: Final = re.compile(r"[*_`~\])>]")
+"""Without one of these nothing that is open ends."""
+_MOST_CHECKS: Final = 16
+"""Words with such a character, after which the end of something open is no longer waited for."""
+_AS_IT_IS: Final = re.compile(
+    r"\\\(.{0,200}?\\\)|\\\[.{0,200}?\\\]|\\[()\[\]]"  # LaTeX, closed or not
+    r"|\$\$[^$]{1,200}\$\$|\$(?=[^\s$])[^$]{0,200}(?<=\S)\$(?!\d)"
+    r"|(?<=[0-9A-Za-z)\]])\*+(?=[0-9A-Za-z(\[])"  # 2*3*4
+    r"|(?<!\w)__[A-Za-z0-9]\w{0,80}__(?!\w)"  # __init__
+)
+"""What Markdown takes for marks, but an answer means as text."""
 _STYLES: Final = {"strong": "bold", "em": "italic", "s": "strike", "link": "underline"}
 CODE_STYLE: Final = "cyan"
 
@@ -26,11 +38,29 @@ def parser() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    parser.inline.ruler.before("escape", "as_it_is", _as_it_is)
     return parser.disable(["entity", "reference", "html_inline", "html_block"])
 
 
-def is_open(text: str) -> bool:
-    """Whether the end of some emphasis, code or link in ``text`` may still come."""
+class OpenMarks:
+    """Whether the end of some emphasis, code or link may still come, in text that grows."""
+
+    def __init__(self) -> None:
+        self._length = 0  # of the text that was found open
+        self._checks = 0
+
+    def are_in(self, text: str) -> bool:
+        """Whether there are any in ``text``, which begins with the text of the call before.
+
+        After ``False`` the text is printed: what follows it is asked of another instance.
+        """
+        if self._length and not _CLOSING.search(text, self._length):
+            return True
+        self._length, self._checks = len(text), self._checks + 1
+        return self._checks <= _MOST_CHECKS and _is_open(text)
+
+
+def _is_open(text: str) -> bool:
     if not _SPECIAL.search(text):
         return False
     free = "".join(token.content if token.type == "text" else "\ufffc" for token in _tokens(text))
@@ -49,6 +79,18 @@ def _tokens(text: str) -> list[Token]:
     # White space at both ends is part of the line, but the parser would drop it.
     tokens = parser().parseInline(text)
     return tokens[0].children or [] if tokens else []
+
+
+def _as_it_is(state: StateInline, silent: bool) -> bool:
+    """The rule of the parser for :data:`_AS_IT_IS`."""
+    if state.src[state.pos] not in "\\$*_" or not (match := _AS_IT_IS.match(state.src, state.pos)):
+        return False
+    if not silent and len(match[0]) == 2 and match[0][0] == "\\":
+        state.pending += match[0]  # text: what belongs to it may still come
+    elif not silent:
+        state.push("as_it_is", "", 0).content = match[0]
+    state.pos = match.end()
+    return True
 
 
 def _styled(text: str) -> Iterator[Span]:
@@ -70,14 +112,20 @@ def _body(text: str) -> Iterator[Span]:
         if token.nesting == 1:
             active.append(_STYLES.get(name, ""))
             if name == "link":
-                address, label = str(token.attrs.get("href", "")), ""
+                address, label = _target(token, "href"), ""
         elif token.nesting == -1:
             active.pop()
             if name == "link" and label not in (address, address.removeprefix("mailto:")):
                 yield Span(f" ({address})")
         elif token.type == "image":
-            yield Span(f"{token.content} ({token.attrs.get('src', '')})")
+            yield Span(f"{token.content} ({_target(token, 'src')})")
         else:
             shown = "\n" if token.type in ("softbreak", "hardbreak") else token.content
             label += shown
             yield Span(shown, " ".join(filter(None, [*active, CODE_STYLE if token.type == "code_inline" else ""])))
+
+
+def _target(token: Token, name: str) -> str:
+    """The address of a link or image, and its title where it has one."""
+    title = token.attrs.get("title")
+    return f'{token.attrs.get(name, "")} "{title}"' if title else str(token.attrs.get(name, ""))

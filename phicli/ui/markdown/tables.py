@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from phicli.ui.markdown.inline import parser, spans
@@ -10,15 +12,20 @@ from phicli.ui.markdown.styles import is_complete
 
 _NARROWEST: Final = 6
 """Columns of the terminal for a column of the table; with fewer the rows are printed as they are."""
+_BREAK: Final = re.compile(r"<br ?/?>", re.IGNORECASE)
+"""How models write a line break in a cell."""
 
 
-def laid_out(source: str, width: int, *, colour: bool) -> str | None:
-    """The lines of a table; None where ``source`` is not a table, or would lose text as a table.
+def laid_out(lines: Sequence[str], width: int, *, colour: bool) -> str | None:
+    """The lines of a table; None where ``lines`` are not a table, or would lose text as a table.
 
     Args:
-        source: lines that begin with a vertical bar.
+        lines: they begin with a vertical bar, behind the indentation of a list.
         width: columns of the terminal.
     """
+    indent = min(len(line) - len(line.lstrip(" \t")) for line in lines)
+    source = "".join(f"{line[indent:]}\n" for line in lines)
+    width -= indent
     rows = _rows(source)
     if not rows or len(rows[0]) * _NARROWEST > width:
         return None
@@ -28,7 +35,10 @@ def laid_out(source: str, width: int, *, colour: bool) -> str | None:
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
-    cells = [[Text.assemble(*((span.text, span.style) for span in spans(cell))) for cell in row] for row in rows]
+    cells = [
+        [Text.assemble(*((span.text, span.style) for span in spans(_BREAK.sub("\n", cell)))) for cell in row]
+        for row in rows
+    ]
     for head, justify in zip(cells[0], _alignments(source), strict=True):
         table.add_column(head, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in cells[1:]:
@@ -38,7 +48,9 @@ def laid_out(source: str, width: int, *, colour: bool) -> str | None:
     console = Console(file=page, width=width, color_system=system, force_terminal=colour, legacy_windows=False)  # type: ignore[arg-type]
     console.print(table)
     shown = page.getvalue()
-    return "\n".join(line.rstrip() for line in shown.splitlines()) + "\n" if is_complete(source, shown) else None
+    if not is_complete(_BREAK.sub("", source), shown):
+        return None
+    return "".join(f"{' ' * indent}{line}".rstrip() + "\n" for line in shown.splitlines())
 
 
 def _rows(source: str) -> list[list[str]]:

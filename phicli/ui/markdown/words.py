@@ -49,8 +49,8 @@ class WordWrap:
 
     def _word(self, word: list[Span]) -> str:
         taken = sum(cells(span.text) for span in word)
-        ready = ""
-        if not self._empty and taken and self._column + len(self._gap) + taken > self._width:
+        may_break = bool(self._gap) or breaks_anywhere(word[0].text[0])  # else it goes on with a word of the last call
+        if may_break and not self._empty and taken and self._column + len(self._gap) + taken > self._width:
             ready = self._next_line()
         else:
             ready, self._column = self._gap, self._column + len(self._gap)

@@ -1,42 +1,58 @@
-"""Completion in the REPL: commands, and the models and files that they take."""
+"""Completion in the REPL: commands, what they take, and the files that a question mentions."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from phicli.chat.commands.table import BY_NAME
+from phicli.chat.files.candidates import begun_mention, files_for
 
 if TYPE_CHECKING:
     from prompt_toolkit.completion import CompleteEvent, Completer, Completion
     from prompt_toolkit.document import Document
 
+Names = Callable[[str, str], Sequence[str]]
 
-def completer(model_names: Callable[[str], Sequence[str]]) -> Completer:
-    """What completes a typed line, as the table of commands says; ``model_names`` begin with a text."""
-    from prompt_toolkit.completion import Completer, Completion, PathCompleter
-    from prompt_toolkit.document import Document
 
-    paths = PathCompleter(expanduser=True)
+def completer(names: Names) -> Completer:
+    """What completes a typed text up to the cursor; ``names`` of a kind begin with a text."""
+    from prompt_toolkit.completion import Completer, Completion
 
-    class LineCompleter(Completer):
-        """Completes the line up to the cursor."""
+    class TextCompleter(Completer):
+        """Completes the text up to the cursor."""
 
-        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
-            line = document.text_before_cursor
-            word, space, rest = line.partition(" ")
-            if not space and line.startswith("/"):
-                names = [name for name in BY_NAME if name.startswith(line.lower())]
-                yield from (Completion(name, -len(line)) for name in names)
-                return
-            command = BY_NAME.get(word.lower())
-            if command is not None and command.argument.names == "model":
-                yield from (Completion(name, -len(rest)) for name in model_names(rest))
-                return
-            last = line.rpartition(" ")[2]
-            if command is not None and command.argument.names == "path":
-                yield from paths.get_completions(Document(rest), complete_event)
-            elif last.startswith("@"):
-                yield from paths.get_completions(Document(last[1:]), complete_event)
+        def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:  # noqa: ARG002 (the library's)
+            text = document.text_before_cursor
+            replaced, candidates = candidates_for(text, names)
+            yield from (Completion(candidate, -replaced, display=_short(candidate)) for candidate in candidates)
 
-    return LineCompleter()
+    return TextCompleter()
+
+
+def candidates_for(text: str, names: Names) -> tuple[int, list[str]]:
+    """How many characters at the end of ``text`` are replaced, and what can stand there."""
+    word, space, rest = text.partition(" ")
+    if text.startswith("/") and "\n" not in text:
+        if not space:
+            return len(text), [name for name in BY_NAME if name.startswith(text.lower())]
+        command = BY_NAME.get(word.lower())
+        if command is not None and (command.argument.names or command.argument.words):
+            return len(rest), _arguments(command.argument.names, command.argument.words, rest.lstrip(), names)
+    mention = begun_mention(text)
+    return (0, []) if mention is None else (len(mention), files_for(mention, spaces=False))
+
+
+def _arguments(kind: str, words: Sequence[str], beginning: str, names: Names) -> list[str]:
+    if kind == "path":
+        return files_for(beginning, spaces=True)
+    fixed = [word for word in words if word.startswith(beginning.lower())]
+    if kind == "command":
+        return [*fixed, *(name for name in BY_NAME if name.startswith(beginning.lower()))]
+    return [*fixed, *(names(kind, beginning) if kind else ())]
+
+
+def _short(candidate: str) -> str:
+    """How the list shows a candidate: of a path the last part."""
+    return re.sub(r".*/(?=.)", "", candidate) if "/" in candidate[1:] else candidate

@@ -2,78 +2,125 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
+from phicli.ui.repl.blocks import question_of
 from phicli.ui.repl.completion import completer
+from phicli.ui.repl.history import history
+from phicli.ui.repl.pasted import PastedTexts
+from phicli.ui.typed_ahead import TypedAhead
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import History
+
+    from phicli.ui.repl.keyboard import Keyboard
 
 _PROMPT: Final = ">>> "
+_NEXT_LINE: Final = "... "
 
 
 class LineReader:
     """Reads questions and commands.
 
+    From :meth:`prepare` to :meth:`close`, what is typed between two prompts waits for the next one.
+
     Args:
         history_path: the file that keeps what was typed; without it (or where it cannot be written) the history
             lasts as long as the conversation.
-        model_names: the names of models that begin with a text.
+        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
         tell: shows a line.
+        toolbar: the text below the prompt, asked for whenever it is drawn; None for no toolbar.
+        stdin: the terminal; None for standard input.
     """
 
     def __init__(
-        self, history_path: Path | None, model_names: Callable[[str], Sequence[str]], *, tell: Callable[[str], None]
-    ) -> None:
+        self, history_path: Path | None, names: Callable[[str, str], Sequence[str]], *, tell: Callable[[str], None],
+        toolbar: Callable[[], str] | None = None, stdin: TextIO | None = None,
+    ) -> None:  # fmt: skip
         self._history_path = history_path
-        self._model_names = model_names
+        self._names = names
         self._tell = tell
+        self._toolbar = toolbar
+        self._pastes = PastedTexts()
+        self._stdin = stdin or sys.stdin
+        self._ahead: TypedAhead | None = None
+        self._keyboard: Keyboard | None = None
         self._prompt: PromptSession[str] | None = None
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
         if self._prompt is None:
+            self._ahead = TypedAhead(self._stdin.fileno())
+            self._ahead.hold()
             self._prompt = self._make_prompt()
 
     def read(self, text: str = "") -> str:
-        """The next line a person types; ``text`` is there to be changed.
+        """The next question or command that a person types, of one line or several.
+
+        Args:
+            text: what stands in the line already, to be changed.
 
         Raises:
-            EOFError: Ctrl-D.
+            EOFError: Ctrl-D, or the terminal is gone.
             KeyboardInterrupt: Ctrl-C.
         """
         self.prepare()
         assert self._prompt is not None  # noqa: S101 (prepared)
-        return self._prompt.prompt(_PROMPT, default=text).encode("utf-8", errors="replace").decode("utf-8")
+        assert self._ahead is not None  # noqa: S101 (prepared)
+        self._hand_over(self._ahead.take())
+        try:
+            line = self._prompt.prompt(_PROMPT, default=self._pastes.shown(text))
+        except OSError:  # it cannot be written to any more
+            raise EOFError from None
+        finally:
+            self._ahead.hold()
+        whole = self._pastes.whole(line).encode("utf-8", errors="replace").decode("utf-8")
+        return question_of(whole)
+
+    def close(self) -> None:
+        """Leave the terminal as it was found. The end of the process does this, too."""
+        if self._ahead is not None:
+            self._ahead.close()
+
+    def _hand_over(self, bursts: list[bytes]) -> None:
+        """Give the prompt what was typed before it."""
+        from prompt_toolkit.input.typeahead import store_typeahead
+
+        keyboard = self._keyboard
+        if keyboard is not None:
+            for burst in bursts:
+                store_typeahead(keyboard, [*keyboard.keys_of(burst), *keyboard.flush_keys()])
 
     def _make_prompt(self) -> PromptSession[str]:
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+        from prompt_toolkit.styles import Style
 
-        completing = completer(self._model_names)
-        return PromptSession(history=self._history(), completer=completing, complete_while_typing=False)
+        from phicli.ui.repl.keys import key_bindings
 
-    def _history(self) -> History:
-        from prompt_toolkit.history import FileHistory, InMemoryHistory
+        self._keyboard = _keyboard(self._stdin)
+        looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
+        return PromptSession(
+            history=history(self._history_path, self._pastes, self._tell),
+            completer=completer(self._names), complete_while_typing=False, auto_suggest=AutoSuggestFromHistory(),
+            key_bindings=key_bindings(self._pastes, self._tell), multiline=True, prompt_continuation=_continuation,
+            enable_suspend=True, bottom_toolbar=self._toolbar, style=Style.from_dict({"bottom-toolbar": looks}),
+            input=self._keyboard,
+        )  # fmt: skip
 
-        class PatientFileHistory(FileHistory):
-            """A history whose disk may fill up: then it forgets instead of ending the conversation."""
 
-            def store_string(self, string: str) -> None:
-                with contextlib.suppress(OSError):
-                    super().store_string(string)
+def _continuation(_width: int, _line: int, wrapped: int) -> str:
+    return "" if wrapped else _NEXT_LINE
 
-        if self._history_path is None:
-            return InMemoryHistory()
-        try:
-            self._history_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._history_path.touch(mode=0o600)
-            with self._history_path.open("ab"):
-                pass
-        except OSError as error:
-            self._tell(f"the input history cannot be saved: {error.strerror}: {self._history_path}")
-            return InMemoryHistory()
-        return PatientFileHistory(str(self._history_path))
+
+def _keyboard(stdin: TextIO) -> Keyboard | None:
+    """What reads the keys; None for prompt_toolkit's own."""
+    if sys.platform == "win32" or not stdin.isatty():
+        return None
+    from phicli.ui.repl.keyboard import Keyboard
+
+    return Keyboard(stdin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from phicli.errors import PhiError, UserInterruptError
 from phicli.ui.answer import AnswerPrinter
 from phicli.ui.confirm import which
 from phicli.ui.envelope import print_error
+from phicli.ui.markdown.clipboard import to_clipboard
 from phicli.ui.repl.line_reader import LineReader
+from phicli.ui.repl.meter import MeterFacts
+from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
-from phicli.ui.wrapping import columns_of, wrapped
+from phicli.ui.thinking import Thinking
+from phicli.ui.wrapping import columns_of, hanging, wrapped
 
 
 class TerminalScreen:
@@ -26,8 +31,13 @@ class TerminalScreen:
             lasts as long as the conversation.
         quiet: no reasoning and no notices.
         plain: print answers as they are, without rendering their Markdown.
-        on_end: called with each answer when all of it is printed.
-        model_names: the names of models that begin with a text.
+        stats: print the numbers of each answer.
+        on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
+        names: the names of a kind (``model``, ``session``, ``setting``) that begin with a text.
+        meter: what the line below the prompt shows; None for no such line.
+
+    ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
+    screen, or only one line about it.
     """
 
     def __init__(
@@ -38,15 +48,21 @@ class TerminalScreen:
         history_path: Path | None = None,
         quiet: bool = False,
         plain: bool = False,
-        on_end: Callable[[Answer], None] | None = None,
-        model_names: Callable[[str], Sequence[str]] = lambda _: (),
+        stats: bool = False,
+        on_end: Callable[[Answer, bool], None] = lambda _answer, _stats: None,
+        names: Callable[[str, str], Sequence[str]] = lambda _kind, _beginning: (),
+        meter: Callable[[], MeterFacts] | None = None,
     ) -> None:
         self._terminal = terminal
         self._status = status
         self._quiet = quiet
         self._plain = plain
+        self.stats = stats
+        self.thinking: Thinking = "hide"
         self._on_end = on_end
-        self._lines = LineReader(history_path, model_names, tell=self.tell)
+        self._clipboard_advice = ""
+        toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
+        self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
 
     def prepare(self) -> None:
         """Import what reads lines. A Ctrl-C in the middle of that leaves half of a library, so it has to leave."""
@@ -54,6 +70,7 @@ class TerminalScreen:
 
     def read(self, text: str = "") -> str:
         """The next line a person types; ``text`` is there to be changed."""
+        self._status.clear()
         return self._lines.read(text)
 
     def choose(self, question: str, choices: Sequence[str]) -> int | None:
@@ -66,16 +83,38 @@ class TerminalScreen:
 
     def show(self, events: Iterator[Event]) -> None:
         """Show an answer as it comes."""
-        printer = AnswerPrinter(self._terminal, self._status, quiet=self._quiet, plain=self._plain, on_end=self._on_end)
+        printer = AnswerPrinter(
+            self._terminal, self._status, quiet=self._quiet, plain=self._plain, thinking=self.thinking,
+            on_end=lambda answer: self._on_end(answer, self.stats),
+        )  # fmt: skip
         printer.show(events)
+
+    def reveal(self, reasoning: str) -> None:
+        """Show the reasoning of an earlier answer."""
+        width = columns_of(self._terminal.stderr)
+        lines = reasoning.strip("\n").splitlines()
+        shown = lines if width is None else [wrapped(line, width, indent=0) for line in lines]
+        self._terminal.whisper("\n".join(shown) + "\n")
+
+    def copy(self, text: str) -> None:
+        """Put ``text`` on the clipboard of the terminal; what that takes in tmux or GNU Screen is said once."""
+        advice = to_clipboard(self._terminal, text, os.environ)
+        if advice != self._clipboard_advice:
+            self._clipboard_advice = advice
+            self.tell(f"note: {advice}")
 
     def tell(self, text: str) -> None:
         """Show lines that are not the model's, wrapped at words."""
-        width = columns_of(self._terminal.stderr)
-        lines = [line if width is None else wrapped(line, width) for line in text.splitlines()]
+        self._status.clear()
+        lines = [_within(line, columns_of(self._terminal.stderr)) for line in text.splitlines()]
         self._terminal.whisper("\n".join(lines) + "\n")
 
     def fail(self, error: PhiError) -> None:
         """Show an error."""
         self._status.clear()
         print_error(self._terminal, "chat", error, as_json=False)
+
+
+def _within(line: str, width: int | None) -> str:
+    """``line`` wrapped at words, what goes on below the column that it began in."""
+    return line if width is None else wrapped(line, width, indent=hanging(line, width))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from phicli.chat.dialogue import Dialogue
 from phicli.chat.transfer import markdown_text, messages_data, openai_data
 from phicli.ui.envelope import json_text, print_result
 from phicli.ui.terminal import Terminal
@@ -20,9 +22,9 @@ ENDINGS: Final = {"markdown": "md", "json": "json", "openai": "json"}
 """The forms of an export, and how the name of a file ends."""
 
 
-def export_text(saved: SavedSession, form: str) -> str:
-    """``saved`` as ``markdown``, ``json`` or ``openai``, with the end of its last line."""
-    return _WRITERS[form](saved)
+def export_text(name: str, model: str, dialogue: Dialogue, form: str) -> str:
+    """A conversation in one of the forms of :data:`~phicli.chat.talk.ExportForm`, with the end of its last line."""
+    return _WRITERS[form](name, model, dialogue)
 
 
 def print_written(terminal: Terminal, saved: SavedSession, path: Path, *, as_json: bool) -> None:
@@ -68,17 +70,18 @@ def print_renamed(terminal: Terminal, old: str, info: SessionInfo, *, as_json: b
         terminal.say(f"{old} is now {info.name}")
 
 
-def _json(saved: SavedSession) -> str:
-    data = {"name": saved.info.name, "model": saved.info.model, "messages": messages_data(saved.dialogue)}
-    return json_text(data)
+def _json(name: str, model: str, dialogue: Dialogue) -> str:
+    return json_text({"name": name, "model": model, "messages": messages_data(dialogue)})
 
 
-def _openai(saved: SavedSession) -> str:
-    return json_text({"messages": openai_data(saved.dialogue)})
+def _openai(_name: str, _model: str, dialogue: Dialogue) -> str:
+    return json_text({"messages": openai_data(dialogue)})
 
 
-def _markdown(saved: SavedSession) -> str:
-    return markdown_text(saved.info.name, saved.info.model, saved.dialogue)
+def _lines(_name: str, _model: str, dialogue: Dialogue) -> str:
+    return "".join(f"{json.dumps(message, ensure_ascii=False)}\n" for message in openai_data(dialogue))
 
 
-_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {"markdown": _markdown, "json": _json, "openai": _openai}
+_WRITERS: Final[Mapping[str, Callable[[str, str, Dialogue], str]]] = {
+    "markdown": markdown_text, "json": _json, "openai": _openai, "lines": _lines,
+}  # fmt: skip

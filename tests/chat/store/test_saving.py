@@ -86,6 +86,14 @@ def test_two_writers_of_one_session(sessions: Sessions, begin: Begin, told: list
     assert sessions.get("trip-2").dialogue == dialogue_of(3, about=" of two")
 
 
+def test_what_is_saved_elsewhere_is_a_note_and_what_is_not_saved_is_not(sessions: Sessions, told: list[str]) -> None:
+    saved, notes = sessions.create("trip", "m", dialogue_of(1)), list[str]()
+    one, two = (Saver(sessions, saved, None, "m", told.append, notes.append) for _ in range(2))
+    one.changed(dialogue_of(2, about=" of one"))
+    two.changed(dialogue_of(2, about=" of two"))
+    assert (told, len(notes)) == ([], 1)
+
+
 def test_a_session_that_is_removed_elsewhere_is_not_lost(sessions: Sessions, begin: Begin, told: list[str]) -> None:
     saver = begin(sessions.create("trip", "m", dialogue_of(1)))
     sessions.remove(["trip"])
@@ -149,6 +157,19 @@ class Interrupted(Sessions):
         return written
 
 
+class InterruptedCreation(Sessions):
+    """Ctrl-C arrives when the session was created."""
+
+    armed = True
+
+    def create(self, *args: object, **others: object) -> SavedSession:
+        created = super().create(*args, **others)  # type: ignore[arg-type]
+        if self.armed:
+            self.armed = False
+            raise KeyboardInterrupt
+        return created
+
+
 def test_an_interruption_just_after_a_change_is_no_second_writer(
     sessions: Sessions, begin: Begin, told: list[str]
 ) -> None:
@@ -159,6 +180,17 @@ def test_an_interruption_just_after_a_change_is_no_second_writer(
     assert sessions.get("trip").dialogue == dialogue_of(3)
     assert told == []
     assert len(sessions.list()) == 1
+
+
+def test_an_interruption_just_after_a_session_was_created_creates_no_second_one(
+    sessions: Sessions, begin: Begin, told: list[str]
+) -> None:
+    saver = begin(where=InterruptedCreation(sessions.path))
+    with pytest.raises(KeyboardInterrupt):
+        saver.changed(dialogue_of(1))
+    saver.changed(dialogue_of(2))
+    assert [info.turns for info in sessions.list()] == [2]
+    assert told == []
 
 
 @pytest.fixture

@@ -1,0 +1,284 @@
+"""Makes one answer: format, encode, generate, parse; end the reasoning and grow the context on the way."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from phicli.answering.draft import Draft
+from phicli.answering.encode import encode, text_ids
+from phicli.answering.end_watch import EndWatch
+from phicli.answering.engines import Engines, Grown
+from phicli.answering.interruptible import Interruptible
+from phicli.answering.model_file import ModelFile, TemplateRenderer
+from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, end_of, spelled
+from phicli.answering.types import Ending, Event, Notice, Reasoned, Undecided
+from phicli.chat_format.plain import Plain
+from phicli.chat_format.reasoning import opens_reasoning
+from phicli.chat_format.types import Message, Piece, PromptFormat, Segment, Text
+from phicli.engine.closable import Closing
+from phicli.engine.types import Chunk, Done, Engine, Sampling
+from phicli.errors import EngineError, TemplateError
+from phicli.plan.context import ContextPlan
+
+
+class OpenFile:
+    """A file with the engines that run it, and what its answers found out about it.
+
+    Args:
+        file: the file's prompt format and special tokens.
+        engines: where engines with the file come from.
+        context: the first allocation and the limit of a conversation.
+    """
+
+    def __init__(self, file: ModelFile, engines: Engines, context: ContextPlan) -> None:
+        self.file = file
+        self.engines = engines
+        self.context = context
+        self._grown_for: tuple[Message, ...] = ()
+        self._template_is_usable = True
+
+    def format_for(self, engine: TemplateRenderer) -> PromptFormat:
+        """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
+        return self.file.format_for(engine) if self._template_is_usable else Plain()
+
+    def use_plain_format(self) -> None:
+        """From now on format prompts plainly: the file's own template cannot be used."""
+        self._template_is_usable = False
+
+    def grows_for(self, messages: tuple[Message, ...]) -> None:
+        """Remember that ``messages`` needed a larger context than the first one."""
+        self._grown_for = messages
+
+    def continues_grown(self, messages: tuple[Message, ...]) -> bool:
+        """Whether ``messages`` continue the conversation that needed a larger context."""
+        grown = self._grown_for
+        return len(messages) > len(grown) > 0 and messages[: len(grown)] == grown
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What was asked for; see :meth:`phicli.answering.types.Model.answer`."""
+
+    messages: tuple[Message, ...]
+    tools: str | None
+    sampling: Sampling
+    ending: Ending
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """How an answer is read; ``begun`` is reasoning that the prompt has opened itself."""
+
+    format: PromptFormat
+    watch: EndWatch
+    begun: str
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Makes one answer."""
+
+    model: OpenFile
+    request: Request
+    draft: Draft
+    closing: Closing
+
+    def events(self) -> Generator[Event, None, None]:
+        """The events of the answer."""
+        engine = self.model.engines.running(self.closing)
+        prompt_format, segments = yield from self._rendered(engine)
+        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
+        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
+        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
+        begun = begun_by(segments)
+        prompt = self._encoded((*segments, *self._at_once(watch, begun)), engine)
+        engine = yield from self._placed(engine, len(prompt))
+        try:
+            yield from self._generated(engine, _Answering(prompt_format, watch, begun), prompt)
+        finally:  # an answer that is interrupted has what waited, too
+            rest = self._taken(watch.finish(), watch)
+        yield from rest
+        yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
+
+    def _at_once(self, watch: EndWatch, begun: str) -> tuple[Segment, ...]:
+        """What follows the prompt where no reasoning is wanted; nothing for a model that may begin with the answer."""
+        if watch.answers_at_once or watch.thought_enough:
+            list(watch.end_reasoning())
+            return end_of(begun) if begun else NO_REASONING
+        return ()
+
+    def _generated(
+        self, engine: Engine, answering: _Answering, prompt: tuple[int, ...]
+    ) -> Generator[Event, None, None]:
+        """Generate to the end of the answer: on after its reasoning was ended, and in larger contexts."""
+        watch = answering.watch
+        while True:
+            done = yield from self._stream(engine, answering, prompt)
+            if watch.over:
+                return
+            if watch.thought_enough:
+                if self._remaining() == 0 or watch.reasoning_ends == MOST_ENDS:
+                    self.draft.finish_reason = "length"
+                    return
+                prompt = yield from self._without_more_reasoning(engine, answering, prompt, done)
+                if len(prompt) >= engine.context_tokens:
+                    if len(prompt) >= self.model.context.limit_tokens:
+                        self.draft.finish_reason = "length"
+                        return
+                    engine = (yield from self._grown(engine, len(prompt) + 1, ids=False)).engine
+                continue
+            if not self._cut_by_context(len(prompt), done, engine):
+                return
+            if self.model.context.is_usual(engine.context_tokens) and watch.repeats():
+                return
+            needed = engine.context_tokens + 1
+            if needed >= self.model.context.limit_tokens:  # nothing would be gained
+                return
+            grown = yield from self._grown(engine, needed, ids=done.token_ids is None)
+            engine = grown.engine
+            prompt = (*prompt, *self._generated_ids(done, prompt, grown))
+
+    def _without_more_reasoning(
+        self, engine: Engine, answering: _Answering, prompt: tuple[int, ...], done: Done
+    ) -> Generator[Event, None, tuple[int, ...]]:
+        """End the reasoning after what was generated by now; returns the prompt that the answer follows."""
+        draft, watch = self.draft, answering.watch
+        end = end_of(answering.begun + draft.raw)
+        said = (*prompt, *self._generated_ids(done, prompt, Grown(engine)))
+        yield from self._taken(watch.end_reasoning(), watch)
+        draft.raw += spelled(end)
+        if watch.reasoning_tokens and watch.reasoning_ends == 1:
+            yield Notice(f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)")
+        with self._watching(engine):
+            return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)
+
+    def count(self) -> int:
+        """The tokens of the prompt."""
+        engine = self.model.engines.running(self.closing)
+        rendering = self._rendered(engine)
+        while True:
+            try:
+                next(rendering)
+            except StopIteration as end:
+                return len(self._encoded(end.value[1], engine))
+
+    def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
+        """The prompt as segments, and the format that made it."""
+        messages, tools = self.request.messages, self.request.tools
+        prompt_format = self.model.format_for(self._on(engine))
+        try:
+            with self._watching(engine):
+                return prompt_format, prompt_format.render(messages, tools=tools)
+        except TemplateError as error:
+            yield Notice(f"{error.message}; a plain prompt is used instead")
+            self.model.use_plain_format()
+            return Plain(), Plain().render(messages, tools=tools)
+
+    def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
+        file = self.model.file
+        with self._watching(engine):
+            prompt = encode(segments, self._on(engine), file.special_tokens, bos_id=file.bos_id)
+        self.draft.prompt_tokens = len(prompt)
+        return prompt
+
+    def _placed(self, engine: Engine, prompt_tokens: int) -> Generator[Notice, None, Engine]:
+        """The engine for a prompt: larger where it does not fit, the first one again for a new short conversation."""
+        if prompt_tokens >= engine.context_tokens:
+            return (yield from self._grown(engine, prompt_tokens + 1, ids=False)).engine
+        first = self.model.context.first_tokens
+        if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
+            return self.model.engines.with_context(first, self.closing)
+        return engine
+
+    def _grown(self, engine: Engine, needed_tokens: int, *, ids: bool) -> Generator[Notice, None, Grown]:
+        """An engine with a context for ``needed_tokens`` and a share more; silent where nothing is evaluated again."""
+        size = self.model.context.grown(needed_tokens)
+        self.model.grows_for(self.request.messages)
+        grown = self.model.engines.grown(engine, size, self.closing, ids=ids)
+        if not grown.carried:
+            yield Notice(f"the conversation no longer fits into {engine.context_tokens} tokens; continuing with {size}")
+        return grown
+
+    def _stream(self, engine: Engine, answering: _Answering, prompt: Sequence[int]) -> Generator[Event, None, Done]:
+        draft, special, watch = self.draft, self.model.file.special_tokens, answering.watch
+        asked = {token_id: literal for literal, token_id in special.ids_of(self.request.ending.stop_texts).items()}
+        draft.begin(engine, len(prompt))
+        generation = engine.generate(
+            prompt,
+            replace(self.request.sampling, max_tokens=self._remaining()),
+            stop_ids=frozenset({*asked, *special.ids_of(answering.format.stop_tokens).values()}),
+            visible_tokens=special.ids_of(answering.format.visible_tokens),
+            until=lambda: watch.over or watch.thought_enough,
+        )
+        with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
+            for event in generation:
+                if isinstance(event, Done):
+                    draft.ended(event)
+                    watch.stop(None if event.stop_id is None else asked.get(event.stop_id))
+                    return event
+                if isinstance(event, Chunk):
+                    draft.generated(event)
+                    yield from self._taken(watch.take(event), watch)
+                    if watch.waiting:
+                        yield Undecided(draft.generated_tokens)
+                else:
+                    draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
+                    yield event
+        self.closing.check()
+        raise EngineError("the engine stopped before the answer was complete", "run the command again")
+
+    def _taken(self, pieces: Iterator[Piece], watch: EndWatch) -> list[Piece | Reasoned]:
+        """Take pieces into the answer; returns what there is to show of them."""
+        events: list[Piece | Reasoned] = [self.draft.add(piece) for piece in pieces]
+        if watch.reasoning_tokens > self.draft.reasoning_tokens:
+            self.draft.reasoning_tokens = watch.reasoning_tokens
+            events.insert(0, Reasoned(watch.reasoning_tokens))
+        return events
+
+    def _on(self, engine: Engine) -> Interruptible:
+        return Interruptible(engine, self.closing, self.model.file.byte_pairs)
+
+    @contextlib.contextmanager
+    def _watching(self, engine: Engine) -> Generator[None, None, None]:
+        """Reports errors of ``engine`` to the pool that it came from."""
+        try:
+            yield
+        except TemplateError:
+            raise
+        except EngineError as error:
+            self.model.engines.failed(engine, error)
+            raise
+
+    def _remaining(self) -> int | None:
+        asked = self.request.sampling.max_tokens
+        return None if asked is None else max(asked - self.draft.completion_tokens, 0)
+
+    def _cut_by_context(self, prompt_tokens: int, done: Done, engine: Engine) -> bool:
+        """Whether the answer stopped only because the allocation ended, and a larger one is allowed."""
+        if done.finish_reason != "length" or self._remaining() == 0:
+            return False
+        at_the_end = prompt_tokens + done.usage.completion_tokens >= engine.context_tokens
+        return at_the_end and engine.context_tokens < self.model.context.limit_tokens
+
+    def _generated_ids(self, done: Done, prompt: tuple[int, ...], grown: Grown) -> tuple[int, ...]:
+        """The ids of the last generation; text whose ids are unknown is tokenized again.
+
+        An answer that ended inside a character has more ids than its text then: the character is generated again.
+        """
+        whole, known = self.draft.whole_tokens, done.token_ids
+        if known is None and grown.token_ids is not None and grown.token_ids[: len(prompt)] == prompt:
+            last = () if done.last_id is None else (done.last_id,)  # generated, but not evaluated yet
+            known = (*grown.token_ids, *last)[len(prompt) :]
+        known = None if known is None or len(known) < whole else known[:whole]
+        self.draft.goes_on(done, known)
+        return self._tokenized_again(grown.engine) if known is None else known
+
+    def _tokenized_again(self, engine: Engine) -> tuple[int, ...]:
+        ids: list[int] = []
+        tokenizer, special = self._on(engine), self.model.file.special_tokens
+        with self._watching(engine):
+            for part in self.draft.parts:
+                ids += text_ids(part, tokenizer, special, inside=True) if isinstance(part, str) else part
+        return tuple(ids)

@@ -1,0 +1,43 @@
+"""What ends reasoning before the model ends it: the tag and the line breaks that are put behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from phicli.chat_format.reasoning import opens_reasoning
+from phicli.chat_format.think_tags import CLOSE, OPEN
+from phicli.chat_format.types import Segment, Special, Template, Text
+
+MOST_ENDS: Final = 3
+"""So often is the answer asked for where a model begins to reason again and again."""
+
+_CLOSE: Final = Special(CLOSE, optional=True)
+NO_REASONING: Final[tuple[Segment, ...]] = (Special(OPEN, optional=True), Text("\n\n"), _CLOSE, Text("\n\n"))
+"""The answer of a model that always reasons begins with it where no reasoning is wanted."""
+
+
+def begun_by(prompt: Sequence[Segment]) -> str:
+    """The reasoning that a prompt has opened itself, with its tag; empty where it has opened none."""
+    last = prompt[-1] if prompt else None
+    if not isinstance(last, Template) or not opens_reasoning(prompt):
+        return ""
+    return last.text[last.text.rindex(OPEN) :]
+
+
+def end_of(said: str) -> tuple[Segment, ...]:
+    r"""The end of the reasoning that ``said`` ends in, in the manner in which the model began it.
+
+    Models that write a line break behind ``<think>`` write ``\n</think>\n\n``. Others get the tag alone: the line
+    breaks behind it, if any, are the next tokens that they write.
+    """
+    thought = said.partition(OPEN)[2]
+    if not thought.startswith("\n"):
+        return (_CLOSE,)
+    before = () if thought.strip() and thought.endswith("\n") else (Text("\n"),)
+    return (*before, _CLOSE, Text("\n\n"))
+
+
+def spelled(segments: Sequence[Segment]) -> str:
+    """The text of segments."""
+    return "".join(part.literal if isinstance(part, Special) else part.text for part in segments)
