@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -25,13 +26,15 @@ if TYPE_CHECKING:
 class ChosenTemplate:
     """A template without variables but ``{input}``.
 
-    ``options`` are values of the fields of :class:`~phicli.plan.chat_options.ChatOptions`.
+    ``options`` are values of the fields of :class:`~phicli.plan.chat_options.ChatOptions`. ``schema`` is the schema of
+    the answer: JSON, or what the template has in its place; None for none.
     """
 
     name: str
     model: str | None = None
     prompt: TemplateText | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    schema: str | None = None
 
     @property
     def takes_input(self) -> bool:
@@ -69,7 +72,8 @@ def chosen_template(ctx: Any, typed: str, variables: Sequence[str]) -> ChosenTem
     values = values_of(template, variables)
     system = {} if template.system is None else {"system": template.system.whole(values)}
     prompt = None if template.prompt is None else template.prompt.filled(values)
-    return ChosenTemplate(template.file.name, template.model, prompt, {**options, **system})
+    schema = json.dumps(template.schema) if isinstance(template.schema, Mapping) else template.schema
+    return ChosenTemplate(template.file.name, template.model, prompt, {**options, **system}, schema)
 
 
 def checked_options(template: Template, chat: Command) -> dict[str, Any]:
@@ -110,4 +114,5 @@ def _check_model(template: Template) -> None:
     try:
         check_default(template.model)
     except (NotFoundError, UnsupportedModelError, UsageError) as error:
-        raise template.file.about("model", template.model, UsageError(f"is not valid: {error.message}")) from None
+        about = UsageError(f"is not valid: {error.message}", error.hint)
+        raise template.file.about("model", template.model, about) from None

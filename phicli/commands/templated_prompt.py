@@ -28,12 +28,11 @@ def read_templated(
     if typed is not None and typed != "-":
         text = typed if prompt.takes_input or not typed.strip() else f"{prompt.whole()}\n\n{typed}"
         return read(text)
-    if typed is None and (files or not prompt.takes_input):
-        beside = read("template")
-        asked = None if beside is None else Prompt("", beside.attachments)
-    else:
-        piped = read(typed)
-        asked = None if piped is None else Prompt("", (Attachment("", piped.question),))
-    if asked is None or prompt.takes_input:
-        return asked
-    return Prompt(prompt.whole(), asked.attachments)
+    if typed is None and not prompt.takes_input:
+        return read(prompt.whole())
+    if typed is None and files:
+        beside = read("the files")  # which are enough: standard input may be empty
+        return None if beside is None else Prompt("", beside.attachments)
+    piped = read(typed)
+    asked = "" if prompt.takes_input else prompt.whole()
+    return None if piped is None else Prompt(asked, (Attachment("", piped.question),))

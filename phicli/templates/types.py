@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from phicli.errors import UsageError
 from phicli.settings.file import SettingsFile, hint, toml_value
+from phicli.settings.lines import written
 from phicli.templates.text import INPUT, TemplateText
 
 Origin = Literal["built-in", "yours", "file"]
@@ -39,7 +40,7 @@ class TemplateFile:
         ``variable`` is a key in the table ``key``, whose line is named.
         """
         place = self.content.place((key, variable) if variable else (key,))
-        return UsageError(f"{place}: {key} {what}", hint(remedy, self.remedy))
+        return UsageError(f"{place}: {written((key,))} {what}", hint(remedy, self.remedy))
 
     def about(self, key: str, value: Any, error: UsageError) -> UsageError:
         """The error that ``key`` cannot have this ``value``; ``error`` completes the sentence."""

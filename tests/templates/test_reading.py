@@ -74,6 +74,7 @@ def test_everything_that_a_template_can_have(tmp_path: Path) -> None:
         ('prompt = "x"\nschema = 3', 2, "schema is not a string"),
         ('prompt = "x"\n[schema]\ndefault = 2026-01-01', 2, "contains 2026-01-01, which JSON does not have"),
         ('prompt = "x"\n[schema]\nenum = [1, [inf]]', 2, "contains inf"),
+        ('prompt = "x"\n"a b" = 1', 2, '"a b" is not a key'),
         ("", 1, "prompt is missing"),
         ('description = "x"', 1, "prompt is missing"),
         ('prompt = "x"\nprompt = "y"', 2, "cannot overwrite a value"),
