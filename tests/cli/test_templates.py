@@ -81,6 +81,8 @@ def test_a_prompt_without_input_is_a_whole_question(phi: Phi, own: Path) -> None
     assert sent(phi, "-T", "hamlet", "-", stdin=b"piped\n") == "piped\n\nWho wrote Hamlet?"
     assert sent(phi, "-T", "hamlet", "typed", stdin=b"piped\n") == "piped\n\nWho wrote Hamlet?\n\ntyped"
     assert sent(phi, "-T", "hamlet", "--no-stdin", stdin=b"piped\n") == "Who wrote Hamlet?"
+    (own / "hamlet.toml").write_text('prompt = "{x}"')
+    refused(phi("chat", "tiny-phi", "-T", "hamlet", "--var", "x= "), 2, "the prompt is empty")
 
 
 def test_a_template_without_a_prompt_leaves_the_question(phi: Phi, own: Path) -> None:
@@ -134,6 +136,7 @@ def test_the_model(phi: Phi, own: Path) -> None:
     done = phi("chat", "-T", "t", "France")
     assert done.code == 2
     assert f'{own / "t.toml"}, line 1: model = "phi-5-nano" is not valid' in done.err
+    assert "fix it: phi templates edit t" in done.err
 
 
 def test_a_template_in_a_session(phi: Phi, capital: Path) -> None:
