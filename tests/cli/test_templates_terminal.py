@@ -75,7 +75,7 @@ def test_a_new_template(environment: dict[str, str], own: Path, phi: Phi) -> Non
     assert phi("templates", "show", "example").code == 0, "without the # it is a template"
     code, screen = edited(environment, *EDIT, "capital", editor=editor(f"path.write_text({CAPITAL!r})"))
     assert code == 0
-    assert f"saved as {own / 'capital.toml'}" in screen
+    assert str(own / "capital.toml") in screen
     assert (own / "capital.toml").read_text() == CAPITAL
     assert sorted(path.name for path in own.iterdir()) == ["capital.toml", "example.toml"]
 
