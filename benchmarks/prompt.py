@@ -13,6 +13,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import tempfile
@@ -59,16 +60,25 @@ def first_prompt(phi: str, environment: Mapping[str, str]) -> Asked:
     try:
         while PROMPT not in shown:
             left_s = began + _LIMIT_S - time.perf_counter()
-            data = os.read(ours, 1 << 16) if select.select([ours], [], [], max(left_s, 0.0))[0] else b""
-            if not data:
+            if not (data := _read(ours, max(left_s, 0.0))):
                 raise RuntimeError(f"{phi} chat does not ask: {shown.decode(errors='replace')}")
             shown += data
         wall_s = time.perf_counter() - began
     finally:
-        process.kill()
+        os.kill(process.pid, signal.SIGKILL)  # process.kill() would take the end, and with it what was used
         _, process.returncode, used = os.wait4(process.pid, 0)
         os.close(ours)
     return Asked(wall_s, used.ru_utime + used.ru_stime)
+
+
+def _read(terminal: int, timeout_s: float) -> bytes:
+    """What was printed; nothing where nothing comes, or the command has ended."""
+    if not select.select([terminal], [], [], timeout_s)[0]:
+        return b""
+    try:
+        return os.read(terminal, 1 << 16)
+    except OSError:  # Linux: the other side was closed
+        return b""
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyte
 
 PROMPT = ">>> "
+LOADING = "  loading"
 LIMIT_S = 60.0
 QUIET_S = 0.4
 DIM, NOT_DIM, BLINK, NOT_BLINK = 2, 22, 5, 25
@@ -74,13 +75,15 @@ class Session:
         self.wait()
         row = self.screen.cursor.y
         self._type(line)
-        self._read_until(lambda: self._line(row).endswith(line[-20:]))
+        self._read_until(lambda: self._line(row).endswith(line[-20:]), settles=False)
         self._type("\r")
-        self._read_until(lambda: self.screen.cursor.y > row)
+        self._read_until(lambda: self.screen.cursor.y > row, settles=False)
 
     def wait(self) -> None:
-        """Wait for the prompt, and until nothing more is printed."""
-        self._read_until(lambda: self._line(self.screen.cursor.y) == PROMPT.rstrip())
+        """Wait for the prompt, until the model is loaded, and until nothing more is printed."""
+        self._read_until(
+            lambda: self._line(self.screen.cursor.y) == PROMPT.rstrip() and LOADING not in self.screen.display[-1]
+        )
 
     def leave(self) -> None:
         """Press Ctrl-D at the prompt, and wait for the end."""
@@ -101,14 +104,16 @@ class Session:
             os.close(self._terminal)
             self._process = None
 
-    def _read_until(self, reached: Callable[[], bool]) -> None:
-        """Read the screen until ``reached`` and nothing more has come for a while.
+    def _read_until(self, reached: Callable[[], bool], *, settles: bool = True) -> None:
+        """Read the screen until ``reached``, and with ``settles`` until nothing more has come for a while.
 
         Raises:
             SystemExit: it takes too long; with what stands on the screen.
         """
         deadline = time.monotonic() + LIMIT_S
         while time.monotonic() < deadline:
+            if not settles and reached():
+                return
             if select.select([self._terminal], [], [], QUIET_S)[0]:
                 try:
                     self._stream.feed(os.read(self._terminal, 1 << 16))

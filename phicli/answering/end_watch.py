@@ -128,6 +128,6 @@ class EndWatch:
     def _before_stop(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         for piece in pieces:
             if piece.kind == "reasoning":
-                yield piece
+                yield from [piece] if self._think_tokens != 0 else []  # the end of a token with a tag in it
             elif text := self._asked.feed(piece.text):
                 yield Piece("text", text)

@@ -25,6 +25,13 @@ def begun_by(prompt: Sequence[Segment]) -> str:
     return last.text[last.text.rindex(OPEN) :]
 
 
+def none_for(said: str) -> tuple[Segment, ...]:
+    """Reasoning without a word, in the manner in which ``said`` begins it; nothing where it begins with text."""
+    if not said.lstrip().startswith(OPEN):
+        return ()
+    return NO_REASONING if said.partition(OPEN)[2].startswith("\n") else (NO_REASONING[0], _CLOSE)
+
+
 def end_of(said: str) -> tuple[Segment, ...]:
     r"""The end of the reasoning that ``said`` ends in, in the manner in which the model began it.
 

@@ -37,9 +37,10 @@ NO_ENDING: Final = Ending()
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something a person should know while the answer comes, one line."""
+    """Something a person should know while the answer comes, one line; ``ends_reasoning``: the reasoning is over."""
 
     text: str
+    ends_reasoning: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,18 @@ def _round(talk: Talk) -> bool:
         return True
     meaning = read_line(line, BY_NAME)
     if isinstance(meaning, Order):
-        return meaning.command.run(talk, meaning.argument)
+        return _obeyed(talk, meaning)
     if isinstance(meaning, Mistake):
         talk.screen.tell(meaning.text)
     else:
         talk.ask(meaning.text)
     return True
+
+
+def _obeyed(talk: Talk, order: Order) -> bool:
+    """Obey a command; Ctrl-C ends it. False when it was the last."""
+    try:
+        return order.command.run(talk, order.argument)
+    except KeyboardInterrupt:
+        talk.screen.tell("(stopped)")
+        return True

@@ -92,7 +92,7 @@ def setting_named(typed: str) -> Setting:
     if name in BY_NAME:
         return BY_NAME[name]
     if name in ADVICE:
-        raise UsageError(f"{name} cannot be set in a conversation", ADVICE[name])
+        raise UsageError(f"{name} cannot be set with /set", ADVICE[name])
     near = difflib.get_close_matches(name, list(BY_NAME), n=1)
     raise UsageError(
         f"unknown setting: {typed}", f"did you mean {near[0]}?" if near else f"the settings are: {', '.join(BY_NAME)}"
@@ -109,6 +109,16 @@ def is_like_a_setting(typed: str) -> bool:
     """Whether ``typed`` is the name of a setting, or a slip of the keys away from one."""
     name = plain_name(typed)
     return name in BY_NAME or name in ADVICE or bool(difflib.get_close_matches(name, list(BY_NAME), n=1, cutoff=0.75))
+
+
+def completions(beginning: str) -> list[str]:
+    """What can stand behind ``/set`` and begins with a text: names, then the words that the setting can be."""
+    name, space, _ = beginning.partition(" ")
+    if not space:
+        return [one for one in BY_NAME if one.startswith(beginning.lower())]
+    setting = BY_NAME.get(plain_name(name))
+    words = [] if setting is None else [f"{name} {word}" for word in (*setting.words, DEFAULT)]
+    return [one for one in words if one.startswith(beginning)]
 
 
 def value_says(value: Any) -> str:

@@ -10,6 +10,7 @@ from phicli.answering.types import Answering
 from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.screen import ReplScreen
 from phicli.chat.session import ChatSession
+from phicli.engine.types import Sampling
 from phicli.errors import UsageError
 
 ExportForm = Literal["markdown", "json", "openai", "lines"]
@@ -71,6 +72,9 @@ class Models(Protocol):
 
     def facts(self) -> Sequence[tuple[str, str]]:
         """The model, its file, its engine and the memory that the engine takes: each with its label."""
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        """What the engine ignores of ``sampling``, a sentence each."""
 
 
 class Policies(Protocol):

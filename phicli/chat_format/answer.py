@@ -46,7 +46,7 @@ class AnswerReader:
 
     @property
     def inside_reasoning(self) -> bool:
-        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
+        """Whether reasoning goes on for certain: no tag that may end it has come or begun."""
         return self._splitter is not None and self._splitter.inside
 
     @property

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from phicli.chat_format.answer import AnswerReader
 from phicli.chat_format.conversation import fold_system, refuse_tools
+from phicli.chat_format.reasoning import without_reasoning
 from phicli.chat_format.types import AnswerParser, Message, Segment, Template, Text
 from phicli.errors import TemplateError
 
@@ -81,9 +82,15 @@ class FileTemplate:
             trims_left = not prompt.endswith(_MARGIN, start, at)
             trims_right = not prompt.startswith(_MARGIN, at + len(word))
             yield Template(prompt[start : at if trims_left else at - len(_MARGIN)])
-            yield _content(message, trims_left=trims_left, trims_right=trims_right)
+            said = self._without_reasoning(message)
+            yield _content(said, trims_left=trims_left, trims_right=trims_right)
             start = at + len(word) + (0 if trims_right else len(_MARGIN))
         yield Template(prompt[start:])
+
+    def _without_reasoning(self, message: Message) -> Message:
+        if message.role != "assistant" or not self.reasoning or message.token_ids is not None:
+            return message
+        return replace(message, content=without_reasoning(message.content))
 
     def _rendered(self, messages: Sequence[Message], words: Sequence[str]) -> str:
         stand_ins = [

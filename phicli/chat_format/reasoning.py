@@ -86,8 +86,8 @@ class ReasoningSplitter:
 
     @property
     def inside(self) -> bool:
-        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
-        return self._state == "reasoning" and self._doubt is None and not _TAG.search(self._held)
+        """Whether reasoning goes on for certain: no tag that may end it has come or begun."""
+        return self._state == "reasoning" and self._doubt is None and not self._held
 
     @property
     def expects_reasoning(self) -> bool:

@@ -100,7 +100,7 @@ class AnswerParser(Protocol):
 
     @property
     def inside_reasoning(self) -> bool:
-        """Whether reasoning goes on for certain: no tag that may have ended it has come."""
+        """Whether reasoning goes on for certain: no tag that may end it has come or begun."""
 
     @property
     def expects_reasoning(self) -> bool:

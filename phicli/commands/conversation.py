@@ -16,8 +16,8 @@ from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.envelope import print_result
-from phicli.ui.keyboard import at_keyboard, take_keyboard
 from phicli.ui.prompt_input import Prompt, read_prompt
+from phicli.ui.reopened import at_keyboard, take_keyboard
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 

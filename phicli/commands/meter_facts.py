@@ -15,7 +15,7 @@ def meter_facts(chat: OpenChat, recording: Recording) -> MeterFacts:
     return MeterFacts(
         model=chat.models.located.name,
         loading=engine.loading,
-        context_tokens=(None if last is None else last.context_tokens) or engine.context_tokens,
+        context_tokens=chat.session.model.context_tokens,
         used_tokens=None if last is None else last.used_tokens,
         tokens_per_s=speed or None,
         session=(recording.name or "") if recording.saves else "not saved",

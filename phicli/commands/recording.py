@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from phicli.errors import PhiError, reason_of
+from phicli.errors import NotFoundError, PhiError, reason_of
 
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Dialogue
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phicli.chat.store.sessions import SavedSession, Sessions
 
 _NEWEST: Final = 10
+_COMPLETED: Final = 100
 _Result = TypeVar("_Result")
 
 
@@ -29,7 +30,8 @@ class Recording:
         saves: whether what is said is saved, before a person asks for it.
         policy: what was chosen for a full context in the session that goes on.
 
-    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go on.
+    ``on_begin`` is called when another conversation begins, ``on_load`` with a saved one that is to go
+    on, ``on_loaded`` when it does; the second may be called twice.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Recording:
         self._policy = policy
         self.on_begin: Callable[[], None] = lambda: None
         self.on_load: Callable[[SavedSession], None] = lambda _: None
+        self.on_loaded: Callable[[SavedSession], None] = lambda _: None
         self._saver = self._begun(saved, name) if saves else None
 
     @property
@@ -76,10 +79,23 @@ class Recording:
 
     def load(self, name: str) -> None:
         """Go on with the saved session ``name``; where its model cannot be loaded nothing has changed."""
-        saved = _said(lambda: self._open().get(self._meant(name)))
+        try:
+            saved = _said(lambda: self._open().get(self._meant(name)))
+        except NotFoundError as error:
+            error.hint = "see the saved conversations: /sessions; to continue with another model: /model NAME"
+            raise
         self.on_load(saved)
-        self._model, self._policy = saved.info.model, saved.on_overflow
-        self._saver = self._begun(saved, None) if self._saves else None
+
+        def go_on() -> None:
+            self._model, self._policy = saved.info.model, saved.on_overflow
+            self._saver = self._begun(saved, None) if self._saves else None
+            self.on_loaded(saved)
+
+        try:
+            go_on()
+        except KeyboardInterrupt:  # half of it would save one conversation as the other
+            go_on()
+            raise
 
     def forget(self) -> str | None:
         """Remove the saved session; the conversation goes on unsaved. Returns its name, None where there was none."""
@@ -103,6 +119,11 @@ class Recording:
         begun = self._begun(None, name)
         _said(lambda: begun.save(dialogue))
         self._saver = begun
+
+    def names(self) -> Sequence[str]:
+        """The names of the newest saved sessions that can be loaded, as they are typed."""
+        names = [info.name for info in _said(lambda: self._open().list(limit=_COMPLETED)) if info.name != self.name]
+        return [f'"{name}"' if " " in name else name for name in names]
 
     def lines(self) -> Sequence[str]:
         """The newest saved sessions, one per line."""

@@ -26,7 +26,8 @@ class FullContext:
 
     def __init__(self, overflow: Overflow, recording: Recording, typed: str | None) -> None:
         self._overflow, self._recording = overflow, recording
-        self._typed, self._set = typed, False
+        self._typed = typed
+        self._set: str | None = None
 
     @property
     def policy(self) -> str:
@@ -35,14 +36,13 @@ class FullContext:
 
     def set(self, policy: str | None) -> None:
         """From now on ``policy`` counts; None is the one that the conversation began with."""
-        self._set = policy is not None
-        self._overflow.policy = policy or self._typed or ASK
+        self._set = policy
+        self.begin()
         self._recording.set_policy(policy)
 
     def begin(self, saved: str | None = None) -> None:
         """Another conversation begins, or a saved one with its own policy goes on; what a person set still counts."""
-        if not self._set:
-            self._overflow.policy = self._typed or saved or ASK
+        self._overflow.policy = self._set or self._typed or saved or ASK
 
 
 class ExportFiles:

@@ -9,9 +9,11 @@ from phicli.chat.model_change import carried_over
 from phicli.chat.open import OpenChat
 from phicli.commands.locating import locate_or_offer
 from phicli.engine.starting import build_of
+from phicli.engine.types import Sampling
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
 from phicli.gguf_file.header import read_header
 from phicli.gguf_file.names import parts_of
+from phicli.plan.engine_file import sampling_notices
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.answer_stats import memory_says
@@ -62,8 +64,8 @@ class Switching:
         self._chat.session.on_change(dialogue)  # the session remembers its model, also where nothing else changed
         remember_last_used(located.reference)
 
-    def load(self, saved: SavedSession) -> None:
-        """Go on with a saved conversation and its model.
+    def load_for(self, saved: SavedSession) -> None:
+        """Go on with the model of a saved conversation.
 
         Raises:
             PhiError: its model is not on this machine, or it cannot be loaded; then nothing has changed.
@@ -80,7 +82,6 @@ class Switching:
             self._tell(f"the model is {located.name}")
             self._exchange(located)
             remember_last_used(located.reference)
-        self._chat.session.load(saved.dialogue)
 
     def facts(self) -> Sequence[tuple[str, str]]:
         """The model, its file, its engine and the memory that the engine takes: each with its label."""
@@ -98,6 +99,10 @@ class Switching:
             ("engine", opened.build or build_of(opened.engine)),
             *([("memory", memory_says(peak))] if peak is not None else []),
         ]
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        """What the engine ignores of ``sampling``, a sentence each."""
+        return sampling_notices(self._chat.opened.engine, sampling)
 
     def _exchange(self, located: LocatedModel) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from phicli.answering.types import Answer
@@ -18,6 +19,7 @@ from phicli.commands.overflowing import overflow_of
 from phicli.commands.recording import Recording
 from phicli.commands.steering import ExportFiles, FullContext
 from phicli.commands.switching import Switching
+from phicli.errors import PhiError
 from phicli.paths import state_dir
 from phicli.ui.repl.screen import TerminalScreen
 from phicli.ui.status import StatusLine
@@ -34,8 +36,8 @@ def talk(
     """Talk with a person until that person leaves; ``first`` is the first question where it was asked already."""
     screen = TerminalScreen(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
-        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end, names=_names,
-        meter=lambda: meter_facts(chat, recording),
+        quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end,
+        names=partial(_names, recording), meter=lambda: meter_facts(chat, recording),
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording)
@@ -45,11 +47,11 @@ def talk(
     full = FullContext(overflow, recording, wanted.session.on_overflow)
     models = Switching(chat, terminal, screen.tell, recording.set_model)
 
-    def load(saved: SavedSession) -> None:
-        models.load(saved)
+    def go_on(saved: SavedSession) -> None:
+        chat.session.load(saved.dialogue)
         full.begin(saved.on_overflow)
 
-    recording.on_begin, recording.on_load = full.begin, load
+    recording.on_begin, recording.on_load, recording.on_loaded = full.begin, models.load_for, go_on
     talk = Talk(
         chat.session, screen, models=models, record=recording, files=sendable.reader,
         pending=() if first is not None else sendable.files, policies=full, exports=ExportFiles(chat),
@@ -71,6 +73,18 @@ def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording) -> None
         screen.tell(where_it_stands(chat.session.dialogue, recording.name))
 
 
-def _names(kind: str, beginning: str) -> Sequence[str]:
-    """The names of a kind that begin with a text, for completion."""
-    return complete_runnable(beginning) if kind == "model" else ()
+def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:
+    """The names of a kind that begin with a text, for completion; none where they cannot be read."""
+    if kind == "model":
+        return complete_runnable(beginning)
+    if kind == "setting":
+        from phicli.chat.settings import completions
+
+        return completions(beginning)
+    if kind == "session":
+        try:
+            names = recording.names()
+        except PhiError:
+            return ()
+        return [name for name in names if name.lower().lstrip('"').startswith(beginning.lower().lstrip('"'))]
+    return ()

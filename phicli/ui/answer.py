@@ -127,6 +127,8 @@ class AnswerPrinter:
         """Print a notice while the answer comes: only on a terminal does it begin a line inside the answer."""
         self._status.clear()
         if not self._quiet:
+            if notice.ends_reasoning:
+                self._thoughts.end()
             self._thoughts.pause()
             if self._terminal.stdout.isatty():
                 self._end_text()

@@ -167,7 +167,7 @@ def _or_null(stream: TextIO | None, mode: str) -> TextIO:
 
 
 def _is_gone(stream: TextIO, error: OSError) -> bool:
-    """Whether nobody reads the stream any more: a closed pipe on Windows, a terminal that was closed elsewhere."""
+    """Whether the reader of the stream has left: a closed pipe on Windows, a terminal that was closed elsewhere."""
     if sys.platform == "win32":
         return error.errno == errno.EINVAL
     return error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)

@@ -95,7 +95,7 @@ class _MovingLine:
     """The end of a text in one dim line, for terminals that can erase it.
 
     The cursor stays at the beginning of the line. So where a narrower terminal breaks the line into several, all of
-    them are erased, and nothing above.
+    them are erased, and nothing above. The line does not wrap: a terminal may already be narrower than it says.
     """
 
     def __init__(self, terminal: Terminal) -> None:
@@ -109,7 +109,7 @@ class _MovingLine:
         if width is None or (self._drawn_at is not None and now - self._drawn_at < _REDRAWN_EVERY_S):
             return
         self._drawn_at = now
-        self._write(f"\r\x1b[J\x1b[2m{tail_of(text, width - 1)}\x1b[22m\r")
+        self._write(f"\r\x1b[J\x1b[?7l\x1b[2m{tail_of(text, width - 1)}\x1b[22m\x1b[?7h\r")
 
     def clear(self) -> None:
         """Erase the line."""
@@ -126,6 +126,6 @@ class _MovingLine:
 def tail_of(text: str, columns: int) -> str:
     """The end of ``text`` as one line of at most ``columns``."""
     line = " ".join(one_line(text[-4 * columns :]).split()) if columns > 0 else ""
-    while cells(line) > columns:
+    while line and cells(line) > columns:
         line = line[max((cells(line) - columns) // 2, 1) :]
-    return line
+    return line.lstrip()

@@ -12,6 +12,7 @@ from phicli.answering.types import Answer, Ending, Notice, Reasoned
 from phicli.chat_format import format_by_name
 from phicli.chat_format.file_template import FileTemplate
 from phicli.chat_format.types import Piece, PromptFormat
+from tests.answering.test_ending import HidesIds
 from tests.fakes.scripted_engine import Script, ScriptedEngine
 from tests.fakes.scripted_model import Lab
 
@@ -126,6 +127,16 @@ def test_a_budget_of_zero_waits_for_reasoning_where_a_model_may_answer() -> None
     assert plain.ask("2+2?")[0].text == "Four."
 
 
+def test_a_budget_of_zero_keeps_text_in_front_of_the_reasoning() -> None:
+    def script(prompt: str) -> str:
+        return "It is 4.<|end|>" if "</think>" in prompt else "Well. <think>hm</think>It is 4.<|end|>"
+
+    one = lab(script, 0, format_for=MAY_REASON)
+    answer, _ = one.ask("2+2?")
+    assert one.engines[0].prompts[1].endswith("<|assistant|>Well. <think>h</think>")
+    assert (answer.text, answer.reasoning) == ("Well. It is 4.", "")
+
+
 def opened(said: str) -> Script:
     return lambda prompt: (
         said[len(prompt.rsplit("<think>\n", 1)[1]) :] if "</think>" not in prompt else "It is 4.<|end|>"
@@ -192,6 +203,15 @@ def test_a_model_that_begins_to_reason_again_is_asked_a_few_times() -> None:
     assert (answer.text, answer.finish_reason, answer.only_reasoning) == ("", "length", True)
     assert len(one.engines[0].prompts) == 4
     assert len(notices(events)) == 1
+
+
+@pytest.mark.parametrize("first", [*range(40, 60), 4096])
+def test_reasoning_whose_ids_are_unknown_is_tokenized_again(first: int) -> None:
+    script = thinks("Lét mé séé. Two and two")
+    one = lab(script, 10, first=first, limit=4096, make=lambda size: HidesIds(script, context_tokens=size))
+    answer, _ = one.ask("2+2?")
+    assert (answer.reasoning, answer.text, answer.reasoning_tokens) == ("Lét mé séé", "It is 4.", 10)
+    assert one.engines[-1].prompts[-1].partition("</think>")[0].endswith("<|assistant|><think>Lét mé séé")
 
 
 def test_an_interruption_keeps_the_reasoning_that_came() -> None:

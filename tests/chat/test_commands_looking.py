@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.repl import run_repl
 from phicli.chat.talk import Talk
+from phicli.engine.types import Sampling
 from tests.chat.test_repl import Screen
 from tests.fakes.scripted_model import Lab, echo
 
@@ -23,6 +24,9 @@ class Models:
 
     def facts(self) -> Sequence[tuple[str, str]]:
         return [("model", "fake"), ("memory", "1.00 GiB at most")]
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        return ["this has no effect"] if sampling.min_p == 0.5 else []
 
 
 def rows(text: str) -> dict[str, str]:
@@ -107,3 +111,9 @@ def test_a_summary_and_turns_that_are_not_sent_are_told_apart() -> None:
     run_repl(Talk(lab.session, screen))
     labels = [line.rsplit(maxsplit=1)[0].strip() for line in screen.told[0].splitlines()]
     assert labels[:3] == ["prompt format", "summary", "1 turn"]
+
+
+def test_a_setting_that_the_engine_ignores_is_said_to_have_no_effect() -> None:
+    screen = Screen("/set min-p 0.4", "/set min-p 0.5")
+    run_repl(Talk(Lab(echo).session, screen, models=Models()))
+    assert screen.told == ["min-p: 0.4", "min-p: 0.5", "note: this has no effect"]

@@ -87,6 +87,8 @@ def test_a_question_that_begins_like_a_command_is_a_question(line: str) -> None:
         ("/reset", "/new", ""),
         ("/context", "/tokens", ""),
         ("/info", "/show", ""),
+        ("/show parameters", "/show", "parameters"),
+        ("/? set", "/help", "set"),
         ("/read notes.txt", "/file", "notes.txt"),
         ("/system-prompt Be brief.", "/system", "Be brief."),
         ("/set", "/set", ""),

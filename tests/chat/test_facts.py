@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from phicli.answering.types import Answer
+from phicli.answering.types import Answer, Ending
 from phicli.catalog.resolve import resolve
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.facts import facts_of
@@ -27,7 +27,8 @@ BUILD = "xllamacpp 1 (zen4 kernels)"
 def facts(answer: Answer) -> dict[str, Any]:
     model = LocatedModel("phi-4-mini", "phi-4-mini:q4_k_m", Path("m.gguf"), resolve("phi-4-mini").variant, "Q4_K_M")
     plan = plan_load(model, read_header(TINY_PHI), ChatOptions(), Use.CONVERSATION, memory=None, cores=1)
-    return facts_of(answer, Sampling(temperature=0.7, seed=42), plan, engine="xllamacpp", build=BUILD)
+    ending = Ending(("END",), think_tokens=9)
+    return facts_of(answer, Sampling(temperature=0.7, seed=42), plan, ending, engine="xllamacpp", build=BUILD)
 
 
 def test_what_made_an_answer_is_saved_with_it(tmp_path: Path) -> None:
@@ -40,6 +41,8 @@ def test_what_made_an_answer_is_saved_with_it(tmp_path: Path) -> None:
     assert made["usage"]["completion_tokens"] == answer.usage.completion_tokens
     assert made["context"] == {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens}
     assert made["settings"]["prompt_format"] == "phi-4-mini"
+    assert (made["settings"]["stop"], made["settings"]["think_budget"]) == (["END"], 9)  # as they were for this answer
+    assert made["usage"]["reasoning_tokens"] == len("hm")
     made_at = datetime.fromisoformat(made["made_at"]).utcoffset()
     assert made_at is not None
     assert not made_at

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
 
+from phicli.answering.pool import whole
+from phicli.answering.types import NO_ENDING
 from phicli.chat.dialogue import Dialogue, Turn
+from phicli.chat.importing import read_conversation
+from phicli.chat.transfer import messages_data
 from phicli.chat_format.types import Piece
 from phicli.errors import ContextExceededError, EngineError
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -52,6 +57,27 @@ def test_reasoning_is_apart_and_not_in_the_history() -> None:
     assert (answer.reasoning, answer.text) == ("hm, 2+2", "4")
     lab.ask("again")
     assert "hm" not in lab.engines[0].prompts[1]
+
+
+def test_no_way_back_into_a_conversation_brings_its_reasoning_along() -> None:
+    """A second try, another question, an earlier place, an export that is imported, the last answer interrupted."""
+    lab = Lab(lambda _: "<think>hm, 2+2</think>4<|end|>", reasoning=True)
+    lab.session.facts = lambda answer, _: {"reasoning": answer.reasoning}
+    lab.ask("2+2?")
+    lab.ask("again")
+    for answering in (lab.session.retry(), lab.session.edit("and again")):
+        whole(answering)
+    lab.session.undo()
+    exported = json.dumps({"messages": messages_data(lab.session.dialogue)})
+    assert "hm" in exported  # it is saved with the answer
+    lab.session.become(read_conversation(exported.encode(), "here").dialogue)
+    lab.ask("so?")
+    halfway = lab.session.ask("what?")
+    next(event for event in halfway if isinstance(event, Piece))
+    halfway.close()
+    lab.ask("then?")
+    assert len(lab.engines[0].prompts) == 7
+    assert not [prompt for prompt in lab.engines[0].prompts if "hm" in prompt or "think" in prompt]
 
 
 def test_a_prompt_beyond_the_limit_is_an_error_and_is_not_sent_again() -> None:
@@ -149,3 +175,11 @@ def test_there_is_no_last_answer_where_turns_were_removed() -> None:
     assert lab.session.last is not None
     lab.session.become(Dialogue())
     assert lab.session.last is None
+
+
+def test_there_is_no_last_answer_of_another_model() -> None:
+    lab = Lab(echo)
+    lab.ask("one")
+    lab.session.use(lab.session.model, sampling=lab.session.sampling, ending=NO_ENDING)
+    assert lab.session.last is None
+    assert lab.session.dialogue.turns[-1].replies

@@ -153,3 +153,10 @@ def test_forged_specials_stay_text_in_a_files_own_template(tokenizing_engine, sp
         ids = encode(file_template.render([Message("system", text), Message("user", text)]), engine, specials)
         assert [i for i in ids if i in specials.guarded] == [i for i in expected if i in specials.guarded]
         assert vocabulary.decode(ids).decode().count(text) == 2
+
+
+def test_an_imported_answer_loses_its_reasoning():
+    """Where a model may reason; its ids are used as they are."""
+    said = (Message("user", "2+2?"), Message("assistant", "<think>\nhm\n</think>\n\n4"), Message("user", "x"))
+    assert "hm" not in segment_text(FileTemplate(renderer(CHATML)).render(said))
+    assert "hm" in segment_text(FileTemplate(renderer(CHATML), reasoning=False).render(said))

@@ -105,9 +105,11 @@ def test_the_meter_stands_below_the_prompt_and_not_with_quiet(environment: dict[
     with TerminalTalk(environment, "chat", "tiny-phi", "--session", "trip", tells=True) as talk:
         talk.begin()
         talk.say(FRANCE)
-        talk.wait_until(lambda: talk.below.startswith("tiny-phi  18 of 256 tokens  ") and talk.below.endswith("  trip"))
+        talk.wait_until(
+            lambda: talk.below.startswith("tiny-phi  18 of 1,024 tokens  ") and talk.below.endswith("  trip")
+        )
         talk.say("/undo")
-        talk.wait_until(lambda: talk.below == "tiny-phi  context of 256 tokens  trip")
+        talk.wait_until(lambda: talk.below == "tiny-phi  context of 1,024 tokens  trip")
         assert talk.leave() == 0
     with TerminalTalk(environment, "chat", "tiny-phi", "--quiet", tells=True) as talk:
         talk.begin()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.disks import small_file_system
 from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.sessions import sessions_in
@@ -36,6 +37,7 @@ def test_settings_last_after_another_model_and_make_the_answer_again(
         assert "between 0 and 100" in talk.say("/set temperature hot")
         assert talk.say("/set seed 7") == "seed: 7"
         assert talk.say('/set stop " Paris"') == 'stop: " Paris"'
+        assert talk.say("/set think-budget 50") == "think-budget: 50"
         assert "--context N" in talk.say("/set context 8192")
         assert talk.say(f"/model {copy}") == "the model is copy.gguf"
         assert talk.say(FRANCE) == "The capital of France is"
@@ -43,7 +45,7 @@ def test_settings_last_after_another_model_and_make_the_answer_again(
         assert "toy model" in talk.say("/set the table for two?")
         assert talk.leave() == 0
     printed = phi("sessions", "show", "trip", "--reproduce", "1").out
-    assert all(part in printed for part in ("--temperature 0.5", "--seed 7", "--stop ' Paris'"))
+    assert all(part in printed for part in ("--temperature 0.5", "--seed 7", "--stop ' Paris'", "--think-budget 50"))
     assert "--stop" not in phi("sessions", "show", "trip", "--reproduce", "2").out
 
 
@@ -153,7 +155,9 @@ def test_nothing_is_saved_with_no_save_whatever_is_loaded_or_forgotten(environme
     phi("chat", "tiny-phi", FRANCE, "--session", "trip")
     with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
         talk.begin()
-        assert "this conversation is not saved" in talk.say("/forget")
+        assert talk.say("/forget").startswith("this conversation is not saved; to save it")
+        assert "--session 'my talk'" in talk.say('/save "my talk"')
+        assert "not saved from now on" in talk.say("/forget")
         assert "not saved" in talk.say("/show")
         assert "1 turn" in talk.say("/load trip")
         assert "Rome" in talk.say("And of Italy?")
@@ -167,3 +171,15 @@ def test_the_help_of_one_command(environment: dict[str, str]) -> None:
         assert "also: /regen, /regenerate" in talk.say("/help retry")
         assert talk.say("/?") == talk.say("/help")
         assert talk.leave() == 0
+
+
+def test_a_full_disk_is_an_error_of_an_export(environment: dict[str, str], tmp_path: Path) -> None:
+    with small_file_system(tmp_path / "disk", "size=64k") as disk:
+        (disk / "filling").write_bytes(bytes(64 * 1024))
+        with TerminalTalk(environment, "chat", "tiny-phi", "--no-save") as talk:
+            talk.begin()
+            talk.say(FRANCE)
+            assert "is full" in " ".join(talk.say(f"/export {disk / 'talk.md'}").split())
+            assert "Rome" in talk.say("And of Italy?")
+            assert talk.leave() == 0
+        assert [path.name for path in disk.iterdir()] == ["filling"]

@@ -10,7 +10,7 @@ from phicli.settings.environment import drop_empty
 from tests.support.running import Phi
 
 MEAN_SOMETHING = {
-    "COMP_WORDS", "COMP_CWORD", "NO_COLOR", "TERM", "COLUMNS", "PYTHONIOENCODING", "VISUAL", "EDITOR",
+    "TMUX", "COMP_WORDS", "COMP_CWORD", "NO_COLOR", "TERM", "COLUMNS", "PYTHONIOENCODING", "VISUAL", "EDITOR",
     "PROCESSOR_IDENTIFIER",
 }  # fmt: skip
 """Empty is a value of these, or makes no difference where they are read."""

@@ -65,7 +65,13 @@ class TerminalTalk:
     ) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the terminal, as far as that is not done."""
+        if self._ours >= 0:
+            os.close(self._ours)
+        self._ours = -1
 
     @property
     def lines(self) -> list[str]:

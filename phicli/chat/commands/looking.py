@@ -35,11 +35,7 @@ def tokens(talk: Talk, _: str) -> bool:
     if limit is not None and about > _FAR_LONGER * limit:
         talk.screen.tell(f"the next prompt has about {counted(about, 'token')}, but the context has only {limit:,}")
         return True
-    try:
-        parts = list(_parts(talk, dialogue))
-    except KeyboardInterrupt:
-        talk.screen.tell("(stopped)")
-        return True
+    parts = list(_parts(talk, dialogue))
     total = sum(count for _, count in parts)
     number = max(len(f"{total:,}"), 5)
     lines = [(label, f"{count:>{number},}") for label, count in [*parts, ("total", total)]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from phicli.chat.commands.turns import where_it_stands
 from phicli.chat.talk import Talk
 
@@ -10,7 +12,8 @@ def save(talk: Talk, name: str) -> bool:
     """Save the conversation under a name."""
     talk.require_record().save_as(name, talk.session.dialogue)
     saved = "is saved" if talk.session.dialogue.turns else "is saved with its first question"
-    talk.screen.tell(f"the conversation {saved} as {name}; to continue it later: phi chat --session {name}")
+    command = shlex.join(["phi", "chat", "--session", name])
+    talk.screen.tell(f"the conversation {saved} as {name}; to continue it later: {command}")
     return True
 
 
@@ -32,7 +35,7 @@ def forget(talk: Talk, _: str) -> bool:
     name = record.forget()
     if name:
         talk.screen.tell(f"{name} was removed from the disk")
-    state = "it is not saved from now on" if saved else "this conversation is not saved"
+    state = f"this conversation is not saved{' from now on' if saved else ''}"
     talk.screen.tell(f"{state}; to save it: /save NAME; to begin another one: /new")
     return True
 

@@ -59,6 +59,9 @@ def set_(talk: Talk, text: str) -> bool:
         change(talk, setting, None if typed.lower() == DEFAULT else setting.value_of(typed))
     line = f"{setting.name}: {value_says(value_of(talk, setting))}"
     talk.screen.tell(line if typed is not None else f"{line} ({setting.range})")
+    if typed is not None and talk.models is not None:
+        for note in talk.models.ignored(talk.session.sampling):
+            talk.screen.tell(f"note: {note}")
     return True
 
 
@@ -120,10 +123,11 @@ def stats(talk: Talk, word: str) -> bool:
 
 def _reveal(talk: Talk) -> None:
     turns, last = talk.session.dialogue.turns, talk.session.last
-    if not turns or turns[-1].answer is None:
+    stopped = last is not None and last.finish_reason == "interrupted"
+    if not turns or (turns[-1].answer is None and not stopped):
         return
     reasoning = (turns[-1].facts or {}).get("reasoning")
-    if last is not None and last.message == turns[-1].answer:
+    if last is not None and turns[-1].answer in (None, last.message):
         reasoning = last.reasoning
     if isinstance(reasoning, str) and reasoning.strip():
         talk.screen.reveal(reasoning)

@@ -15,6 +15,7 @@ from phicli.chat.commands.types import (
     NUMBER,
     PATH,
     SESSION,
+    SHOWN,
     Argument,
     Command,
     words,
@@ -27,7 +28,7 @@ _SAVED: Final = "Saved"
 _MODEL: Final = "Model"
 _SHOW: Final = "Show"
 _MORE: Final = "More"
-_KEYS: Final = "Ctrl-C stops an answer; // sends a slash, @PATH a file; /help NAME says more"
+_KEYS: Final = 'Ctrl-C stops an answer; """ begins many lines; @PATH sends a file, // a slash'
 _COLUMNS: Final = 79
 """The help stays below the width of most terminals."""
 
@@ -94,7 +95,7 @@ COMMANDS: Final = (
         "in its place; `/think off` asks the model for the answer at once.",
     ),
     Command(
-        "/show", NOTHING, "show model, memory, settings, and what is saved", _SHOW, looking.show, ("/info",),
+        "/show", SHOWN, "show model, memory, settings, and what is saved", _SHOW, looking.show, ("/info",),
     ),
     Command(
         "/tokens", NOTHING, "count the tokens of the next prompt by part", _SHOW, looking.tokens, ("/context",),

@@ -95,6 +95,8 @@ def words(*choices: str) -> Argument:
 
 
 NOTHING: Final = Argument("", lambda _: False)
+SHOWN: Final = Argument("", lambda text: text in ("info", "model", "parameters", "settings", "system"))
+"""Other programs show these one by one; here all of them are on one screen."""
 NUMBER: Final = Argument("[N]", lambda text: _NUMBER.fullmatch(text) is not None)
 ANY_TEXT: Final = Argument("[TEXT]", lambda _: True)
 NAME: Final = Argument("NAME", _is_name, required=True)

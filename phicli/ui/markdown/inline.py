@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _SPECIAL: Final = re.compile(r"[*_`\[\]<~\\$]")
-_OPEN: Final = re.compile(r"(?<!\w)[*_]+(?=\S)|`|~~(?=\S)|\[[^\]]*$|\]\([^)]*$|<(?=[\w/])[^>]*$|\\[(\[]")
+_OPEN: Final = re.compile(
+    r"(?<!\w)[*_]+(?=\S)|(?<=[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3])\*+(?=\S)"
+    r"|`|~~(?=\S)|\[[^\]]*$|\]\([^)]*$|<(?=[\w/])[^>]*$|\\[(\[]"
+)
 """What may begin emphasis, code or a link whose end is not there yet; looked for in text that no pair has claimed."""
 _CLOSING: Final = re.compile(r"[*_`~\])>]")
 """Without one of these nothing that is open ends."""
@@ -37,9 +40,13 @@ def parser() -> MarkdownIt:
     """The parser: CommonMark with tables and strikethrough; HTML, entities and link definitions stay text."""
     from markdown_it import MarkdownIt
 
-    parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    from phicli.ui.markdown.emphasis import EastAsianInline
+
+    parser = MarkdownIt()
+    parser.inline = EastAsianInline()
+    parser.configure("commonmark", {"html": False})
     parser.inline.ruler.before("escape", "as_it_is", _as_it_is)
-    return parser.disable(["entity", "reference", "html_inline", "html_block"])
+    return parser.enable(["table", "strikethrough"]).disable(["entity", "reference", "html_inline", "html_block"])
 
 
 class OpenMarks:
@@ -51,6 +58,8 @@ class OpenMarks:
 
     def are_in(self, text: str) -> bool:
         """Whether there are any in ``text``, which begins with the text of the call before.
+
+        A letter that follows the text decides whether marks at its end may open something, so it belongs to the text.
 
         After ``False`` the text is printed: what follows it is asked of another instance.
         """

@@ -86,7 +86,7 @@ class MarkdownStream:
             return self._grow(self._words)
         if breaks_anywhere(letter):  # it waits for the marks that belong to it
             self._line = self._line[:-1]
-            ready = self._grow(self._words)
+            ready = self._grow(self._words, letter)
             self._line += letter
             return ready
         return self._grow(self._words) if len(self._line) >= _MOST_HELD else ""
@@ -126,9 +126,9 @@ class MarkdownStream:
         self._words = WordWrap(width, indent + mark, indent + " " * len(mark), colour=self._colour)
         return ready + self._words.add(())
 
-    def _grow(self, words: WordWrap) -> str:
-        """Print what waits, if no emphasis or link in it may still be open."""
-        if len(self._line) < _MOST_HELD and self._marks.are_in(self._line):
+    def _grow(self, words: WordWrap, following: str = "") -> str:
+        """Print what waits, if no emphasis or link in it may still be open; ``following`` waits for the next call."""
+        if len(self._line) < _MOST_HELD and self._marks.are_in(self._line + following):
             return ""
         text, self._line, self._marks = self._line, "", OpenMarks()
         return words.add(spans(text))

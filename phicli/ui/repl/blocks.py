@@ -22,7 +22,7 @@ def continues(text: str) -> bool:
 def question_of(text: str) -> str:
     """What is sent: ``text`` without the marks of a block.
 
-    A text that goes on behind the closing marks is no block: a Python file can begin so. The text of a block is a
+    A text that goes on behind the closing marks is not a block: a Python file can begin so. The text of a block is a
     question even if it begins with a slash.
     """
     if not text.startswith(_MARKS):

@@ -51,6 +51,10 @@ def _marked(word: str, mark: str) -> Part:
     return Part(f"{mark}{word} {word}{mark}", (harmless(word), harmless(word)))
 
 
+def _between(word: str, mark: str) -> Part:
+    return Part(f"这是{mark}{word}{mark}的", ("这是", harmless(word), "的"))
+
+
 def _linked(word: str, title: str) -> Part:
     found = (title[2:-1],) if title else ()
     return Part(f"[{word}]({_URL}{title})", (harmless(word), _URL, *found))
@@ -60,6 +64,7 @@ INLINE: Final = st.one_of(
     PLAIN.map(_as_it_is),
     LITERAL.map(_as_it_is),
     st.builds(_marked, PLAIN, st.sampled_from(("**", "*", "_", "***", "~~", "`", "``"))),
+    st.builds(_between, PLAIN, st.sampled_from(("**", "*", "`"))),
     st.builds(_linked, PLAIN, st.sampled_from(("", ' "title"'))),
 )
 PROSE: Final = st.lists(INLINE, min_size=1, max_size=12).map(lambda parts: joined(parts, " "))

@@ -94,6 +94,23 @@ def test_links(source: str, printed: str) -> None:
     assert shown(source) == printed
 
 
+@pytest.mark.parametrize(
+    ("source", "printed"),
+    [
+        ("这是**重要**的。", "这是重要的。\n"),
+        ("**注意。**请看", "注意。请看\n"),
+        ("你**「注意」**的", "你「注意」的\n"),
+        ("是*强调*、`代码`和[链接](http://e.com)。", "是强调、代码和链接 (http://e.com)。\n"),
+        ("한국어**굵게**입니다", "한국어굵게입니다\n"),
+        ("中文*注 没有", "中文*注 没有\n"),
+    ],
+)
+def test_emphasis_between_letters_of_scripts_without_spaces(source: str, printed: str) -> None:
+    assert shown(source) == printed
+    stream = MarkdownStream(lambda: 40, colour=False)
+    assert "".join(map(stream.feed, source)) + stream.finish() == printed
+
+
 def test_fences_of_tildes_and_code_with_tabs() -> None:
     source = "~~~python title=x\ndef f():\n\treturn 1\t# tab\n```\n~~~\n"
     assert shown(source) == "[1] python title=x\ndef f():\n\treturn 1\t# tab\n```\n"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -65,7 +67,11 @@ def test_a_name_cannot_break_the_line() -> None:
 
 def test_the_toolbar_is_drawn_again_until_the_model_is_loaded() -> None:
     terminal, drawn = Terminal(io.StringIO(), io.StringIO(), io.StringIO(), colour=False), list[bool]()
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+    with (
+        Path(os.devnull).open(encoding="utf-8") as stdin,
+        create_pipe_input() as keys,
+        create_app_session(input=keys, output=DummyOutput()),
+    ):
 
         def facts() -> MeterFacts:
             drawn.append(len(drawn) < 3)
@@ -73,6 +79,7 @@ def test_the_toolbar_is_drawn_again_until_the_model_is_loaded() -> None:
                 keys.send_text("hello\r")
             return MeterFacts("phi-4", loading=drawn[-1])
 
-        reader = LineReader(None, lambda _kind, _beginning: (), tell=print, toolbar=Toolbar(terminal, facts))
+        toolbar = Toolbar(terminal, facts)
+        reader = LineReader(None, lambda _kind, _beginning: (), tell=print, toolbar=toolbar, stdin=stdin)
         assert reader.read() == "hello"
     assert drawn[:4] == [True, True, True, False]
