@@ -10,6 +10,16 @@ from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far an answer was, to go back to."""
+
+    text: str
+    raw: str
+    completion_tokens: int
+    token_ids: tuple[int, ...] | None
+
+
 @dataclass(slots=True)
 class Draft:
     """What is known of an answer so far; it may take several generations when its context grows on the way.
@@ -38,6 +48,7 @@ class Draft:
     timings: Timings | None = None
     load_ms: float = 0.0
     ttft_ms: float | None = None
+    _shown: int = 0
     _read_tokens: int = 0
     _streamed_tokens: int = 0
     _earlier_ids: tuple[int, ...] | None = ()
@@ -64,11 +75,27 @@ class Draft:
         """Take a piece that is about to be shown."""
         if self.ttft_ms is None:
             self.ttft_ms = (time.monotonic() - self.started) * 1000
-        if piece.kind == "text":
-            self.text += piece.text
-        else:
+        if piece.kind == "reasoning":
             self.reasoning += piece.text
-        return piece
+            return piece
+        new = piece.text[max(self._shown - len(self.text), 0) :]
+        self.text += piece.text
+        self._shown = max(self._shown, len(self.text))
+        return Piece("text", new)
+
+    def mark(self) -> Mark:
+        """How far the answer is now, between two generations."""
+        return Mark(self.text, self.raw, self.completion_tokens, self.token_ids)
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was generated since ``mark``; text that was shown is not shown again."""
+        self.text, self.raw = mark.text, mark.raw
+        self.completion_tokens, self.token_ids = mark.completion_tokens, mark.token_ids
+
+    def looked(self, done: Done) -> None:
+        """Take the times and the cached tokens of a generation that was only a look: its tokens do not count."""
+        self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
+        self.timings = done.timings
 
     def ended(self, done: Done) -> None:
         """A generation is over: the answer is, or the allocated context."""

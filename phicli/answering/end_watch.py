@@ -83,6 +83,28 @@ class EndWatch:
         yield from self._parser.end_reasoning()
         self._place()
 
+    @property
+    def expects_reasoning(self) -> bool:
+        """Whether the model reasons before each answer, and nothing has come yet."""
+        return self._parser.expects_reasoning
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+        return self._parser.may_reason
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+        return self._parser.reasoning_over
+
+    def hold(self) -> Iterator[Piece]:
+        """What comes from now on is the answer as it is, tags and white space too; the pieces that were held back."""
+        yield from self._parser.end_reasoning()
+        self._place()
+        self._parser.take_as_it_is()
+        self._repetition = None
+
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """The pieces that are certain with the next text."""
         if self._repetition is not None and self._repetition.add(chunk):

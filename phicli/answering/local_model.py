@@ -7,8 +7,9 @@ from collections.abc import Callable, Generator, Sequence
 
 from phicli.answering.draft import Draft
 from phicli.answering.engines import Engines
-from phicli.answering.making import OpenFile, Request, Work
+from phicli.answering.making import Request, Work
 from phicli.answering.model_file import ModelFile
+from phicli.answering.open_file import OpenFile
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing

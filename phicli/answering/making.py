@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.end_watch import EndWatch
-from phicli.answering.engines import Engines, Grown
+from phicli.answering.engines import Grown
+from phicli.answering.holding import LOOK_TOKENS, Hold, begins_reasoning
 from phicli.answering.interruptible import Interruptible
-from phicli.answering.model_file import ModelFile, TemplateRenderer
-from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, end_of, none_for, spelled
+from phicli.answering.open_file import OpenFile
+from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, behind_tag, end_of, none_for, spelled
 from phicli.answering.types import Ending, Event, Notice, Reasoned, Undecided
 from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
@@ -20,41 +21,6 @@ from phicli.chat_format.types import Message, Piece, PromptFormat, Segment, Text
 from phicli.engine.closable import Closing
 from phicli.engine.types import Chunk, Done, Engine, Sampling
 from phicli.errors import EngineError, TemplateError
-from phicli.plan.context import ContextPlan
-
-
-class OpenFile:
-    """A file with the engines that run it, and what its answers found out about it.
-
-    Args:
-        file: the file's prompt format and special tokens.
-        engines: where engines with the file come from.
-        context: the first allocation and the limit of a conversation.
-    """
-
-    def __init__(self, file: ModelFile, engines: Engines, context: ContextPlan) -> None:
-        self.file = file
-        self.engines = engines
-        self.context = context
-        self._grown_for: tuple[Message, ...] = ()
-        self._template_is_usable = True
-
-    def format_for(self, engine: TemplateRenderer) -> PromptFormat:
-        """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
-        return self.file.format_for(engine) if self._template_is_usable else Plain()
-
-    def use_plain_format(self) -> None:
-        """From now on format prompts plainly: the file's own template cannot be used."""
-        self._template_is_usable = False
-
-    def grows_for(self, messages: tuple[Message, ...]) -> None:
-        """Remember that ``messages`` needed a larger context than the first one."""
-        self._grown_for = messages
-
-    def continues_grown(self, messages: tuple[Message, ...]) -> bool:
-        """Whether ``messages`` continue the conversation that needed a larger context."""
-        grown = self._grown_for
-        return len(messages) > len(grown) > 0 and messages[: len(grown)] == grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +40,7 @@ class _Answering:
     format: PromptFormat
     watch: EndWatch
     begun: str
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +63,11 @@ class Work:
         prompt = self._encoded((*segments, *self._at_once(watch, begun)), engine)
         engine = yield from self._placed(engine, len(prompt))
         try:
-            yield from self._generated(engine, _Answering(prompt_format, watch, begun), prompt)
+            hold = Hold(self.request.sampling, watch, self.draft)
+            answering = _Answering(prompt_format, watch, begun, hold)
+            if not (hold.waits and (yield from self._reasons_first(engine, answering, prompt))):
+                yield from self._taken(hold.begin(prompt), watch)
+            yield from self._generated(engine, answering, prompt)
         finally:  # an answer that is interrupted has what waited, too
             rest = self._taken(watch.finish(), watch)
         yield from rest
@@ -109,6 +80,32 @@ class Work:
             return end_of(begun) if begun else NO_REASONING
         return ()
 
+    def _reasons_first(
+        self, engine: Engine, answering: _Answering, prompt: tuple[int, ...]
+    ) -> Generator[Event, None, bool]:
+        """Whether the model reasons before its answer; one that can do without is asked for its first tokens."""
+        watch = answering.watch
+        if not watch.may_reason or watch.reasoning_over:
+            return False
+        if answering.begun or watch.expects_reasoning:
+            return True
+        text = ""
+        look = replace(answering.hold.sampling(self._remaining()), max_tokens=LOOK_TOKENS)
+        visible = self.model.file.special_tokens.ids_of(answering.format.visible_tokens)
+        generation = engine.generate(
+            prompt, look, visible_tokens=visible, until=lambda: begins_reasoning(text) is not None
+        )
+        with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
+            for event in generation:
+                if isinstance(event, Chunk):
+                    text += event.text
+                elif isinstance(event, Done):
+                    self.draft.looked(event)
+                else:
+                    yield event
+        self.closing.check()
+        return bool(begins_reasoning(text))
+
     def _generated(
         self, engine: Engine, answering: _Answering, prompt: tuple[int, ...]
     ) -> Generator[Event, None, None]:
@@ -118,11 +115,14 @@ class Work:
             done = yield from self._stream(engine, answering, prompt)
             if watch.over:
                 return
-            if watch.thought_enough:
+            if watch.thought_enough or (
+                answering.hold.waits and (watch.reasoning_over or done.finish_reason == "stop")
+            ):
                 if self._remaining() == 0 or watch.reasoning_ends == MOST_ENDS:
                     self.draft.finish_reason = "length"
                     return
                 prompt = yield from self._without_more_reasoning(engine, answering, prompt, done)
+                yield from self._taken(answering.hold.begin(prompt), watch)
                 if len(prompt) >= engine.context_tokens:
                     if len(prompt) >= self.model.context.limit_tokens:
                         self.draft.finish_reason = "length"
@@ -138,21 +138,22 @@ class Work:
                 return
             grown = yield from self._grown(engine, needed, ids=done.token_ids is None)
             engine = grown.engine
-            prompt = (*prompt, *self._generated_ids(done, prompt, grown))
+            more = self._generated_ids(done, prompt, grown)
+            prompt = answering.hold.again() if answering.hold.holds else (*prompt, *more)
 
     def _without_more_reasoning(
         self, engine: Engine, answering: _Answering, prompt: tuple[int, ...], done: Done
     ) -> Generator[Event, None, tuple[int, ...]]:
         """End the reasoning after what was generated by now; returns the prompt that the answer follows."""
-        draft, watch = self.draft, answering.watch
+        draft, watch, enough = self.draft, answering.watch, answering.watch.thought_enough
         said = (*prompt, *self._generated_ids(done, prompt, Grown(engine)))
         unwanted = self.request.ending.think_tokens == 0 and not watch.reasoning_ends and not answering.begun
         if nothing := none_for(draft.raw) if unwanted else ():  # a token may have the tag and a word
             said = prompt
-        end = nothing or end_of(answering.begun + draft.raw)
+        end = nothing or (behind_tag if watch.reasoning_over else end_of)(answering.begun + draft.raw)
         yield from self._taken(watch.end_reasoning(), watch)
         draft.raw += spelled(end)
-        if watch.reasoning_tokens and watch.reasoning_ends == 1:
+        if enough and watch.reasoning_tokens and watch.reasoning_ends == 1:
             yield Notice(
                 f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)", ends_reasoning=True
             )
@@ -212,10 +213,10 @@ class Work:
         draft.begin(engine, len(prompt))
         generation = engine.generate(
             prompt,
-            replace(self.request.sampling, max_tokens=self._remaining()),
+            answering.hold.sampling(self._remaining()),
             stop_ids=frozenset({*asked, *special.ids_of(answering.format.stop_tokens).values()}),
             visible_tokens=special.ids_of(answering.format.visible_tokens),
-            until=lambda: watch.over or watch.thought_enough,
+            until=lambda: watch.over or watch.thought_enough or (answering.hold.waits and watch.reasoning_over),
         )
         with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
             for event in generation:
@@ -236,7 +237,7 @@ class Work:
 
     def _taken(self, pieces: Iterator[Piece], watch: EndWatch) -> list[Piece | Reasoned]:
         """Take pieces into the answer; returns what there is to show of them."""
-        events: list[Piece | Reasoned] = [self.draft.add(piece) for piece in pieces]
+        events: list[Piece | Reasoned] = [piece for piece in map(self.draft.add, pieces) if piece.text]
         if watch.reasoning_tokens > self.draft.reasoning_tokens:
             self.draft.reasoning_tokens = watch.reasoning_tokens
             events.insert(0, Reasoned(watch.reasoning_tokens))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
@@ -70,6 +70,8 @@ class Answer:
         used_tokens: what the conversation fills of it.
         token_ids: the generated ids where all are known and ``text`` is exactly what they spell.
         reasoning_tokens: how many of the generated tokens are reasoning, without the tags around it.
+        parsed: the value of an answer that has a form; None for any other.
+        attempts: how often the model was asked for it.
     """
 
     text: str
@@ -86,6 +88,8 @@ class Answer:
     token_ids: tuple[int, ...] | None = None
     stopped_by: str | None = None
     reasoning_tokens: int = 0
+    parsed: Any = None
+    attempts: int = 1
 
     @property
     def only_reasoning(self) -> bool:

@@ -85,7 +85,7 @@ def reproduction(
     made_by = _string(turn.facts, "model") or model
     named = f"./{made_by}" if made_by.startswith("-") else made_by
     words = ["phi", "chat", named, "--session", name, "--before", str(number), "--no-save"]
-    words += [*_engine(turn.facts), *_options(values), *_limits(turn.facts, values)]
+    words += [*_engine(turn.facts), *_options(values), *_form(turn.facts), *_limits(turn.facts, values)]
     piped = bool(turn.attachments) or not _can_be_typed(turn.question)
     if not piped:
         words += ["--no-stdin", *(["--"] if turn.question.startswith("-") else []), turn.question]
@@ -127,6 +127,17 @@ def _options(values: Mapping[str, Any]) -> Iterator[str]:
         field = FIELDS[name]
         if name in values and field.kind.allows(values[name]) and values[name] != -1:
             yield from (field.option, value_text(values[name]))
+
+
+def _form(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The options of an answer that was asked for in a form; a file is the one that was named then."""
+    form = facts.get("form")
+    for name, value in form.items() if isinstance(form, Mapping) else ():
+        option = f"--{str(name).replace('_', '-')}"
+        if value is True:
+            yield option
+        elif isinstance(value, str) or _is_number(value):
+            yield f"{option}={value}"
 
 
 def _limits(facts: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:

@@ -54,6 +54,7 @@ class ChatSession:
     ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
     model.
     ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
+    ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ChatSession:
         self.tools = tools
         self.facts = facts
         self.wording: Callable[[Turn], Turn] | None = None
+        self.formed: Callable[[Model], Model] = lambda model: model
 
     @property
     def sampling(self) -> Sampling:
@@ -192,7 +194,8 @@ class ChatSession:
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
+        model = self.formed(self.model)
+        return model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:

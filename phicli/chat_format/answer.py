@@ -54,6 +54,21 @@ class AnswerReader:
         """Whether the model reasons before each answer, and nothing has come yet."""
         return self._splitter is not None and self._splitter.expects_reasoning
 
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+        return self._splitter is not None
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+        return self._splitter is not None and self._splitter.at_end
+
+    def take_as_it_is(self) -> None:
+        """What comes from now on is the answer as it is, tags and white space too; it begins here."""
+        self._splitter, self._trim = None, False
+        self._collector = ToolCallCollector() if self._collector else None
+
     def is_reasoning(self, at: int) -> bool | None:
         """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
         return False if self._splitter is None else self._splitter.is_reasoning(at)

@@ -109,8 +109,19 @@ class AnswerParser(Protocol):
     def is_reasoning(self, at: int) -> bool | None:
         """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
 
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+
     def end_reasoning(self) -> list[Piece]:
         """End reasoning that goes on, or is expected; what comes next is the answer. Returns what was held back."""
+
+    def take_as_it_is(self) -> None:
+        """What comes from now on is the answer as it is, tags and white space too; it begins here."""
 
 
 class PromptFormat(Protocol):

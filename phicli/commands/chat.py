@@ -9,6 +9,7 @@ import typer
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
+from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.session_options import (
     Before,
@@ -103,6 +104,12 @@ def chat(
         ),
     ] = None,
     context: Context = None,
+    schema: Schema = None,
+    choice: Choice = None,
+    regex: Regex = None,
+    grammar: Grammar = None,
+    json_object: JsonObject = False,
+    retries: Retries = None,
     file: Files = None,
     input_encoding: InputEncoding = None,
     lossy: Lossy = False,
@@ -136,6 +143,7 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
+    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     worded = template_of(ctx, template, var)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
@@ -154,6 +162,6 @@ def chat(
         wanted = Conversation(
             start, going_on, files, options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
-            interactive=interactive,
+            interactive=interactive, form=form,
         )  # fmt: skip
         hold(wanted, early)

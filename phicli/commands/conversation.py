@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
+    from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
 
@@ -54,12 +55,15 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     if prompt is None or wanted.interactive or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
+    form = wanted.form.read()
+    if (prompt is None or wanted.interactive) and form is not None:
+        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, sendable, early)
+        _hold(wanted, terminal, status, model, prompt, sendable, early, form)
     remember_last_used(model.reference)
 
 
@@ -76,7 +80,7 @@ def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    sendable: Sendable, early: EngineProcess | None,
+    sendable: Sendable, early: EngineProcess | None, form: Callable[[], Form] | None,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
@@ -100,6 +104,11 @@ def _hold(
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, sendable, asked, on_end)
+        elif only is not None and form is not None:
+            from phicli.commands.formed_answer import formed
+
+            with formed(chat, form, wanted.form):
+                _answer(chat, terminal, status, wanted, only, recording, on_end)
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end)
         _keep_state(wanted, terminal, chat, recording)
@@ -161,7 +170,7 @@ def _answer(
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain,
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
         on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments))
@@ -217,5 +226,10 @@ def _answer_as_json(
         answer = whole(chat.session.ask(asked.question, asked.attachments))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
+    data = chat_data(chat, None if recording is None else recording.name)
+    if wanted.form.asked:
+        from phicli.commands.formed_answer import parsed_data
+
+        data |= parsed_data(chat)
+    print_result(terminal, "chat", data)
     on_end(answer, wanted.stats)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from phicli.commands.chat_start import Start
+from phicli.commands.form_options import FormOptions
 from phicli.commands.session_options import SessionOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
@@ -51,6 +52,7 @@ class Conversation:
     stats: bool = False
     verbose: bool = False
     interactive: bool = False
+    form: FormOptions = field(default_factory=FormOptions)
 
     @property
     def policy(self) -> str | None:

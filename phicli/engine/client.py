@@ -214,6 +214,7 @@ def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: 
     return {
         "prompt": list(prompt),
         **sampling.to_data(),
+        **({} if sampling.constraint is None else sampling.constraint.to_request()),
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "ignore_eos": sampling.ignore_eos,

@@ -60,6 +60,8 @@ class ScriptedEngine:
         self._dies_after = dies_after
         self._cache: tuple[int, ...] = ()
         self.prompts: list[str] = []
+        self.samplings: list[Sampling] = []
+        """Of each generation."""
         self.closed = False
         self.stopped_early = 0
         self.goes_on = threading.Event()
@@ -130,6 +132,7 @@ class ScriptedEngine:
         if len(prompt) >= self._context:
             raise ContextExceededError(f"the prompt has {len(prompt)} tokens, but the context has only {self._context}")
         self.prompts.append(spell(prompt))
+        self.samplings.append(sampling)
         cached = self._common_prefix(prompt)
         yield Prefill(processed=cached, total=len(prompt), cached=cached)
         finished = False
