@@ -9,7 +9,16 @@ import typer
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
-from phicli.commands.form_options import Choice, FormOptions, Grammar, JsonObject, Regex, Retries, Schema
+from phicli.commands.form_options import (
+    Choice,
+    FormOptions,
+    Grammar,
+    JsonObject,
+    Regex,
+    Retries,
+    Schema,
+    form_was_typed,
+)
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.session_options import (
     Before,
@@ -143,9 +152,11 @@ def chat(
 ) -> None:
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
-    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
     worded = template_of(ctx, template, var)
+    if worded is not None and worded.schema is not None and not form_was_typed(ctx):
+        schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
+    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold

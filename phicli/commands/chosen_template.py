@@ -11,6 +11,7 @@ from phicli.chat.dialogue import Turn
 from phicli.commands.keys import taken
 from phicli.commands.options import was_typed
 from phicli.errors import NotFoundError, UnsupportedModelError, UsageError
+from phicli.paths import expand
 from phicli.plan.chat_options import ChatOptions, check_text
 from phicli.templates.finding import find_template
 from phicli.templates.reading import read_template
@@ -27,7 +28,7 @@ class ChosenTemplate:
     """A template without variables but ``{input}``.
 
     ``options`` are values of the fields of :class:`~phicli.plan.chat_options.ChatOptions`. ``schema`` is the schema of
-    the answer: JSON, or what the template has in its place; None for none.
+    the answer, JSON or the path of a file; None for none.
     """
 
     name: str
@@ -72,8 +73,20 @@ def chosen_template(ctx: Any, typed: str, variables: Sequence[str]) -> ChosenTem
     values = values_of(template, variables)
     system = {} if template.system is None else {"system": template.system.whole(values)}
     prompt = None if template.prompt is None else template.prompt.filled(values)
-    schema = json.dumps(template.schema) if isinstance(template.schema, Mapping) else template.schema
-    return ChosenTemplate(template.file.name, template.model, prompt, {**options, **system}, schema)
+    return ChosenTemplate(template.file.name, template.model, prompt, {**options, **system}, schema_of(template))
+
+
+def schema_of(template: Template) -> str | None:
+    """The schema of ``template`` as ``--schema`` takes it; the path of a file is relative to that of the template.
+
+    It is never the name of a Python module: a template of somebody else must not run code.
+    """
+    schema = template.schema
+    if isinstance(schema, Mapping):
+        return json.dumps(schema)
+    if schema is None or schema.lstrip().startswith("{"):
+        return schema
+    return str((template.file.path.parent / expand(schema)).absolute())
 
 
 def checked_options(template: Template, chat: Command) -> dict[str, Any]:

@@ -49,8 +49,6 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     prompt = _read_prompt(wanted, piped, encoding)
     if wanted.interactive:
         take_keyboard(terminal)
-    if wanted.template is not None and wanted.template.schema is not None:
-        _note(wanted, terminal, f"the schema of the template {wanted.template.name} is not used yet")
     sendable = Sendable()
     if prompt is None or wanted.interactive or wanted.files.names:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)

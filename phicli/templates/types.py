@@ -59,7 +59,7 @@ class Template:
         defaults: values of variables that need not be given.
         model: the model that answers; None for the usual one.
         options: values of options of ``phi chat``, as they are in the file: ``{"max_tokens": 200}``.
-        schema: the schema of the answer: a table, or what ``--schema`` would be given; None for none.
+        schema: the schema of the answer: a table, JSON, or the path of a file; None for none.
     """
 
     file: TemplateFile
