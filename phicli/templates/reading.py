@@ -58,6 +58,8 @@ def _check_variables(template: Template) -> None:
         if name not in template.variables:
             close = did_you_mean(name, template.variables)
             remedy = close or f"write {{{name}}} into the prompt, or remove the variable"
+            if name in KEYS:
+                remedy = f"to set {name} of the template, write it above [variables]"
             raise file.refuse(
                 "variables", f"has {name}, but neither system nor prompt contains {{{name}}}", remedy, variable=name
             )

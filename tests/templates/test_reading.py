@@ -94,6 +94,7 @@ def test_close_names(tmp_path: Path) -> None:
         ('promt = "x"', "did you mean prompt?"),
         ('top-p = 1\nprompt = "x"', "did you mean top_p?"),
         ('prompt = "{language}"\n[variables]\nlangauge = "x"', "did you mean language?"),
+        ('prompt = "x"\n[variables]\nseed = 1', "to set seed of the template, write it above [variables]"),
         ('prompt = "x"\nqqq = 1', f"the keys are {', '.join(KEYS)}"),
     ]:
         with pytest.raises(UsageError, match=r"line \d") as caught:
