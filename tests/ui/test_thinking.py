@@ -97,6 +97,12 @@ def thought(text: str = LONG, tokens: int = 340) -> list[Event]:
     return [Reasoned(tokens), *(Piece("reasoning", f"{word} ") for word in words)]
 
 
+@pytest.fixture(autouse=True)
+def no_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The terminals of these tests have widths of their own."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def test_reasoning_is_one_line_that_moves_and_then_one_that_stays() -> None:
     screen = Screen(40)
     screen.show(*thought(), Piece("text", "It is 4."), ANSWER)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _PROMPT: Final = ">>> "
 _NEXT_LINE: Final = "... "
+_BROKEN_NAME: Final = "the name of a pasted text was changed: delete the name and paste the text again"
 
 
 class LineReader:
@@ -99,16 +100,21 @@ class LineReader:
         from prompt_toolkit import PromptSession
         from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
         from prompt_toolkit.styles import Style
+        from prompt_toolkit.validation import Validator
 
         from phicli.ui.repl.keys import key_bindings
 
         self._keyboard = _keyboard(self._stdin)
+        whole = Validator.from_callable(
+            lambda line: not self._pastes.is_broken(line), _BROKEN_NAME, move_cursor_to_end=True
+        )
         looks = "noreverse" if os.environ.get("NO_COLOR") else "noreverse dim"
         return PromptSession(
             history=history(self._history_path, self._pastes, self._tell),
             completer=completer(self._names), complete_while_typing=False, auto_suggest=AutoSuggestFromHistory(),
             key_bindings=key_bindings(self._pastes, self._tell), multiline=True, prompt_continuation=_continuation,
-            enable_suspend=True, bottom_toolbar=self._toolbar, style=Style.from_dict({"bottom-toolbar": looks}),
+            validator=whole, validate_while_typing=False, enable_suspend=True, bottom_toolbar=self._toolbar,
+            style=Style.from_dict({"bottom-toolbar": looks}),
             input=self._keyboard,
         )  # fmt: skip
 

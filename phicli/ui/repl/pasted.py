@@ -8,6 +8,7 @@ from typing import Final
 MOST_CHARACTERS: Final = 10_000
 MOST_LINES: Final = 200
 """The editing of a line gets slow with more than that."""
+_BEGINNING: Final = "[pasted text"
 _NAME: Final = re.compile(r"\[pasted text(?: [0-9]+)?: [0-9,]+ (?:lines|characters)\]")
 
 
@@ -32,6 +33,10 @@ class PastedTexts:
     def whole(self, line: str) -> str:
         """``line`` with the texts in the place of their names."""
         return _NAME.sub(lambda match: self._texts.get(match[0], match[0]), line)
+
+    def is_broken(self, line: str) -> bool:
+        """Whether a name in ``line`` was changed, so that its text would not be sent."""
+        return bool(self._texts) and _BEGINNING in _NAME.sub("", line)
 
     def name_before(self, text: str) -> str:
         """The name of a pasted text that ``text`` ends with; empty for none."""

@@ -80,6 +80,13 @@ def test_a_long_paste_is_sent_whole_and_not_saved(person: TypingPerson, tmp_path
     assert path.read_bytes() == b""
 
 
+def test_a_long_paste_whose_name_was_changed_is_not_sent_without_its_text(person: TypingPerson) -> None:
+    with line_reader(person) as reader:
+        text = "line\n" * 300 + "end"
+        keys = [f"\x1b[200~{text}\x1b[201~", "\x1b[D", "!", "\r", "\x1b[D", "\x7f", "\x1b[F", "\r"]
+        assert _typed(person, reader, keys) == text
+
+
 def test_a_text_to_change_stands_in_the_line(person: TypingPerson) -> None:
     with line_reader(person) as reader:
         person.press("!\r")
