@@ -54,7 +54,9 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         reader = file_reader(terminal, encoding, yes=wanted.files.yes, quiet=wanted.quiet)
         sendable = Sendable(attachments_of(wanted.files.names, reader), reader)
     form = wanted.form.read()
-    if (prompt is None or wanted.interactive) and form is not None:
+    if form is not None and wanted.interactive:
+        raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
+    if form is not None and prompt is None:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if prompt is None and wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
@@ -169,7 +171,7 @@ def _answer(
 
     printer = AnswerPrinter(
         terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        on_end=lambda answer: on_end(answer, wanted.stats),
+        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments))
 

@@ -18,8 +18,8 @@ Schema = Annotated[
     str | None,
     typer.Option(
         "--schema",
-        help="Answer in JSON that matches a JSON Schema: a file, JSON text, or a pydantic model, e.g. models.py's "
-        "models:Person.",
+        help="Answer in JSON that matches a JSON Schema: a file, JSON text, or a pydantic model, e.g. "
+        "person.json or models:Person.",
         show_default=False,
     ),
 ]

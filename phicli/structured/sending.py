@@ -36,8 +36,7 @@ _NAME_LENGTH: Final = 60
 _ANY: Final = "phi-any-value"
 _DEEPER: Final = {"$ref": f"#/$defs/{_ANY}"}
 _MOST_DIGITS: Final = 18
-_LARGEST_NUMBER: Final = 10**12
-_DECIMALS: Final = 1e-9
+_MOST_PLACES: Final = 9
 _REQUEST: Final = {"whitespace_flexible": False, "lenient": True}
 _COMBINES: Final = ("$ref", "anyOf", "oneOf", "allOf", "if", "dependentSchemas")
 _OF_VALUES: Final = (
@@ -58,11 +57,13 @@ class Limits:
     Attributes:
         characters: of a string.
         digits: of an integer.
+        places: of any other number, in front of the point and behind it.
         entries: of an array, or of an object with names that are not in the schema.
     """
 
     characters: int
     digits: int
+    places: int
     entries: int
 
 
@@ -74,6 +75,7 @@ def limits_for(schema: Any, max_tokens: int | None) -> Limits:
     return Limits(
         characters=max(2 * share, tokens // 2, 8),
         digits=min(max(share - 2, 1), _MOST_DIGITS),
+        places=min(max((share - 4) // 2, 0), _MOST_PLACES),
         entries=max(share // 2, tokens // 8, 2),
     )
 
@@ -130,7 +132,7 @@ class _Sender:
             longest = FORMATS.get(schema.get("format", ""), limits.characters)
             new["maxLength"] = max(longest, schema.get("minLength", 0))
         if "number" in types:
-            new |= _of_numbers(schema)
+            new |= _of_numbers(schema, limits.places)
         elif "integer" in types:
             new |= _between(schema, 10**limits.digits - 1)
         if "array" in types:
@@ -149,9 +151,9 @@ def _types(schema: Mapping[str, Any]) -> frozenset[str]:
     return frozenset() if any(word in schema for word in _COMBINES) else TYPES
 
 
-def _of_numbers(schema: Mapping[str, Any]) -> dict[str, Any]:
-    decimals = {} if "multipleOf" in schema else {"multipleOf": _DECIMALS}
-    return {**_between(schema, _LARGEST_NUMBER), **decimals}
+def _of_numbers(schema: Mapping[str, Any], places: int) -> dict[str, Any]:
+    decimals = {} if "multipleOf" in schema else {"multipleOf": float(f"1e-{places}")}
+    return {**_between(schema, 10 ** max(places, 1) - 1), **decimals}
 
 
 def _between(schema: Mapping[str, Any], size: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class AnswerPrinter:
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
+        wraps: break lines between words on a terminal; not for text that programs read.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -43,6 +44,7 @@ class AnswerPrinter:
         stream: bool = True,
         quiet: bool = False,
         plain: bool = False,
+        wraps: bool = True,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -52,7 +54,7 @@ class AnswerPrinter:
         self._quiet = quiet
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
-        self._text_wrap = StreamWrap(terminal.stdout)
+        self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
         self._reading = ReadingLine()

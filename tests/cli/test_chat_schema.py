@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -127,7 +129,7 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--schema", "{}", "--choice", "a,b"], 2, "--schema and --choice cannot be used together"),
         (["--retries", "3"], 2, "--retries requires a form of the answer"),
         (["--choice", "a,b", "--retries", "-1"], 2, "--retries"),
-        (["--choice", "a,b", "--interactive"], 2, "terminal"),
+        (["--choice", "a,b", "--interactive"], 2, "--interactive"),
     ],
 )
 def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], code: int, words: str) -> None:
@@ -177,6 +179,25 @@ def test_an_interruption_ends_the_engine_and_prints_no_part_of_the_answer(enviro
     assert (process.returncode, out) == (130, b"")
     assert b"Traceback" not in err
     assert gone(engine)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_on_a_terminal_an_answer_for_programs_has_no_line_breaks_and_no_colors(environment: dict[str, str]) -> None:
+    text = "some **bold** words that go on " * 12
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE, "--schema", json.dumps({"const": text})]
+    process = subprocess.Popen(
+        command, env=environment | {"TERM": "xterm", "COLUMNS": "60"}, stdin=theirs, stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert shown.decode() == json.dumps(text) + "\r\n"
 
 
 def test_plain_chat_does_not_load_what_schemas_need(environment: dict[str, str]) -> None:
