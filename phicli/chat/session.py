@@ -56,6 +56,7 @@ class ChatSession:
     ``rejected`` is what was wrong with the first attempt at the last answer; None where nothing was.
     ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
     model.
+    ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     """
 
@@ -83,6 +84,7 @@ class ChatSession:
         self.facts = facts
         self.check = check
         self.rejected: str | None = None
+        self.wording: Callable[[Turn], Turn] | None = None
         self.formed: Callable[[Model], Model] = lambda model: model
 
     @property
@@ -156,8 +158,8 @@ class ChatSession:
         the question is the last turn, without an answer. What is raised is what :class:`Answering` says. ``steps`` are
         calls of tools and their results that came behind the question already.
         """
-        turn = Turn(question, tuple(attachments), steps=tuple(steps))
-        return _Asking(self, self._dialogue, turn, self._sampled(self.sampling))
+        turn, wording, self.wording = Turn(question, tuple(attachments), steps=tuple(steps)), self.wording, None
+        return _Asking(self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling))
 
     def retry(self) -> Answering:
         """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.

@@ -45,10 +45,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
     model = model_of(wanted, terminal)
-    prompt = None if request.turn is not None else read_prompt(
-        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet,
-        encoding=wanted.files.text_encoding, interactive=wanted.interactive,
-    )  # fmt: skip
+    prompt = None if request.turn is not None else _read_prompt(wanted, piped)
     if wanted.interactive:
         take_keyboard(terminal)
     talks = wanted.interactive or (prompt is None and request.turn is None)
@@ -83,7 +80,7 @@ def _hold(
     from phicli.commands.opening import Opening
 
     dialogue = request.dialogue(model) or dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    asked = request.turn if prompt is None else Turn(prompt.question, (*files, *prompt.attachments))
+    asked = request.turn if prompt is None else _asked(wanted, prompt, files)
     only = None if asked is None or wanted.interactive else asked
     sent = None if only is None else request.text(only)
     opening = Opening(wanted, terminal, status, sent, early, going_on(wanted, dialogue, model))
@@ -95,6 +92,8 @@ def _hold(
         request.equip(chat)
         on_end = _stats_printer(terminal, chat, opening)
         if only is None and recording is not None:
+            if asked is None:
+                _word_first_question(wanted, terminal, chat)
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, files, asked, on_end)
@@ -110,6 +109,35 @@ def _hold(
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         _keep_state(wanted, terminal, chat, recording)
+
+
+def _read_prompt(wanted: Conversation, terminal: Terminal) -> Prompt | None:
+    """What to send, in the words of a person; None when a person is to be asked in a terminal."""
+
+    def read(typed: str | None) -> Prompt | None:
+        return read_prompt(
+            terminal, typed, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=wanted.files.text_encoding,
+            interactive=wanted.interactive,
+        )  # fmt: skip
+
+    if wanted.template is None or wanted.template.prompt is None:
+        return read(wanted.start.prompt)
+    from phicli.commands.templated_prompt import read_templated
+
+    return read_templated(wanted.template.prompt, read, wanted.start.prompt, files=bool(wanted.files.names))
+
+
+def _asked(wanted: Conversation, prompt: Prompt, files: tuple[Attachment, ...]) -> Turn:
+    """The question, in the words of the template where there is one."""
+    turn = Turn(prompt.question, (*files, *prompt.attachments))
+    return turn if wanted.template is None else wanted.template.worded(turn)
+
+
+def _word_first_question(wanted: Conversation, terminal: Terminal, chat: OpenChat) -> None:
+    """In a conversation the first question is the input of the template."""
+    if wanted.template is not None and wanted.template.takes_input:
+        chat.session.wording = wanted.template.worded
+        _note(wanted, terminal, f"the first question is the input of the template {wanted.template.name}")
 
 
 def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, recording: Recording | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from phicli.commands.options import was_typed
 from phicli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ class FormOptions:
 
 
 _FORMS = ("schema", "choice", "regex", "grammar", "json_object")
+
+
+def form_was_typed(ctx: typer.Context) -> bool:
+    """Whether a form was typed, rather than given by a setting."""
+    return any(was_typed(ctx, name) for name in _FORMS)
 
 
 def _schema_form(schema: Any) -> Form:

@@ -21,6 +21,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session
         *("messages", "tools", "tool_choice", "force_tools", "events"),  # what a program asks
+        *("template", "var"),  # what is asked
         "token",  # a secret
         *("help", "version", "profile"),
     }

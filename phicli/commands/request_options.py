@@ -42,6 +42,7 @@ def check_alone(wanted: Conversation) -> None:
 
     others = {
         "a prompt": wanted.start.prompt is not None,
+        "a template with a prompt": wanted.template is not None and wanted.template.prompt is not None,
         "--system": wanted.options.system is not None,
         "--file": bool(wanted.files.names),
         "--session": wanted.session.name is not None,
