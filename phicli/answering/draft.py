@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from phicli.answering.likely_tokens import LikelyTokens
 from phicli.answering.types import Answer, FinishReason
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
@@ -27,10 +28,12 @@ class Draft:
     ``raw`` is all generated text, ``token_ids`` are all generated ids, None once some are unknown. ``parts`` are those
     of the current generation in turn: ids, and text where the ids are unknown. ``whole_tokens`` are those of the last
     generation that ended whose text has come. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a
-    later generation has another prompt, with what was generated before in it.
+    later generation has another prompt, with what was generated before in it. ``likely`` collects the probabilities of
+    the tokens where these were asked for.
     """
 
     started: float
+    likely: LikelyTokens | None = None
     text: str = ""
     reasoning: str = ""
     raw: str = ""
@@ -62,6 +65,8 @@ class Draft:
 
     def generated(self, chunk: Chunk) -> None:
         """Take generated text as it comes from the engine."""
+        if self.likely is not None:
+            self.likely.add(len(self.raw), chunk.likely)
         self.raw += chunk.text
         if chunk.token_ids is not None:
             self.parts.append(chunk.token_ids)
@@ -91,6 +96,8 @@ class Draft:
         """Forget what was generated since ``mark``; text that was shown is not shown again."""
         self.text, self.raw = mark.text, mark.raw
         self.completion_tokens, self.token_ids = mark.completion_tokens, mark.token_ids
+        if self.likely is not None:
+            self.likely.forget_from(len(self.raw))
 
     def looked(self, done: Done) -> None:
         """Take the times and the cached tokens of a generation that was only a look: its tokens do not count."""
@@ -156,6 +163,7 @@ class Draft:
             token_ids=self.token_ids if as_generated else None,
             stopped_by=self.stopped_by,
             reasoning_tokens=self.reasoning_tokens,
+            likely=None if self.likely is None else self.likely.of_answer(self.raw, self.reasoning, self.text),
         )
 
 

@@ -40,10 +40,11 @@ class FormedModel:
         model: what answers.
         form: of the answers.
         retries: so many further attempts, with other seeds, after an answer without the form.
+        seed_step: from the seed of one attempt to that of the next.
     """
 
-    def __init__(self, model: Model, form: Form, retries: int) -> None:
-        self._model, self._form, self._retries = model, form, retries
+    def __init__(self, model: Model, form: Form, retries: int, *, seed_step: int = 1) -> None:
+        self._model, self._form, self._retries, self._seed_step = model, form, retries, seed_step
 
     @property
     def name(self) -> str:
@@ -70,7 +71,7 @@ class FormedModel:
     ) -> FormedAnswering:
         """Answer the last of ``messages``; the events raise :class:`FormError` as well."""
         request = _Request(self._model, tuple(messages), tools, sampling, ending)
-        return FormedAnswering(request, self._form, self._retries)
+        return FormedAnswering(request, self._form, self._retries, self._seed_step)
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
         """The tokens of a prompt."""
@@ -98,23 +99,23 @@ class _Request:
 class FormedAnswering(Closable[Event]):
     """The events of one answer (:class:`~phicli.answering.types.Answering`)."""
 
-    def __init__(self, request: _Request, form: Form, retries: int) -> None:
+    def __init__(self, request: _Request, form: Form, retries: int, seed_step: int) -> None:
         super().__init__(self._events)
-        self._request, self._form, self._retries = request, form, retries
+        self._request, self._form, self._retries, self._seed_step = request, form, retries, seed_step
         self._attempt = request.answering(request.sampling)
         self._constraints = form.constraints(request.sampling.max_tokens)
         self._complete: Answer | None = None
 
     def so_far(self) -> Answer:
         """The answer up to now: of an attempt that was not checked, all but its text."""
-        return self._complete or replace(self._attempt.so_far(), text="", token_ids=None)
+        return self._complete or replace(self._attempt.so_far(), text="", token_ids=None, likely=None)
 
     def _events(self, closing: Closing) -> Generator[Event, None, None]:
         started, most = time.monotonic(), self._request.sampling.max_tokens
         if self._request.ending.stop_texts:
             yield Notice(f"--stop has no effect: {self._form.name} says where the answer ends")
         for attempt in range(self._retries + 1):
-            answer = yield from self._tried(_sampled(self._request.sampling, attempt), closing)
+            answer = yield from self._tried(_sampled(self._request.sampling, attempt, self._seed_step), closing)
             if answer.finish_reason == "length":
                 raise _cut_off(self._form, answer)
             checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
@@ -157,12 +158,12 @@ class FormedAnswering(Closable[Event]):
         return attempt.so_far()
 
 
-def _sampled(sampling: Sampling, attempt: int) -> Sampling:
+def _sampled(sampling: Sampling, attempt: int, seed_step: int) -> Sampling:
     """How tokens are chosen in an attempt: with a given seed, all attempts can be had again."""
     if not attempt:
         return sampling
     largest = int(SAMPLING_LIMITS["seed"][1])
-    seed = None if sampling.seed is None else (sampling.seed + attempt) % (largest + 1)
+    seed = None if sampling.seed is None else (sampling.seed + attempt * seed_step) % (largest + 1)
     return replace(sampling, seed=seed, temperature=sampling.temperature or RETRY_TEMPERATURE)
 
 

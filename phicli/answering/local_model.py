@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from phicli.answering.draft import Draft
 from phicli.answering.engines import Engines
+from phicli.answering.likely_tokens import LikelyTokens
 from phicli.answering.making import Request, Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
@@ -63,7 +64,7 @@ class LocalModel(OpenFile):
         ending: Ending = NO_ENDING,
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
-        draft = Draft(started=time.monotonic())
+        draft = Draft(time.monotonic(), None if sampling.likeliest is None else LikelyTokens())
         self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
         request = Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: Work(self, request, draft, closing).events())

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
+from phicli.engine.logprobs import Likely
 from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
@@ -72,6 +73,7 @@ class Answer:
         reasoning_tokens: how many of the generated tokens are reasoning, without the tags around it.
         parsed: the value of an answer that has a form; None for any other.
         attempts: how often the model was asked for it.
+        likely: the tokens of ``text`` with their probabilities; None where these were not asked for.
     """
 
     text: str
@@ -90,6 +92,7 @@ class Answer:
     reasoning_tokens: int = 0
     parsed: Any = None
     attempts: int = 1
+    likely: tuple[Likely, ...] | None = None
 
     @property
     def only_reasoning(self) -> bool:

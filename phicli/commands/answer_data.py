@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from phicli.errors import UserInterruptError
-from phicli.ui.answer import chat_data
+from phicli.ui.answer import answer_data, chat_data
 from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from phicli.answering.types import Answer
     from phicli.chat.dialogue import Turn
     from phicli.chat.open import OpenChat
@@ -34,14 +37,15 @@ def answer_as_json(
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     request.check(chat)
-    print_result(terminal, "chat", _data(chat, wanted, recording, request))
+    print_result(terminal, "chat", all_data(chat, wanted, recording, request))
     return answer
 
 
 def answer_as_events(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, request: Request
-) -> Answer | None:
-    """Print what happens while the answer comes, one object per line.
+    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None,
+    request: Request, sample: Mapping[str, int] = MappingProxyType({}),
+) -> Answer | None:  # fmt: skip
+    """Print what happens while the answer comes, one object per line; ``sample`` says which of several it is.
 
     Raises:
         UserInterruptError: Ctrl-C; what there is of the answer is printed.
@@ -49,10 +53,10 @@ def answer_as_events(
     """
     from phicli.ui.events import print_events
 
-    start = {"schema": SCHEMA, **{name: chat_data(chat)[name] for name in ("model", "quant", "engine", "settings")}}
+    start = {"schema": SCHEMA, **sample, **{name: chat_data(chat)[name] for name in ("model", "quant", "engine", "settings")}}
     events = chat.session.ask(asked.question, asked.attachments, asked.steps)
     try:
-        answer = print_events(terminal, start, events, lambda: _data(chat, wanted, recording, request))
+        answer = print_events(terminal, start, events, lambda: {**sample, **all_data(chat, wanted, recording, request)})
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted") from None
     request.check(chat)
@@ -74,8 +78,16 @@ def dry_run(chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Tur
         print_dry_run(terminal, prompt, plan, memory)
 
 
-def _data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:
-    data = chat_data(chat, None if recording is None else recording.name) | request.data(chat)
+def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:
+    """The last answer, what made it and where it is saved."""
+    data = chat_data(chat, None if recording is None else recording.name)
+    return data | last_data(chat, wanted, request)
+
+
+def last_data(chat: OpenChat, wanted: Conversation, request: Request) -> dict[str, Any]:
+    """The last answer alone."""
+    answer = chat.session.last
+    data = request.data(chat) | ({} if answer is None else answer_data(answer))
     if wanted.form.asked:
         from phicli.commands.formed_answer import parsed_data
 

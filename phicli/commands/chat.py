@@ -20,7 +20,7 @@ from phicli.commands.form_options import (
     form_was_typed,
 )
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.request_options import DryRun, Events, Messages
+from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -137,6 +137,8 @@ def chat(
     tool_choice: ToolChoice = None,
     force_tools: ForceTools = False,
     events: Events = False,
+    logprobs: Logprobs = None,
+    samples: Samples = None,
     dry_run: DryRun = False,
     *,
     settings: Any,
@@ -183,6 +185,6 @@ def chat(
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
             interactive=interactive, form=form,
             tools=ToolOptions(tuple(tools or ()), "auto" if tool_choice is None else tool_choice, force_tools),
-            messages=messages, events=events, dry_run=dry_run,
+            messages=messages, events=events, dry_run=dry_run, logprobs=logprobs, samples=samples,
         )  # fmt: skip
         hold(wanted, early)

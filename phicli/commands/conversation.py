@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from phicli.chat.dialogue import Attachment, Turn
@@ -104,7 +105,7 @@ def _hold(
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 
-            with formed(chat, form, wanted.form):
+            with formed(chat, form, wanted.form, wanted.samples or 1):
                 _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end, request)
@@ -160,6 +161,11 @@ def _answer(
         from phicli.commands.overflowing import overflow_of
 
         chat.session.fitting = overflow_of(wanted)
+    if wanted.samples is not None:
+        from phicli.commands.samples import answer_samples
+
+        answer_samples(chat, terminal, wanted, asked, request, partial(_print_answer, chat, terminal, status, wanted), on_end)
+        return
     if wanted.as_json or wanted.events:
         from phicli.commands.answer_data import answer_as_events, answer_as_json
 
@@ -168,6 +174,13 @@ def _answer(
         if answer is not None:
             on_end(answer, wanted.stats)
         return
+    _print_answer(chat, terminal, status, wanted, asked, on_end, request)
+
+
+def _print_answer(
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, on_end: OnEnd,
+    request: Request,
+) -> None:  # fmt: skip
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(

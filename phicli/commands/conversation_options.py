@@ -62,6 +62,8 @@ class Conversation:
     messages: str | None = None
     events: bool = False
     dry_run: bool = False
+    logprobs: int | None = None
+    samples: int | None = None
 
     @property
     def policy(self) -> str | None:

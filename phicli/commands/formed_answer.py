@@ -19,8 +19,10 @@ USUAL_RETRIES = 2
 
 
 @contextmanager
-def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions) -> Iterator[None]:
+def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, samples: int = 1) -> Iterator[None]:
     """The next answers of ``chat`` have the form that ``make`` makes of ``options``, while the model loads.
+
+    With several ``samples``, whose seeds follow each other, no further attempt at one has the seed of another.
 
     Raises:
         UsageError: the schema is wrong, or the engine cannot hold the form.
@@ -31,12 +33,12 @@ def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions) -> It
         for ability in abilities_of_sampling(Sampling(constraint=constraint)):
             require(chat.opened.engine, ability)
     many, facts = USUAL_RETRIES if options.retries is None else options.retries, chat.session.facts
-    chat.session.formed = lambda model: FormedModel(model, form, many)
+    chat.session.formed = lambda model: FormedModel(model, form, many, seed_step=samples)
     chat.session.facts = lambda answer, sampling: {**(facts(answer, sampling) or {}), "form": options.to_data()}
     try:
         yield
     except FormError as error:
-        error.data = {**chat_data(chat), **answer_data(error.answer), "errors": list(error.problems)}
+        error.data = {**chat_data(chat), **answer_data(error.answer), **(error.data or {})}
         raise
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from phicli.commands.request_options import check_alone, request_in
+from phicli.commands.request_options import check_alone, check_samples, request_in
 from phicli.commands.tool_use import ToolUse, tools_of
 from phicli.errors import UsageError
 
@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The question of a list of messages and what was said before it, None without one; the tools, None without any."""
+    """What a program asks; each is None where it was not asked for.
+
+    Attributes:
+        before: what was said before the question of a list of messages.
+        turn: that question.
+        tools: that the model may call.
+        logprobs: how many of the likeliest tokens are reported beside each token of the answer.
+    """
 
     before: Dialogue | None = None
     turn: Turn | None = None
     tools: ToolUse | None = None
+    logprobs: int | None = None
 
     def dialogue(self, model: LocatedModel) -> Dialogue | None:
         """What was said before, with the system message that ``model`` needs."""
@@ -46,7 +54,11 @@ class Request:
         return "\n".join([turn.text, *(message.content for message in said), *calls, declared])
 
     def equip(self, chat: OpenChat) -> None:
-        """Declare the tools to the model of ``chat``, and have them saved with its answers."""
+        """Declare the tools to the model of ``chat``, have them saved with its answers, and probabilities reported."""
+        if self.logprobs is not None:
+            from phicli.commands.samples import report_likely
+
+            report_likely(chat, self.logprobs)
         if self.tools is None:
             return
         self.tools.equip(chat)
@@ -85,11 +97,12 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
             "an answer with a form cannot call tools",
             "ask for the form when the tools were called: add --tool-choice none, or leave out --tools",
         )
+    check_samples(wanted)
     tools = tools_of(wanted.tools)
     if wanted.messages is not None:
         check_alone(wanted)
-        return Request(*request_in(wanted.messages, terminal, quiet=wanted.quiet), tools)
-    return Request(tools=tools)
+        return Request(*request_in(wanted.messages, terminal, quiet=wanted.quiet), tools, wanted.logprobs)
+    return Request(tools=tools, logprobs=wanted.logprobs)
 
 
 def require_one_question(wanted: Conversation) -> None:
@@ -104,7 +117,12 @@ def require_one_question(wanted: Conversation) -> None:
         raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
-    only_for_one = {"--tools": bool(wanted.tools.files), "--events": wanted.events, "--dry-run": wanted.dry_run}
+    only_for_one = {
+        "--tools": bool(wanted.tools.files),
+        "--events": wanted.events,
+        "--samples": wanted.samples is not None,
+        "--dry-run": wanted.dry_run,
+    }
     for option, was_typed in only_for_one.items():
         if was_typed:
             raise UsageError(f"{option} is for a single question: give a prompt or --messages", "see: phi help chat")

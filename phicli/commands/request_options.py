@@ -28,8 +28,41 @@ DryRun = Annotated[
         "--dry-run", help="Print the prompt that would be sent, and the planned memory; nothing is evaluated."
     ),
 ]
+Logprobs = Annotated[
+    int | None,
+    typer.Option(
+        "--logprobs", min=0, max=20,
+        help="Add the log probability of each token of the answer, and the likeliest tokens there, up to 20; "
+        "requires --json or --events.",
+        show_default=False,
+    ),
+]  # fmt: skip
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples", min=1, max=100,
+        help="Answer this many times, up to 100, each with the next random seed.", show_default=False,
+    ),
+]  # fmt: skip
 _MOST_BYTES: Final = 64 << 20
 _HINT: Final = "name a file with OpenAI messages, or pipe them in: --messages -"
+
+
+def check_samples(wanted: Conversation) -> None:
+    """Return if ``--logprobs`` and ``--samples`` fit the other options.
+
+    Raises:
+        UsageError: they do not.
+    """
+    from phicli.errors import UsageError
+
+    if wanted.logprobs is not None and not (wanted.as_json or wanted.events):
+        raise UsageError("--logprobs requires --json or --events", "add --json")
+    if wanted.samples is not None and wanted.session.asked:
+        raise UsageError(
+            "--samples and a saved session cannot be used together: a session has one answer per question",
+            "leave out --samples, or --session and --continue",
+        )
 
 
 def check_alone(wanted: Conversation) -> None:

@@ -25,7 +25,8 @@ _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
 
 _LOG_LAG_S = 0.02
-"""After an answer in a grammar, which nothing checks afterwards, the log gets so long to contradict it."""
+"""An answer in a grammar, which nothing checks afterwards, ends no sooner than so long after its first event: the
+log, which another thread writes, may contradict it."""
 _LOG_PATIENCE_S = 1.0
 """For the reason to be in the log after an error was reported."""
 
@@ -121,11 +122,13 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
         Raises:
             ConstraintError: the engine cannot hold the constraint.
         """
-        known = self._process.log_bytes
+        known, compiled = self._process.log_bytes, None
         try:
             for event in generation:
+                compiled = compiled or time.monotonic()
                 last = isinstance(event, Done) and constraint.language == "lark"
-                if self.settings.slots == 1 and (words := self._refusal(known, _LOG_LAG_S if last else 0)):
+                lag = compiled + _LOG_LAG_S - time.monotonic() if last else 0.0
+                if self.settings.slots == 1 and (words := self._refusal(known, lag)):
                     raise ConstraintError(words)
                 yield event
         except RefusedError as error:

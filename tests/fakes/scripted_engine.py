@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.engine.closable import Closable, Closing
+from phicli.engine.logprobs import Likely
 from phicli.engine.types import NO_TOKENS, Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
@@ -32,6 +33,10 @@ LITERALS = (
 SPECIAL_IDS = {literal: _FIRST_SPECIAL + index for index, literal in enumerate(LITERALS)}
 _BY_ID = {token: literal for literal, token in SPECIAL_IDS.items()}
 _SPLIT = re.compile("(" + "|".join(map(re.escape, LITERALS)) + ")")
+
+def _likely(piece: str, token: int, likeliest: int) -> tuple[Likely, ...]:
+    return (Likely(piece, token, -0.5, (Likely(piece, token, -0.5),)[:likeliest]),) if piece else ()
+
 
 Script = Callable[[str], str]
 """The text of a prompt to the text of the answer; special literals in the answer are generated as special tokens."""
@@ -154,7 +159,8 @@ class ScriptedEngine:
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""
-                yield Chunk(piece, (token,), 1)
+                likely = () if sampling.likeliest is None else _likely(piece, token, sampling.likeliest)
+                yield Chunk(piece, (token,), 1, likely)
                 if until is not None and until():
                     break
             finished = True

@@ -1,0 +1,177 @@
+"""What ``--schema`` and ``--tools`` cost beside the engine's own work: ``python -m benchmarks.structured [MODEL]``.
+
+Each round asks the same question in all ways in turn: of the engine alone, with the same token ids and the same
+constraint, and of ``phi``'s model with all that ``phi chat`` does around it. The difference of the two is ``phi``'s own
+time; that of an answer without a form is the baseline, and what a form adds to it is to be at most 5 ms. Imports and
+the reading of the schema, which happen while the model loads, are apart. Then a conversation with 20 tools asks twice:
+the declarations are to be evaluated once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any, Final
+
+from phicli.answering.constrained import ConstrainedModel
+from phicli.answering.formed import FormedModel
+from phicli.answering.local_model import LocalModel
+from phicli.answering.opening import open_model
+from phicli.answering.pool import whole
+from phicli.answering.types import Answer, Model
+from phicli.chat_format.types import Message
+from phicli.engine.client import ServerClient
+from phicli.engine.closable import Closing
+from phicli.engine.constraint import Constraint
+from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.types import Done, Sampling
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.load import Use
+from phicli.plan.locate import locate
+from phicli.tools.checking import wrong_calls
+from phicli.tools.declared import declared_for
+from phicli.tools.grammar import required_calls
+from phicli.tools.reading import parse_tools
+from phicli.tools.types import Tool
+
+TARGET_MS: Final = 5.0
+TOOLS: Final = 20
+QUESTION: Final = (Message("user", "What is the weather in Paris?"),)
+CITY: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
+    "required": ["city", "days"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to ask: ``engine`` returns the tokens of an answer of the engine alone, ``phi`` an answer of ``phi``."""
+
+    name: str
+    engine: Callable[[], int]
+    phi: Callable[[], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of the engine alone and of ``phi``, a number for each round."""
+
+    engine: list[float]
+    phi: list[float]
+
+    @property
+    def own_ms(self) -> float:
+        """What ``phi`` takes beside the engine: the median of the differences."""
+        return median(phi - engine for engine, phi in zip(self.engine, self.phi, strict=True))
+
+
+def declared_tools(count: int) -> list[Tool]:
+    """The weather, and other tools with parameters of their own."""
+    city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    names = ["get_weather", *(f"get_number_{number}" for number in range(1, count))]
+    described = [{"name": name, "description": f"Looks up {name} of a city", "parameters": city} for name in names]
+    return parse_tools(json.dumps(described), "the benchmark")
+
+
+def measured(ways: list[Way], rounds: int) -> dict[str, Times]:
+    """The times of each way, in turn and in the reverse turn; the first round, which loads, is left out."""
+    times = {way.name: Times([], []) for way in ways}
+    for number in range(rounds + 1):
+        for way in ways if number % 2 else ways[::-1]:
+            began = time.perf_counter()
+            tokens = way.engine()
+            engine_ms = 1000 * (time.perf_counter() - began)
+            began = time.perf_counter()
+            answer = way.phi()
+            phi_ms = 1000 * (time.perf_counter() - began)
+            if answer.usage.completion_tokens != tokens:
+                raise RuntimeError(f"{way.name}: {answer.usage.completion_tokens} tokens, the engine alone {tokens}")
+            if number:
+                times[way.name].engine.append(engine_ms)
+                times[way.name].phi.append(phi_ms)
+    return times
+
+
+def ways_of(model: LocalModel, engine: LlamaServerEngine, sampling: Sampling, form: Any) -> list[Way]:
+    """An answer without a form, with a schema, and with tools that the model may and must call."""
+    alone, tools = _alone(engine), declared_tools(1)
+    declared = declared_for("phi-4-mini", tools)
+    calls = Constraint("lark", required_calls(tools, model.file.special_tokens.id_of, several=True, max_tokens=128))
+    (schema, *_) = form.constraints(sampling.max_tokens)
+
+    def way(name: str, asked: Model, constraint: Constraint | None, declarations: str | None) -> Way:
+        ids, held = model.prompt(QUESTION, tools=declarations).ids, replace(sampling, constraint=constraint)
+
+        def phi() -> Answer:
+            answer = whole(asked.answer(QUESTION, tools=declarations, sampling=sampling))
+            if declarations is not None and (wrong := wrong_calls(answer.tool_calls, answer.text, tools)):
+                raise RuntimeError(wrong)
+            return answer
+
+        return Way(name, lambda: alone(ids, held), phi)
+
+    return [
+        way("no form", model, None, None),
+        way("--schema", FormedModel(model, form, 0), schema, None),
+        way("--tools", model, None, declared),
+        way("--tools --tool-choice required", ConstrainedModel(model, calls), calls, declared),
+    ]
+
+
+def _alone(engine: LlamaServerEngine) -> Callable[[tuple[int, ...], Sampling], int]:
+    address, key = engine._await_process(None), engine._process.api_key
+    client = ServerClient(address, key)
+
+    def tokens(ids: tuple[int, ...], sampling: Sampling) -> int:
+        events = client.complete(
+            ids, sampling, stop_ids=frozenset(), visible_tokens={}, until=None, closing=Closing()
+        )
+        return next(event.usage.completion_tokens for event in events if isinstance(event, Done))
+
+    return tokens
+
+
+def second_turn(model: LocalModel, sampling: Sampling) -> tuple[int, int, int]:
+    """Prompt tokens of a first turn with 20 tools, those of a second one, and how many of these were cached."""
+    declared = declared_for("phi-4-mini", declared_tools(TOOLS))
+    first = whole(model.answer(QUESTION, tools=declared, sampling=sampling))
+    messages = (*QUESTION, first.message, Message("tool", '{"temperature": 21}'), Message("user", "And in Rome?"))
+    second = whole(model.answer(messages, tools=declared, sampling=sampling))
+    return first.usage.prompt_tokens, second.usage.prompt_tokens, second.usage.cached_tokens
+
+
+def main() -> None:
+    """Print the medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="tiny-phi")
+    parser.add_argument("--rounds", type=int, default=40)
+    wanted = parser.parse_args()
+    began = time.perf_counter()
+    from phicli.structured.form import SchemaForm
+
+    form = SchemaForm(CITY)
+    print(f"import of jsonschema and check of the schema, once: {1000 * (time.perf_counter() - began):.0f} ms\n")
+    sampling = Sampling(seed=1, max_tokens=128)
+    with open_model(locate(wanted.model), ChatOptions(context_tokens=4096), Use.CONVERSATION) as opened:
+        engine = opened.engines[-1]
+        assert isinstance(engine, LlamaServerEngine)
+        times = measured(ways_of(opened.model, engine, sampling, form), wanted.rounds)
+        first, second, cached = second_turn(opened.model, sampling)
+    usual = times["no form"].own_ms
+    print("| an answer with | engine alone | `phi` | `phi`'s own time | added by the form | target |")
+    print("|---|---:|---:|---:|---:|---|")
+    for name, took in times.items():
+        added = "" if name == "no form" else f"{took.own_ms - usual:+.2f} ms"
+        target = "" if name == "no form" else f"≤ {TARGET_MS:g} ms"
+        spent = f"{median(took.engine):.2f} ms | {median(took.phi):.2f} ms | {took.own_ms:.2f} ms"
+        print(f"| {name} | {spent} | {added} | {target} |")
+    print(f"\n{TOOLS} tools: first prompt {first} tokens, second prompt {second} tokens, {cached} of them cached")
+
+
+if __name__ == "__main__":
+    main()
