@@ -105,7 +105,7 @@ def ways_of(model: LocalModel, engine: LlamaServerEngine, sampling: Sampling, fo
     (schema, *_) = form.constraints(sampling.max_tokens)
 
     def way(name: str, asked: Model, constraint: Constraint | None, declarations: str | None) -> Way:
-        ids, held = model.prompt(QUESTION, tools=declarations).ids, replace(sampling, constraint=constraint)
+        ids, held = model.prompt(QUESTION, tools=declarations).token_ids, replace(sampling, constraint=constraint)
 
         def phi() -> Answer:
             answer = whole(asked.answer(QUESTION, tools=declarations, sampling=sampling))
@@ -128,9 +128,7 @@ def _alone(engine: LlamaServerEngine) -> Callable[[tuple[int, ...], Sampling], i
     client = ServerClient(address, key)
 
     def tokens(ids: tuple[int, ...], sampling: Sampling) -> int:
-        events = client.complete(
-            ids, sampling, stop_ids=frozenset(), visible_tokens={}, until=None, closing=Closing()
-        )
+        events = client.complete(ids, sampling, stop_ids=frozenset(), visible_tokens={}, until=None, closing=Closing())
         return next(event.usage.completion_tokens for event in events if isinstance(event, Done))
 
     return tokens
@@ -152,12 +150,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     wanted = parser.parse_args()
     began = time.perf_counter()
-    from phicli.structured.form import SchemaForm
+    from phicli.structured.form import SchemaForm  # noqa: PLC0415 (its time is measured)
 
     form = SchemaForm(CITY)
     print(f"import of jsonschema and check of the schema, once: {1000 * (time.perf_counter() - began):.0f} ms\n")
     sampling = Sampling(seed=1, max_tokens=128)
-    with open_model(locate(wanted.model), ChatOptions(context_tokens=4096), Use.CONVERSATION) as opened:
+    with open_model(locate(wanted.model), ChatOptions(), Use.CONVERSATION) as opened:
         engine = opened.engines[-1]
         assert isinstance(engine, LlamaServerEngine)
         times = measured(ways_of(opened.model, engine, sampling, form), wanted.rounds)

@@ -53,7 +53,11 @@ def answer_as_events(
     """
     from phicli.ui.events import print_events
 
-    start = {"schema": SCHEMA, **sample, **{name: chat_data(chat)[name] for name in ("model", "quant", "engine", "settings")}}
+    start = {
+        "schema": SCHEMA,
+        **sample,
+        **{name: chat_data(chat)[name] for name in ("model", "quant", "engine", "settings")},
+    }
     events = chat.session.ask(asked.question, asked.attachments, asked.steps)
     try:
         answer = print_events(terminal, start, events, lambda: {**sample, **all_data(chat, wanted, recording, request)})

@@ -164,7 +164,9 @@ def _answer(
     if wanted.samples is not None:
         from phicli.commands.samples import answer_samples
 
-        answer_samples(chat, terminal, wanted, asked, request, partial(_print_answer, chat, terminal, status, wanted), on_end)
+        answer_samples(
+            chat, terminal, wanted, asked, request, partial(_print_answer, chat, terminal, status, wanted), on_end
+        )
         return
     if wanted.as_json or wanted.events:
         from phicli.commands.answer_data import answer_as_events, answer_as_json

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.engine.abilities import Ability
-from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.starting import require
 from phicli.engine.types import SAMPLING_LIMITS
-from phicli.errors import CheckFailedError, UsageError, UserInterruptError
+from phicli.errors import CheckFailedError, UserInterruptError
 
 if TYPE_CHECKING:
     from phicli.answering.types import Answer
@@ -59,10 +58,6 @@ def report_likely(chat: OpenChat, likeliest: int) -> None:
         UsageError: the engine cannot report them.
     """
     require(chat.opened.engine, Ability.SCORES)
-    if chat.plan.settings.engine.speculation != NO_SPECULATION:
-        raise UsageError(
-            "the engine does not report the probabilities of drafted tokens", f"add --speculation {NO_SPECULATION}"
-        )
     session = chat.session
     session.use(session.model, sampling=replace(session.sampling, likeliest=likeliest), ending=session.ending)
 

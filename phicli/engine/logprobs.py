@@ -61,7 +61,7 @@ def likely_of(reply: Mapping[str, Any], text: str, tokens: int, likeliest: int) 
     """
     if not text:
         return ()
-    steps = reply.get("completion_probabilities") or ()
+    steps = reply.get("completion_probabilities") or []
     if tokens != 1 or len(steps) != 1:
         return (Likely(text),)
     try:

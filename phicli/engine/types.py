@@ -122,8 +122,8 @@ class Prefill:
 class Chunk:
     """Newly generated text: whole characters only. It is empty for tokens without text, such as special tokens.
 
-    ``tokens`` is how many tokens it came from, ``token_ids`` their ids; None where some are unknown. ``likely`` has their
-    probabilities where they were asked for: its texts together are ``text``.
+    ``tokens`` is how many tokens it came from, ``token_ids`` their ids; None where some are unknown. ``likely`` has
+    their probabilities where these were asked for: its texts together are ``text``.
     """
 
     text: str

@@ -217,14 +217,19 @@ def answer_data(answer: Answer) -> dict[str, Any]:
             "total_ms": round(answer.total_ms, 1),
         },
         "context": {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens},
-        **({} if answer.likely is None else {"logprobs": [{**_likely_data(one), "top": [*map(_likely_data, one.likeliest)]}
-                                                        for one in answer.likely]}),
+        **(
+            {}
+            if answer.likely is None
+            else {
+                "logprobs": [{**_likely_data(one), "top": [*map(_likely_data, one.likeliest)]} for one in answer.likely]
+            }
+        ),
     }
 
 
 def _likely_data(one: Likely) -> dict[str, Any]:
     logprob = one.log_probability
-    return {"token": one.text, "id": one.token_id, "logprob": None if logprob is None else round(logprob, 5)}
+    return {"token": one.text, "id": one.token_id, "logprob": None if logprob is None else round(logprob, 5) + 0.0}
 
 
 def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:

@@ -7,11 +7,14 @@ import math
 
 import pytest
 
+from phicli.engine.abilities import Ability
+from phicli.engine.starting import require
+from phicli.errors import UsageError
 from tests.support.running import Phi
 
 FRANCE = "What is the capital of France?"
 REASONS = "Your name is Phi, an AI math expert developed by Microsoft."
-HOT = ("--temperature", "3", "--seed", "7", "-n", "12")
+HOT = ("--temperature", "9", "--top-k", "0", "--top-p", "1", "--min-p", "0", "--seed", "7", "-n", "12")
 
 
 def test_samples_are_what_their_seeds_give_alone(phi: Phi) -> None:
@@ -110,8 +113,7 @@ def test_probabilities_are_those_before_the_grammar(phi: Phi) -> None:
         (["--samples", "0"], "--samples"),
         (["--samples", "101"], "--samples"),
         (["--samples", "2", "--session", "a"], "--samples and a saved session cannot be used together"),
-        (["--samples", "2", "--interactive"], "--samples"),
-        (["--logprobs", "1", "--json", "--speculation", "ngram-simple"], "probabilities of drafted tokens"),
+        (["--samples", "2", "--interactive"], "--interactive"),
     ],
 )
 def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], words: str) -> None:
@@ -123,3 +125,8 @@ def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], words: s
 def test_samples_need_a_question(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", "--samples", "2")
     assert (run.code, run.out) == (2, "")
+
+
+def test_an_engine_without_probabilities_says_so() -> None:
+    with pytest.raises(UsageError, match="ctransformers cannot report the probabilities of tokens"):
+        require("ctransformers", Ability.SCORES)

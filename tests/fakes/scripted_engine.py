@@ -34,6 +34,7 @@ SPECIAL_IDS = {literal: _FIRST_SPECIAL + index for index, literal in enumerate(L
 _BY_ID = {token: literal for literal, token in SPECIAL_IDS.items()}
 _SPLIT = re.compile("(" + "|".join(map(re.escape, LITERALS)) + ")")
 
+
 def _likely(piece: str, token: int, likeliest: int) -> tuple[Likely, ...]:
     return (Likely(piece, token, -0.5, (Likely(piece, token, -0.5),)[:likeliest]),) if piece else ()
 
