@@ -22,7 +22,7 @@ from phicli.answering.formed import FormedModel
 from phicli.answering.local_model import LocalModel
 from phicli.answering.opening import open_model
 from phicli.answering.pool import whole
-from phicli.answering.types import Answer, Model
+from phicli.answering.types import Model
 from phicli.chat_format.types import Message
 from phicli.engine.client import ServerClient
 from phicli.engine.closable import Closing
@@ -35,7 +35,7 @@ from phicli.plan.locate import locate
 from phicli.tools.checking import wrong_calls
 from phicli.tools.declared import declared_for
 from phicli.tools.grammar import required_calls
-from phicli.tools.reading import parse_tools
+from phicli.tools.reading import parse_tools, tool_of
 from phicli.tools.types import Tool
 
 TARGET_MS: Final = 5.0
@@ -46,15 +46,29 @@ CITY: Final[Mapping[str, Any]] = {
     "properties": {"city": {"enum": ["Paris", "Rome"]}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
     "required": ["city", "days"],
 }
+TRAINS: Final[Mapping[str, Any]] = {
+    "name": "find_trains",
+    "parameters": {
+        "type": "object",
+        "properties": {
+            "from_city": {"enum": ["Paris", "Rome"]},
+            "to_city": {"enum": ["Berlin", "London"]},
+            "day": {"enum": ["monday", "friday"]},
+            "seats": {"type": "integer", "minimum": 1, "maximum": 9},
+        },
+        "required": ["from_city", "to_city", "day", "seats"],
+    },
+}
+"""The engine needs longer for such a call than ``phi`` waits for the engine's log, which is 20 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to ask: ``engine`` returns the tokens of an answer of the engine alone, ``phi`` an answer of ``phi``."""
+    """A way to ask the engine alone, and ``phi``; both return how many tokens were generated."""
 
     name: str
     engine: Callable[[], int]
-    phi: Callable[[], Answer]
+    phi: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,43 +97,42 @@ def measured(ways: list[Way], rounds: int) -> dict[str, Times]:
     times = {way.name: Times([], []) for way in ways}
     for number in range(rounds + 1):
         for way in ways if number % 2 else ways[::-1]:
-            began = time.perf_counter()
-            tokens = way.engine()
-            engine_ms = 1000 * (time.perf_counter() - began)
-            began = time.perf_counter()
-            answer = way.phi()
-            phi_ms = 1000 * (time.perf_counter() - began)
-            if answer.usage.completion_tokens != tokens:
-                raise RuntimeError(f"{way.name}: {answer.usage.completion_tokens} tokens, the engine alone {tokens}")
-            if number:
-                times[way.name].engine.append(engine_ms)
-                times[way.name].phi.append(phi_ms)
+            tokens = way.engine()  # from now on the engine has the prompt in its cache
+            sides = [(way.engine, times[way.name].engine), (way.phi, times[way.name].phi)]
+            for ask, took in sides if number % 4 < 2 else sides[::-1]:
+                began = time.perf_counter()
+                generated = ask()
+                if number:
+                    took.append(1000 * (time.perf_counter() - began))
+                if generated != tokens:
+                    raise RuntimeError(f"{way.name}: {generated} tokens, and {tokens} before")
     return times
 
 
 def ways_of(model: LocalModel, engine: LlamaServerEngine, sampling: Sampling, form: Any) -> list[Way]:
     """An answer without a form, with a schema, and with tools that the model may and must call."""
-    alone, tools = _alone(engine), declared_tools(1)
-    declared = declared_for("phi-4-mini", tools)
-    calls = Constraint("lark", required_calls(tools, model.file.special_tokens.id_of, several=True, max_tokens=128))
+    alone, weather, trains = _alone(engine), declared_tools(1), [tool_of(TRAINS, "the benchmark")]
+    id_of = model.file.special_tokens.id_of
+    calls = Constraint("lark", required_calls(trains, id_of, several=False, max_tokens=128))
     (schema, *_) = form.constraints(sampling.max_tokens)
 
-    def way(name: str, asked: Model, constraint: Constraint | None, declarations: str | None) -> Way:
+    def way(name: str, asked: Model, constraint: Constraint | None, tools: list[Tool]) -> Way:
+        declarations = declared_for("phi-4-mini", tools) if tools else None
         ids, held = model.prompt(QUESTION, tools=declarations).token_ids, replace(sampling, constraint=constraint)
 
-        def phi() -> Answer:
+        def phi() -> int:
             answer = whole(asked.answer(QUESTION, tools=declarations, sampling=sampling))
-            if declarations is not None and (wrong := wrong_calls(answer.tool_calls, answer.text, tools)):
+            if tools and (wrong := wrong_calls(answer.tool_calls, answer.text, tools)):
                 raise RuntimeError(wrong)
-            return answer
+            return answer.usage.completion_tokens
 
         return Way(name, lambda: alone(ids, held), phi)
 
     return [
-        way("no form", model, None, None),
-        way("--schema", FormedModel(model, form, 0), schema, None),
-        way("--tools", model, None, declared),
-        way("--tools --tool-choice required", ConstrainedModel(model, calls), calls, declared),
+        way("no form", model, None, []),
+        way("--schema", FormedModel(model, form, 0), schema, []),
+        way("--tools", model, None, weather),
+        way("--tools --tool-choice required", ConstrainedModel(model, calls), calls, trains),
     ]
 
 
