@@ -56,9 +56,7 @@ class Request:
     def equip(self, chat: OpenChat) -> None:
         """Declare the tools to the model of ``chat``, have them saved with its answers, and probabilities reported."""
         if self.logprobs is not None:
-            from phicli.commands.samples import report_likely
-
-            report_likely(chat, self.logprobs)
+            _report_likely(chat, self.logprobs)
         if self.tools is None:
             return
         self.tools.equip(chat)
@@ -126,3 +124,17 @@ def require_one_question(wanted: Conversation) -> None:
     for option, was_typed in only_for_one.items():
         if was_typed:
             raise UsageError(f"{option} is for a single question: give a prompt or --messages", "see: phi help chat")
+
+
+def _report_likely(chat: OpenChat, likeliest: int) -> None:
+    """Have the probabilities of tokens reported with the answers of ``chat``, and the ``likeliest`` ones.
+
+    Raises:
+        UsageError: the engine cannot report them.
+    """
+    from phicli.engine.abilities import Ability
+    from phicli.engine.starting import require
+
+    require(chat.opened.engine, Ability.SCORES)
+    session = chat.session
+    session.use(session.model, sampling=replace(session.sampling, likeliest=likeliest), ending=session.ending)

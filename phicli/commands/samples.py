@@ -1,4 +1,4 @@
-"""Several answers of ``phi chat`` to one question, and the probabilities of their tokens."""
+"""Several answers of ``phi chat`` to one question."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.engine.abilities import Ability
-from phicli.engine.starting import require
 from phicli.engine.types import SAMPLING_LIMITS
 from phicli.errors import CheckFailedError, UserInterruptError
 
@@ -49,17 +47,6 @@ class Sample:
             if taken is not None:
                 error.data = {**(error.data or {}), "samples": taken}
             raise
-
-
-def report_likely(chat: OpenChat, likeliest: int) -> None:
-    """Have the probabilities of tokens reported with the answers of ``chat``, and the ``likeliest`` ones.
-
-    Raises:
-        UsageError: the engine cannot report them.
-    """
-    require(chat.opened.engine, Ability.SCORES)
-    session = chat.session
-    session.use(session.model, sampling=replace(session.sampling, likeliest=likeliest), ending=session.ending)
 
 
 def answer_samples(
