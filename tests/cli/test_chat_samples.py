@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import signal
+import subprocess
+import sys
 
+import psutil
 import pytest
 
 from phicli.engine.abilities import Ability
 from phicli.engine.starting import require
 from phicli.errors import UsageError
+from tests.support.processes import gone, wait_for_engine
 from tests.support.running import Phi
+from tests.support.waiting import wait_until
 
 FRANCE = "What is the capital of France?"
 REASONS = "Your name is Phi, an AI math expert developed by Microsoft."
@@ -120,6 +126,24 @@ def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], words: s
     run = phi("chat", "tiny-phi", FRANCE, *arguments)
     assert run.code == 2
     assert words in run.out + run.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_an_interruption_has_the_answers_before_it(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE, *HOT[:-1], "150", "--samples", "100"]
+    process = subprocess.Popen(
+        [*command, "--json"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    engine = wait_for_engine(process.pid)
+    wait_until(lambda: psutil.Process(engine).cpu_times().user > 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    printed = json.loads(out)
+    assert (process.returncode, err, printed["error"]["code"]) == (130, b"", "interrupted")
+    numbers = [one["sample"] for one in printed["data"]["samples"]]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert 1 <= len(numbers) < 100
+    assert gone(engine)
 
 
 def test_samples_need_a_question(phi: Phi) -> None:
