@@ -33,6 +33,8 @@ from phicli.ui.envelope import print_error
 from phicli.ui.terminal import Terminal, settle
 
 _INTERRUPTED = UserInterruptError("interrupted")
+_AS_DATA = frozenset({"--json", "--events"})
+"""Options with which an error is printed as an object, too."""
 _FULL_STOP = re.compile(r"(?<=[\w)\]'\"])\.\s*$")
 
 
@@ -101,7 +103,7 @@ def main(argv: Sequence[str]) -> int:
 def interrupted(argv: Sequence[str]) -> int:
     """The exit code after an interruption that came before :func:`main` could see it; with ``--json`` it is told."""
     options = _options(argv)
-    as_json = "--json" in options
+    as_json = not _AS_DATA.isdisjoint(options)
     terminal = Terminal.current()
     code = _report(terminal, _command(options), _INTERRUPTED, as_json=True) if as_json else _INTERRUPTED.exit_code
     settle()
@@ -121,7 +123,7 @@ def _complete(terminal: Terminal) -> int:
 def _run(terminal: Terminal, argv: list[str]) -> int:  # noqa: PLR0911 (one return for each kind of end)
     options = _options(argv)
     command = _command(options)
-    as_json = "--json" in options
+    as_json = not _AS_DATA.isdisjoint(options)
     try:
         code = app(args=argv, prog_name="phi", standalone_mode=False)
         terminal.write("")

@@ -84,6 +84,8 @@ def test_the_examples_run_and_print_what_is_shown(path: Path, shell: dict[str, s
     folder = tmp_path / "here"
     folder.mkdir()
     for block in RUN.finditer(text_of(path)):
+        if "jq " in block["code"] and shutil.which("jq") is None:
+            continue
         printed = run_in(folder, shell, block["code"])
         if block["shown"] is not None:
             pattern = ".*".join(re.escape(part) for part in block["shown"].strip().split("…"))

@@ -52,3 +52,35 @@ def test_a_text_that_is_copied_is_drafted_mostly_right(phi: Phi, smollm2: Path) 
     data = phi("bench", str(smollm2), "--speculation", "ngram-simple", "--quick", "--json").json["data"]
     shares = {run["text"]: run["accepted_share"] for run in data["runs"]}
     assert shares["copy"] > 0.4
+
+
+def test_tools_are_only_for_models_that_were_trained_or_forced(phi: Phi, smollm2: Path, tmp_path: Path) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text('[{"name": "get_weather", "parameters": {"city": {"type": "str"}}}]', encoding="utf-8")
+    asked = (
+        "chat",
+        str(smollm2),
+        "What is the weather in Paris?",
+        "--tools",
+        str(tools),
+        "--temperature",
+        "0",
+        "--json",
+    )
+    refused = phi(*asked)
+    assert (refused.code, refused.json["error"]["code"]) == (2, "usage")
+    assert "was not trained to call tools" in refused.json["error"]["message"]
+    data = phi(*asked, "--force-tools", "--tool-choice", "get_weather").json["data"]
+    assert data["finish_reason"] == "tool_calls"
+    (call,) = data["tool_calls"]
+    assert (call["name"], list(call["arguments"])) == ("get_weather", ["city"])
+    assert data["text"] == ""
+
+
+def test_text_is_free_where_tools_are_forced(phi: Phi, smollm2: Path, tmp_path: Path) -> None:
+    """It ends where the model ends it, and not only with the end-of-text token that llguidance knows."""
+    tools = tmp_path / "tools.json"
+    tools.write_text('[{"name": "now"}]', encoding="utf-8")
+    asked = ("chat", str(smollm2), FRANCE, "--tools", str(tools), "--force-tools", "--temperature", "0", "--json")
+    data = phi(*asked, "-n", "200").json["data"]
+    assert data["finish_reason"] in ("stop", "tool_calls")

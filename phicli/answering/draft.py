@@ -5,9 +5,20 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
+from phicli.answering.likely_tokens import LikelyTokens
 from phicli.answering.types import Answer, FinishReason
 from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.types import Chunk, Done, Engine, Timings, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far an answer was, to go back to."""
+
+    text: str
+    raw: str
+    completion_tokens: int
+    token_ids: tuple[int, ...] | None
 
 
 @dataclass(slots=True)
@@ -17,10 +28,12 @@ class Draft:
     ``raw`` is all generated text, ``token_ids`` are all generated ids, None once some are unknown. ``parts`` are those
     of the current generation in turn: ids, and text where the ids are unknown. ``whole_tokens`` are those of the last
     generation that ended whose text has come. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a
-    later generation has another prompt, with what was generated before in it.
+    later generation has another prompt, with what was generated before in it. ``likely`` collects the probabilities of
+    the tokens where these were asked for.
     """
 
     started: float
+    likely: LikelyTokens | None = None
     text: str = ""
     reasoning: str = ""
     raw: str = ""
@@ -38,6 +51,7 @@ class Draft:
     timings: Timings | None = None
     load_ms: float = 0.0
     ttft_ms: float | None = None
+    _shown: int = 0
     _read_tokens: int = 0
     _streamed_tokens: int = 0
     _earlier_ids: tuple[int, ...] | None = ()
@@ -51,6 +65,8 @@ class Draft:
 
     def generated(self, chunk: Chunk) -> None:
         """Take generated text as it comes from the engine."""
+        if self.likely is not None:
+            self.likely.add(len(self.raw), chunk.likely)
         self.raw += chunk.text
         if chunk.token_ids is not None:
             self.parts.append(chunk.token_ids)
@@ -64,11 +80,29 @@ class Draft:
         """Take a piece that is about to be shown."""
         if self.ttft_ms is None:
             self.ttft_ms = (time.monotonic() - self.started) * 1000
-        if piece.kind == "text":
-            self.text += piece.text
-        else:
+        if piece.kind == "reasoning":
             self.reasoning += piece.text
-        return piece
+            return piece
+        new = piece.text[max(self._shown - len(self.text), 0) :]
+        self.text += piece.text
+        self._shown = max(self._shown, len(self.text))
+        return Piece("text", new)
+
+    def mark(self) -> Mark:
+        """How far the answer is now, between two generations."""
+        return Mark(self.text, self.raw, self.completion_tokens, self.token_ids)
+
+    def back_to(self, mark: Mark) -> None:
+        """Forget what was generated since ``mark``; text that was shown is not shown again."""
+        self.text, self.raw = mark.text, mark.raw
+        self.completion_tokens, self.token_ids = mark.completion_tokens, mark.token_ids
+        if self.likely is not None:
+            self.likely.forget_from(len(self.raw))
+
+    def looked(self, done: Done) -> None:
+        """Take the times and the cached tokens of a generation that was only a look: its tokens do not count."""
+        self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
+        self.timings = done.timings
 
     def ended(self, done: Done) -> None:
         """A generation is over: the answer is, or the allocated context."""
@@ -129,6 +163,7 @@ class Draft:
             token_ids=self.token_ids if as_generated else None,
             stopped_by=self.stopped_by,
             reasoning_tokens=self.reasoning_tokens,
+            likely=None if self.likely is None else self.likely.of_answer(self.raw, self.reasoning, self.text),
         )
 
 

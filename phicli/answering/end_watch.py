@@ -11,10 +11,12 @@ from phicli.answering.repetition import Repetition
 from phicli.answering.stop_texts import StopTexts
 from phicli.answering.types import REPETITION, Ending
 from phicli.chat_format.think_tags import TAGS
+from phicli.chat_format.tool_calls import OPEN
 from phicli.chat_format.types import AnswerParser, Piece
 from phicli.engine.types import NO_TOKENS, Chunk
 
-_TAG: Final = re.compile(f"({'|'.join(map(re.escape, TAGS))})")
+_MARKS: Final = (*TAGS, OPEN)
+_MARK: Final = re.compile(f"({'|'.join(map(re.escape, _MARKS))})")
 
 
 class EndWatch:
@@ -38,7 +40,7 @@ class EndWatch:
         visible_tokens: Mapping[str, int] = NO_TOKENS,
     ) -> None:
         self._parser = parser
-        self._tag_ids = frozenset(visible_tokens[tag] for tag in TAGS if tag in visible_tokens)
+        self._mark_ids = frozenset(visible_tokens[mark] for mark in _MARKS if mark in visible_tokens)
         self._own = StopTexts(own_stops)
         self._asked = StopTexts(ending.stop_texts)
         self._repetition = Repetition() if ending.brake else None
@@ -58,7 +60,7 @@ class EndWatch:
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
         return self._parser.waiting
 
     @property
@@ -82,6 +84,28 @@ class EndWatch:
         self.reasoning_ends += 1
         yield from self._parser.end_reasoning()
         self._place()
+
+    @property
+    def expects_reasoning(self) -> bool:
+        """Whether the model reasons before each answer, and nothing has come yet."""
+        return self._parser.expects_reasoning
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+        return self._parser.may_reason
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+        return self._parser.reasoning_over
+
+    def hold(self) -> Iterator[Piece]:
+        """What comes from now on is the answer as it is, tags and white space too; the pieces that were held back."""
+        yield from self._parser.end_reasoning()
+        self._place()
+        self._parser.take_as_it_is()
+        self._repetition = None
 
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """The pieces that are certain with the next text."""
@@ -118,12 +142,12 @@ class EndWatch:
             self.reasoning_tokens += tokens if reasons else 0
 
     def _parts(self, chunk: Chunk) -> Iterator[tuple[str, bool]]:
-        """The text of a chunk in parts, each with whether it is a reasoning tag that was generated as one token."""
-        if self._tag_ids.isdisjoint(chunk.token_ids or ()):
+        """The text of a chunk in parts, each with whether it is a tag or marker that was generated as one token."""
+        if self._mark_ids.isdisjoint(chunk.token_ids or ()):
             yield chunk.text, False
             return
-        for part in filter(None, _TAG.split(chunk.text)):
-            yield part, part in TAGS
+        for part in filter(None, _MARK.split(chunk.text)):
+            yield part, part in _MARKS
 
     def _before_stop(self, pieces: Sequence[Piece]) -> Iterator[Piece]:
         for piece in pieces:

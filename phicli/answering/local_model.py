@@ -7,8 +7,11 @@ from collections.abc import Callable, Generator, Sequence
 
 from phicli.answering.draft import Draft
 from phicli.answering.engines import Engines
-from phicli.answering.making import OpenFile, Request, Work
+from phicli.answering.likely_tokens import LikelyTokens
+from phicli.answering.making import Request, Work
 from phicli.answering.model_file import ModelFile
+from phicli.answering.open_file import OpenFile
+from phicli.answering.prompt_parts import ExactPrompt, parts_of
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
@@ -61,7 +64,7 @@ class LocalModel(OpenFile):
         ending: Ending = NO_ENDING,
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
-        draft = Draft(started=time.monotonic())
+        draft = Draft(time.monotonic(), None if sampling.likeliest is None else LikelyTokens())
         self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
         request = Request(tuple(messages), tools, sampling, ending)
         return LocalAnswering(draft, lambda closing: Work(self, request, draft, closing).events())
@@ -70,7 +73,15 @@ class LocalModel(OpenFile):
         """The tokens of a prompt; see :class:`~phicli.answering.types.Model`."""
         waiting = closing or Closing()
         work = Work(self, Request(tuple(messages), tools, Sampling(), NO_ENDING), Draft(time.monotonic()), waiting)
-        return work.count()
+        return len(work.prompt()[1])
+
+    def prompt(
+        self, messages: Sequence[Message], *, tools: str | None = None, ending: Ending = NO_ENDING
+    ) -> ExactPrompt:
+        """The prompt that asks for an answer to ``messages``; nothing is evaluated. Raises what ``count`` raises."""
+        request = Request(tuple(messages), tools, Sampling(), ending)
+        segments, ids = Work(self, request, Draft(time.monotonic()), Closing()).prompt()
+        return ExactPrompt(tuple(parts_of(segments, self.file.special_tokens, ids)), ids)
 
     def close(self) -> None:
         """End the engines; answers that still come fail. Safe to call twice, and from any thread."""

@@ -9,52 +9,17 @@ from dataclasses import dataclass, replace
 from phicli.answering.draft import Draft
 from phicli.answering.encode import encode, text_ids
 from phicli.answering.end_watch import EndWatch
-from phicli.answering.engines import Engines, Grown
+from phicli.answering.engines import Grown
+from phicli.answering.holding import LOOK_TOKENS, Hold, begins_reasoning
 from phicli.answering.interruptible import Interruptible
-from phicli.answering.model_file import ModelFile, TemplateRenderer
-from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, end_of, none_for, spelled
+from phicli.answering.open_file import OpenFile
+from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, behind_tag, end_of, none_for, spelled
 from phicli.answering.types import Ending, Event, Notice, Reasoned, Undecided
-from phicli.chat_format.plain import Plain
 from phicli.chat_format.reasoning import opens_reasoning
-from phicli.chat_format.types import Message, Piece, PromptFormat, Segment, Text
+from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment, Text
 from phicli.engine.closable import Closing
 from phicli.engine.types import Chunk, Done, Engine, Sampling
 from phicli.errors import EngineError, TemplateError
-from phicli.plan.context import ContextPlan
-
-
-class OpenFile:
-    """A file with the engines that run it, and what its answers found out about it.
-
-    Args:
-        file: the file's prompt format and special tokens.
-        engines: where engines with the file come from.
-        context: the first allocation and the limit of a conversation.
-    """
-
-    def __init__(self, file: ModelFile, engines: Engines, context: ContextPlan) -> None:
-        self.file = file
-        self.engines = engines
-        self.context = context
-        self._grown_for: tuple[Message, ...] = ()
-        self._template_is_usable = True
-
-    def format_for(self, engine: TemplateRenderer) -> PromptFormat:
-        """The file's prompt format, or the plain one after :meth:`use_plain_format`."""
-        return self.file.format_for(engine) if self._template_is_usable else Plain()
-
-    def use_plain_format(self) -> None:
-        """From now on format prompts plainly: the file's own template cannot be used."""
-        self._template_is_usable = False
-
-    def grows_for(self, messages: tuple[Message, ...]) -> None:
-        """Remember that ``messages`` needed a larger context than the first one."""
-        self._grown_for = messages
-
-    def continues_grown(self, messages: tuple[Message, ...]) -> bool:
-        """Whether ``messages`` continue the conversation that needed a larger context."""
-        grown = self._grown_for
-        return len(messages) > len(grown) > 0 and messages[: len(grown)] == grown
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +39,7 @@ class _Parsing:
     format: PromptFormat
     watch: EndWatch
     begun: str
+    hold: Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +54,27 @@ class Work:
     def events(self) -> Generator[Event, None, None]:
         """The events of the answer."""
         engine = self.model.engines.running(self.closing)
-        prompt_format, segments = yield from self._rendered(engine)
-        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
-        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
-        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
-        begun = begun_by(segments)
-        prompt = self._encoded((*segments, *self._at_once(watch, begun)), engine)
+        parsing, parser, segments = yield from self._begun(engine)
+        watch, hold = parsing.watch, parsing.hold
+        prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         try:
-            yield from self._generated(engine, _Parsing(prompt_format, watch, begun), prompt)
+            if not (hold.waits and (yield from self._reasons_first(engine, parsing, prompt))):
+                yield from self._taken(hold.begin(prompt), watch)
+            yield from self._generated(engine, parsing, prompt)
         finally:  # an answer that is interrupted has what waited, too
             rest = self._taken(watch.finish(), watch)
         yield from rest
         yield self.draft.complete(parser.tool_calls, over=watch.over, stopped_by=watch.stopped_by)
+
+    def _begun(self, engine: Engine) -> Generator[Notice, None, tuple[_Parsing, AnswerParser, tuple[Segment, ...]]]:
+        """How the answer is read, its parser, and the prompt as segments."""
+        prompt_format, segments = yield from self._rendered(engine)
+        parser = prompt_format.parser(tools=self.request.tools is not None, inside_reasoning=opens_reasoning(segments))
+        tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
+        watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
+        begun, hold = begun_by(segments), Hold(self.request.sampling, watch, self.draft)
+        return _Parsing(prompt_format, watch, begun, hold), parser, (*segments, *self._at_once(watch, begun))
 
     def _at_once(self, watch: EndWatch, begun: str) -> tuple[Segment, ...]:
         """What follows the prompt where no reasoning is wanted; nothing for a model that may begin with the answer."""
@@ -109,6 +83,32 @@ class Work:
             return end_of(begun) if begun else NO_REASONING
         return ()
 
+    def _reasons_first(
+        self, engine: Engine, parsing: _Parsing, prompt: tuple[int, ...]
+    ) -> Generator[Event, None, bool]:
+        """Whether the model reasons before its answer; one that can do without is asked for its first tokens."""
+        watch = parsing.watch
+        if not watch.may_reason or watch.reasoning_over:
+            return False
+        if parsing.begun or watch.expects_reasoning:
+            return True
+        text = ""
+        look = replace(parsing.hold.sampling(self._remaining()), max_tokens=LOOK_TOKENS)
+        visible = self.model.file.special_tokens.ids_of(parsing.format.visible_tokens)
+        generation = engine.generate(
+            prompt, look, visible_tokens=visible, until=lambda: begins_reasoning(text) is not None
+        )
+        with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
+            for event in generation:
+                if isinstance(event, Chunk):
+                    text += event.text
+                elif isinstance(event, Done):
+                    self.draft.looked(event)
+                else:
+                    yield event
+        self.closing.check()
+        return bool(begins_reasoning(text))
+
     def _generated(self, engine: Engine, parsing: _Parsing, prompt: tuple[int, ...]) -> Generator[Event, None, None]:
         """Generate to the end of the answer: on after its reasoning was ended, and in larger contexts."""
         watch = parsing.watch
@@ -116,11 +116,12 @@ class Work:
             done = yield from self._stream(engine, parsing, prompt)
             if watch.over:
                 return
-            if watch.thought_enough:
+            if watch.thought_enough or (parsing.hold.waits and (watch.reasoning_over or done.finish_reason == "stop")):
                 if self._remaining() == 0 or watch.reasoning_ends == MOST_ENDS:
                     self.draft.finish_reason = "length"
                     return
                 prompt = yield from self._without_more_reasoning(engine, parsing, prompt, done)
+                yield from self._taken(parsing.hold.begin(prompt), watch)
                 if len(prompt) >= engine.context_tokens:
                     if len(prompt) >= self.model.context.limit_tokens:
                         self.draft.finish_reason = "length"
@@ -136,36 +137,38 @@ class Work:
                 return
             grown = yield from self._grown(engine, needed, ids=done.token_ids is None)
             engine = grown.engine
-            prompt = (*prompt, *self._generated_ids(done, prompt, grown))
+            more = self._generated_ids(done, prompt, grown)
+            prompt = parsing.hold.again() if parsing.hold.holds else (*prompt, *more)
 
     def _without_more_reasoning(
         self, engine: Engine, parsing: _Parsing, prompt: tuple[int, ...], done: Done
     ) -> Generator[Event, None, tuple[int, ...]]:
         """End the reasoning after what was generated by now; returns the prompt that the answer follows."""
-        draft, watch = self.draft, parsing.watch
+        draft, watch, enough = self.draft, parsing.watch, parsing.watch.thought_enough
         said = (*prompt, *self._generated_ids(done, prompt, Grown(engine)))
         unwanted = self.request.ending.think_tokens == 0 and not watch.reasoning_ends and not parsing.begun
         if nothing := none_for(draft.raw) if unwanted else ():  # a token may have the tag and a word
             said = prompt
-        end = nothing or end_of(parsing.begun + draft.raw)
+        end = nothing or (behind_tag if watch.reasoning_over else end_of)(parsing.begun + draft.raw)
         yield from self._taken(watch.end_reasoning(), watch)
         draft.raw += spelled(end)
-        if watch.reasoning_tokens and watch.reasoning_ends == 1:
+        if enough and watch.reasoning_tokens and watch.reasoning_ends == 1:
             yield Notice(
                 f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)", ends_reasoning=True
             )
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)
 
-    def count(self) -> int:
-        """The tokens of the prompt."""
+    def prompt(self) -> tuple[tuple[Segment, ...], tuple[int, ...]]:
+        """The prompt, as segments and as ids; nothing is evaluated."""
         engine = self.model.engines.running(self.closing)
-        rendering = self._rendered(engine)
+        beginning = self._begun(engine)
         while True:
             try:
-                next(rendering)
+                next(beginning)
             except StopIteration as end:
-                return len(self._encoded(end.value[1], engine))
+                segments = end.value[2]
+                return segments, self._encoded(segments, engine)
 
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
@@ -177,7 +180,8 @@ class Work:
         except TemplateError as error:
             yield Notice(f"{error.message}; a plain prompt is used instead")
             self.model.use_plain_format()
-            return Plain(), Plain().render(messages, tools=tools)
+            plain = self.model.format_for(self._on(engine))
+            return plain, plain.render(messages, tools=tools)
 
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file
@@ -190,8 +194,12 @@ class Work:
         """The engine for a prompt: larger where it does not fit, the first one again for a new short conversation."""
         if prompt_tokens >= engine.context_tokens:
             return (yield from self._grown(engine, prompt_tokens + 1, ids=False)).engine
-        first = self.model.context.first_tokens
-        if prompt_tokens < first < engine.context_tokens and not self.model.continues_grown(self.request.messages):
+        first, messages = self.model.context.first_tokens, self.request.messages
+        another_attempt = bool(self.request.sampling.constraint) and self.model.grew_for(
+            messages, engine.context_tokens
+        )
+        stays = self.model.continues_grown(messages) or another_attempt
+        if prompt_tokens < first < engine.context_tokens and not stays:
             return self.model.engines.with_context(first, self.closing)
         return engine
 
@@ -210,10 +218,10 @@ class Work:
         draft.begin(engine, len(prompt))
         generation = engine.generate(
             prompt,
-            replace(self.request.sampling, max_tokens=self._remaining()),
+            parsing.hold.sampling(self._remaining()),
             stop_ids=frozenset({*asked, *special.ids_of(parsing.format.stop_tokens).values()}),
             visible_tokens=special.ids_of(parsing.format.visible_tokens),
-            until=lambda: watch.over or watch.thought_enough,
+            until=lambda: watch.over or watch.thought_enough or (parsing.hold.waits and watch.reasoning_over),
         )
         with self._watching(engine), self.closing.woken_by(generation.close), contextlib.closing(generation):
             for event in generation:
@@ -234,7 +242,7 @@ class Work:
 
     def _taken(self, pieces: Iterator[Piece], watch: EndWatch) -> list[Piece | Reasoned]:
         """Take pieces into the answer; returns what there is to show of them."""
-        events: list[Piece | Reasoned] = [self.draft.add(piece) for piece in pieces]
+        events: list[Piece | Reasoned] = [piece for piece in map(self.draft.add, pieces) if piece.text]
         if watch.reasoning_tokens > self.draft.reasoning_tokens:
             self.draft.reasoning_tokens = watch.reasoning_tokens
             events.insert(0, Reasoned(watch.reasoning_tokens))

@@ -45,6 +45,12 @@ def end_of(said: str) -> tuple[Segment, ...]:
     return (*before, _CLOSE, Text("\n\n"))
 
 
+def behind_tag(said: str) -> tuple[Segment, ...]:
+    """What the model would write between the end of its reasoning and its answer, where ``said`` ends with the tag."""
+    breaks = said.partition(OPEN)[2].startswith("\n") and said.endswith(CLOSE)
+    return (Text("\n\n"),) if breaks else ()
+
+
 def spelled(segments: Sequence[Segment]) -> str:
     """The text of segments."""
     return "".join(part.literal if isinstance(part, Special) else part.text for part in segments)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.engine.closable import Closing
+from phicli.engine.logprobs import Likely
 from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
@@ -45,7 +46,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """Text was generated, and it is not known yet whether it is reasoning; ``tokens`` of the answer so far."""
+    """Text came; it is not known yet whether it is reasoning or a tool call; ``tokens`` of the answer so far."""
 
     tokens: int
 
@@ -70,6 +71,9 @@ class Answer:
         used_tokens: what the conversation fills of it.
         token_ids: the generated ids where all are known and ``text`` is exactly what they spell.
         reasoning_tokens: how many of the generated tokens are reasoning, without the tags around it.
+        parsed: the value of an answer that has a form; None for any other.
+        attempts: how often the model was asked for it.
+        likely: the tokens of ``text`` with their probabilities; None where these were not asked for.
     """
 
     text: str
@@ -86,6 +90,9 @@ class Answer:
     token_ids: tuple[int, ...] | None = None
     stopped_by: str | None = None
     reasoning_tokens: int = 0
+    parsed: Any = None
+    attempts: int = 1
+    likely: tuple[Likely, ...] | None = None
 
     @property
     def only_reasoning(self) -> bool:

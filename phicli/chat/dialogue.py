@@ -48,6 +48,8 @@ class Turn:
         attachments: what the person sent with the question.
         replies: the messages that followed; the last one is the answer. None so far for a question without an answer:
             such a turn is saved and shown, but it is not sent to the model again.
+        steps: the calls of tools and their results so far, which are sent behind the question; they become replies with
+            the answer.
         facts: what made the answer, as :func:`phicli.chat.facts.facts_of` has it; empty for an imported answer.
     """
 
@@ -55,6 +57,7 @@ class Turn:
     attachments: tuple[Attachment, ...] = ()
     replies: tuple[Message, ...] = ()
     facts: Mapping[str, Any] | None = None
+    steps: tuple[Message, ...] = ()
 
     @property
     def text(self) -> str:
@@ -91,7 +94,7 @@ class Dialogue:
         """
         turns = [turn for turn in self.turns[self.left_out :] if turn.replies]
         said = [((Message("user", turn.text), *turn.replies)) for turn in turns]
-        asked = [(Message("user", question.text),)] if question is not None else []
+        asked = [(Message("user", question.text), *question.steps)] if question is not None else []
         sent = list(chain.from_iterable([*said, *asked]))
         if sent and (before := self._before()):
             sent[0] = replace(sent[0], content=_joined((before, sent[0].content)))

@@ -85,7 +85,13 @@ def reproduction(
     made_by = _string(turn.facts, "model") or model
     named = f"./{made_by}" if made_by.startswith("-") else made_by
     words = ["phi", "chat", named, "--session", name, "--before", str(number), "--no-save"]
-    words += [*_engine(turn.facts), *_options(values), *_limits(turn.facts, values)]
+    words += [
+        *_engine(turn.facts),
+        *_options(values),
+        *_form(turn.facts),
+        *_tools(turn.facts),
+        *_limits(turn.facts, values),
+    ]
     piped = bool(turn.attachments) or not _can_be_typed(turn.question)
     if not piped:
         words += ["--no-stdin", *(["--"] if turn.question.startswith("-") else []), turn.question]
@@ -129,6 +135,30 @@ def _options(values: Mapping[str, Any]) -> Iterator[str]:
             yield from (field.option, value_text(values[name]))
 
 
+def _form(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The options of an answer that was asked for in a form; a file is the one that was named then."""
+    form = facts.get("form")
+    for name, value in form.items() if isinstance(form, Mapping) else ():
+        option = f"--{str(name).replace('_', '-')}"
+        if value is True:
+            yield option
+        elif isinstance(value, str) or _is_number(value):
+            yield f"{option}={value}"
+
+
+def _tools(facts: Mapping[str, Any]) -> Iterator[str]:
+    """The options of an answer that could call tools; the files are those that were named then."""
+    tools = facts.get("tools")
+    if not isinstance(tools, Mapping):
+        return
+    files = tools.get("files")
+    yield from (f"--tools={file}" for file in files or () if isinstance(files, list))
+    if (choice := _string(tools, "choice")) and choice != "auto":
+        yield f"--tool-choice={choice}"
+    if tools.get("force") is True:
+        yield "--force-tools"
+
+
 def _limits(facts: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
     """The context, where its end may have been that of the answer: elsewhere its size changes nothing."""
     ended = facts.get("finish_reason") == "length" and values.get("max_tokens") is None
@@ -160,8 +190,8 @@ def _notes(turn: Turn, dialogue: Dialogue, number: int, values: Mapping[str, Any
         yield f"the attachments come from the session, as they were when they were sent: {names}"
     if (reason := (turn.facts or {}).get("finish_reason")) == "interrupted":
         yield f"answer {number} was interrupted; the command makes the whole answer"
-    elif reason == "tool_calls" or len(turn.replies) > 1:
-        yield f"answer {number} uses tools, but phi chat declares none"
+    elif (reason == "tool_calls" or len(turn.replies) > 1) and "tools" not in (turn.facts or {}):
+        yield f"answer {number} uses tools, but it is not known which; declare them with --tools"
     if left_out := dialogue.without_last(len(dialogue.turns) - number + 1).left_out:
         which = f"{first_turns(left_out)} {'is' if left_out == 1 else 'are'}"
         yield f"{which} no longer sent to the model; if answer {number} was made with more turns, it may differ"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -50,9 +51,13 @@ class ChatSession:
         fitting: makes long conversations fit; None: a conversation that is too long is an error.
         on_change: called with the conversation after each change: the question is in it before the model is asked.
         facts: what made an answer, to be saved with it.
+        check: what is wrong with the tool calls of an answer; it is fed back with that error, once.
 
+    ``rejected`` is what was wrong with the first attempt at the last answer; None where nothing was.
     ``chosen`` are the settings that a person changed: they count over ``sampling`` and ``ending``, also with another
     model.
+    ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
+    ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class ChatSession:
         fitting: Fitting | None = None,
         on_change: Callable[[Dialogue], None] = lambda _: None,
         facts: Callable[[Answer, Sampling], Mapping[str, Any] | None] = lambda _answer, _sampling: None,
+        check: Callable[[Answer], str | None] = lambda _: None,
     ) -> None:
         self.model = model
         self.chosen = Chosen()
@@ -76,6 +82,10 @@ class ChatSession:
         self._dialogue = Dialogue() if dialogue is None else dialogue
         self.tools = tools
         self.facts = facts
+        self.check = check
+        self.rejected: str | None = None
+        self.wording: Callable[[Turn], Turn] | None = None
+        self.formed: Callable[[Model], Model] = lambda model: model
 
     @property
     def sampling(self) -> Sampling:
@@ -141,13 +151,15 @@ class ChatSession:
         self.become(self._dialogue.without_last(count))
         return removed
 
-    def ask(self, question: str, attachments: Sequence[Attachment] = ()) -> Answering:
+    def ask(self, question: str, attachments: Sequence[Attachment] = (), steps: Sequence[Message] = ()) -> Answering:
         """Send a question and stream what comes back; the last event is the ``Answer``.
 
         Closing what is returned, or an interruption inside it, keeps what was generated as the answer. After an error
-        the question is the last turn, without an answer. What is raised is what :class:`Answering` says.
+        the question is the last turn, without an answer. What is raised is what :class:`Answering` says. ``steps`` are
+        calls of tools and their results that came behind the question already.
         """
-        return _Asking(self, self._dialogue, Turn(question, tuple(attachments)), self._sampled(self.sampling))
+        turn, wording, self.wording = Turn(question, tuple(attachments), steps=tuple(steps)), self.wording, None
+        return _Asking(self, self._dialogue, turn if wording is None else wording(turn), self._sampled(self.sampling))
 
     def retry(self) -> Answering:
         """Ask the last question again, with another seed; the new answer replaces the old one as soon as it begins.
@@ -186,16 +198,23 @@ class ChatSession:
         """Keep an answer; one that was interrupted before its first word leaves the turn as it was."""
         self.last = answer
         if answer.finish_reason != "interrupted" or answer.text:
-            answered = replace(turn, replies=(answer.message,), facts=self.facts(answer, sampling))
+            replies = (*turn.steps, answer.message)
+            answered = replace(turn, replies=replies, steps=(), facts=self.facts(answer, sampling))
             self.become(before.with_turn(answered))
 
     def count(self, dialogue: Dialogue, turn: Turn, closing: Closing | None = None) -> int:
         """The tokens of the prompt that asks ``turn`` after ``dialogue``; it raises what ``Model.count`` raises."""
         return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 
+    def declared_tokens(self) -> int:
+        """How many tokens of the prompt declare the tools."""
+        messages = self._dialogue.messages()
+        return 0 if self.tools is None else self.model.count(messages, tools=self.tools) - self.model.count(messages)
+
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""
-        return self.model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
+        model = self.formed(self.model)
+        return model.answer(dialogue.messages(turn), tools=self.tools, sampling=sampling, ending=self.ending)
 
     @staticmethod
     def _sampled(sampling: Sampling) -> Sampling:
@@ -218,18 +237,14 @@ class _Asking(Closable[Event]):
             if session.fitting is not None:
                 sent, asked = yield from session.fitting.fit(session, before, turn, closing)
                 session.become(sent.with_turn(asked))  # a summary took time: an interruption must not lose it
-            self._answering = answering = session.events(sent, asked, sampling)
-            try:
-                with closing.woken_by(answering.close):
-                    for event in answering:
-                        if not isinstance(event, Answer):
-                            yield event
-            except (KeyboardInterrupt, GeneratorExit):
-                answering.close()
-                session.remember(sent, asked, answering.so_far(), sampling)
-                raise
-            session.remember(sent, asked, answering.so_far(), sampling)
-            yield answering.so_far()
+            answer = yield from self._answered(session, sent, asked, sampling, closing)
+            session.rejected = wrong = session.check(answer)
+            if wrong is not None:
+                yield Notice(f"the model made a wrong tool call: {wrong}; it is asked again")
+                asked = replace(asked, steps=(*asked.steps, answer.message, *_results(answer, wrong)))
+                answer = yield from self._answered(session, sent, asked, sampling, closing)
+            session.remember(sent, asked, answer, sampling)
+            yield answer
 
         super().__init__(events)
         self._answering = session.events(before, turn, sampling)  # nothing happens before its first event
@@ -237,3 +252,25 @@ class _Asking(Closable[Event]):
     def so_far(self) -> Answer:
         """The answer up to now."""
         return self._answering.so_far()
+
+    def _answered(
+        self, session: ChatSession, sent: Dialogue, asked: Turn, sampling: Sampling, closing: Closing
+    ) -> Generator[Event, None, Answer]:
+        """The events of one answer of the model but the last; it is remembered only where it is interrupted."""
+        self._answering = answering = session.events(sent, asked, sampling)
+        try:
+            with closing.woken_by(answering.close):
+                for event in answering:
+                    if not isinstance(event, Answer):
+                        yield event
+        except (KeyboardInterrupt, GeneratorExit):
+            answering.close()
+            session.remember(sent, asked, answering.so_far(), sampling)
+            raise
+        return answering.so_far()
+
+
+def _results(answer: Answer, wrong: str) -> Sequence[Message]:
+    """A tool result with an error for each call of ``answer``; one where no call can be read."""
+    error = Message("tool", json.dumps({"error": wrong}, ensure_ascii=False))
+    return [error] * max(1, len(answer.tool_calls))

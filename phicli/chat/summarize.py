@@ -169,6 +169,7 @@ class Summarizer:
             seed=0,
             repeat_penalty=max(self.sampling.repeat_penalty, _REPEAT_PENALTY),
             max_tokens=most_tokens + self._reasoning_tokens(),
+            likeliest=None,
         )
         answering = self.model.answer(self._messages(prompt), sampling=sampling, ending=Ending(brake=True))
         pieces = 0

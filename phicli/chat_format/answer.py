@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phicli.chat_format.reasoning import ReasoningSplitter
-from phicli.chat_format.tool_calls import ToolCallCollector
+from phicli.chat_format.tool_calls import OPEN, ToolCallCollector
 from phicli.chat_format.types import Piece, ToolCall
 
 
@@ -41,8 +41,9 @@ class AnswerReader:
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
-        return self._splitter is not None and self._splitter.waiting
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
+        reasoning = self._splitter is not None and self._splitter.waiting
+        return reasoning or (self._collector is not None and self._collector.waiting)
 
     @property
     def inside_reasoning(self) -> bool:
@@ -54,9 +55,28 @@ class AnswerReader:
         """Whether the model reasons before each answer, and nothing has come yet."""
         return self._splitter is not None and self._splitter.expects_reasoning
 
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+        return self._splitter is not None
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+        return self._splitter is not None and self._splitter.at_end
+
+    def take_as_it_is(self) -> None:
+        """What comes from now on is the answer as it is, tags and white space too; it begins here."""
+        self._splitter, self._trim = None, False
+        self._collector = ToolCallCollector() if self._collector else None
+
     def is_reasoning(self, at: int) -> bool | None:
         """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
         return False if self._splitter is None else self._splitter.is_reasoning(at)
+
+    def collect_calls(self) -> None:
+        """From now on take tool calls out of the text."""
+        self._collector = self._collector or ToolCallCollector()
 
     def end_reasoning(self) -> list[Piece]:
         """End reasoning that goes on, or is expected; what comes next is the answer. Returns what was held back."""
@@ -64,8 +84,16 @@ class AnswerReader:
 
     def feed(self, text: str, *, special: bool = False) -> list[Piece]:
         """Take the next generated text; return what is certain by now."""
-        pieces = self._splitter.feed(text, special=special) if self._splitter else [Piece("text", text)]
-        return [piece for raw in pieces for piece in self._visible(raw)]
+        marker = special and text == OPEN
+        splitter = self._splitter
+        pieces = splitter.feed(text, special=special and not marker) if splitter else [Piece("text", text)]
+        if not (marker and self._collector and pieces and pieces[-1].kind == "text" and pieces[-1].text.endswith(OPEN)):
+            return [piece for raw in pieces for piece in self._visible(raw)]
+        *before, last = pieces
+        visible = [
+            piece for raw in [*before, Piece("text", last.text.removesuffix(OPEN))] for piece in self._visible(raw)
+        ]
+        return visible + self._text(self._collector.open_block())
 
     def finish(self) -> list[Piece]:
         """Return what was held back; call once, after the last ``feed``."""

@@ -4,7 +4,8 @@ The text equals the official template of microsoft/Phi-4-mini-instruct (tokenize
 ``<|role|>{content}<|end|>``, then ``<|assistant|>``; tool declarations stand behind the system text as
 ``<|tool|>{json}<|/tool|>``. Two things that template leaves to its callers: an assistant message that called tools is
 ``{content}<|tool_call|>[{"name": …, "arguments": …}]<|/tool_call|>``, and a tool's result has the role
-``tool_response`` (a role ``tool`` would render as the marker of a declaration).
+``tool_response`` (a role ``tool`` would render as the marker of a declaration). JSON has a space behind each comma and
+colon in all of them, as Python writes it: a result without spaces, as other programs write it, gets them.
 
 llama.cpp takes this template for Phi-3's and inserts newlines. No begin-of-text token.
 """
@@ -79,7 +80,7 @@ class Phi4Mini:
 
     def _body(self, message: Message) -> Iterator[Segment]:
         if message.role != "assistant":
-            yield Text(message.content)
+            yield Text(_spaced(message.content) if message.role == "tool" else message.content)
             return
         answer = answer_text(message, reasoning=self.reasoning)
         yield answer
@@ -89,3 +90,15 @@ class Phi4Mini:
 
 def _as_json(calls: Sequence[ToolCall]) -> str:
     return json.dumps([{"name": call.name, "arguments": dict(call.arguments)} for call in calls], ensure_ascii=False)
+
+
+def _spaced(content: str) -> str:
+    """JSON without spaces with the usual ones; any other text, and JSON that this would change, as it is."""
+    if content[:1] not in ("{", "["):
+        return content
+    try:
+        value = json.loads(content)
+        compact = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(value, ensure_ascii=False) if compact == content else content
+    except (ValueError, RecursionError):
+        return content

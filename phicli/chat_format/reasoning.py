@@ -94,6 +94,17 @@ class ReasoningSplitter:
         """Whether the model reasons before each answer, and nothing has come yet."""
         return self._state == "start" and self._expected and not self._held
 
+    @property
+    def at_end(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+        if self._state == "text":
+            return self._trim
+        tag, inside = _TAG.match(self._held), self._state == "reasoning"
+        if tag is None or tag[0] == OPEN or self._again or self._held[tag.end() :].strip():
+            return False
+        around = Surroundings(self._place, "", by_id=self._offset in self._by_id, ended=True, inside=inside)
+        return closing(around) == "tag"
+
     def is_reasoning(self, at: int) -> bool | None:
         """Whether the character ``at`` this place is reasoning, without the tags; None where that is not known yet."""
         if at >= self._offset - self._kept_length:
@@ -101,10 +112,14 @@ class ReasoningSplitter:
         return (self._begun is not None and at >= self._begun) or any(at in range(*block) for block in self._blocks)
 
     def end_reasoning(self) -> list[Piece]:
-        """End the reasoning here: what was held back is a part of it, and what comes next is the answer."""
-        pieces = self._take(len(self._held)) if self._held else []
+        """End the reasoning here: what was held back, but its tag, is a part of it; what comes next is the answer."""
+        if self._state == "text":
+            self._skip(len(self._held))
+            return []
+        pieces = self._take(len(self._held)) if self._held and not self.at_end else []
         self._ended(self._offset)
-        self._enter("text", 0)
+        pieces += self._emit("reasoning", "".join(self._kept))
+        self._enter("text", len(self._held))
         return pieces
 
     def feed(self, text: str, *, special: bool = False) -> list[Piece]:

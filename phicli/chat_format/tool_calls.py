@@ -1,236 +1,231 @@
 """Tool calls in the answers of Phi-4-mini, in all the shapes it has been seen to write.
 
 1. ``<|tool_call|>[{"name": …, "arguments": {…}}]<|/tool_call|>``, the documented one;
-2. ``<|tool_call|>{"name": …}<|/tool_call|>``, one object;
-3. ``functools[{…}]``, as vLLM's ``phi4_mini_json`` parser expects it;
-4. at the very start of the answer a bare JSON list or object, or one inside a ```` ```json ```` fence.
+2. ``<|tool_call|>{"name": …}<|/tool_call|>``, one object, or several;
+3. ``functools[{…}]``, as vLLM's ``phi4_mini_json`` parser expects it, with or without a space;
+4. at the very start of the answer bare JSON, or JSON inside a ```` ```json ```` fence.
 
-JSON that does not parse, or is not a call, is shown as the text it is: nothing of an answer is ever lost.
+Each may be ``{"tool_calls": […]}``, and may be a Python literal with single quotes. A marker inside a code block or
+between backticks is text, unless the model generated it as one token. JSON that does not parse, or is not a call, is
+shown as the text it is: nothing of an answer is ever lost.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+import re
+from typing import Final, Literal
 
+from phicli.chat_format.call_json import SPACE, JsonEnd, may_be_call, parse_calls, skip
+from phicli.chat_format.code_blocks import CodeBlocks
 from phicli.chat_format.reasoning import held_back
 from phicli.chat_format.types import ToolCall
 
-_OPEN, _CLOSE, _FUNCTOOLS, _FENCE = "<|tool_call|>", "<|/tool_call|>", "functools[", "```"
-_MARKERS = (_OPEN, _FUNCTOOLS)
-_KEYS = ('"name"', '"arguments"', '"parameters"', '"type"', '"function"', '"id"')
-_SPACE = " \t\r\n"
-_State = Literal["start", "text", "block", "functools", "fence", "after"]
+OPEN: Final = "<|tool_call|>"
+CLOSE: Final = "<|/tool_call|>"
+_FUNCTOOLS, _FENCE = "functools", "```"
+_BEGINNINGS: Final = (OPEN, f"{_FUNCTOOLS}[", f"{_FUNCTOOLS} [")
+_MARKER: Final = re.compile("|".join(map(re.escape, _BEGINNINGS)))
+_MARKER_OR_END: Final = re.compile("|".join(map(re.escape, (*_BEGINNINGS, CLOSE))))
+_TICKS: Final = re.compile("`+")
+_MOST_BROKEN: Final = 8
+"""Behind so many markers without a call all is text: each may have been looked through to the end of the answer."""
+_State = Literal["start", "text", "block", "functools", "more"]
+_Around = Literal["nothing", "fence", "block"]
+
+
+def has_broken_call(text: str) -> bool:
+    """Whether ``text`` has the marker of a call, and what follows it is not a call that can be read."""
+    collector = ToolCallCollector()
+    collector.feed(text)
+    collector.finish()
+    return collector.broken
 
 
 class ToolCallCollector:
-    """Takes tool calls out of a stream of text.
+    """Takes tool calls out of a stream of text; how the stream is cut does not matter.
 
     Held back is only what may be a call: a possible beginning of a marker, a call that is not complete, and at the
     start of the answer JSON that may turn out to be one.
     """
 
-    __slots__ = ("_calls", "_held", "_state")
+    __slots__ = ("_around", "_blocks", "_broken", "_calls", "_end", "_held", "_state", "_tick", "_ticks", "_unclosed")
 
     def __init__(self) -> None:
         self._calls: list[ToolCall] = []
         self._held = ""
         self._state: _State = "start"
+        self._around: _Around = "nothing"
+        self._unclosed = False
+        self._end = JsonEnd()
+        self._blocks = CodeBlocks()
+        self._ticks, self._tick = 0, False  # runs of backticks in the last line, and whether one ends it
+        self._broken = 0
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The calls found so far."""
         return tuple(self._calls)
 
+    @property
+    def broken(self) -> bool:
+        """Whether a marker came that no call follows."""
+        return self._broken > 0
+
+    @property
+    def waiting(self) -> bool:
+        """Whether text waits until it is known whether it is a call."""
+        return bool(self._held) and self._state != "text"
+
     def feed(self, text: str) -> str:
         """Take the next text; return what is ordinary text for certain."""
         self._held += text
-        shown: list[str] = []
-        while True:
-            before = self._state, len(self._held)
-            shown.append(self._step())
-            if before == (self._state, len(self._held)):
-                return "".join(shown)
+        return self._steps(ended=False)
+
+    def open_block(self) -> str:
+        """Take the marker that begins a call, generated as one token: so it is one wherever it stands, also in code."""
+        shown = self._steps(ended=True)
+        shown += self._show(len(self._held))
+        self._held, self._state, self._end, self._unclosed = OPEN, "block", JsonEnd(), False
+        return shown
 
     def finish(self) -> str:
         """Return what was held back and turned out not to be a tool call."""
-        held, self._held = self._held, ""
-        if self._state == "block":
-            return self._take_block(held, closed=False)
-        if self._state == "fence":
-            return held.strip(_SPACE + "`")
-        return held.lstrip() if self._state == "after" else held
+        return self._steps(ended=True)
 
-    def _step(self) -> str:
+    def _steps(self, *, ended: bool) -> str:
+        shown: list[str] = []
+        while True:
+            before = self._state, len(self._held)
+            shown.append(self._step(ended=ended))
+            if before == (self._state, len(self._held)):
+                return "".join(shown)
+
+    def _step(self, *, ended: bool) -> str:
         match self._state:
             case "start":
-                return self._start()
+                return self._start(ended=ended)
             case "text":
-                return self._text()
+                return self._text(ended=ended)
             case "block":
-                end = _end_of_block(self._held)
-                if end is None:
-                    return ""
-                block, self._held = self._held[:end], self._held[end:]
-                return self._take_block(block, closed=True)
+                return self._block(ended=ended)
             case "functools":
-                return self._functools()
-            case "fence" | "after":
-                return self._after()
+                return self._functools(ended=ended)
+            case "more":
+                return self._more(ended=ended)
 
-    def _start(self) -> str:
+    def _start(self, *, ended: bool) -> str:
         at = _start_of_json(self._held)
-        if at is None:
+        if at is None and not ended:
             return ""
-        end = end_of_json(self._held, at) if at >= 0 else -1
-        if end is None:
-            return ""
-        calls = parse_calls(self._held[at:end], strict=True) if at >= 0 else []
-        if not calls:
-            self._state = "text"
-            return ""
-        self._calls += calls
-        self._state = "fence" if self._held.lstrip().startswith(_FENCE) else "after"
-        self._held = self._held[end:]
-        return ""
-
-    def _text(self) -> str:
-        found = [(self._held.index(marker), marker) for marker in _MARKERS if marker in self._held]
-        if not found:
-            certain = len(self._held) - held_back(self._held, _MARKERS)
-            shown, self._held = self._held[:certain], self._held[certain:]
-            return shown
-        at, marker = min(found)
-        shown, self._held = self._held[:at], self._held[at:]
-        self._state = "block" if marker == _OPEN else "functools"
-        return shown
-
-    def _functools(self) -> str:
-        at = len(_FUNCTOOLS) - 1
-        end = end_of_json(self._held, at) if _may_be_call(self._held, at) else at
-        if end is None:
-            return ""
-        calls = parse_calls(self._held[at:end], strict=False)
-        self._calls += calls
-        self._state = "after" if calls else "text"
-        cut = end if calls else at
-        shown, self._held = ("" if calls else self._held[:cut]), self._held[cut:]
-        return shown
-
-    def _take_block(self, block: str, *, closed: bool) -> str:
-        inner = block[len(_OPEN) :].removesuffix(_CLOSE) if closed else block[len(_OPEN) :]
-        calls = parse_calls(inner, strict=False)
-        self._calls += calls
-        self._state = "after" if calls else "text"
-        return "" if calls else block
-
-    def _after(self) -> str:
-        """Drop the white space behind a call, and the fence that closes the one it stood in."""
-        self._held = self._held.lstrip()
-        if self._state == "fence":
-            if len(self._held) < len(_FENCE) and _FENCE.startswith(self._held):
-                return ""
-            self._held = self._held.removeprefix(_FENCE).lstrip()
-            self._state = "after"
-        if self._held:
+        found = self._take_json(at, strict=True, ended=ended) if at is not None and at >= 0 else False
+        if found:
+            self._go_on("fence" if self._held[:at].strip() else "nothing", found)
+        elif found is False:
             self._state = "text"
         return ""
 
+    def _text(self, *, ended: bool) -> str:
+        markers = (*_BEGINNINGS, CLOSE) if self._unclosed else _BEGINNINGS
+        if self._broken == _MOST_BROKEN:
+            return self._show(len(self._held))
+        found = (_MARKER_OR_END if self._unclosed else _MARKER).search(self._held)
+        if found is None:
+            return self._show(len(self._held) - (0 if ended else held_back(self._held, markers)))
+        shown = self._show(found.start())
+        if found[0] == CLOSE:
+            self._held, self._unclosed = self._held[len(CLOSE) :], False
+        elif self._blocks.inside or self._ticks % 2:
+            return shown + self._show(len(found[0]))
+        else:
+            self._state, self._unclosed = ("block" if found[0] == OPEN else "functools"), False
+        return shown
 
-def parse_calls(text: str, *, strict: bool) -> list[ToolCall]:
-    """The calls that ``text`` consists of; none when any part of it is something else.
+    def _block(self, *, ended: bool) -> str:
+        at = skip(self._held, len(OPEN), SPACE)
+        if at == len(self._held) and not ended:
+            return ""
+        is_json = self._held[at : at + 1] in ("[", "{")
+        found = self._take_json(at, strict=False, ended=ended) if is_json else False
+        if found:
+            self._go_on("block", found)
+            return ""
+        return "" if found is None else self._is_text(at if is_json else len(OPEN))
 
-    Args:
-        text: one or more JSON values, each a call or a list of calls, with white space or commas between.
-        strict: a call must have arguments; outside of markers an object with only a name is not a call.
-    """
-    decoder, at, calls = json.JSONDecoder(), 0, list[ToolCall]()
-    while (at := _skip(text, at, _SPACE + ",")) < len(text):
-        try:
-            value, at = decoder.raw_decode(text, at)
-        except (json.JSONDecodeError, RecursionError):
-            return []
-        for item in value if isinstance(value, list) else [value]:
-            call = _as_call(item, strict=strict)
-            if call is None:
-                return []
-            calls.append(call)
-    return calls
+    def _functools(self, *, ended: bool) -> str:
+        at = self._held.index("[")
+        found = self._take_json(at, strict=False, ended=ended) if may_be_call(self._held, at) else False
+        if found:
+            self._go_on("nothing", found)
+            return ""
+        if found is None:
+            return ""
+        self._state = "text"
+        return self._show(at + 1)
 
+    def _more(self, *, ended: bool) -> str:
+        """What follows a call: what closes it, another call, or text, without the white space between."""
+        self._held = self._held.lstrip(SPACE)
+        closing = {"block": CLOSE, "fence": _FENCE, "nothing": ""}[self._around]
+        if closing and self._held.startswith(closing):
+            self._held, self._around = self._held[len(closing) :], "nothing"
+            return ""
+        if closing and closing.startswith(self._held):
+            self._held = self._held if not ended else ""
+            return ""
+        at = skip(self._held, 0, SPACE + ",;")
+        if at == len(self._held) and not ended:
+            return ""
+        found: int | bool | None = False
+        if self._held[at : at + 1] in ("[", "{") and may_be_call(self._held, at):
+            found = self._take_json(at, strict=self._around != "block", ended=ended)
+        if found:
+            self._go_on(self._around, found)
+        elif found is False:
+            self._unclosed = self._around == "block"
+            self._state = "text"
+        return ""
 
-def end_of_json(text: str, at: int) -> int | None:
-    """Where the JSON list or object that starts at ``at`` ends; None when it does not end in ``text``."""
-    depth, quoted, escaped = 0, False, False
-    for index in range(at, len(text)):
-        character = text[index]
-        if quoted:
-            quoted = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            quoted = True
-        elif character in "[{":
-            depth += 1
-        elif character in "]}":
-            depth -= 1
-            if depth <= 0:
-                return index + 1
-    return None
+    def _take_json(self, at: int, *, strict: bool, ended: bool) -> int | Literal[False] | None:
+        """Take the calls in the JSON at ``at``; returns where it ends, False for none, None while that is open."""
+        end = self._end.find(self._held, at)
+        if end is None and not ended:
+            return None
+        self._end = JsonEnd()
+        calls = [] if end is None else parse_calls(self._held[at:end], strict=strict)
+        self._calls += calls
+        return end if calls and end is not None else False
 
+    def _go_on(self, around: _Around, end: int) -> None:
+        self._held, self._state, self._around = self._held[end:], "more", around
 
-def _end_of_block(text: str) -> int | None:
-    quoted = escaped = False
-    for index, character in enumerate(text):
-        if quoted:
-            quoted = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            quoted = True
-        elif character == "<" and text.startswith(_CLOSE, index):
-            return index + len(_CLOSE)
-    return None
+    def _is_text(self, at: int) -> str:
+        """Show a marker without a call as far as ``at``: the JSON there is looked at again, as text."""
+        self._state, self._broken = "text", self._broken + 1
+        return self._show(at)
+
+    def _show(self, count: int) -> str:
+        shown, self._held = self._held[:count], self._held[count:]
+        self._blocks.feed(shown)
+        _, newline, last = shown.rpartition("\n")
+        if newline:
+            self._ticks, self._tick = 0, False
+        if last:
+            self._ticks += len(_TICKS.findall(last)) - (self._tick and last[0] == "`")
+            self._tick = last[-1] == "`"
+        return shown
 
 
 def _start_of_json(text: str) -> int | None:
     """Where JSON that may be a call starts; -1 when the answer starts otherwise, None when that is open."""
-    at = _skip(text, 0, _SPACE)
+    at = skip(text, 0, SPACE)
     rest = text[at:]
     fence = f"{_FENCE}json"
     if fence.startswith(rest):
         return None
     if rest.startswith(_FENCE):
-        at = _skip(text, at + len(fence if rest.startswith(fence) else _FENCE), _SPACE)
+        at = skip(text, at + len(fence if rest.startswith(fence) else _FENCE), SPACE)
         if at == len(text):
             return None
     if text[at] not in "[{":
         return -1
-    return at if _may_be_call(text, at) else -1
-
-
-def _may_be_call(text: str, at: int) -> bool:
-    """Whether the JSON at ``at`` is a list of objects or an object whose first key is one that calls have."""
-    if text[at] == "[":
-        at = _skip(text, at + 1, _SPACE)
-        if at == len(text) or text[at] != "{":
-            return at == len(text)
-    rest = text[_skip(text, at + 1, _SPACE) :]
-    return any(key.startswith(rest) or rest.startswith(key) for key in _KEYS)
-
-
-def _skip(text: str, at: int, characters: str) -> int:
-    while at < len(text) and text[at] in characters:
-        at += 1
-    return at
-
-
-def _as_call(item: Any, *, strict: bool) -> ToolCall | None:
-    if isinstance(item, dict) and isinstance(item.get("function"), dict):
-        item = item["function"]
-    if not isinstance(item, dict) or not isinstance(item.get("name"), str):
-        return None
-    arguments = item.get("arguments", item.get("parameters", None if strict else {}))
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (json.JSONDecodeError, RecursionError):
-            return None
-    return ToolCall(item["name"], arguments) if isinstance(arguments, dict) else None
+    return at if may_be_call(text, at) else -1

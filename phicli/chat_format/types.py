@@ -84,7 +84,7 @@ class AnswerParser(Protocol):
 
         Args:
             text: whole characters.
-            special: the text is a reasoning tag, generated as one token of the vocabulary.
+            special: the text is a reasoning tag or the marker of a tool call, generated as one token of the vocabulary.
         """
 
     def finish(self) -> list[Piece]:
@@ -96,7 +96,7 @@ class AnswerParser(Protocol):
 
     @property
     def waiting(self) -> bool:
-        """Whether text waits until it is known whether it is reasoning."""
+        """Whether text waits until it is known whether it is reasoning, or a tool call."""
 
     @property
     def inside_reasoning(self) -> bool:
@@ -109,8 +109,22 @@ class AnswerParser(Protocol):
     def is_reasoning(self, at: int) -> bool | None:
         """Whether the character ``at`` this place of the text is reasoning; None where that is not known yet."""
 
+    def collect_calls(self) -> None:
+        """From now on take tool calls out of the text, as a parser does that was made for tools."""
+
+    @property
+    def may_reason(self) -> bool:
+        """Whether what comes next may be reasoning."""
+
+    @property
+    def reasoning_over(self) -> bool:
+        """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
+
     def end_reasoning(self) -> list[Piece]:
         """End reasoning that goes on, or is expected; what comes next is the answer. Returns what was held back."""
+
+    def take_as_it_is(self) -> None:
+        """What comes from now on is the answer as it is, tags and white space too; it begins here."""
 
 
 class PromptFormat(Protocol):

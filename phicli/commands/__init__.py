@@ -19,6 +19,7 @@ SUMMARIES: Final = {
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
     "sessions": "List, show, search, export, import, rename and remove saved conversations.",
+    "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
@@ -62,6 +63,13 @@ SESSIONS_SUMMARIES: Final = {
 }
 """The same for ``phi sessions``."""
 
+TEMPLATES_SUMMARIES: Final = {
+    "list": "List the templates: the built-in ones and your own.",
+    "show": "Print a template.",
+    "edit": "Open a template in an editor, check it and save it as your own.",
+}
+"""The same for ``phi templates``."""
+
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
     "list": "List the kernels of the wheel and the kernels that were built on this machine.",
@@ -82,6 +90,7 @@ CONFIG_SUMMARIES: Final = {
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "sessions": SESSIONS_SUMMARIES,
+    "templates": TEMPLATES_SUMMARIES,
     "runs": RUNS_SUMMARIES,
     "cache": CACHE_SUMMARIES,
     "engine": ENGINE_SUMMARIES,
@@ -103,7 +112,7 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help")
+WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "templates")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
 among them because a setting has its name."""
 

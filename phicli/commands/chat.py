@@ -9,7 +9,18 @@ import typer
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
+from phicli.commands.form_options import (
+    Choice,
+    FormOptions,
+    Grammar,
+    JsonObject,
+    Regex,
+    Retries,
+    Schema,
+    form_was_typed,
+)
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -20,6 +31,8 @@ from phicli.commands.session_options import (
     Session,
     SessionOptions,
 )
+from phicli.commands.template_options import Template, Variables, template_of
+from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, Tools
 from phicli.engine.starting import EngineChoice, early_process
 
 
@@ -43,6 +56,8 @@ def chat(
     prompt: Annotated[
         list[str] | None, typer.Argument(help="Question to ask; - reads it from standard input.", show_default=False)
     ] = None,
+    template: Template = None,
+    var: Variables = None,
     system: Annotated[str | None, typer.Option("--system", "-s", help="System message.")] = None,
     temperature: Annotated[
         float | None,
@@ -100,6 +115,12 @@ def chat(
         ),
     ] = None,
     context: Context = None,
+    schema: Schema = None,
+    choice: Choice = None,
+    regex: Regex = None,
+    grammar: Grammar = None,
+    json_object: JsonObject = False,
+    retries: Retries = None,
     file: Files = None,
     input_encoding: InputEncoding = None,
     lossy: Lossy = False,
@@ -111,6 +132,14 @@ def chat(
     history: History = True,
     keep_state: KeepState = True,
     on_overflow: OnOverflow = None,
+    messages: Messages = None,
+    tools: Tools = None,
+    tool_choice: ToolChoice = None,
+    force_tools: ForceTools = False,
+    events: Events = False,
+    logprobs: Logprobs = None,
+    samples: Samples = None,
+    dry_run: DryRun = False,
     *,
     settings: Any,
     memory_check: MemoryCheck = True,
@@ -134,7 +163,11 @@ def chat(
     """Ask a model one question, or start a conversation when no prompt is given."""
     chosen = engine_of(ctx, engine, llama_server)
     going_on = SessionOptions(session, continue_, before, save, keep_state, on_overflow, history)
-    start = start_of(ctx, model, prompt, going_on)
+    worded = template_of(ctx, template, var)
+    if worded is not None and worded.schema is not None and not form_was_typed(ctx):
+        schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
+    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
+    start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
     with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
@@ -145,10 +178,13 @@ def chat(
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             think_budget=think_budget, context_tokens=context, engine=settings,
         )  # fmt: skip
+        options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)
         wanted = Conversation(
-            start, going_on, files, options, chosen, as_json=as_json, stream=not no_stream, plain=plain,
+            start, going_on, files, options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
-            interactive=interactive,
+            interactive=interactive, form=form,
+            tools=ToolOptions(tuple(tools or ()), "auto" if tool_choice is None else tool_choice, force_tools),
+            messages=messages, events=events, dry_run=dry_run, logprobs=logprobs, samples=samples,
         )  # fmt: skip
         hold(wanted, early)

@@ -45,22 +45,27 @@ class Start:
         return dialogue.without_last(count + 1 - before)
 
 
-def start_of(ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions) -> Start:
+def start_of(
+    ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions, *,
+    template_model: str | None = None,
+) -> Start:  # fmt: skip
     """What the command line means.
 
-    With a session that exists a first argument that names a model changes the model; anything else is the prompt.
+    With a session that exists, else with the model of a template, a first argument that names a model changes the
+    model; anything else is the prompt.
 
     Raises:
         NotFoundError: there is text in the place of the model and no default, or no session to continue.
     """
     saved = _saved(session) if session.asked else None
-    if saved is None:
+    usual = template_model if saved is None else saved.info.model
+    if usual is None:
         return Start(*model_and_prompt(model, words, lambda: _default_model(ctx)))
     first = model if was_typed(ctx, "model") else None
     if first is not None and names_a_model(first):
         return Start(first, None if words is None else " ".join(words), saved)
     prompt = [*([] if first is None else [first]), *(words or [])]
-    return Start(saved.info.model, " ".join(prompt) if prompt else None, saved)
+    return Start(usual, " ".join(prompt) if prompt else None, saved)
 
 
 def names_a_model(text: str) -> bool:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from phicli.chat.dialogue import Attachment, Turn
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import attachments_of
+from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
 from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import find_program
-from phicli.errors import UsageError, UserInterruptError
+from phicli.errors import UsageError
 from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
-from phicli.ui.envelope import print_result
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.reopened import at_keyboard, take_keyboard
 from phicli.ui.status import StatusLine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import EngineProcess
+    from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
 
@@ -42,20 +44,20 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         terminal = _at_keyboard(wanted, terminal)
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
+    request = request_of(wanted, piped)
     model = model_of(wanted, terminal)
-    prompt = read_prompt(
-        piped, wanted.start.prompt, no_stdin=wanted.no_stdin, quiet=wanted.quiet,
-        encoding=wanted.files.text_encoding, interactive=wanted.interactive,
-    )  # fmt: skip
+    prompt = None if request.turn is not None else _read_prompt(wanted, piped)
     if wanted.interactive:
         take_keyboard(terminal)
+    talks = wanted.interactive or (prompt is None and request.turn is None)
     files = attachments_of(terminal, wanted.files, quiet=wanted.quiet)
-    if prompt is None and wanted.as_json:
-        raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
+    form = wanted.form.read()
+    if talks:
+        require_one_question(wanted)
     if "threads" in wanted.options.engine and not wanted.quiet:
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, files, early)
+        _hold(wanted, terminal, status, model, prompt, files, early, form, request)
     remember_last_used(model.reference)
 
 
@@ -72,31 +74,71 @@ def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    files: tuple[Attachment, ...], early: EngineProcess | None,
+    files: tuple[Attachment, ...], early: EngineProcess | None, form: Callable[[], Form] | None, request: Request,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
     from phicli.commands.opening import Opening
 
-    dialogue = dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
-    asked = None if prompt is None else Turn(prompt.question, (*files, *prompt.attachments))
+    dialogue = request.dialogue(model) or dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
+    asked = request.turn if prompt is None else _asked(wanted, prompt, files)
     only = None if asked is None or wanted.interactive else asked
-    opening = Opening(
-        wanted, terminal, status, None if only is None else only.text, early, going_on(wanted, dialogue, model)
-    )
+    sent = None if only is None else request.text(only)
+    opening = Opening(wanted, terminal, status, sent, early, going_on(wanted, dialogue, model))
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
         recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
         if recording is not None:
             chat.session.on_change, chat.session.facts = recording.changed, chat.facts
+        request.equip(chat)
         on_end = _stats_printer(terminal, chat, opening)
         if only is None and recording is not None:
+            if asked is None:
+                _word_first_question(wanted, terminal, chat)
             from phicli.commands.talking import talk
 
             talk(chat, terminal, status, wanted, recording, files, asked, on_end)
+        elif only is not None and wanted.dry_run:
+            from phicli.commands.answer_data import dry_run
+
+            dry_run(chat, terminal, wanted, only)
+        elif only is not None and form is not None:
+            from phicli.commands.formed_answer import formed
+
+            with formed(chat, form, wanted.form, wanted.samples or 1):
+                _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         elif only is not None:
-            _answer(chat, terminal, status, wanted, only, recording, on_end)
+            _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         _keep_state(wanted, terminal, chat, recording)
+
+
+def _read_prompt(wanted: Conversation, terminal: Terminal) -> Prompt | None:
+    """What to send, in the words of a person; None when a person is to be asked in a terminal."""
+
+    def read(typed: str | None) -> Prompt | None:
+        return read_prompt(
+            terminal, typed, no_stdin=wanted.no_stdin, quiet=wanted.quiet, encoding=wanted.files.text_encoding,
+            interactive=wanted.interactive,
+        )  # fmt: skip
+
+    if wanted.template is None or wanted.template.prompt is None:
+        return read(wanted.start.prompt)
+    from phicli.commands.templated_prompt import read_templated
+
+    return read_templated(wanted.template.prompt, read, wanted.start.prompt, files=bool(wanted.files.names))
+
+
+def _asked(wanted: Conversation, prompt: Prompt, files: tuple[Attachment, ...]) -> Turn:
+    """The question, in the words of the template where there is one."""
+    turn = Turn(prompt.question, (*files, *prompt.attachments))
+    return turn if wanted.template is None else wanted.template.worded(turn)
+
+
+def _word_first_question(wanted: Conversation, terminal: Terminal, chat: OpenChat) -> None:
+    """In a conversation the first question is the input of the template."""
+    if wanted.template is not None and wanted.template.takes_input:
+        chat.session.wording = wanted.template.worded
+        _note(wanted, terminal, f"the first question is the input of the template {wanted.template.name}")
 
 
 def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, recording: Recording | None) -> None:
@@ -112,23 +154,43 @@ def _keep_state(wanted: Conversation, terminal: Terminal, chat: OpenChat, record
 
 def _answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn,
-    recording: Recording | None, on_end: OnEnd,
+    recording: Recording | None, on_end: OnEnd, request: Request,
 ) -> None:  # fmt: skip
     """Print the answer to the only question."""
     if wanted.shortens:
         from phicli.commands.overflowing import overflow_of
 
         chat.session.fitting = overflow_of(wanted)
-    if wanted.as_json:
-        _answer_as_json(chat, terminal, wanted, asked, recording, on_end)
+    if wanted.samples is not None:
+        from phicli.commands.samples import answer_samples
+
+        answer_samples(
+            chat, terminal, wanted, asked, request, partial(_print_answer, chat, terminal, status, wanted), on_end
+        )
         return
+    if wanted.as_json or wanted.events:
+        from phicli.commands.answer_data import answer_as_events, answer_as_json
+
+        answer_in = answer_as_events if wanted.events else answer_as_json
+        answer = answer_in(chat, terminal, wanted, asked, recording, request)
+        if answer is not None:
+            on_end(answer, wanted.stats)
+        return
+    _print_answer(chat, terminal, status, wanted, asked, on_end, request)
+
+
+def _print_answer(
+    chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, on_end: OnEnd,
+    request: Request,
+) -> None:  # fmt: skip
     from phicli.ui.answer import AnswerPrinter
 
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain,
-        on_end=lambda answer: on_end(answer, wanted.stats),
+        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
+        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
-    printer.show(chat.session.ask(asked.question, asked.attachments))
+    printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
+    request.check(chat)
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
@@ -166,20 +228,7 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
 
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
-        print_stats(terminal, answer, memory.peak, None if opening.reading is last else opening.reading.so_far)
+        read = None if opening.reading is last else opening.reading.so_far
+        print_stats(terminal, answer, memory.peak, read, chat.session.declared_tokens())
 
     return print_numbers
-
-
-def _answer_as_json(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, recording: Recording | None, on_end: OnEnd
-) -> None:
-    from phicli.answering.pool import whole
-    from phicli.ui.answer import chat_data
-
-    try:
-        answer = whole(chat.session.ask(asked.question, asked.attachments))
-    except KeyboardInterrupt:
-        raise UserInterruptError("interrupted", data=chat_data(chat)) from None
-    print_result(terminal, "chat", chat_data(chat, None if recording is None else recording.name))
-    on_end(answer, wanted.stats)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from phicli.chat.files.text import TextEncoding
 from phicli.commands.chat_start import Start
+from phicli.commands.form_options import FormOptions
 from phicli.commands.session_options import SessionOptions
+from phicli.commands.tool_options import NO_TOOLS, ToolOptions
 from phicli.engine.starting import EngineChoice
 from phicli.plan.chat_options import ChatOptions
+
+if TYPE_CHECKING:
+    from phicli.commands.chosen_template import ChosenTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +37,17 @@ class FileOptions:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """What was typed: what it begins with, what is saved, the options, the engine (None where absent), how to print."""
+    """What was typed: what it begins with, what is saved, the options, how to print.
+
+    Engine and template are None where absent; the options have the values of the template.
+    """
 
     start: Start
     session: SessionOptions
     files: FileOptions
     options: ChatOptions
     engine: EngineChoice | None
+    template: ChosenTemplate | None
     as_json: bool
     stream: bool
     no_stdin: bool
@@ -47,6 +57,13 @@ class Conversation:
     stats: bool = False
     verbose: bool = False
     interactive: bool = False
+    form: FormOptions = field(default_factory=FormOptions)
+    tools: ToolOptions = NO_TOOLS
+    messages: str | None = None
+    events: bool = False
+    dry_run: bool = False
+    logprobs: int | None = None
+    samples: int | None = None
 
     @property
     def policy(self) -> str | None:

@@ -17,8 +17,11 @@ TYPED_EACH_TIME: Final = frozenset(
         *("yes", "force", "dry_run"),  # consent
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
         "interactive",
+        *("schema", "choice", "regex", "grammar", "json_object", "retries"),  # the form of one answer
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session
+        *("messages", "tools", "tool_choice", "force_tools", "events", "logprobs", "samples"),  # what a program asks
+        *("template", "var"),  # what is asked
         "token",  # a secret
         *("help", "version", "profile"),
     }

@@ -30,6 +30,8 @@ class Ability(enum.Enum):
     SCORES = "report the probabilities of tokens"
     SPECULATION = "draft tokens"
     STATES = "save what it has evaluated"
+    CONSTRAINTS = "hold an answer to a schema or a grammar"
+    LARK = "hold an answer to a regular expression"
 
 
 NOTHING: Final[frozenset[Ability]] = frozenset()
@@ -60,6 +62,10 @@ def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
 
 def abilities_of_sampling(sampling: Sampling) -> Iterator[Ability]:
     """The abilities that ``sampling`` requires of an engine. Nothing is sampled at temperature 0."""
+    if sampling.constraint is not None:
+        yield Ability.CONSTRAINTS
+        if sampling.constraint.language == "lark":
+            yield Ability.LARK
     if sampling.temperature <= 0:
         return
     if sampling.min_p > 0:

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from phicli.engine.closable import Closing
+from phicli.engine.logprobs import likely_of
 from phicli.engine.types import Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import EngineError
 
@@ -85,7 +86,8 @@ class ServerClient:
         """
         body = _completion_body(prompt, sampling, visible_tokens)
         connection = self._connect()
-        tally = _Tally(stop_ids, until, {token_id: literal for literal, token_id in visible_tokens.items()})
+        shown = {token_id: literal for literal, token_id in visible_tokens.items()}
+        tally = _Tally(stop_ids, until, shown, sampling.likeliest)
         try:
             connection.connect()
             with closing.woken_by(_hanging_up(connection.sock)):
@@ -133,11 +135,17 @@ class _Tally:
     The server drops the ids of tokens that end inside a UTF-8 character from its stream (their text comes with a
     later one): where the count of predicted tokens runs ahead of the ids seen, the ids are not complete. It has no text
     for tokens that a file marks as unused (``findings/unused_tokens_have_no_text.sh``); ``shown`` has the text of those
-    that are to be seen, by id.
+    that are to be seen, by id. ``likeliest`` as :class:`Sampling` has it.
     """
 
-    def __init__(self, stop_ids: frozenset[int], until: Callable[[], bool] | None, shown: Mapping[int, str]) -> None:
-        self._shown = shown
+    def __init__(
+        self,
+        stop_ids: frozenset[int],
+        until: Callable[[], bool] | None,
+        shown: Mapping[int, str],
+        likeliest: int | None,
+    ) -> None:
+        self._shown, self._likeliest = shown, likeliest
         self.done = False
         self._stop_ids, self._until = stop_ids, until
         self._ids: list[int] = []
@@ -162,7 +170,8 @@ class _Tally:
         new = self._predicted - before
         text = reply.get("content") or "".join(self._shown.get(token, "") for token in ids)
         if text or ids:
-            yield Chunk(text, ids if len(ids) == new else None, new)
+            likely = () if self._likeliest is None else likely_of(reply, text, new, self._likeliest)
+            yield Chunk(text, ids if len(ids) == new else None, new, likely)
         if self._until is not None and self._until():
             yield self._finish(reply, "stop", complete=self._predicted == len(self._ids))
 
@@ -214,6 +223,8 @@ def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: 
     return {
         "prompt": list(prompt),
         **sampling.to_data(),
+        **({} if sampling.constraint is None else sampling.constraint.to_request()),
+        **({} if sampling.likeliest is None else {"n_probs": max(sampling.likeliest, 1), "post_sampling_probs": False}),
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "ignore_eos": sampling.ignore_eos,

@@ -170,6 +170,21 @@ class EngineProcess(abc.ABC):
             otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file",
         )
 
+    @property
+    def log_bytes(self) -> int:
+        """How large the log is by now."""
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.stat().st_size
+        return 0
+
+    def log_after(self, size: int) -> str:
+        """What was added to the log since it had ``size`` bytes."""
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_bytes()[size:].decode("utf-8", errors="replace")
+        return ""
+
     def _log_text(self) -> str:
         with contextlib.suppress(OSError):
             if self.log_path is not None:

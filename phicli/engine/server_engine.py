@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
+from phicli.engine.constraint import Constraint, ConstraintError, refusal
 from phicli.engine.engine_process import EngineProcess
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import WorkerProcess
@@ -16,11 +18,17 @@ from phicli.engine.process_engine import ProcessEngine
 from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.state_file import make_private, saved_ids
-from phicli.engine.types import NO_TOKENS, GenerationEvent, LoadSettings, Sampling
+from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, LoadSettings, Sampling
 from phicli.errors import EngineError, TemplateError
 
 _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
+
+_LOG_LAG_S = 0.02
+"""An answer in a grammar, which nothing checks afterwards, ends no sooner than so long after its first event: the
+log, which another thread writes, may contradict it."""
+_LOG_PATIENCE_S = 1.0
+"""For the reason to be in the log after an error was reported."""
 
 
 class LlamaServerEngine(ProcessEngine[EngineProcess]):
@@ -79,6 +87,7 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
 
         Raises:
             ContextExceededError: the prompt leaves no room for an answer.
+            ConstraintError: the engine cannot hold the constraint.
             EngineError: the engine died or answered with an error.
         """
 
@@ -87,7 +96,7 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
             room = self.context_tokens - len(prompt)  # llama.cpp allocates multiples of 256 and would use them
             most = room if sampling.max_tokens is None else min(sampling.max_tokens, room)
             try:
-                yield from self._ready(closing).complete(
+                generation = self._ready(closing).complete(
                     prompt,
                     replace(sampling, max_tokens=most),
                     stop_ids=stop_ids,
@@ -95,11 +104,45 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
                     until=until,
                     closing=closing,
                 )
+                yield from generation if sampling.constraint is None else self._held(generation, sampling.constraint)
             except ConnectionLost as error:
                 what = "the engine stopped in the middle of the answer"
                 raise self._process.failure(what, said=str(error)) from error
 
         return Closable(events)
+
+    def _held(
+        self, generation: Iterator[GenerationEvent], constraint: Constraint
+    ) -> Generator[GenerationEvent, None, None]:
+        """The events of a constrained generation.
+
+        The engine reports a constraint that it cannot compile only in its log, and generates without it. With several
+        slots nobody knows whose constraint the log speaks of.
+
+        Raises:
+            ConstraintError: the engine cannot hold the constraint.
+        """
+        known, compiled = self._process.log_bytes, None
+        try:
+            for event in generation:
+                compiled = compiled or time.monotonic()
+                last = isinstance(event, Done) and constraint.language == "lark"
+                lag = compiled + _LOG_LAG_S - time.monotonic() if last else 0.0
+                if self.settings.slots == 1 and (words := self._refusal(known, lag)):
+                    raise ConstraintError(words)
+                yield event
+        except RefusedError as error:
+            raise ConstraintError(self._refusal(known, _LOG_PATIENCE_S) or error.message) from error
+
+    def _refusal(self, known: int, patience_s: float) -> str:
+        """What the log says about a constraint behind its first ``known`` bytes; it is written by another thread."""
+        until = time.monotonic() + patience_s
+        while True:
+            if self._process.log_bytes > known and (words := refusal(self._process.log_after(known))):
+                return words
+            if time.monotonic() >= until:
+                return ""
+            time.sleep(0.005)
 
     def document(self, text: str) -> tuple[int, ...]:
         """Token ids of ``text`` as a document of its own: with the begin-of-text token, where the model has one.

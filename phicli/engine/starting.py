@@ -258,7 +258,7 @@ ENGINES: Final[Mapping[str, EngineKind]] = MappingProxyType(
         ),
         LLAMA_SERVER: EngineKind(
             program=LLAMA_SERVER, starts_early=False, uses_known_gpus=False, build=_program_build,
-            start=_start_program,
+            start=_start_program, lacks=frozenset({Ability.LARK}),  # most builds are without llguidance
         ),
         CTRANSFORMERS: EngineKind(
             program=None, starts_early=False, uses_known_gpus=False, build=_ctransformers_build,

@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 from phicli.engine.closable import Closing
+from phicli.engine.constraint import Constraint
+from phicli.engine.logprobs import Likely
 from phicli.engine.settings import DRAFTS, EngineSettings
 
 NO_TOKENS: Final[Mapping[str, int]] = MappingProxyType({})
@@ -57,7 +59,8 @@ class Sampling:
     ``temperature`` 0 is greedy; ``seed`` None is a fresh one each time. ``repeat_penalty`` 1 is none; it looks at the
     last ``repeat_last_n`` tokens. ``xtc_probability`` 0 and ``mirostat`` 0 switch those samplers off. ``samplers`` are
     llama.cpp's names in the order in which they are applied. With ``ignore_eos`` the model cannot choose to end:
-    ``max_tokens`` come, for measurements.
+    ``max_tokens`` come, for measurements. ``constraint`` is the form of the generated text; None for any. ``likeliest``
+    is how many of the likeliest tokens are reported beside each generated one; None reports no probabilities.
     """
 
     temperature: float = 0.0
@@ -75,11 +78,13 @@ class Sampling:
     seed: int | None = None
     max_tokens: int | None = None
     ignore_eos: bool = False
+    constraint: Constraint | None = None
+    likeliest: int | None = None
 
     def to_data(self) -> dict[str, Any]:
         """What a person can set, and what a file can set, as JSON has it."""
         data = asdict(self)
-        del data["ignore_eos"]
+        del data["ignore_eos"], data["constraint"], data["likeliest"]
         return {**data, "samplers": list(self.samplers)}
 
 
@@ -117,12 +122,14 @@ class Prefill:
 class Chunk:
     """Newly generated text: whole characters only. It is empty for tokens without text, such as special tokens.
 
-    ``tokens`` is how many tokens it came from, ``token_ids`` their ids; None where some are unknown.
+    ``tokens`` is how many tokens it came from, ``token_ids`` their ids; None where some are unknown. ``likely`` has
+    their probabilities where these were asked for: its texts together are ``text``.
     """
 
     text: str
     token_ids: tuple[int, ...] | None
     tokens: int
+    likely: tuple[Likely, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
 from phicli.chat.screen import Thinking
 from phicli.chat_format.types import Piece, ToolCall
+from phicli.engine.logprobs import Likely
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
 from phicli.ui.prefill_line import PrefillLine
@@ -31,6 +32,7 @@ class AnswerPrinter:
         stream: print text as it comes; otherwise all at once at the end.
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
+        wraps: break lines between words on a terminal; not for text that programs read.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -43,6 +45,7 @@ class AnswerPrinter:
         stream: bool = True,
         quiet: bool = False,
         plain: bool = False,
+        wraps: bool = True,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -52,7 +55,7 @@ class AnswerPrinter:
         self._quiet = quiet
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
-        self._text_wrap = StreamWrap(terminal.stdout)
+        self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
         self._renders = not plain and terminal.colour and terminal.stdout.isatty()
         self._markdown = self._new_markdown()
         self._prefill_line = PrefillLine()
@@ -214,7 +217,19 @@ def answer_data(answer: Answer) -> dict[str, Any]:
             "total_ms": round(answer.total_ms, 1),
         },
         "context": {"size_tokens": answer.context_tokens, "used_tokens": answer.used_tokens},
+        **(
+            {}
+            if answer.likely is None
+            else {
+                "logprobs": [{**_likely_data(one), "top": [*map(_likely_data, one.likeliest)]} for one in answer.likely]
+            }
+        ),
     }
+
+
+def _likely_data(one: Likely) -> dict[str, Any]:
+    logprob = one.log_probability
+    return {"token": one.text, "id": one.token_id, "logprob": None if logprob is None else round(logprob, 5) + 0.0}
 
 
 def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:

@@ -17,13 +17,15 @@ from phicli.units import format_bytes
 _NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts")
 
 
-def print_stats(terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None) -> None:
+def print_stats(
+    terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None, declared_tokens: int = 0
+) -> None:
     """Tokens, times, speeds and memory of an answer.
 
     ``peak`` is the engine's memory, None where it is unknown. ``read`` is how the file was read, for the first answer
-    after the model was loaded.
+    after the model was loaded. ``declared_tokens`` of the prompt declare tools.
     """
-    _print(terminal, _stats(answer, peak, read))
+    _print(terminal, _stats(answer, peak, read, declared_tokens))
 
 
 def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
@@ -31,13 +33,20 @@ def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
     _print(terminal, _start(plan, build))
 
 
-def _stats(answer: Answer, peak: Peak | None, read: ReadSoFar | None) -> Iterator[tuple[str, str]]:
+def _stats(
+    answer: Answer, peak: Peak | None, read: ReadSoFar | None, declared_tokens: int
+) -> Iterator[tuple[str, str]]:
     if read is not None:
         yield "load", f"{answer.load_ms / 1000:.2f} s{_from_disk(read)}"
     usage, timings = answer.usage, answer.timings
-    cached = f" ({usage.cached_tokens} cached)" if usage.cached_tokens else ""
+    parts = [
+        f"{count} {what}"
+        for count, what in ((usage.cached_tokens, "cached"), (declared_tokens, "declare tools"))
+        if count
+    ]
+    of_them = f" ({', '.join(parts)})" if parts else ""
     rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
-    yield "prompt", f"{usage.prompt_tokens} tokens{cached}{rates[0]}"
+    yield "prompt", f"{usage.prompt_tokens} tokens{of_them}{rates[0]}"
     thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
     yield "answer", f"{usage.completion_tokens} tokens{thought}{rates[1]}"
     if answer.ttft_ms is not None:

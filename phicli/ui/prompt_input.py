@@ -86,20 +86,8 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
     if beside_argument and not _is_pipe_or_file(terminal):
         return ""
     advice = " (to ignore it: --no-stdin)" if beside_argument else ""
-    reminder = threading.Timer(_PATIENCE_S, terminal.say, [f"waiting for the end of standard input{advice}"])
-    reminder.daemon = True
-    if not quiet:
-        reminder.start()
     in_a_loop = beside_argument and (_was_read_from(terminal) or _is_of_a_shell(terminal))
-    try:
-        data = terminal.stdin.buffer.read(MOST_BYTES + 1)
-    finally:
-        reminder.cancel()
-    if len(data) > MOST_BYTES:
-        raise UsageError(
-            f"standard input has more than {format_bytes(MOST_BYTES)}",
-            "pipe in a part of it, or ignore it with --no-stdin",
-        )
+    data = read_input(terminal, MOST_BYTES, quiet=quiet, advice=advice)
 
     def tell(text: str) -> None:
         if not quiet:
@@ -109,6 +97,28 @@ def _piped(terminal: Terminal, encoding: TextEncoding, *, beside_argument: bool,
         size = counted(len(data), "byte")
         tell(f"{size} of standard input come before the prompt; in a shell loop, use --no-stdin")
     return decode(data, "standard input", encoding, tell)
+
+
+def read_input(terminal: Terminal, most_bytes: int, *, quiet: bool, advice: str = "") -> bytes:
+    """All of standard input; a person who waits is told what for, with ``advice``.
+
+    Raises:
+        UsageError: it has more than ``most_bytes``.
+    """
+    reminder = threading.Timer(_PATIENCE_S, terminal.say, [f"waiting for the end of standard input{advice}"])
+    reminder.daemon = True
+    if not quiet:
+        reminder.start()
+    try:
+        data = terminal.stdin.buffer.read(most_bytes + 1)
+    finally:
+        reminder.cancel()
+    if len(data) > most_bytes:
+        raise UsageError(
+            f"standard input has more than {format_bytes(most_bytes)}",
+            "pipe in a part of it, or ignore it with --no-stdin",
+        )
+    return data
 
 
 def _was_read_from(terminal: Terminal) -> bool:

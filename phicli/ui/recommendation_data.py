@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from phicli.fit.memory_sum import MemorySum
 from phicli.fit.types import Assessment, Rejection
 from phicli.plan.recommendation import Machine, Report, sums_of
 
@@ -38,20 +39,23 @@ def _weighed(one: Assessment, report: Report) -> dict[str, Any]:
     return assessment_data(one) | {"worth": {name: round(points, 2) for name, points in parts.items()}}
 
 
-def assessment_data(one: Assessment) -> dict[str, Any]:
-    """One candidate with its memory, speed and quality.
-
-    ``resident_bytes`` are in main memory, of them ``must_have_bytes`` anonymous and ``reclaimable_bytes`` mapped files.
-    ``quality_published`` is false where the quality is a place between published scores.
-    """
-    memory = one.memory
-    sums = asdict(memory) | {
+def memory_data(memory: MemorySum) -> dict[str, int]:
+    """The parts of the memory, and their sums."""
+    return asdict(memory) | {
         "gpu_bytes": memory.gpu_bytes,
         "resident_bytes": memory.resident_bytes,
         "must_have_bytes": memory.must_have_bytes,
         "reclaimable_bytes": memory.reclaimable_bytes,
         "total_bytes": memory.total_bytes,
     }
+
+
+def assessment_data(one: Assessment) -> dict[str, Any]:
+    """One candidate with its memory, speed and quality.
+
+    ``resident_bytes`` are in main memory, of them ``must_have_bytes`` anonymous and ``reclaimable_bytes`` mapped files.
+    ``quality_published`` is false where the quality is a place between published scores.
+    """
     return {
         "model": one.candidate.variant.id,
         "quant": one.candidate.quant,
@@ -59,7 +63,7 @@ def assessment_data(one: Assessment) -> dict[str, Any]:
         "context_tokens": one.context_tokens,
         "kv_type": one.kv_type,
         "gpu_layers": one.gpu_layers,
-        "memory": sums,
+        "memory": memory_data(one.memory),
         "memory_share": round(one.memory_share, 4),
         "speed": asdict(one.speed),
         "quality": round(one.quality, 2),

@@ -11,7 +11,7 @@ from phicli.chat_format.code_blocks import CodeBlocks
 
 COMMANDS: Final = (
     "autotune", "bench", "cache", "chat", "config", "doctor", "engine", "eval", "help", "info", "list", "ls", "pull",
-    "recommend", "rm", "run", "runs", "sessions", "show",
+    "recommend", "rm", "run", "runs", "sessions", "show", "templates",
 )  # fmt: skip
 """What stands behind ``phi`` in a command; elsewhere ``phi`` is a word like any other."""
 
@@ -120,10 +120,10 @@ class StreamWrap:
     never broken.
 
     Args:
-        stream: the terminal.
+        stream: the terminal; None for text that is not wrapped.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
         self._blocks = CodeBlocks()
         self._start = ""  # of the line that the model writes
@@ -134,14 +134,17 @@ class StreamWrap:
 
     def feed(self, text: str) -> str:
         """Take the next text; return what can be printed by now."""
-        width = columns_of(self._stream)
+        width = self._width()
         if width is None:
             return text
         return "".join(self._letter(letter, width) for letter in text)
 
+    def _width(self) -> int | None:
+        return None if self._stream is None else columns_of(self._stream)
+
     def finish(self) -> str:
         """Return what waited; call it before anything else is printed, in a line of its own."""
-        rest = self._word_in(columns_of(self._stream) or _ENDLESS) + self._gap
+        rest = self._word_in(self._width() or _ENDLESS) + self._gap
         self._gap, self._begun, self._column = "", False, 0
         return rest
 

@@ -84,6 +84,8 @@ def test_what_is_no_short_line_comes_through_a_pipe(turn: Turn) -> None:
         ({"settings": {"gpu_layers": 3}}, "--gpu-layers 3"),
         ({"sampling": {"max_tokens": 5}}, "--max-tokens 5"),
         ({"settings": {"stop": ["--x"]}}, "--stop=--x"),
+        ({"tools": {"files": ["a b.json", "-c.py"]}}, "'--tools=a b.json' --tools=-c.py"),
+        ({"tools": {"files": ["a"], "choice": "required", "force": True}}, "--tool-choice=required --force-tools"),
     ],
     ids=str,
 )
@@ -94,7 +96,12 @@ def test_options_by_the_facts(facts: dict[str, Any], option: str) -> None:
 
 def test_facts_of_a_foreign_file_are_no_options() -> None:
     found = with_facts(
-        model=3, seed="--help", sampling={"temperature": "--x"}, settings={"threads": "; rm", "stop": "x"}, engine="x y"
+        model=3,
+        seed="--help",
+        sampling={"temperature": "--x"},
+        settings={"threads": "; rm", "stop": "x"},
+        engine="x y",
+        tools={"files": "x", "choice": 3, "force": 1},
     )
     assert found.command == "phi chat phi-4 --session 'my talk' --before 1 --no-save --no-stdin hi"
 
@@ -106,7 +113,7 @@ def test_facts_of_a_foreign_file_are_no_options() -> None:
         ({"build": None}, "the build of the engine was not recorded"),
         ({"engine": "gone"}, "the engine gone, which this version of phi does not have"),
         ({"finish_reason": "interrupted"}, "answer 1 was interrupted"),
-        ({"finish_reason": "tool_calls"}, "phi chat declares none"),
+        ({"finish_reason": "tool_calls"}, "declare them with --tools"),
         ({"settings": {"batch_tokens": 512}}, "batch size 512, for which phi chat has no option"),
     ],
     ids=str,
@@ -114,6 +121,10 @@ def test_facts_of_a_foreign_file_are_no_options() -> None:
 def test_what_can_make_a_difference_is_said(facts: dict[str, Any], note: str) -> None:
     (said,) = with_facts(**facts).notes
     assert note in said
+
+
+def test_calls_of_tools_that_are_known_make_no_difference() -> None:
+    assert with_facts(finish_reason="tool_calls", tools={"files": ["a"], "choice": "auto", "force": False}).notes == ()
 
 
 def test_an_engine_that_is_not_there_is_said() -> None:

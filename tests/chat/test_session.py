@@ -9,7 +9,7 @@ import pytest
 
 from phicli.answering.pool import whole
 from phicli.answering.types import NO_ENDING
-from phicli.chat.dialogue import Dialogue
+from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.importing import read_conversation
 from phicli.chat.transfer import messages_data
 from phicli.chat_format.types import Piece
@@ -31,6 +31,14 @@ def test_an_answer_is_streamed_and_remembered() -> None:
     assert "".join(e.text for e in events if isinstance(e, Piece)) == "HELLO"
     assert said(lab) == [("hello", "HELLO")]
     assert lab.engines[0].prompts == ["<|system|>be loud<|end|><|user|>hello<|end|><|assistant|>"]
+
+
+def test_the_next_question_is_put_into_other_words_once() -> None:
+    lab = Lab(echo)
+    lab.session.wording = lambda turn: Turn(f"<{turn.text}>")
+    lab.ask("hello")
+    lab.ask("more")
+    assert said(lab) == [("<hello>", "<HELLO>"), ("more", "MORE")]
 
 
 def test_the_second_turn_evaluates_only_what_is_new() -> None:

@@ -1,17 +1,23 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phicli.chat_format import format_by_name
-from phicli.chat_format.tool_calls import ToolCallCollector
+from phicli.chat_format.call_json import JsonEnd
+from phicli.chat_format.tool_calls import ToolCallCollector, has_broken_call
 from phicli.chat_format.types import Piece, ToolCall
 from tests.support.conversations import seeded
 
 NESTED = {"cities": [["Paris", "Lyon"], ["]", "}"]], "deep": {"a": [1, {"b": '\\"]'}]}, "tag": "<|/tool_call|>"}
 WEATHER = ToolCall("get_weather", {"city": "Paris"})
 WEATHER_JSON = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+
+PYTHON = "{'name': 'get_weather', 'arguments': {'city': 'Paris'}}"
 
 FOUND = [
     (f"<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "", [WEATHER]),
@@ -45,6 +51,32 @@ FOUND = [
         "",
         [ToolCall("f", {})],
     ),
+    (f"functools [{WEATHER_JSON}]", "", [WEATHER]),
+    (f'{{"tool_calls": [{WEATHER_JSON}, {WEATHER_JSON}]}}', "", [WEATHER, WEATHER]),
+    (f'<|tool_call|>{{"tool_calls": [{WEATHER_JSON}]}}<|/tool_call|>', "", [WEATHER]),
+    (f'```json\n{{"tool_calls": [{WEATHER_JSON}]}}\n```', "", [WEATHER]),
+    (f"{WEATHER_JSON}\n{WEATHER_JSON}", "", [WEATHER, WEATHER]),
+    (f"[{WEATHER_JSON}]; [{WEATHER_JSON}] Done.", "Done.", [WEATHER, WEATHER]),
+    (f"```json\n{WEATHER_JSON}\n{WEATHER_JSON}\n```", "", [WEATHER, WEATHER]),
+    (f"{PYTHON}", "", [WEATHER]),
+    (f"Here: <|tool_call|>[{PYTHON}]<|/tool_call|>", "Here: ", [WEATHER]),
+    (f"functools[{PYTHON}]", "", [WEATHER]),
+    (
+        """[{'name': 'say', 'arguments': {'text': "it's", 'loud': True, 'to': None, 'n': (1, 2)}}]""",
+        "",
+        [ToolCall("say", {"text": "it's", "loud": True, "to": None, "n": [1, 2]})],
+    ),
+    (
+        """<|tool_call|>{'name': 'say', 'arguments': {'text': 'it\\'s ]}', 'loud': true}}<|/tool_call|>""",
+        "",
+        [ToolCall("say", {"text": "it's ]}", "loud": True})],
+    ),
+    (f"<|tool_call|>[{WEATHER_JSON}] and <|/tool_call|>more", "and more", [WEATHER]),
+    (f"<|tool_call|>[{WEATHER_JSON}]<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "", [WEATHER, WEATHER]),
+    ('<|tool_call|>[{"name": "now", "arguments": ""}]<|/tool_call|>', "", [ToolCall("now", {})]),
+    ('[{"name": "f", "arguments": {"a": "\\ud83d"}}]', "", [ToolCall("f", {"a": "\ufffd"})]),
+    (f"`a` and <|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "`a` and ", [WEATHER]),
+    (f"```\nx\n```\n<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>", "```\nx\n```\n", [WEATHER]),
 ]
 NOT_FOUND = [
     "<|tool_call|>[{oops}]<|/tool_call|>",
@@ -71,6 +103,25 @@ NOT_FOUND = [
     "plain <|words|> < and > [more] {text}",
     "<|/tool_call|>",
     '{"name": "f", "arguments": "not json"}',
+    f"Write `<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>` to call it.",
+    f"So:\n```\n<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>\n```\nThat is all.",
+    f"```python\nfunctools[{WEATHER_JSON}]\n```",
+    f"Like this:\n```json\n[{WEATHER_JSON}]\n```",
+    '[{"name": "f", "arguments": {"a": NaN}}]',
+    "[{'name': 'f', 'arguments': {'a': {1, 2}}}]",
+    "[{'name': 'f', 'arguments': {1: 2}}]",
+    "[{'name': 'f', 'arguments': open('x')}]",
+    "<|tool_call|>I don't know<|/tool_call|>",
+    '[{"name": "f", "arguments": {"a": ' + "9" * 5000 + "}}]",
+    '[{"name": "f", "arguments": ' + '{"a": ' * 200 + "1" + "}" * 200 + "}]",
+    "{'name",
+]
+BROKEN = [
+    "<|tool_call|>[{oops}]<|/tool_call|>",
+    'Yes: <|tool_call|>[{"name": "f", "arguments": {"a": 1}',
+    "<|tool_call|>get_weather(city='Paris')<|/tool_call|>",
+    "<|tool_call|>",
+    '<|tool_call|>[{"name": "f", "arguments": [1]}]<|/tool_call|>',
 ]
 
 
@@ -93,6 +144,24 @@ def test_calls_are_found_and_nothing_is_lost_however_it_is_cut(text, shown, call
         assert collect(text, [generator.randrange(6) for _ in text]) == (shown, calls)
 
 
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_marker_without_a_call_is_broken(text):
+    assert has_broken_call(text)
+    assert collect(text) == (text, [])
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in FOUND] + ["", "no call", "`<|tool_call|>`", "[1]"])
+def test_calls_and_text_are_not_broken(text):
+    assert not has_broken_call(text)
+
+
+@given(st.lists(st.sampled_from([text for text, _, _ in FOUND] + NOT_FOUND), min_size=1, max_size=3), st.data())
+def test_no_split_changes_what_is_found(parts, data):
+    text = "\n".join(parts)
+    cuts = data.draw(st.lists(st.integers(0, len(text)), max_size=12).map(sorted))
+    assert collect(text, [end - start for start, end in pairwise([0, *cuts, len(text)])]) == collect(text)
+
+
 def test_random_answers_lose_nothing():
     parts = [
         "<|tool_call|>",
@@ -109,6 +178,10 @@ def test_random_answers_lose_nothing():
         "x",
         " ",
         "\\",
+        "'",
+        "`",
+        "\n",
+        "'name'",
     ]
     for seed in range(400):
         generator = seeded(seed)
@@ -140,6 +213,16 @@ def test_deep_nesting_is_text_and_no_crash():
     assert collect(text) == (text, [])
 
 
+def test_a_long_call_is_looked_at_once():
+    looked, text = 0, "[" + "1, " * 1000
+    end = JsonEnd()
+    for length in range(1, len(text) + 1):
+        before = end._next
+        assert end.find(text[:length], 0) is None
+        looked += length - before
+    assert looked == len(text)
+
+
 def test_the_format_collects_only_when_tools_were_declared():
     text = f"[{WEATHER_JSON}]"
     parser = format_by_name("phi-4-mini").parser()
@@ -150,9 +233,62 @@ def test_the_format_collects_only_when_tools_were_declared():
     assert parser.tool_calls == (WEATHER,)
 
 
+CALL_BY_ID = [  # before the marker, behind it, what is shown
+    ("Here:\n```json\n", f"[{WEATHER_JSON}]<|/tool_call|>\n```", "Here:\n```json\n```"),
+    ("```json\n", f"[{WEATHER_JSON}]<|/tool_call|>", "```json\n"),
+    ("use `", f"{WEATHER_JSON}<|/tool_call|>", "use `"),
+    ("functools", f"[{WEATHER_JSON}]", "functools"),
+    ('[{"name": "f", ', f"[{WEATHER_JSON}]<|/tool_call|>ok", '[{"name": "f", ok'),
+    (f"<|tool_call|>[{WEATHER_JSON}, ", f"[{WEATHER_JSON}]<|/tool_call|>", f"<|tool_call|>[{WEATHER_JSON}, "),
+    ("", f"[{WEATHER_JSON}]<|/tool_call|>", ""),
+]
+
+
+@pytest.mark.parametrize("reasoning", [False, True])
+@pytest.mark.parametrize(("before", "behind", "shown"), CALL_BY_ID)
+def test_a_marker_that_was_one_token_is_one_also_in_code(before, behind, shown, reasoning):
+    for size in (1, 3, 1000):
+        parser = format_by_name("phi-4-mini", reasoning=reasoning).parser(tools=True)
+        pieces = [piece for at in range(0, len(before), size) for piece in parser.feed(before[at : at + size])]
+        pieces += parser.feed("<|tool_call|>", special=True)
+        pieces += [piece for at in range(0, len(behind), size) for piece in parser.feed(behind[at : at + size])]
+        pieces += parser.finish()
+        assert "".join(piece.text for piece in pieces) == shown
+        assert parser.tool_calls == (WEATHER,)
+
+
+def test_a_marker_in_reasoning_is_reasoning_also_as_one_token():
+    parser = format_by_name("phi-4-mini", reasoning=True).parser(tools=True)
+    pieces = [*parser.feed("<think>a"), *parser.feed("<|tool_call|>", special=True), *parser.feed(WEATHER_JSON)]
+    pieces += [*parser.feed("</think>ok"), *parser.finish()]
+    assert "".join(piece.text for piece in pieces if piece.kind == "text") == "ok"
+    assert parser.tool_calls == ()
+
+
+def test_without_tools_the_marker_is_text():
+    parser = format_by_name("phi-4-mini").parser()
+    assert [*parser.feed("<|tool_call|>", special=True), *parser.finish()] == [Piece("text", "<|tool_call|>")]
+
+
 def test_calls_in_the_reasoning_are_reasoning():
     marked = f"<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>"
     parser = format_by_name("phi-4-mini", reasoning=True).parser(tools=True)
     pieces = [*parser.feed(f"<think>{marked}</think>{marked}"), *parser.finish()]
     assert pieces == [Piece("reasoning", marked)]
+    assert parser.tool_calls == (WEATHER,)
+
+
+def test_many_markers_without_a_call_are_text_and_take_no_time():
+    marked = "<|tool_call|>[" * 3000
+    looked = f"{marked}<|tool_call|>[{WEATHER_JSON}]<|/tool_call|>"
+    assert collect(looked) == (looked, [])
+
+
+def test_text_waits_only_while_it_may_be_a_call():
+    parser = format_by_name("phi-4-mini").parser(tools=True)
+    waits = []
+    for part in ("Look ", "<|tool_", "call|>", '[{"name"', f": {WEATHER_JSON[9:]}]", "<|/tool_call|>", " Done"):
+        parser.feed(part)
+        waits.append(parser.waiting)
+    assert waits == [False, False, True, True, False, False, False]
     assert parser.tool_calls == (WEATHER,)

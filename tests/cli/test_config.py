@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.editing import edited
 from tests.support.running import Phi
 
 QUESTION = "What is the capital of France?"
@@ -164,57 +164,37 @@ def test_places_that_cannot_be_written(phi: Phi, tmp_path: Path) -> None:
     assert phi("config", "list", PHI_HOME=str(tmp_path / "file")).code == 0
 
 
-def edited(environment: dict[str, str], *arguments: str, editor: str, **more: str) -> tuple[int, str]:
-    """Exit code and screen of ``phi config edit`` on a terminal."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "phicli", "config", "edit", *arguments],
-        env=environment | {"EDITOR": editor} | more, stdin=theirs, stdout=theirs, stderr=theirs,
-    ) as process:  # fmt: skip
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                chunk = os.read(ours, 4096)
-            except OSError:
-                break
-            if not chunk:
-                break
-            seen += chunk
-    os.close(ours)
-    return process.returncode, seen.decode().replace("\r\n", "\n").replace("\n  ", " ")  # as before it was wrapped
-
-
 def editor_that_writes(text: str) -> str:
     code = f"import sys; open(sys.argv[-1], 'a').write({text!r})"
     return shlex.join([sys.executable, "-c", code])
 
 
 def test_edit(environment: dict[str, str], file: Path, phi: Phi) -> None:
-    code, _ = edited(environment, editor=editor_that_writes("[chat]\nseed = 3\n"))
+    code, _ = edited(environment, "config", "edit", editor=editor_that_writes("[chat]\nseed = 3\n"))
     assert code == 0
     assert file.read_text().startswith("# Settings of phi.")
     assert phi("config", "get", "chat.seed").out == "3\n"
-    code, screen = edited(environment, editor=editor_that_writes("sede = 1\ntop_p = 7\n"))
+    code, screen = edited(environment, "config", "edit", editor=editor_that_writes("sede = 1\ntop_p = 7\n"))
     assert code == 2
     assert f"{file}, line 8: chat.sede is not a setting" in screen
     assert "chat.top_p = 7 is not valid" in screen
     assert file.read_text().endswith("seed = 3\nsede = 1\ntop_p = 7\n")
-    code, screen = edited(environment, "--json", editor="no-such-editor", VISUAL=editor_that_writes("= 1\n"))
+    code, screen = edited(
+        environment, "config", "edit", "--json", editor="no-such-editor", VISUAL=editor_that_writes("= 1\n")
+    )
     assert code == 2
     assert "line 10" in json.loads(screen)["error"]["message"]
     assert file.read_text().endswith("top_p = 7\n= 1\n")
 
 
 def test_an_editor_that_fails_or_changes_nothing(environment: dict[str, str], file: Path) -> None:
-    assert edited(environment, editor="true") == (0, "")
+    assert edited(environment, "config", "edit", editor="true") == (0, "")
     assert not file.exists()
-    code, screen = edited(environment, editor="no-such-editor")
+    code, screen = edited(environment, "config", "edit", editor="no-such-editor")
     assert code == 1
     assert "EDITOR=nano phi config edit" in screen
-    assert edited(environment, editor="false")[0] == 1
-    assert edited(environment, editor="'unclosed")[0] == 2
+    assert edited(environment, "config", "edit", editor="false")[0] == 1
+    assert edited(environment, "config", "edit", editor="'unclosed")[0] == 2
     assert not file.exists()
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
-from phicli.engine.abilities import Ability, abilities_of_load, refuse_lacking
+from phicli.engine.abilities import Ability, abilities_of_load, abilities_of_sampling, refuse_lacking
+from phicli.engine.constraint import Constraint
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, can, check_settings, require
-from phicli.engine.types import LoadSettings
+from phicli.engine.types import LoadSettings, Sampling
 from phicli.errors import UsageError
 from tests.support.files import TINY_PHI
 
@@ -53,10 +55,27 @@ def test_all_engines_that_can_are_named() -> None:
     assert caught.value.hint == "use an engine that can: --engine two or --engine three"
 
 
-@pytest.mark.parametrize("name", [DEFAULT_ENGINE, LLAMA_SERVER])
-def test_engines_of_llama_cpp_can_do_everything(name: str) -> None:
-    assert ENGINES[name].lacks == frozenset()
+def test_the_default_engine_can_do_everything() -> None:
+    assert ENGINES[DEFAULT_ENGINE].lacks == frozenset()
     for ability in Ability:
-        assert can(name, ability)
-        require(name, ability)
-    check_settings(name, EngineSettings(1, kv_type="q8_0", flash_attention="on", repack=True, gpu_layers=3))
+        assert can(DEFAULT_ENGINE, ability)
+        require(DEFAULT_ENGINE, ability)
+    check_settings(DEFAULT_ENGINE, EngineSettings(1, kv_type="q8_0", flash_attention="on", repack=True, gpu_layers=3))
+
+
+def test_a_program_of_llama_cpp_has_no_llguidance() -> None:
+    assert ENGINES[LLAMA_SERVER].lacks == {Ability.LARK}
+
+
+@pytest.mark.parametrize(
+    ("language", "abilities"),
+    [
+        ("gbnf", {Ability.CONSTRAINTS}),
+        ("json_schema", {Ability.CONSTRAINTS}),
+        ("lark", {Ability.CONSTRAINTS, Ability.LARK}),
+    ],
+)
+def test_a_constraint_needs_an_engine_that_holds_it(
+    language: Literal["gbnf", "lark", "json_schema"], abilities: set[Ability]
+) -> None:
+    assert set(abilities_of_sampling(Sampling(constraint=Constraint(language, "{}")))) == abilities

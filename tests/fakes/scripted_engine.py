@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.engine.closable import Closable, Closing
+from phicli.engine.logprobs import Likely
 from phicli.engine.types import NO_TOKENS, Chunk, Done, GenerationEvent, Prefill, Sampling, StopReason, Timings, Usage
 from phicli.errors import ContextExceededError, EngineError, TemplateError
 
@@ -32,6 +33,11 @@ LITERALS = (
 SPECIAL_IDS = {literal: _FIRST_SPECIAL + index for index, literal in enumerate(LITERALS)}
 _BY_ID = {token: literal for literal, token in SPECIAL_IDS.items()}
 _SPLIT = re.compile("(" + "|".join(map(re.escape, LITERALS)) + ")")
+
+
+def _likely(piece: str, token: int, likeliest: int) -> tuple[Likely, ...]:
+    return (Likely(piece, token, -0.5, (Likely(piece, token, -0.5),)[:likeliest]),) if piece else ()
+
 
 Script = Callable[[str], str]
 """The text of a prompt to the text of the answer; special literals in the answer are generated as special tokens."""
@@ -60,6 +66,8 @@ class ScriptedEngine:
         self._dies_after = dies_after
         self._cache: tuple[int, ...] = ()
         self.prompts: list[str] = []
+        self.samplings: list[Sampling] = []
+        """Of each generation."""
         self.closed = False
         self.stopped_early = 0
         self.goes_on = threading.Event()
@@ -130,6 +138,7 @@ class ScriptedEngine:
         if len(prompt) >= self._context:
             raise ContextExceededError(f"the prompt has {len(prompt)} tokens, but the context has only {self._context}")
         self.prompts.append(spell(prompt))
+        self.samplings.append(sampling)
         cached = self._common_prefix(prompt)
         yield Prefill(processed=cached, total=len(prompt), cached=cached)
         finished = False
@@ -151,7 +160,8 @@ class ScriptedEngine:
                 generated.append(token)
                 literal = _BY_ID.get(token)
                 piece = chr(token) if literal is None else literal if literal in visible_tokens else ""
-                yield Chunk(piece, (token,), 1)
+                likely = () if sampling.likeliest is None else _likely(piece, token, sampling.likeliest)
+                yield Chunk(piece, (token,), 1, likely)
                 if until is not None and until():
                     break
             finished = True

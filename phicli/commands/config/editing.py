@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 from phicli.commands.config.effective_value import problems_of
-from phicli.errors import PhiError, UsageError, reason_of
+from phicli.commands.editor import run_editor
+from phicli.errors import UsageError
 from phicli.paths import settings_file, write_output
 from phicli.settings.file import make_folder, read_settings
 from phicli.ui.terminal import Terminal
@@ -41,26 +39,12 @@ def edit_settings(terminal: Terminal) -> Path:
         make_folder(path)
         write_output(path, _FIRST)
     try:
-        _run_editor(path)
+        run_editor(path, "phi config edit")
     finally:
         if is_new and path.is_file() and path.read_bytes() == _FIRST:
             path.unlink()
     _check(terminal)
     return path
-
-
-def _run_editor(path: Path) -> None:
-    usual = "notepad" if sys.platform == "win32" else "vi"
-    editor = next((found for name in ("VISUAL", "EDITOR") if (found := os.environ.get(name, "").strip())), usual)
-    how = "use another editor: EDITOR=nano phi config edit"
-    try:
-        code = subprocess.run([*shlex.split(editor, posix=sys.platform != "win32"), str(path)], check=False).returncode
-    except ValueError as error:
-        raise UsageError(f"the editor {editor!r} cannot be run: {error}", how) from None
-    except OSError as error:
-        raise PhiError(f"the editor {editor!r} cannot be run: {reason_of(error)}", how) from None
-    if code:
-        raise PhiError(f"the editor {editor!r} failed with exit code {code}", how)
 
 
 def _check(terminal: Terminal) -> None:

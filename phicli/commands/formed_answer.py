@@ -1,0 +1,48 @@
+"""The answer to the only question of ``phi chat``, where a form of it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from phicli.answering.formed import FormedModel, FormError
+from phicli.chat.open import OpenChat
+from phicli.commands.form_options import FormOptions
+from phicli.engine.abilities import abilities_of_sampling
+from phicli.engine.starting import require
+from phicli.engine.types import Sampling
+from phicli.structured.form import Form
+from phicli.ui.answer import answer_data, chat_data
+
+USUAL_RETRIES = 2
+
+
+@contextmanager
+def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, samples: int = 1) -> Iterator[None]:
+    """The next answers of ``chat`` have the form that ``make`` makes of ``options``, while the model loads.
+
+    With several ``samples``, whose seeds follow each other, no further attempt at one has the seed of another.
+
+    Raises:
+        UsageError: the schema is wrong, or the engine cannot hold the form.
+        FormError: no answer had the form; its data are those of ``--json``.
+    """
+    form = make()
+    for constraint in form.constraints(chat.session.sampling.max_tokens):
+        for ability in abilities_of_sampling(Sampling(constraint=constraint)):
+            require(chat.opened.engine, ability)
+    many, facts = USUAL_RETRIES if options.retries is None else options.retries, chat.session.facts
+    chat.session.formed = lambda model: FormedModel(model, form, many, seed_step=samples)
+    chat.session.facts = lambda answer, sampling: {**(facts(answer, sampling) or {}), "form": options.to_data()}
+    try:
+        yield
+    except FormError as error:
+        error.data = {**chat_data(chat), **answer_data(error.answer), **(error.data or {})}
+        raise
+
+
+def parsed_data(chat: OpenChat) -> dict[str, Any]:
+    """What ``--json`` has more of an answer that has a form."""
+    answer = chat.session.last
+    return {} if answer is None else {"parsed": answer.parsed, "attempts": answer.attempts}

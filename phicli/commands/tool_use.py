@@ -1,0 +1,140 @@
+"""The tools of ``phi chat``: read from their files, declared to the model, and their calls checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from phicli.commands.tool_options import CHOICES, ToolOptions
+from phicli.errors import CheckFailedError, UsageError
+
+if TYPE_CHECKING:
+    from phicli.answering.types import Answer
+    from phicli.chat.open import OpenChat
+    from phicli.tools.types import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolUse:
+    """The tools that were asked for, and the options that named them."""
+
+    tools: tuple[Tool, ...]
+    options: ToolOptions
+
+    @property
+    def choice(self) -> str:
+        """Which tools are called."""
+        return self.options.choice
+
+    @property
+    def text(self) -> str:
+        """What is declared, as long as the model reads it or a little longer; empty where it is not declared."""
+        from phicli.tools.declared import declared_for
+
+        return "" if self.choice == "none" else declared_for("", self.tools)
+
+    def equip(self, chat: OpenChat) -> None:
+        """Declare the tools to the model of ``chat``, and have its calls checked.
+
+        Raises:
+            UsageError: the model was not trained to call tools, or its engine cannot be made to.
+        """
+        from phicli.tools.checking import check_schemas
+        from phicli.tools.declared import TRAINED, declared_for
+
+        check_schemas(self.tools)
+        variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
+        trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
+        if not trained and not self.options.force:
+            raise UsageError(
+                f"{chat.plan.model.name} was not trained to call tools",
+                "use a model that was: phi chat phi-4-mini; or try it anyway with --force-tools",
+            )
+        if not trained:
+            chat.opened.model.use_tools_as_text()
+        if self.choice == "none":
+            return
+        session = chat.session
+        session.tools = declared_for(prompt_format if trained else "", self.tools)
+        session.check = self.wrong
+        if not trained or self.choice != "auto":
+            self._constrain(chat, trained=trained)
+
+    def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+        from phicli.answering.constrained import ConstrainedModel
+        from phicli.engine.abilities import Ability
+        from phicli.engine.constraint import Constraint
+        from phicli.engine.starting import require
+        from phicli.tools.grammar import END_TOKENS, calls_as_text, required_calls
+
+        require(chat.opened.engine, Ability.LARK)
+        named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
+        several = self.choice in ("auto", "required")
+        most = chat.session.sampling.max_tokens
+        if trained:
+            id_of = chat.opened.model.file.special_tokens.id_of
+            grammar = required_calls(named, id_of, several=several, max_tokens=most)
+        else:
+            ends = chat.opened.model.file.special_tokens.ids_of(END_TOKENS).values() if self.choice == "auto" else None
+            end_ids = None if ends is None else sorted(ends)
+            grammar = calls_as_text(named, several=several, end_ids=end_ids, max_tokens=most)
+        constraint = Constraint("lark", grammar)
+        chat.session.formed = lambda model: ConstrainedModel(model, constraint)
+
+    def wrong(self, answer: Answer) -> str | None:
+        """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
+        from phicli.tools.checking import wrong_calls
+
+        if answer.finish_reason not in ("stop", "tool_calls"):
+            return None
+        return wrong_calls(answer.tool_calls, answer.text, self.tools)
+
+    def facts(self) -> dict[str, object]:
+        """What is saved with an answer: with these options it can be had again."""
+        return {"files": list(self.options.files), "choice": self.choice, "force": self.options.force}
+
+    def require_right(self, chat: OpenChat) -> None:
+        """Return if the calls in the last answer of ``chat`` are as they were asked for.
+
+        Raises:
+            CheckFailedError: they are not.
+        """
+        from phicli.ui.answer import chat_data
+
+        answer = chat.session.last
+        if answer is None:
+            return
+        data = {**chat_data(chat), "tool_error": chat.session.rejected}
+        wrong = self.wrong(answer)
+        if wrong is not None:
+            raise CheckFailedError(
+                f"the model made a wrong tool call again: {wrong}",
+                "run the command again with another --seed, or describe the tools and their parameters better",
+                data=data,
+            )
+        if self.choice not in ("auto", "none") and not answer.tool_calls:
+            raise CheckFailedError(
+                f"the model called no tool: the answer ended with {answer.finish_reason!r}",
+                "raise --max-tokens, or the size of the context with --context",
+                data=data,
+            )
+
+
+def tools_of(options: ToolOptions) -> ToolUse | None:
+    """The tools in the files that were named; None where none were.
+
+    Raises:
+        PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
+    """
+    if not options.files:
+        return None
+    from phicli.tools.files import read_tools
+
+    tools = read_tools(options.files)
+    names = [tool.name for tool in tools]
+    if options.choice not in (*CHOICES, *names):
+        raise UsageError(
+            f"--tool-choice {options.choice!r}: unknown tool",
+            f"choose one of: {', '.join((*CHOICES, *names))}",
+        )
+    return ToolUse(tools, options)

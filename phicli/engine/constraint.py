@@ -1,0 +1,51 @@
+"""What holds an answer to a form while it is generated."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from phicli.errors import UsageError
+
+_SILENT: Final = re.compile(r"llg error: (?:at )?(?:\d+\(\d+\): )?(?P<what>.*)")
+_REASON: Final = re.compile(r"^error: (?P<what>.*)$", re.MULTILINE)
+_PARSER: Final = re.compile(r"^parse: (?P<what>.+?)(?: at)?\s*$", re.MULTILINE)
+_ERROR: Final = re.compile(r" E (?P<what>(?!srv |failed to parse grammar).+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A form that the generated text must have, in a language that llama.cpp's server reads.
+
+    The engine's own check is not enough: a text in ``lark`` or ``json_schema`` that llguidance cannot compile leaves
+    the answer free, without an error.
+
+    Attributes:
+        language: ``gbnf`` is llama.cpp's own, ``lark`` that of llguidance, ``json_schema`` JSON Schema as JSON.
+        text: the grammar or the schema. Both grammars can name tokens by their ids: ``<[1397]>``.
+    """
+
+    language: Literal["gbnf", "lark", "json_schema"]
+    text: str
+
+    def to_request(self) -> dict[str, Any]:
+        """The fields of a request for ``/completion``."""
+        if self.language == "json_schema":
+            return {"json_schema": json.loads(self.text)}
+        return {"grammar": f"%llguidance {{}}\n{self.text}" if self.language == "lark" else self.text}
+
+
+class ConstraintError(UsageError):
+    """The engine cannot hold an answer to a constraint; its words are in the message. No text was generated."""
+
+
+def refusal(log: str) -> str:
+    """What the engine's ``log`` says about a constraint that it could not use; empty where it says nothing."""
+    if silent := _SILENT.search(log):
+        reason = _REASON.search(log, silent.end())
+        what = silent["what"].strip().removeprefix("failed to compile JSON schema: ").rstrip(":")
+        return what if reason is None else f"{what}: {reason['what']}"
+    loud = _PARSER.search(log) or _ERROR.search(log)
+    return loud["what"].strip() if loud else ""

@@ -1,0 +1,119 @@
+"""Whether a schema is a schema, and where it is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from phicli.errors import UsageError
+from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
+
+_HINT = "see https://json-schema.org for what a schema can say"
+
+
+def check_schema(schema: Any) -> Any:
+    """The class of jsonschema that validates against ``schema``, which is one.
+
+    Raises:
+        UsageError: it is not; the message has the place.
+    """
+    import jsonschema
+    from jsonschema.validators import validator_for
+
+    dialect = schema.get("$schema") if isinstance(schema, Mapping) else None
+    if dialect is not None and not isinstance(dialect, str):
+        raise _wrong(("$schema",), "it is not a string")
+    kind = validator_for(schema, default=None) if dialect is not None else jsonschema.Draft202012Validator
+    if kind is None:
+        raise _wrong(("$schema",), f"{dialect!r} is unknown; leave it out for JSON Schema 2020-12")
+    for place, problem in _bad_patterns(schema):
+        raise _wrong(place, problem)
+    try:
+        kind.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        raise _wrong(tuple(error.path), _problem(error)) from None
+    except RecursionError:
+        raise UsageError("the schema is nested too deeply", "use a schema with fewer levels") from None
+    if schema is False:
+        raise _wrong((), "no answer can match false")
+    for place, problem in _bad_references(schema):
+        raise _wrong(place, problem)
+    return kind
+
+
+def _problem(error: Any) -> str:
+    """What the metaschema has against a value; its own words for a type name the metaschema rather than the types."""
+    if error.path and error.path[-1] == "type" and isinstance(error.instance, str):
+        return f"unknown type: {shortened(repr(error.instance))}; the types are {', '.join(sorted(TYPES))}"
+    return shortened(str(error.message))
+
+
+def _bad_patterns(schema: Any) -> Iterator[tuple[Place, str]]:
+    """Regular expressions that cannot be compiled; jsonschema's own check does not survive all of them."""
+    for place, inner in all_schemas(schema):
+        patterns = inner.get("patternProperties")
+        named = [(("patternProperties", text), text) for text in patterns] if isinstance(patterns, Mapping) else []
+        for way, text in [(("pattern",), inner.get("pattern")), *named]:
+            if isinstance(text, str) and (problem := _pattern_problem(text)):
+                yield (*place, *way), problem
+
+
+def _pattern_problem(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return f"the regular expression {shortened(repr(text))} cannot be used: {error}"
+    except (RecursionError, OverflowError):
+        return "the regular expression is too large"
+    return ""
+
+
+def _bad_references(schema: Any) -> Iterator[tuple[Place, str]]:
+    """References that lead nowhere, to another document, or only back to themselves."""
+    from jsonschema.validators import SPECIFICATIONS
+    from referencing import Resource
+    from referencing.jsonschema import DRAFT202012
+
+    top = Resource.from_contents(schema, default_specification=DRAFT202012)
+    resolver = SPECIFICATIONS.with_resource(top.id() or "", top).resolver_with_root(top)
+    waiting: list[tuple[Place, Any, Any]] = [((), schema, resolver)]
+    while waiting:
+        place, inner, resolver = waiting.pop()
+        if not isinstance(inner, Mapping):
+            continue
+        if place and isinstance(inner.get("$id"), str):
+            resolver = resolver.in_subresource(DRAFT202012.create_resource(inner))
+        if isinstance(inner.get("$ref"), str) and (problem := _reference_problem(inner, resolver)):
+            yield (*place, "$ref"), problem
+        waiting += [((*place, *way), deeper, resolver) for way, deeper in subschemas(inner)]
+
+
+def _reference_problem(schema: Mapping[str, Any], resolver: Any) -> str:
+    """What is wrong with the reference of ``schema``; empty where nothing is."""
+    from referencing.exceptions import Unresolvable
+
+    first, seen = shortened(repr(schema["$ref"])), [id(schema)]
+    while isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str):
+        try:
+            resolved = resolver.lookup(schema["$ref"])
+        except Unresolvable:
+            if schema["$ref"].startswith("#"):
+                return f"{first} is not in the schema"
+            return f"{first} is another document, and schemas are never downloaded; put it into $defs"
+        except (ValueError, TypeError, AttributeError) as error:
+            return f"{first} cannot be resolved: {error}"
+        schema, resolver = resolved.contents, resolved.resolver
+        if id(schema) in seen:
+            return f"{first} leads only back to itself"
+        seen.append(id(schema))
+    return ""
+
+
+def _wrong(place: Place, problem: str) -> UsageError:
+    return UsageError(f"the schema is wrong at {pointer(place)}: {problem}", _HINT)
+
+
+def shortened(text: str, most: int = 200) -> str:
+    """``text``, or its beginning where it is long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,78 @@
+"""Grammars for answers that are not JSON: choices, regular expressions, a grammar of one's own."""
+
+from __future__ import annotations
+
+import re
+
+from phicli.engine.constraint import Constraint
+from phicli.errors import UsageError
+from phicli.paths import expand
+from phicli.structured.form import TextForm
+from phicli.structured.reading import read_text
+
+
+def choice_form(typed: str) -> TextForm:
+    """One of the words in a list with commas between them.
+
+    Raises:
+        UsageError: there are not at least two, or one is twice.
+    """
+    words = [word.strip() for word in typed.split(",")]
+    if len(words) < 2 or not all(words):
+        raise UsageError(f"--choice {typed}: give at least two answers", "e.g. --choice yes,no")
+    if len(set(words)) < len(words):
+        raise UsageError(f"--choice {typed}: an answer occurs twice", "e.g. --choice yes,no")
+    rule = " | ".join(_quoted(word) for word in words)
+    pattern = re.compile("|".join(re.escape(word) for word in words))
+    return TextForm("the choices", Constraint("gbnf", f"root ::= {rule}"), pattern)
+
+
+def regex_form(typed: str) -> TextForm:
+    """All of the answer matches a regular expression.
+
+    Raises:
+        UsageError: it is not one.
+    """
+    try:
+        pattern = re.compile(typed)
+    except re.error as error:
+        raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
+    if not typed:
+        raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
+    return TextForm("--regex", Constraint("lark", f"start: /{_as_lark(typed)}/"), pattern)
+
+
+def grammar_form(typed: str) -> TextForm:
+    """The answer that a file in GBNF describes; a file that begins with ``%llguidance`` is in llguidance's language.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it cannot be read, or is empty.
+    """
+    path = expand(typed)
+    text = read_text(path, "--grammar", "answer.gbnf")
+    if not text.strip():
+        raise UsageError(f"{path} is empty", 'give a grammar in GBNF, e.g. root ::= "yes" | "no"')
+    if text.startswith("%llguidance"):
+        return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]))
+    return TextForm("the grammar", Constraint("gbnf", text))
+
+
+def _as_lark(pattern: str) -> str:
+    r"""A regular expression as Lark has it between slashes.
+
+    There ``\d`` is any digit of Unicode (``findings/digits_of_other_scripts.sh``): here it is 0 to 9.
+    """
+    made, in_class = [], False
+    for part in re.findall(r"\\.|.", pattern, re.DOTALL):
+        if part == r"\d":
+            made.append("0-9" if in_class else "[0-9]")
+        else:
+            made.append({"/": r"\/", "\n": r"\n"}.get(part, part))
+            in_class = part == "[" or (in_class and part != "]")
+    return "".join(made)
+
+
+def _quoted(word: str) -> str:
+    escaped = "".join({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t"}.get(letter, letter) for letter in word)
+    return f'"{escaped}"'

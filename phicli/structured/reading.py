@@ -1,0 +1,124 @@
+"""What was typed after ``--schema``: a file, JSON, or a pydantic model in a Python module."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from phicli.errors import NotFoundError, UsageError, reason_of
+from phicli.paths import expand
+
+MOST_BYTES: Final = 256 * 1024
+"""Of a schema. The largest in common use, such as those of package managers' files, have less."""
+_MODEL: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_PROGRAM: Final = Path(__file__).with_name("model_schema.py")
+_PATIENCE_S: Final = 60.0
+
+
+def read_schema(typed: str) -> Any:
+    """The schema that was typed, as JSON has it; it is not checked yet.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it cannot be read, it is not JSON, or the Python module does not give a schema.
+    """
+    if typed.lstrip().startswith("{") or typed.strip() in ("true", "false"):
+        return parse_schema(typed, "--schema")
+    path = expand(typed)
+    if _MODEL.fullmatch(typed) and not path.exists():
+        return schema_of_model(typed)
+    return parse_schema(read_text(path, "--schema", "schema.json"), str(path))
+
+
+def read_text(path: Path, option: str, example: str) -> str:
+    """The text of a small file that ``option`` names.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it cannot be read, is not text or too large.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise NotFoundError(f"file not found: {path}", f"give the path of a file, e.g. {option} {example}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {reason_of(error)}", f"give a file: {option} {example}") from None
+    if len(data) > MOST_BYTES:
+        raise _too_large(str(path))
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is not UTF-8 text", f"give a text file: {option} {example}") from None
+
+
+def parse_schema(text: str, source: str) -> Any:
+    """The JSON in ``text``, which is from ``source``.
+
+    Raises:
+        UsageError: it is not JSON, or too large.
+    """
+    if len(text.encode("utf-8", errors="replace")) > MOST_BYTES:
+        raise _too_large(source)
+    try:
+        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        message = f"{source} is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
+    except RecursionError:
+        message = f"{source} is nested too deeply"
+    except ValueError as error:
+        message = f"{source} is not JSON: {error}"
+    raise UsageError(message, """give a JSON Schema, e.g. --schema '{"type": "object"}'""")
+
+
+def schema_of_model(name: str) -> Any:
+    """The JSON Schema of a pydantic model, ``module:Model``; the module is imported in a separate process.
+
+    Raises:
+        UsageError: the module cannot be imported, has no such model, or does not end.
+    """
+    module, _, model = name.partition(":")
+    command = [sys.executable, str(_PROGRAM), module, model]
+    hint = f"""or save the schema: python -c 'import json, {module} as m; print(json.dumps(m.{model}."""
+    hint = f"check it: python -c 'import {module}'; {hint}model_json_schema()))' > schema.json"
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"importing {module} did not end within {_PATIENCE_S:.0f} s", hint) from None
+    except OSError as error:
+        raise UsageError(f"{module} cannot be imported: {reason_of(error)}", hint) from None
+    if done.returncode:
+        lines = [line.strip() for line in done.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
+        reason = lines[-1] if lines else f"the process ended with exit code {done.returncode}"
+        raise UsageError(f"{name} gives no schema: {reason}", hint)
+    return parse_schema(done.stdout.decode("utf-8", errors="replace").rpartition("\0")[2], name)
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in names:
+            raise ValueError(f"the key {name!r} occurs twice in one object")
+        names[name] = value
+    return names
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _too_large(source: str) -> UsageError:
+    return UsageError(f"the schema or grammar in {source} has more than {MOST_BYTES // 1024} KiB", "use a part of it")

@@ -1,0 +1,1 @@
+"""Prompts with a name: read from TOML files, checked, and filled with variables."""

@@ -1,0 +1,49 @@
+"""``phi chat --dry-run``: the prompt that would be sent, and what the model would take."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from phicli.ui.recommendation_data import memory_data
+from phicli.ui.terminal import Terminal
+from phicli.units import format_bytes
+
+if TYPE_CHECKING:
+    from phicli.answering.prompt_parts import ExactPrompt
+    from phicli.fit.memory_sum import MemorySum
+    from phicli.plan.load import LoadPlan
+
+_IDS_IN_LINE: Final = 16
+
+
+def dry_run_data(prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum) -> dict[str, Any]:
+    """The ``data`` of ``--dry-run --json``."""
+    return {
+        "model": plan.model.name,
+        "quant": plan.model.quant,
+        "prompt": [{"special" if part.special else "text": part.text} for part in prompt.parts],
+        "ids": list(prompt.token_ids),
+        "prompt_tokens": len(prompt.token_ids),
+        "context": {"size_tokens": plan.settings.context_tokens, "limit_tokens": plan.context.limit_tokens},
+        "memory": memory_data(memory),
+        "settings": plan.settings_data(),
+    }
+
+
+def print_dry_run(terminal: Terminal, prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum) -> None:
+    """A line for each special token, as it is, and for each text between them, as JSON; then the ids and the sums."""
+    for part in prompt.parts:
+        terminal.write_line(part.text if part.special else json.dumps(part.text, ensure_ascii=False))
+    ids = list(map(str, prompt.token_ids))
+    terminal.write_line("")
+    for at in range(0, len(ids), _IDS_IN_LINE):
+        terminal.write_line(" ".join(ids[at : at + _IDS_IN_LINE]))
+    terminal.write_line("")
+    size, limit = plan.settings.context_tokens, plan.context.limit_tokens
+    terminal.write_line(f"prompt: {len(ids)} tokens")
+    terminal.write_line(f"context: {size} tokens at first, {limit} at most")
+    terminal.write_line(
+        f"memory: {format_bytes(memory.total_bytes)}, of it weights {format_bytes(memory.weights_bytes)}, "
+        f"KV cache {format_bytes(memory.kv_bytes)}"
+    )

@@ -1,0 +1,217 @@
+"""``phi chat`` with a form of the answer, as scripts use it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.processes import gone, wait_for_engine
+from tests.support.running import Phi
+from tests.support.waiting import wait_until
+
+FRANCE = "What is the capital of France?"
+CITY: dict[str, Any] = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}}, "required": ["city"]}
+REASONS = "Your name is Phi, an AI math expert developed by Microsoft."
+
+
+def test_an_answer_in_a_schema_is_the_only_output(phi: Phi, tmp_path: Path) -> None:
+    path = tmp_path / "city.json"
+    path.write_text(json.dumps(CITY))
+    for schema in (json.dumps(CITY), str(path)):
+        run = phi("chat", "tiny-phi", FRANCE, "--schema", schema)
+        assert (run.code, run.err) == (0, "")
+        assert json.loads(run.out)["city"] in ("Paris", "Rome")
+        assert run.out == json.dumps(json.loads(run.out), separators=(",", ":")) + "\n"
+
+
+def test_json_has_the_value_and_how_often_the_model_was_asked(phi: Phi) -> None:
+    data = phi("chat", "tiny-phi", FRANCE, "--schema", json.dumps(CITY), "--json").json["data"]
+    assert data["parsed"] == json.loads(data["text"])
+    assert (data["attempts"], data["finish_reason"]) == (1, "stop")
+    assert phi("chat", "tiny-phi", FRANCE, "--choice", "Paris,Rome", "--json").json["data"]["parsed"] == "Paris"
+    assert not {"parsed", "attempts"} & phi("chat", "tiny-phi", FRANCE, "--json").json["data"].keys()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "shape"),
+    [
+        ("--choice", "Paris,Rome", "Paris|Rome"),
+        ("--regex", r"[A-Z][a-z]{2,4} \d", r"[A-Z][a-z]{2,4} [0-9]"),
+        ("--regex", "/[a-z]/x", "/[a-z]/x"),
+    ],
+)
+def test_an_answer_in_another_form(phi: Phi, option: str, value: str, shape: str) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, option, value)
+    assert (run.code, run.err) == (0, "")
+    assert re.fullmatch(f"(?:{shape})\n", run.out)
+
+
+def test_grammars_in_both_languages(phi: Phi, tmp_path: Path) -> None:
+    for name, text in (("a.gbnf", 'root ::= "Rome" "!"'), ("a.lark", '%llguidance {}\nstart: "Rome" "!"\n')):
+        (tmp_path / name).write_text(text)
+        assert phi("chat", "tiny-phi", FRANCE, "--grammar", str(tmp_path / name)).out == "Rome!\n"
+
+
+def test_a_json_object(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--json-object", "-n", "900", "--retries", "5", "--json")
+    if run.code == 0:
+        assert isinstance(run.json["data"]["parsed"], dict)
+    else:
+        assert (run.code, run.json["error"]["code"]) == (9, "check_failed")
+
+
+def test_an_answer_that_never_matches_is_exit_code_9_and_not_on_standard_output(phi: Phi) -> None:
+    schema = '{"const": "a", "not": {"const": "a"}}'
+    run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--retries", "1")
+    assert (run.code, run.out) == (9, "")
+    assert "note: attempt 1 does not match the schema: /: 'a' should not be valid under" in run.err
+    assert "error: the answer does not match the schema after 2 attempts: /: 'a' should not" in run.err
+    quiet = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--quiet", "--json")
+    assert (quiet.code, quiet.err) == (9, "")
+    assert quiet.json["error"]["code"] == "check_failed"
+    data = quiet.json["data"]
+    assert (data["text"], data["finish_reason"], len(data["errors"])) == ('"a"', "stop", 1)
+    assert data["model"] == "tiny-phi"
+
+
+def test_an_answer_that_is_cut_off_is_never_printed(phi: Phi) -> None:
+    schema = '{"type": "array", "items": {"const": "abc"}, "minItems": 40}'
+    run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20")
+    assert (run.code, run.out) == (9, "")
+    assert "the answer was cut off after 20 tokens, before the schema was complete" in run.err
+    assert "--max-tokens 40" in run.err
+    data = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20", "--json").json["data"]
+    assert data["finish_reason"] == "length"
+    assert data["text"].startswith('["abc"')
+
+
+def test_a_model_that_reasons_does_so_before_the_answer_that_is_held(phi: Phi) -> None:
+    arguments = ("chat", "tiny-phi", "What is 7 + 5?", "--system", REASONS, "--regex", r"\d+ \+ \d+ = \d\d")
+    run = phi(*arguments)
+    assert (run.code, run.out) == (0, "7 + 5 = 12\n")
+    assert "7" in run.err
+    data = phi(*arguments, "--json").json["data"]
+    assert (data["parsed"], data["reasoning"].strip()) == ("7 + 5 = 12", run.err.strip())
+    at_once = phi(*arguments, "--think-budget", "0")
+    assert at_once.code == 0
+    assert re.fullmatch(r"\d+ \+ \d+ = \d\d\n", at_once.out)
+
+
+def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
+    schema = json.dumps({"type": "array", "items": {"const": "abcdefgh"}, "minItems": 60, "maxItems": 60})
+    run = phi("chat", "tiny-phi", FRANCE, "--schema", schema)
+    assert (run.code, json.loads(run.out)) == (0, ["abcdefgh"] * 60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--schema", '{"type": "strin"}'], 2, "the schema is wrong at /type: unknown type: 'strin'"),
+        (["--schema", '{"type":'], 2, "--schema is not JSON: expecting value at line 1, column 9"),
+        (["--schema", "none.json"], 3, "file not found: none.json"),
+        (["--schema", "no_such_module:Model"], 2, "No module named 'no_such_module'"),
+        (["--schema", '{"$ref": "https://example.org/x"}'], 2, "schemas are never downloaded"),
+        (["--schema", '{"allOf": [{"$ref": "#"}]}'], 2, "refers to itself without an end"),
+        (["--choice", "one"], 2, "give at least two answers"),
+        (["--regex", "("], 2, "--regex is not a regular expression"),
+        (["--regex", "(?=a)ab"], 2, "the engine cannot use --regex: invalid regex"),
+        (["--grammar", "none.gbnf"], 3, "file not found: none.gbnf"),
+        (["--schema", "{}", "--choice", "a,b"], 2, "--schema and --choice cannot be used together"),
+        (["--retries", "3"], 2, "--retries requires a form of the answer"),
+        (["--choice", "a,b", "--retries", "-1"], 2, "--retries"),
+        (["--choice", "a,b", "--interactive"], 2, "--interactive"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], code: int, words: str) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, *arguments)
+    assert (run.code, run.out) == (code, "")
+    assert words in run.err
+    assert "→" in run.err
+
+
+def test_the_engines_words_about_a_grammar(phi: Phi, tmp_path: Path) -> None:
+    (tmp_path / "bad").write_text("root ::= ((")
+    run = phi("chat", "tiny-phi", FRANCE, "--grammar", str(tmp_path / "bad"))
+    assert (run.code, run.out) == (2, "")
+    assert "the engine cannot use the grammar: error parsing grammar: expecting ')'" in run.err
+
+
+def test_a_form_needs_a_prompt(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", "--choice", "a,b")
+    assert run.code == 2
+    assert "prompt" in run.err
+
+
+def test_an_engine_that_holds_no_constraints_says_so(phi: Phi, tmp_path: Path) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--choice", "a,b", "--engine", "ctransformers")
+    assert run.code in (2, 6)
+    assert run.out == ""
+
+
+def test_a_saved_answer_is_made_again_with_its_form(phi: Phi) -> None:
+    phi("chat", "tiny-phi", FRANCE, "--session", "cities", "--choice", "Paris,Rome", "--retries", "1")
+    run = phi("sessions", "show", "cities", "--reproduce", "1")
+    assert "--choice=Paris,Rome --retries=1" in run.out
+    assert phi("chat", "tiny-phi", FRANCE, "--session", "cities").out != "Paris\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_an_interruption_ends_the_engine_and_prints_no_part_of_the_answer(environment: dict[str, str]) -> None:
+    never = {"type": "array", "items": {"const": "abc"}, "minItems": 20, "maxItems": 20}
+    never |= {"not": {"type": "array"}}
+    command = [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE, "--schema", json.dumps(never)]
+    command += ["--retries", "100", "--quiet"]
+    process = subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    engine = wait_for_engine(process.pid)
+    wait_until(lambda: psutil.Process(engine).cpu_times().user > 1)  # it generates
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    assert b"Traceback" not in err
+    assert gone(engine)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_on_a_terminal_an_answer_for_programs_has_no_line_breaks_and_no_colors(environment: dict[str, str]) -> None:
+    text = "some **bold** words that go on " * 12
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "phicli", "chat", "tiny-phi", FRANCE, "--schema", json.dumps({"const": text})]
+    process = subprocess.Popen(
+        command, env=environment | {"TERM": "xterm", "COLUMNS": "60"}, stdin=theirs, stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # the end of a terminal
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert process.wait(timeout=60) == 0
+    assert shown.decode() == json.dumps(text) + "\r\n"
+
+
+def test_plain_chat_does_not_load_what_schemas_need(environment: dict[str, str]) -> None:
+    code = (
+        "import sys\n"
+        "from phicli.app import main\n"
+        "code = main(sys.argv[1:])\n"
+        "print(code, [name for name in ('jsonschema', 'referencing', 'phicli.structured.form') if name in sys.modules])"
+    )
+    for arguments in (["chat", "--help"], ["chat", "tiny-phi", FRANCE]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], env=environment, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout.splitlines()[-1] == "0 []"

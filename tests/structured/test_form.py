@@ -1,0 +1,123 @@
+"""Answers are checked when they are there: values, problems with their places, texts that our own limit ended."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, NoReturn
+
+import pytest
+
+from phicli.engine.constraint import Constraint
+from phicli.errors import UsageError
+from phicli.structured.form import SchemaForm, TextForm
+from phicli.structured.grammars import choice_form, grammar_form, regex_form
+from phicli.structured.sending import USUAL_TOKENS, limits_for
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "age": {"type": "integer"}},
+    "required": ["name"],
+}
+
+
+def problems(schema: Any, text: str) -> tuple[str, ...]:
+    return SchemaForm(schema).check(text, None).problems
+
+
+def test_an_answer_that_matches_has_its_value_and_no_problems() -> None:
+    checked = SchemaForm(PERSON).check('{"name": "Marie", "age": 66}', None)
+    assert (checked.value, checked.problems) == ({"name": "Marie", "age": 66}, ())
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "problem"),
+    [
+        (PERSON, '{"name": "Ma', "the answer is not JSON: Unterminated string"),
+        (PERSON, "", "the answer is not JSON"),
+        (PERSON, '{"age": 1}', "/: 'name' is a required property"),
+        (PERSON, '{"name": "x", "age": "old"}', "/age: 'old' is not of type 'integer'"),
+        ({"uniqueItems": True}, "[1, 1]", "/: [1, 1] has non-unique elements"),
+        ({"format": "date"}, '"2025-02-30"', "/: '2025-02-30' is not a 'date'"),
+        ({"pattern": "(?=a)ab"}, '"ba"', "/: 'ba' does not match"),
+        ({"type": "number"}, "1e999", "a number is too large"),
+        ({"multipleOf": 0.5}, "[1e400]", "a number is too large"),
+        (True, "[" * 5000 + "]" * 5000, "the answer is not JSON"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(schema: Any, text: str, problem: str) -> None:
+    assert problems(schema, text)[0].startswith(problem)
+
+
+def test_a_text_that_our_own_limit_ended_is_not_an_answer() -> None:
+    longest = limits_for(PERSON, None).characters
+    whole, cut = "x" * (longest - 1), "x" * longest
+    assert problems(PERSON, f'{{"name": "{whole}"}}') == ()
+    assert problems(PERSON, f'{{"name": "{cut}"}}') == (f"/name: the text did not end within {longest} characters",)
+
+
+def test_a_schema_without_an_end_is_an_error() -> None:
+    with pytest.raises(UsageError, match="refers to itself without an end"):
+        problems({"allOf": [{"$ref": "#"}]}, "1")
+
+
+def test_nothing_is_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_connection(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket, "socket", no_connection)
+    monkeypatch.setattr(socket, "create_connection", no_connection)
+    with pytest.raises(UsageError, match="never downloaded"):
+        SchemaForm({"$ref": "http://127.0.0.1:9/schema.json"})
+
+
+def test_choices() -> None:
+    form = choice_form('yes, no,say "hi"\\n')
+    assert form.constraint == Constraint("gbnf", 'root ::= "yes" | "no" | "say \\"hi\\"\\\\n"')
+    assert form.check("no", None).problems == ()
+    assert form.check("yes!", None).problems
+    for wrong in ("yes", "", "yes,", "a,a"):
+        with pytest.raises(UsageError):
+            choice_form(wrong)
+
+
+@pytest.mark.parametrize(
+    ("typed", "lark"),
+    [
+        (r"\d{3}", "start: /[0-9]{3}/"),
+        (r"[\d.]+", "start: /[0-9.]+/"),
+        (r"a/b\\d", r"start: /a\/b\\d/"),
+        ("a\nb", r"start: /a\nb/"),
+    ],
+)
+def test_regular_expressions_are_written_for_lark(typed: str, lark: str) -> None:
+    assert regex_form(typed).constraint == Constraint("lark", lark.removeprefix(""))
+
+
+def test_regular_expressions_are_checked() -> None:
+    assert regex_form("[a-z]+").check("abc", None).problems == ()
+    assert regex_form("[a-z]+").check("abc ", None).problems == ("'abc ' does not match --regex",)
+    for wrong in ("(", ""):
+        with pytest.raises(UsageError, match="--regex is"):
+            regex_form(wrong)
+
+
+def test_grammars_are_files(tmp_path: Any) -> None:
+    (tmp_path / "a.gbnf").write_text('root ::= "a"')
+    (tmp_path / "a.lark").write_text('%llguidance {}\nstart: "a"\n')
+    (tmp_path / "empty").write_text("\n")
+    form = grammar_form(str(tmp_path / "a.gbnf"))
+    assert (form.constraint, form.check("anything", None).problems) == (Constraint("gbnf", 'root ::= "a"'), ())
+    assert grammar_form(str(tmp_path / "a.lark")).constraint == Constraint("lark", 'start: "a"\n')
+    with pytest.raises(UsageError, match="is empty"):
+        grammar_form(str(tmp_path / "empty"))
+
+
+def test_what_the_engine_is_asked_for_ends_with_any_json_at_all() -> None:
+    first, without_limits, anything = SchemaForm(PERSON).constraints(100)
+    assert '"maxLength": 100' in first.text
+    assert "maxLength" not in without_limits.text
+    assert anything.language == "json_schema"
+    assert '"type": "object"' in anything.text
+    assert '"name"' not in anything.text
+    assert isinstance(choice_form("a,b"), TextForm)
+    assert USUAL_TOKENS == 2048

@@ -1,0 +1,119 @@
+"""What is sent of a schema: no word that switches the engine's constraint off, and an end to every value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from phicli.engine.constraint import Constraint, ConstraintError
+from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.types import Done, Sampling
+from phicli.structured.sending import json_schema_to_send, limits_for
+from tests.structured.words import engine
+
+NAMES = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}, "required": ["a"]}
+
+
+def sent(schema: Any, max_tokens: int | None = None) -> dict[str, Any]:
+    """What is sent for a schema, without what all have."""
+    made: dict[str, Any] = json.loads(json_schema_to_send(schema, limits_for(schema, max_tokens)))
+    assert made.pop("x-guidance") == {"whitespace_flexible": False, "lenient": True}
+    made.pop("$defs", None)
+    return made
+
+
+def test_words_that_the_engine_does_not_hold_are_left_out_at_every_depth() -> None:
+    inner = {"type": "boolean", "not": {"const": True}, "if": True, "then": False}
+    schema = {"type": "object", "properties": {"not": inner}, "uniqueItems": True, "additionalProperties": False}
+    assert sent(schema) == {
+        "type": "object",
+        "properties": {"not": {"type": "boolean"}},
+        "additionalProperties": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(?=a)b", "(?!a)b", "(?<=a)b", "(a)\\1", "(?P<x>a)(?P=x)", "(?>a)b", "a++", "a\\Z"]
+)
+def test_expressions_that_only_python_knows_are_left_out(pattern: str) -> None:
+    assert "pattern" not in sent({"type": "string", "pattern": pattern})
+
+
+@pytest.mark.parametrize("pattern", ["^a$", "\\d+\\.\\d+", "a\\+\\+", "(?:a|b)+", "(?i)x", "[+]+"])
+def test_other_expressions_stay(pattern: str) -> None:
+    assert sent({"type": "string", "pattern": pattern})["pattern"] == pattern
+
+
+def test_objects_get_only_the_names_that_they_list_unless_the_schema_says_more() -> None:
+    assert sent(NAMES)["additionalProperties"] is False
+    free = sent({**NAMES, "additionalProperties": {"type": "boolean"}})
+    assert free["patternProperties"] == {"^.{1,60}$": {"type": "boolean"}}
+    for combined in ({"allOf": [NAMES, {"required": ["c"]}]}, {**NAMES, "anyOf": [{"required": ["c"]}]}):
+        assert "additionalProperties" not in json.dumps(sent(combined))
+    assert "patternProperties" in sent({**NAMES, "required": ["c"]})
+
+
+def test_limits_of_the_schema_stay() -> None:
+    schema = {"type": "string", "minLength": 5000}
+    assert sent(schema)["maxLength"] == 5000
+    assert sent({"type": "string", "maxLength": 3})["maxLength"] == 3
+    assert sent({"type": "integer", "minimum": 10**30})["maximum"] > 10**30
+    assert sent({"type": "integer", "exclusiveMaximum": -(10**30)})["minimum"] < -(10**30)
+    assert sent({"type": "array", "items": {"const": 1}, "minItems": 9999})["maxItems"] == 9999
+    assert sent({"enum": ["x"]}) == {"enum": ["x"]}
+
+
+def test_limits_depend_on_the_tokens_and_on_what_shares_them() -> None:
+    one, many = (
+        limits_for({"type": "integer"}, 10),
+        limits_for({"type": "array", "items": [{"type": "number"}] * 5}, 10),
+    )
+    assert (one.digits, many.digits) == (8, 1)
+    assert limits_for({"type": "integer"}, None).digits == 18
+
+
+@pytest.fixture(scope="module")
+def running(starts_process: None) -> Iterator[LlamaServerEngine]:
+    """The engine with tiny-phi."""
+    loaded = engine()
+    yield loaded
+    loaded.close()
+
+
+@pytest.mark.parametrize("max_tokens", [5, 12, 40])
+@pytest.mark.parametrize(
+    "schema", [{"type": "integer"}, {"type": "number"}, {"type": ["number", "null"], "minimum": 0}]
+)
+def test_no_answer_runs_to_the_limit_inside_a_number(running: LlamaServerEngine, schema: Any, max_tokens: int) -> None:
+    constraint = Constraint("json_schema", json_schema_to_send(schema, limits_for(schema, max_tokens)))
+    prompt = running.tokenize("<|user|>x<|end|><|assistant|>", parse_special=True)
+    for seed in range(20):
+        sampling = Sampling(
+            temperature=5.0, top_k=0, top_p=1.0, min_p=0.0, seed=seed, max_tokens=max_tokens, constraint=constraint
+        )
+        *_, done = running.generate(prompt, sampling)
+        assert isinstance(done, Done)
+        assert done.finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "(?<=a)b+"},
+        {"uniqueItems": True, "contains": {"const": 1}},
+        {"allOf": [{"properties": {"a": {"type": "null"}}}, {"properties": {"b": {"items": {"not": {}}}}}]},
+        {"$ref": "#/$defs/t", "$defs": {"t": {"properties": {"t": {"$ref": "#/$defs/t"}}, "type": "object"}}},
+        True,
+    ],
+)
+def test_the_engine_can_hold_what_is_sent(running: LlamaServerEngine, schema: Any) -> None:
+    prompt = running.tokenize("<|user|>x<|end|><|assistant|>", parse_special=True)
+    for limits in (limits_for(schema, 30), None):
+        constraint = Constraint("json_schema", json_schema_to_send(schema, limits))
+        try:
+            list(running.generate(prompt, Sampling(max_tokens=30, constraint=constraint)))
+        except ConstraintError as error:
+            pytest.fail(f"{constraint.text}: {error.message}")
