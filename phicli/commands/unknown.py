@@ -21,6 +21,8 @@ _MODEL_OPTIONS: Final = ("-m", "--model")
 _FIRST_ARGUMENT_IS_MODEL: Final = (
     "chat", "bench", "eval", "autotune", "show", "pull", "rm", "cache verify", "cache export",
 )  # fmt: skip
+_ALIKE: Final = 0.8
+"""Options that are less alike are proposed only where no other is."""
 _TEXT_AFTER: Final = {"chat": "a prompt", "config set": "a value"}
 """Commands that take any text, and what it is."""
 _MOVED: Final = {"--eval": ("phi eval", "--set"), "--tune": ("phi autotune", "")}
@@ -62,7 +64,8 @@ def unknown_option(command: str, option: str, close: Iterable[str], words: Seque
     if option in _MODEL_OPTIONS and takes_model in _FIRST_ARGUMENT_IS_MODEL:
         return UsageError(message, f"name the model without an option: {_with_model(takes_model, option, words)}")
     page = "phi --help" if command == "phi" else f"phi {command} --help"
-    meant = [name for name in sorted(close) if name != "--help"]
+    similar = [name for name in sorted(close) if name != "--help"]
+    meant = get_close_matches(option, similar, n=2, cutoff=_ALIKE) or similar
     hint = f"did you mean {' or '.join(meant)}? See {page}" if meant else f"see {page}"
     text = _TEXT_AFTER.get(command)
     return UsageError(message, f"{hint}; put -- before {text} that begins with -" if text else hint)
