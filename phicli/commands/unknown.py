@@ -21,7 +21,7 @@ _MODEL_OPTIONS: Final = ("-m", "--model")
 _FIRST_ARGUMENT_IS_MODEL: Final = (
     "chat", "bench", "eval", "autotune", "show", "pull", "rm", "cache verify", "cache export",
 )  # fmt: skip
-_ALIKE: Final = 0.8
+_ALIKE: Final = 0.85
 """Options that are less alike are proposed only where no other is."""
 _TEXT_AFTER: Final = {"chat": "a prompt", "config set": "a value"}
 """Commands that take any text, and what it is."""
