@@ -64,7 +64,7 @@ def abilities_of_sampling(sampling: Sampling) -> Iterator[Ability]:
     """The abilities that ``sampling`` requires of an engine. Nothing is sampled at temperature 0."""
     if sampling.constraint is not None:
         yield Ability.CONSTRAINTS
-        if sampling.constraint.language == "lark":
+        if sampling.constraint.in_lark:
             yield Ability.LARK
     if sampling.temperature <= 0:
         return

@@ -11,7 +11,7 @@ import encodings.idna  # noqa: F401 (every connection needs it: loaded now, whil
 import http.client
 import json
 import socket
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,7 +84,7 @@ class ServerClient:
             ConnectionLost: the stream ended without a last event.
             RefusedError: the server answered with an error; quotes it.
         """
-        body = _completion_body(prompt, sampling, visible_tokens)
+        body = _completion_body(prompt, sampling, visible_tokens, stop_ids)
         connection = self._connect()
         shown = {token_id: literal for literal, token_id in visible_tokens.items()}
         tally = _Tally(stop_ids, until, shown, sampling.likeliest)
@@ -218,12 +218,14 @@ def _hanging_up(connected: socket.socket) -> Callable[[], None]:
     return hang_up
 
 
-def _completion_body(prompt: Sequence[int], sampling: Sampling, visible_tokens: Iterable[str]) -> dict[str, Any]:
+def _completion_body(
+    prompt: Sequence[int], sampling: Sampling, visible_tokens: Iterable[str], stop_ids: Collection[int]
+) -> dict[str, Any]:
     """The request. All of the sampling is in it, since the server takes what is missing from the file."""
     return {
         "prompt": list(prompt),
         **sampling.to_data(),
-        **({} if sampling.constraint is None else sampling.constraint.to_request()),
+        **({} if sampling.constraint is None else sampling.constraint.to_request(stop_ids)),
         **({} if sampling.likeliest is None else {"n_probs": max(sampling.likeliest, 1), "post_sampling_probs": False}),
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,

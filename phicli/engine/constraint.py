@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -23,18 +24,34 @@ class Constraint:
     the answer free, without an error.
 
     Attributes:
-        language: ``gbnf`` is llama.cpp's own, ``lark`` that of llguidance, ``json_schema`` JSON Schema as JSON.
+        language: ``gbnf`` is llama.cpp's own, ``lark`` that of llguidance, ``regex`` a regular expression in it,
+            ``json_schema`` JSON Schema as JSON.
         text: the grammar or the schema. Both grammars can name tokens by their ids: ``<[1397]>``.
     """
 
-    language: Literal["gbnf", "lark", "json_schema"]
+    language: Literal["gbnf", "lark", "json_schema", "regex"]
     text: str
 
-    def to_request(self) -> dict[str, Any]:
-        """The fields of a request for ``/completion``."""
+    @property
+    def in_lark(self) -> bool:
+        """Whether the engine needs llguidance for it."""
+        return self.language in ("lark", "regex")
+
+    def to_request(self, end_ids: Collection[int] = ()) -> dict[str, Any]:
+        """The fields of a request for ``/completion``.
+
+        Where a regular expression allows more text, one of the tokens ``end_ids`` may end it: llguidance itself knows
+        only the one end-of-text token of the file, and Phi's answers end with another one.
+        """
         if self.language == "json_schema":
             return {"json_schema": json.loads(self.text)}
-        return {"grammar": f"%llguidance {{}}\n{self.text}" if self.language == "lark" else self.text}
+        if self.language == "gbnf":
+            return {"grammar": self.text}
+        grammar = self.text
+        if self.language == "regex":
+            ends = " | ".join(f"<[{token_id}]>" for token_id in sorted(end_ids))
+            grammar = f"start: text{f' ({ends})?' if ends else ''}\ntext: /{self.text}/"
+        return {"grammar": f"%llguidance {{}}\n{grammar}"}
 
 
 class ConstraintError(UsageError):

@@ -126,7 +126,7 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
         try:
             for event in generation:
                 compiled = compiled or time.monotonic()
-                last = isinstance(event, Done) and constraint.language == "lark"
+                last = isinstance(event, Done) and constraint.in_lark
                 lag = compiled + _LOG_LAG_S - time.monotonic() if last else 0.0
                 if self.settings.slots == 1 and (words := self._refusal(known, lag)):
                     raise ConstraintError(words)

@@ -39,7 +39,7 @@ def regex_form(typed: str) -> TextForm:
         raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
     if not typed:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
-    return TextForm("--regex", Constraint("lark", f"start: /{_as_lark(typed)}/"), pattern)
+    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern)
 
 
 def grammar_form(typed: str) -> TextForm:

@@ -34,6 +34,11 @@ def test_an_answer_in_a_schema_is_the_only_output(phi: Phi, tmp_path: Path) -> N
         assert run.out == json.dumps(json.loads(run.out), separators=(",", ":")) + "\n"
 
 
+@pytest.mark.parametrize("regex", [".*", r"[A-Z].*\.", "The capital .*"])
+def test_a_regular_expression_without_an_end_ends_where_the_model_ends(phi: Phi, regex: str) -> None:
+    assert phi("chat", "tiny-phi", FRANCE, "--regex", regex).out == "The capital of France is Paris.\n"
+
+
 def test_json_has_the_value_and_how_often_the_model_was_asked(phi: Phi) -> None:
     data = phi("chat", "tiny-phi", FRANCE, "--schema", json.dumps(CITY), "--json").json["data"]
     assert data["parsed"] == json.loads(data["text"])

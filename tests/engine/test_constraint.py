@@ -36,6 +36,7 @@ def answer(engine: LlamaServerEngine, constraint: Constraint | None) -> tuple[st
     [
         (Constraint("gbnf", 'root ::= "Rome"'), "Rome"),
         (Constraint("lark", "start: /R[o]me/"), "Rome"),
+        (Constraint("regex", "R[o]me"), "Rome"),
         (Constraint("json_schema", '{"const": {"city": "Rome"}, "x-guidance": {"whitespace_flexible": false}}'),
          '{"city":"Rome"}'),
     ],
