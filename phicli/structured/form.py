@@ -12,10 +12,11 @@ from typing import Any, Final, Protocol
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.structured.checking import check_schema, shortened
-from phicli.structured.sending import Limits, json_schema_to_send, limits_for
-from phicli.structured.subschemas import pointer
+from phicli.structured.sending import Limits, json_schema_to_send, limits_for, types_of
+from phicli.structured.subschemas import all_schemas, pointer
 
 _MOST_PROBLEMS: Final = 5
+_BOUNDS: Final = frozenset(["maximum", "exclusiveMaximum"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,27 @@ class SchemaForm:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             return Checked(None, (f"the answer is not JSON: {error}",))
-        problems = [*self._problems(value), *_unfinished(value, self._limits(max_tokens).characters)]
+        problems = [*self._problems(value), *self._unfinished(value, self._limits(max_tokens))]
         return Checked(value, tuple(dict.fromkeys(problems)))
 
     def _limits(self, max_tokens: int | None) -> Limits:
         return limits_for(self.schema, max_tokens)
+
+    def _unfinished(self, value: Any, limits: Limits) -> Iterator[str]:
+        """Strings and integers that are exactly as long as the limit that we set: the model had more to say."""
+        for place, inner in _values(value):
+            if isinstance(inner, str) and len(inner) == limits.characters:
+                yield f"{pointer(place)}: the text did not end within {limits.characters} characters"
+            if type(inner) is int and self._has_free_integers and len(str(abs(inner))) == limits.digits:
+                yield f"{pointer(place)}: the number did not end within the limit of digits, {limits.digits}"
+
+    @property
+    def _has_free_integers(self) -> bool:
+        """Whether the schema leaves an integer without limits, so that we set them."""
+        return any(
+            {"integer", "number"} & types_of(inner) == {"integer"} and not _BOUNDS & inner.keys()
+            for _, inner in all_schemas(self.schema)
+        )
 
     def _problems(self, value: Any) -> list[str]:
         """The first problems of ``value``, each with its place.
@@ -135,10 +152,3 @@ def _values(value: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
 
 def _is_finite(value: Any) -> bool:
     return all(math.isfinite(inner) for _, inner in _values(value) if isinstance(inner, float))
-
-
-def _unfinished(value: Any, characters: int) -> Iterator[str]:
-    """Strings that are exactly as long as the limit that we set: the model had more to say."""
-    for place, inner in _values(value):
-        if isinstance(inner, str) and len(inner) == characters:
-            yield f"{pointer(place)}: the text did not end within {characters} characters"

@@ -70,7 +70,7 @@ class Limits:
 def limits_for(schema: Any, max_tokens: int | None) -> Limits:
     """Limits under which no single value can use up ``max_tokens``; None for the usual length."""
     tokens = max_tokens or USUAL_TOKENS
-    unlimited = sum(bool(_types(inner) & {"string", "number", "integer"}) for _, inner in all_schemas(schema))
+    unlimited = sum(bool(types_of(inner) & {"string", "number", "integer"}) for _, inner in all_schemas(schema))
     share = max(tokens // max(unlimited, 1), 1)
     return Limits(
         characters=max(2 * share, tokens // 2, 8),
@@ -126,7 +126,7 @@ class _Sender:
         """``schema`` with limits where it has none; they say nothing about values of other types."""
         limits = self.limits
         assert limits is not None  # noqa: S101 (only called with some)
-        types = _types(schema)
+        types = types_of(schema)
         new: dict[str, Any] = {}
         if "string" in types and "maxLength" not in schema:
             longest = FORMATS.get(schema.get("format", ""), limits.characters)
@@ -142,7 +142,7 @@ class _Sender:
         return {**schema, **new}
 
 
-def _types(schema: Mapping[str, Any]) -> frozenset[str]:
+def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
     """The types of the values that ``schema`` itself describes, rather than the schemas inside it."""
     if "enum" in schema or "const" in schema:
         return frozenset()

@@ -34,6 +34,8 @@ _OPTIONAL: Final = re.compile(r"\s*,\s*optional\s*$", re.IGNORECASE)
 _INDEXED: Final = re.compile(r"(\w+)\s*\[(.*)\]", re.DOTALL)
 _DEEPEST: Final = 16
 """A schema that refers to itself is followed so far."""
+_REFERENCE_LEVELS: Final = 4
+"""A reference counts as so many levels: a schema that refers to itself twice would grow without an end."""
 
 
 class CardError(ValueError):
@@ -89,6 +91,7 @@ def _properties(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) 
 
 
 def _parameter(schema: Any, root: Mapping[str, Any], depth: int, *, optional: bool) -> dict[str, Any]:
+    depth += _REFERENCE_LEVELS * _refers(schema)
     schema = _resolved(schema, root) if isinstance(schema, Mapping) else {}
     choices = [one for one in _alternatives(schema, root) if one.get("type") != "null"]
     if len(choices) == 1:
@@ -107,6 +110,14 @@ def _parameter(schema: Any, root: Mapping[str, Any], depth: int, *, optional: bo
     if depth < _DEEPEST:
         declared |= _inside(schema, root, depth)
     return declared
+
+
+def _refers(schema: Any) -> bool:
+    """Whether ``schema``, or one of its alternatives, refers to another one."""
+    if not isinstance(schema, Mapping):
+        return False
+    alternatives = [*(schema.get("anyOf") or ()), *(schema.get("oneOf") or ())]
+    return any(isinstance(one, Mapping) and "$ref" in one for one in (schema, *alternatives))
 
 
 def _inside(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> Iterator[tuple[str, Any]]:

@@ -121,3 +121,14 @@ def test_what_the_engine_is_asked_for_ends_with_any_json_at_all() -> None:
     assert '"name"' not in anything.text
     assert isinstance(choice_form("a,b"), TextForm)
     assert USUAL_TOKENS == 2048
+
+
+def test_an_integer_that_reached_the_limit_of_digits_does_not_count_as_one() -> None:
+    """The model had more to say: with fewer tokens ``42`` would become ``4``."""
+    form = SchemaForm({"type": "array", "items": {"type": "integer"}})
+    assert form.check("[7, 42]", None).problems == ()
+    assert form.check(f"[7, {10**18 - 1}]", None).problems == (
+        "/1: the number did not end within the limit of digits, 18",
+    )
+    assert form.check("[4]", 3).problems == ("/0: the number did not end within the limit of digits, 1",)
+    assert SchemaForm({"type": "integer", "maximum": 10**18}).check(str(10**18 - 1), None).problems == ()
