@@ -66,7 +66,8 @@ def test_a_question_is_answered_at_the_keyboard(environment: dict[str, str], tmp
 
 
 def test_ctrl_c_ends_the_first_answer_only(environment: dict[str, str], smollm2: Path) -> None:
-    with TerminalTalk(environment, "chat", str(smollm2), "-i", piped=b"Tell a very long story.") as talk:
+    command = ("chat", str(smollm2), "-i", "--temperature", "0")
+    with TerminalTalk(environment, *command, piped=b"Tell a very long story.") as talk:
         talk.wait_until(lambda: len(talk.lines) > 2)
         talk.type("\x03")
         talk.wait_until(lambda: talk.asks() and "(stopped)" in talk.lines)
