@@ -34,6 +34,11 @@ class Attachment:
         return f"File {self.name}:\n<file>\n{self.text}{end}</file>"
 
     @property
+    def title(self) -> str:
+        """How a list shows it: the name of the file."""
+        return self.name or "piped text"
+
+    @property
     def label(self) -> str:
         """What the attachment is, for people and for the model."""
         return f"file {self.name}" if self.name else "the piped text"

@@ -17,9 +17,9 @@ from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
 from phicli.plan.locate import LocatedModel
 from phicli.ui.prompt_input import Prompt, read_prompt
-from phicli.ui.reopened import at_keyboard, take_keyboard
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
+from phicli.ui.terminal_keyboard import at_keyboard, take_keyboard
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,9 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     """
     piped = terminal = Terminal.current()
     if wanted.interactive:
-        terminal = _at_keyboard(wanted, terminal)
+        if wanted.as_json:
+            raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
+        terminal = at_keyboard(terminal)
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
@@ -59,17 +61,6 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
         _hold(wanted, terminal, status, model, prompt, files, early, form, request)
     remember_last_used(model.reference)
-
-
-def _at_keyboard(wanted: Conversation, terminal: Terminal) -> Terminal:
-    """``terminal`` for a conversation that begins with piped text or a prompt.
-
-    Raises:
-        UsageError: there is no terminal, or --json was asked for.
-    """
-    if wanted.as_json:
-        raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
-    return at_keyboard(terminal)
 
 
 def _hold(

@@ -107,5 +107,5 @@ def _count(talk: Talk, dialogue: Dialogue, files: tuple[Attachment, ...] = ()) -
 
 
 def _name(attachment: Attachment) -> str:
-    name = attachment.name or "piped text"
+    name = attachment.title
     return name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"

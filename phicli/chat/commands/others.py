@@ -20,7 +20,7 @@ def file(talk: Talk, path: str) -> bool:
         talk.pending = ()
         talk.screen.tell("no file is sent with the next question")
     elif not path:
-        names = ", ".join(one.name or "piped text" for one in talk.pending)
+        names = ", ".join(one.title for one in talk.pending)
         talk.screen.tell(f"sent with the next question: {names}" if names else "no file yet; to add one: /file PATH")
     else:
         attachment = talk.files.read(path)

@@ -83,7 +83,7 @@ def saved_as(talk: Talk) -> str:
 
 def shortened(turn: Turn) -> str:
     """The question of ``turn`` on one line, not longer than 60 characters; its files where it has no words."""
-    return on_one_line(turn.question) or on_one_line(", ".join(one.name or "piped text" for one in turn.attachments))
+    return on_one_line(turn.question) or on_one_line(", ".join(one.title for one in turn.attachments))
 
 
 def where_it_stands(dialogue: Dialogue, name: str | None) -> str:
