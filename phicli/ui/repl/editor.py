@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from phicli.errors import UsageError
+from phicli.ui.editor_command import editor_command
 
 _COMMON: Final = ("notepad",) if sys.platform == "win32" else ("sensible-editor", "editor", "nano", "vim", "vi")
 
@@ -47,13 +47,12 @@ def edited(text: str) -> str:
 
 
 def _editor() -> list[str]:
-    for variable in ("VISUAL", "EDITOR"):
-        given = os.environ.get(variable, "").strip()
-        if given:
-            try:
-                return shlex.split(given, posix=sys.platform != "win32")
-            except ValueError as error:
-                raise UsageError(f"{variable} cannot be read: {error}; the line was not changed") from None
+    try:
+        chosen = editor_command()
+    except UsageError as error:
+        raise UsageError(f"{error.message}; the line was not changed") from None
+    if chosen is not None:
+        return chosen
     for name in _COMMON:
         if shutil.which(name):
             return [name]
