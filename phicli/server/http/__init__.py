@@ -1,0 +1,1 @@
+"""The HTTP side of the server: routes, limits, who may come in, streams."""

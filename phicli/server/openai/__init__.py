@@ -1,0 +1,1 @@
+"""The interface of OpenAI: its requests read, its replies and errors written."""

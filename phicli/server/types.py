@@ -1,0 +1,63 @@
+"""What is asked of the server, whatever interface it came through, and how the server was started."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from phicli.chat_format.types import Message
+from phicli.structured.form import Form
+from phicli.tools.types import Tool
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: a conversation, and what its answers must be.
+
+    Attributes:
+        model: the name of the model.
+        messages: the conversation, oldest first; where the last one is of the assistant, the answer continues it.
+        tools: that the model may call.
+        tool_choice: ``auto``, ``none``, ``required`` or the name of a tool.
+        several_calls: whether one answer may have more than one call.
+        form: of the answer; None for any text.
+        sampling: what differs from the usual sampling of the model, by the fields of
+            :class:`~phicli.engine.types.Sampling`.
+        stop: the answer ends in front of the first of these texts.
+        think_tokens: the most tokens of reasoning; None for no limit.
+        answers: how many are wanted.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    several_calls: bool = True
+    form: Form | None = None
+    sampling: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    stop: tuple[str, ...] = ()
+    think_tokens: int | None = None
+    answers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How models are loaded for the server.
+
+    Attributes:
+        parallel: answers at a time of one model; None for as many as help and fit.
+        context_tokens: the most tokens of a conversation; None for what the model was trained for.
+        settings: of the engine, those that were asked for, by field.
+        keep_alive_s: seconds after its last answer that a model stays loaded; None for ever.
+        memory_check: refuse what does not fit.
+    """
+
+    parallel: int | None = None
+    context_tokens: int | None = None
+    settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    keep_alive_s: float | None = 300.0
+    memory_check: bool = True
