@@ -22,7 +22,7 @@ _HINT = "describe the tools and their parameters better, or send the request aga
 
 @dataclass(frozen=True, slots=True)
 class CallingModel:
-    """A :class:`~phicli.answering.types.Model` that may call tools; a wrong call is fed back once.
+    """Answers as a :class:`~phicli.answering.types.Model` that may call tools; a wrong call is fed back once.
 
     Text is shown as it comes; what may be a call that cannot be read is held back until that is known. Text in front of
     a wrong call stays, and the second attempt goes on behind it.
