@@ -1,4 +1,4 @@
-"""Several engines with one file: started once, handed out while another one starts, ended only when nobody uses them."""
+"""Several engines with one file: started once, handed out while another starts, ended only when nobody uses them."""
 
 from __future__ import annotations
 
