@@ -24,7 +24,7 @@ def make_app(models: Models) -> Starlette:
 
     async def chat_completions(request: Request) -> Response:
         wanted = read_chat_request(await request.json())
-        reply = ChatReply(wanted.asked.model)
+        reply = wanted.reply()
         if wanted.stream:
             return StreamingResponse(_stream(models, wanted, reply), media_type="text/event-stream")
         answers = [event async for _, event in events_of(models, wanted.asked) if isinstance(event, Answer)]
