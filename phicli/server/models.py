@@ -6,6 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
+from phicli.plan.installed import installed_models
 from phicli.plan.locate import locate
 from phicli.server.loading import Loaded, load
 from phicli.server.types import LoadOptions
@@ -34,6 +35,10 @@ class Models:
                 self._loaded[located.reference] = load(located, self._options)
             loaded = self._loaded[located.reference]
         yield loaded
+
+    def names(self) -> list[str]:
+        """The names that can be asked for."""
+        return ["tiny-phi", *(model.name for model in installed_models())]
 
     def close(self) -> None:
         """Let go of all models; answers that still come fail."""
