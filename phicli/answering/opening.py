@@ -13,7 +13,7 @@ from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.abilities import Ability
-from phicli.engine.engine_process import EngineProcess
+from phicli.engine.engine_process import StartedProcess
 from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, check_load, start_engine
 from phicli.engine.types import Engine, LocalEngine
 from phicli.gguf_file.header import read_header
@@ -69,7 +69,7 @@ def open_model(
     use: Use,
     *,
     engine: EngineChoice = _DEFAULT,
-    early: EngineProcess | None = None,
+    early: StartedProcess | None = None,
     tuned: Tuned | None = None,
     only_question: str | None = None,
     on_tick: OnTick | None = None,

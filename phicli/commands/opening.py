@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from phicli.answering.kept_states import GoingOn
     from phicli.answering.opening import OpenModel
     from phicli.commands.conversation_options import Conversation
-    from phicli.engine.engine_process import EngineProcess
+    from phicli.engine.engine_process import StartedProcess
     from phicli.plan.tuned_here import TunedHere
 
 
@@ -40,7 +40,7 @@ class Opening:
 
     def __init__(
         self, wanted: Conversation, terminal: Terminal, status: StatusLine, asked: str | None,
-        early: EngineProcess | None, going_on: GoingOn | None = None,
+        early: StartedProcess | None, going_on: GoingOn | None = None,
     ) -> None:  # fmt: skip
         self._wanted, self._terminal, self._status = wanted, terminal, status
         self._asked, self._early, self._going_on = asked, early, going_on
@@ -88,7 +88,7 @@ class Opening:
             self._terminal.say(stale_says(tuned.stale, model.reference))
         return tuned.engine, tuned
 
-    def _early_for(self, engine: EngineChoice) -> EngineProcess | None:
+    def _early_for(self, engine: EngineChoice) -> StartedProcess | None:
         """The early process for the first model; it is ended where another engine was found faster."""
         early, self._early = self._early, None
         if early is not None and not ENGINES[engine.name].starts_early:
