@@ -35,6 +35,8 @@ class EngineProcess(abc.ABC):
         """The key that it was started with."""
         self.load_ms = 0.0
         """From asking for the engine to the model's being ready; 0 while it loads."""
+        self.ready_at = 0.0
+        """When the model was ready, by the monotonic clock; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
         self.bad_template = False
@@ -50,6 +52,11 @@ class EngineProcess(abc.ABC):
     def loading(self) -> bool:
         """Whether the model is known to be loading; no call waits for that."""
         return False
+
+    @property
+    @abc.abstractmethod
+    def ended(self) -> bool:
+        """Whether it is known to have ended."""
 
     @abc.abstractmethod
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
@@ -116,6 +123,11 @@ class StartedProcess(EngineProcess):
     def pid(self) -> int:
         """The process id of the engine."""
         return self._popen.pid
+
+    @property
+    def ended(self) -> bool:
+        """As :attr:`EngineProcess.ended`."""
+        return self._popen.poll() is not None
 
     @abc.abstractmethod
     def load(self, settings: LoadSettings) -> None:

@@ -99,12 +99,13 @@ def start_engine(
 
 
 @contextlib.contextmanager
-def early_process(name: str = DEFAULT_ENGINE) -> Iterator[StartedProcess | None]:
+def early_process(name: str = DEFAULT_ENGINE, *, wanted: bool = True) -> Iterator[StartedProcess | None]:
     """A process of the engine called ``name`` that waits for the settings of a load, and ends with the context.
 
-    None where there cannot be one, and where it cannot be started: whoever starts the engine gets that error.
+    None where none is ``wanted``, where there cannot be one, and where it cannot be started: whoever starts the engine
+    gets that error.
     """
-    process = _early(name)
+    process = _early(name) if wanted else None
     try:
         yield process
     finally:
