@@ -192,6 +192,8 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-warmup")
     if settings.slot_folder is not None:
         found += ["--slot-save-path", str(settings.slot_folder)]
+    if settings.cache_ram_mib:
+        found += ["--cache-ram", str(settings.cache_ram_mib)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     if drafts := DRAFTS.get(engine.speculation):

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.engine.closable import Closing
 from phicli.engine.loan import SAME_SETTINGS, Loan, LoanError, LoanRequest
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.errors import EngineDiedError
-from phicli.plan.locate import locate
+from phicli.plan.locate import LocatedModel, locate
 from phicli.server.loading import Loaded
 from phicli.server.models import Models
 
@@ -34,39 +35,39 @@ class Lent:
 
 
 @contextlib.contextmanager
-def lend(models: Models, request: LoanRequest, version: str, settings: Mapping[str, Any]) -> Iterator[Lent]:
+def lend(models: Models, request: LoanRequest, version: str, closing: Closing | None = None) -> Iterator[Lent]:
     """The engine that ``request`` asks for, which stays loaded within the context.
 
     Args:
         models: of the server, which loads the model where that is needed.
         request: what is asked for.
         version: of this program.
-        settings: of the engine, those that were asked for when the server was started, by field.
+        closing: ends the wait for the model.
 
     Raises:
         LoanError: another engine is loaded, or would be; says why.
         PhiError: the model cannot be loaded.
     """
     _require_same_program(request, version)
-    _require_same_file(request)
-    _require_same_settings(settings, request)
+    located = _same_file(request)
+    _require_same_settings(models.options.settings, request)
     asked_at = time.monotonic()
-    with models.lease(request.model) as loaded:
-        engine = _engine_of(loaded)
+    with models.lend(located, closing) as loaded:
+        engine = _engine_of(loaded, closing)
         if engine.ended:
             loaded.model.engines.failed(engine, EngineDiedError(_ENDED))
-            engine = _engine_of(loaded)
+            engine = _engine_of(loaded, closing)
         _require_same_load(request, loaded, engine)
         yield Lent(loaded, engine, asked_at)
 
 
-def _engine_of(loaded: Loaded) -> LlamaServerEngine:
+def _engine_of(loaded: Loaded, closing: Closing | None) -> LlamaServerEngine:
     """The engine of the model, with the model loaded.
 
     Raises:
         LoanError: no other program can use it.
     """
-    engine = loaded.model.engines.running(None)
+    engine = loaded.model.engines.running(closing)
     if not isinstance(engine, LlamaServerEngine):
         raise LoanError("the engine of the server cannot be lent")
     return engine
@@ -77,15 +78,17 @@ def _require_same_program(request: LoanRequest, version: str) -> None:
         raise LoanError(f"the server is phi {version}, and this command is phi {request.version}")
 
 
-def _require_same_file(request: LoanRequest) -> None:
-    """Return if the name that the server loads a model by is that of the same file."""
-    path = locate(request.model).path.absolute()
+def _same_file(request: LoanRequest) -> LocatedModel:
+    """The model that the server knows by the name, if its file is the same."""
+    located = locate(request.model)
+    path = located.path.absolute()
     try:
         status, same = path.stat(), Path(request.path).samefile(path)
     except OSError as error:
         raise LoanError(f"the server cannot read the file: {error.strerror}") from error
     if not same or (status.st_size, status.st_mtime_ns) != (request.size_bytes, request.mtime_ns):
         raise LoanError(f"the server has another file for {request.model}")
+    return located
 
 
 def _require_same_settings(settings: Mapping[str, Any], request: LoanRequest) -> None:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from phicli.engine.closable import Closing
 from phicli.engine.loan import LEND_TARGET, LoanRequest
 from phicli.errors import PhiError
 from phicli.server.lending import Lent, lend
@@ -30,13 +31,12 @@ _LOOK_S: Final = 0.5
 """Between two looks at the process of the engine."""
 
 
-def lending_routes(models: Models, version: str, settings: Mapping[str, Any]) -> list[Route]:
+def lending_routes(models: Models, version: str) -> list[Route]:
     """The route; for a socket that only this user can open.
 
     Args:
         models: of the server.
         version: of this program.
-        settings: of the engine, those that were asked for when the server was started, by field.
     """
 
     async def lent(request: Request) -> Response:
@@ -44,7 +44,7 @@ def lending_routes(models: Models, version: str, settings: Mapping[str, Any]) ->
             wanted = LoanRequest.from_data(await request.json())
         except ValueError as error:
             return _refusal(400, f"the request is wrong: {error}")
-        holding = _Holding(lambda: lend(models, wanted, version, settings))
+        holding = _Holding(lambda closing: lend(models, wanted, version, closing))
         try:
             await asyncio.wait({holding.known}, timeout=_SOON_S)
             if holding.known.done():
@@ -65,9 +65,9 @@ class _Holding:
     ``known`` gets it, or what went wrong. ``ended`` says how its process has ended.
     """
 
-    def __init__(self, borrow: Callable[[], AbstractContextManager[Lent]]) -> None:
+    def __init__(self, borrow: Callable[[Closing], AbstractContextManager[Lent]]) -> None:
         self._borrow, self._loop = borrow, asyncio.get_running_loop()
-        self._released = threading.Event()
+        self._released, self._closing = threading.Event(), Closing()
         self.known: asyncio.Future[Lent] = self._loop.create_future()
         self.ended = ""
         threading.Thread(target=self._run, daemon=True, name="phi-lending").start()
@@ -75,11 +75,12 @@ class _Holding:
     def release(self) -> None:
         """Give the engine back; returns at once."""
         self._released.set()
+        self._closing.ask()
         self.known.cancel()
 
     def _run(self) -> None:
         try:
-            with self._borrow() as lent:
+            with self._borrow(self._closing) as lent:
                 self._say(lambda: self.known.set_result(lent))
                 while not self._released.wait(_LOOK_S) and not self.ended:
                     self.ended = lent.ended()
