@@ -189,8 +189,8 @@ def alternating(model: Path) -> str:
                 talk += [{"role": "assistant", "content": "Yes."}, {"role": "user", "content": "And then?"}]
     slowest, cached = max(first for first, _ in times), min(cached for _, cached in times)
     return (
-        f"- Two conversations in turn: the next turn begins after {median(first for first, _ in times):.0f} ms, at most "
-        f"{slowest:.0f} ms (target 300 ms); at least {cached} tokens of each prompt were cached"
+        f"- Two conversations in turn: the next turn begins after {median(first for first, _ in times):.0f} ms, "
+        f"at most {slowest:.0f} ms (target 300 ms); at least {cached} tokens of each prompt were cached"
     )
 
 
