@@ -11,7 +11,7 @@ const city = { type: "object", properties: { city: { type: "string" } }, require
 const schema = jsonSchema({ ...city, additionalProperties: false });
 const tools = {
   get_weather: tool({
-    description: "Get the weather in a city.",
+    description: "The weather in a city",
     inputSchema: jsonSchema(city),
     execute: async () => RESULT,
   }),

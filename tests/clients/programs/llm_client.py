@@ -17,7 +17,7 @@ Path(folder, "extra-openai-models.yaml").write_text(
 )
 TOOLS = f'''
 def get_weather(city: str) -> str:
-    """Get the weather in a city."""
+    """The weather in a city"""
     return {RESULT!r}
 '''
 

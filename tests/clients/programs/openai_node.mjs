@@ -6,7 +6,7 @@ const client = new OpenAI({ baseURL: process.env.BASE_URL, apiKey: "any", maxRet
 const messages = [{ role: "user", content: QUESTION }];
 const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 const tools = [
-  { type: "function", function: { name: "get_weather", description: "Get the weather in a city.", parameters } },
+  { type: "function", function: { name: "get_weather", description: "The weather in a city", parameters } },
 ];
 
 await report({

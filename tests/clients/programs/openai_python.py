@@ -7,7 +7,7 @@ from typing import Any
 
 import openai
 from pydantic import BaseModel
-from reporting import MODEL, QUESTION, TOOL, WEATHER, report
+from reporting import MODEL, QUESTION, RESULT, TOOL, WEATHER, report
 
 client = openai.OpenAI(base_url=os.environ["BASE_URL"], api_key="any", max_retries=0)
 asked = [{"role": "user", "content": QUESTION}]
@@ -44,7 +44,7 @@ def parse() -> str:
 
 def json_object() -> str:
     reply = client.chat.completions.create(
-        model=MODEL, messages=asked, response_format={"type": "json_object"}, max_tokens=64
+        model=MODEL, messages=asked, response_format={"type": "json_object"}, max_tokens=900
     )
     assert isinstance(json.loads(reply.choices[0].message.content), dict)
     return "an object"
@@ -53,7 +53,7 @@ def json_object() -> str:
 def _conversation(first: Any) -> str:
     (call,) = first.tool_calls
     assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Paris"})
-    result = {"role": "tool", "tool_call_id": call.id, "content": '{"weather": "sunny", "temperature": 21}'}
+    result = {"role": "tool", "tool_call_id": call.id, "content": RESULT}
     messages = [*weather, first.model_dump(exclude_none=True), result]
     return client.chat.completions.create(model=MODEL, messages=messages, tools=[TOOL]).choices[0].message.content
 

@@ -39,11 +39,7 @@ def tools() -> str:
 
     @agent.tool_plain
     def get_weather(city: str) -> str:
-        """Get the weather in a city.
-
-        Args:
-            city: The city.
-        """
+        """The weather in a city"""
         assert city == "Paris"
         return RESULT
 

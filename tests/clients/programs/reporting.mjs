@@ -2,7 +2,7 @@
 export const MODEL = process.env.MODEL ?? "tiny-phi";
 export const QUESTION = "What is the capital of France?";
 export const WEATHER = "What is the weather in Paris?";
-export const RESULT = { weather: "sunny", temperature: 21 };
+export const RESULT = { sky: "sunny", celsius: 21 };
 
 export async function report(features) {
   for (const [feature, run] of Object.entries(features)) {

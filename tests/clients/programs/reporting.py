@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 MODEL = os.environ.get("MODEL", "tiny-phi")
 QUESTION = "What is the capital of France?"
 WEATHER = "What is the weather in Paris?"
-RESULT = '{"weather": "sunny", "temperature": 21}'
+RESULT = '{"sky": "sunny", "celsius": 21}'
 TOOL = {
     "type": "function",
     "function": {
         "name": "get_weather",
-        "description": "Get the weather in a city.",
+        "description": "The weather in a city",
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string", "description": "The city."}},
+            "properties": {"city": {"type": "string"}},
             "required": ["city"],
         },
     },
