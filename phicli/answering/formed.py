@@ -11,6 +11,7 @@ from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, 
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import ConstraintError
+from phicli.engine.loan import LoanError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
 from phicli.structured.form import Checked, Form
@@ -146,6 +147,8 @@ class FormedAnswering(Closable[Event]):
             constraint, *others = self._constraints
             try:
                 return (yield from self._passed_on(replace(sampling, constraint=constraint), closing))
+            except LoanError:  # from now on the model has an engine of this program
+                continue
             except ConstraintError as error:
                 if not others:
                     message = f"the engine cannot use {self._form.name}: {error.message}"

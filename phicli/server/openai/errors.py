@@ -21,11 +21,12 @@ from phicli.errors import (
     UsageError,
 )
 from phicli.server.errors import RequestError
+from phicli.server.types import BusyError
 
 __all__ = ["RequestError", "error_body", "status_of"]
 
 _MENDED: Final = (UsageError, ContextExceededError, UnsupportedModelError, NotAModelError)
-_BUSY: Final = (DoesNotFitError, NetworkError)
+_BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
 _CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
 _AGAIN: Final = "send the request again"
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-
-def models_body(names: Iterable[str], created: int) -> dict[str, Any]:
-    """The list of the models called ``names``; ``created`` is a time in seconds since 1970."""
-    return {"object": "list", "data": [model_body(name, created) for name in names]}
+from phicli.server.names import ServedName
 
 
-def model_body(name: str, created: int) -> dict[str, Any]:
-    """One model."""
-    return {"id": name, "object": "model", "created": created, "owned_by": "phi"}
+def models_body(names: Iterable[ServedName]) -> dict[str, Any]:
+    """The list of the models."""
+    return {"object": "list", "data": [model_body(name) for name in names]}
+
+
+def model_body(name: ServedName) -> dict[str, Any]:
+    """One model; beside OpenAI's fields, the most tokens of a conversation where the catalog knows them."""
+    context = {} if name.context_tokens is None else {"context_length": name.context_tokens}
+    return {"id": name.id, "object": "model", "created": name.created, "owned_by": name.owned_by, **context}
