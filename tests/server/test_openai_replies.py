@@ -25,6 +25,7 @@ from phicli.errors import (
     UsageError,
 )
 from phicli.server.errors import RequestError
+from phicli.server.names import ServedName
 from phicli.server.openai.chat_reply import ChatReply
 from phicli.server.openai.completion_reply import CompletionReply
 from phicli.server.openai.errors import error_body, status_of
@@ -156,8 +157,11 @@ def test_completions() -> None:
 
 
 def test_models() -> None:
-    assert model_body("tiny-phi", 5) == {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi"}
-    assert models_body(["a", "b"], 5)["data"] == [model_body("a", 5), model_body("b", 5)]
+    name = ServedName("tiny-phi", 5, "phi", 1024, "Q8_0", 1_000_000)
+    shown = {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi"}
+    assert model_body(name) == {**shown, "context_length": 1024}
+    assert model_body(replace(name, context_tokens=None)) == shown
+    assert models_body([name, name])["data"] == [model_body(name), model_body(name)]
 
 
 @pytest.mark.parametrize(
