@@ -76,7 +76,7 @@ def _choice(fields: Fields, tools: tuple[Tool, ...]) -> tuple[ToolChoice, frozen
     for name in names or ():
         if name not in known:
             raise RequestError(
-                f"tool_choice names {shown(name)}, but there is no such tool",
+                f"tool_choice: unknown tool: {shown(name)}",
                 f"the tools are {', '.join(sorted(known))}" if known else "add tools",
                 param="tool_choice",
             )
