@@ -76,7 +76,7 @@ def test_a_json_object(phi: Phi) -> None:
 
 
 def test_an_answer_that_never_matches_is_exit_code_9_and_not_on_standard_output(phi: Phi) -> None:
-    schema = '{"const": "a", "not": {"const": "a"}}'
+    schema = '{"anyOf": [{"const": "a"}], "not": {"const": "a"}}'
     run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--retries", "1")
     assert (run.code, run.out) == (9, "")
     assert "note: attempt 1 does not match the schema: /: 'a' should not be valid under" in run.err
@@ -126,6 +126,8 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--schema", "none.json"], 3, "file not found: none.json"),
         (["--schema", "no_such_module:Model"], 2, "No module named 'no_such_module'"),
         (["--schema", '{"$ref": "https://example.org/x"}'], 2, "schemas are never downloaded"),
+        (["--schema", '{"type": "integer", "minimum": 1e30}'], 2, "at /minimum: it is 1e+30, but the engine can only"),
+        (["--schema", '{"enum": []}'], 2, "no answer can match the schema at /enum: it is empty"),
         (["--schema", '{"allOf": [{"$ref": "#"}]}'], 2, "refers to itself without an end"),
         (["--choice", "one"], 2, "give at least two answers"),
         (["--regex", "("], 2, "--regex is not a regular expression"),
