@@ -20,6 +20,7 @@ from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat,
 from phicli.engine.closable import Closing
 from phicli.engine.types import Chunk, Done, Engine, Sampling
 from phicli.errors import EngineError, TemplateError
+from phicli.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,8 @@ class Work:
         draft.raw += spelled(end)
         if enough and watch.reasoning_tokens and watch.reasoning_ends == 1:
             yield Notice(
-                f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)", ends_reasoning=True
+                f"reasoning was ended after {counted(watch.reasoning_tokens, 'token')} (--think-budget)",
+                ends_reasoning=True,
             )
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)

@@ -112,7 +112,8 @@ def require_one_question(wanted: Conversation) -> None:
     if wanted.form.asked and wanted.interactive:
         raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
     if wanted.form.asked:
-        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
+        from_template = wanted.template is not None and wanted.template.schema == wanted.form.schema
+        raise wanted.form.needs_prompt(wanted.template.name if wanted.template and from_template else None)
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     only_for_one = {

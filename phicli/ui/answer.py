@@ -87,7 +87,7 @@ class AnswerPrinter:
             self._status.update(self._prefill_line.text(event, self._status.columns))
         elif isinstance(event, Undecided):
             self._thoughts.begin()
-            self._status.update(f"generating: {event.tokens} tokens")
+            self._status.update(f"generating: {counted(event.tokens, 'token')}")
         elif isinstance(event, Reasoned):
             self._thoughts.count(event.tokens)
         elif isinstance(event, Piece):
@@ -149,11 +149,11 @@ class AnswerPrinter:
             self._end_line()
             self._terminal.say(f"note: {_no_answer(answer)}")
         elif answer.stopped_by == REPETITION:
-            tokens = answer.usage.completion_tokens
-            self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeated itself"))
+            tokens = counted(answer.usage.completion_tokens, "token")
+            self._notice(Notice(f"the answer was ended after {tokens}, because it repeated itself"))
         elif answer.finish_reason == "length":
-            tokens = answer.usage.completion_tokens
-            self._notice(Notice(f"the answer was cut off after {tokens} tokens{_full(answer)}"))
+            tokens = counted(answer.usage.completion_tokens, "token")
+            self._notice(Notice(f"the answer was cut off after {tokens}{_full(answer)}"))
 
     def _write(self, text: str) -> None:
         if self._markdown is None:
@@ -246,7 +246,7 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
 
 def _no_answer(answer: Answer) -> str:
     """Why an answer has no text; a script must not take it for an empty answer, so it is said with --quiet, too."""
-    tokens = f"{answer.usage.completion_tokens} tokens"
+    tokens = counted(answer.usage.completion_tokens, "token")
     if answer.stopped_by == REPETITION:
         return f"the model gave no answer: its reasoning was ended after {tokens}, because it repeated itself"
     if answer.finish_reason == "length":

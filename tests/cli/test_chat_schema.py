@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from phicli.commands.form_options import FormOptions
 from tests.support.processes import gone, wait_for_engine
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
@@ -93,7 +94,7 @@ def test_an_answer_that_is_cut_off_is_never_printed(phi: Phi) -> None:
     schema = '{"type": "array", "items": {"const": "abc"}, "minItems": 40}'
     run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20")
     assert (run.code, run.out) == (9, "")
-    assert "the answer was cut off after 20 tokens, before the schema was complete" in run.err
+    assert "the answer was cut off after 20 tokens, before it matched the schema" in run.err
     assert "--max-tokens 40" in run.err
     data = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20", "--json").json["data"]
     assert data["finish_reason"] == "length"
@@ -129,7 +130,21 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--schema", '{"type": "integer", "minimum": 1e30}'], 2, "at /minimum: it is 1e+30, but the engine can only"),
         (["--schema", '{"enum": []}'], 2, "no answer can match the schema at /enum: it is empty"),
         (["--schema", '{"allOf": [{"$ref": "#"}]}'], 2, "refers to itself without an end"),
-        (["--choice", "one"], 2, "give at least two answers"),
+        (["--schema", ""], 2, "--schema is empty"),
+        (["--schema", "[]"], 2, "--schema []: a schema is a JSON object, not a list"),
+        (["--schema", "[{]"], 2, "--schema [{]: a schema is a JSON object, not a list"),
+        (["--schema", '"a"'], 2, "a schema is a JSON object, not a string"),
+        (["--schema", "5"], 2, "a schema is a JSON object, not a number"),
+        (["--schema", "null"], 2, "a schema is a JSON object, not null"),
+        (["--schema", "{"], 2, "--schema is not JSON"),
+        (["--schema", "."], 2, ". is a folder"),
+        (["--grammar", ""], 2, "--grammar is empty"),
+        (["--choice", "one"], 2, "--choice one: only one word was given"),
+        (["--choice", ""], 2, "--choice is empty"),
+        (["--choice", ","], 2, "--choice is empty"),
+        (["--choice", "Paris,,Rome"], 2, "--choice Paris,,Rome: a word between two commas is empty"),
+        (["--choice", "a,"], 2, "a word between two commas is empty"),
+        (["--choice", "a,b, a"], 2, "the word a occurs twice"),
         (["--regex", "("], 2, "--regex is not a regular expression"),
         (["--regex", "(?=a)ab"], 2, "the engine cannot use --regex: invalid regex"),
         (["--grammar", "none.gbnf"], 3, "file not found: none.gbnf"),
@@ -157,6 +172,21 @@ def test_a_form_needs_a_prompt(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", "--choice", "a,b")
     assert run.code == 2
     assert "prompt" in run.err
+
+
+@pytest.mark.parametrize(
+    ("form", "template", "hint"),
+    [
+        (FormOptions(schema="person.json"), None, "phi chat MODEL 'your question' --schema schema.json"),
+        (FormOptions(choice="a,b"), None, "phi chat MODEL 'your question' --choice yes,no"),
+        (FormOptions(json_object=True), None, "phi chat MODEL 'your question' --json-object"),
+        (FormOptions(schema="{}"), "extract", "phi chat MODEL 'your text' --template extract"),
+    ],
+)
+def test_without_a_prompt_the_next_step_is_about_what_was_typed(
+    form: FormOptions, template: str | None, hint: str
+) -> None:
+    assert form.needs_prompt(template).hint == hint
 
 
 def test_an_engine_that_holds_no_constraints_says_so(phi: Phi, tmp_path: Path) -> None:

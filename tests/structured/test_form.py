@@ -76,7 +76,7 @@ def test_choices() -> None:
     assert form.check("no", None).problems == ()
     assert form.check("yes!", None).problems
     for wrong in ("yes", "", "yes,", "a,a"):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=r"^--choice"):
             choice_form(wrong)
 
 
