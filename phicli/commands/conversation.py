@@ -44,6 +44,8 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
         if wanted.as_json:
             raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
         terminal = at_keyboard(terminal)
+    if wanted.dry_run and wanted.events:
+        raise UsageError("--dry-run and --events cannot be used together: nothing happens", "use --dry-run --json")
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
@@ -92,7 +94,7 @@ def _hold(
         elif only is not None and wanted.dry_run:
             from phicli.commands.answer_data import dry_run
 
-            dry_run(chat, terminal, wanted, only)
+            dry_run(chat, terminal, wanted, only, form)
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 
