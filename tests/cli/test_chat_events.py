@@ -113,9 +113,9 @@ def test_the_form_of_the_answer_is_shown_too(phi: Phi) -> None:
 
 def test_a_dry_run_has_no_events(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", "hi", "--dry-run", "--events")
-    assert (run.code, run.out) == (2, "")
-    assert "--dry-run and --events cannot be used together" in run.err
-    assert "--dry-run --json" in run.err
+    error = json.loads(run.out)["error"]
+    assert (run.code, error["code"], error["hint"]) == (2, "usage", "use --dry-run --json")
+    assert error["message"].startswith("--dry-run and --events cannot be used together")
 
 
 def test_a_dry_run_needs_a_question(phi: Phi) -> None:
