@@ -189,12 +189,6 @@ def test_without_a_prompt_the_next_step_is_about_what_was_typed(
     assert form.needs_prompt(template).hint == hint
 
 
-def test_an_engine_that_holds_no_constraints_says_so(phi: Phi, tmp_path: Path) -> None:
-    run = phi("chat", "tiny-phi", FRANCE, "--choice", "a,b", "--engine", "ctransformers")
-    assert run.code in (2, 6)
-    assert run.out == ""
-
-
 def test_a_saved_answer_is_made_again_with_its_form(phi: Phi) -> None:
     phi("chat", "tiny-phi", FRANCE, "--session", "cities", "--choice", "Paris,Rome", "--retries", "1")
     run = phi("sessions", "show", "cities", "--reproduce", "1")
