@@ -178,7 +178,7 @@ def _print_answer(
 
     printer = AnswerPrinter(
         terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
+        wraps=not wanted.form.asked, calls_only=request.calls_only, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)

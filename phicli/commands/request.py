@@ -68,6 +68,11 @@ class Request:
 
         chat.session.facts = with_tools
 
+    @property
+    def calls_only(self) -> bool:
+        """Whether the answer is nothing but tool calls."""
+        return self.tools is not None and self.tools.calls_only
+
     def data(self, chat: OpenChat) -> dict[str, str | None]:
         """What ``--json`` has more of an answer that may call tools."""
         return {} if self.tools is None else {"tool_error": chat.session.rejected}

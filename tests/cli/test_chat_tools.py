@@ -104,10 +104,41 @@ def test_without_a_choice_nothing_is_declared(phi: Phi, card: str) -> None:
     assert data["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"]
 
 
-def test_a_call_that_was_required_and_cut_off_is_an_error(phi: Phi, card: str) -> None:
-    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", "required", "-n", "5", "--json")
-    assert (run.code, run.json["error"]["code"]) == (9, "check_failed")
+@pytest.mark.parametrize("choice", ["required", "get_weather"])
+@pytest.mark.parametrize("output", [(), ("--no-stream",), ("--json",), ("--events",), ("--samples", "2")], ids=str)
+def test_a_call_that_was_required_and_cut_off_is_an_error(
+    phi: Phi, card: str, choice: str, output: tuple[str, ...]
+) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", choice, "-n", "5", *output)
+    assert run.code == 9
+    assert "the tool call was cut off after 5 tokens" in run.err + run.out
+    if "--json" in output or "--events" in output:
+        failed = json.loads(run.out.splitlines()[-1])
+        assert (failed["error"]["code"], failed["data"]["finish_reason"]) == ("check_failed", "length")
+        assert failed["error"]["hint"] == "allow more tokens: --max-tokens 10"
+    else:
+        assert run.out == ""
+        assert "called no tool" not in run.err
+
+
+def test_a_call_that_no_context_holds_names_the_context(phi: Phi, card: str) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", "required", "--context", "48")
+    assert (run.code, run.out) == (9, "")
+    assert "cut off after 5 tokens: the context of 48 is full" in run.err
+    assert "--context" in run.err.splitlines()[-1]
+
+
+def test_a_stop_text_does_not_end_a_call(phi: Phi, card: str) -> None:
+    data = phi("chat", "tiny-phi", QUESTION, "--tools", card, "--stop", "name", "--json").json["data"]
+    assert (data["tool_calls"], data["stopped_by"]) == ([WEATHER], None)
+
+
+def test_a_call_that_the_model_chose_and_that_was_cut_off_is_an_error(phi: Phi, card: str) -> None:
+    run = phi("chat", "tiny-phi", QUESTION, "--tools", card, "-n", "5", "--json")
+    assert (run.code, run.json["error"]["message"]) == (9, "the tool call was cut off after 5 tokens")
     assert run.json["data"]["finish_reason"] == "length"
+    cut = phi("chat", "tiny-phi", FRANCE, "--tools", card, "-n", "5", "--json")
+    assert (cut.code, cut.json["data"]["finish_reason"]) == (0, "length"), "text that was cut off is no error"
 
 
 def test_a_wrong_call_is_fed_back_once(phi: Phi, tmp_path: Path) -> None:
