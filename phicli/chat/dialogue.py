@@ -100,7 +100,7 @@ class Dialogue:
         """
         turns = [turn for turn in self.turns[self.left_out :] if turn.replies]
         said = [(*_asked(turn), *turn.replies) for turn in turns]
-        asked = [(*_asked(question), *question.steps)] if question is not None else []
+        asked = [(Message("user", question.text), *question.steps)] if question is not None else []
         sent = list(chain.from_iterable([*said, *asked]))
         if sent and (before := self._before()):
             sent[0] = replace(sent[0], content=_joined((before, sent[0].content)))
