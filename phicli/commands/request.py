@@ -101,10 +101,11 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
             "ask for the form when the tools were called: add --tool-choice none, or leave out --tools",
         )
     check_samples(wanted)
-    tools = tools_of(wanted.tools)
+    tools = tools_of(wanted.tools, (lambda _: None) if wanted.quiet else terminal.say)
     if wanted.messages is not None:
         check_alone(wanted)
-        return Request(*request_in(wanted.messages, terminal, quiet=wanted.quiet), tools, wanted.logprobs)
+        asked = request_in(wanted.messages, terminal, quiet=wanted.quiet, no_stdin=wanted.no_stdin)
+        return Request(*asked, tools, wanted.logprobs)
     return Request(tools=tools, logprobs=wanted.logprobs)
 
 

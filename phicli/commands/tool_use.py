@@ -9,6 +9,8 @@ from phicli.commands.tool_options import CHOICES, ToolOptions
 from phicli.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.tools.types import Tool
@@ -140,8 +142,8 @@ class ToolUse:
         return None
 
 
-def tools_of(options: ToolOptions) -> ToolUse | None:
-    """The tools in the files that were named; None where none were.
+def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | None:
+    """The tools in the files that were named; None where none were. ``on_wait`` gets lines about a long wait.
 
     Raises:
         PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
@@ -150,7 +152,7 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
         return None
     from phicli.tools.files import read_tools
 
-    tools = read_tools(options.files)
+    tools = read_tools(options.files, on_wait)
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(

@@ -183,6 +183,8 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         (["hi", "--tools", card, "--tools", written(tmp_path, OPENAI, "more.json")], "two tools are called get_w"),
         (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice 'get_time': unknown tool"),
         (["hi", "--tool-choice", "required"], "--tool-choice requires --tools"),
+        (["hi", "--tool-choice", "auto"], "--tool-choice requires --tools"),
+        (["hi", "--tool-choice", ""], "--tool-choice requires --tools"),
         (["hi", "--tools", card, "--tool-choice", ""], "--tool-choice '': unknown tool"),
         (["hi", "--tools", ""], "--tools is empty"),
         (["--messages", ""], "--messages is empty"),
@@ -234,6 +236,17 @@ def test_what_cannot_go_with_messages(phi: Phi, tmp_path: Path) -> None:
         assert run.code == 2
         assert f"--messages and {what} cannot be used together" in run.err
     assert phi("chat", "tiny-phi", "--messages", str(tmp_path / "none")).code == 3
+
+
+def test_piped_text_next_to_messages_is_named(phi: Phi, tmp_path: Path) -> None:
+    arguments = ("chat", "tiny-phi", "--messages", written(tmp_path, [{"role": "user", "content": FRANCE}], "m.json"))
+    run = phi(*arguments, stdin=b"hello")
+    assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
+    note = "note: 5 bytes of standard input are not read; to read messages from there: --messages -\n"
+    assert run.err == (note if sys.platform != "win32" else "")
+    for quiet in (["--quiet"], ["--no-stdin"]):
+        assert phi(*arguments, *quiet, stdin=b"hello").err == ""
+    assert (phi(*arguments, stdin=b"").err, phi(*arguments).err) == ("", "")
 
 
 @pytest.mark.parametrize("arguments", [["chat", "--help"], ["chat", "tiny-phi", FRANCE]], ids=["help", "plain"])

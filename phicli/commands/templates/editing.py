@@ -33,8 +33,8 @@ def edit_template(terminal: Terminal, name: str) -> tuple[Path, bool]:
     """Let a person change the template called ``name``; returns its path, and whether it was saved.
 
     Raises:
-        UsageError: nobody can edit here, it cannot be a name, the editor failed, or the draft has an error; the draft is
-            kept then.
+        UsageError: nobody can edit here, it cannot be a name, the editor failed, or the draft has an error; the draft
+            is kept then.
         OSError: the draft or the template cannot be written.
     """
     if is_path(name):
