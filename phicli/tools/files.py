@@ -29,6 +29,8 @@ def read_tools(names: Sequence[str], on_wait: Callable[[str], None] = lambda _: 
 
 
 def _read(name: str, on_wait: Callable[[str], None]) -> Sequence[Tool]:
+    if name.lstrip().startswith(("[", "{")):
+        raise UsageError("--tools takes the name of a file, not JSON", "save the JSON in a file: --tools tools.json")
     path = expand(name)
     content = _content(path, name)
     if path.suffix == ".py":

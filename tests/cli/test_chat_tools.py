@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.editing import edited
 from tests.support.running import Phi
 
 QUESTION = "What is the weather in Paris?"
@@ -164,6 +165,22 @@ def test_the_numbers_say_what_the_declarations_cost(phi: Phi, card: str) -> None
     assert int(total) - int(declared) == alone
 
 
+def test_twenty_tools_cost_their_tokens_once(phi: Phi, tmp_path: Path) -> None:
+    others = [{"name": f"f{number}", "parameters": {"a": {"type": "str"}}} for number in range(19)]
+    twenty = written(tmp_path, [*others, *CARD], "twenty.json")
+    arguments = ("--tools", twenty, "--json")
+    first = phi("chat", "tiny-phi", FRANCE, "--session", "s", *arguments).json["data"]["usage"]
+    alone = phi("chat", "tiny-phi", FRANCE, "--json").json["data"]["usage"]["prompt_tokens"]
+    declared = first["prompt_tokens"] - alone
+    assert declared > 300
+    second = phi("chat", "tiny-phi", "And of Italy?", "--session", "s", *arguments).json["data"]
+    assert second["text"] == "The capital of Italy is Rome."
+    assert second["usage"]["cached_tokens"] >= first["prompt_tokens"] > declared
+    samples = phi("chat", "tiny-phi", QUESTION, "--samples", "2", *arguments).json["data"]["samples"]
+    assert [sample["tool_calls"] for sample in samples] == [[WEATHER], [WEATHER]]
+    assert samples[1]["usage"]["cached_tokens"] > declared
+
+
 def test_a_right_call_has_no_error(phi: Phi, card: str) -> None:
     assert phi("chat", "tiny-phi", QUESTION, "--tools", card, "--json").json["data"]["tool_error"] is None
 
@@ -187,6 +204,7 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         (["hi", "--tool-choice", ""], "--tool-choice requires --tools"),
         (["hi", "--tools", card, "--tool-choice", ""], "--tool-choice '': unknown tool"),
         (["hi", "--tools", ""], "--tools is empty"),
+        (["hi", "--tools", json.dumps(CARD)], "--tools takes the name of a file, not JSON"),
         (["--messages", ""], "--messages is empty"),
         (["hi", "--force-tools"], "--force-tools requires --tools"),
         (["hi", "--tools", card, "--choice", "yes,no"], "an answer with a form cannot call tools"),
@@ -196,6 +214,20 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         assert (run.code, run.out) == (2, "")
         assert why in run.err
     assert phi("chat", "tiny-phi", "hi", "--tools", str(tmp_path / "none.json")).code == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_a_conversation_in_a_terminal_says_what_to_do_instead(environment: dict[str, str], card: str) -> None:
+    chat = ("chat", "tiny-phi", "--tools", card)
+    code, screen = edited(environment, *chat, editor="")
+    assert (code, "--tools is for a single question, but no prompt was given" in screen) == (2, True)
+    assert "phi chat MODEL 'your question' --tools FILE; --messages sends the results" in " ".join(screen.split())
+    code, screen = edited(environment, *chat, "hi", "--interactive", editor="")
+    assert (code, "--tools and --interactive cannot be used together" in screen) == (2, True)
+    assert "leave out one of them; --messages sends the results of tool calls" in " ".join(screen.split())
+    for option in (("--events",), ("--samples", "2"), ("--dry-run",)):
+        code, screen = edited(environment, "chat", "tiny-phi", "hi", "-i", *option, editor="")
+        assert (code, f"{option[0]} and --interactive cannot be used together" in screen) == (2, True)
 
 
 def test_wrong_messages_are_named_by_their_number(phi: Phi) -> None:
