@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
-from phicli.answering.encode import encode, text_ids
+from phicli.answering.encode import encode, least_tokens, text_ids
 from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Grown
 from phicli.answering.holding import LOOK_TOKENS, Hold, begins_reasoning
@@ -57,6 +57,7 @@ class Work:
         engine = self.model.engines.running(self.closing)
         parsing, parser, segments = yield from self._begun(engine)
         watch, hold = parsing.watch, parsing.hold
+        self.model.context.require_least(least_tokens(segments, self.model.file.special_tokens))
         prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         try:

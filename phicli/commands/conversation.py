@@ -178,9 +178,10 @@ def _print_answer(
 ) -> None:  # fmt: skip
     from phicli.ui.answer import AnswerPrinter
 
+    streams = wanted.stream and (request.tools is None or terminal.stdout.isatty())  # a first answer may be wrong
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
+        terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
+        wraps=not wanted.form.asked, calls_only=request.calls_only, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)

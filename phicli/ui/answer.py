@@ -33,6 +33,7 @@ class AnswerPrinter:
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
         wraps: break lines between words on a terminal; not for text that programs read.
+        calls_only: the answer is nothing but tool calls: text is a part of one, which is not printed.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -46,6 +47,7 @@ class AnswerPrinter:
         quiet: bool = False,
         plain: bool = False,
         wraps: bool = True,
+        calls_only: bool = False,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class AnswerPrinter:
         self._status = status
         self._stream = stream
         self._quiet = quiet
+        self._calls_only = calls_only
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
@@ -120,6 +123,8 @@ class AnswerPrinter:
             self._status.clear(away=True)
             self._thoughts.feed(piece.text, alone=not self._text)
             return
+        if self._calls_only:
+            return
         if not self._text:
             self._status.clear()
             self._thoughts.end()
@@ -139,7 +144,7 @@ class AnswerPrinter:
             self._terminal.say(f"note: {notice.text}")
 
     def _finish(self, answer: Answer) -> None:
-        if not self._stream:
+        if not self._stream and not self._calls_only:
             self._write(answer.text)
             self._text = answer.text
         self._end_line()
@@ -151,9 +156,9 @@ class AnswerPrinter:
         elif answer.stopped_by == REPETITION:
             tokens = counted(answer.usage.completion_tokens, "token")
             self._notice(Notice(f"the answer was ended after {tokens}, because it repeated itself"))
-        elif answer.finish_reason == "length":
+        elif answer.finish_reason == "length" and not self._calls_only:
             tokens = counted(answer.usage.completion_tokens, "token")
-            self._notice(Notice(f"the answer was cut off after {tokens}{_full(answer)}"))
+            self._notice(Notice(f"the answer was cut off after {tokens}{full_context(answer)}"))
 
     def _write(self, text: str) -> None:
         if self._markdown is None:
@@ -250,11 +255,12 @@ def _no_answer(answer: Answer) -> str:
     if answer.stopped_by == REPETITION:
         return f"the model gave no answer: its reasoning was ended after {tokens}, because it repeated itself"
     if answer.finish_reason == "length":
-        return f"the model gave no answer: its reasoning was cut off after {tokens}{_full(answer)}"
+        return f"the model gave no answer: its reasoning was cut off after {tokens}{full_context(answer)}"
     return f"the model gave no answer: it stopped after {tokens} of reasoning"
 
 
-def _full(answer: Answer) -> str:
+def full_context(answer: Answer) -> str:
+    """Why an answer was cut off, as the end of a sentence: the context is full; empty where it is not."""
     size = answer.context_tokens
     return f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
 
