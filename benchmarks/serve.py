@@ -46,7 +46,7 @@ from tests.support.smollm2 import smollm2_file
 
 TOKENS: Final = 64
 STORY: Final = "Tell a long story about a river, a mill and the people who live there. Version {}."
-LONG: Final = "Notes of day {}: the river was high, the mill stood still, and nobody came to the village. " * 30
+LONG: Final = "Notes of day {0}: the river was high, the mill stood still, and nobody came to the village. " * 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,10 +91,10 @@ class CallsOrForm:
 
 
 def wrong_in(answer: Answer, tools: Sequence[Tool]) -> str | None:
-    """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
-    if answer.finish_reason not in ("stop", "tool_calls"):
+    """What is wrong with the calls of ``answer``, apart from one that is not complete."""
+    if answer.finish_reason == "interrupted":
         return None
-    return wrong_calls(answer.tool_calls, answer.text, tools)
+    return wrong_calls(answer.tool_calls, "" if answer.finish_reason == "length" else answer.text, tools)
 
 
 def correction(answer: Answer, wrong: str) -> tuple[Message, ...]:

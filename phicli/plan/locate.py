@@ -76,7 +76,7 @@ def locate(name: str) -> LocatedModel:
 
 
 def locate_name(name: str) -> LocatedModel:
-    """The file that ``name`` means where it cannot be a path or an address: no file decides that.
+    """The file that ``name`` means where it cannot be a path or an address: files of that name are not looked at.
 
     Raises:
         PhiError: as for :func:`locate`.

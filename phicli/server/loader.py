@@ -113,7 +113,7 @@ class Loader:
         name = served.located.name
         self._table.make_way(but=served)
         if time.monotonic() > deadline or not self._table.is_wanted(served):
-            raise self._table.busy(f"{name} does not fit into memory beside the models that answer now")
+            raise self._table.busy(f"{name} does not fit into memory while other models answer")
         self._table.wait(_LOOK_AGAIN_S)
 
     def _make_room(self) -> bool:

@@ -137,7 +137,7 @@ class Table:
             return True
 
     def failed(self, served: Served, error: PhiError) -> None:
-        """``served`` cannot be loaded: all that wait for it raise ``error``; who asks later starts anew."""
+        """``served`` cannot be loaded: all that wait for it raise ``error``; who asks later starts it again."""
         with self.changed:
             if self._served.get(served.key) is served:
                 del self._served[served.key]
