@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phicli.answering.special_tokens import SpecialTokens
 from phicli.answering.types import Answer
 from phicli.catalog.types import Variant
 from phicli.chat_format.types import Message
 from phicli.engine.constraint import Constraint
-from phicli.tools.checking import wrong_calls
-from phicli.tools.declared import TRAINED
-from phicli.tools.types import Tool
+
+if TYPE_CHECKING:  # a conversation without tools loads nothing of them
+    from phicli.tools.types import Tool
 
 WRONG_CALL: Final = "the model made a wrong tool call: {}; it is asked again"
 
 
 def was_trained(prompt_format: str, variant: Variant | None) -> bool:
     """Whether a model was trained to call tools; ``variant`` is None for one that the catalog does not know."""
+    from phicli.tools.declared import TRAINED
+
     return prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
 
 
@@ -27,7 +29,7 @@ def required_constraint(
     tools: Sequence[Tool], special_tokens: SpecialTokens, *, several: bool, max_tokens: int | None
 ) -> Constraint:
     """What holds an answer to nothing but calls of ``tools``, in the form that a model was trained with."""
-    from phicli.tools.grammar import required_calls  # not for every conversation
+    from phicli.tools.grammar import required_calls
 
     return Constraint("lark", required_calls(tools, special_tokens.id_of, several=several, max_tokens=max_tokens))
 
@@ -44,7 +46,7 @@ def text_constraint(
         several: more than one call may be made.
         max_tokens: the limit of the answer; None for none.
     """
-    from phicli.tools.grammar import END_TOKENS, calls_as_text  # not for every conversation
+    from phicli.tools.grammar import END_TOKENS, calls_as_text
 
     end_ids = None if required else sorted(special_tokens.ids_of(END_TOKENS).values())
     return Constraint("lark", calls_as_text(tools, several=several, end_ids=end_ids, max_tokens=max_tokens))
@@ -54,6 +56,8 @@ def wrong_in(answer: Answer, tools: Sequence[Tool]) -> str | None:
     """What is wrong with the calls of ``answer``, apart from one that is not complete."""
     if answer.finish_reason == "interrupted":
         return None
+    from phicli.tools.checking import wrong_calls
+
     return wrong_calls(answer.tool_calls, "" if answer.finish_reason == "length" else answer.text, tools)
 
 

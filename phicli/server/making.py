@@ -16,6 +16,7 @@ from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.plan.system_message import system_message
 from phicli.server.errors import RequestError
 from phicli.server.loading import Loaded
+from phicli.server.scoring import ScoredAnswering
 from phicli.server.types import Asked
 from phicli.tools.declared import declared_for
 
@@ -39,7 +40,11 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
             f"ask for at most {loaded.slots}",
             param="n",
         )
-    sampling = _sampling(loaded, asked, index)
+    made = _answering(loaded, asked, _sampling(loaded, asked, index))
+    return ScoredAnswering(made) if asked.streamed and "likeliest" in asked.sampling else made
+
+
+def _answering(loaded: Loaded, asked: Asked, sampling: Sampling) -> Answering:
     ending = Ending(stop_texts=asked.stop, brake=asked.form is None, think_tokens=asked.think_tokens)
     loaded.model.keeps_template = True
     if asked.text is not None:

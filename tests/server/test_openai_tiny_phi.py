@@ -146,9 +146,13 @@ def test_probabilities_belong_to_the_text(tiny_phi: TinyPhi) -> None:
     assert bytes(byte for one in tokens for byte in one["bytes"]).decode() == PARIS
     assert all(len(one["top_logprobs"]) == 3 for one in tokens)
     assert all(one["logprob"] == one["top_logprobs"][0]["logprob"] for one in tokens)
-    chunks = tiny_phi.chat_stream(messages=[FRANCE], logprobs=True)
-    streamed = [one for chunk in chunks for one in (chunk["choices"][0]["logprobs"] or {"content": ()})["content"]]
-    assert [one["token"] for one in streamed] == [one["token"] for one in tokens]
+    chunks = list(tiny_phi.chat_stream(messages=[FRANCE], logprobs=True, top_logprobs=3))
+    streamed = [chunk["choices"][0] for chunk in chunks if chunk["choices"][0]["logprobs"]]
+    for choice in streamed:
+        assert choice["delta"]["content"] == "".join(one["token"] for one in choice["logprobs"]["content"])
+    assert [one["token"] for choice in streamed for one in choice["logprobs"]["content"]] == [
+        one["token"] for one in tokens
+    ]
 
 
 def test_several_answers_have_seeds_of_their_own(tiny_phi: TinyPhi) -> None:

@@ -45,6 +45,7 @@ def read_chat_request(body: Any) -> ChatRequest:
     """
     fields = request_fields(body)
     tools, form = tools_of(fields), form_of(fields)
+    stream, usage_chunk = stream_of(fields)
     asked = Asked(
         model_of(fields),
         messages_of(fields),
@@ -57,9 +58,9 @@ def read_chat_request(body: Any) -> ChatRequest:
         stop=stop_of(fields),
         think_tokens=think_tokens_of(fields),
         answers=answers_of(fields),
+        streamed=stream,
     )
     _check(fields, asked)
-    stream, usage_chunk = stream_of(fields)
     return ChatRequest(asked, stream, usage_chunk)
 
 
