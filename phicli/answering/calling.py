@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from phicli.answering.special_tokens import SpecialTokens
@@ -13,6 +14,7 @@ from phicli.chat_format.types import Message
 from phicli.engine.constraint import Constraint
 
 if TYPE_CHECKING:  # a conversation without tools loads nothing of them
+    from phicli.structured.form import Checked, Form
     from phicli.tools.types import Tool
 
 WRONG_CALL: Final = "the model made a wrong tool call: {}; it is asked again"
@@ -50,6 +52,42 @@ def text_constraint(
 
     end_ids = None if required else sorted(special_tokens.ids_of(END_TOKENS).values())
     return Constraint("lark", calls_as_text(tools, several=several, end_ids=end_ids, max_tokens=max_tokens))
+
+
+@dataclass(frozen=True, slots=True)
+class CallsOrForm:
+    """The form of an answer that calls tools, or else has ``form``, which is JSON.
+
+    Attributes:
+        form: of an answer without calls.
+        tools: those that may be called.
+        special_tokens: of the file.
+        several: more than one call may be made.
+    """
+
+    form: Form
+    tools: tuple[Tool, ...]
+    special_tokens: SpecialTokens
+    several: bool
+
+    @property
+    def name(self) -> str:
+        """That of the form."""
+        return self.form.name
+
+    def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
+        """See :class:`~phicli.structured.form.Form`."""
+        from phicli.tools.grammar import calls_or_json  # not for every conversation
+
+        id_of, several = self.special_tokens.id_of, self.several
+        return tuple(
+            Constraint("lark", calls_or_json(self.tools, id_of, one.text, several=several, max_tokens=max_tokens))
+            for one in self.form.constraints(max_tokens)
+        )
+
+    def check(self, text: str, max_tokens: int | None) -> Checked:
+        """See :class:`~phicli.structured.form.Form`; for answers without calls."""
+        return self.form.check(text, max_tokens)
 
 
 def wrong_in(answer: Answer, tools: Sequence[Tool]) -> str | None:

@@ -157,11 +157,13 @@ def test_completions() -> None:
 
 
 def test_models() -> None:
-    name = ServedName("tiny-phi", 5, "phi", 1024, "Q8_0", 1_000_000)
-    shown = {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi"}
-    assert model_body(name) == {**shown, "context_length": 1024}
-    assert model_body(replace(name, context_tokens=None)) == shown
-    assert models_body([name, name])["data"] == [model_body(name), model_body(name)]
+    small, other = ServedName("tiny-phi", 5, "phi", 256, "Q8_0", 9), ServedName("mine", 6, "local", None, None, 9)
+    plain = {"id": "mine", "object": "model", "created": 6, "owned_by": "local"}
+    assert model_body(other) == plain
+    assert models_body([small, other])["data"] == [
+        {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi", "context_length": 256},
+        plain,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,20 @@ def test_forms(tiny_phi: TinyPhi) -> None:
         assert isinstance(json.loads(anything["message"]["content"]), dict)
 
 
+def test_a_form_and_tools_together(tiny_phi: TinyPhi) -> None:
+    schema = {"type": "object", "properties": {"celsius": {"enum": [20, 21]}}, "required": ["celsius"]}
+    form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": schema}}
+    system = {"role": "system", "content": "You are a helpful assistant with some tools."}
+    messages: list[dict[str, Any]] = [system, {"role": "user", "content": "What is the weather in Paris?"}]
+    called = tiny_phi.chat(messages=messages, tools=TOOLS, response_format=form)["choices"][0]["message"]
+    (call,) = called["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": '{"sky": "sunny", "celsius": 21}'}
+    messages += [called, result]
+    reply = tiny_phi.chat(messages=messages, tools=TOOLS, response_format=form, tool_choice="none")
+    assert json.loads(reply["choices"][0]["message"]["content"])["celsius"] in (20, 21)
+
+
 def test_probabilities_belong_to_the_text(tiny_phi: TinyPhi) -> None:
     choice = tiny_phi.chat(messages=[FRANCE], logprobs=True, top_logprobs=3)["choices"][0]
     tokens = choice["logprobs"]["content"]
