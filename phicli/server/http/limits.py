@@ -13,6 +13,7 @@ class Limits:
     Attributes:
         body_bytes: of a request.
         head_bytes: of the request line and the headers.
+        send_bytes: of a reply that the system takes for a client that does not read.
         messages: of a conversation.
         connections: at a time; more are closed at once.
         requests: answers that are made or waited for at a time; more get the status 503.
@@ -29,6 +30,7 @@ class Limits:
 
     body_bytes: int = 16 << 20
     head_bytes: int = 64 << 10
+    send_bytes: int = 128 << 10
     messages: int = 10_000
     connections: int = 512
     requests: int = 128
