@@ -20,7 +20,7 @@ class Limits:
         head_s: from the first byte of a request, or from the start of a connection, to the end of the headers.
         body_s: from the headers to the end of the body.
         idle_s: between two requests on a connection.
-        linger_s: for the rest of a body that is not read any more.
+        linger_s: for the rest of a body that nobody reads.
         write_s: without any progress while a client does not read.
         answer_s: from a request to the end of its answer.
         hold_s: a streamed reply waits so long for the first event, so that an error can still be a status.
