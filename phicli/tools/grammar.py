@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.chat_format.tool_calls import CLOSE, OPEN
-from phicli.structured.sending import json_schema_to_send, limits_for
+from phicli.structured.limits import limits_for
+from phicli.structured.sending import json_schema_to_send
 from phicli.tools.types import Tool
 
 END_TOKENS: Final = (

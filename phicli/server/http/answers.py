@@ -141,10 +141,7 @@ class Answers:
 
 
 def _events(models: Models, asked: Asked, index: int, closing: Closing) -> Generator[Item, None, None]:
-    with models.lease(asked.model) as loaded:
-        if asked.answers > loaded.slots:
-            message = f"n is {asked.answers}, but the model answers at most {loaded.slots} at a time"
-            raise RequestError(message, "use a smaller n, or start the server with more --parallel", param="n")
+    with models.lease(asked.model, closing) as loaded:
         yield index, BEGUN
         making = answering(loaded, asked, index)
         with closing.woken_by(making.close), contextlib.closing(making):

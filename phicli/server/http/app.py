@@ -21,8 +21,8 @@ from phicli.server.http.metrics import CONTENT_TYPE, metrics_text
 from phicli.server.http.model_routes import model_routes
 from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
-from phicli.server.openai.chat_reply import ChatReply
 from phicli.server.openai.chat_request import read_chat_request
+from phicli.server.openai.completion_request import read_completion_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +63,19 @@ def make_app(
 
 def _routes(models: Models, traffic: Traffic, options: AppOptions) -> list[Route]:
     log_prompt = options.log if options.log_prompts else None
-    chat = Generation(models, traffic, read_chat_request, lambda wanted: ChatReply(wanted.asked.model), log_prompt)
+    chat = Generation(models, traffic, read_chat_request, log_prompt)
+    completion = Generation(models, traffic, read_completion_request, log_prompt)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def metrics(_: Request) -> Response:
-        return PlainTextResponse(metrics_text(traffic, {}), media_type=CONTENT_TYPE)
+        counted = {**models.counters.data(), "loaded": len(models.state())}
+        return PlainTextResponse(metrics_text(traffic, counted), media_type=CONTENT_TYPE)
 
     return [
         Route("/v1/chat/completions", chat, methods=["POST"]),
+        Route("/v1/completions", completion, methods=["POST"]),
         *model_routes(models),
         Route("/health", health),
         Route("/metrics", metrics),

@@ -18,12 +18,6 @@ class HttpError(PhiError):
     status: ClassVar[int]
 
 
-class BusyError(HttpError):
-    """Too many requests at a time; the same request may be possible later."""
-
-    code, status = "server_busy", 503
-
-
 class EndingError(HttpError):
     """The server was told to end, and ends the answer."""
 
@@ -93,5 +87,5 @@ def body_of(error: PhiError) -> dict[str, Any]:
 def refusal(error: PhiError, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The reply that says ``error``; one for a server that is busy says when to come again."""
     status = status_of(error)
-    wait = {"retry-after": "2"} if status == 503 else {}
+    wait = {"retry-after": str(getattr(error, "retry_after_s", 2))} if status == 503 else {}
     return JSONResponse(body_of(error), status_code=status, headers={**wait, **(headers or {})})

@@ -22,6 +22,13 @@ from phicli.server.openai.errors import RequestError
 from phicli.server.types import Asked
 
 
+class Reply(Chunks, Protocol):
+    """Writes the reply to a request."""
+
+    def whole(self, answers: list[Answer]) -> Mapping[str, Any]:
+        """The reply that is sent at once."""
+
+
 class Wanted(Protocol):
     """A request that was read."""
 
@@ -37,12 +44,8 @@ class Wanted(Protocol):
     def usage_chunk(self) -> bool:
         """Whether the last chunk of a stream has the usage."""
 
-
-class Reply(Chunks, Protocol):
-    """Writes the reply to a request."""
-
-    def whole(self, answers: list[Answer]) -> Mapping[str, Any]:
-        """The reply that is sent at once."""
+    def reply(self) -> Reply:
+        """What writes the reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,12 @@ class Generation:
         models: that answer.
         traffic: where the answers are counted, with the limits.
         read: reads the body of a request.
-        reply: writes the reply to what was read.
         log_prompt: gets each prompt as a line; None: nobody gets them.
     """
 
     models: Models
     traffic: Traffic
     read: Callable[[Mapping[str, Any]], Wanted]
-    reply: Callable[[Any], Reply]
     log_prompt: Callable[[str], None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +81,7 @@ class Generation:
         if self.log_prompt is not None:
             self.log_prompt(f"prompt: {json.dumps(body.get('messages', body.get('prompt')))}")
         self.traffic.check()
-        reply = self.reply(wanted)
+        reply = wanted.reply()
         async with Answers(self.models, wanted.asked, self.traffic, note).begun(receive) as answers:
             if not wanted.stream:
                 whole = JSONResponse(reply.whole(await answers.whole()))

@@ -35,15 +35,17 @@ def _lines(traffic: Traffic, models: Mapping[str, float]) -> Iterator[str]:
     yield from _metric("requests_running", "gauge", "Requests that are being answered.", [({}, traffic.running)])
     yield from _metric("requests_queued", "gauge", "Requests that wait for their model.", [({}, traffic.waiting)])
     yield from _metric("start_time_seconds", "gauge", "When the server started.", [({}, traffic.started)])
-    for name, (kind, text) in _OF_MODELS.items():
-        if name in models:
-            yield from _metric(name, kind, text, [({}, models[name])])
+    for counted, (kind, name, text) in _OF_MODELS.items():
+        yield from _metric(name, kind, text, [({}, models.get(counted, 0))])
 
 
 _OF_MODELS: Final = {
-    "models_loaded": ("gauge", "Models in memory."),
-    "model_loads_total": ("counter", "Models that were loaded."),
-    "model_evictions_total": ("counter", "Models that made room for another one."),
+    "loaded": ("gauge", "models_loaded", "Models in memory."),
+    "loads": ("counter", "model_loads_total", "Models that were loaded."),
+    "failed_loads": ("counter", "model_load_errors_total", "Models that could not be loaded."),
+    "evictions": ("counter", "model_evictions_total", "Models that made room for another one."),
+    "expired": ("counter", "model_expirations_total", "Models that were idle for too long."),
+    "loans": ("counter", "model_loans_total", "Times that phi chat used a loaded model."),
 }
 
 

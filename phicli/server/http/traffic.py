@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from phicli.answering.types import Answer
-from phicli.server.http.errors import BusyError, EndingError
+from phicli.server.http.errors import EndingError
 from phicli.server.http.limits import Limits
+from phicli.server.types import BusyError
 
 
 class Endable(Protocol):
@@ -76,7 +77,7 @@ class Traffic:
             raise _ending()
         if len(self._running) >= self.limits.requests:
             message = f"the server is busy: {len(self._running)} requests are being answered or wait"
-            raise BusyError(message, "send the request again later")
+            raise BusyError(message, retry_after_s=2)
 
     def count(self, answer: Answer) -> None:
         """Add the tokens of ``answer``."""
