@@ -46,6 +46,11 @@ class ProcessEngine(Generic[_Process]):
         return self._process.loading
 
     @property
+    def has_ended(self) -> bool:
+        """Whether its process ended after the model was loaded."""
+        return self._process.has_ended
+
+    @property
     def pid(self) -> int:
         """The process id of the engine, for measurements."""
         return self._process.pid
