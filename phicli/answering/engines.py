@@ -9,6 +9,7 @@ from typing import Protocol
 
 from phicli.answering.state_carrier import StateCarrier
 from phicli.engine.closable import Closing
+from phicli.engine.loan import LoanError
 from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
 
@@ -156,6 +157,9 @@ class OneEngine:
     def _ready(self, engine: Engine, closing: Closing | None) -> Engine:
         try:
             engine.wait_ready(closing)
+        except LoanError as error:
+            self.failed(engine, error)
+            return self.with_context(engine.context_tokens, closing)
         except EngineError as error:
             self.failed(engine, error)
             raise
