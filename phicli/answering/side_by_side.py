@@ -177,5 +177,5 @@ class EnginesSideBySide:
 
 
 def _has_ended(engine: LocalEngine) -> bool:
-    """Whether the process of ``engine`` is known to have ended by itself."""
-    return bool(getattr(engine, "has_ended", False))
+    """Whether the process of ``engine`` is known to have ended after it had loaded its model."""
+    return engine.load_ms > 0 and bool(getattr(engine, "ended", False))

@@ -49,11 +49,6 @@ class EngineProcess(abc.ABC):
         """The process id of the engine."""
 
     @property
-    def has_ended(self) -> bool:
-        """Whether it ended after the model was loaded."""
-        return bool(self.load_ms) and self._popen.poll() is not None
-
-    @property
     def loading(self) -> bool:
         """Whether the model is known to be loading; no call waits for that."""
         return False

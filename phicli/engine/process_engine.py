@@ -46,9 +46,9 @@ class ProcessEngine(Generic[_Process]):
         return self._process.loading
 
     @property
-    def has_ended(self) -> bool:
-        """Whether its process ended after the model was loaded."""
-        return self._process.has_ended
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+        return self._process.ended
 
     @property
     def pid(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -230,7 +231,11 @@ def test_states_ask_nothing_of_engines_and_have_every_number(open_shop: Open) ->
     state = shop.models.state()[0]
     assert state.idle_since is not None
     assert state.until == state.idle_since + 1000.0
-    assert state.to_data()["name"] == "a"
+    data = state.to_data()
+    assert (data["model"], data["running"], data["memory_bytes"]) == ("a", 0, state.planned_bytes)
+    assert datetime.fromisoformat(data["until"]) - datetime.fromisoformat(data["idle_since"]) == timedelta(seconds=1000)
+    with held(shop.hold("a", lent=True)):
+        assert shop.models.state()[0].to_data()["running"] == 1
 
 
 def test_many_requests_for_more_models_than_fit_are_all_answered(open_shop: Open) -> None:
