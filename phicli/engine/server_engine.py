@@ -205,11 +205,6 @@ class ServerEngine(ProcessEngine[EngineProcess]):
             process.pid, str(process.log_path or ""), process.bad_template, warm,
         )  # fmt: skip
 
-    @property
-    def ended(self) -> bool:
-        """Whether its process has ended."""
-        return self._process.ended
-
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)

@@ -110,10 +110,9 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes) as sockets,
         contextlib.closing(Models(options.load)) as models,
     ):
-        for name in options.load.models if options.preload else ():
-            on_notice(f"loading {name}")
-            with models.lease(name) as loaded:
-                loaded.model.wait_ready()
+        if options.preload:
+            on_notice(f"loading {', '.join(options.load.models)}")
+            models.preload()
         traffic = Traffic(limits.LIMITS)
         about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
         server = EndingServer(make_app(models, traffic, about), traffic)
