@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 from phicli.plan.locate import locate
 from phicli.server.loading import Loaded, load
@@ -34,6 +35,29 @@ class Models:
                 self._loaded[located.reference] = load(located, self._options)
             loaded = self._loaded[located.reference]
         yield loaded
+
+    def state(self) -> list[dict[str, Any]]:
+        """What ``phi ps`` shows of each model; no engine is asked."""
+        with self._lock:
+            return [
+                {
+                    "model": name, "memory_bytes": None, "context_tokens": one.settings.context_tokens,
+                    "slots": one.slots, "running": 0, "idle_since": None, "until": None,
+                }
+                for name, one in self._loaded.items()
+            ]  # fmt: skip
+
+    def let_go(self, name: str | None) -> None:
+        """Give the memory of a model back, of all for None.
+
+        Raises:
+            NotFoundError: there is none of that name here.
+        """
+        with self._lock:
+            names = list(self._loaded) if name is None else [locate(name).reference]
+            loaded = [self._loaded.pop(one) for one in names if one in self._loaded]
+        for one in loaded:
+            one.model.close()
 
     def close(self) -> None:
         """Let go of all models; answers that still come fail."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,8 +19,8 @@ from phicli.server.openai.chat_request import ChatRequest, read_chat_request
 from phicli.server.openai.errors import error_body, status_of
 
 
-def make_app(models: Models) -> Starlette:
-    """The application over ``models``."""
+def make_app(models: Models, more: Sequence[Route] = ()) -> Starlette:
+    """The application over ``models``, with ``more`` routes."""
 
     async def chat_completions(request: Request) -> Response:
         wanted = read_chat_request(await request.json())
@@ -37,6 +37,7 @@ def make_app(models: Models) -> Starlette:
         routes=[
             Route("/v1/chat/completions", chat_completions, methods=["POST"]),
             Route("/health", health),
+            *more,
         ],
         exception_handlers={PhiError: _refused},
     )
