@@ -126,8 +126,7 @@ def reside(*, background: bool, command: Sequence[str] = (), keep_alive_s: float
         DoesNotFitError: the disk is full; only in the background.
     """
     if background:
-        ends_after_s = None if keep_alive_s is None else max(_last_use_s(), keep_alive_s)
-        return Residence(_taken_in_turn(command), ends_after_s=ends_after_s)
+        return Residence(_taken_in_turn(command), ends_after_s=_ends_after_s(keep_alive_s))
     try:
         held = take(place(), version=phicli.__version__, command=command)
     except PhiError as error:
@@ -165,12 +164,14 @@ def _another_answers() -> bool:
         return True
 
 
-def _last_use_s() -> float:
-    """Seconds; a test can shorten them."""
+def _ends_after_s(keep_alive_s: float | None) -> float | None:
+    """Seconds after the last use; None where it never ends. A test can shorten them."""
+    if keep_alive_s is None:
+        return None
     try:
         return float(os.environ[ENDS_AFTER])
     except (KeyError, ValueError):
-        return LAST_USE_S
+        return max(LAST_USE_S, keep_alive_s)
 
 
 class _Doors:
