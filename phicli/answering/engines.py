@@ -1,4 +1,4 @@
-"""Where an answer gets its engine from: one engine that moves to larger contexts, or several side by side."""
+"""Where an answer gets its engine from, and one engine that moves to larger contexts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Protocol
 
 from phicli.answering.state_carrier import StateCarrier
 from phicli.engine.closable import Closing
-from phicli.engine.types import Engine, LocalEngine
+from phicli.engine.loan import LoanError
+from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
-
-Check = Callable[[LocalEngine], None]
-"""Judges an engine that has its model loaded; raises where it must not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ class OneEngine:
 
     def _running(self, context_tokens: int) -> Engine:
         if self._closed:
-            raise _closed()
+            raise closed()
         if self._engine is not None and self._engine.context_tokens != context_tokens:
             smaller, self._engine = self._engine, None  # also where Ctrl-C ends the wait for its end
             smaller.close()  # first: there may be no memory for both
@@ -159,6 +157,9 @@ class OneEngine:
     def _ready(self, engine: Engine, closing: Closing | None) -> Engine:
         try:
             engine.wait_ready(closing)
+        except LoanError as error:
+            self.failed(engine, error)
+            return self.with_context(engine.context_tokens, closing)
         except EngineError as error:
             self.failed(engine, error)
             raise
@@ -177,78 +178,6 @@ class OneEngine:
         return engine
 
 
-class EnginesSideBySide:
-    """An engine with slots for several answers at a time, and one of a single slot for each larger context.
-
-    Args:
-        start: starts an engine with a context of that many tokens for each of so many slots; may return before the
-            model is loaded.
-        first_tokens: the context of each slot.
-        slots: answers at a time.
-        check: called with an engine that has its model loaded, before each answer.
-    """
-
-    def __init__(
-        self, start: Callable[[int, int], LocalEngine], first_tokens: int, slots: int, check: Check | None = None
-    ) -> None:
-        self._start, self._first, self._slots, self._check = start, first_tokens, slots, check
-        self._lock = threading.Lock()
-        self._engines: dict[int, LocalEngine] = {}
-        self._closed = False
-
-    def running(self, closing: Closing | None) -> Engine:
-        """As :class:`Engines` says: always that of all slots."""
-        return self.with_context(self._first, closing)
-
-    def with_context(self, context_tokens: int, closing: Closing | None) -> Engine:
-        """As :class:`Engines` says.
-
-        Raises:
-            EngineError: the file cannot be loaded; an :class:`EngineDiedError` only where that concerns every answer.
-        """
-        usual = context_tokens == self._first
-        with self._lock:
-            if self._closed:
-                raise _closed()
-            if context_tokens not in self._engines:
-                self._engines[context_tokens] = self._start(context_tokens, self._slots if usual else 1)
-            engine = self._engines[context_tokens]
-        try:
-            engine.wait_ready(closing)
-        except EngineError as error:
-            self.failed(engine, error)
-            if usual or self._closed:
-                raise
-            message = f"a context of {context_tokens} tokens cannot be loaded: {error.message}"
-            raise EngineError(message, error.hint) from error
-        if self._check is not None:
-            self._check(engine)
-        return engine
-
-    def grown(self, engine: Engine, context_tokens: int, closing: Closing | None, *, ids: bool) -> Grown:
-        """As :class:`Engines` says: the slots of ``engine`` are busy with others, so nothing is carried."""
-        del engine, ids
-        return Grown(self.with_context(context_tokens, closing))
-
-    def failed(self, engine: Engine, error: EngineError) -> None:
-        """As :class:`Engines` says; an engine that only refused one request stays, since others use it."""
-        if not isinstance(error, EngineDiedError):
-            return
-        with self._lock:
-            for context_tokens, known in list(self._engines.items()):
-                if known is engine:
-                    del self._engines[context_tokens]
-        engine.close()
-
-    def close(self) -> None:
-        """As :class:`Engines` says."""
-        with self._lock:
-            self._closed = True
-            engines = list(self._engines.values())
-            self._engines.clear()
-        for engine in engines:
-            engine.close()
-
-
-def _closed() -> EngineDiedError:
+def closed() -> EngineDiedError:
+    """The error for an answer of a model that was closed."""
     return EngineDiedError("the model was closed and can no longer answer", "open it again")

@@ -11,6 +11,7 @@ from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, 
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import ConstraintError
+from phicli.engine.loan import LoanError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
 from phicli.structured.form import Checked, Form
@@ -41,10 +42,14 @@ class FormedModel:
         form: of the answers.
         retries: so many further attempts, with other seeds, after an answer without the form.
         seed_step: from the seed of one attempt to that of the next.
+        shows_cut_off: an answer that the limit of tokens cut off is given as it is, with that as its reason to end.
     """
 
-    def __init__(self, model: Model, form: Form, retries: int, *, seed_step: int = 1) -> None:
+    def __init__(
+        self, model: Model, form: Form, retries: int, *, seed_step: int = 1, shows_cut_off: bool = False
+    ) -> None:
         self._model, self._form, self._retries, self._seed_step = model, form, retries, seed_step
+        self._shows_cut_off = shows_cut_off
 
     @property
     def name(self) -> str:
@@ -71,7 +76,7 @@ class FormedModel:
     ) -> FormedAnswering:
         """Answer the last of ``messages``; the events raise :class:`FormError` as well."""
         request = _Request(self._model, tuple(messages), tools, sampling, ending)
-        return FormedAnswering(request, self._form, self._retries, self._seed_step)
+        return FormedAnswering(request, self._form, self._retries, self._seed_step, shows_cut_off=self._shows_cut_off)
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
         """The tokens of a prompt."""
@@ -99,8 +104,11 @@ class _Request:
 class FormedAnswering(Closable[Event]):
     """The events of one answer (:class:`~phicli.answering.types.Answering`)."""
 
-    def __init__(self, request: _Request, form: Form, retries: int, seed_step: int) -> None:
+    def __init__(
+        self, request: _Request, form: Form, retries: int, seed_step: int, *, shows_cut_off: bool = False
+    ) -> None:
         super().__init__(self._events)
+        self._shows_cut_off = shows_cut_off
         self._request, self._form, self._retries, self._seed_step = request, form, retries, seed_step
         self._attempt = request.answering(request.sampling)
         self._constraints = form.constraints(request.sampling.max_tokens)
@@ -116,10 +124,11 @@ class FormedAnswering(Closable[Event]):
             yield Notice(f"--stop has no effect: {self._form.name} says where the answer ends")
         for attempt in range(self._retries + 1):
             answer = yield from self._tried(_sampled(self._request.sampling, attempt, self._seed_step), closing)
-            if answer.finish_reason == "length":
+            cut_off = answer.finish_reason == "length"
+            if cut_off and not self._shows_cut_off:
                 raise _cut_off(self._form, answer)
             checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
-            if not checked.problems or answer.tool_calls:
+            if cut_off or not checked.problems or answer.tool_calls:
                 ms = (time.monotonic() - started) * 1000
                 self._complete = replace(answer, parsed=checked.value, attempts=attempt + 1, ttft_ms=ms, total_ms=ms)
                 yield Piece("text", answer.text)
@@ -138,6 +147,8 @@ class FormedAnswering(Closable[Event]):
             constraint, *others = self._constraints
             try:
                 return (yield from self._passed_on(replace(sampling, constraint=constraint), closing))
+            except LoanError:  # from now on the model has an engine of this program
+                continue
             except ConstraintError as error:
                 if not others:
                     message = f"the engine cannot use {self._form.name}: {error.message}"

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from phicli.answering.attaching import Attaching, Lends
 from phicli.answering.engines import OneEngine
 from phicli.answering.kept_states import GoingOn, SessionStates, await_saving, first_context
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
 from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.abilities import Ability
-from phicli.engine.engine_process import EngineProcess
+from phicli.engine.engine_process import StartedProcess
 from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, check_load, start_engine
 from phicli.engine.types import Engine, LocalEngine
+from phicli.errors import DoesNotFitError
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.engine_gpus import engine_gpus
@@ -42,6 +44,7 @@ class OpenModel:
     engines: Sequence[LocalEngine]
     engine: str
     states: SessionStates | None = None
+    attaching: Attaching | None = None
 
     @property
     def state_note(self) -> str:
@@ -57,6 +60,11 @@ class OpenModel:
             self.states.keep(session_id, self.engines[-1], self.model.used_tokens)
 
     @property
+    def attached(self) -> bool:
+        """Whether the engine that runs belongs to the server of this user."""
+        return self.attaching is not None and self.attaching.attached
+
+    @property
     def build(self) -> str:
         """The engine and its version; empty until that is known."""
         return self.engines[-1].build
@@ -69,13 +77,14 @@ def open_model(
     use: Use,
     *,
     engine: EngineChoice = _DEFAULT,
-    early: EngineProcess | None = None,
+    early: StartedProcess | None = None,
     tuned: Tuned | None = None,
     only_question: str | None = None,
     on_tick: OnTick | None = None,
     on_progress: Progress = silent,
     on_too_large: OnTooLarge = refuse,
     going_on: GoingOn | None = None,
+    attaching: Attaching | None = None,
 ) -> Iterator[OpenModel]:
     """The model in a file; leaving the context ends its engine.
 
@@ -95,6 +104,7 @@ def open_model(
         on_too_large: is given the error where the memory is too small, and may return.
         going_on: a saved conversation that the first answer continues: the first context fits it, and its KV state is
             restored, if there is one that belongs there.
+        attaching: asks the server of this user for the engine first; None starts one in any case.
 
     Raises:
         PhiError: the file cannot be read, run, or fitted into memory.
@@ -107,29 +117,44 @@ def open_model(
         if going_on is not None:
             await_saving(going_on)
             only_question = None  # it is not all that the prompt has
-        memory, cores = available_memory(), physical_cores()
         folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
-        plan = plan_load(
-            located, header, options, use, memory=memory, cores=cores, engine=engine, gpus=gpus, tuned=tuned,
-            only_question=None if folder is None else only_question, on_too_large=on_too_large,
-        )  # fmt: skip
-        plan = replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
+
+        def planned(judge: OnTooLarge) -> LoadPlan:
+            plan = plan_load(
+                located, header, options, use, memory=available_memory(), cores=physical_cores(), engine=engine,
+                gpus=gpus, tuned=tuned, only_question=None if folder is None else only_question, on_too_large=judge,
+            )  # fmt: skip
+            return replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
+
+        too_large = list[DoesNotFitError]()
+        plan = planned(too_large.append)
+        lends = None if attaching is None else Lends(attaching, plan, options.engine, going_on, on_tick)
+        if lends is None or not lends.begin():
+            for error in too_large:
+                on_too_large(error)
+        else:
+            plan = lends.plan
         check_load(engine.name, plan.settings)
         path = file_for_engine(engine.name, header, on_progress)
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            settings = replace(plan.settings_for(context_tokens), model_path=path, slot_folder=folder)
-            process = next(processes, None)
-            engines.append(start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick))
+            lent = None if lends is None else lends.engine(context_tokens)
+            engines.append(lent or start_own(context_tokens))
             return engines[-1]
+
+        def start_own(context_tokens: int) -> LocalEngine:
+            now = plan if lends is None or plan is not lends.plan else planned(on_too_large)
+            settings = replace(now.settings_for(context_tokens), model_path=path, slot_folder=folder)
+            process = next(processes, None)
+            return start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick)
 
         carrier, states = (carrier_of(plan, folder), SessionStates(plan, folder)) if folder else (None, None)
         running = OneEngine(start, plan.context.first_tokens, carrier, states)
         model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(_end, model, engines)
         running.load(None if going_on is None else _going_on(going_on, model, states))
-        yield OpenModel(model, plan, engines, engine.name, states)
+        yield OpenModel(model, plan, engines, engine.name, states, attaching)
 
 
 def _going_on(going_on: GoingOn, model: LocalModel, states: SessionStates | None) -> int:

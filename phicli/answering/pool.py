@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 
-from phicli.answering.engines import Check, EnginesSideBySide
 from phicli.answering.isolation import CrashIsolation
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
+from phicli.answering.side_by_side import Check, EnginesSideBySide, Watch
 from phicli.answering.types import Answer, Answering, Notice
 from phicli.chat_format.types import Message
 from phicli.engine.types import LocalEngine, Sampling
@@ -28,6 +28,7 @@ class Pool(LocalModel):
         context: the context of each slot, and the limit of a conversation.
         slots: answers that are made at a time; more than these wait for their turn.
         check: called with an engine that has its model loaded, before each answer; what it raises, the answer raises.
+        watch: is told which engines are used, and which have ended.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Pool(LocalModel):
         *,
         slots: int,
         check: Check | None = None,
+        watch: Watch | None = None,
     ) -> None:
-        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots, check), context)
+        self.side_by_side = EnginesSideBySide(start, context.first_tokens, slots, check, watch)
+        super().__init__(file, self.side_by_side, context)
         self._isolation = CrashIsolation()
 
     def wait_ready(self) -> None:

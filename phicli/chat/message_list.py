@@ -168,7 +168,7 @@ class _Builder:
         last = self._turns[-1] if self._turns else None
         if last is None or (last.replies and last.replies[-1].role != "tool"):
             raise UsageError(f"{where}: an answer must follow a question", "the roles user and assistant alternate")
-        calls = list(_calls(data.get("tool_calls"), where))
+        calls = list(calls_of(data.get("tool_calls"), where))
         message = Message("assistant", _content(data, where), tuple(call for _, call in calls))
         facts = data.get("facts")
         if facts is not None and not isinstance(facts, dict):
@@ -221,8 +221,12 @@ def _attachments(data: Any, where: str) -> Iterator[Attachment]:
         yield Attachment(utf8(str(values[0]), where), utf8(str(values[1]), where))
 
 
-def _calls(data: Any, where: str) -> Iterator[tuple[str | None, ToolCall]]:
-    """The id and the call of each of ``data``, as OpenAI has them or as ``phi chat --json`` prints them."""
+def calls_of(data: Any, where: str) -> Iterator[tuple[str | None, ToolCall]]:
+    """The id and the call of each of ``data``, as OpenAI has them or as ``phi chat --json`` prints them.
+
+    Raises:
+        UsageError: it is something else.
+    """
     if not isinstance(data, list | None):
         raise UsageError(f"{where}: tool_calls is not a list", FORM)
     for number, one in enumerate(data or (), 1):

@@ -19,6 +19,7 @@ from phicli.commands.form_options import (
     Schema,
     form_was_typed,
 )
+from phicli.commands.lender import Attach, lender_of
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
 from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
 from phicli.commands.session_options import (
@@ -145,6 +146,7 @@ def chat(
     memory_check: MemoryCheck = True,
     engine: Engine = None,
     llama_server: LlamaServer = None,
+    attach: Attach = True,
     as_json: Json = False,
     no_stream: Annotated[bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Print Markdown as it is, also on a terminal.")] = False,
@@ -168,7 +170,8 @@ def chat(
         schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
     form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
-    with early_process((chosen or EngineChoice()).name) as early:  # it loads its library while ours still imports
+    lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
+    with early_process((chosen or EngineChoice()).name, wanted=lender.socket is None) as early:  # it loads meanwhile
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
@@ -186,5 +189,6 @@ def chat(
             interactive=interactive, form=form,
             tools=ToolOptions(tuple(tools or ()), "auto" if tool_choice is None else tool_choice, force_tools),
             messages=messages, events=events, dry_run=dry_run, logprobs=logprobs, samples=samples,
+            lender=lender,
         )  # fmt: skip
         hold(wanted, early)

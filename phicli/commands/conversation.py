@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from phicli.chat.open import OpenChat
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
-    from phicli.engine.engine_process import EngineProcess
+    from phicli.engine.engine_process import StartedProcess
     from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
 
 
-def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
+def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
     """Hold the conversation that was asked for, on the process's own terminal.
 
     ``early`` is a process of the engine that was started before this module was imported.
@@ -65,7 +65,7 @@ def hold(wanted: Conversation, early: EngineProcess | None = None) -> None:
 
 def _hold(
     wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    files: tuple[Attachment, ...], early: EngineProcess | None, form: Callable[[], Form] | None, request: Request,
+    files: tuple[Attachment, ...], early: StartedProcess | None, form: Callable[[], Form] | None, request: Request,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from phicli.chat.files.text import TextEncoding
 from phicli.commands.chat_start import Start
 from phicli.commands.form_options import FormOptions
+from phicli.commands.lender import Lender
 from phicli.commands.session_options import SessionOptions
 from phicli.commands.tool_options import NO_TOOLS, ToolOptions
 from phicli.engine.starting import EngineChoice
@@ -64,6 +65,7 @@ class Conversation:
     dry_run: bool = False
     logprobs: int | None = None
     samples: int | None = None
+    lender: Lender = field(default_factory=Lender)
 
     @property
     def policy(self) -> str | None:

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from phicli import __version__
 from phicli.engine.read_ahead import ReadAhead
-from phicli.engine.starting import ENGINES, EngineChoice, build_of
+from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, EngineChoice, build_of
 from phicli.gguf_file.names import parts_of
 from phicli.plan.load import Use
 from phicli.plan.locate import LocatedModel
@@ -17,10 +18,11 @@ from phicli.ui.terminal import Terminal
 from phicli.units import how_far
 
 if TYPE_CHECKING:
+    from phicli.answering.attaching import Attaching
     from phicli.answering.kept_states import GoingOn
     from phicli.answering.opening import OpenModel
     from phicli.commands.conversation_options import Conversation
-    from phicli.engine.engine_process import EngineProcess
+    from phicli.engine.engine_process import StartedProcess
     from phicli.plan.tuned_here import TunedHere
 
 
@@ -40,7 +42,7 @@ class Opening:
 
     def __init__(
         self, wanted: Conversation, terminal: Terminal, status: StatusLine, asked: str | None,
-        early: EngineProcess | None, going_on: GoingOn | None = None,
+        early: StartedProcess | None, going_on: GoingOn | None = None,
     ) -> None:  # fmt: skip
         self._wanted, self._terminal, self._status = wanted, terminal, status
         self._asked, self._early, self._going_on = asked, early, going_on
@@ -56,7 +58,7 @@ class Opening:
         use = Use.CONVERSATION if self._asked is None else Use.ONE_ANSWER
         engine, tuned = self._chosen(model, use)
         going_on, self._going_on = self._going_on, None
-        self.reading = ReadAhead(() if ENGINES[engine.name].reads_llama else parts_of(model.path))
+        attaching = self._attaching(engine)
         with (
             open_model(
                 model, wanted.options, use, engine=engine, early=self._early_for(engine),
@@ -64,8 +66,9 @@ class Opening:
                 on_tick=lambda waited_s: self._status.update(loading_says(model.name, waited_s, self.reading.so_far)),
                 on_progress=lambda what, done, total: self._status.update(how_far(what, done, total)),
                 on_too_large=on_too_large(self._note, check=wanted.memory_check), going_on=going_on,
+                attaching=attaching,
             ) as loaded,
-            self.reading,
+            self._read_ahead(engine, loaded),
         ):  # fmt: skip
             for notice in loaded.plan.notices:
                 self._note(f"note: {notice}")
@@ -73,6 +76,7 @@ class Opening:
                 from phicli.ui.answer_stats import print_start
 
                 print_start(self._terminal, loaded.plan, loaded.build or build_of(engine.name))
+                self._terminal.say(f"server: {self._about_server(attaching)}")
             yield loaded
 
     def _chosen(self, model: LocatedModel, use: Use) -> tuple[EngineChoice, TunedHere | None]:
@@ -88,7 +92,28 @@ class Opening:
             self._terminal.say(stale_says(tuned.stale, model.reference))
         return tuned.engine, tuned
 
-    def _early_for(self, engine: EngineChoice) -> EngineProcess | None:
+    def _read_ahead(self, engine: EngineChoice, loaded: OpenModel) -> ReadAhead:
+        """Reads the file while the engine loads it; what is lent needs that no more."""
+        reads = not (loaded.attached or ENGINES[engine.name].reads_llama)
+        self.reading = ReadAhead(parts_of(loaded.plan.model.path) if reads else ())
+        return self.reading
+
+    def _attaching(self, engine: EngineChoice) -> Attaching | None:
+        """What asks the server for the engine; None where no server is asked."""
+        path = self._wanted.lender.socket
+        if path is None or engine.name != DEFAULT_ENGINE:
+            return None
+        from phicli.answering.attaching import Attaching
+
+        return Attaching(path, __version__)
+
+    def _about_server(self, attaching: Attaching | None) -> str:
+        """Whether the engine is lent, and why not, in words."""
+        if attaching is not None:
+            return attaching.note
+        return f"not attached: {self._wanted.lender.why_not or 'another engine was found faster'}"
+
+    def _early_for(self, engine: EngineChoice) -> StartedProcess | None:
         """The early process for the first model; it is ended where another engine was found faster."""
         early, self._early = self._early, None
         if early is not None and not ENGINES[engine.name].starts_early:

@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
 import typer
 
-from phicli.commands.options import Json, was_typed
-from phicli.commands.serve_elsewhere import Background, PrintUnit, Said, is_done_elsewhere, typed_words
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import Context, Json, MemoryCheck, Quiet
+from phicli.commands.serve_elsewhere import Background, PrintUnit
+from phicli.commands.serve_options import (
+    AllowOrigin,
+    ApiKeyFile,
+    Host,
+    KeepAlive,
+    LogPrompts,
+    Parallel,
+    Port,
+    Preload,
+    Pull,
+    ServedModels,
+    Verbose,
+    read_duration,
+)
 
 
+@engine_options("serve")
 def serve(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 11500,
+    models: ServedModels = None,
+    host: Host = "127.0.0.1",
+    port: Port = 11500,
+    preload: Preload = False,
+    parallel: Parallel = None,
+    keep_alive: KeepAlive = "5m",
+    context: Context = None,
+    *,
+    settings: Any,
+    pull: Pull = False,
+    memory_check: MemoryCheck = True,
+    api_key_file: ApiKeyFile = None,
+    allow_origin: AllowOrigin = None,
+    log_prompts: LogPrompts = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     background: Background = False,
     print_unit: PrintUnit = False,
-    as_json: Json = False,
-) -> None:
-    """Answer OpenAI clients with the models on this machine."""
-    from phicli.supervisor.background import is_detached
-
-    detached = is_detached()
-    if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit, as_json=as_json):
-        return
+) -> int:
+    """Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded."""
+    from phicli.commands.serve_elsewhere import is_detached, is_done_elsewhere, port_of, typed_words
+    from phicli.commands.serving import Saying
+    from phicli.server.key import read_key
+    from phicli.server.running import ServeOptions
     from phicli.server.running import serve as run
     from phicli.server.types import LoadOptions
 
-    said = Said(detached=detached, as_json=as_json)
-    tcp = port if was_typed(ctx, "port") or not detached else None
-    run(host, tcp, LoadOptions(), said.ready, background=detached, command=typed_words(ctx), on_notice=said.notice)
+    detached = is_detached()
+    if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit, as_json=as_json):
+        return 0
+    load = LoadOptions(
+        models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
+        keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
+    )  # fmt: skip
+    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached)
+    options = ServeOptions(
+        host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()), load, preload,
+        saying.log, log_prompts, detached, tuple(typed_words(ctx)),
+    )  # fmt: skip
+    return run(options, saying.ready, saying.notice)

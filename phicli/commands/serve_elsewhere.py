@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.options import was_typed
+
 Background = Annotated[
     bool,
     typer.Option(
@@ -25,18 +27,19 @@ def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool,
     Raises:
         PhiError: the server did not start.
     """
-    from phicli import __version__
-    from phicli.supervisor.background import start
-    from phicli.ui.serving import print_started
-    from phicli.ui.serving import print_unit as show_unit
-    from phicli.ui.terminal import Terminal
-
     if print_unit:
         from phicli.supervisor.unit import unit
+        from phicli.ui.serving import print_unit as show_unit
+        from phicli.ui.terminal import Terminal
 
         show_unit(Terminal.current(), unit(_words_for_unit(ctx)), as_json=as_json)
         return True
     if background:
+        from phicli import __version__
+        from phicli.supervisor.background import start
+        from phicli.ui.serving import print_started
+        from phicli.ui.terminal import Terminal
+
         print_started(Terminal.current(), start(typed_words(ctx), version=__version__), as_json=as_json)
     return background
 
@@ -50,28 +53,16 @@ def typed_words(ctx: typer.Context) -> list[str]:
     return absolute(words, [path for value in values for path in _texts(value)])
 
 
-class Said:
-    """What a server says when it is ready, to a person, to a script, or to the command that started it."""
+def is_detached() -> bool:
+    """Whether this process is the one in the background."""
+    from phicli.supervisor import background
 
-    def __init__(self, *, detached: bool, as_json: bool) -> None:
-        self._detached = detached
-        self._as_json = as_json
+    return background.is_detached()
 
-    def notice(self, text: str) -> None:
-        """Say what a person should know."""
-        from phicli.ui.terminal import Terminal
 
-        Terminal.current().say(text)
-
-    def ready(self, address: str) -> None:
-        """Say where the server listens; nothing more is said on standard output."""
-        from phicli.supervisor.background import settle
-        from phicli.ui.serving import print_address
-        from phicli.ui.terminal import Terminal
-
-        print_address(Terminal.current(), address, as_json=self._as_json)
-        if self._detached:
-            settle()
+def port_of(ctx: typer.Context, port: int, *, detached: bool) -> int | None:
+    """The port to listen on; a server in the background has one only if it was typed."""
+    return port if not detached or was_typed(ctx, "port") else None
 
 
 def _words_for_unit(ctx: typer.Context) -> list[str]:

@@ -28,7 +28,9 @@ def stop(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Let go of all models and end phi serve.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="End answers that are being generated, too.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --all: do not wait for answers that are being generated.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let go of loaded models, or end phi serve."""
@@ -38,4 +40,6 @@ def stop(
 
     if model is not None and everything:
         raise UsageError("--all stops all models, but one was named", "leave out --all, or the model")
+    if force and not everything:
+        raise UsageError("--force requires --all", "to end the server and its answers: phi stop --all --force")
     print_stopped(Terminal.current(), stop_it(model, everything=everything, force=force), as_json=as_json)

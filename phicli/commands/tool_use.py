@@ -39,12 +39,13 @@ class ToolUse:
         Raises:
             UsageError: the model was not trained to call tools, or its engine cannot be made to.
         """
+        from phicli.answering.calling import was_trained
         from phicli.tools.checking import check_schemas
-        from phicli.tools.declared import TRAINED, declared_for
+        from phicli.tools.declared import declared_for
 
         check_schemas(self.tools)
-        variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
-        trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
+        prompt_format = chat.plan.format.name
+        trained = was_trained(prompt_format, chat.plan.model.variant)
         if not trained and not self.options.force:
             raise UsageError(
                 f"{chat.plan.model.name} was not trained to call tools",
@@ -61,33 +62,28 @@ class ToolUse:
             self._constrain(chat, trained=trained)
 
     def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+        from phicli.answering.calling import required_constraint, text_constraint
         from phicli.answering.constrained import ConstrainedModel
         from phicli.engine.abilities import Ability
-        from phicli.engine.constraint import Constraint
         from phicli.engine.starting import require
-        from phicli.tools.grammar import END_TOKENS, calls_as_text, required_calls
 
         require(chat.opened.engine, Ability.LARK)
         named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
         several = self.choice in ("auto", "required")
         most = chat.session.sampling.max_tokens
+        special = chat.opened.model.file.special_tokens
         if trained:
-            id_of = chat.opened.model.file.special_tokens.id_of
-            grammar = required_calls(named, id_of, several=several, max_tokens=most)
+            constraint = required_constraint(named, special, several=several, max_tokens=most)
         else:
-            ends = chat.opened.model.file.special_tokens.ids_of(END_TOKENS).values() if self.choice == "auto" else None
-            end_ids = None if ends is None else sorted(ends)
-            grammar = calls_as_text(named, several=several, end_ids=end_ids, max_tokens=most)
-        constraint = Constraint("lark", grammar)
+            required = self.choice != "auto"
+            constraint = text_constraint(named, special, required=required, several=several, max_tokens=most)
         chat.session.formed = lambda model: ConstrainedModel(model, constraint)
 
     def wrong(self, answer: Answer) -> str | None:
         """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
-        from phicli.tools.checking import wrong_calls
+        from phicli.answering.calling import wrong_in
 
-        if answer.finish_reason not in ("stop", "tool_calls"):
-            return None
-        return wrong_calls(answer.tool_calls, answer.text, self.tools)
+        return wrong_in(answer, self.tools)
 
     def facts(self) -> dict[str, object]:
         """What is saved with an answer: with these options it can be had again."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.engine.closable import Closing
-from phicli.engine.engine_process import EngineProcess, bound, engine_environment
+from phicli.engine.engine_process import StartedProcess, bound, engine_environment
 from phicli.engine.types import LoadSettings
 from phicli.errors import EngineDiedError
 
@@ -28,7 +28,7 @@ _Lines = queue.Queue[Message | None]
 _OTHER_ENGINE: Final = "use the default engine, which runs the same file: --engine xllamacpp"
 
 
-class CtransformersProcess(EngineProcess):
+class CtransformersProcess(StartedProcess):
     """A process that runs ``ctransformers_worker.py``.
 
     Raises:

@@ -28,40 +28,35 @@ _OF_MEMORY = "close other programs, or try a smaller --context, or a smaller mod
 
 
 class EngineProcess(abc.ABC):
-    """A process that runs the engine, and its log: how it ended, why, and how to end it.
+    """A process that runs the engine, whoever has started it: where it listens, how it ended, and why."""
 
-    Args:
-        log_dir: where the engine's log goes while the process lives; the system's temporary folder stands in
-            when it cannot be written.
-    """
-
-    _popen: subprocess.Popen[str]
-
-    def __init__(self, log_dir: Path | None = None) -> None:
-        self.api_key = secrets.token_urlsafe(24)
+    def __init__(self) -> None:
+        self.api_key = ""
+        """The key that it was started with."""
         self.load_ms = 0.0
-        """From starting the process to the model's being ready; 0 while it loads."""
+        """From asking for the engine to the model's being ready; 0 while it loads."""
+        self.ready_at = 0.0
+        """When the model was ready, by the monotonic clock; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
         self.bad_template = False
         """The file's own chat template was wanted and cannot be parsed; known when it is ready."""
         self.log_path: Path | None = None
-        self._log_dir = log_dir
-        self._keep_log = False
 
     @property
+    @abc.abstractmethod
     def pid(self) -> int:
         """The process id of the engine."""
-        return self._popen.pid
 
     @property
     def loading(self) -> bool:
         """Whether the model is known to be loading; no call waits for that."""
         return False
 
+    @property
     @abc.abstractmethod
-    def load(self, settings: LoadSettings) -> None:
-        """Say which file to load and how; returns at once."""
+    def ended(self) -> bool:
+        """Whether it is known to have ended."""
 
     @abc.abstractmethod
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
@@ -73,6 +68,70 @@ class EngineProcess(abc.ABC):
         Raises:
             EngineDiedError: the process ended first; quotes the engine's own reason.
         """
+
+    @abc.abstractmethod
+    def failure(self, what: str, *, said: str = "") -> EngineDiedError:
+        """The error for a process that ended (or is about to): which way it ended, and the engine's own reason."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Let go of the process; safe to call twice."""
+
+    def first_error(self) -> str:
+        """The first error line of the log, which is the reason; empty when there is none."""
+        return first_reason(self._log_text())
+
+    @property
+    def log_bytes(self) -> int:
+        """How large the log is by now."""
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.stat().st_size
+        return 0
+
+    def log_after(self, size: int) -> str:
+        """What was added to the log since it had ``size`` bytes."""
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_bytes()[size:].decode("utf-8", errors="replace")
+        return ""
+
+    def _log_text(self) -> str:
+        with contextlib.suppress(OSError):
+            if self.log_path is not None:
+                return self.log_path.read_text(encoding="utf-8", errors="replace")
+        return ""
+
+
+class StartedProcess(EngineProcess):
+    """An engine's process that this program has started, and its log: it ends with this program.
+
+    Args:
+        log_dir: where the engine's log goes while the process lives; the system's temporary folder stands in
+            when it cannot be written.
+    """
+
+    _popen: subprocess.Popen[str]
+
+    def __init__(self, log_dir: Path | None = None) -> None:
+        super().__init__()
+        self.api_key = secrets.token_urlsafe(24)
+        self._log_dir = log_dir
+        self._keep_log = False
+
+    @property
+    def pid(self) -> int:
+        """The process id of the engine."""
+        return self._popen.pid
+
+    @property
+    def ended(self) -> bool:
+        """As :attr:`EngineProcess.ended`."""
+        return self._popen.poll() is not None
+
+    @abc.abstractmethod
+    def load(self, settings: LoadSettings) -> None:
+        """Say which file to load and how; returns at once."""
 
     def _start(self, command: Sequence[str], environment: Mapping[str, str], *, pipes: bool) -> None:
         """Start ``command`` in a session of its own, its errors in a log of its own.
@@ -135,10 +194,6 @@ class EngineProcess(abc.ABC):
         hint = _OF_MEMORY if lacks_memory(code, reason) else self._advice(reason)
         return EngineDiedError(message, hint, data={"engine_log": str(self.log_path or ""), "crashed": crashed(code)})
 
-    def first_error(self) -> str:
-        """The first error line of the log, which is the reason; empty when there is none."""
-        return first_reason(self._log_text())
-
     def close(self) -> None:
         """End the process, wait for it, remove its log unless it failed; safe to call twice.
 
@@ -169,27 +224,6 @@ class EngineProcess(abc.ABC):
             other_build=upgrade,
             otherwise=f"check that the engine works: {THIS_COMMAND} tiny-phi; if it does, try another file",
         )
-
-    @property
-    def log_bytes(self) -> int:
-        """How large the log is by now."""
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.stat().st_size
-        return 0
-
-    def log_after(self, size: int) -> str:
-        """What was added to the log since it had ``size`` bytes."""
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.read_bytes()[size:].decode("utf-8", errors="replace")
-        return ""
-
-    def _log_text(self) -> str:
-        with contextlib.suppress(OSError):
-            if self.log_path is not None:
-                return self.log_path.read_text(encoding="utf-8", errors="replace")
-        return ""
 
     def _ask_to_leave(self) -> None:
         """Ask a process that is ready to end; by default, close its standard input."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from phicli.engine.engine_process import EngineProcess, bound
+from phicli.engine.engine_process import StartedProcess, bound
 from phicli.engine.exit_codes import crashed
 from phicli.engine.program_build import native_build, program_environment
 from phicli.engine.reasons import advice
@@ -58,7 +58,7 @@ class NativeServerEngine(LlamaServerEngine):
         super().__init__(settings, process=process, on_tick=on_tick)
 
 
-class NativeProcess(EngineProcess):
+class NativeProcess(StartedProcess):
     """The process of a ``llama-server``, which listens on a port that was free a moment ago.
 
     Args:
@@ -192,6 +192,8 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found.append("--no-warmup")
     if settings.slot_folder is not None:
         found += ["--slot-save-path", str(settings.slot_folder)]
+    if settings.cache_ram_mib:
+        found += ["--cache-ram", str(settings.cache_ram_mib)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
     if drafts := DRAFTS.get(engine.speculation):

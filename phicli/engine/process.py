@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from phicli.engine.engine_process import LEAVE_TIMEOUT_S, WORKER, EngineProcess, engine_environment
+from phicli.engine.engine_process import LEAVE_TIMEOUT_S, WORKER, StartedProcess, engine_environment
 from phicli.engine.exit_codes import crashed, how_it_crashed
 from phicli.engine.kernels import Kernels, remember_failure
 from phicli.engine.reasons import first_reason
@@ -33,7 +33,7 @@ _KERNELS_S: Final = 30.0
 _OUT_OF_TIME: Final = -int(getattr(signal, "SIGALRM", 0))
 
 
-class WorkerProcess(EngineProcess):
+class WorkerProcess(StartedProcess):
     """The engine in a process of this interpreter (``worker.py``).
 
     Construct it early: the interpreter and the engine's library load while the caller still reads the model's header.
@@ -43,7 +43,7 @@ class WorkerProcess(EngineProcess):
     starts again with those of the wheel. If the model loads then, the kernels are not used again.
 
     Args:
-        log_dir: as for :class:`EngineProcess`.
+        log_dir: as for :class:`StartedProcess`.
         kernels: a CPU module to try; None for the kernels of the wheel; ``usual`` for those that are in use here.
         kernels_limit_s: seconds that loading native kernels may take.
 
@@ -164,7 +164,8 @@ class WorkerProcess(EngineProcess):
             if not self._reply and self._start_without_kernels():
                 self._reply = self._next_reply()
             if "address" in self._reply:
-                self.load_ms = (time.monotonic() - self._started) * 1000
+                self.ready_at = time.monotonic()
+                self.load_ms = (self.ready_at - self._started) * 1000
                 failed = self.kernels_failed or str(self._reply.get("kernels_failed", ""))
                 if failed and self._usual:
                     remember_failure(self._usual, failed)

@@ -12,6 +12,7 @@ from phicli.engine.client import ConnectionLost, RefusedError, ServerClient
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import Constraint, ConstraintError, refusal
 from phicli.engine.engine_process import EngineProcess
+from phicli.engine.loan import Loan
 from phicli.engine.logprobs import WIDER, Scored, ends_inside_character, request, scored, scored_among
 from phicli.engine.process import WorkerProcess
 from phicli.engine.process_engine import ProcessEngine
@@ -19,7 +20,7 @@ from phicli.engine.prompts import check_prompt
 from phicli.engine.settings import NO_SPECULATION
 from phicli.engine.state_file import make_private, saved_ids
 from phicli.engine.types import NO_TOKENS, Done, GenerationEvent, LoadSettings, Sampling
-from phicli.errors import EngineError, TemplateError
+from phicli.errors import EngineError, PhiError, TemplateError
 
 _LONG_TEXT = 100_000
 """Characters; the engine's recursive tokenizer has ended its process on long texts."""
@@ -31,29 +32,20 @@ _LOG_PATIENCE_S = 1.0
 """For the reason to be in the log after an error was reported."""
 
 
-class LlamaServerEngine(ProcessEngine[EngineProcess]):
-    """A token-level engine (:class:`~phicli.engine.types.Engine`) in a child process.
+class ServerEngine(ProcessEngine[EngineProcess]):
+    """A token-level engine (:class:`~phicli.engine.types.Engine`): a process that speaks llama.cpp's HTTP.
 
     The model loads in the background: the first call that needs it waits, and raises what went wrong.
 
     Args:
-        settings: the file and how to load it.
-        process: a process that loads this file already; a fresh one when None.
-        log_dir: for a fresh process, where its log goes.
+        settings: the file and how it is loaded.
+        process: the process that loads this file.
         on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
     """
 
     def __init__(
-        self,
-        settings: LoadSettings,
-        *,
-        process: EngineProcess | None = None,
-        log_dir: Path | None = None,
-        on_tick: Callable[[float], None] | None = None,
+        self, settings: LoadSettings, process: EngineProcess, on_tick: Callable[[float], None] | None = None
     ) -> None:
-        if process is None:
-            process = WorkerProcess(log_dir)
-            process.load(settings)
         super().__init__(settings, process, on_tick)
         self._client: ServerClient | None = None
 
@@ -120,7 +112,7 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
         slots nobody knows whose constraint the log speaks of.
 
         Raises:
-            ConstraintError: the engine cannot hold the constraint.
+            ConstraintError: the engine cannot hold the constraint; or what :meth:`_not_held` returns.
         """
         known, compiled = self._process.log_bytes, None
         try:
@@ -129,10 +121,14 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
                 last = isinstance(event, Done) and constraint.in_lark
                 lag = compiled + _LOG_LAG_S - time.monotonic() if last else 0.0
                 if self.settings.slots == 1 and (words := self._refusal(known, lag)):
-                    raise ConstraintError(words)
+                    raise self._not_held(words)
                 yield event
         except RefusedError as error:
-            raise ConstraintError(self._refusal(known, _LOG_PATIENCE_S) or error.message) from error
+            raise self._not_held(self._refusal(known, _LOG_PATIENCE_S) or error.message) from error
+
+    def _not_held(self, words: str) -> PhiError:
+        """The error for a constraint of which the log says ``words``."""
+        return ConstraintError(words)
 
     def _refusal(self, known: int, patience_s: float) -> str:
         """What the log says about a constraint behind its first ``known`` bytes; it is written by another thread."""
@@ -195,6 +191,64 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
         except RefusedError as error:
             raise TemplateError(error.message, error.hint) from error
 
+    def loan(self, asked_at: float) -> Loan:
+        """What another program, which asked at that time of the monotonic clock, needs to use this engine.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """
+        process = self._process
+        address = process.wait_ready()
+        warm = 0.0 < process.ready_at <= asked_at
+        return Loan(
+            address, process.api_key, process.build, self.context_tokens, self.settings.slots,
+            process.pid, str(process.log_path or ""), process.bad_template, warm,
+        )  # fmt: skip
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+        return self._process.ended
+
+    def wait_ready(self, closing: Closing | None = None) -> None:
+        """As :class:`ProcessEngine` says; the server is asked only once."""
+        self._ready(closing)
+
+    def _ready(self, closing: Closing | None = None) -> ServerClient:
+        if self._client is None:
+            self._client = ServerClient(self._await_process(closing), self._process.api_key)
+        return self._client
+
+    def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:
+        try:
+            return self._ready(closing).post(path, body, closing=closing)
+        except ConnectionLost as error:
+            raise self._process.failure("the engine stopped", said=str(error)) from error
+
+
+class LlamaServerEngine(ServerEngine):
+    """The engine in a child process: it can also save its state (:class:`~phicli.engine.types.KeepsState`).
+
+    Args:
+        settings: the file and how to load it.
+        process: a process that loads this file already; a fresh one when None.
+        log_dir: for a fresh process, where its log goes.
+        on_tick: called about ten times a second while a call waits for the model, with the seconds waited.
+    """
+
+    def __init__(
+        self,
+        settings: LoadSettings,
+        *,
+        process: EngineProcess | None = None,
+        log_dir: Path | None = None,
+        on_tick: Callable[[float], None] | None = None,
+    ) -> None:
+        if process is None:
+            process = WorkerProcess(log_dir)
+            process.load(settings)
+        super().__init__(settings, process, on_tick)
+
     def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
         """See :class:`~phicli.engine.types.KeepsState`."""
         make_private(path)
@@ -213,18 +267,3 @@ class LlamaServerEngine(ProcessEngine[EngineProcess]):
     def leave_state(self, order: Mapping[str, Any]) -> bool:
         """See :class:`~phicli.engine.state_types.LeavesState`."""
         return isinstance(self._process, WorkerProcess) and self._process.leave(order)
-
-    def wait_ready(self, closing: Closing | None = None) -> None:
-        """As :class:`ProcessEngine` says; the server is asked only once."""
-        self._ready(closing)
-
-    def _ready(self, closing: Closing | None = None) -> ServerClient:
-        if self._client is None:
-            self._client = ServerClient(self._await_process(closing), self._process.api_key)
-        return self._client
-
-    def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:
-        try:
-            return self._ready(closing).post(path, body, closing=closing)
-        except ConnectionLost as error:
-            raise self._process.failure("the engine stopped", said=str(error)) from error

@@ -18,7 +18,7 @@ from phicli.errors import EngineError, NotFoundError, UsageError, install_hint
 from phicli.paths import expand, log_dir
 
 if TYPE_CHECKING:
-    from phicli.engine.engine_process import EngineProcess
+    from phicli.engine.engine_process import StartedProcess
     from phicli.engine.settings import EngineSettings
 
 DEFAULT_ENGINE: Final = "xllamacpp"
@@ -66,7 +66,7 @@ class EngineKind:
     starts_early: bool
     uses_known_gpus: bool
     build: Callable[[Path | None], str]
-    start: Callable[[LoadSettings, Path | None, EngineProcess | None, OnTick | None], LocalEngine]
+    start: Callable[[LoadSettings, Path | None, StartedProcess | None, OnTick | None], LocalEngine]
     lacks: frozenset[Ability] = NOTHING
     optional: bool = False
     reads_llama: bool = False
@@ -77,7 +77,7 @@ def start_engine(
     settings: LoadSettings,
     *,
     program: Path | None = None,
-    early: EngineProcess | None = None,
+    early: StartedProcess | None = None,
     on_tick: OnTick | None = None,
 ) -> LocalEngine:
     """The engine called ``name``, which loads the model in the background.
@@ -99,12 +99,13 @@ def start_engine(
 
 
 @contextlib.contextmanager
-def early_process(name: str = DEFAULT_ENGINE) -> Iterator[EngineProcess | None]:
+def early_process(name: str = DEFAULT_ENGINE, *, wanted: bool = True) -> Iterator[StartedProcess | None]:
     """A process of the engine called ``name`` that waits for the settings of a load, and ends with the context.
 
-    None where there cannot be one, and where it cannot be started: whoever starts the engine gets that error.
+    None where none is ``wanted``, where there cannot be one, and where it cannot be started: whoever starts the engine
+    gets that error.
     """
-    process = _early(name)
+    process = _early(name) if wanted else None
     try:
         yield process
     finally:
@@ -150,7 +151,7 @@ def build_of(name: str = DEFAULT_ENGINE, program: Path | None = None) -> str:
     return _kind(name).build(find_program(name, program))
 
 
-def _early(name: str) -> EngineProcess | None:
+def _early(name: str) -> StartedProcess | None:
     if not _kind(name).starts_early:
         return None
     from phicli.engine.process import WorkerProcess
@@ -212,7 +213,7 @@ def _package_build(_: Path | None) -> str:
 
 
 def _start_package(
-    settings: LoadSettings, _: Path | None, early: EngineProcess | None, on_tick: OnTick | None
+    settings: LoadSettings, _: Path | None, early: StartedProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
     from phicli.engine.process import WorkerProcess
 
@@ -231,7 +232,7 @@ def _program_build(program: Path | None) -> str:
 
 
 def _start_program(
-    settings: LoadSettings, program: Path | None, _: EngineProcess | None, on_tick: OnTick | None
+    settings: LoadSettings, program: Path | None, _: StartedProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
     from phicli.engine.llama_server_program import NativeServerEngine
 
@@ -244,7 +245,7 @@ def _ctransformers_build(_: Path | None) -> str:
 
 
 def _start_ctransformers(
-    settings: LoadSettings, _: Path | None, __: EngineProcess | None, on_tick: OnTick | None
+    settings: LoadSettings, _: Path | None, __: StartedProcess | None, on_tick: OnTick | None
 ) -> LocalEngine:
     from phicli.engine.ctransformers_engine import CtransformersEngine
 

@@ -30,7 +30,7 @@ class LoadSettings:
     ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
     chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
     file's ``general.name``; None leaves it as it is. ``slot_folder`` is a folder where an engine that
-    :class:`KeepsState` may do so; None for nowhere.
+    :class:`KeepsState` may do so; None for nowhere. ``cache_ram_mib`` bounds a cache of evaluated prompts beside slots.
     """
 
     model_path: Path
@@ -41,12 +41,12 @@ class LoadSettings:
     own_template: bool = False
     model_name: str | None = None
     slot_folder: Path | None = None
+    cache_ram_mib: int = 0
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, with all of it on one level."""
-        mine = {
-            name: getattr(self, name) for name in ("context_tokens", "warmup", "slots", "own_template", "model_name")
-        }
+        names = ("context_tokens", "warmup", "slots", "own_template", "model_name", "cache_ram_mib")
+        mine = {name: getattr(self, name) for name in names}
         paths = {"model_path": str(self.model_path), "slot_folder": str(self.slot_folder) if self.slot_folder else None}
         drafts = dict(DRAFTS.get(self.engine.speculation, {}))
         return {**paths, **mine, **self.engine.to_data(), "drafts": drafts}

@@ -176,8 +176,8 @@ def parameters(config: dict[str, Any]) -> Any:
 
     What is fixed here: slots (``n_parallel``) that are never unified with each other (a unified cache selects
     the long rope factors), nothing of the file's own sampling (requests say how they sample, and a value that makes
-    no sense would stop the load), no prompt cache in RAM beside the slot's own, no shrinking of the context to fit,
-    no web page, and a fresh key without which only ``/health`` answers.
+    no sense would stop the load), no shrinking of the context to fit, no web page, and a fresh key without which only
+    ``/health`` answers.
     """
     import xllamacpp
 
@@ -198,7 +198,7 @@ def parameters(config: dict[str, Any]) -> Any:
         speculate(params, config["speculation"], config["drafts"])
     params.sampling.user_sampling_config = _NOTHING_FROM_THE_FILE
     params.kv_unified = False
-    params.cache_ram_mib = 0
+    params.cache_ram_mib = config["cache_ram_mib"]
     params.fit_params = False
     params.verbosity = 1
     params.hostnames = ["127.0.0.1"]

@@ -72,6 +72,15 @@ def locate(name: str) -> LocatedModel:
         return _from_path(path)
     if is_text(name):
         raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _NAME_FIRST)
+    return locate_name(name)
+
+
+def locate_name(name: str) -> LocatedModel:
+    """The file that ``name`` means where it cannot be a path or an address: files of that name are not looked at.
+
+    Raises:
+        PhiError: as for :func:`locate`.
+    """
     registered = registry.find(name)
     if registered is not None:
         return _from_registration(registered)

@@ -1,22 +1,22 @@
-"""Loads one model for the server."""
+"""A model that answers for the server, and the engines that it has."""
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from phicli.answering.model_file import model_file
 from phicli.answering.pool import Pool
-from phicli.engine.starting import DEFAULT_ENGINE, start_engine
+from phicli.engine.starting import StartEngine, start_engine
 from phicli.engine.types import LoadSettings, LocalEngine
-from phicli.gguf_file.header import read_header
-from phicli.hardware.cpu import physical_cores
-from phicli.hardware.memory import available_memory
-from phicli.plan.chat_options import ChatOptions
-from phicli.plan.load import LoadPlan, Use, plan_load
-from phicli.plan.locate import LocatedModel
-from phicli.server.types import LoadOptions
-
-_USUAL_SLOTS = 2
+from phicli.errors import DoesNotFitError
+from phicli.fit.memory import usable_bytes
+from phicli.plan.load import LoadPlan
+from phicli.server.memory import Ledger, Share
+from phicli.server.placing import Placed
+from phicli.units import format_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +27,155 @@ class Loaded:
         model: answers ``slots`` conversations at a time, from any thread.
         plan: how it was loaded.
         slots: answers at a time.
-        settings: of its first engine.
+        settings: of the engine with all slots.
+        engines: what is known of the engines that it has.
     """
 
     model: Pool
     plan: LoadPlan
     slots: int
     settings: LoadSettings
+    engines: Engines
 
 
-def load(located: LocatedModel, options: LoadOptions) -> Loaded:
-    """Start the engine of ``located``; it loads in the background, whatever goes wrong with that an answer raises.
+class Engines:
+    """Starts the engines of one model, and takes note of what they take of the memory.
 
-    Raises:
-        PhiError: the file cannot be read, run, or fitted into memory.
+    Args:
+        placed: the load that was admitted.
+        ledger: of the memory.
+        make_room: ends something that nobody uses; returns False where there is nothing.
+        ticket: the number of the latest lease of any model; later leases have greater numbers.
+        start: starts an engine.
     """
-    header = read_header(located.path)
-    chat = ChatOptions(context_tokens=options.context_tokens, engine=dict(options.settings))
-    plan = plan_load(
-        located, header, chat, Use.CONVERSATION, memory=available_memory() if options.memory_check else None,
-        cores=physical_cores(),
-    )  # fmt: skip
-    slots = options.parallel or _USUAL_SLOTS
-    settings = replace(plan.settings, slots=slots)
 
-    def start(context_tokens: int, slots: int) -> LocalEngine:
-        return start_engine(DEFAULT_ENGINE, replace(plan.settings_for(context_tokens), slots=slots))
+    def __init__(
+        self,
+        placed: Placed,
+        ledger: Ledger,
+        make_room: Callable[[], bool],
+        ticket: Callable[[], int],
+        start: StartEngine = start_engine,
+    ) -> None:
+        self._placed, self._ledger, self._make_room, self._ticket = placed, ledger, make_room, ticket
+        self._start_engine = start
+        self._lock = threading.Lock()
+        self._larger: dict[int, _Larger] = {}
 
-    return Loaded(Pool(model_file(plan, header), start, plan.context, slots=slots), plan, slots, settings)
+    def start(self, context_tokens: int, slots: int) -> LocalEngine:
+        """The engine with all slots, or one for a larger context, which must fit beside all others.
+
+        Raises:
+            DoesNotFitError: it does not; the message has the sums.
+        """
+        placed = self._placed
+        if context_tokens == placed.settings.context_tokens:
+            engine = self._begin(replace(placed.settings, slots=slots))
+            placed.share.pid = engine.pid
+            return engine
+        settings, share = self._admitted(context_tokens)
+        try:
+            engine = self._begin(settings)
+        except BaseException:
+            self._ledger.remove(share)
+            raise
+        share.pid = engine.pid
+        with self._lock:
+            self._larger[id(engine)] = _Larger(share, self._ticket())
+        return engine
+
+    def used(self, engine: LocalEngine) -> None:
+        """An answer gets ``engine``."""
+        with self._lock:
+            if larger := self._larger.get(id(engine)):
+                larger.use(self._ticket())
+
+    def ended(self, engine: LocalEngine) -> None:
+        """The process of ``engine`` has ended."""
+        with self._lock:
+            larger = self._larger.pop(id(engine), None)
+        if larger is not None:
+            self._ledger.remove(larger.share)
+
+    def released(self, ticket: int) -> None:
+        """A lease has ended: the engines that it may have used have been idle since now."""
+        with self._lock:
+            for larger in self._larger.values():
+                if larger.ticket >= ticket:
+                    larger.used_at = time.monotonic()
+
+    def is_unused(self, engine: LocalEngine, before: int, idle_s: float = 0.0) -> bool:
+        """Whether ``engine`` has a larger context, and no lease uses it.
+
+        Args:
+            engine: one of this model.
+            before: the least number of the leases that have not ended.
+            idle_s: seconds for which nobody has used it.
+        """
+        with self._lock:
+            larger = self._larger.get(id(engine))
+            return larger is not None and larger.ticket < before and time.monotonic() - larger.used_at >= idle_s
+
+    def shares(self) -> tuple[Share, ...]:
+        """What the engines take."""
+        with self._lock:
+            return (self._placed.share, *(larger.share for larger in self._larger.values()))
+
+    @property
+    def has_larger(self) -> bool:
+        """Whether an engine with a larger context runs."""
+        return bool(self._larger)
+
+    def forget(self) -> None:
+        """All engines have ended."""
+        for share in self.shares():
+            self._ledger.remove(share)
+
+    def _begin(self, settings: LoadSettings) -> LocalEngine:
+        engine = self._placed.prepared.engine
+        return self._start_engine(engine.name, settings, program=engine.program)
+
+    def _admitted(self, context_tokens: int) -> tuple[LoadSettings, Share]:
+        while True:
+            settings, share = self._placed.larger(context_tokens, self._ledger)
+            if self._ledger.admit(share):
+                return settings, share
+            if not self._make_room():
+                raise self._does_not_fit(context_tokens, share)
+
+    def _does_not_fit(self, context_tokens: int, share: Share) -> DoesNotFitError:
+        memory = self._ledger.beside()
+        usable = usable_bytes(memory) if memory else 0
+        message = (
+            f"{self._placed.plan.model.name} with a context of {context_tokens} tokens does not fit into memory: "
+            f"it needs {format_bytes(share.other_bytes)}, but only {format_bytes(usable)} can be used"
+        )
+        hint = "shorten the conversation, or try again when the other models have answered"
+        data = {"context_tokens": context_tokens, "needed_bytes": share.other_bytes, "usable_bytes": usable}
+        return DoesNotFitError(message, hint, data=data)
+
+
+class _Larger:
+    """An engine with a larger context; ``ticket`` is the greatest number of a lease that may use it."""
+
+    def __init__(self, share: Share, ticket: int) -> None:
+        self.share = share
+        self.use(ticket)
+
+    def use(self, ticket: int) -> None:
+        self.ticket, self.used_at = ticket, time.monotonic()
+
+
+def load(
+    placed: Placed,
+    ledger: Ledger,
+    make_room: Callable[[], bool],
+    ticket: Callable[[], int],
+    start: StartEngine = start_engine,
+) -> Loaded:
+    """The model of a load that was admitted; nothing is started before it is asked for. See :class:`Engines`."""
+    plan, slots = placed.plan, placed.settings.slots
+    engines = Engines(placed, ledger, make_room, ticket, start)
+    file = model_file(plan, placed.prepared.header)
+    pool = Pool(file, engines.start, plan.context, slots=slots, watch=engines)
+    return Loaded(pool, plan, slots, placed.settings, engines)

@@ -3,65 +3,212 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Final
 
-from phicli.plan.locate import locate
-from phicli.server.loading import Loaded, load
+from phicli.engine.closable import Closing
+from phicli.engine.starting import StartEngine, start_engine
+from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
+from phicli.plan.locate import LocatedModel, locate
+from phicli.server.counters import Counters
+from phicli.server.downloads import Downloads
+from phicli.server.loader import Loader
+from phicli.server.loading import Loaded
+from phicli.server.memory import Ledger
+from phicli.server.names import Names, ServedName
+from phicli.server.states import ModelState, state_of
+from phicli.server.table import Served, Table
 from phicli.server.types import LoadOptions
+
+_LARGER_IDLE_S: Final = 60.0
+"""An engine for one long conversation is kept for its next question, but not as long as the model."""
 
 
 class Models:
-    """Use it from any thread."""
+    """Use it from any thread.
 
-    def __init__(self, options: LoadOptions) -> None:
-        self._options = options
-        self._lock = threading.Lock()
-        self._loaded: dict[str, Loaded] = {}
+    Args:
+        options: which models, and how they are loaded.
+        start: starts an engine.
+        ledger: of the memory; that of this machine when None.
+        downloads: of models that are not on this machine.
+
+    Raises:
+        PhiError: one of the models that the options name does not exist.
+    """
+
+    def __init__(
+        self,
+        options: LoadOptions,
+        *,
+        start: StartEngine = start_engine,
+        ledger: Ledger | None = None,
+        downloads: Downloads | None = None,
+    ) -> None:
+        self.options = options
+        self.counters = Counters()
+        self._names = Names(options.models, may_pull=options.pull)
+        self._downloads = downloads or Downloads()
+        self._table = Table(options.queue, self._begin)
+        ledger = ledger or (Ledger() if options.memory_check else Ledger(None))
+        self._loader = Loader(options, self._table, ledger, self.counters, start)
+        self._keeper = threading.Thread(target=self._keep, daemon=True, name="phi-keep-alive")
+        self._keeper.start()
+
+    def names(self) -> tuple[ServedName, ...]:
+        """The models that a request can name; no file is opened."""
+        return self._names.listing()
+
+    def locate(self, name: str, closing: Closing | None = None) -> LocatedModel:
+        """The file of the model called ``name``, downloaded first where that is allowed.
+
+        Raises:
+            NotFoundError: there is none of that name here.
+            PhiError: it cannot be downloaded.
+        """
+        try:
+            return self._names.find(name)
+        except NotInstalledError as error:
+            if not self.options.pull:
+                raise
+            self._downloads.get(error.model, closing)
+            return self._names.find(name)
 
     @contextlib.contextmanager
-    def lease(self, name: str) -> Iterator[Loaded]:
-        """The model called ``name``, which stays loaded within the context.
+    def lease(self, name: str, closing: Closing | None = None, *, answers: int = 1) -> Iterator[Loaded]:
+        """The model called ``name``, which stays loaded within the context, with slots for so many answers at a time.
+
+        ``closing`` ends the wait for it, though not what others wait for: then :meth:`Closing.check` raises.
 
         Raises:
             NotFoundError: there is none of that name here.
-            DoesNotFitError: it does not fit into memory beside those that answer.
+            DoesNotFitError: it does not fit into memory.
+            BusyError: too many requests wait already, or models that answer need the memory for too long.
             EngineError: it cannot be loaded.
+            UsageError: it does not make so many answers at a time.
         """
-        located = locate(name)
-        with self._lock:
-            if located.reference not in self._loaded:
-                self._loaded[located.reference] = load(located, self._options)
-            loaded = self._loaded[located.reference]
-        yield loaded
+        self.counters.add("requests")
+        with self._taken(self.locate(name, closing), answers, closing) as loaded:
+            yield loaded
 
-    def state(self) -> list[dict[str, Any]]:
-        """What ``phi ps`` shows of each model; no engine is asked."""
-        with self._lock:
-            return [
-                {
-                    "model": name, "memory_bytes": None, "context_tokens": one.settings.context_tokens,
-                    "slots": one.slots, "running": 0, "idle_since": None, "until": None,
-                }
-                for name, one in self._loaded.items()
-            ]  # fmt: skip
+    @contextlib.contextmanager
+    def lend(self, model: str | LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
+        """As :meth:`lease`, for somebody who uses the engine without the server: it takes no slot, and lasts as long as it likes.
 
-    def let_go(self, name: str | None) -> None:
-        """Give the memory of a model back, of all for None.
+        ``model`` may be a name or a file; the models of the command line are the only ones here, too.
 
         Raises:
-            NotFoundError: there is none of that name here.
+            PhiError: as for :meth:`lease`.
         """
-        with self._lock:
-            names = list(self._loaded) if name is None else [locate(name).reference]
-            loaded = [self._loaded.pop(one) for one in names if one in self._loaded]
-        for one in loaded:
-            one.model.close()
+        located = self.locate(model, closing) if isinstance(model, str) else self._allowed(model)
+        self.counters.add("loans")
+        with self._taken(located, 0, closing) as loaded:
+            yield loaded
+
+    def preload(self) -> None:
+        """Load the models that the options name.
+
+        Raises:
+            PhiError: one of them cannot be loaded.
+        """
+        for name in self._names.only:
+            with self._taken(self.locate(name), 0, None):
+                pass
+
+    def state(self) -> tuple[ModelState, ...]:
+        """The models that are loading or loaded; asks nothing of their engines."""
+        return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
+
+    def let_go(self, name: str | None, *, wait: bool = False, closing: Closing | None = None) -> tuple[str, ...]:
+        """Unload the model called ``name``, or all; returns the names of those that were loaded.
+
+        Args:
+            name: None for all.
+            wait: wait until those that are used have answered; else they are refused.
+            closing: ends the wait.
+
+        Raises:
+            NotFoundError: there is no model of that name, or it is not loaded.
+            BusyError: a model is used; the others of ``name`` None are unloaded.
+        """
+        only = None if name is None else self._loaded_as(name)
+        gone: list[str] = []
+        while True:
+            ending = self._table.pick(lambda served: only is None or served is only)
+            gone += [served.located.name for served in ending]
+            self._loader.end(ending)
+            left = [served for served, _ in self._table.all() if only is None or served is only]
+            if not left:
+                return tuple(gone)
+            if not wait:
+                names = ", ".join(served.located.name for served in left)
+                raise self._table.busy(f"the model is in use: {names}", left[0].key)
+            if closing is not None:
+                closing.check()
+            if not self._table.wait(0.5):
+                return tuple(gone)
 
     def close(self) -> None:
         """Let go of all models; answers that still come fail."""
-        with self._lock:
-            loaded, self._loaded = list(self._loaded.values()), {}
-        for one in loaded:
-            one.model.close()
+        self._loader.close(self._table.close())
+
+    @contextlib.contextmanager
+    def _taken(self, located: LocatedModel, answers: int, closing: Closing | None) -> Iterator[Loaded]:
+        served, loaded, ticket = self._table.take(located, answers, closing)
+        began = time.monotonic()
+        try:
+            yield loaded
+        finally:
+            loaded.engines.released(ticket)
+            self._table.give_back(served, ticket, time.monotonic() - began)
+
+    def _allowed(self, model: LocatedModel) -> LocatedModel:
+        """``model`` if it may be lent: any file where the command line named none."""
+        return self._names.same(model) if self._names.only else locate(str(model.path))
+
+    def _loaded_as(self, name: str) -> Served:
+        served = self._table.find(self._names.find(name))
+        if served is None:
+            raise NotFoundError(f"model {name!r} is not loaded", "see the loaded models: phi ps")
+        return served
+
+    def _begin(self, served: Served) -> None:
+        threading.Thread(target=self._load, args=(served,), daemon=True, name="phi-load").start()
+
+    def _load(self, served: Served) -> None:
+        try:
+            self._loader.load(served)
+        except PhiError as error:
+            self._table.failed(served, error)
+        except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to know)
+            message = f"{served.located.name} cannot be loaded: {type(error).__name__}: {error}"
+            self._table.failed(served, EngineError(message, "see what is wrong: phi doctor"))
+
+    def _keep(self) -> None:
+        """Let go of what was not used for as long as it is kept; ends with the table."""
+        while self._table.wait(self._expire()):
+            pass
+
+    def _expire(self) -> float | None:
+        """Let go of what is due; returns in how many seconds something else will be, None if nothing."""
+        keep_s = self.options.keep_alive_s
+        if keep_s is not None:
+            ending = self._table.pick(lambda served: _idle_s(served) >= keep_s)
+            self.counters.add("expired", len(ending))
+            self._loader.end(ending)
+        larger_s = _LARGER_IDLE_S if keep_s is None else min(keep_s, _LARGER_IDLE_S)
+        self._loader.end_larger(larger_s)
+        rows = [served for served, _ in self._table.all()]
+        due = [larger_s for served in rows if served.loaded and served.loaded.engines.has_larger]
+        if keep_s is not None:
+            due += [max(keep_s - _idle_s(served), 0.0) for served in rows if served.idle_since is not None]
+        soonest = min(due, default=math.inf)
+        return None if soonest == math.inf else max(soonest, 0.01)
+
+
+def _idle_s(served: Served) -> float:
+    since = served.idle_since
+    return 0.0 if since is None else time.monotonic() - since

@@ -241,7 +241,13 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
     settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
     saved = {} if session is None else {"session": session}
-    return {**data, **(answer_data(answer) if answer is not None else {}), "settings": settings, **saved}
+    return {
+        **data,
+        **(answer_data(answer) if answer is not None else {}),
+        "settings": settings,
+        "attached": opened.opened.attached,
+        **saved,
+    }
 
 
 def _no_answer(answer: Answer) -> str:

@@ -14,7 +14,7 @@ from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import format_bytes
 
-_NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts")
+_NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib")
 
 
 def print_stats(

@@ -39,20 +39,6 @@ def print_ps(terminal: Terminal, state: Mapping[str, Any] | None, *, as_json: bo
     return terminal.say(_about(state, loaded=bool(models)))
 
 
-def print_address(terminal: Terminal, address: str, *, as_json: bool) -> None:
-    """Where a server listens.
-
-    Raises:
-        OutputClosedError: the reader has closed it.
-        OSError: it cannot be written.
-    """
-    if as_json:
-        from phicli.ui.envelope import print_result
-
-        return print_result(terminal, "serve", {"address": address})
-    return terminal.write_line(address)
-
-
 def print_started(terminal: Terminal, started: Started, *, as_json: bool) -> None:
     """Where the server in the background is found, on the first line.
 
@@ -125,17 +111,23 @@ def _print_table(terminal: Terminal, models: Sequence[Mapping[str, Any]]) -> Non
 
 def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
     now = datetime.now(UTC)
-    memory, context, running = row.get("memory_bytes"), row.get("context_tokens"), row.get("running") or 0
+    memory, context, slots = (row.get(name) for name in ("resident_bytes", "context_tokens", "slots"))
     idle, until = row.get("idle_since"), row.get("until")
     return {
         "model": str(row.get("model", "-")),
-        "memory": "-" if memory is None else format_bytes(memory),
-        "context": "-" if context is None else format_tokens(context),
-        "slots": str(row.get("slots", "-")),
-        "running": str(running),
-        "idle since": "-" if running or not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
-        "until": "in use" if running else "forever" if not until else str(until) if exact else _ahead(until, now),
+        "memory": format_bytes(memory) if memory else "-",
+        "context": format_tokens(context) if context else "-",
+        "slots": str(slots or "-"),
+        "running": str((row.get("running") or 0) + (row.get("loans") or 0)),
+        "idle since": "-" if not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
+        "until": _until(row) if not until else str(until) if exact else _ahead(until, now),
     }
+
+
+def _until(row: Mapping[str, Any]) -> str:
+    """Why there is no time at which the model is let go of."""
+    phase = str(row.get("phase"))
+    return phase if phase != "ready" else "in use" if row.get("used") else "forever"
 
 
 def _about(state: Mapping[str, Any], *, loaded: bool) -> str:

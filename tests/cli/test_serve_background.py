@@ -123,7 +123,7 @@ def test_a_second_start_says_that_one_runs(phi: Phi, state: Callable[[], dict[st
     data = phi("serve", "--background", "--json").json["data"]
     assert data["already_running"] is True
     assert data["pid"] == pid == state()["pid"]
-    other = phi("serve", "--background", "--host", "127.0.0.2")
+    other = phi("serve", "--background", "--parallel", "3")
     assert other.code == 0
     assert "already running, with other options: phi serve\n" in other.err
     assert "phi stop --all" in other.err

@@ -174,6 +174,16 @@ def of_package(load: LoadSettings) -> object:
     return cpu, [getattr(found, name) for name in names], found.n_ctx, list(found.speculative.types)
 
 
+def test_the_cache_of_prompts_in_ram_is_off_unless_it_was_asked_for() -> None:
+    usual = load_with("kv_type", "f16")
+    assert parameters({**usual.to_data(), "api_key": "secret"}).cache_ram_mib == 0
+    assert "--cache-ram" not in server_arguments(usual)
+    cached = replace(usual, cache_ram_mib=256)
+    assert parameters({**cached.to_data(), "api_key": "secret"}).cache_ram_mib == 256
+    words = server_arguments(cached)
+    assert words[words.index("--cache-ram") + 1] == "256"
+
+
 @pytest.mark.parametrize("kind", list(DRAFTS))
 def test_the_lengths_of_drafts_reach_each_engine(kind: str) -> None:
     load = load_with("speculation", kind)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,27 +13,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.server.models import Models
+from phicli.server.states import ModelState
+from phicli.server.types import BusyError
 from phicli.units import counted
 
-
-class BusyError(PhiError):
-    """A model is in use, so it stays loaded."""
-
-    code = "busy"
-
-
-class Kept(Protocol):
-    """The models that a server keeps loaded."""
-
-    def state(self) -> Sequence[Mapping[str, Any]]:
-        """What ``phi ps`` shows of each model; no engine is asked."""
-
-    def let_go(self, name: str | None) -> object:
-        """Give the memory of a model back, of all for None.
-
-        Raises:
-            PhiError: the model is unknown, or in use.
-        """
+_FORCE: Final = "wait until the answers end, or end them: phi stop --all --force"
 
 
 class Ends(Protocol):
@@ -48,17 +34,17 @@ class Ends(Protocol):
         """End it when the reply was sent; with ``force`` answers are not waited for."""
 
 
-def routes(kept: Kept, server: Ends) -> list[Route]:
+def supervising_routes(models: Models, server: Ends) -> list[Route]:
     """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server."""
 
     async def state(_: Request) -> Response:
-        rows = await run_in_threadpool(kept.state)
-        return JSONResponse({**server.about(), "models": [dict(row) for row in rows]})
+        states = await run_in_threadpool(models.state)
+        return JSONResponse({**server.about(), "models": [_row(one) for one in states]})
 
     async def stop(request: Request) -> Response:
         try:
             order = _order(await request.body())
-            stopped = await run_in_threadpool(_stop, kept, order, server.others())
+            stopped = await run_in_threadpool(_stop, models, order, server.others())
         except PhiError as error:
             status = 404 if isinstance(error, NotFoundError) else 409 if isinstance(error, BusyError) else 400
             body = {"message": error.message, "hint": error.hint, "code": error.code}
@@ -88,30 +74,35 @@ def _order(body: bytes) -> dict[str, Any]:
     return {"model": model, "all": order.get("all") is True, "force": order.get("force") is True}
 
 
-def _stop(kept: Kept, order: Mapping[str, Any], others: int) -> list[str]:
+def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
     """Let go of what is asked for; the names of the models. Those of a server that ends are let go of when it does.
 
     Raises:
         BusyError: a model answers, or is lent.
         NotFoundError: the model is not loaded, or unknown.
     """
-    name = None if order["all"] else order["model"]
-    before = kept.state()
-    busy = [row for row in before if row.get("running") and (name is None or _is(row, name))]
-    if not order["force"] and (busy or (order["all"] and others)):
-        names = ", ".join(f"{row['model']} ({row['running']} running)" for row in busy) or counted(others, "request")
-        raise BusyError(f"in use: {names}", "wait until the answers end, or end them: add --force")
+    before = [state.name for state in models.state()]
     if order["all"]:
-        return [str(row["model"]) for row in before]
-    kept.let_go(name)
-    left = {row["model"] for row in kept.state()}
-    stopped = [str(row["model"]) for row in before if row["model"] not in left]
-    if name is not None and not stopped:
-        raise NotFoundError(f"{name} is not loaded", "see what is loaded: phi ps")
-    return stopped
+        used = [state.name for state in models.state() if _uses(state)]
+        if not order["force"] and (used or others):
+            what = ", ".join(used) or counted(others, "request")
+            raise BusyError(f"in use: {what}", _FORCE, retry_after_s=10)
+        return before
+    models.let_go(order["model"])
+    left = {state.name for state in models.state()}
+    return [name for name in before if name not in left]
 
 
-def _is(row: Mapping[str, Any], name: str) -> bool:
-    """Whether a row is of the model called ``name``, with or without its quantization."""
-    model = str(row["model"]).casefold()
-    return name.casefold() in (model, model.partition(":")[0])
+def _uses(state: ModelState) -> int:
+    return state.running + state.queued + state.loans
+
+
+def _row(state: ModelState) -> dict[str, Any]:
+    """A model as ``phi ps`` has it: times in ISO 8601."""
+    row = state.to_data()
+    times = {name: _iso(row[name]) for name in ("idle_since", "until")}
+    return {"model": row.pop("name"), **row, **times, "used": _uses(state) > 0}
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,131 @@
+"""Loads models, and ends others where their memory is needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from functools import partial
+from typing import Final
+
+from phicli.engine.starting import StartEngine, start_engine
+from phicli.server.counters import Counters
+from phicli.server.loading import load
+from phicli.server.memory import Ledger
+from phicli.server.placing import Placed, Prepared, place, prepare
+from phicli.server.table import Served, Table
+from phicli.server.types import LoadOptions
+
+_LOOK_AGAIN_S: Final = 0.5
+"""Memory that others than the server give back is noticed so often."""
+
+
+class Loader:
+    """Use it from any thread.
+
+    Args:
+        options: how models are loaded.
+        table: of the models.
+        ledger: of the memory.
+        counters: of loads and ends.
+        start: starts an engine.
+    """
+
+    def __init__(
+        self, options: LoadOptions, table: Table, ledger: Ledger, counters: Counters, start: StartEngine = start_engine
+    ) -> None:
+        self._options, self._table, self._ledger, self._counters = options, table, ledger, counters
+        self._start = start
+        self._placing = threading.Lock()
+
+    def load(self, served: Served) -> None:
+        """Load ``served`` and hand it to those who wait for it.
+
+        Raises:
+            PhiError: it cannot be loaded.
+        """
+        prepared = prepare(served.located, self._options)
+        placed = self._admitted(served, prepared)
+        loaded = load(placed, self._ledger, self._make_room, lambda: self._table.ticket, self._start)
+        served.coming = loaded
+        try:
+            loaded.model.wait_ready()
+        except BaseException:
+            self._counters.add("failed_loads")
+            self._end_engines(served)
+            raise
+        self._counters.add("loads")
+        if not self._table.ready(served, loaded):
+            self._end_engines(served)
+
+    def end(self, ending: Iterable[Served]) -> None:
+        """End the engines of models that nobody gets any longer, and wait for that."""
+        for served in ending:
+            self._end_engines(served)
+            self._table.ended(served)
+
+    def end_larger(self, idle_s: float = 0.0) -> int:
+        """End engines for single conversations that were not used for so long; returns how many."""
+        ended = 0
+        for served, _ in self._table.all():
+            if (loaded := served.loaded) is not None and loaded.engines.has_larger:
+                unused = partial(loaded.engines.is_unused, before=self._table.oldest(served), idle_s=idle_s)
+                ended += loaded.model.side_by_side.end(unused)
+        return ended
+
+    def close(self, left: Iterable[Served]) -> None:
+        """End the engines of all models at once."""
+        threads = [threading.Thread(target=self.end, args=([served],), name="phi-end") for served in left]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _admitted(self, served: Served, prepared: Prepared) -> Placed:
+        """The load when there is memory for it: others end for that, and those that answer are waited for."""
+        deadline = time.monotonic() + self._options.wait_s
+        ended: list[Served] = []
+        try:
+            while True:
+                with self._placing:
+                    placed = place(prepared, self._options, self._ledger)
+                if placed is not None:
+                    return placed
+                if self.end_larger():
+                    continue
+                if picked := self._table.pick(lambda _: True, most=1):
+                    self._counters.add("evictions")
+                    self._end_engines(picked[0])
+                    ended += picked  # who waits for it comes after this one
+                    continue
+                self._await_room(served, deadline)
+        finally:
+            self._table.nobody_makes_way()
+            for one in ended:
+                self._table.ended(one)
+
+    def _await_room(self, served: Served, deadline: float) -> None:
+        """Wait for a change.
+
+        Raises:
+            BusyError: nobody waits for the model any longer, or all have waited long enough.
+        """
+        name = served.located.name
+        self._table.make_way(but=served)
+        if time.monotonic() > deadline or not self._table.is_wanted(served):
+            raise self._table.busy(f"{name} does not fit into memory while other models answer")
+        self._table.wait(_LOOK_AGAIN_S)
+
+    def _make_room(self) -> bool:
+        """End something that nobody uses, for another engine of a model that is loaded."""
+        if self.end_larger():
+            return True
+        picked = self._table.pick(lambda _: True, most=1)
+        self._counters.add("evictions", len(picked))
+        self.end(picked)
+        return bool(picked)
+
+    def _end_engines(self, served: Served) -> None:
+        if (coming := served.coming) is not None:
+            coming.model.close()
+            coming.engines.forget()

@@ -1,0 +1,83 @@
+"""How the models of the server are, as plain data: for ``phi ps`` and for metrics."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from phicli.server.memory import resident
+from phicli.server.table import Served
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model that is loading or loaded.
+
+    Attributes:
+        name: what a request calls it.
+        phase: ``loading`` or ``ready``.
+        path: of its file.
+        planned_bytes: what its engines may take of the main memory, mapped weights included; 0 while that is not known.
+        resident_bytes: what they have there now.
+        own_bytes: the part of it that is theirs alone and is free when they end; 0 where the system does not tell.
+        context_tokens: of each slot; None while it loads.
+        limit_tokens: the most of a conversation; None while it loads.
+        slots: answers at a time; None while it loads.
+        running: answers that are made now.
+        queued: requests that wait for it.
+        loans: how often it is lent.
+        idle_since: since when nobody uses it, in seconds since 1970; None while it is used.
+        until: when it ends unless it is used, in seconds since 1970; None for never, and while it is used.
+        pids: of its engines.
+        build: of the engine.
+    """
+
+    name: str
+    phase: Literal["loading", "ready", "ending"]
+    path: str
+    planned_bytes: int
+    resident_bytes: int
+    own_bytes: int
+    context_tokens: int | None
+    limit_tokens: int | None
+    slots: int | None
+    running: int
+    queued: int
+    loans: int
+    idle_since: float | None
+    until: float | None
+    pids: tuple[int, ...]
+    build: str
+
+    def to_data(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return asdict(self)
+
+
+def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelState:
+    """The state of ``served``; nothing is asked of its engines."""
+    loaded = served.loaded
+    shares = loaded.engines.shares() if loaded else ()
+    pids = tuple(share.pid for share in shares if share.pid is not None)
+    sizes = [resident(pid) for pid in pids]
+    idle_at = served.idle_at if loaded and not served.is_used else None
+    weights = max((share.weights_bytes for share in shares), default=0)
+    running = loaded.model.side_by_side.started() if loaded else ()
+    return ModelState(
+        name=served.located.reference if served.located.variant else served.located.name,
+        phase=served.phase,
+        path=str(served.located.path),
+        planned_bytes=weights + sum(share.other_bytes for share in shares),
+        resident_bytes=sum(total for total, _ in sizes),
+        own_bytes=sum(own for _, own in sizes),
+        context_tokens=loaded.settings.context_tokens if loaded else None,
+        limit_tokens=loaded.plan.context.limit_tokens if loaded else None,
+        slots=loaded.slots if loaded else None,
+        running=served.running,
+        queued=queued,
+        loans=len(served.loans),
+        idle_since=idle_at,
+        until=None if idle_at is None or keep_alive_s is None else idle_at + keep_alive_s,
+        pids=pids,
+        build=next((engine.build for engine in running), ""),
+    )

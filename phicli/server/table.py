@@ -1,0 +1,293 @@
+"""Who has which model, and who waits for one: only bookkeeping, nothing here takes time or reads a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator
+from typing import Final, Literal
+
+from phicli.engine.closable import Closing
+from phicli.errors import PhiError, UsageError
+from phicli.plan.locate import LocatedModel
+from phicli.server.loading import Loaded
+from phicli.server.types import BusyError
+
+_TURN_S: Final = 15.0
+"""A model that was loaded answers those who wait for it for so long before it makes way for another."""
+_USUAL_ANSWER_S: Final = 5.0
+_LONGEST_RETRY_S: Final = 120
+
+
+class Served:
+    """A model from its first request to the end of its engines.
+
+    Attributes:
+        located: the file.
+        loaded: the model; None while it loads.
+        coming: the same, while it loads, too.
+        phase: ``ending`` where nobody gets it.
+        leases: the answers of each lease, by its number.
+        loans: the numbers of the leases that take no slot.
+        idle_since: of :func:`time.monotonic`; None while it is used.
+        idle_at: the same in seconds since 1970.
+        makes_way: it gets no more leases, so that another model can have its memory.
+    """
+
+    def __init__(self, located: LocatedModel, key: str) -> None:
+        self.located, self.key = located, key
+        self.loaded: Loaded | None = None
+        self.coming: Loaded | None = None
+        self.phase: Literal["loading", "ready", "ending"] = "loading"
+        self.leases: dict[int, int] = {}
+        self.loans: set[int] = set()
+        self.ready_at = 0.0
+        self.idle_since: float | None = None
+        self.idle_at: float | None = None
+        self.has_answered = self.makes_way = False
+
+    @property
+    def is_used(self) -> bool:
+        """Whether it has leases or loans."""
+        return bool(self.leases or self.loans)
+
+    @property
+    def running(self) -> int:
+        """Slots that are taken."""
+        return sum(self.leases.values())
+
+
+class _Waiter:
+    """A request that waits; ``answers`` is 0 for a loan."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
+        self.error: PhiError | None = None
+
+
+class Table:
+    """The models that are loading, loaded or ending, and the requests that wait. Use it from any thread.
+
+    Args:
+        queue: requests that may wait at a time.
+        begin: called with a model that was asked for and is not there; it must return at once, and have
+            :meth:`ready` or :meth:`failed` called later.
+    """
+
+    def __init__(self, queue: int, begin: Callable[[Served], None]) -> None:
+        self._queue, self._begin = queue, begin
+        self.changed = threading.Condition()
+        self._served: dict[str, Served] = {}
+        self._ending: set[Served] = set()
+        self._waiting: defaultdict[str, deque[_Waiter]] = defaultdict(deque)
+        self._closed = False
+        self._answer_s = _USUAL_ANSWER_S
+        self.ticket = 0
+        """The number of the latest lease."""
+
+    def take(self, located: LocatedModel, answers: int, closing: Closing | None) -> tuple[Served, Loaded, int]:
+        """Wait for a model with ``answers`` free slots (0: for a loan); returns it, and the number of the lease.
+
+        Raises:
+            BusyError: too many wait already, or the model waited too long for memory.
+            UsageError: it has fewer slots.
+            PhiError: it cannot be loaded.
+        """
+        key, waiter = os.path.realpath(located.path), _Waiter(answers)
+        woken = closing.woken_by(self._wake) if closing is not None else contextlib.nullcontext()
+        with woken, self.changed:
+            refused = self._refusal(key, answers)
+            if refused is not None:
+                raise refused
+            self._waiting[key].append(waiter)
+            try:
+                while (granted := self._granted(key, located, waiter)) is None:
+                    if closing is not None:
+                        closing.check()
+                    self.changed.wait()
+                return granted
+            finally:
+                self._waiting[key].remove(waiter)
+                if not self._waiting[key]:
+                    del self._waiting[key]
+                self.changed.notify_all()
+
+    def give_back(self, served: Served, ticket: int, seconds: float) -> int:
+        """End the lease with that number, which took so many seconds; returns the least number of those that last."""
+        with self.changed:
+            if served.leases.pop(ticket, None) is not None:
+                self._answer_s += (seconds - self._answer_s) / 8
+            served.loans.discard(ticket)
+            if not served.is_used:
+                self._idle_from_now(served)
+            self.changed.notify_all()
+            return self._oldest(served)
+
+    def ready(self, served: Served, loaded: Loaded) -> bool:
+        """``served`` is loaded; False where nobody may have it, since the table was closed."""
+        with self.changed:
+            if self._closed:
+                return False
+            served.loaded, served.phase, served.ready_at = loaded, "ready", time.monotonic()
+            self._idle_from_now(served)
+            self.changed.notify_all()
+            return True
+
+    def failed(self, served: Served, error: PhiError) -> None:
+        """``served`` cannot be loaded: all that wait for it raise ``error``; who asks later starts it again."""
+        with self.changed:
+            if self._served.get(served.key) is served:
+                del self._served[served.key]
+            for waiter in self._waiting.get(served.key, ()):
+                waiter.error = error
+            self.changed.notify_all()
+
+    def is_wanted(self, served: Served) -> bool:
+        """Whether anybody waits for it."""
+        with self.changed:
+            return not self._closed and bool(self._waiting.get(served.key))
+
+    def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
+        """Idle models that ``which`` names, the least recently used first; they end now: see :meth:`ended`."""
+        with self.changed:
+            idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
+            picked = [served for served in idle if which(served)][:most]
+            for served in picked:
+                self._end(served)
+            return picked
+
+    def ended(self, served: Served) -> None:
+        """The engines of ``served`` have ended."""
+        with self.changed:
+            self._ending.discard(served)
+            self.changed.notify_all()
+
+    def make_way(self, *, but: Served) -> bool:
+        """Have the model that is used least get no more leases; False where nothing will become free.
+
+        A model that is lent stays: it cannot be known for how long.
+        """
+        with self.changed:
+            others = [served for served in self._served.values() if served is not but]
+            if not any(served.makes_way for served in others):
+                usable = [one for one in others if one.phase == "ready" and not one.loans and self._had_its_turn(one)]
+                for served in sorted(usable, key=lambda one: one.ready_at)[:1]:
+                    served.makes_way = True
+            return bool(self._ending) or any(one.is_used or one.phase == "loading" for one in others)
+
+    def nobody_makes_way(self) -> None:
+        """All models get leases again."""
+        with self.changed:
+            for served in self._served.values():
+                served.makes_way = False
+            self.changed.notify_all()
+
+    def oldest(self, served: Served) -> int:
+        """The least number of the leases of ``served`` that have not ended."""
+        with self.changed:
+            return self._oldest(served)
+
+    def find(self, located: LocatedModel) -> Served | None:
+        """The model with that file, if it is loading or loaded."""
+        key = os.path.realpath(located.path)
+        with self.changed:
+            return self._served.get(key)
+
+    def all(self) -> Iterator[tuple[Served, int]]:
+        """All models that are loading or loaded, and how many requests wait for each."""
+        with self.changed:
+            rows = [(served, len(self._waiting.get(served.key, ()))) for served in self._served.values()]
+        return iter(rows)
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait until something changes; False where the table was closed."""
+        with self.changed:
+            if not self._closed:
+                self.changed.wait(timeout_s)
+            return not self._closed
+
+    def busy(self, message: str, key: str | None = None) -> BusyError:
+        """The error for a request that does not get a model; it says when to ask again."""
+        with self.changed:
+            served = self._served.get(key or "")
+            slots = served.loaded.slots if served and served.loaded else 1
+            waiting = len(self._waiting.get(key or "", ()))
+            seconds = min(max(int(self._answer_s * (waiting + 1) / slots), 1), _LONGEST_RETRY_S)
+        return BusyError(message, retry_after_s=seconds)
+
+    def close(self) -> list[Served]:
+        """End everything; who waits, and who asks later, gets an error. Returns what is loading or loaded."""
+        with self.changed:
+            self._closed = True
+            left = list(self._served.values())
+            for served in left:
+                self._end(served)
+            self.changed.notify_all()
+            return left
+
+    def _refusal(self, key: str, answers: int) -> PhiError | None:
+        served = self._served.get(key)
+        free = served is not None and served.loaded is not None and not self._waiting.get(key)
+        if free and served is not None and self._has_room(served, answers):
+            return None
+        waiting = sum(map(len, self._waiting.values()))
+        return None if waiting < self._queue else self.busy(f"{waiting} requests are waiting already", key)
+
+    def _granted(self, key: str, located: LocatedModel, waiter: _Waiter) -> tuple[Served, Loaded, int] | None:
+        if self._closed:
+            raise BusyError("the server is stopping", retry_after_s=_LONGEST_RETRY_S)
+        if waiter.error is not None:
+            raise waiter.error
+        served = self._served.get(key)
+        if served is None:
+            served = self._served[key] = Served(located, key)
+            self._begin(served)
+        loaded = served.loaded
+        if loaded is None or served.makes_way or not self._is_next(key, waiter):
+            return None
+        if waiter.answers > loaded.slots:
+            message = f"{waiter.answers} answers were asked for, but the model makes only {loaded.slots} at a time"
+            raise UsageError(message, "ask for fewer, or start phi serve with a larger --parallel")
+        if not self._has_room(served, waiter.answers):
+            return None
+        self.ticket += 1
+        if waiter.answers:
+            served.leases[self.ticket], served.has_answered = waiter.answers, True
+        else:
+            served.loans.add(self.ticket)
+        served.idle_since = served.idle_at = None
+        return served, loaded, self.ticket
+
+    def _is_next(self, key: str, waiter: _Waiter) -> bool:
+        """Whether nobody who waits longer comes first; loans take no slot, so they need not wait for one."""
+        return not waiter.answers or next(one for one in self._waiting[key] if one.answers) is waiter
+
+    def _has_room(self, served: Served, answers: int) -> bool:
+        loaded = served.loaded
+        return loaded is not None and not served.makes_way and served.running + answers <= loaded.slots
+
+    def _is_idle(self, served: Served) -> bool:
+        waited_for = bool(self._waiting.get(served.key)) and not served.makes_way
+        return served.phase == "ready" and not served.is_used and not waited_for
+
+    def _had_its_turn(self, served: Served) -> bool:
+        waited_for = bool(self._waiting.get(served.key))
+        return served.has_answered and (not waited_for or time.monotonic() - served.ready_at > _TURN_S)
+
+    def _idle_from_now(self, served: Served) -> None:
+        served.idle_since, served.idle_at = time.monotonic(), time.time()
+
+    def _end(self, served: Served) -> None:
+        served.phase = "ending"
+        self._served.pop(served.key, None)
+        self._ending.add(served)
+
+    def _oldest(self, served: Served) -> int:
+        return min(served.leases, default=self.ticket + 1)
+
+    def _wake(self) -> None:
+        with self.changed:
+            self.changed.notify_all()
