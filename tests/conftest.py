@@ -8,6 +8,7 @@ import pytest
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
+from tests.support.lending import lender
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
@@ -15,7 +16,7 @@ from tests.support.smollm2 import smollm2
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
-    "authority", "environment", "folder", "hub", "online", "phi", "smollm2", "starts_process", "tests_home",
+    "authority", "environment", "folder", "hub", "lender", "online", "phi", "smollm2", "starts_process", "tests_home",
     "tokenizing_engine",
 ]  # fmt: skip
 

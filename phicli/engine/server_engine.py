@@ -206,6 +206,11 @@ class ServerEngine(ProcessEngine[EngineProcess]):
         )  # fmt: skip
 
     @property
+    def started_at(self) -> float:
+        """When its process was started, in seconds since 1970."""
+        return self._process.started_at
+
+    @property
     def ended(self) -> bool:
         """Whether its process has ended."""
         return self._process.ended
