@@ -100,6 +100,11 @@ class EndWatch:
         """Whether the reasoning ends with the tag that came last, and nothing of the answer has come yet."""
         return self._parser.reasoning_over
 
+    def go_on(self) -> None:
+        """What comes continues an answer that is begun: it has no reasoning, and its white space counts."""
+        list(self._parser.end_reasoning())
+        self._parser.take_as_it_is()
+
     def hold(self) -> Iterator[Piece]:
         """What comes from now on is the answer as it is, tags and white space too; the pieces that were held back."""
         yield from self._parser.end_reasoning()

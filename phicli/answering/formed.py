@@ -15,6 +15,7 @@ from phicli.engine.loan import LoanError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
 from phicli.structured.form import Checked, Form
+from phicli.units import counted
 
 RETRY_TEMPERATURE: Final = 0.7
 """At temperature 0 every attempt would give the same answer."""
@@ -42,10 +43,14 @@ class FormedModel:
         form: of the answers.
         retries: so many further attempts, with other seeds, after an answer without the form.
         seed_step: from the seed of one attempt to that of the next.
+        shows_cut_off: an answer that the limit of tokens cut off is given as it is, with that as its reason to end.
     """
 
-    def __init__(self, model: Model, form: Form, retries: int, *, seed_step: int = 1) -> None:
+    def __init__(
+        self, model: Model, form: Form, retries: int, *, seed_step: int = 1, shows_cut_off: bool = False
+    ) -> None:
         self._model, self._form, self._retries, self._seed_step = model, form, retries, seed_step
+        self._shows_cut_off = shows_cut_off
 
     @property
     def name(self) -> str:
@@ -72,7 +77,7 @@ class FormedModel:
     ) -> FormedAnswering:
         """Answer the last of ``messages``; the events raise :class:`FormError` as well."""
         request = _Request(self._model, tuple(messages), tools, sampling, ending)
-        return FormedAnswering(request, self._form, self._retries, self._seed_step)
+        return FormedAnswering(request, self._form, self._retries, self._seed_step, shows_cut_off=self._shows_cut_off)
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
         """The tokens of a prompt."""
@@ -100,8 +105,11 @@ class _Request:
 class FormedAnswering(Closable[Event]):
     """The events of one answer (:class:`~phicli.answering.types.Answering`)."""
 
-    def __init__(self, request: _Request, form: Form, retries: int, seed_step: int) -> None:
+    def __init__(
+        self, request: _Request, form: Form, retries: int, seed_step: int, *, shows_cut_off: bool = False
+    ) -> None:
         super().__init__(self._events)
+        self._shows_cut_off = shows_cut_off
         self._request, self._form, self._retries, self._seed_step = request, form, retries, seed_step
         self._attempt = request.answering(request.sampling)
         self._constraints = form.constraints(request.sampling.max_tokens)
@@ -114,13 +122,14 @@ class FormedAnswering(Closable[Event]):
     def _events(self, closing: Closing) -> Generator[Event, None, None]:
         started, most = time.monotonic(), self._request.sampling.max_tokens
         if self._request.ending.stop_texts:
-            yield Notice(f"--stop has no effect: {self._form.name} says where the answer ends")
+            yield Notice(f"--stop has no effect, because the answer must match {self._form.name}")
         for attempt in range(self._retries + 1):
             answer = yield from self._tried(_sampled(self._request.sampling, attempt, self._seed_step), closing)
-            if answer.finish_reason == "length":
+            cut_off = answer.finish_reason == "length"
+            if cut_off and not self._shows_cut_off:
                 raise _cut_off(self._form, answer)
             checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
-            if not checked.problems or answer.tool_calls:
+            if cut_off or not checked.problems or answer.tool_calls:
                 ms = (time.monotonic() - started) * 1000
                 self._complete = replace(answer, parsed=checked.value, attempts=attempt + 1, ttft_ms=ms, total_ms=ms)
                 yield Piece("text", answer.text)
@@ -171,15 +180,16 @@ def _sampled(sampling: Sampling, attempt: int, seed_step: int) -> Sampling:
 
 
 def _cut_off(form: Form, answer: Answer) -> FormError:
-    tokens = answer.usage.completion_tokens
-    problem = f"the answer was cut off after {tokens} tokens, before {form.name} was complete"
+    count = answer.usage.completion_tokens
+    tokens = counted(count, "token")
+    problem = f"the answer was cut off after {tokens}, before it matched {form.name}"
     if answer.only_reasoning:
-        problem = f"the model gave no answer: its reasoning was cut off after {tokens} tokens"
-    return FormError(problem, f"allow more tokens: --max-tokens {2 * tokens}", answer, [problem])
+        problem = f"the model gave no answer: its reasoning was cut off after {tokens}"
+    return FormError(problem, f"allow more tokens: --max-tokens {2 * count}", answer, [problem])
 
 
 def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts: int) -> FormError:
-    times = "" if attempts == 1 else f" after {attempts} attempts"
+    times = "" if attempts == 1 else f" after {counted(attempts, 'attempt')}"
     message = f"the answer does not match {form.name}{times}: {problems[0]}"
     return FormError(message, f"say in the prompt what you need, or allow more attempts: --retries {2 * attempts}",
                      answer, problems)  # fmt: skip

@@ -8,10 +8,11 @@ from collections.abc import Callable, Generator, Sequence
 from phicli.answering.draft import Draft
 from phicli.answering.engines import Engines
 from phicli.answering.likely_tokens import LikelyTokens
-from phicli.answering.making import Request, Work
+from phicli.answering.making import Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
 from phicli.answering.prompt_parts import ExactPrompt, parts_of
+from phicli.answering.request import Request
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
@@ -64,10 +65,11 @@ class LocalModel(OpenFile):
         ending: Ending = NO_ENDING,
     ) -> LocalAnswering:
         """Answer the last of ``messages``; see :class:`~phicli.answering.types.Model`."""
-        draft = Draft(time.monotonic(), None if sampling.likeliest is None else LikelyTokens())
-        self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
-        request = Request(tuple(messages), tools, sampling, ending)
-        return LocalAnswering(draft, lambda closing: Work(self, request, draft, closing).events())
+        return self._answering(Request(tuple(messages), tools, sampling, ending))
+
+    def continue_text(self, text: str, *, sampling: Sampling, ending: Ending = NO_ENDING) -> LocalAnswering:
+        """Continue ``text``, which is part of no conversation: no prompt format is put around it."""
+        return self._answering(Request((Message("user", text),), None, sampling, ending, as_text=True))
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
         """The tokens of a prompt; see :class:`~phicli.answering.types.Model`."""
@@ -82,6 +84,11 @@ class LocalModel(OpenFile):
         request = Request(tuple(messages), tools, Sampling(), ending)
         segments, ids = Work(self, request, Draft(time.monotonic()), Closing()).prompt()
         return ExactPrompt(tuple(parts_of(segments, self.file.special_tokens, ids)), ids)
+
+    def _answering(self, request: Request) -> LocalAnswering:
+        draft = Draft(time.monotonic(), None if request.sampling.likeliest is None else LikelyTokens())
+        self._drafts = (*(known for known in self._drafts if known.so_far().used_tokens), draft)[-2:]
+        return LocalAnswering(draft, lambda closing: Work(self, request, draft, closing).events())
 
     def close(self) -> None:
         """End the engines; answers that still come fail. Safe to call twice, and from any thread."""

@@ -7,29 +7,22 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
-from phicli.answering.encode import encode, text_ids
+from phicli.answering.encode import encode, least_tokens, text_ids
 from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Grown
 from phicli.answering.holding import LOOK_TOKENS, Hold, begins_reasoning
 from phicli.answering.interruptible import Interruptible
 from phicli.answering.open_file import OpenFile
+from phicli.answering.request import Request, check_template
 from phicli.answering.think_budget import MOST_ENDS, NO_REASONING, begun_by, behind_tag, end_of, none_for, spelled
-from phicli.answering.types import Ending, Event, Notice, Reasoned, Undecided
+from phicli.answering.types import Event, Notice, Reasoned, Undecided
+from phicli.chat_format.continuation import begun_text
 from phicli.chat_format.reasoning import opens_reasoning
-from phicli.chat_format.types import AnswerParser, Message, Piece, PromptFormat, Segment, Text
+from phicli.chat_format.types import AnswerParser, Piece, PromptFormat, Segment, Text
 from phicli.engine.closable import Closing
-from phicli.engine.types import Chunk, Done, Engine, Sampling
+from phicli.engine.types import Chunk, Done, Engine
 from phicli.errors import EngineError, TemplateError
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked for; see :meth:`phicli.answering.types.Model.answer`."""
-
-    messages: tuple[Message, ...]
-    tools: str | None
-    sampling: Sampling
-    ending: Ending
+from phicli.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +49,7 @@ class Work:
         engine = self.model.engines.running(self.closing)
         parsing, parser, segments = yield from self._begun(engine)
         watch, hold = parsing.watch, parsing.hold
+        self.model.context.require_least(least_tokens(segments, self.model.file.special_tokens))
         prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         try:
@@ -74,10 +68,15 @@ class Work:
         tags = self.model.file.special_tokens.ids_of(prompt_format.visible_tokens)
         watch = EndWatch(parser, self.request.ending, prompt_format.stop_strings, tags)
         begun, hold = begun_by(segments), Hold(self.request.sampling, watch, self.draft)
-        return _Parsing(prompt_format, watch, begun, hold), parser, (*segments, *self._at_once(watch, begun))
+        parsing = _Parsing(prompt_format, watch, begun, hold)
+        return parsing, parser, (*segments, *self._at_once(parsing))
 
-    def _at_once(self, watch: EndWatch, begun: str) -> tuple[Segment, ...]:
-        """What follows the prompt where no reasoning is wanted; nothing for a model that may begin with the answer."""
+    def _at_once(self, parsing: _Parsing) -> tuple[Segment, ...]:
+        """What follows the prompt: an answer that is begun, or what skips reasoning that is not wanted."""
+        watch, begun = parsing.watch, parsing.begun
+        if answer := self.request.begun:
+            watch.go_on()
+            return (*(end_of(begun) if begun else ()), begun_text(parsing.format, answer))
         if watch.answers_at_once or watch.thought_enough:
             list(watch.end_reasoning())
             return end_of(begun) if begun else NO_REASONING
@@ -154,7 +153,8 @@ class Work:
         draft.raw += spelled(end)
         if enough and watch.reasoning_tokens and watch.reasoning_ends == 1:
             yield Notice(
-                f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)", ends_reasoning=True
+                f"reasoning was ended after {counted(watch.reasoning_tokens, 'token')} (--think-budget)",
+                ends_reasoning=True,
             )
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)
@@ -172,16 +172,16 @@ class Work:
 
     def _rendered(self, engine: Engine) -> Generator[Notice, None, tuple[PromptFormat, tuple[Segment, ...]]]:
         """The prompt as segments, and the format that made it."""
-        messages, tools = self.request.messages, self.request.tools
         prompt_format = self.model.format_for(self._on(engine))
         try:
             with self._watching(engine):
-                return prompt_format, prompt_format.render(messages, tools=tools)
+                return self.request.prompt(prompt_format)
         except TemplateError as error:
+            if self.model.keeps_template:
+                check_template(prompt_format, error)
             yield Notice(f"{error.message}; a plain prompt is used instead")
             self.model.use_plain_format()
-            plain = self.model.format_for(self._on(engine))
-            return plain, plain.render(messages, tools=tools)
+            return self.request.prompt(self.model.format_for(self._on(engine)))
 
     def _encoded(self, segments: Sequence[Segment], engine: Engine) -> tuple[int, ...]:
         file = self.model.file

@@ -25,6 +25,8 @@ class OpenFile:
         self.context = context
         self._grown_for: tuple[Message, ...] = ()
         self._template_is_usable = True
+        self.keeps_template = False
+        """A conversation that the file's own template refuses is an error, not a reason to format prompts plainly."""
         self._tools_are_text = False
 
     def format_for(self, engine: TemplateRenderer) -> PromptFormat:

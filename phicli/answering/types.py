@@ -158,7 +158,7 @@ class Model(Protocol):
         sampling: Sampling,
         ending: Ending = NO_ENDING,
     ) -> Answering:
-        """Answer the last of ``messages``.
+        """Answer the last of ``messages``; one of the assistant without tool calls is continued.
 
         Args:
             messages: the conversation, oldest first.

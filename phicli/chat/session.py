@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
+from phicli.answering.calling import WRONG_CALL, correction
 from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
 from phicli.chat.settings import Chosen
@@ -240,8 +240,8 @@ class _Asking(Closable[Event]):
             answer = yield from self._answered(session, sent, asked, sampling, closing)
             session.rejected = wrong = session.check(answer)
             if wrong is not None:
-                yield Notice(f"the model made a wrong tool call: {wrong}; it is asked again")
-                asked = replace(asked, steps=(*asked.steps, answer.message, *_results(answer, wrong)))
+                yield Notice(WRONG_CALL.format(wrong))
+                asked = replace(asked, steps=(*asked.steps, *correction(answer, wrong)))
                 answer = yield from self._answered(session, sent, asked, sampling, closing)
             session.remember(sent, asked, answer, sampling)
             yield answer
@@ -268,9 +268,3 @@ class _Asking(Closable[Event]):
             session.remember(sent, asked, answering.so_far(), sampling)
             raise
         return answering.so_far()
-
-
-def _results(answer: Answer, wrong: str) -> Sequence[Message]:
-    """A tool result with an error for each call of ``answer``; one where no call can be read."""
-    error = Message("tool", json.dumps({"error": wrong}, ensure_ascii=False))
-    return [error] * max(1, len(answer.tool_calls))

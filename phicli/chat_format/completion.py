@@ -23,6 +23,7 @@ class Completion:
     name: str = field(default="completion", init=False)
     stop_tokens: tuple[str, ...] = field(default=("<|endoftext|>",), init=False)
     stop_strings: tuple[str, ...] = field(default=("\n\n\n",), init=False)
+    before_answer: str = field(default="", init=False)
     visible_tokens: tuple[str, ...] = field(default=(), init=False)
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
@@ -61,6 +62,7 @@ class QuestionAnswer:
     stop_strings: tuple[str, ...] = field(
         default=("\nInstruct:", "\nOutput:", "\nAlice:", "\nBob:", "\n\n\n"), init=False
     )
+    before_answer: str = field(default=" ", init=False)
     visible_tokens: tuple[str, ...] = field(default=(), init=False)
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:

@@ -50,6 +50,11 @@ class GenericTools:
         """Those of the format inside."""
         return self.inner.visible_tokens
 
+    @property
+    def before_answer(self) -> str:
+        """That of the format inside."""
+        return self.inner.before_answer
+
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
         """Segments of the prompt; ``tools`` is a JSON array of declarations."""
         told = list(_as_text(messages))

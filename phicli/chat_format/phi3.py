@@ -33,6 +33,7 @@ class Phi3:
         default=("<|end|>", "<|endoftext|>", "<|user|>", "<|system|>", "<|assistant|>"), init=False
     )
     stop_strings: tuple[str, ...] = field(default=(), init=False)
+    before_answer: str = field(default="", init=False)
 
     @property
     def name(self) -> str:

@@ -33,6 +33,7 @@ class Phi4:
     name: str = field(default="phi-4", init=False)
     stop_tokens: tuple[str, ...] = field(default=("<|im_end|>", "<|endoftext|>", "<|im_start|>"), init=False)
     stop_strings: tuple[str, ...] = field(default=(), init=False)
+    before_answer: str = field(default="", init=False)
 
     @property
     def visible_tokens(self) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ class Phi4Mini:
         init=False,
     )
     stop_strings: tuple[str, ...] = field(default=(), init=False)
+    before_answer: str = field(default="", init=False)
 
     @property
     def visible_tokens(self) -> tuple[str, ...]:

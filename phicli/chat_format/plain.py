@@ -21,6 +21,7 @@ class Plain:
     name: str = field(default="plain", init=False)
     stop_tokens: tuple[str, ...] = field(default=(), init=False)
     stop_strings: tuple[str, ...] = field(default=("\nUser:", "\nAssistant:"), init=False)
+    before_answer: str = field(default=" ", init=False)
     visible_tokens: tuple[str, ...] = field(default=("<think>", "</think>"), init=False)
 
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:

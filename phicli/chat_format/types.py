@@ -146,6 +146,10 @@ class PromptFormat(Protocol):
     def visible_tokens(self) -> tuple[str, ...]:
         """Special tokens of the answer whose text the parser needs to see, where the file has them."""
 
+    @property
+    def before_answer(self) -> str:
+        """Text in front of an answer that the model generates itself, as the space behind ``Output:``."""
+
     def render(self, messages: Sequence[Message], *, tools: str | None = None) -> tuple[Segment, ...]:
         """Segments of the prompt, ending where the assistant's answer begins.
 

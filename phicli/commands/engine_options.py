@@ -14,6 +14,7 @@ from phicli.engine.settings import FIELDS, Whole
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MEASURING: Final = ("bench", "eval", "autotune")
+_ANSWERING: Final = ("chat", "serve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +28,19 @@ class EngineOption:
 
 
 ENGINE_OPTIONS: Final = (
-    EngineOption("threads", "Number of threads [default: number of physical cores].", ("chat", *_MEASURING), "-t"),
+    EngineOption("threads", "Number of threads [default: number of physical cores].", (*_ANSWERING, *_MEASURING), "-t"),
     EngineOption("batch_tokens", "Prompt tokens per batch [default: 128].", short="-b"),
-    EngineOption("kv_type", "KV cache type: f16, q8_0 or q4_0 [default: f16].", ("chat", *_MEASURING)),
+    EngineOption("kv_type", "KV cache type: f16, q8_0 or q4_0 [default: f16].", (*_ANSWERING, *_MEASURING)),
     EngineOption("flash_attention", "Flash attention: auto, on or off [default: auto]."),
     EngineOption(
         "repack",
         "Repack the weights for the processor: on or off [default: off].",
-        ("chat", *_MEASURING),
+        (*_ANSWERING, *_MEASURING),
     ),
     EngineOption(
-        "gpu_layers", "Number of layers on the GPU [default: depends on the command].", ("chat", "bench", "eval")
+        "gpu_layers",
+        "Number of layers on the GPU [default: depends on the command].",
+        (*_ANSWERING, "bench", "eval"),
     ),
     EngineOption(
         "speculation",

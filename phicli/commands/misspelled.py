@@ -12,7 +12,7 @@ from phicli.commands import SHARED_SETTINGS, WITH_SETTINGS
 from phicli.settings.key import variable_of
 
 _START: Final = "PHI_"
-_NOT_SETTINGS: Final = ("PHI_HOME", "PHI_DEBUG", "PHI_PROFILE", "PHI_API_KEY", "PHI_ENDPOINT_TIMEOUT")
+_NOT_SETTINGS: Final = ("PHI_HOME", "PHI_DEBUG", "PHI_PROFILE", "PHI_API_KEY", "PHI_SERVE_KEY", "PHI_ENDPOINT_TIMEOUT")
 _ALIKE: Final = 0.7
 _SHORTEST: Final = 4
 

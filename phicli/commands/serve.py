@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Any
 
-import typer
+from phicli.commands.engine_options import engine_options
+from phicli.commands.options import Context, Json, MemoryCheck, Quiet
+from phicli.commands.serve_options import (
+    AllowOrigin,
+    ApiKeyFile,
+    Host,
+    KeepAlive,
+    LogPrompts,
+    Parallel,
+    Port,
+    Preload,
+    Pull,
+    ServedModels,
+    Verbose,
+    read_duration,
+)
 
-from phicli.commands.options import Json
 
-
+@engine_options("serve")
 def serve(
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 11500,
+    models: ServedModels = None,
+    host: Host = "127.0.0.1",
+    port: Port = 11500,
+    preload: Preload = False,
+    parallel: Parallel = None,
+    keep_alive: KeepAlive = "5m",
+    context: Context = None,
+    *,
+    settings: Any,
+    pull: Pull = False,
+    memory_check: MemoryCheck = True,
+    api_key_file: ApiKeyFile = None,
+    allow_origin: AllowOrigin = None,
+    log_prompts: LogPrompts = False,
     as_json: Json = False,
-) -> None:
-    """Answer OpenAI clients with the models on this machine."""
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> int:
+    """Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded."""
+    from phicli.commands.serving import Saying
+    from phicli.server.key import read_key
+    from phicli.server.running import ServeOptions
     from phicli.server.running import serve as run
     from phicli.server.types import LoadOptions
-    from phicli.ui.envelope import print_result
-    from phicli.ui.terminal import Terminal
 
-    terminal = Terminal.current()
-
-    def say(address: str) -> None:
-        if as_json:
-            print_result(terminal, "serve", {"address": address})
-        else:
-            terminal.write_line(address)
-
-    run(host, port, LoadOptions(), say)
+    load = LoadOptions(
+        models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
+        keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
+    )  # fmt: skip
+    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts)
+    options = ServeOptions(
+        host, port, read_key(api_key_file), tuple(allow_origin or ()), load, preload, saying.log, log_prompts
+    )
+    return run(options, saying.ready, saying.notice)

@@ -9,6 +9,8 @@ from phicli.commands.tool_options import CHOICES, ToolOptions
 from phicli.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.tools.types import Tool
@@ -39,12 +41,13 @@ class ToolUse:
         Raises:
             UsageError: the model was not trained to call tools, or its engine cannot be made to.
         """
+        from phicli.answering.calling import was_trained
         from phicli.tools.checking import check_schemas
-        from phicli.tools.declared import TRAINED, declared_for
+        from phicli.tools.declared import declared_for
 
         check_schemas(self.tools)
-        variant, prompt_format = chat.plan.model.variant, chat.plan.format.name
-        trained = prompt_format in TRAINED and (variant is None or "tools" in variant.capabilities)
+        prompt_format = chat.plan.format.name
+        trained = was_trained(prompt_format, chat.plan.model.variant)
         if not trained and not self.options.force:
             raise UsageError(
                 f"{chat.plan.model.name} was not trained to call tools",
@@ -61,33 +64,33 @@ class ToolUse:
             self._constrain(chat, trained=trained)
 
     def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+        from phicli.answering.calling import required_constraint, text_constraint
         from phicli.answering.constrained import ConstrainedModel
         from phicli.engine.abilities import Ability
-        from phicli.engine.constraint import Constraint
         from phicli.engine.starting import require
-        from phicli.tools.grammar import END_TOKENS, calls_as_text, required_calls
 
         require(chat.opened.engine, Ability.LARK)
         named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
         several = self.choice in ("auto", "required")
         most = chat.session.sampling.max_tokens
+        special = chat.opened.model.file.special_tokens
         if trained:
-            id_of = chat.opened.model.file.special_tokens.id_of
-            grammar = required_calls(named, id_of, several=several, max_tokens=most)
+            constraint = required_constraint(named, special, several=several, max_tokens=most)
         else:
-            ends = chat.opened.model.file.special_tokens.ids_of(END_TOKENS).values() if self.choice == "auto" else None
-            end_ids = None if ends is None else sorted(ends)
-            grammar = calls_as_text(named, several=several, end_ids=end_ids, max_tokens=most)
-        constraint = Constraint("lark", grammar)
+            required = self.choice != "auto"
+            constraint = text_constraint(named, special, required=required, several=several, max_tokens=most)
         chat.session.formed = lambda model: ConstrainedModel(model, constraint)
 
-    def wrong(self, answer: Answer) -> str | None:
-        """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
-        from phicli.tools.checking import wrong_calls
+    @property
+    def calls_only(self) -> bool:
+        """Whether an answer is nothing but calls: its text is a part of one that is not complete."""
+        return self.choice not in ("auto", "none")
 
-        if answer.finish_reason not in ("stop", "tool_calls"):
-            return None
-        return wrong_calls(answer.tool_calls, answer.text, self.tools)
+    def wrong(self, answer: Answer) -> str | None:
+        """What is wrong with the calls of ``answer``, apart from one that is not complete."""
+        from phicli.answering.calling import wrong_in
+
+        return wrong_in(answer, self.tools)
 
     def facts(self) -> dict[str, object]:
         """What is saved with an answer: with these options it can be had again."""
@@ -112,16 +115,31 @@ class ToolUse:
                 "run the command again with another --seed, or describe the tools and their parameters better",
                 data=data,
             )
-        if self.choice not in ("auto", "none") and not answer.tool_calls:
-            raise CheckFailedError(
-                f"the model called no tool: the answer ended with {answer.finish_reason!r}",
-                "raise --max-tokens, or the size of the context with --context",
-                data=data,
-            )
+        problem = self._missing(answer)
+        if problem is not None:
+            raise CheckFailedError(*problem, data=data)
+
+    def _missing(self, answer: Answer) -> tuple[str, str] | None:
+        """What is wrong with an answer that has no call, or only a part of one, and what to do; None for nothing."""
+        from phicli.tools.checking import has_part_of_call
+        from phicli.ui.answer import full_context
+
+        tokens = answer.usage.completion_tokens
+        if answer.finish_reason == "length" and (self.calls_only or has_part_of_call(answer.text)):
+            if answer.tool_calls and not has_part_of_call(answer.text):
+                return None
+            full = full_context(answer)
+            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * tokens}"
+            return f"the tool call was cut off after {tokens} tokens{full}", more
+        if self.calls_only and not answer.tool_calls:
+            why = f" by {answer.stopped_by!r}" if answer.stopped_by else ""
+            message = f"the model called no tool: its answer was ended{why} after {tokens} tokens"
+            return message, "run the command again with another --seed"
+        return None
 
 
-def tools_of(options: ToolOptions) -> ToolUse | None:
-    """The tools in the files that were named; None where none were.
+def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | None:
+    """The tools in the files that were named; None where none were. ``on_wait`` gets lines about a long wait.
 
     Raises:
         PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
@@ -130,7 +148,7 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
         return None
     from phicli.tools.files import read_tools
 
-    tools = read_tools(options.files)
+    tools = read_tools(options.files, on_wait)
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(

@@ -210,11 +210,6 @@ class ServerEngine(ProcessEngine[EngineProcess]):
         """When its process was started, in seconds since 1970."""
         return self._process.started_at
 
-    @property
-    def ended(self) -> bool:
-        """Whether its process has ended."""
-        return self._process.ended
-
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)

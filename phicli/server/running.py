@@ -3,40 +3,188 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from types import FrameType
+from typing import Any, Final
 
-from phicli.errors import UsageError, reason_of
+import uvicorn
+from starlette.types import ASGIApp
+
+from phicli.errors import UsageError
+from phicli.server.http import limits
+from phicli.server.http.app import AppOptions, make_app
+from phicli.server.http.guard import Rules
+from phicli.server.http.protocol import protocol_with
+from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
+from phicli.server.sockets import addresses_of, is_loopback, listening, url_of
 from phicli.server.types import LoadOptions
 
+_AFTER_GRACE_S: Final = 2
+"""For replies to be written whose answers were ended."""
+_LOOK_S: Final = 0.05
+_ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
-def serve(host: str, port: int, options: LoadOptions, on_ready: Callable[[str], None]) -> None:
-    """Answer requests on ``host`` and ``port`` until a signal ends that; ``on_ready`` gets the address.
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """How ``phi serve`` serves.
+
+    Attributes:
+        host: to listen on.
+        port: to listen on; 0 for a free one.
+        key: that requests must have; empty: any key is accepted.
+        origins: of web pages that may send requests.
+        load: which models are served, and how they are loaded.
+        preload: load those that are named before the first request.
+        log: gets a line for each request; None: nobody gets them.
+        log_prompts: these lines come with the prompts.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 11500
+    key: str = ""
+    origins: tuple[str, ...] = ()
+    load: LoadOptions = field(default_factory=LoadOptions)
+    preload: bool = False
+    log: Callable[[str], None] | None = None
+    log_prompts: bool = False
+
+
+class EndingServer(uvicorn.Server):
+    """uvicorn's server, which first lets running answers end.
+
+    ``should_exit`` ends it: answers that are being made get a few seconds. ``force_exit`` ends these, too.
+    """
+
+    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+        config = uvicorn.Config(
+            app, loop="asyncio", http=protocol_with(traffic.limits), ws="none", lifespan="off", log_config=None,
+            access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=_AFTER_GRACE_S,
+            timeout_keep_alive=round(traffic.limits.idle_s), h11_max_incomplete_event_size=traffic.limits.head_bytes,
+        )  # fmt: skip
+        super().__init__(config)
+        self._traffic = traffic
+
+    def interrupt(self) -> None:
+        """End; the second time at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to :func:`run`."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, wait for answers, end those that are left, and close all connections."""
+        for server in self.servers:
+            server.close()
+        self._traffic.closing = True
+        left_s = self._traffic.limits.grace_s
+        while left_s > 0 and not self.force_exit and not await self._traffic.until_none(_LOOK_S):
+            left_s -= _LOOK_S
+        self._traffic.end()
+        self.force_exit = False  # replies that say so are written
+        await super().shutdown(sockets)
+
+
+def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Callable[[str], None]) -> int:
+    """Answer requests until a signal ends that; ``on_ready`` gets the address. Returns the exit code.
+
+    Args:
+        options: how it serves.
+        on_ready: gets the address when requests can come.
+        on_notice: gets what a person should know.
 
     Raises:
-        UsageError: the port is in use, or the host is not one of this machine.
+        PhiError: a model that is named does not exist, or cannot be loaded before serving.
+        UsageError: the port is in use, the host is not one of this machine, or it needs a key.
     """
-    import uvicorn
+    _check(options)
+    with (
+        listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes) as sockets,
+        contextlib.closing(Models(options.load)) as models,
+    ):
+        if options.preload:
+            on_notice(f"loading {', '.join(options.load.models)}")
+            models.preload()
+        traffic = Traffic(limits.LIMITS)
+        about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
+        server = EndingServer(make_app(models, traffic, about), traffic)
+        return run(server, sockets, lambda: on_ready(url_of(options.host, sockets)), options.log)
 
-    from phicli.server.http.app import make_app
 
-    with contextlib.closing(_bound(host, port)) as listening, contextlib.closing(Models(options)) as models:
-        on_ready(f"http://{host}:{listening.getsockname()[1]}")
-        config = uvicorn.Config(make_app(models), log_config=None, access_log=False, server_header=False)
-        uvicorn.Server(config).run(sockets=[listening])
+def _check(options: ServeOptions) -> None:
+    if options.preload and not options.load.models:
+        raise UsageError("--preload requires a model", "name the models to load, e.g. phi serve phi-4-mini --preload")
+    if not options.key and not is_loopback(addresses_of(options.host)):
+        hint = "set PHI_SERVE_KEY, or use --api-key-file; for programs on this machine only, leave out --host"
+        raise UsageError(f"--host {options.host} requires a key, since other machines can reach it", hint)
+    if "*" in options.origins and not options.key:
+        raise UsageError("--allow-origin '*' requires a key", "set PHI_SERVE_KEY, or name the origin of the web page")
 
 
-def _bound(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host, port))
-    except OSError as error:
-        listening.close()
-        raise UsageError(
-            f"the server cannot listen on {host}:{port}: {reason_of(error)}", "choose another --port"
-        ) from error
-    listening.listen(128)
-    return listening
+def run(
+    server: EndingServer,
+    sockets: Sequence[socket.socket],
+    on_ready: Callable[[], None],
+    log: Callable[[str], None] | None,
+) -> int:
+    """Run ``server`` on ``sockets``, which listen already; returns the exit code: 130 after Ctrl-C, else 0."""
+    with _signals(server) as received, _logging(log):
+        on_ready()
+        server.run(sockets=list(sockets))
+    return 130 if received[:1] == [signal.SIGINT] else 0
+
+
+def _rules(options: ServeOptions, sockets: Sequence[socket.socket]) -> Rules:
+    usual = Rules()
+    name = options.host.lower()
+    own = [f"[{name}]" if ":" in name and not name.startswith("[") else name]
+    own += [f"[{at}]" if ":" in at else at for at in (str(one.getsockname()[0]) for one in sockets)]
+    every = any(at in ("0.0.0.0", "::") for at in (str(one.getsockname()[0]) for one in sockets))  # noqa: S104
+    names = [socket.gethostname().lower()] if every or not is_loopback(addresses_of(options.host)) else []
+    hosts = tuple(dict.fromkeys((*usual.hosts, *own, *names)))
+    return replace(usual, key=options.key, hosts=hosts, any_address=every, origins=options.origins)
+
+
+@contextlib.contextmanager
+def _signals(server: EndingServer) -> Iterator[list[int]]:
+    """Within the context, and after it, signals end ``server`` and nothing else; gives those that came.
+
+    They stay caught afterwards: the models are let go of then, which nothing may interrupt.
+    """
+    received: list[int] = []
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        server.interrupt()
+
+    for name in _ENDING:
+        number: Any = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # started by nohup
+            signal.signal(number, on_signal)
+    yield received
+
+
+@contextlib.contextmanager
+def _logging(log: Callable[[str], None] | None) -> Iterator[None]:
+    """What libraries log is a line for ``log``: without tracebacks, and only what is about the server itself."""
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if log is not None:
+                log(f"{record.name}: {record.getMessage()}")
+
+    handler = Lines(logging.WARNING)
+    handler.addFilter(lambda record: not record.exc_info and "HTTP request received" not in record.getMessage())
+    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.propagate = False
+    yield

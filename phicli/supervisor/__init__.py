@@ -1,1 +1,1 @@
-"""The server that this user's other commands find: where it is, how it is asked, and how it is started."""
+"""The server of this user: where it is, how other commands ask it, and how it is started in the background."""

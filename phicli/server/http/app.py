@@ -2,65 +2,103 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from phicli.answering.types import Answer
 from phicli.errors import PhiError
-from phicli.server.http.answers import events_of
+from phicli.server.http.errors import MethodError, UnknownRouteError, refusal
+from phicli.server.http.generation import Generation
+from phicli.server.http.guard import Guard, Rules
+from phicli.server.http.logged import Logged, note_of
+from phicli.server.http.metrics import CONTENT_TYPE, metrics_text
+from phicli.server.http.model_routes import model_routes
+from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
-from phicli.server.openai.chat_reply import ChatReply
-from phicli.server.openai.chat_request import ChatRequest, read_chat_request
-from phicli.server.openai.errors import error_body, status_of
+from phicli.server.openai.chat_request import read_chat_request
+from phicli.server.openai.completion_request import read_completion_request
 
 
-def make_app(models: Models) -> Starlette:
-    """The application over ``models``."""
+@dataclass(frozen=True, slots=True)
+class AppOptions:
+    """How the server answers.
 
-    async def chat_completions(request: Request) -> Response:
-        wanted = read_chat_request(await request.json())
-        reply = ChatReply(wanted.asked.model)
-        if wanted.stream:
-            return StreamingResponse(_stream(models, wanted, reply), media_type="text/event-stream")
-        answers = [event async for _, event in events_of(models, wanted.asked) if isinstance(event, Answer)]
-        return JSONResponse(reply.whole(answers))
+    Attributes:
+        rules: who may come in over TCP.
+        log: gets a line for each request; None: nobody gets them.
+        log_prompts: these lines come with the prompts.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    log: Callable[[str], None] | None = None
+    log_prompts: bool = False
+
+
+def make_app(
+    models: Models, traffic: Traffic, options: AppOptions, *, private: bool = False, routes: Sequence[Route] = ()
+) -> ASGIApp:
+    """The application over ``models``.
+
+    Args:
+        models: that answer.
+        traffic: where requests are counted: one for all applications of this server.
+        options: how it answers.
+        private: for a socket that only this user can open: no key is asked for, and no name is checked.
+        routes: that it has beside the usual ones.
+    """
+    every = [*_routes(models, traffic, options), *routes]
+    patterns = {id(route.endpoint): route.path for route in every}
+    app = Starlette(
+        routes=every, exception_handlers={PhiError: _refused, HTTPException: _misdirected, Exception: _failed}
+    )
+    app.router.redirect_slashes = False
+    return Logged(app if private else Guard(app, options.rules), traffic, patterns, options.log)
+
+
+def _routes(models: Models, traffic: Traffic, options: AppOptions) -> list[Route]:
+    log_prompt = options.log if options.log_prompts else None
+    chat = Generation(models, traffic, read_chat_request, log_prompt)
+    completion = Generation(models, traffic, read_completion_request, log_prompt)
 
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    return Starlette(
-        routes=[
-            Route("/v1/chat/completions", chat_completions, methods=["POST"]),
-            Route("/health", health),
-        ],
-        exception_handlers={PhiError: _refused},
-    )
+    async def metrics(_: Request) -> Response:
+        counted = {**models.counters.data(), "loaded": len(models.state())}
+        return PlainTextResponse(metrics_text(traffic, counted), media_type=CONTENT_TYPE)
+
+    return [
+        Route("/v1/chat/completions", chat, methods=["POST"]),
+        Route("/v1/completions", completion, methods=["POST"]),
+        *model_routes(models),
+        Route("/health", health),
+        Route("/metrics", metrics),
+    ]
 
 
-async def _stream(models: Models, wanted: ChatRequest, reply: ChatReply) -> AsyncIterator[str]:
-    answers: list[Answer] = []
-    try:
-        async for index, event in events_of(models, wanted.asked):
-            if isinstance(event, Answer):
-                answers.append(event)
-            for chunk in reply.chunks(index, event):
-                yield _event(chunk)
-        if wanted.usage_chunk:
-            yield _event(reply.usage_chunk(answers))
-    except PhiError as error:
-        yield _event(error_body(error))
-    yield "data: [DONE]\n\n"
-
-
-def _event(data: object) -> str:
-    return f"data: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-async def _refused(_: Request, error: Exception) -> Response:
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, PhiError)  # noqa: S101 (it is registered for these)
-    return JSONResponse(error_body(error), status_code=status_of(error))
+    note_of(request.scope).error = error.code
+    return refusal(error)
+
+
+async def _misdirected(request: Request, error: Exception) -> Response:
+    """The reply to a request for what is not there."""
+    assert isinstance(error, HTTPException)  # noqa: S101 (it is registered for these)
+    where = f"{request.method[:20]} {ascii(request.url.path)[1:-1][:200]}"
+    if error.status_code == MethodError.status:
+        headers = dict(error.headers or {})
+        allowed = headers.get("Allow", "")
+        return refusal(MethodError(f"{where} is not possible", f"use {allowed}"), headers)
+    return refusal(UnknownRouteError(f"{where} does not exist", "the routes are /v1/chat/completions, /v1/models, ..."))
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    del error  # it is raised again, and logged there
+    return refusal(PhiError("the server failed; its log says where"))

@@ -2,63 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from phicli.chat_format.types import Message, Role
-from phicli.server.openai.errors import RequestError
+from phicli.chat_format.continuation import begun_answer
+from phicli.server.errors import RequestError
+from phicli.server.openai.chat_reply import ChatReply
+from phicli.server.openai.fields import Fields, request_fields
+from phicli.server.openai.forms import form_of, looks_like_call
+from phicli.server.openai.messages import messages_of
+from phicli.server.openai.sampling import answers_of, sampling_of, stop_of, think_tokens_of
+from phicli.server.openai.tools import tools_of
 from phicli.server.types import Asked
 
-_ROLES: Final[Mapping[str, Role]] = {
-    "system": "system",
-    "developer": "system",
-    "user": "user",
-    "assistant": "assistant",
-    "tool": "tool",
-}
+MOST_LIKELIEST = 20
 
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked, and how the answer is wanted; ``usage_chunk``: a stream ends with a chunk that has the usage."""
+    """What is asked, and how the answer is wanted.
+
+    Attributes:
+        asked: what is asked of the model.
+        stream: the answer is wanted as a stream.
+        usage_chunk: a stream ends with a chunk that has the usage.
+    """
 
     asked: Asked
     stream: bool
     usage_chunk: bool
 
+    def reply(self) -> ChatReply:
+        """What writes the reply."""
+        return ChatReply(self.asked.model, usage_chunk=self.usage_chunk)
 
-def read_chat_request(body: Mapping[str, Any]) -> ChatRequest:
-    """The request in ``body``; unknown fields are ignored.
+
+def read_chat_request(body: Any) -> ChatRequest:
+    """The request in ``body``, which is JSON; fields that ask for nothing of an answer are ignored.
 
     Raises:
         RequestError: it is wrong; names the field.
     """
-    messages = tuple(_message(one, f"messages[{at}]") for at, one in enumerate(body.get("messages") or ()))
-    if not messages:
-        raise RequestError("messages is empty", "send at least one message", param="messages")
-    sampling = {name: body[name] for name in ("temperature", "top_p", "seed") if body.get(name) is not None}
-    most = body.get("max_completion_tokens") or body.get("max_tokens")
-    if most is not None:
-        sampling["max_tokens"] = most
-    stop = body.get("stop") or ()
-    options = body.get("stream_options") or {}
-    return ChatRequest(
-        Asked(
-            str(body.get("model", "")),
-            messages,
-            sampling=sampling,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        ),
-        bool(body.get("stream")),
-        bool(options.get("include_usage")),
+    fields = request_fields(body)
+    tools, form = tools_of(fields), form_of(fields)
+    stream, usage_chunk = stream_of(fields)
+    asked = Asked(
+        model_of(fields),
+        messages_of(fields),
+        tools=tools.tools,
+        tool_choice=tools.choice,
+        callable_tools=tools.callable_tools,
+        several_calls=tools.several_calls,
+        form=form,
+        sampling={**sampling_of(fields), **_likeliest(fields)},
+        stop=stop_of(fields),
+        think_tokens=think_tokens_of(fields),
+        answers=answers_of(fields),
+        streamed=stream,
     )
+    _check(fields, asked)
+    return ChatRequest(asked, stream, usage_chunk)
 
 
-def _message(data: Any, where: str) -> Message:
-    if not isinstance(data, Mapping):
-        raise RequestError(f"{where} is not an object", param=where)
-    role = data.get("role")
-    if not isinstance(role, str) or role not in _ROLES:
-        raise RequestError(f"unknown role: {role!r}", param=f"{where}.role")
-    return Message(_ROLES[role], str(data.get("content") or ""))
+def model_of(fields: Fields) -> str:
+    """The name of the model.
+
+    Raises:
+        RequestError: it is missing.
+    """
+    name = fields.text("model")
+    if not name or not name.strip():
+        raise RequestError("model is missing", "name a model; the models are those of /v1/models", param="model")
+    return name
+
+
+def stream_of(fields: Fields) -> tuple[bool, bool]:
+    """Whether the reply is wanted as a stream, and whether that ends with a chunk that has the usage.
+
+    Raises:
+        RequestError: a field is wrong.
+    """
+    options = fields.object("stream_options")
+    return fields.flag("stream"), options.flag("include_usage")
+
+
+def _likeliest(fields: Fields) -> dict[str, int]:
+    """How many likeliest tokens are reported beside each one; nothing where no probabilities are wanted."""
+    wanted, many = fields.flag("logprobs"), fields.integer("top_logprobs", 0, MOST_LIKELIEST)
+    if many and not wanted:
+        raise RequestError("top_logprobs requires logprobs", "add logprobs: true", param="top_logprobs")
+    return {"likeliest": many or 0} if wanted else {}
+
+
+def _check(fields: Fields, asked: Asked) -> None:
+    """Return if nothing that is asked for excludes something else.
+
+    Raises:
+        RequestError: something does.
+    """
+    modalities = fields.list("modalities")
+    if any(one != "text" for one in modalities):
+        raise RequestError("modalities asks for more than text", 'leave it out, or send ["text"]', param="modalities")
+    if asked.form is None:
+        return
+    if asked.tools and asked.tool_choice == "auto" and looks_like_call(fields):
+        raise RequestError(
+            "the schema has the names of a tool call, so an answer could be taken for one",
+            "rename name or arguments in the schema, or leave out tools",
+            param="response_format",
+        )
+    if asked.stop:
+        raise RequestError("response_format and stop cannot be used together", "leave out stop", param="stop")
+    if begun_answer(asked.messages):
+        raise RequestError(
+            "response_format and an answer that is to be continued cannot be used together",
+            "leave out the last message",
+            param="messages",
+        )

@@ -1,51 +1,72 @@
-"""Errors as OpenAI has them."""
+"""Errors as OpenAI has them.
+
+Clients send a request again where the status is 408, 409, 429 or 500 and above. So what the caller can correct never
+has one of these, nor has an answer that did not become what was asked for after several attempts.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from phicli.answering.formed import FormError
-from phicli.engine.constraint import ConstraintError
 from phicli.errors import (
     CheckFailedError,
     ContextExceededError,
     DoesNotFitError,
+    NetworkError,
+    NotAModelError,
     NotFoundError,
     PhiError,
+    UnsupportedModelError,
     UsageError,
 )
+from phicli.server.errors import RequestError
+from phicli.server.types import BusyError
 
+__all__ = ["RequestError", "error_body", "status_of"]
 
-class RequestError(PhiError):
-    """A request that the caller can correct.
-
-    Attributes:
-        param: the field that is wrong, such as ``messages[0].role``; None for the whole request.
-    """
-
-    code = "invalid_request"
-
-    def __init__(self, message: str, hint: str = "", *, param: str | None = None) -> None:
-        super().__init__(message, hint)
-        self.param = param
+_MENDED: Final = (UsageError, ContextExceededError, UnsupportedModelError, NotAModelError)
+_BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
+_CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
+_AGAIN: Final = "send the request again"
 
 
 def status_of(error: PhiError) -> int:
     """The HTTP status that says what ``error`` means for the caller."""
     if isinstance(error, NotFoundError):
         return 404
-    if isinstance(error, DoesNotFitError):
-        return 503
-    if isinstance(error, FormError | CheckFailedError):
+    if isinstance(error, CheckFailedError):
         return 422
-    return 400 if isinstance(error, RequestError | UsageError | ConstraintError | ContextExceededError) else 500
+    if isinstance(error, _MENDED):
+        return 400
+    return 503 if isinstance(error, _BUSY) else 500
 
 
 def error_body(error: PhiError) -> dict[str, Any]:
     """The object that stands for ``error`` in a reply or in a stream."""
     status = status_of(error)
     kind = "invalid_request_error" if status < 500 else "server_error"
-    codes = {404: "model_not_found"}
-    code = "context_length_exceeded" if isinstance(error, ContextExceededError) else codes.get(status, error.code)
-    message = f"{error.message}; {error.hint}" if error.hint else error.message
-    return {"error": {"message": message, "type": kind, "param": getattr(error, "param", None), "code": code}}
+    code = "context_length_exceeded" if isinstance(error, ContextExceededError) else _CODES.get(status, error.code)
+    hint = _hint(error)
+    message = f"{error.message}; {hint}" if hint else error.message
+    return {"error": {"message": message, "type": kind, "param": _param(error), "code": code}}
+
+
+def _param(error: PhiError) -> str | None:
+    if isinstance(error, RequestError):
+        return error.param
+    if isinstance(error, ContextExceededError):
+        return "messages"
+    return "model" if isinstance(error, NotFoundError) else None
+
+
+def _hint(error: PhiError) -> str:
+    """What the caller can do: hints of the command line name options, which a program cannot use."""
+    if isinstance(error, ContextExceededError):
+        return "send fewer or shorter messages"
+    if isinstance(error, FormError):
+        return "say in the messages what you need, or use a simpler schema"
+    hint = error.hint_for("serve")
+    if hint == "run the command again":
+        return _AGAIN
+    return "" if " --" in hint or hint.startswith("--") or "the command again" in hint or "phi chat" in hint else hint

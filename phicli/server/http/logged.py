@@ -1,0 +1,100 @@
+"""Counts and logs every request, and answers those that fail in a way that nobody foresaw."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phicli.server.http.errors import ClientGone
+from phicli.server.http.traffic import Traffic
+
+NOTE: Final = "phi.note"
+"""Where a scope has its :class:`Note`."""
+_GONE: Final = 499
+"""What nginx logs for a client that left before the reply."""
+_OTHER: Final = "other"
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
+_LONGEST: Final = 200
+
+
+@dataclass(slots=True)
+class Note:
+    """What the routes know of a request: its model, its tokens, what went wrong."""
+
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    error: str = ""
+
+
+def note_of(scope: Scope) -> Note:
+    """The note of a request, to be filled."""
+    note: Note = scope.setdefault(NOTE, Note())
+    return note
+
+
+class Logged:
+    """The application ``app``, whose requests are counted in ``traffic`` and given to ``log``, a line each.
+
+    Args:
+        app: answers.
+        traffic: where requests are counted.
+        patterns: the paths of routes, by the identity of their endpoints.
+        log: gets the lines; None: nobody gets them.
+    """
+
+    def __init__(
+        self, app: ASGIApp, traffic: Traffic, patterns: Mapping[int, str], log: Callable[[str], None] | None
+    ) -> None:
+        self._app, self._traffic, self._patterns, self._log = app, traffic, patterns, log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        began, note, status, complete = time.monotonic(), note_of(scope), 0, False
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status, complete
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            complete = message["type"] == "http.response.body" and not message.get("more_body")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_and_note)
+        except ClientGone:
+            status = _GONE
+        except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
+            note.error = _where(error)
+            if os.environ.get("PHI_DEBUG"):
+                traceback.print_exception(error)
+            if not complete:
+                raise ConnectionAbortedError from None  # a part of the reply was sent
+        finally:
+            self._write(scope, note, status, time.monotonic() - began)
+
+    def _write(self, scope: Scope, note: Note, status: int, seconds: float) -> None:
+        route = self._patterns.get(id(scope.get("endpoint")), _OTHER)
+        method = scope["method"] if scope["method"] in _METHODS else _OTHER
+        self._traffic.requests[method, route, status] += 1
+        self._traffic.seconds[route] += seconds
+        if self._log is None:
+            return
+        path = ascii(scope["path"])[1:-1][:_LONGEST]
+        parts = [scope["method"][:_LONGEST], path, str(status or _GONE)]
+        parts += [note.model[:_LONGEST]] if note.model else []
+        tokens = f"{note.prompt_tokens} + {note.completion_tokens} tokens"
+        parts += [tokens] if note.prompt_tokens else []
+        parts += [f"{seconds:.2f} s", *([note.error[:_LONGEST]] if note.error else [])]
+        self._log(" ".join(parts))
+
+
+def _where(error: Exception) -> str:
+    """What failed and where, without the error's own words: a prompt could be in them."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__} in {frame.name}, line {frame.lineno} of {frame.filename}"

@@ -1,0 +1,50 @@
+"""The form of an answer: ``response_format``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from phicli.errors import UsageError
+from phicli.server.errors import RequestError
+from phicli.server.openai.fields import Fields, unknown, wrong
+from phicli.structured.form import Form, SchemaForm
+
+_TYPES: Final = ("text", "json_object", "json_schema")
+_FIELD: Final = "response_format"
+_SCHEMA: Final = f"{_FIELD}.json_schema.schema"
+
+
+def form_of(fields: Fields) -> Form | None:
+    """The form that is asked for; None for any text.
+
+    Raises:
+        RequestError: its type is unknown, or its schema is missing or wrong.
+    """
+    if fields.get(_FIELD) is None:
+        return None
+    wanted = fields.object(_FIELD)
+    kind = wanted.get("type")
+    if not isinstance(kind, str) or kind not in _TYPES:
+        raise unknown(f"{_FIELD}.type", kind, _TYPES)
+    if kind == "text":
+        return None
+    return SchemaForm({"type": "object"}, "a JSON object") if kind == "json_object" else _schema_form(wanted)
+
+
+def looks_like_call(fields: Fields) -> bool:
+    """Whether an answer that matches the schema may be JSON that stands for a tool call."""
+    schema = fields.object(_FIELD).object("json_schema").get("schema")
+    names = schema.get("properties") if isinstance(schema, dict) else None
+    return isinstance(names, dict) and "name" in names and not names.keys().isdisjoint(("arguments", "parameters"))
+
+
+def _schema_form(wanted: Fields) -> Form:
+    schema: Any = wanted.object("json_schema").get("schema")
+    if schema is None:
+        raise RequestError(f"{_SCHEMA} is missing", 'give a schema, or use the type "json_object"', param=_SCHEMA)
+    if not isinstance(schema, dict | bool):
+        raise wrong(_SCHEMA, schema, "an object")
+    try:
+        return SchemaForm(schema)
+    except UsageError as error:
+        raise RequestError(error.message, error.hint, param=_SCHEMA) from None
