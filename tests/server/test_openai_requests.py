@@ -44,7 +44,7 @@ def test_what_is_missing_has_the_usual_value() -> None:
 
 def test_what_clients_send_beside_is_ignored() -> None:
     names = ("user", "metadata", "store", "service_tier", "x_unknown", "prompt_cache_key", "verbosity")
-    wanted = read(**dict.fromkeys(names, "x"), logit_bias={}, presence_penalty=0, frequency_penalty=0.0, functions=[])
+    wanted = read(**dict.fromkeys(names, "x"), logit_bias={}, functions=[])
     assert wanted.asked == read().asked
     null = dict.fromkeys(
         ("temperature", "top_p", "n", "stop", "seed", "max_tokens", "tools", "tool_choice", "response_format", "stream",
@@ -57,6 +57,9 @@ def test_sampling() -> None:
     wanted = read(temperature=0.5, top_p=1, seed=7, max_tokens=9, top_k=3, min_p=0.1, logprobs=True, top_logprobs=2)
     assert wanted.asked.sampling == {
         "temperature": 0.5, "top_p": 1, "seed": 7, "max_tokens": 9, "top_k": 3, "min_p": 0.1, "likeliest": 2,
+    }  # fmt: skip
+    assert read(presence_penalty=0, frequency_penalty=-1).asked.sampling == {
+        "presence_penalty": 0, "frequency_penalty": -1,
     }  # fmt: skip
     assert read(max_completion_tokens=5, max_tokens=9).asked.sampling == {"max_tokens": 5}
     assert read(logprobs=True).asked.sampling == {"likeliest": 0}
@@ -176,8 +179,8 @@ REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
     ("empty stop", {"stop": ""}, "stop"),
     ("stop in a list", {"stop": ["a", None]}, "stop[1]"),
     ("many stops", {"stop": ["a"] * 100}, "stop"),
-    ("penalty", {"presence_penalty": 0.5}, "presence_penalty"),
-    ("frequency", {"frequency_penalty": -1}, "frequency_penalty"),
+    ("penalty", {"presence_penalty": 3}, "presence_penalty"),
+    ("frequency", {"frequency_penalty": "a"}, "frequency_penalty"),
     ("bias", {"logit_bias": {"5": 1}}, "logit_bias"),
     ("logprobs", {"logprobs": 3}, "logprobs"),
     ("top_logprobs", {"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
