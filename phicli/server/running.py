@@ -23,6 +23,7 @@ from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
 from phicli.server.sockets import addresses_of, is_loopback, listening, url_of
 from phicli.server.types import LoadOptions
+from phicli.units import listed
 
 _AFTER_GRACE_S: Final = 2
 """For replies to be written whose answers were ended."""
@@ -110,10 +111,9 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes) as sockets,
         contextlib.closing(Models(options.load)) as models,
     ):
-        for name in options.load.models if options.preload else ():
-            on_notice(f"loading {name}")
-            with models.lease(name) as loaded:
-                loaded.model.wait_ready()
+        if options.preload:
+            on_notice(f"loading {listed(options.load.models, 5)}")
+            models.preload()
         traffic = Traffic(limits.LIMITS)
         about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
         server = EndingServer(make_app(models, traffic, about), traffic)
