@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +24,9 @@ from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
 from phicli.server.openai.chat_request import read_chat_request
 from phicli.server.openai.completion_request import read_completion_request
+
+_WITHOUT_VERSION: Final = ("/chat/completions", "/completions", "/models")
+"""What clients ask for whose base address lacks ``/v1``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,9 @@ async def _misdirected(request: Request, error: Exception) -> Response:
         headers = dict(error.headers or {})
         allowed = headers.get("Allow", "")
         return refusal(MethodError(f"{where} is not possible", f"use {allowed}"), headers)
-    return refusal(UnknownRouteError(f"{where} does not exist", "the routes are /v1/chat/completions, /v1/models, ..."))
+    path = request.url.path
+    close = f"use /v1{path}" if path in _WITHOUT_VERSION else "the routes are /v1/chat/completions, /v1/models, ..."
+    return refusal(UnknownRouteError(f"{where} does not exist", close))
 
 
 async def _failed(_: Request, error: Exception) -> Response:

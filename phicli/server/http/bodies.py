@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from phicli.server.http.errors import BodyTooLargeError, ClientGone, SlowBodyErr
 from phicli.server.http.limits import Limits
 from phicli.server.openai.errors import RequestError
 
+_DEEPEST: Final = 128
 _LARGE: Final = 1 << 18
 """Bytes that are parsed in a thread, since the event loop would stand still."""
 
@@ -57,6 +59,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode()
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_duplicates)
+        _check_depth(value)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -64,7 +67,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise RequestError("a string has one half of a surrogate pair", "send complete characters") from None
     except RecursionError:
-        raise RequestError("the body is nested too deeply", "send a flatter object") from None
+        raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise RequestError(
             f"the body is not JSON: {error.msg} at character {error.pos}", "send a JSON object"
@@ -74,6 +77,28 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object", "send a JSON object")
     return value
+
+
+def _check_depth(value: Any) -> None:
+    """Return if everything that works on ``value`` recursively can do so.
+
+    Raises:
+        RequestError: it is nested too deeply.
+    """
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for one in level if (inside := _inside(one)) for inner in inside]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _inside(value: Any) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _too_deep() -> RequestError:
+    return RequestError(f"the body is nested too deeply: the limit is {_DEEPEST} levels", "send a flatter object")
 
 
 def _refuse(word: str) -> float:
@@ -90,8 +115,8 @@ def _finite(digits: str) -> float:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = Counter(name for name, _ in pairs)
+        ((twice, _),) = names.most_common(1)
         raise RequestError(f"an object has a field twice: {twice[:100]!r}", "send each field once")
     return value
 
