@@ -131,18 +131,16 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
             on_notice(f"loading {listed(options.load.models, 5)}")
             models.preload()
         traffic = Traffic(limits.LIMITS)
-        server = EndingServer(_app(models, traffic, residence, options, sockets), traffic)
+        about = AppOptions(_rules(options, sockets), options.log, options.log_prompts, on_notice)
+        server = EndingServer(_app(models, traffic, residence, about), traffic)
         address = url_of(options.host, sockets) if sockets else ""
         residence.open(server, address)
         every = [*sockets, *residence.sockets]
-        return run(server, every, lambda: on_ready(address or residence.address), options.log)
+        return run(server, every, lambda: on_ready(address or residence.address), on_notice)
 
 
-def _app(
-    models: Models, traffic: Traffic, residence: Residence, options: ServeOptions, sockets: Sequence[socket.socket]
-) -> ASGIApp:
+def _app(models: Models, traffic: Traffic, residence: Residence, about: AppOptions) -> ASGIApp:
     """What is answered over TCP, and what over the socket of this user."""
-    about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
     own = [*supervising_routes(models, residence), *lending_routes(models, phicli.__version__)]
     return residence.app(make_app(models, traffic, about), make_app(models, traffic, about, private=True, routes=own))
 
@@ -164,10 +162,11 @@ def run(
     server: EndingServer,
     sockets: Sequence[socket.socket],
     on_ready: Callable[[], None],
-    log: Callable[[str], None] | None,
+    on_notice: Callable[[str], None],
 ) -> int:
     """Run ``server`` on ``sockets``, which listen already; returns the exit code: 130 after Ctrl-C, else 0."""
-    with _signals(server) as received, _logging(log):
+    _settle_logging(on_notice)
+    with _signals(server) as received:
         on_ready()
         server.run(sockets=list(sockets))
     return 130 if received[:1] == [signal.SIGINT] else 0
@@ -203,19 +202,14 @@ def _signals(server: EndingServer) -> Iterator[list[int]]:
     yield received
 
 
-@contextlib.contextmanager
-def _logging(log: Callable[[str], None] | None) -> Iterator[None]:
-    """What libraries log is a line for ``log``: without tracebacks, and only what is about the server itself."""
+def _settle_logging(on_notice: Callable[[str], None]) -> None:
+    """Have what asyncio logs become lines for people, and nothing that uvicorn logs: it is about single clients."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if log is not None:
-                log(f"{record.name}: {record.getMessage()}")
+            on_notice(f"{record.name}: {record.getMessage().partition(chr(10))[0]}")
 
-    handler = Lines(logging.WARNING)
-    handler.addFilter(lambda record: not record.exc_info and "HTTP request received" not in record.getMessage())
-    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
-    for logger in loggers:
+    for name, handler in (("asyncio", Lines(logging.ERROR)), ("uvicorn.error", logging.NullHandler())):
+        logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.propagate = False
-    yield

@@ -37,11 +37,13 @@ class AppOptions:
         rules: who may come in over TCP.
         log: gets a line for each request; None: nobody gets them.
         log_prompts: these lines come with the prompts.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
     rules: Rules = field(default_factory=Rules)
     log: Callable[[str], None] | None = None
     log_prompts: bool = False
+    on_bug: Callable[[str], None] = lambda _: None
 
 
 def make_app(
@@ -62,7 +64,7 @@ def make_app(
         routes=every, exception_handlers={PhiError: _refused, HTTPException: _misdirected, Exception: _failed}
     )
     app.router.redirect_slashes = False
-    return Logged(app if private else Guard(app, options.rules), traffic, patterns, options.log)
+    return Logged(app if private else Guard(app, options.rules), traffic, patterns, options.log, options.on_bug)
 
 
 def _routes(models: Models, traffic: Traffic, options: AppOptions) -> list[Route]:
