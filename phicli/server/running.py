@@ -32,6 +32,8 @@ from phicli.units import listed
 _AFTER_GRACE_S: Final = 2
 """For replies to be written whose answers were ended."""
 _LOOK_S: Final = 0.05
+_OTHER_FILES: Final = 256
+"""Of engines, logs and libraries."""
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -166,6 +168,7 @@ def run(
 ) -> int:
     """Run ``server`` on ``sockets``, which listen already; returns the exit code: 130 after Ctrl-C, else 0."""
     _settle_logging(on_notice)
+    _allow_files(limits.LIMITS.connections)
     with _signals(server) as received:
         on_ready()
         server.run(sockets=list(sockets))
@@ -200,6 +203,18 @@ def _signals(server: EndingServer) -> Iterator[list[int]]:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # started by nohup
             signal.signal(number, on_signal)
     yield received
+
+
+def _allow_files(connections: int) -> None:
+    """Have the system allow as many open files as ``connections`` and all else need, as far as it can be asked to."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * connections + _OTHER_FILES
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _settle_logging(on_notice: Callable[[str], None]) -> None:

@@ -37,19 +37,18 @@ async def _read(request: Request, limits: Limits) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.body_bytes):
         raise _too_large(limits)
-    parts, size = [], 0
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.body_s):
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limits.body_bytes:
+                body += message.get("body", b"")
+                if len(body) > limits.body_bytes:
                     raise _too_large(limits)
                 if not message.get("more_body"):
-                    return b"".join(parts)
+                    return bytes(body)
     except TimeoutError:
         late = f"the body of the request did not come within {limits.body_s:g} s"
         raise SlowBodyError(late, "send the request again") from None
