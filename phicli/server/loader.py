@@ -13,7 +13,8 @@ from phicli.server.counters import Counters
 from phicli.server.loading import load
 from phicli.server.memory import Ledger
 from phicli.server.placing import Placed, Prepared, place, prepare
-from phicli.server.table import Served, Table
+from phicli.server.served import Served
+from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
 _LOOK_AGAIN_S: Final = 0.5
@@ -49,7 +50,7 @@ class Loader:
         loaded = load(placed, self._ledger, self._make_room, lambda: self._table.ticket, self._start)
         served.coming = loaded
         try:
-            loaded.model.wait_ready()
+            loaded.engines.is_loaded(loaded.model.side_by_side.with_context(placed.settings.context_tokens, None))
         except BaseException:
             self._counters.add("failed_loads")
             self._end_engines(served)
@@ -87,6 +88,7 @@ class Loader:
         ended: list[Served] = []
         try:
             while True:
+                seen = self._table.changes
                 with self._placing:
                     placed = place(prepared, self._options, self._ledger)
                 if placed is not None:
@@ -98,13 +100,13 @@ class Loader:
                     self._end_engines(picked[0])
                     ended += picked  # who waits for it comes after this one
                     continue
-                self._await_room(served, deadline)
+                self._await_room(served, deadline, seen)
         finally:
             self._table.nobody_makes_way()
             for one in ended:
                 self._table.ended(one)
 
-    def _await_room(self, served: Served, deadline: float) -> None:
+    def _await_room(self, served: Served, deadline: float, seen: int) -> None:
         """Wait for a change.
 
         Raises:
@@ -114,7 +116,7 @@ class Loader:
         self._table.make_way(but=served)
         if time.monotonic() > deadline or not self._table.is_wanted(served):
             raise self._table.busy(f"{name} does not fit into memory while other models answer")
-        self._table.wait(_LOOK_AGAIN_S)
+        self._table.wait(_LOOK_AGAIN_S, seen)
 
     def _make_room(self) -> bool:
         """End something that nobody uses, for another engine of a model that is loaded."""
