@@ -13,10 +13,12 @@ from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.servers import serve, server
 from tests.support.smollm2 import smollm2
+from tests.support.storyteller import story_file, storyteller
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
     "authority", "environment", "folder", "hub", "online", "phi", "serve", "server", "smollm2", "starts_process",
+    "story_file", "storyteller",
     "tests_home", "tokenizing_engine",
 ]  # fmt: skip
 

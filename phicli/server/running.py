@@ -106,7 +106,10 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         UsageError: the port is in use, the host is not one of this machine, or it needs a key.
     """
     _check(options)
-    with listening(options.host, options.port) as sockets, contextlib.closing(Models(options.load)) as models:
+    with (
+        listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes) as sockets,
+        contextlib.closing(Models(options.load)) as models,
+    ):
         if options.preload:
             on_notice(f"loading {', '.join(options.load.models)}")
             models.preload()
