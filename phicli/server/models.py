@@ -65,6 +65,14 @@ class Models:
         """The models that a request can name; no file is opened."""
         return self._names.listing()
 
+    def describe(self, name: str) -> ServedName:
+        """The model called ``name``, whatever its other names are.
+
+        Raises:
+            NotFoundError: there is none of that name here.
+        """
+        return self._names.describe(name)
+
     def locate(self, name: str, closing: Closing | None = None) -> LocatedModel:
         """The file of the model called ``name``, downloaded first where that is allowed.
 
