@@ -37,7 +37,6 @@ class Loader:
     ) -> None:
         self._options, self._table, self._ledger, self._counters = options, table, ledger, counters
         self._start = start
-        self._placing = threading.Lock()
 
     def load(self, served: Served) -> None:
         """Load ``served`` and hand it to those who wait for it.
@@ -88,11 +87,12 @@ class Loader:
         ended: list[Served] = []
         try:
             while True:
-                seen = self._table.changes
-                with self._placing:
-                    placed = place(prepared, self._options, self._ledger)
+                seen, others = self._table.changes, self._ledger.changes
+                placed = place(prepared, self._options, self._ledger)
                 if placed is not None:
                     return placed
+                if self._ledger.changes != others:  # another load was admitted meanwhile, or one has ended
+                    continue
                 if self.end_larger():
                     continue
                 if picked := self._table.pick(lambda _: True, most=1):
