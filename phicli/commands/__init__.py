@@ -115,7 +115,7 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "templates")
+WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "ps", "stop", "templates")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
 among them because a setting has its name."""
 

@@ -17,6 +17,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("yes", "force", "dry_run"),  # consent
         *("calibrate", "fix", "reset", "restart", "url", "plot", "speculation", "output", "as"),  # what one run does
         "interactive",
+        *("background", "print_unit"),  # how one server is started
         *("schema", "choice", "regex", "grammar", "json_object", "retries"),  # the form of one answer
         *("session", "continue", "before", "file"),  # which conversation, and what is sent
         *("reproduce", "prompt"),  # a part of one session

@@ -12,7 +12,7 @@ import typer
 
 from phicli.commands.options import was_typed
 from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice
-from phicli.supervisor.place import place
+from phicli.supervisor.finding import socket_of_server
 
 Attach = Annotated[
     bool,
@@ -40,8 +40,8 @@ def lender_of(ctx: Any, engine: EngineChoice | None, *, attach: bool, dry_run: b
         return Lender(why_not="--dry-run")
     if ctx.params["keep_state"] and was_typed(ctx, "keep_state"):
         return Lender(why_not="--keep-state: the server's engine cannot save the KV cache of one session")
-    path = place().socket
-    return Lender(path) if _listens(path) else Lender(why_not="no server of this user runs")
+    path = socket_of_server()
+    return Lender(path) if path is not None and _listens(path) else Lender(why_not="no server of this user runs")
 
 
 def _listens(path: Path) -> bool:

@@ -7,13 +7,8 @@ from phicli.commands.options import Json
 
 def ps(as_json: Json = False) -> None:
     """List the models that phi serve keeps loaded."""
-    from phicli.supervisor.client import ask
-    from phicli.supervisor.place import place
-    from phicli.ui.envelope import print_result
+    from phicli.supervisor.looking import look
+    from phicli.ui.serving import print_ps
     from phicli.ui.terminal import Terminal
 
-    state = ask(place().socket, "GET", "/phi/state")
-    terminal = Terminal.current()
-    if as_json:
-        return print_result(terminal, "ps", state)
-    return terminal.write_line(str(state))
+    print_ps(Terminal.current(), look(), as_json=as_json)

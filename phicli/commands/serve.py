@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import typer
+
 from phicli.commands.engine_options import engine_options
 from phicli.commands.options import Context, Json, MemoryCheck, Quiet
+from phicli.commands.serve_elsewhere import Background, PrintUnit
 from phicli.commands.serve_options import (
     AllowOrigin,
     ApiKeyFile,
@@ -24,6 +27,7 @@ from phicli.commands.serve_options import (
 
 @engine_options("serve")
 def serve(
+    ctx: typer.Context,
     models: ServedModels = None,
     host: Host = "127.0.0.1",
     port: Port = 11500,
@@ -41,20 +45,27 @@ def serve(
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
+    background: Background = False,
+    print_unit: PrintUnit = False,
 ) -> int:
     """Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded."""
+    from phicli.commands.serve_elsewhere import is_detached, is_done_elsewhere, port_of, typed_words
     from phicli.commands.serving import Saying
     from phicli.server.key import read_key
     from phicli.server.running import ServeOptions
     from phicli.server.running import serve as run
     from phicli.server.types import LoadOptions
 
+    detached = is_detached()
+    if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit, as_json=as_json):
+        return 0
     load = LoadOptions(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
         keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
     )  # fmt: skip
-    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts)
+    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached)
     options = ServeOptions(
-        host, port, read_key(api_key_file), tuple(allow_origin or ()), load, preload, saying.log, log_prompts
-    )
+        host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()), load, preload,
+        saying.log, log_prompts, detached, tuple(typed_words(ctx)),
+    )  # fmt: skip
     return run(options, saying.ready, saying.notice)

@@ -15,9 +15,11 @@ class Saying:
         as_json: the address is in the envelope.
         quiet: nothing is said on standard error.
         every_request: each request is a line there, also where no terminal is.
+        detached: standard output is that of the command that started this process, which reads only the address.
     """
 
-    def __init__(self, *, as_json: bool, quiet: bool, every_request: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool, every_request: bool, detached: bool = False) -> None:
+        self._detached = detached
         self._as_json, self._quiet, self._every_request = as_json, quiet, every_request
         self._terminal = Terminal.current()
 
@@ -33,6 +35,10 @@ class Saying:
             print_result(self._terminal, "serve", {"address": address})
         else:
             self._terminal.write_line(address)
+        if self._detached:
+            from phicli.supervisor.background import settle
+
+            settle()
 
     def notice(self, text: str) -> None:
         """Print what a person should know."""

@@ -7,19 +7,39 @@ from typing import Annotated
 import typer
 
 from phicli.commands.options import Json
+from phicli.errors import UsageError
+
+
+def complete_loaded(incomplete: str) -> list[str]:
+    """Names of the loaded models that begin with ``incomplete``."""
+    from phicli.supervisor.looking import look
+
+    names = [str(row.get("model", "")) for row in (look() or {}).get("models") or ()]
+    return [name for name in names if name.lower().startswith(incomplete.lower())]
 
 
 def stop(
-    model: Annotated[str | None, typer.Argument(help="Model to let go of.", show_default=False)] = None,
-    everything: Annotated[bool, typer.Option("--all", help="End the server, too.")] = False,
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            help="Model whose memory is given back [default: all models].",
+            show_default=False,
+            autocompletion=complete_loaded,
+        ),
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Let go of all models and end phi serve.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --all: do not wait for answers that are being generated.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Let go of loaded models, or end phi serve."""
-    from phicli.supervisor.client import ask
-    from phicli.supervisor.place import place
-    from phicli.ui.envelope import print_result
+    from phicli.supervisor.stopping import stop as stop_it
+    from phicli.ui.serving import print_stopped
     from phicli.ui.terminal import Terminal
 
-    ended = ask(place().socket, "POST", "/phi/stop", {"model": model, "all": everything})
-    if as_json:
-        print_result(Terminal.current(), "stop", ended)
+    if model is not None and everything:
+        raise UsageError("--all stops all models, but one was named", "leave out --all, or the model")
+    if force and not everything:
+        raise UsageError("--force requires --all", "to end the server and its answers: phi stop --all --force")
+    print_stopped(Terminal.current(), stop_it(model, everything=everything, force=force), as_json=as_json)

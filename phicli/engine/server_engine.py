@@ -205,6 +205,11 @@ class ServerEngine(ProcessEngine[EngineProcess]):
             process.pid, str(process.log_path or ""), process.bad_template, warm,
         )  # fmt: skip
 
+    @property
+    def started_at(self) -> float:
+        """When its process was started, in seconds since 1970."""
+        return self._process.started_at
+
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""
         self._ready(closing)

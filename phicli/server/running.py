@@ -14,13 +14,17 @@ from typing import Any, Final
 import uvicorn
 from starlette.types import ASGIApp
 
+import phicli
 from phicli.errors import UsageError
 from phicli.server.http import limits
 from phicli.server.http.app import AppOptions, make_app
 from phicli.server.http.guard import Rules
+from phicli.server.http.lending import lending_routes
 from phicli.server.http.protocol import protocol_with
+from phicli.server.http.supervising import supervising_routes
 from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
+from phicli.server.residence import Residence, reside
 from phicli.server.sockets import addresses_of, is_loopback, listening, url_of
 from phicli.server.types import LoadOptions
 
@@ -36,23 +40,27 @@ class ServeOptions:
 
     Attributes:
         host: to listen on.
-        port: to listen on; 0 for a free one.
+        port: to listen on; 0 for a free one, None for none.
         key: that requests must have; empty: any key is accepted.
         origins: of web pages that may send requests.
         load: which models are served, and how they are loaded.
         preload: load those that are named before the first request.
         log: gets a line for each request; None: nobody gets them.
         log_prompts: these lines come with the prompts.
+        background: this is the server of this user that ends when nobody uses it.
+        command: the words of the command line behind ``phi``.
     """
 
     host: str = "127.0.0.1"
-    port: int = 11500
+    port: int | None = 11500
     key: str = ""
     origins: tuple[str, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
     preload: bool = False
     log: Callable[[str], None] | None = None
     log_prompts: bool = False
+    background: bool = False
+    command: tuple[str, ...] = ()
 
 
 class EndingServer(uvicorn.Server):
@@ -102,26 +110,48 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         on_notice: gets what a person should know.
 
     Raises:
+        TakenError: it is in the background, and another server of this user runs.
         PhiError: a model that is named does not exist, or cannot be loaded before serving.
         UsageError: the port is in use, the host is not one of this machine, or it needs a key.
     """
     _check(options)
-    with (
-        listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes) as sockets,
-        contextlib.closing(Models(options.load)) as models,
-    ):
+    with contextlib.ExitStack() as stack:
+        residence = reside(
+            background=options.background, command=options.command, keep_alive_s=options.load.keep_alive_s
+        )
+        stack.callback(residence.close)
+        if residence.notice:
+            on_notice(residence.notice)
+        sockets: list[socket.socket] = []
+        if options.port is not None:
+            sockets = stack.enter_context(listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes))
+        models = stack.enter_context(contextlib.closing(Models(options.load)))
         if options.preload:
             on_notice(f"loading {', '.join(options.load.models)}")
             models.preload()
         traffic = Traffic(limits.LIMITS)
-        about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
-        server = EndingServer(make_app(models, traffic, about), traffic)
-        return run(server, sockets, lambda: on_ready(url_of(options.host, sockets)), options.log)
+        server = EndingServer(_app(models, traffic, residence, options, sockets), traffic)
+        address = url_of(options.host, sockets) if sockets else ""
+        residence.open(server, address)
+        every = [*sockets, *residence.sockets]
+        return run(server, every, lambda: on_ready(address or residence.address), options.log)
+
+
+def _app(
+    models: Models, traffic: Traffic, residence: Residence, options: ServeOptions, sockets: Sequence[socket.socket]
+) -> ASGIApp:
+    """What is answered over TCP, and what over the socket of this user."""
+    about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
+    own = [*supervising_routes(models, residence), *lending_routes(models, phicli.__version__)]
+    return residence.app(make_app(models, traffic, about), make_app(models, traffic, about, private=True, routes=own))
 
 
 def _check(options: ServeOptions) -> None:
     if options.preload and not options.load.models:
         raise UsageError("--preload requires a model", "name the models to load, e.g. phi serve phi-4-mini --preload")
+    if options.background and options.port is not None and not options.key:
+        hint = "set PHI_SERVE_KEY, or use --api-key-file; without --port only this user can reach the server"
+        raise UsageError("--background with --port requires a key", hint)
     if not options.key and not is_loopback(addresses_of(options.host)):
         hint = "set PHI_SERVE_KEY, or use --api-key-file; for programs on this machine only, leave out --host"
         raise UsageError(f"--host {options.host} requires a key, since other machines can reach it", hint)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from phicli.errors import NetworkError, NotFoundError, UsageError
-from phicli.supervisor.place import check_private, place
-from phicli.supervisor.state import SCHEMA, ServerState, read_state
+from phicli.supervisor.finding import trusted_state
+from phicli.supervisor.place import place
+from phicli.supervisor.state import SCHEMA, ServerState
 
 
 class NoServerError(NotFoundError):
@@ -110,17 +111,8 @@ class Server:
 
 def find() -> Server | None:
     """The server of this user, by its state file; None where there is none, or none that can be trusted."""
-    here = place()
-    try:
-        check_private(here.folder)
-        state = read_state(here.state)
-        if state is None or not (state.socket or state.loopback):
-            return None
-        if state.socket:
-            check_private(Path(state.socket).parent)
-    except UsageError:
-        return None
-    return Server(state)
+    state = trusted_state()
+    return None if state is None else Server(state)
 
 
 def the_server() -> Server:

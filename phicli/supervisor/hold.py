@@ -81,9 +81,17 @@ class Held:
                 self._hidden.unlink(missing_ok=True)
             if self._is_ours:
                 Path(self.state.socket).unlink()
+                self._remove_outer_folder()
             if self._state_inode and _inode(self._place.state) == self._state_inode:
                 self._place.state.unlink()
         self._lock.release()
+
+    def _remove_outer_folder(self) -> None:
+        """Remove the folder of a socket that is not in the place; the next server makes it again."""
+        folder = Path(self.state.socket).parent
+        if folder != self._place.folder:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     @property
     def _hidden(self) -> Path:
@@ -132,7 +140,7 @@ def _locked(path: Path) -> BaseFileLock | None:
     """
     from filelock import FileLock, Timeout
 
-    lock = FileLock(path, mode=0o600)
+    lock = FileLock(path, mode=0o600, thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:

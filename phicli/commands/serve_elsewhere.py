@@ -1,0 +1,73 @@
+"""``phi serve`` where it does not serve in this process: in the background, or as a unit of systemd."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from phicli.commands.options import was_typed
+
+Background = Annotated[
+    bool,
+    typer.Option(
+        "--background", help="Start the server as a background process of this user, unless it runs; it ends when idle."
+    ),
+]
+PrintUnit = Annotated[
+    bool, typer.Option("--print-unit", help="Print a systemd user unit that runs this command, and do nothing else.")
+]
+
+
+def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool, as_json: bool) -> bool:
+    """Start the server in the background, or print the unit, where that is asked for; whether that was all.
+
+    Raises:
+        PhiError: the server did not start.
+    """
+    if print_unit:
+        from phicli.supervisor.unit import unit
+        from phicli.ui.serving import print_unit as show_unit
+        from phicli.ui.terminal import Terminal
+
+        show_unit(Terminal.current(), unit(_words_for_unit(ctx)), as_json=as_json)
+        return True
+    if background:
+        from phicli import __version__
+        from phicli.supervisor.background import start
+        from phicli.ui.serving import print_started
+        from phicli.ui.terminal import Terminal
+
+        print_started(Terminal.current(), start(typed_words(ctx), version=__version__), as_json=as_json)
+    return background
+
+
+def typed_words(ctx: typer.Context) -> list[str]:
+    """The command line behind ``phi`` without formats, with absolute paths where a value is a file here."""
+    from phicli.supervisor.unit import absolute
+
+    values = [value for value in ctx.params.values() if isinstance(value, Path | list | tuple)]
+    words = [word for word in sys.argv[1:] if word != "--json"]
+    return absolute(words, [path for value in values for path in _texts(value)])
+
+
+def is_detached() -> bool:
+    """Whether this process is the one in the background."""
+    from phicli.supervisor import background
+
+    return background.is_detached()
+
+
+def port_of(ctx: typer.Context, port: int, *, detached: bool) -> int | None:
+    """The port to listen on; a server in the background has one only if it was typed."""
+    return port if not detached or was_typed(ctx, "port") else None
+
+
+def _words_for_unit(ctx: typer.Context) -> list[str]:
+    return [word for word in typed_words(ctx) if word not in {"--print-unit", "--background"}]
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(value)] if isinstance(value, Path) else [str(one) for one in value]

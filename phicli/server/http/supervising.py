@@ -1,0 +1,101 @@
+"""The routes by which other commands of this user look at the server and end it; never over TCP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.server.models import Models
+from phicli.server.states import ModelState
+from phicli.server.types import BusyError
+from phicli.units import counted
+
+_FORCE: Final = "wait until the answers end, or end them: phi stop --all --force"
+
+
+class Ends(Protocol):
+    """The server itself."""
+
+    def about(self) -> Mapping[str, Any]:
+        """What there is to say of it."""
+
+    def others(self) -> int:
+        """How many requests it answers, without the one that asks."""
+
+    def end(self, force: bool) -> None:
+        """End it when the reply was sent; with ``force`` answers are not waited for."""
+
+
+def supervising_routes(models: Models, server: Ends) -> list[Route]:
+    """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server."""
+
+    async def state(_: Request) -> Response:
+        states = await run_in_threadpool(models.state)
+        return JSONResponse({**server.about(), "models": [_row(one) for one in states]})
+
+    async def stop(request: Request) -> Response:
+        try:
+            order = _order(await request.body())
+            stopped = await run_in_threadpool(_stop, models, order, server.others())
+        except PhiError as error:
+            status = 404 if isinstance(error, NotFoundError) else 409 if isinstance(error, BusyError) else 400
+            body = {"message": error.message, "hint": error.hint, "code": error.code}
+            return JSONResponse({"error": body}, status_code=status)
+        if order["all"]:
+            server.end(order["force"])
+        return JSONResponse({"stopped": stopped, "ended": order["all"]})
+
+    return [Route("/phi/state", state), Route("/phi/stop", stop, methods=["POST"])]
+
+
+def _order(body: bytes) -> dict[str, Any]:
+    """``model`` (a name or None), ``all`` and ``force``.
+
+    Raises:
+        UsageError: the body is something else.
+    """
+    try:
+        order = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        order = None
+    if not isinstance(order, dict):
+        raise UsageError("the body is not a JSON object")
+    model = order.get("model")
+    if not (model is None or isinstance(model, str)):
+        raise UsageError("model is not a string")
+    return {"model": model, "all": order.get("all") is True, "force": order.get("force") is True}
+
+
+def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
+    """Let go of what is asked for; the names of the models. Those of a server that ends are let go of when it does.
+
+    Raises:
+        BusyError: a model answers, or is lent.
+        NotFoundError: the model is not loaded, or unknown.
+    """
+    before = [state.name for state in models.state()]
+    if order["all"]:
+        used = [state.name for state in models.state() if _uses(state)]
+        if not order["force"] and (used or others):
+            what = ", ".join(used) or counted(others, "request")
+            raise BusyError(f"in use: {what}", _FORCE, retry_after_s=10)
+        return before
+    models.let_go(order["model"])
+    left = {state.name for state in models.state()}
+    return [name for name in before if name not in left]
+
+
+def _uses(state: ModelState) -> int:
+    return state.running + state.queued + state.loans
+
+
+def _row(state: ModelState) -> dict[str, Any]:
+    """A model as ``phi ps`` has it."""
+    return {**state.to_data(), "used": _uses(state) > 0}

@@ -1,0 +1,70 @@
+"""Ends a server that nobody uses, without failing a request that comes at that moment."""
+
+from __future__ import annotations
+
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Final, Protocol
+
+from phicli.server.uses import Uses
+
+LAST_USE_S: Final = 1800.0
+"""The server in the background ends so long after its last use."""
+
+_LOOK_S: Final = 1.0
+_SETTLE_S: Final = 0.3
+"""Afterwards the server knows every connection that was made before it hid itself."""
+
+
+class Hides(Protocol):
+    """What new clients find the server by, and can be hidden from them."""
+
+    def hide(self) -> None:
+        """Let no new client find the server."""
+
+    def show(self) -> None:
+        """Let clients find it again."""
+
+
+def watch(
+    uses: Uses, connections: Callable[[], Collection[object]], found_by: Hides, end: Callable[[], None], *,
+    after_s: float, listening: Sequence[socket.socket],
+) -> None:  # fmt: skip
+    """Call ``end`` in a thread, once, when the server was not used for ``after_s`` seconds and no client is connected.
+
+    First the server hides, so that no new client can connect. Whoever connected just before that is served: then the
+    server shows itself again and stays.
+
+    Args:
+        uses: of the server.
+        connections: the clients that are connected.
+        found_by: hides the server.
+        end: ends it.
+        after_s: seconds without a use.
+        listening: sockets whose waiting connections count as clients.
+    """
+
+    def idle() -> bool:
+        return uses.idle_s >= after_s and not connections() and not _waits(listening)
+
+    def run() -> None:
+        while True:
+            time.sleep(min(_LOOK_S, max(after_s / 4, 0.01)))
+            if not idle():
+                continue
+            found_by.hide()
+            time.sleep(_SETTLE_S)
+            if idle():
+                return end()
+            found_by.show()
+
+    threading.Thread(target=run, daemon=True, name="phi-idle-end").start()
+
+
+def _waits(listening: Sequence[socket.socket]) -> bool:
+    """Whether a client waits to be accepted."""
+    readable, _, _ = select.select([one for one in listening if one.fileno() >= 0], [], [], 0)
+    return bool(readable)
