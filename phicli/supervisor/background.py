@@ -1,4 +1,4 @@
-"""Starts the server of this user in the background: a process of its own session, which outlives the terminal.
+"""Starts the server of this user in the background: a process in a new session, which outlives the terminal.
 
 The process is the same command again, with :data:`DETACHED` in its environment and ``--json`` on its command line: its
 first line of standard output says that it is ready, or what went wrong. Then it no longer writes there.
@@ -180,7 +180,7 @@ def _log_path() -> Path:
 
 
 def _open_log() -> tuple[Path | None, IO[bytes]]:
-    """The log, to write at its end; one that has become large begins anew, and the old one is kept beside it."""
+    """The log, to write at its end; a large one is renamed first."""
     path = _log_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
