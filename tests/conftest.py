@@ -8,16 +8,18 @@ import pytest
 from tests.support.certificates import authority
 from tests.support.hub.fixtures import hub
 from tests.support.kernels import tests_home
+from tests.support.lending import lender
 from tests.support.process_guard import ProcessGuard, starts_process
 from tests.support.pulling import folder, online
 from tests.support.running import environment, phi
 from tests.support.servers import serve, server
 from tests.support.smollm2 import smollm2
+from tests.support.storyteller import story_file, storyteller
 from tests.support.tokenizing import tokenizing_engine
 
 __all__ = [
-    "authority", "environment", "folder", "hub", "online", "phi", "serve", "server", "smollm2", "starts_process",
-    "tests_home", "tokenizing_engine",
+    "authority", "environment", "folder", "hub", "lender", "online", "phi", "serve", "server", "smollm2",
+    "starts_process", "story_file", "storyteller", "tests_home", "tokenizing_engine",
 ]  # fmt: skip
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

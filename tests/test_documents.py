@@ -83,13 +83,17 @@ def run_in(folder: Path, shell: dict[str, str], code: str) -> str:
 def test_the_examples_run_and_print_what_is_shown(path: Path, shell: dict[str, str], tmp_path: Path, phi: Phi) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
+    left_out = 0
     for block in RUN.finditer(text_of(path)):
         if "jq " in block["code"] and shutil.which("jq") is None:
+            left_out += 1
             continue
         printed = run_in(folder, shell, block["code"])
         if block["shown"] is not None:
             pattern = ".*".join(re.escape(part) for part in block["shown"].strip().split("…"))
             assert re.fullmatch(pattern, printed.strip(), re.DOTALL), f"{block['code']}\nprinted:\n{printed}"
+    if left_out:
+        pytest.skip(f"{left_out} examples need jq, which is not installed; the others are right")
 
 
 def test_every_marked_block_is_found() -> None:

@@ -64,6 +64,11 @@ def encode(
     return tuple(ids)
 
 
+def least_tokens(segments: Sequence[Segment], special_tokens: SpecialTokens) -> int:
+    """A number of tokens that a prompt has at least, known without an engine: tokenizing takes 1 ms for each text."""
+    return sum(_least(run) for run in _runs(segments, special_tokens))
+
+
 @dataclass(frozen=True, slots=True)
 class _Marker:
     token_id: int
@@ -96,6 +101,12 @@ def _runs(segments: Sequence[Segment], specials: SpecialTokens) -> Iterator[_Run
             yield run
     if words:
         yield _Words(words)
+
+
+def _least(run: _Run) -> int:
+    if isinstance(run, _Given):
+        return len(run.token_ids) - 1  # the format does not repeat a stop token at its end
+    return 1 if isinstance(run, _Marker) or run.text.strip(WHITE_SPACE) else 0
 
 
 def _run_ids(run: _Run, previous: _Run | None, tokenizer: Tokenizer, specials: SpecialTokens) -> tuple[int, ...]:

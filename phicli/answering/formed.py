@@ -15,6 +15,7 @@ from phicli.engine.loan import LoanError
 from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.errors import CheckFailedError
 from phicli.structured.form import Checked, Form
+from phicli.units import counted
 
 RETRY_TEMPERATURE: Final = 0.7
 """At temperature 0 every attempt would give the same answer."""
@@ -121,7 +122,7 @@ class FormedAnswering(Closable[Event]):
     def _events(self, closing: Closing) -> Generator[Event, None, None]:
         started, most = time.monotonic(), self._request.sampling.max_tokens
         if self._request.ending.stop_texts:
-            yield Notice(f"--stop has no effect: {self._form.name} says where the answer ends")
+            yield Notice(f"--stop has no effect, because the answer must match {self._form.name}")
         for attempt in range(self._retries + 1):
             answer = yield from self._tried(_sampled(self._request.sampling, attempt, self._seed_step), closing)
             cut_off = answer.finish_reason == "length"
@@ -179,15 +180,16 @@ def _sampled(sampling: Sampling, attempt: int, seed_step: int) -> Sampling:
 
 
 def _cut_off(form: Form, answer: Answer) -> FormError:
-    tokens = answer.usage.completion_tokens
-    problem = f"the answer was cut off after {tokens} tokens, before {form.name} was complete"
+    count = answer.usage.completion_tokens
+    tokens = counted(count, "token")
+    problem = f"the answer was cut off after {tokens}, before it matched {form.name}"
     if answer.only_reasoning:
-        problem = f"the model gave no answer: its reasoning was cut off after {tokens} tokens"
-    return FormError(problem, f"allow more tokens: --max-tokens {2 * tokens}", answer, [problem])
+        problem = f"the model gave no answer: its reasoning was cut off after {tokens}"
+    return FormError(problem, f"allow more tokens: --max-tokens {2 * count}", answer, [problem])
 
 
 def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts: int) -> FormError:
-    times = "" if attempts == 1 else f" after {attempts} attempts"
+    times = "" if attempts == 1 else f" after {counted(attempts, 'attempt')}"
     message = f"the answer does not match {form.name}{times}: {problems[0]}"
     return FormError(message, f"say in the prompt what you need, or allow more attempts: --retries {2 * attempts}",
                      answer, problems)  # fmt: skip

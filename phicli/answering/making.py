@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from phicli.answering.draft import Draft
-from phicli.answering.encode import encode, text_ids
+from phicli.answering.encode import encode, least_tokens, text_ids
 from phicli.answering.end_watch import EndWatch
 from phicli.answering.engines import Grown
 from phicli.answering.holding import LOOK_TOKENS, Hold, begins_reasoning
@@ -22,6 +22,7 @@ from phicli.chat_format.types import AnswerParser, Piece, PromptFormat, Segment,
 from phicli.engine.closable import Closing
 from phicli.engine.types import Chunk, Done, Engine
 from phicli.errors import EngineError, TemplateError
+from phicli.units import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Work:
         engine = self.model.engines.running(self.closing)
         parsing, parser, segments = yield from self._begun(engine)
         watch, hold = parsing.watch, parsing.hold
+        self.model.context.require_least(least_tokens(segments, self.model.file.special_tokens))
         prompt = self._encoded(segments, engine)
         engine = yield from self._placed(engine, len(prompt))
         try:
@@ -151,7 +153,8 @@ class Work:
         draft.raw += spelled(end)
         if enough and watch.reasoning_tokens and watch.reasoning_ends == 1:
             yield Notice(
-                f"reasoning was ended after {watch.reasoning_tokens} tokens (--think-budget)", ends_reasoning=True
+                f"reasoning was ended after {counted(watch.reasoning_tokens, 'token')} (--think-budget)",
+                ends_reasoning=True,
             )
         with self._watching(engine):
             return encode((Text("", said), *end), self._on(engine), self.model.file.special_tokens)

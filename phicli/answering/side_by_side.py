@@ -72,6 +72,7 @@ class EnginesSideBySide:
             EngineError: the file cannot be loaded; an :class:`EngineDiedError` only where that concerns every answer.
         """
         usual = context_tokens == self._first
+        self.end(lambda known: known.context_tokens == context_tokens and _has_ended(known))
         engine = self._started(context_tokens, closing)
         try:
             engine.wait_ready(closing)
@@ -173,3 +174,8 @@ class EnginesSideBySide:
         engine.close()
         if self._watch is not None:
             self._watch.ended(engine)
+
+
+def _has_ended(engine: LocalEngine) -> bool:
+    """Whether the process of ``engine`` is known to have ended after it had loaded its model."""
+    return engine.load_ms > 0 and bool(getattr(engine, "ended", False))

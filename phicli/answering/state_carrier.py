@@ -31,7 +31,7 @@ _LEAST_FREE_BYTES: Final = 1 << 30
 """On a disk with less, a state of many tokens would not be saved: then better begin with the usual context."""
 _KEEP_FREE_BYTES: Final = 256 << 20
 _LEFT_BEHIND_S: Final = 600
-"""Folders that are older are looked at: a process that was killed does not remove its own."""
+"""A folder that was given away and is older belongs to nobody: the process that got it has ended by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +175,26 @@ def _private_folder(base: Path) -> Path | None:
 def _remove_leftovers(base: Path) -> None:
     for folder in base.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError, ValueError):
-            if time.time() - folder.stat().st_mtime > _LEFT_BEHIND_S:
+            changed = folder.stat().st_mtime
+            is_fresh = time.time() - changed <= _LEFT_BEHIND_S
+            if is_fresh and (folder / _GIVEN_AWAY).exists():
+                continue
+            if not _is_running(int(folder.name.removeprefix(_PREFIX).partition("-")[0]), changed):
                 import shutil
 
-                import psutil
+                shutil.rmtree(folder)
 
-                if not psutil.pid_exists(int(folder.name.removeprefix(_PREFIX).partition("-")[0])):
-                    shutil.rmtree(folder)
+
+def _is_running(pid: int, since: float) -> bool:
+    """Whether the process ``pid`` runs and was there at the time ``since``: a later one can have its number."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).create_time() <= since + 1)
+    except psutil.NoSuchProcess:
+        return False
+    except (psutil.Error, OverflowError):
+        return True
 
 
 def _identity(model: Path) -> Hashable:

@@ -49,12 +49,13 @@ class Turn:
     """A question and what came of it.
 
     Attributes:
-        question: the words of the person; empty where piped text is all there is.
+        question: the words of the person; empty where piped text is all there is, and in front of an answer that a
+            conversation begins with.
         attachments: what the person sent with the question.
         replies: the messages that followed; the last one is the answer. None so far for a question without an answer:
             such a turn is saved and shown, but it is not sent to the model again.
-        steps: the calls of tools and their results so far, which are sent behind the question; they become replies with
-            the answer.
+        steps: what is sent behind the question: calls of tools and their results so far, or more messages of the user.
+            They become replies with the answer.
         facts: what made the answer, as :func:`phicli.chat.facts.facts_of` has it; empty for an imported answer.
     """
 
@@ -98,7 +99,7 @@ class Dialogue:
         The summary and the attachments of turns that were left out come in front of the first question that is sent.
         """
         turns = [turn for turn in self.turns[self.left_out :] if turn.replies]
-        said = [((Message("user", turn.text), *turn.replies)) for turn in turns]
+        said = [(*_asked(turn), *turn.replies) for turn in turns]
         asked = [(Message("user", question.text), *question.steps)] if question is not None else []
         sent = list(chain.from_iterable([*said, *asked]))
         if sent and (before := self._before()):
@@ -126,6 +127,11 @@ class Dialogue:
         left_out = [turn for turn in self.turns[: self.left_out] if turn.replies]
         summary = (f"{_SUMMARY}\n{self.summary}",) if self.summary else ()
         return _joined((*summary, *(one.block for turn in left_out for one in turn.attachments)))
+
+
+def _asked(turn: Turn) -> Sequence[Message]:
+    """The question of ``turn``; nothing for a greeting, which nobody asked for."""
+    return (Message("user", turn.text),) if turn.text else ()
 
 
 def _plain(replies: Sequence[Message]) -> Sequence[Message]:

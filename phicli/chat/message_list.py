@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NoReturn
 
@@ -12,6 +13,8 @@ from phicli.chat_format.types import Message, ToolCall
 from phicli.errors import UsageError
 
 FORM: Final = 'the file must hold OpenAI messages, e.g. {"messages": [{"role": "user", "content": "Hello"}]}'
+_ADD_RESULTS: Final = 'add a message for each tool call: {"role": "tool", "tool_call_id": "…", "content": "…"}'
+_MOST_NAMES: Final = 3
 _ROLES: Final = ("system", "developer", "user", "assistant", "tool")
 
 
@@ -78,10 +81,14 @@ class _Builder:
         self._strict = strict
         self._system: list[str] = []
         self._turns: list[Turn] = []
+        self._replies: list[Message] = []
+        """Of the last turn; only :meth:`_close` puts them into it."""
         self._left_out = 0
         self._summary: str | None = None
-        self._calls: dict[int, str | None] = {}
-        """Place to id of the calls that have no result yet; None for a call without an id."""
+        self._calls: OrderedDict[int, tuple[str | None, str]] = OrderedDict()
+        """Place to id and name of the calls that have no result yet; the id is None for a call without one."""
+        self._places: dict[str | None, int] = {}
+        """Id of a call to its place."""
         self._results: dict[int, Message] = {}
         """Place of a call to its result."""
 
@@ -99,9 +106,9 @@ class _Builder:
         if role == "tool":
             self._tool(data, where)
             return
-        if self._calls and self._results:
-            raise UsageError(f"{where}: {len(self._calls)} of the tool results before it are missing", "add them")
-        self._calls, self._results = {}, {}
+        if self._calls and (self._results or self._strict):
+            raise UsageError(f"{where}: {self._missing} must come before it", _ADD_RESULTS)
+        self._close()
         if role == "user":
             self._user(data, where)
         elif role == "assistant":
@@ -115,10 +122,12 @@ class _Builder:
         Raises:
             UsageError: there is no question, or the answer to a tool's result is missing.
         """
+        self._close()
         if not self._turns:
             raise UsageError(f"{where} has no message of the role user", FORM)
-        if self._turns[-1].replies and self._turns[-1].replies[-1].role == "tool":
+        if self._replies and self._replies[-1].role == "tool":
             raise UsageError(f"{where} ends with a tool result, but an answer must follow it", "add the answer")
+        self._end_turn()
         return Dialogue("\n\n".join(self._system) or None, tuple(self._turns), self._left_out, self._summary)
 
     def asked(self, where: str) -> tuple[Dialogue, Turn]:
@@ -127,15 +136,32 @@ class _Builder:
         Raises:
             UsageError: the last message, called ``where``, asks nothing.
         """
-        last = self._turns[-1] if self._turns else None
-        if last is None:
-            raise UsageError(f"{where} is the last one, but none has the role user", "add a question")
         if self._calls:
-            raise UsageError(f"{where}: {len(self._calls)} of the tool results behind it are missing", "add them")
-        if last.replies and last.replies[-1].role != "tool":
+            raise UsageError(f"{where}: {self._missing} must come behind it", _ADD_RESULTS)
+        self._close()
+        if not self._turns:
+            raise UsageError(f"{where} is the last one, but none has the role user", "add a question")
+        if self._replies and self._replies[-1].role == "assistant":
             raise UsageError(f"{where}: the last message is an answer", "add a question, or a tool result")
-        question = Turn(last.question, last.attachments, steps=last.replies)
-        return Dialogue("\n\n".join(self._system) if self._system else None, tuple(self._turns[:-1])), question
+        last = self._turns.pop()
+        question = Turn(last.question, last.attachments, steps=tuple(self._replies))
+        return Dialogue("\n\n".join(self._system) if self._system else None, tuple(self._turns)), question
+
+    @property
+    def _missing(self) -> str:
+        """The results that are not there, by the names of their tools."""
+        names = [name for _, name in self._calls.values()]
+        return f"the {'result' if len(names) == 1 else 'results'} of {_first(names)}"
+
+    def _close(self) -> None:
+        """No more results of the last calls come: those that came are put in the order of the calls."""
+        self._replies += (self._results[place] for place in sorted(self._results))
+        self._calls, self._places, self._results = OrderedDict(), {}, {}
+
+    def _end_turn(self) -> None:
+        if self._turns:
+            self._turns[-1] = replace(self._turns[-1], replies=tuple(self._replies))
+        self._replies = []
 
     def _system_message(self, data: Mapping[str, Any], where: str) -> None:
         content = _content(data, where)
@@ -155,41 +181,55 @@ class _Builder:
             self._system += [content] if content else []
 
     def _user(self, data: Mapping[str, Any], where: str) -> None:
-        if self._strict and self._turns and not self._turns[-1].replies:
-            raise UsageError(f"{where}: a question must follow an answer", "join the two messages of the role user")
+        """A question; where several come in a row, a request has the first of them and the others behind it."""
         turn = Turn(_content(data, where), tuple(_attachments(data.get("attachments"), where)))
         if not turn.text.strip():
             raise UsageError(f"{where} is empty", "leave out the message")
+        if self._strict and self._turns and (not self._replies or self._replies[-1].role == "user"):
+            self._replies.append(Message("user", turn.text))
+            return
         if data.get("left_out") is True and self._left_out == len(self._turns):
             self._left_out += 1
+        self._end_turn()
         self._turns.append(turn)
 
     def _assistant(self, data: Mapping[str, Any], where: str) -> None:
-        last = self._turns[-1] if self._turns else None
-        if last is None or (last.replies and last.replies[-1].role != "tool"):
+        if not self._strict and (not self._turns or (self._replies and self._replies[-1].role != "tool")):
             raise UsageError(f"{where}: an answer must follow a question", "the roles user and assistant alternate")
         calls = list(calls_of(data.get("tool_calls"), where))
         message = Message("assistant", _content(data, where), tuple(call for _, call in calls))
         facts = data.get("facts")
         if facts is not None and not isinstance(facts, dict):
             raise UsageError(f"{where}: facts is not an object", "leave out facts")
-        self._calls = dict(enumerate(name for name, _ in calls))
-        self._turns[-1] = replace(last, replies=(*last.replies, message), facts=facts or None)
+        if not self._turns:  # a greeting: nobody asked for it
+            self._turns.append(Turn(""))
+        self._calls = OrderedDict((place, (known, call.name)) for place, (known, call) in enumerate(calls))
+        self._places = {known: place for place, (known, _) in self._calls.items()}
+        self._replies.append(message)
+        self._turns[-1] = replace(self._turns[-1], facts=facts or None)
 
     def _tool(self, data: Mapping[str, Any], where: str) -> None:
         """A result, put in the place of its call among the results: a :class:`Message` has no id."""
         if not self._calls:
             raise UsageError(f"{where}: a tool result must follow a tool call", "add the tool call, or leave it out")
         given = data.get("tool_call_id")
-        place = next((at for at, name in self._calls.items() if given is None or name in (given, None)), None)
+        place = self._place(given)
         if place is None:
-            waiting = ", ".join(map(repr, self._calls.values()))
+            waiting = _first([repr(known) for known, _ in self._calls.values()])
             raise UsageError(f"{where}: unknown tool_call_id: {given!r}", f"the calls without a result are {waiting}")
         del self._calls[place]
-        last = self._turns[-1]
-        before = last.replies[: len(last.replies) - len(self._results)]
         self._results[place] = Message("tool", _content(data, where))
-        self._turns[-1] = replace(last, replies=(*before, *(self._results[at] for at in sorted(self._results))))
+
+    def _place(self, given: Any) -> int | None:
+        """The place of the call that a result with the id ``given`` belongs to: the first one, where both have none."""
+        if isinstance(given, str) and (place := self._places.get(given)) in self._calls:
+            return place
+        return next((at for at, (known, _) in self._calls.items() if given is None or known in (given, None)), None)
+
+
+def _first(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{', '.join(names[:_MOST_NAMES])}{more}"
 
 
 def _content(data: Mapping[str, Any], where: str) -> str:

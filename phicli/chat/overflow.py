@@ -68,7 +68,10 @@ class Overflow:
         if limit is None or self.policy == "error" or (self.policy == "ask" and self._choose is None):
             return before, turn
         work = Shortening(session, limit, min(answer_room(session.sampling.max_tokens), limit // 4), closing)
-        if self._most_tokens(session, sent) <= work.goal or (tokens := self._counted(work, sent)) <= work.goal:
+        if self._most_tokens(session, sent) <= work.goal:
+            return before, turn
+        tokens = least if (least := work.least(sent)) > limit else self._counted(work, sent)
+        if tokens <= work.goal:
             return before, turn
         if self.policy == "ask" and (sent.whole or work.count(sent.least) < limit):  # else no choice helps
             self._ask(Overflowing(tokens, limit, len(sent.answered), len(sent.whole)))

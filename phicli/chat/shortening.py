@@ -74,6 +74,15 @@ class Shortening:
         self.closing.check()
         return self.session.count(sent.before, sent.turn, self.closing)
 
+    def exceeds(self, sent: Sent, most_tokens: int) -> bool:
+        """Whether the prompt has more tokens; thousands of messages are not counted for that."""
+        return self.least(sent) > most_tokens or self.count(sent) > most_tokens
+
+    @staticmethod
+    def least(sent: Sent) -> int:
+        """A number of tokens that the prompt has at least: one for each message."""
+        return len(sent.before.messages(sent.turn))
+
     def dropped(self, sent: Sent) -> Generator[Event, None, Sent]:
         """The conversation without its oldest turns, as far as necessary.
 
@@ -82,7 +91,7 @@ class Shortening:
         """
         before = sent.before
         shorter = self._with_spare(sent, before.summary, self.goal)
-        if self.count(shorter) > self.goal:
+        if self.exceeds(shorter, self.goal):
             shorter = shorter.without(shorter.before.left_out, None)
         if (tokens := self.count(shorter)) >= self.limit - 1:
             raise self._exceeded(shorter, tokens)
@@ -99,12 +108,12 @@ class Shortening:
     def summarized(self, sent: Sent, see: str) -> Generator[Event, None, Sent]:
         """The conversation with summaries in place of its longest attachments and oldest turns, as far as necessary."""
         sent = yield from self._with_short_attachments(sent)
-        if self.count(sent) <= self.goal or not (sent.answered or sent.before.summary):
+        if not self.exceeds(sent, self.goal) or not (sent.answered or sent.before.summary):
             return self._checked(sent)
         shorter = self._without_old_turns(sent)
         budget = min(summary_tokens(self.limit), self.limit - 2 - self.count(shorter))
         if budget < _LEAST_TOKENS:  # a summary would say nothing
-            if self.count(sent) < self.limit - 1:
+            if not self.exceeds(sent, self.limit - 2):
                 return sent
             raise self._exceeded(shorter, self.count(shorter))
         gone = _numbered(sent.before, shorter.before.left_out)
@@ -125,7 +134,7 @@ class Shortening:
         """The conversation without its oldest turns: in ``goal`` tokens less a quarter of the context, if possible."""
         for spare in (self.limit // 4, 0):
             shorter = self._fewest(sent, summary, goal - spare)
-            if self.count(shorter) <= goal - spare:
+            if not self.exceeds(shorter, goal - spare):
                 break
         return shorter
 
@@ -170,10 +179,10 @@ class Shortening:
         fewest, most = sent.before.left_out, len(sent.before.turns)
         while fewest < most:
             middle = (fewest + most) // 2
-            if self.count(sent.without(middle, summary)) <= most_tokens:
-                most = middle
-            else:
+            if self.exceeds(sent.without(middle, summary), most_tokens):
                 fewest = middle + 1
+            else:
+                most = middle
         return sent.without(most, summary)
 
     def _summarizer(self, sent: Sent) -> Summarizer:
@@ -182,9 +191,13 @@ class Shortening:
 
     def _reason(self, sent: Sent) -> str:
         return (
-            f"the conversation has {self.count(sent)} tokens, but the context has only {self.limit},"
+            f"the conversation has {self._size(sent)} tokens, but the context has only {self.limit},"
             f" {self.room} of them for the answer"
         )
+
+    def _size(self, sent: Sent) -> str:
+        least = self.least(sent)
+        return f"at least {least}" if least >= self.limit else str(self.count(sent))
 
     def _exceeded(self, sent: Sent, tokens: int) -> ContextExceededError:
         """The error where nothing more can be left out."""

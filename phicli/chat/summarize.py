@@ -24,6 +24,7 @@ SUMMARY_TOKENS: Final = 512
 _LEAST_SHARE: Final = 64
 """The tokens that the summary of one piece may have at least; summaries of many pieces are summarized again."""
 
+_WHO: Final = {"tool": "Tool result", "user": "User"}
 _SYSTEM: Final = "You are a helpful assistant."
 _REPEAT_PENALTY: Final = 1.1
 """At temperature 0 small models easily repeat themselves."""
@@ -72,9 +73,10 @@ def attachment_source(attachment: Attachment, question: str) -> Source:
 
 def _said(turn: Turn) -> Iterable[str]:
     files = "".join(f" [{attachment.label}]" for attachment in turn.attachments)
-    yield f"User: {turn.question}{files}"
+    if turn.text:
+        yield f"User: {turn.question}{files}"
     for message in turn.replies:
-        who = "Tool result" if message.role == "tool" else "Assistant"
+        who = _WHO.get(message.role, "Assistant")
         calls = "".join(f" [calls {call.name}({json.dumps(call.arguments)})]" for call in message.tool_calls)
         yield f"{who}: {message.content}{calls}"
 

@@ -187,7 +187,7 @@ def chat(
             start, going_on, files, options, chosen, worded, as_json=as_json, stream=not no_stream, plain=plain,
             no_stdin=no_stdin, quiet=quiet, memory_check=memory_check, stats=stats, verbose=verbose,
             interactive=interactive, form=form,
-            tools=ToolOptions(tuple(tools or ()), "auto" if tool_choice is None else tool_choice, force_tools),
+            tools=ToolOptions(tuple(tools or ()), tool_choice, force_tools),
             messages=messages, events=events, dry_run=dry_run, logprobs=logprobs, samples=samples,
             lender=lender,
         )  # fmt: skip

@@ -44,6 +44,8 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
         if wanted.as_json:
             raise UsageError("--interactive and --json cannot be used together", "leave out one of them")
         terminal = at_keyboard(terminal)
+    if wanted.dry_run and wanted.events:
+        raise UsageError("--dry-run and --events cannot be used together: nothing happens", "use --dry-run --json")
     if wanted.engine is not None:
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
@@ -92,7 +94,7 @@ def _hold(
         elif only is not None and wanted.dry_run:
             from phicli.commands.answer_data import dry_run
 
-            dry_run(chat, terminal, wanted, only)
+            dry_run(chat, terminal, wanted, only, form)
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 
@@ -176,9 +178,10 @@ def _print_answer(
 ) -> None:  # fmt: skip
     from phicli.ui.answer import AnswerPrinter
 
+    streams = wanted.stream and (request.tools is None or terminal.stdout.isatty())  # a first answer may be wrong
     printer = AnswerPrinter(
-        terminal, status, stream=wanted.stream, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        wraps=not wanted.form.asked, on_end=lambda answer: on_end(answer, wanted.stats),
+        terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
+        wraps=not wanted.form.asked, calls_only=request.calls_only, on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)

@@ -70,6 +70,16 @@ class FormOptions:
         """Whether a form was asked for."""
         return any(getattr(self, name) not in (None, False) for name in _FORMS)
 
+    def needs_prompt(self, template: str | None) -> UsageError:
+        """The error where there is no question; ``template`` is the name of the one that the schema is from, if any."""
+        if template is not None:
+            hint = f"phi chat MODEL 'your text' --template {template}"
+            return UsageError(f"the template {template} needs a prompt, because its answer has a form", hint)
+        name = next(name for name in _FORMS if getattr(self, name) not in (None, False))
+        value = "" if self.json_object else f" {_EXAMPLES[name]}"
+        hint = f"phi chat MODEL 'your question' --{name.replace('_', '-')}{value}"
+        return UsageError("an answer with a form needs a prompt", hint)
+
     def to_data(self) -> dict[str, Any]:
         """What was typed, by the names of the options, as a saved session has it."""
         return {name: value for name in (*_FORMS, "retries") if (value := getattr(self, name)) not in (None, False)}
@@ -99,6 +109,7 @@ class FormOptions:
 
 
 _FORMS = ("schema", "choice", "regex", "grammar", "json_object")
+_EXAMPLES = {"schema": "schema.json", "choice": "yes,no", "regex": "'[0-9]+'", "grammar": "answer.gbnf"}
 
 
 def form_was_typed(ctx: typer.Context) -> bool:

@@ -10,6 +10,7 @@ from phicli.answering.formed import FormedModel, FormError
 from phicli.chat.open import OpenChat
 from phicli.commands.form_options import FormOptions
 from phicli.engine.abilities import abilities_of_sampling
+from phicli.engine.constraint import Constraint
 from phicli.engine.starting import require
 from phicli.engine.types import Sampling
 from phicli.structured.form import Form
@@ -29,9 +30,7 @@ def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, sampl
         FormError: no answer had the form; its data are those of ``--json``.
     """
     form = make()
-    for constraint in form.constraints(chat.session.sampling.max_tokens):
-        for ability in abilities_of_sampling(Sampling(constraint=constraint)):
-            require(chat.opened.engine, ability)
+    constraints_of(chat, form)
     many, facts = USUAL_RETRIES if options.retries is None else options.retries, chat.session.facts
     chat.session.formed = lambda model: FormedModel(model, form, many, seed_step=samples)
     chat.session.facts = lambda answer, sampling: {**(facts(answer, sampling) or {}), "form": options.to_data()}
@@ -40,6 +39,19 @@ def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, sampl
     except FormError as error:
         error.data = {**chat_data(chat), **answer_data(error.answer), **(error.data or {})}
         raise
+
+
+def constraints_of(chat: OpenChat, form: Form) -> tuple[Constraint, ...]:
+    """What the engine of ``chat`` is asked to hold an answer to; where it cannot, the next one.
+
+    Raises:
+        UsageError: the engine can hold no answer to anything like it.
+    """
+    constraints = form.constraints(chat.session.sampling.max_tokens)
+    for constraint in constraints:
+        for ability in abilities_of_sampling(Sampling(constraint=constraint)):
+            require(chat.opened.engine, ability)
+    return constraints
 
 
 def parsed_data(chat: OpenChat) -> dict[str, Any]:

@@ -76,8 +76,10 @@ class Opening:
                 from phicli.ui.answer_stats import print_start
 
                 print_start(self._terminal, loaded.plan, loaded.build or build_of(engine.name))
-                self._terminal.say(f"server: {self._about_server(attaching)}")
+                self._terminal.say(f"server: {(said := self._about_server(attaching))}")
             yield loaded
+            if wanted.verbose and (now := self._about_server(attaching)) != said:
+                self._terminal.say(f"server: {now}")
 
     def _chosen(self, model: LocatedModel, use: Use) -> tuple[EngineChoice, TunedHere | None]:
         """The engine and its tuned settings; no file is read if nothing was tuned."""

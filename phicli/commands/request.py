@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phicli.commands.request_options import check_alone, check_samples, request_in
 from phicli.commands.tool_use import ToolUse, tools_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from phicli.engine.types import Sampling
     from phicli.plan.locate import LocatedModel
     from phicli.ui.terminal import Terminal
+
+_VALUES: Final = {"--tools": " FILE", "--samples": " 3"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,11 @@ class Request:
 
         chat.session.facts = with_tools
 
+    @property
+    def calls_only(self) -> bool:
+        """Whether the answer is nothing but tool calls."""
+        return self.tools is not None and self.tools.calls_only
+
     def data(self, chat: OpenChat) -> dict[str, str | None]:
         """What ``--json`` has more of an answer that may call tools."""
         return {} if self.tools is None else {"tool_error": chat.session.rejected}
@@ -96,10 +103,11 @@ def request_of(wanted: Conversation, terminal: Terminal) -> Request:
             "ask for the form when the tools were called: add --tool-choice none, or leave out --tools",
         )
     check_samples(wanted)
-    tools = tools_of(wanted.tools)
+    tools = tools_of(wanted.tools, (lambda _: None) if wanted.quiet else terminal.say)
     if wanted.messages is not None:
         check_alone(wanted)
-        return Request(*request_in(wanted.messages, terminal, quiet=wanted.quiet), tools, wanted.logprobs)
+        asked = request_in(wanted.messages, terminal, quiet=wanted.quiet, no_stdin=wanted.no_stdin)
+        return Request(*asked, tools, wanted.logprobs)
     return Request(tools=tools, logprobs=wanted.logprobs)
 
 
@@ -112,7 +120,8 @@ def require_one_question(wanted: Conversation) -> None:
     if wanted.form.asked and wanted.interactive:
         raise UsageError("--interactive and a form of the answer cannot be used together", "leave out one of them")
     if wanted.form.asked:
-        raise UsageError("an answer with a form needs a prompt", "phi chat MODEL 'your question' --schema schema.json")
+        from_template = wanted.template is not None and wanted.template.schema == wanted.form.schema
+        raise wanted.form.needs_prompt(wanted.template.name if wanted.template and from_template else None)
     if wanted.as_json:
         raise UsageError("--json needs a prompt", "phi chat MODEL 'your question' --json")
     only_for_one = {
@@ -121,9 +130,16 @@ def require_one_question(wanted: Conversation) -> None:
         "--samples": wanted.samples is not None,
         "--dry-run": wanted.dry_run,
     }
-    for option, was_typed in only_for_one.items():
-        if was_typed:
-            raise UsageError(f"{option} is for a single question: give a prompt or --messages", "see: phi help chat")
+    option = next((option for option, was_typed in only_for_one.items() if was_typed), None)
+    if option is None:
+        return
+    results = "; --messages sends the results of tool calls" if option == "--tools" else ""
+    if wanted.interactive:
+        raise UsageError(f"{option} and --interactive cannot be used together", f"leave out one of them{results}")
+    raise UsageError(
+        f"{option} is for a single question, but no prompt was given",
+        f"give a prompt: phi chat MODEL 'your question' {option}{_VALUES.get(option, '')}{results}",
+    )
 
 
 def _report_likely(chat: OpenChat, likeliest: int) -> None:

@@ -90,8 +90,10 @@ def check_alone(wanted: Conversation) -> None:
             )
 
 
-def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue, Turn]:
+def request_in(name: str, terminal: Terminal, *, quiet: bool, no_stdin: bool) -> tuple[Dialogue, Turn]:
     """What the messages in the file ``name`` ask: what was said before, and the question.
+
+    A note says that piped text is not read, unless it was to be ignored (``no_stdin``).
 
     Raises:
         PhiError: the file cannot be read, or its messages ask nothing.
@@ -99,11 +101,12 @@ def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue,
     from phicli.chat.importing import read_request
     from phicli.errors import NotFoundError, UsageError, reason_of
     from phicli.paths import expand
-    from phicli.ui.prompt_input import read_input
-    from phicli.units import format_bytes
+    from phicli.ui.prompt_input import read_input, waiting_bytes
+    from phicli.units import counted, format_bytes
 
     if not name:
         raise UsageError("--messages is empty", _HINT)
+    notes = not quiet and not no_stdin
     where = "standard input" if name == "-" else name
     try:
         if name == "-":
@@ -111,6 +114,9 @@ def request_in(name: str, terminal: Terminal, *, quiet: bool) -> tuple[Dialogue,
         else:
             with expand(name).open("rb") as file:
                 content = file.read(_MOST_BYTES + 1)
+            if notes and (waiting := waiting_bytes(terminal)):
+                size = counted(waiting, "byte")
+                terminal.say(f"note: {size} of standard input are not read; to read messages from there: --messages -")
     except FileNotFoundError:
         raise NotFoundError(f"the file {name} does not exist", _HINT) from None
     except (OSError, ValueError) as error:

@@ -40,7 +40,7 @@ class ToolOptions:
 
     Attributes:
         files: those that declare the tools.
-        choice: ``auto``, ``none``, ``required`` or the name of a tool.
+        typed_choice: ``auto``, ``none``, ``required`` or the name of a tool; None where nothing was typed.
         force: use tools also with a model that was not trained to call them.
 
     Raises:
@@ -48,15 +48,20 @@ class ToolOptions:
     """
 
     files: tuple[str, ...] = ()
-    choice: str = "auto"
+    typed_choice: str | None = None
     force: bool = False
 
     def __post_init__(self) -> None:
         if not all(self.files):
             raise UsageError("--tools is empty", "name a file that declares tools: --tools FILE")
-        if not self.files and (self.choice != "auto" or self.force):
+        if not self.files and (self.typed_choice is not None or self.force):
             option = "--force-tools" if self.force else "--tool-choice"
             raise UsageError(f"{option} requires --tools", "name a file that declares tools: --tools FILE")
+
+    @property
+    def choice(self) -> str:
+        """Which tools are called."""
+        return "auto" if self.typed_choice is None else self.typed_choice
 
 
 NO_TOOLS: Final = ToolOptions()

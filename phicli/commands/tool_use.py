@@ -9,6 +9,8 @@ from phicli.commands.tool_options import CHOICES, ToolOptions
 from phicli.errors import CheckFailedError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
     from phicli.tools.types import Tool
@@ -79,8 +81,13 @@ class ToolUse:
             constraint = text_constraint(named, special, required=required, several=several, max_tokens=most)
         chat.session.formed = lambda model: ConstrainedModel(model, constraint)
 
+    @property
+    def calls_only(self) -> bool:
+        """Whether an answer is nothing but calls: its text is a part of one that is not complete."""
+        return self.choice not in ("auto", "none")
+
     def wrong(self, answer: Answer) -> str | None:
-        """What is wrong with the calls of ``answer``; None also for an answer that is not complete."""
+        """What is wrong with the calls of ``answer``, apart from one that is not complete."""
         from phicli.answering.calling import wrong_in
 
         return wrong_in(answer, self.tools)
@@ -108,16 +115,31 @@ class ToolUse:
                 "run the command again with another --seed, or describe the tools and their parameters better",
                 data=data,
             )
-        if self.choice not in ("auto", "none") and not answer.tool_calls:
-            raise CheckFailedError(
-                f"the model called no tool: the answer ended with {answer.finish_reason!r}",
-                "raise --max-tokens, or the size of the context with --context",
-                data=data,
-            )
+        problem = self._missing(answer)
+        if problem is not None:
+            raise CheckFailedError(*problem, data=data)
+
+    def _missing(self, answer: Answer) -> tuple[str, str] | None:
+        """What is wrong with an answer that has no call, or only a part of one, and what to do; None for nothing."""
+        from phicli.tools.checking import has_part_of_call
+        from phicli.ui.answer import full_context
+
+        tokens = answer.usage.completion_tokens
+        if answer.finish_reason == "length" and (self.calls_only or has_part_of_call(answer.text)):
+            if answer.tool_calls and not has_part_of_call(answer.text):
+                return None
+            full = full_context(answer)
+            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * tokens}"
+            return f"the tool call was cut off after {tokens} tokens{full}", more
+        if self.calls_only and not answer.tool_calls:
+            why = f" by {answer.stopped_by!r}" if answer.stopped_by else ""
+            message = f"the model called no tool: its answer was ended{why} after {tokens} tokens"
+            return message, "run the command again with another --seed"
+        return None
 
 
-def tools_of(options: ToolOptions) -> ToolUse | None:
-    """The tools in the files that were named; None where none were.
+def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | None:
+    """The tools in the files that were named; None where none were. ``on_wait`` gets lines about a long wait.
 
     Raises:
         PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
@@ -126,7 +148,7 @@ def tools_of(options: ToolOptions) -> ToolUse | None:
         return None
     from phicli.tools.files import read_tools
 
-    tools = read_tools(options.files)
+    tools = read_tools(options.files, on_wait)
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(

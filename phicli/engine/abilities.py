@@ -31,7 +31,7 @@ class Ability(enum.Enum):
     SPECULATION = "draft tokens"
     STATES = "save what it has evaluated"
     CONSTRAINTS = "hold an answer to a schema or a grammar"
-    LARK = "hold an answer to a regular expression"
+    LARK = "hold an answer to a regular expression or a grammar in Lark"
 
 
 NOTHING: Final[frozenset[Ability]] = frozenset()
@@ -63,9 +63,7 @@ def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
 def abilities_of_sampling(sampling: Sampling) -> Iterator[Ability]:
     """The abilities that ``sampling`` requires of an engine. Nothing is sampled at temperature 0."""
     if sampling.constraint is not None:
-        yield Ability.CONSTRAINTS
-        if sampling.constraint.in_lark:
-            yield Ability.LARK
+        yield Ability.LARK if sampling.constraint.in_lark else Ability.CONSTRAINTS
     if sampling.temperature <= 0:
         return
     if sampling.min_p > 0:

@@ -35,6 +35,8 @@ class EngineProcess(abc.ABC):
         """The key that it was started with."""
         self.load_ms = 0.0
         """From asking for the engine to the model's being ready; 0 while it loads."""
+        self.started_at = 0.0
+        """When it was started, in seconds since 1970; 0 where this program did not do that."""
         self.ready_at = 0.0
         """When the model was ready, by the monotonic clock; 0 while it loads."""
         self.build = ""
@@ -142,7 +144,7 @@ class StartedProcess(EngineProcess):
         Raises:
             EngineError: it cannot be started.
         """
-        self._started = time.monotonic()
+        self._started, self.started_at = time.monotonic(), time.time()
         self.log_path, log = open_log(self._log_dir)
         began, failed = threading.Event(), list[OSError]()
 

@@ -46,6 +46,11 @@ class ProcessEngine(Generic[_Process]):
         return self._process.loading
 
     @property
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+        return self._process.ended
+
+    @property
     def pid(self) -> int:
         """The process id of the engine, for measurements."""
         return self._process.pid

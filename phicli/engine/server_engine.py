@@ -206,9 +206,9 @@ class ServerEngine(ProcessEngine[EngineProcess]):
         )  # fmt: skip
 
     @property
-    def ended(self) -> bool:
-        """Whether its process has ended."""
-        return self._process.ended
+    def started_at(self) -> float:
+        """When its process was started, in seconds since 1970."""
+        return self._process.started_at
 
     def wait_ready(self, closing: Closing | None = None) -> None:
         """As :class:`ProcessEngine` says; the server is asked only once."""

@@ -62,17 +62,29 @@ class ContextPlan:
             ContextExceededError: it does not fit into the limit.
         """
         if needed_tokens >= self.limit_tokens:
-            raise ContextExceededError(
-                f"the conversation has {needed_tokens} tokens, but the context has only {self.limit_tokens}",
-                f"{_SHORTER}{self._larger(needed_tokens)}",
-                data={"prompt_tokens": needed_tokens, "context_tokens": self.limit_tokens},
-            )
+            raise self._exceeded(needed_tokens, str(needed_tokens))
         size = self.first_tokens
         while size < needed_tokens + needed_tokens // 4:
             size *= 2
         if self.original_tokens is not None and needed_tokens <= self.original_tokens:
             size = min(size, self.original_tokens)
         return min(size, self.limit_tokens)
+
+    def require_least(self, least_tokens: int) -> None:
+        """Return if a conversation of at least ``least_tokens`` may fit into the limit.
+
+        Raises:
+            ContextExceededError: it does not, however many tokens it has.
+        """
+        if least_tokens >= self.limit_tokens:
+            raise self._exceeded(least_tokens, f"at least {least_tokens}")
+
+    def _exceeded(self, tokens: int, words: str) -> ContextExceededError:
+        return ContextExceededError(
+            f"the conversation has {words} tokens, but the context has only {self.limit_tokens}",
+            f"{_SHORTER}{self._larger(tokens)}",
+            data={"prompt_tokens": tokens, "context_tokens": self.limit_tokens},
+        )
 
     def _larger(self, needed_tokens: int) -> str:
         """The end of a hint: how to get a context for ``needed_tokens``; empty where the model has none."""

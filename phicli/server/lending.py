@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 from phicli.engine.closable import Closing
 from phicli.engine.loan import SAME_SETTINGS, Loan, LoanError, LoanRequest
 from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.settings import value_text
+from phicli.engine.starting import build_of
 from phicli.errors import EngineDiedError
+from phicli.gguf_file.names import parts_of
+from phicli.plan.load import LoadPlan
 from phicli.plan.locate import LocatedModel, locate
 from phicli.server.loading import Loaded
 from phicli.server.models import Models
+from phicli.server.placing import planned, prepare
 
 _ENDED: Final = "its process has ended"
+_PLANNED_S: Final = 60.0
+"""A plan is used again for so long; until then, new results of tuning may be unknown."""
 
 
 class Lent:
@@ -34,31 +41,54 @@ class Lent:
         return _ENDED
 
 
-@contextlib.contextmanager
-def lend(models: Models, request: LoanRequest, version: str, closing: Closing | None = None) -> Iterator[Lent]:
-    """The engine that ``request`` asks for, which stays loaded within the context.
+class Lending:
+    """Lends engines; use it from any thread.
 
     Args:
-        models: of the server, which loads the model where that is needed.
-        request: what is asked for.
+        models: of the server, which load a model where that is needed.
         version: of this program.
-        closing: ends the wait for the model.
-
-    Raises:
-        LoanError: another engine is loaded, or would be; says why.
-        PhiError: the model cannot be loaded.
     """
-    _require_same_program(request, version)
-    located = _same_file(request)
-    _require_same_settings(models.options.settings, request)
-    asked_at = time.monotonic()
-    with models.lend(located, closing) as loaded:
-        engine = _engine_of(loaded, closing)
-        if engine.ended:
-            loaded.model.engines.failed(engine, EngineDiedError(_ENDED))
+
+    def __init__(self, models: Models, version: str) -> None:
+        self._models, self._version = models, version
+        self._plans: dict[tuple[str, int], tuple[float, LoadPlan]] = {}
+
+    @contextlib.contextmanager
+    def lend(self, request: LoanRequest, closing: Closing | None = None) -> Iterator[Lent]:
+        """The engine that ``request`` asks for, which stays loaded within the context.
+
+        ``closing`` ends the wait for the model.
+
+        Raises:
+            LoanError: another engine is loaded, or would be; says why. Nothing is loaded then.
+            PhiError: the model cannot be loaded.
+        """
+        asked_at = time.monotonic()
+        if request.version != self._version:
+            raise LoanError(f"the server is phi {self._version}, and this command is phi {request.version}")
+        _require_build(request, build_of())
+        located = _same_file(request)
+        plan = self._plan(located, request)
+        _require_settings(request, plan.wanted, plan.wanted)
+        _require_context(request, plan.context.first_tokens)
+        with self._models.lend(located, closing) as loaded:
             engine = _engine_of(loaded, closing)
-        _require_same_load(request, loaded, engine)
-        yield Lent(loaded, engine, asked_at)
+            if engine.ended:
+                loaded.model.engines.failed(engine, EngineDiedError(_ENDED))
+                engine = _engine_of(loaded, closing)
+            _require_settings(request, engine.settings.engine, loaded.plan.wanted)
+            _require_context(request, engine.context_tokens)
+            _require_build(request, engine.build)
+            _require_unchanged(located.path, engine.started_at)
+            yield Lent(loaded, engine, asked_at)
+
+    def _plan(self, located: LocatedModel, request: LoanRequest) -> LoadPlan:
+        """How the server would load the file if memory did not matter."""
+        key, now = (str(located.path), request.mtime_ns), time.monotonic()
+        if key not in self._plans or now - self._plans[key][0] > _PLANNED_S:
+            options = self._models.options
+            self._plans[key] = now, planned(prepare(located, options), options, None)
+        return self._plans[key][1]
 
 
 def _engine_of(loaded: Loaded, closing: Closing | None) -> LlamaServerEngine:
@@ -71,11 +101,6 @@ def _engine_of(loaded: Loaded, closing: Closing | None) -> LlamaServerEngine:
     if not isinstance(engine, LlamaServerEngine):
         raise LoanError("the engine of the server cannot be lent")
     return engine
-
-
-def _require_same_program(request: LoanRequest, version: str) -> None:
-    if request.version != version:
-        raise LoanError(f"the server is phi {version}, and this command is phi {request.version}")
 
 
 def _same_file(request: LoanRequest) -> LocatedModel:
@@ -91,25 +116,26 @@ def _same_file(request: LoanRequest) -> LocatedModel:
     return located
 
 
-def _require_same_settings(settings: Mapping[str, Any], request: LoanRequest) -> None:
-    """Return if the server was not started with other settings: then nothing is loaded in vain."""
-    for name, value in settings.items():
-        if name in request.engine and request.engine[name] != value:
-            raise _differs(name, value, request.engine[name])
+def _require_unchanged(path: Path, loaded_at: float) -> None:
+    """Return if the file is still the one that was loaded; one that was put in its place has another change time."""
+    if any(part.stat().st_ctime > loaded_at for part in parts_of(path)):
+        raise LoanError("the file was changed after the server had loaded it")
 
 
-def _require_same_load(request: LoanRequest, loaded: Loaded, engine: LlamaServerEngine) -> None:
-    """Return if the model is loaded as it is asked for."""
-    settings, wanted = engine.settings.engine, loaded.plan.wanted
+def _require_build(request: LoanRequest, build: str) -> None:
+    if build != request.build:
+        raise LoanError(f"the server's engine is {build}, and here it is {request.build}")
+
+
+def _require_context(request: LoanRequest, context_tokens: int) -> None:
+    if context_tokens < request.context_tokens:
+        raise LoanError(f"the server's context has {context_tokens} tokens, and here it has {request.context_tokens}")
+
+
+def _require_settings(request: LoanRequest, settings: Any, wanted: Any) -> None:
+    """Return if the settings, or those without regard to memory, are those that are asked for."""
     for name, asked in request.engine.items():
         value = getattr(settings, name, None)
         if value != asked and not (name in SAME_SETTINGS and getattr(wanted, name) == asked):
-            raise _differs(name, value, asked)
-    if engine.context_tokens < request.context_tokens:
-        raise LoanError(f"the server's context has {engine.context_tokens} tokens, not {request.context_tokens}")
-    if engine.build != request.build:
-        raise LoanError(f"the server's engine is {engine.build}, and here it is {request.build}")
-
-
-def _differs(name: str, value: object, asked: object) -> LoanError:
-    return LoanError(f"the server's {name} is {value}, and here it is {asked}")
+            words = f"{value_text(value)}, and here it is {value_text(asked)}"
+            raise LoanError(f"the server's {name} is {words}")

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
-from phicli.answering.calling import required_constraint, was_trained
+from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
 from phicli.answering.calling_model import CallingModel
 from phicli.answering.formed import FormedModel
 from phicli.answering.pool import Pool
@@ -16,7 +16,9 @@ from phicli.engine.types import SAMPLING_LIMITS, Sampling
 from phicli.plan.system_message import system_message
 from phicli.server.errors import RequestError
 from phicli.server.loading import Loaded
+from phicli.server.scoring import ScoredAnswering
 from phicli.server.types import Asked
+from phicli.structured.form import Form
 from phicli.tools.declared import declared_for
 
 RETRIES: Final = 2
@@ -39,7 +41,11 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
             f"ask for at most {loaded.slots}",
             param="n",
         )
-    sampling = _sampling(loaded, asked, index)
+    made = _answering(loaded, asked, _sampling(loaded, asked, index))
+    return ScoredAnswering(made) if asked.streamed and "likeliest" in asked.sampling else made
+
+
+def _answering(loaded: Loaded, asked: Asked, sampling: Sampling) -> Answering:
     ending = Ending(stop_texts=asked.stop, brake=asked.form is None, think_tokens=asked.think_tokens)
     loaded.model.keeps_template = True
     if asked.text is not None:
@@ -55,10 +61,8 @@ def _sampling(loaded: Loaded, asked: Asked, index: int) -> Sampling:
 
 
 def _model(loaded: Loaded, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel:
-    if asked.form is not None:
-        return FormedModel(loaded.model, asked.form, RETRIES, seed_step=asked.answers, shows_cut_off=True)
     if not asked.tools or asked.tool_choice == "none":
-        return loaded.model
+        return _formed(loaded, asked, asked.form)
     plan = loaded.plan
     if not was_trained(plan.format.name, plan.model.variant):
         raise RequestError(
@@ -67,12 +71,19 @@ def _model(loaded: Loaded, asked: Asked, sampling: Sampling) -> Pool | FormedMod
             param="tools",
         )
     usable = tuple(tool for tool in asked.tools if asked.callable_tools is None or tool.name in asked.callable_tools)
-    constraint = None
+    declared, several = declared_for(plan.format.name, asked.tools), asked.several_calls
+    special = loaded.model.file.special_tokens
     if asked.tool_choice == "required":
-        special, most = loaded.model.file.special_tokens, sampling.max_tokens
-        constraint = required_constraint(usable, special, several=asked.several_calls, max_tokens=most)
-    declared = declared_for(plan.format.name, asked.tools)
-    return CallingModel(loaded.model, usable, declared, asked.several_calls, constraint)
+        constraint = required_constraint(usable, special, several=several, max_tokens=sampling.max_tokens)
+        return CallingModel(loaded.model, usable, declared, several, constraint)
+    form = None if asked.form is None else CallsOrForm(asked.form, usable, special, several)
+    return CallingModel(_formed(loaded, asked, form), usable, declared, several)
+
+
+def _formed(loaded: Loaded, asked: Asked, form: Form | None) -> Pool | FormedModel:
+    if form is None:
+        return loaded.model
+    return FormedModel(loaded.model, form, RETRIES, seed_step=asked.answers, shows_cut_off=True)
 
 
 def _messages(loaded: Loaded, asked: Asked) -> tuple[Message, ...]:

@@ -96,7 +96,7 @@ class Models:
 
     @contextlib.contextmanager
     def lend(self, model: str | LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
-        """As :meth:`lease`, for somebody who uses the engine without the server: it takes no slot, and lasts as long as it likes.
+        """As :meth:`lease`, for somebody who uses the engine without the server, maybe for long: it takes no slot.
 
         ``model`` may be a name or a file; the models of the command line are the only ones here, too.
 

@@ -89,9 +89,8 @@ class Names:
         for one in self._only:
             if squash(one.id) == squash(name):
                 return one.path_model or self._here(one.id)
-        allowed = {_real(one.path_model or located) for one in self._only if (located := _located(one.id))}
         located = _located(name)
-        if located is None or _real(located) not in allowed:
+        if located is None or all(_real(one) != _real(located) for one in self._files()):
             raise NotFoundError(f"model {_quoted(name)} is not served here", f"choose one of {self._listed()}")
         return located
 
@@ -101,15 +100,18 @@ class Names:
         Raises:
             NotFoundError: it is not.
         """
-        for one in self._only:
-            located = one.path_model or _located(one.id)
-            if located is not None and _real(located) == _real(model):
+        for located in self._files():
+            if _real(located) == _real(model):
                 return located
         raise NotFoundError(f"model {model.name!r} is not served here", f"choose one of {self._listed()}")
 
     def listing(self) -> tuple[ServedName, ...]:
         """All models that can be asked for now; no file is opened."""
         return tuple(self._limited() if self._only else self._all())
+
+    def _files(self) -> Iterator[LocatedModel]:
+        """The files of the command line that are on this machine."""
+        yield from (located for one in self._only if (located := one.path_model or _located(one.id)))
 
     def _here(self, name: str) -> LocatedModel:
         try:

@@ -102,7 +102,7 @@ def place(prepared: Prepared, options: LoadOptions, ledger: Ledger) -> Placed | 
         UsageError: the settings that were asked for are nothing for this model.
         DoesNotFitError: it does not fit even without all other engines; the message has the sums.
     """
-    plan = _plan(prepared, options, ledger.alone())
+    plan = planned(prepared, options, ledger.alone())
     room = Room(ledger.beside(), prepared.gpus)
     for slots in _slots(prepared, options):
         needed = _needed(plan, slots)
@@ -119,7 +119,13 @@ def place(prepared: Prepared, options: LoadOptions, ledger: Ledger) -> Placed | 
     return None
 
 
-def _plan(prepared: Prepared, options: LoadOptions, memory: Memory | None) -> LoadPlan:
+def planned(prepared: Prepared, options: LoadOptions, memory: Memory | None) -> LoadPlan:
+    """How the file is loaded where nothing else is; None for ``memory``: as if there were enough of it.
+
+    Raises:
+        UsageError: the settings that were asked for are nothing for this model.
+        DoesNotFitError: the memory is too small; the message has the sums.
+    """
     trained = prepared.header.context_length
     asked = options.context_tokens
     chat = ChatOptions(

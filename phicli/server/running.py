@@ -124,12 +124,11 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
             on_notice(residence.notice)
         sockets: list[socket.socket] = []
         if options.port is not None:
-            sockets = stack.enter_context(listening(options.host, options.port))
+            sockets = stack.enter_context(listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes))
         models = stack.enter_context(contextlib.closing(Models(options.load)))
-        for name in options.load.models if options.preload else ():
-            on_notice(f"loading {name}")
-            with models.lease(name) as loaded:
-                loaded.model.wait_ready()
+        if options.preload:
+            on_notice(f"loading {', '.join(options.load.models)}")
+            models.preload()
         traffic = Traffic(limits.LIMITS)
         server = EndingServer(_app(models, traffic, residence, options, sockets), traffic)
         address = url_of(options.host, sockets) if sockets else ""

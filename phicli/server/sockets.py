@@ -44,8 +44,10 @@ def is_loopback(addresses: Sequence[tuple[socket.AddressFamily, str]]) -> bool:
 
 
 @contextlib.contextmanager
-def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
+def listening(host: str, port: int, *, send_bytes: int | None = None) -> Iterator[list[socket.socket]]:
     """Sockets that listen on all addresses of ``host``, on the same port; 0 takes a free one.
+
+    ``send_bytes`` is how much the system takes for a client that does not read; None: as much as it likes.
 
     Raises:
         UsageError: the port cannot be used, or the host is not one of this machine.
@@ -61,6 +63,8 @@ def listening(host: str, port: int) -> Iterator[list[socket.socket]]:
             break
         for one in sockets:
             stack.callback(one.close)
+            if send_bytes is not None:  # the connections of these sockets have it, too
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_bytes)
         yield sockets
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from phicli.server.memory import resident
@@ -50,8 +51,20 @@ class ModelState:
     build: str
 
     def to_data(self) -> dict[str, Any]:
-        """Its JSON form."""
-        return asdict(self)
+        """Its JSON form, as ``phi ps`` has it: times are in ISO 8601, and what is lent counts as running."""
+        data = asdict(self)
+        return {
+            "model": data.pop("name"),
+            "memory_bytes": self.resident_bytes or self.planned_bytes,
+            **data,
+            "running": self.running + self.loans,
+            "idle_since": _iso(self.idle_since),
+            "until": _iso(self.until),
+        }
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
 def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelState:

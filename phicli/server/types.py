@@ -36,6 +36,7 @@ class Asked:
         stop: the answer ends in front of the first of these texts.
         think_tokens: the most tokens of reasoning; None for no limit.
         answers: how many are wanted.
+        streamed: text is wanted as it comes, and with each text the probabilities of its tokens, if any are.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Asked:
     stop: tuple[str, ...] = ()
     think_tokens: int | None = None
     answers: int = 1
+    streamed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

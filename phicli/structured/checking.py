@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phicli.errors import UsageError
+from phicli.structured.satisfiable import why_impossible
 from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
 
 _HINT = "see https://json-schema.org for what a schema can say"
 
 
 def check_schema(schema: Any) -> Any:
-    """The class of jsonschema that validates against ``schema``, which is one.
+    """The class of jsonschema that validates against ``schema``, which is one, and which an answer can match.
 
     Raises:
-        UsageError: it is not; the message has the place.
+        UsageError: it is not, or none can; the message has the place.
     """
     import jsonschema
     from jsonschema.validators import validator_for
@@ -39,6 +40,9 @@ def check_schema(schema: Any) -> Any:
         raise _wrong((), "no answer can match false")
     for place, problem in _bad_references(schema):
         raise _wrong(place, problem)
+    if impossible := why_impossible(schema, kind):
+        where = pointer(impossible[0])
+        raise UsageError(f"no answer can match the schema at {where}: {impossible[1]}", "correct the schema there")
     return kind
 
 

@@ -12,11 +12,12 @@ from typing import Any, Final, Protocol
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.structured.checking import check_schema, shortened
-from phicli.structured.sending import Limits, json_schema_to_send, limits_for, types_of
-from phicli.structured.subschemas import all_schemas, pointer
+from phicli.structured.cut_off import cut_off
+from phicli.structured.limits import Limits, limits_for
+from phicli.structured.sending import json_schema_to_send
+from phicli.structured.subschemas import pointer
 
 _MOST_PROBLEMS: Final = 5
-_BOUNDS: Final = frozenset(["maximum", "exclusiveMaximum"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,32 +90,18 @@ class SchemaForm:
         return tuple(Constraint("json_schema", text) for text in dict.fromkeys([*sent, least]))
 
     def check(self, text: str, max_tokens: int | None) -> Checked:
-        """See :class:`Form`. A string that was ended by our limit is a problem, too."""
+        """See :class:`Form`. A value that our limit cut off is a problem, too."""
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             return Checked(None, (f"the answer is not JSON: {error}",))
-        problems = [*self._problems(value), *self._unfinished(value, self._limits(max_tokens))]
+        problems = self._problems(value)
+        if not problems:
+            problems = [*cut_off(type(self._validator), self.schema, text, self._limits(max_tokens))]
         return Checked(value, tuple(dict.fromkeys(problems)))
 
     def _limits(self, max_tokens: int | None) -> Limits:
         return limits_for(self.schema, max_tokens)
-
-    def _unfinished(self, value: Any, limits: Limits) -> Iterator[str]:
-        """Strings and integers that are exactly as long as the limit that we set: the model had more to say."""
-        for place, inner in _values(value):
-            if isinstance(inner, str) and len(inner) == limits.characters:
-                yield f"{pointer(place)}: the text did not end within {limits.characters} characters"
-            if type(inner) is int and self._has_free_integers and len(str(abs(inner))) == limits.digits:
-                yield f"{pointer(place)}: the number did not end within the limit of digits, {limits.digits}"
-
-    @property
-    def _has_free_integers(self) -> bool:
-        """Whether the schema leaves an integer without limits, so that we set them."""
-        return any(
-            {"integer", "number"} & types_of(inner) == {"integer"} and not _BOUNDS & inner.keys()
-            for _, inner in all_schemas(self.schema)
-        )
 
     def _problems(self, value: Any) -> list[str]:
         """The first problems of ``value``, each with its place.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
@@ -10,18 +11,26 @@ from phicli.paths import expand
 from phicli.structured.form import TextForm
 from phicli.structured.reading import read_text
 
+_EXAMPLE: Final = "e.g. --choice yes,no"
+_CHOICES: Final = f"give at least two words with commas between them, {_EXAMPLE}"
+
 
 def choice_form(typed: str) -> TextForm:
     """One of the words in a list with commas between them.
 
     Raises:
-        UsageError: there are not at least two, or one is twice.
+        UsageError: there are not at least two, or one is empty or occurs twice.
     """
     words = [word.strip() for word in typed.split(",")]
-    if len(words) < 2 or not all(words):
-        raise UsageError(f"--choice {typed}: give at least two answers", "e.g. --choice yes,no")
-    if len(set(words)) < len(words):
-        raise UsageError(f"--choice {typed}: an answer occurs twice", "e.g. --choice yes,no")
+    twice = next((word for word in words if words.count(word) > 1), "")
+    if not any(words):
+        raise UsageError("--choice is empty", _CHOICES)
+    if not all(words):
+        raise UsageError(f"--choice {typed}: a word between two commas is empty", _CHOICES)
+    if len(words) < 2:
+        raise UsageError(f"--choice {typed}: only one word was given", _CHOICES)
+    if twice:
+        raise UsageError(f"--choice {typed}: the word {twice} occurs twice", f"give each word once, {_EXAMPLE}")
     rule = " | ".join(_quoted(word) for word in words)
     pattern = re.compile("|".join(re.escape(word) for word in words))
     return TextForm("the choices", Constraint("gbnf", f"root ::= {rule}"), pattern)
@@ -49,6 +58,8 @@ def grammar_form(typed: str) -> TextForm:
         NotFoundError: there is no such file.
         UsageError: it cannot be read, or is empty.
     """
+    if not typed.strip():
+        raise UsageError("--grammar is empty", "give the path of a file, e.g. --grammar answer.gbnf")
     path = expand(typed)
     text = read_text(path, "--grammar", "answer.gbnf")
     if not text.strip():

@@ -17,6 +17,7 @@ MOST_BYTES: Final = 256 * 1024
 """Of a schema. The largest in common use, such as those of package managers' files, have less."""
 _MODEL: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 _PROGRAM: Final = Path(__file__).with_name("model_schema.py")
+_EXAMPLE: Final = """give a file or a JSON Schema, e.g. --schema person.json or --schema '{"type": "object"}'"""
 _PATIENCE_S: Final = 60.0
 
 
@@ -27,9 +28,13 @@ def read_schema(typed: str) -> Any:
         NotFoundError: there is no such file.
         UsageError: it cannot be read, it is not JSON, or the Python module does not give a schema.
     """
+    if not typed.strip():
+        raise UsageError("--schema is empty", _EXAMPLE)
     if typed.lstrip().startswith("{") or typed.strip() in ("true", "false"):
         return parse_schema(typed, "--schema")
     path = expand(typed)
+    if (kind := _json_kind(typed)) and not path.exists():
+        raise UsageError(f"--schema {typed}: a schema is a JSON object, not {kind}", _EXAMPLE)
     if _MODEL.fullmatch(typed) and not path.exists():
         return schema_of_model(typed)
     return parse_schema(read_text(path, "--schema", "schema.json"), str(path))
@@ -48,7 +53,8 @@ def read_text(path: Path, option: str, example: str) -> str:
     except FileNotFoundError:
         raise NotFoundError(f"file not found: {path}", f"give the path of a file, e.g. {option} {example}") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {reason_of(error)}", f"give a file: {option} {example}") from None
+        problem = "is a folder" if path.is_dir() else f"cannot be read: {reason_of(error)}"
+        raise UsageError(f"{path} {problem}", f"give a file: {option} {example}") from None
     if len(data) > MOST_BYTES:
         raise _too_large(str(path))
     try:
@@ -74,7 +80,16 @@ def parse_schema(text: str, source: str) -> Any:
         message = f"{source} is nested too deeply"
     except ValueError as error:
         message = f"{source} is not JSON: {error}"
-    raise UsageError(message, """give a JSON Schema, e.g. --schema '{"type": "object"}'""")
+    raise UsageError(message, _EXAMPLE)
+
+
+def _json_kind(text: str) -> str:
+    """What kind of JSON ``text`` is; empty where it is none."""
+    kinds = {"list": "a list", "str": "a string", "NoneType": "null"}
+    try:
+        return kinds.get(type(json.loads(text)).__name__, "a number")
+    except (ValueError, RecursionError):
+        return "a list" if text.lstrip().startswith("[") else ""
 
 
 def schema_of_model(name: str) -> Any:

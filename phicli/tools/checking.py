@@ -30,6 +30,11 @@ def check_schemas(tools: Sequence[Tool]) -> None:
             raise UsageError(f"the tool {tool.name}: {error.message}", error.hint) from None
 
 
+def has_part_of_call(text: str) -> bool:
+    """Whether an answer that was cut off, and that has this ``text`` beside its calls, ends inside of a call."""
+    return has_broken_call(text) or text.lstrip().startswith('{"tool_calls"')
+
+
 def wrong_calls(calls: Sequence[ToolCall], text: str, tools: Sequence[Tool]) -> str | None:
     """What is wrong with the calls of an answer, one line; None where nothing is.
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from phicli.chat_format.tool_calls import CLOSE, OPEN
-from phicli.structured.sending import json_schema_to_send, limits_for
+from phicli.structured.limits import limits_for
+from phicli.structured.sending import json_schema_to_send
 from phicli.tools.types import Tool
 
 END_TOKENS: Final = (
@@ -36,10 +37,23 @@ def required_calls(
         several: more than one call may be made.
         max_tokens: the limit of the answer; None for none.
     """
-    opening, closing = (_token(literal, id_of(literal)) for literal in (OPEN, CLOSE))
-    return (
-        "\n".join([f'start: {opening} "[" {_calls(several=several)} "]" {closing}', *_rules(tools, max_tokens)]) + "\n"
-    )
+    return "\n".join([f"start: {_marked(id_of, several=several)}", *_rules(tools, max_tokens)]) + "\n"
+
+
+def calls_or_json(
+    tools: Sequence[Tool], id_of: Callable[[str], int | None], schema: str, *, several: bool, max_tokens: int | None
+) -> str:
+    """The grammar of an answer that is nothing but calls, as :func:`required_calls` has it, or else JSON.
+
+    Args:
+        tools: those that may be called.
+        id_of: as in :func:`required_calls`.
+        schema: of the JSON, as it is sent to the engine.
+        several: more than one call may be made.
+        max_tokens: the limit of the answer; None for none.
+    """
+    start = [f"start: {_marked(id_of, several=several)} | json", f"json: %json {schema}"]
+    return "\n".join([*start, *_rules(tools, max_tokens)]) + "\n"
 
 
 def calls_as_text(
@@ -66,6 +80,12 @@ def calls_as_text(
     opening = _quoted('{"tool_calls": [')
     calls = f'calls: {opening} {_calls(several=several)} "]}}"'
     return "\n".join([start, *text, calls, *_rules(tools, max_tokens)]) + "\n"
+
+
+def _marked(id_of: Callable[[str], int | None], *, several: bool) -> str:
+    """Calls between the tokens that Phi-4-mini puts around them."""
+    opening, closing = (_token(literal, id_of(literal)) for literal in (OPEN, CLOSE))
+    return f'{opening} "[" {_calls(several=several)} "]" {closing}'
 
 
 def _calls(*, several: bool) -> str:

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from phicli.errors import UsageError
 from phicli.tools.reading import tool_of
 from phicli.tools.types import Tool
 
 _TIMEOUT_S: Final = 30.0
+_PATIENCE_S: Final = 1.0
 _MOST_CHARACTERS: Final = 300
 
 
-def tools_in(path: Path, name: str) -> Sequence[Tool]:
+def tools_in(
+    path: Path, name: str, on_wait: Callable[[str], None] = lambda _: None, *, timeout_s: float = _TIMEOUT_S
+) -> Sequence[Tool]:
     """The functions of the Python file at ``path``, called ``name`` in errors, that are typed and have a docstring.
 
-    Nothing but the import is run, in a process that ends with it.
+    Nothing but the import is run, in a process that ends with it, or with an interruption. If it takes more than a
+    second, ``on_wait`` gets a line that says so.
 
     Raises:
-        UsageError: the import fails or does not end, or the file has no such function.
+        UsageError: the import fails or does not end in ``timeout_s``, or the file has no such function.
     """
     command = [sys.executable, "-m", "phicli.tools.describe", str(path.absolute())]
+    waits = f"waiting for the import of {name}, at most {timeout_s:g} s"
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_TIMEOUT_S, check=False,
-            text=True, encoding="utf-8", errors="replace",
-        )  # fmt: skip
+        done = _finished(command, timeout_s, lambda: on_wait(waits))
     except subprocess.TimeoutExpired:
         raise UsageError(
-            f"{name} does not end when it is imported: waited {_TIMEOUT_S:g} s",
-            "keep what takes time inside of functions",
+            f"the import of {name} did not end within {timeout_s:g} s", "keep what takes time inside of functions"
         ) from None
     described = _described(done, path, name)
     if not described["tools"]:
@@ -45,6 +50,48 @@ def tools_in(path: Path, name: str) -> Sequence[Tool]:
             "a tool is a function with a docstring and a type for each parameter",
         )
     return [tool_of(tool, f"{name}: {tool['name']}") for tool in described["tools"]]
+
+
+def _finished(
+    command: Sequence[str], timeout_s: float, on_wait: Callable[[], None]
+) -> subprocess.CompletedProcess[str]:
+    """How ``command`` ended; what it started meanwhile ends with it if it is late, or interrupted.
+
+    It writes to files, because a pipe stays open as long as anything that it started.
+
+    Raises:
+        subprocess.TimeoutExpired: it did not end in time.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=sys.platform != "win32"
+        )
+        try:
+            try:
+                process.wait(min(_PATIENCE_S, timeout_s))
+            except subprocess.TimeoutExpired:
+                on_wait()
+                process.wait(max(timeout_s - _PATIENCE_S, 0))
+        except BaseException:
+            _kill(process)
+            raise
+        texts = [_text_in(file) for file in (out, err)]
+    return subprocess.CompletedProcess(command, process.returncode, *texts)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End ``process`` and what it started."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _text_in(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", errors="replace")
 
 
 def _described(done: subprocess.CompletedProcess[str], path: Path, name: str) -> Mapping[str, Any]:

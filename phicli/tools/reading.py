@@ -31,7 +31,8 @@ def parse_tools(text: str, where: str) -> list[Tool]:
     try:
         data = json.loads(text, parse_constant=_refuse)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{where}, line {error.lineno}, column {error.colno}: {error.msg}", _FORM) from None
+        why = f"{error.msg[:1].lower()}{error.msg[1:]}"
+        raise UsageError(f"{where} is not JSON: {why} at line {error.lineno}, column {error.colno}", _FORM) from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not JSON: {error}", _FORM) from None
     if not isinstance(data, list):
@@ -54,8 +55,10 @@ def tool_of(data: Any, where: str) -> Tool:
         raise UsageError(f"{where}: function is not an object but {_kind(function)}", _FORM)
     name, description = function.get("name"), function.get("description")
     description = "" if description is None else description
+    if name is None:
+        raise UsageError(f"{where} has no name", _FORM)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise UsageError(f"{where}: the name is {name!r}", "a name has 1 to 64 letters, digits, _, . and -")
+        raise UsageError(f"{where}: {name!r} cannot be a name", "a name has 1 to 64 letters, digits, _, . and -")
     if not isinstance(description, str):
         raise UsageError(f"{where} ({name}): the description is not text but {_kind(description)}", _FORM)
     return Tool(name, description, _parameters(function, f"{where} ({name})"))

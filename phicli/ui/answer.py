@@ -33,6 +33,7 @@ class AnswerPrinter:
         quiet: no reasoning and no notices.
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
         wraps: break lines between words on a terminal; not for text that programs read.
+        calls_only: the answer is nothing but tool calls: text is a part of one, which is not printed.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -46,6 +47,7 @@ class AnswerPrinter:
         quiet: bool = False,
         plain: bool = False,
         wraps: bool = True,
+        calls_only: bool = False,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class AnswerPrinter:
         self._status = status
         self._stream = stream
         self._quiet = quiet
+        self._calls_only = calls_only
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
@@ -87,7 +90,7 @@ class AnswerPrinter:
             self._status.update(self._prefill_line.text(event, self._status.columns))
         elif isinstance(event, Undecided):
             self._thoughts.begin()
-            self._status.update(f"generating: {event.tokens} tokens")
+            self._status.update(f"generating: {counted(event.tokens, 'token')}")
         elif isinstance(event, Reasoned):
             self._thoughts.count(event.tokens)
         elif isinstance(event, Piece):
@@ -120,6 +123,8 @@ class AnswerPrinter:
             self._status.clear(away=True)
             self._thoughts.feed(piece.text, alone=not self._text)
             return
+        if self._calls_only:
+            return
         if not self._text:
             self._status.clear()
             self._thoughts.end()
@@ -139,7 +144,7 @@ class AnswerPrinter:
             self._terminal.say(f"note: {notice.text}")
 
     def _finish(self, answer: Answer) -> None:
-        if not self._stream:
+        if not self._stream and not self._calls_only:
             self._write(answer.text)
             self._text = answer.text
         self._end_line()
@@ -149,11 +154,11 @@ class AnswerPrinter:
             self._end_line()
             self._terminal.say(f"note: {_no_answer(answer)}")
         elif answer.stopped_by == REPETITION:
-            tokens = answer.usage.completion_tokens
-            self._notice(Notice(f"the answer was ended after {tokens} tokens, because it repeated itself"))
-        elif answer.finish_reason == "length":
-            tokens = answer.usage.completion_tokens
-            self._notice(Notice(f"the answer was cut off after {tokens} tokens{_full(answer)}"))
+            tokens = counted(answer.usage.completion_tokens, "token")
+            self._notice(Notice(f"the answer was ended after {tokens}, because it repeated itself"))
+        elif answer.finish_reason == "length" and not self._calls_only:
+            tokens = counted(answer.usage.completion_tokens, "token")
+            self._notice(Notice(f"the answer was cut off after {tokens}{full_context(answer)}"))
 
     def _write(self, text: str) -> None:
         if self._markdown is None:
@@ -252,15 +257,16 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
 
 def _no_answer(answer: Answer) -> str:
     """Why an answer has no text; a script must not take it for an empty answer, so it is said with --quiet, too."""
-    tokens = f"{answer.usage.completion_tokens} tokens"
+    tokens = counted(answer.usage.completion_tokens, "token")
     if answer.stopped_by == REPETITION:
         return f"the model gave no answer: its reasoning was ended after {tokens}, because it repeated itself"
     if answer.finish_reason == "length":
-        return f"the model gave no answer: its reasoning was cut off after {tokens}{_full(answer)}"
+        return f"the model gave no answer: its reasoning was cut off after {tokens}{full_context(answer)}"
     return f"the model gave no answer: it stopped after {tokens} of reasoning"
 
 
-def _full(answer: Answer) -> str:
+def full_context(answer: Answer) -> str:
+    """Why an answer was cut off, as the end of a sentence: the context is full; empty where it is not."""
     size = answer.context_tokens
     return f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
 

@@ -12,7 +12,7 @@ from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
 from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
+from phicli.units import counted, format_bytes
 
 _NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib")
 
@@ -46,9 +46,9 @@ def _stats(
     ]
     of_them = f" ({', '.join(parts)})" if parts else ""
     rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
-    yield "prompt", f"{usage.prompt_tokens} tokens{of_them}{rates[0]}"
+    yield "prompt", f"{counted(usage.prompt_tokens, 'token')}{of_them}{rates[0]}"
     thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
-    yield "answer", f"{usage.completion_tokens} tokens{thought}{rates[1]}"
+    yield "answer", f"{counted(usage.completion_tokens, 'token')}{thought}{rates[1]}"
     if answer.ttft_ms is not None:
         yield "time to first token", f"{answer.ttft_ms / 1000:.2f} s"
     yield "total time", f"{answer.total_ms / 1000:.2f} s"

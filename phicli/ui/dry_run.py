@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from phicli.ui.recommendation_data import memory_data
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
+from phicli.units import counted, format_bytes
 
 if TYPE_CHECKING:
     from phicli.answering.prompt_parts import ExactPrompt
+    from phicli.engine.constraint import Constraint
     from phicli.fit.memory_sum import MemorySum
     from phicli.plan.load import LoadPlan
 
 _IDS_IN_LINE: Final = 16
 
 
-def dry_run_data(prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum) -> dict[str, Any]:
-    """The ``data`` of ``--dry-run --json``."""
+def dry_run_data(
+    prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum, form: Constraint | None = None
+) -> dict[str, Any]:
+    """The ``data`` of ``--dry-run --json``; ``form`` is what the engine would hold the answer to."""
     return {
         "model": plan.model.name,
         "quant": plan.model.quant,
@@ -27,12 +30,15 @@ def dry_run_data(prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum) -> dict
         "prompt_tokens": len(prompt.token_ids),
         "context": {"size_tokens": plan.settings.context_tokens, "limit_tokens": plan.context.limit_tokens},
         "memory": memory_data(memory),
+        "form": None if form is None else {"language": form.language, "text": form.text},
         "settings": plan.settings_data(),
     }
 
 
-def print_dry_run(terminal: Terminal, prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum) -> None:
-    """A line for each special token, as it is, and for each text between them, as JSON; then the ids and the sums."""
+def print_dry_run(
+    terminal: Terminal, prompt: ExactPrompt, plan: LoadPlan, memory: MemorySum, form: Constraint | None = None
+) -> None:
+    """A line for each special token, as it is, and for each text between them, as JSON; then ids, form and sums."""
     for part in prompt.parts:
         terminal.write_line(part.text if part.special else json.dumps(part.text, ensure_ascii=False))
     ids = list(map(str, prompt.token_ids))
@@ -40,8 +46,12 @@ def print_dry_run(terminal: Terminal, prompt: ExactPrompt, plan: LoadPlan, memor
     for at in range(0, len(ids), _IDS_IN_LINE):
         terminal.write_line(" ".join(ids[at : at + _IDS_IN_LINE]))
     terminal.write_line("")
+    if form is not None:
+        terminal.write_line(f"form ({form.language}):")
+        terminal.write_line(form.text.rstrip("\n"))
+        terminal.write_line("")
     size, limit = plan.settings.context_tokens, plan.context.limit_tokens
-    terminal.write_line(f"prompt: {len(ids)} tokens")
+    terminal.write_line(f"prompt: {counted(len(ids), 'token')}")
     terminal.write_line(f"context: {size} tokens at first, {limit} at most")
     terminal.write_line(
         f"memory: {format_bytes(memory.total_bytes)}, of it weights {format_bytes(memory.weights_bytes)}, "

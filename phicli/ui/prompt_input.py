@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
+from array import array
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,6 +120,24 @@ def read_input(terminal: Terminal, most_bytes: int, *, quiet: bool, advice: str 
             "pipe in a part of it, or ignore it with --no-stdin",
         )
     return data
+
+
+def waiting_bytes(terminal: Terminal) -> int:
+    """How many bytes of a pipe or a file that is standard input can be read at once; 0 also where nobody knows."""
+    if not _is_pipe_or_file(terminal):
+        return 0
+    descriptor = terminal.stdin.fileno()
+    try:
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return max(os.fstat(descriptor).st_size - os.lseek(descriptor, 0, os.SEEK_CUR), 0)
+        import fcntl
+        import termios
+
+        count = array("i", [0])
+        fcntl.ioctl(descriptor, termios.FIONREAD, count)
+        return count[0]
+    except (ImportError, OSError):  # Windows has no such call
+        return 0
 
 
 def _was_read_from(terminal: Terminal) -> bool:

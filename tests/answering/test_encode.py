@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from phicli.answering.encode import encode
+from phicli.answering.encode import encode, least_tokens
 from phicli.answering.special_tokens import SpecialTokens, is_harmless
 from phicli.chat_format.types import Special, Template, Text
 from phicli.errors import IntegrityError
@@ -178,3 +180,20 @@ def test_metadata_says_how_the_engine_tokenises():
     assert not other.strips_after
     without = SpecialTokens.from_metadata(literals, tokenizer_model="llama", add_space_prefix=False)
     assert not without.space_prefix
+
+
+SEGMENTS = st.one_of(
+    st.sampled_from([Special("<|user|>"), Special("<|end|>"), Special("<|end|>", strips_after=True)]),
+    st.builds(Text, st.sampled_from(["", " ", "ab"])),
+    st.builds(Text, st.just("x"), st.sampled_from([(), (7,), (7, END), (END,)])),
+    st.builds(Template, st.sampled_from(["", "a<|user|>b", " <|end|>\n"])),
+)
+
+
+@given(st.lists(SEGMENTS, max_size=8))
+def test_a_prompt_has_at_least_the_tokens_that_are_known_without_an_engine(segments):
+    least = least_tokens(segments, SPECIALS)
+    assert least <= len(encode(segments, Letters(), SPECIALS))
+    markers = sum(isinstance(segment, Special) for segment in segments)
+    ends = sum(bool(segment.token_ids) for segment in segments if isinstance(segment, Text))
+    assert least >= markers - ends

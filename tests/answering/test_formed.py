@@ -91,17 +91,25 @@ def test_an_answer_that_is_cut_off_is_not_tried_again() -> None:
     one = lab(['{"city":"Rome"}'])
     with pytest.raises(FormError) as caught:
         events_of(one, sampling=Sampling(max_tokens=8))
-    assert caught.value.message == "the answer was cut off after 8 tokens, before the schema was complete"
+    assert caught.value.message == "the answer was cut off after 8 tokens, before it matched the schema"
     assert caught.value.hint == "allow more tokens: --max-tokens 16"
     assert caught.value.data is not None
     assert (caught.value.data["finish_reason"], caught.value.data["text"]) == ("length", '{"city":')
     assert len(one.engines[0].prompts) == 1
 
 
+def test_one_token_and_choices_are_written_right() -> None:
+    with pytest.raises(FormError) as caught:
+        events_of(lab(["Paris"]), choice_form("Paris,Rome"), sampling=Sampling(max_tokens=1))
+    assert caught.value.message == "the answer was cut off after 1 token, before it matched the choices"
+    events = events_of(lab(["Paris"]), choice_form("Paris,Rome"), ending=Ending(("x",)))
+    assert notices(events) == ["--stop has no effect, because the answer must match the choices"]
+
+
 def test_a_text_that_stops_answers_does_not_stop_this_one() -> None:
     events = events_of(lab(['{"city":"Rome"}']), ending=Ending(("Rome",), brake=True))
     assert events[-1].parsed == {"city": "Rome"}
-    assert notices(events) == ["--stop has no effect: the schema says where the answer ends"]
+    assert notices(events) == ["--stop has no effect, because the answer must match the schema"]
 
 
 def test_reasoning_is_shown_and_an_answer_without_text_is_none() -> None:

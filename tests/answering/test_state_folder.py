@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
-from phicli.answering.state_carrier import state_folder
+from phicli.answering.state_carrier import give_away, state_folder
 from tests.support.disks import small_file_system
 
 
@@ -40,16 +41,20 @@ def test_the_folder_is_private_and_gone_afterwards(cache: Path) -> None:
 
 
 def test_what_a_process_that_was_killed_has_left_behind_is_removed(cache: Path) -> None:
+    """At once; unless it was given away to the engine, which saves a state when its ``phi`` has ended."""
     nobody, ours = cache / f"phi-state-{2**22 + 7}-x", cache / f"phi-state-{os.getpid()}-y"
-    fresh, other = cache / f"phi-state-{2**22 + 7}-z", cache / "phi-state-by-hand"
-    for folder in (nobody, ours, fresh, other):
+    given, forgotten = cache / f"phi-state-{2**22 + 7}-z", cache / f"phi-state-{2**22 + 7}-w"
+    earlier, other = cache / f"phi-state-{os.getpid()}-v", cache / "phi-state-by-hand"
+    for folder in (nobody, ours, given, forgotten, earlier, other):
         folder.mkdir(parents=True)
         (folder / "state").write_bytes(b"keys and values")
-        if folder is not fresh:
-            os.utime(folder, (time.time() - 7200,) * 2)
+    give_away(given)
+    give_away(forgotten)
+    os.utime(forgotten, (time.time() - 7200,) * 2)
+    os.utime(earlier, (psutil.Process().create_time() - 7200,) * 2)  # of another process that had our number
     with state_folder():
         assert not nobody.exists()
-    assert folders(cache) == sorted([ours, fresh, other])
+    assert folders(cache) == sorted([ours, given, other])
 
 
 @pytest.mark.process

@@ -103,7 +103,7 @@ def test_a_question_without_an_answer_is_a_turn() -> None:
         ([*HELLO, {"role": "tool", "content": "1"}], "message 3: a tool result must follow a tool call"),
         ([HELLO[0], CALLED, {"role": "tool", "tool_call_id": "c3", "content": ""}], "unknown tool_call_id: 'c3'"),
         ([HELLO[0], CALLED, {"role": "tool", "tool_call_id": "c1", "content": ""}, HELLO[1]],
-         "message 4: 1 of the tool results before it are missing"),
+         "message 4: the result of add must come before it"),
         ([HELLO[0], CALLED, *[{"role": "tool", "content": ""}] * 2], "ends with a tool result"),
         ([HELLO[0], {**HELLO[1], "tool_calls": [{"id": "c1"}]}], "message 2: tool call 1 has no function"),
         ([HELLO[0], {**HELLO[1], "tool_calls": 3}], "message 2: tool_calls is not a list"),

@@ -13,6 +13,7 @@ from phicli.chat.overflow import Overflow, Overflowing
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.errors import ContextExceededError
+from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.scripted_model import Lab
 
 LIMIT = 512
@@ -282,3 +283,28 @@ def fitted(lab: Lab, before: Dialogue, question: Turn) -> tuple[Dialogue, Turn]:
             next(work)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
+
+
+class CountingEngine(ScriptedEngine):
+    """Counts the texts that it tokenizes: a real engine needs 1 ms for each."""
+
+    tokenized = 0
+
+    def tokenize(self, text: str, **how: Any) -> tuple[int, ...]:
+        self.tokenized += 1
+        return super().tokenize(text, **how)
+
+
+@pytest.mark.parametrize("policy", ["error", "drop", "ask"])
+def test_thousands_of_messages_are_not_counted_before_they_are_refused_or_left_out(policy: str) -> None:
+    engine = CountingEngine(lambda _: "ok<|end|>", context_tokens=LIMIT)
+    turns = tuple(answered(f"{number}?") for number in range(5000))
+    overflow = Overflow(policy, choose=lambda _: "error" if policy == "ask" else policy)
+    lab = lab_with(Dialogue(None, turns), overflow, make=lambda _: engine)
+    if policy == "drop":
+        assert "the conversation has at least 10001 tokens, but the context" in notices(lab.ask("why?")[1])[0]
+        assert "4999?" in engine.prompts[-1]
+    else:
+        with pytest.raises(ContextExceededError, match="has at least 30004 tokens"):
+            lab.ask("why?")
+    assert engine.tokenized < 3000

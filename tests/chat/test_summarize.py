@@ -10,7 +10,7 @@ import pytest
 from phicli.answering.types import Answer, Notice
 from phicli.chat.dialogue import Attachment, Dialogue, Turn
 from phicli.chat.overflow import Overflow
-from phicli.chat.summarize import whole_sentences
+from phicli.chat.summarize import conversation_source, whole_sentences
 from phicli.chat_format.types import Message, Piece, ToolCall
 from phicli.errors import ContextExceededError, EngineError
 from tests.fakes.scripted_engine import Script, ScriptedEngine
@@ -61,6 +61,13 @@ def test_the_summary_stands_for_the_oldest_turns() -> None:
         " and writes at most 256 tokens",
         'turns 1 to 4 ("question 1 …" to "question 4 …") are sent as a summary from now on; see it: /summary',
     ]
+
+
+def test_a_greeting_and_questions_in_a_row_are_named_by_who_said_them() -> None:
+    greeting = Turn("", (), (Message("assistant", "Welcome."),))
+    asked = Turn("first", (), (Message("user", "second"), Message("assistant", "answer")))
+    source = conversation_source(Dialogue(None, (greeting, asked)), (greeting, asked), "turns")
+    assert source.text == "Assistant: Welcome.\n\nUser: first\n\nUser: second\n\nAssistant: answer"
 
 
 def len_of(prompt: str) -> int:

@@ -94,5 +94,29 @@ def test_the_prompt_is_shown_and_not_sent(phi: Phi, tools: str) -> None:
     assert data["memory"]["total_bytes"] > data["memory"]["weights_bytes"] > 0
 
 
+def test_the_form_of_the_answer_is_shown_too(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", "hi", "--choice", "a,b", "--dry-run")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.split("\n\n")[2] == 'form (gbnf):\nroot ::= "a" | "b"'
+    assert phi("chat", "tiny-phi", "hi", "--choice", "a,b", "--dry-run", "--json").json["data"]["form"] == {
+        "language": "gbnf",
+        "text": 'root ::= "a" | "b"',
+    }
+    assert phi("chat", "tiny-phi", "hi", "--dry-run", "--json").json["data"]["form"] is None
+    schema = phi("chat", "tiny-phi", "hi", "--schema", '{"type": "boolean"}', "--dry-run", "--json").json["data"][
+        "form"
+    ]
+    assert (schema["language"], json.loads(schema["text"])["type"]) == ("json_schema", "boolean")
+    wrong = phi("chat", "tiny-phi", "hi", "--schema", '{"type": "strin"}', "--dry-run")
+    assert (wrong.code, wrong.out) == (2, "")
+
+
+def test_a_dry_run_has_no_events(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", "hi", "--dry-run", "--events")
+    error = json.loads(run.out)["error"]
+    assert (run.code, error["code"], error["hint"]) == (2, "usage", "use --dry-run --json")
+    assert error["message"].startswith("--dry-run and --events cannot be used together")
+
+
 def test_a_dry_run_needs_a_question(phi: Phi) -> None:
     assert phi("chat", "tiny-phi", "--dry-run").code == 2

@@ -61,7 +61,7 @@ def test_samples_with_a_form_are_a_line_each(phi: Phi) -> None:
 
 def test_the_first_sample_that_never_matches_is_the_last_one(phi: Phi) -> None:
     arguments = ("chat", "tiny-phi", FRANCE, *HOT, "--samples", "3", "--retries", "0")
-    schema = json.dumps({"const": "a", "not": {"const": "a"}})
+    schema = json.dumps({"anyOf": [{"const": "a"}], "not": {"const": "a"}})
     run = phi(*arguments, "--schema", schema)
     assert (run.code, run.out) == (9, "")
     assert "error: sample 1 of 3: the answer does not match the schema" in run.err

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from phicli.commands.form_options import FormOptions
 from tests.support.processes import gone, wait_for_engine
 from tests.support.running import Phi
 from tests.support.waiting import wait_until
@@ -67,6 +68,37 @@ def test_grammars_in_both_languages(phi: Phi, tmp_path: Path) -> None:
         assert phi("chat", "tiny-phi", FRANCE, "--grammar", str(tmp_path / name)).out == "Rome!\n"
 
 
+def test_a_grammar_in_lark_that_allows_more_text_names_its_end(phi: Phi, tmp_path: Path) -> None:
+    grammar = tmp_path / "a.lark"
+    grammar.write_text("%llguidance {}\nstart: text <|end|>\ntext: /[A-Za-z ,.]+/\n")
+    assert phi("chat", "tiny-phi", FRANCE, "--grammar", str(grammar)).out == "The capital of France is Paris.\n"
+    grammar.write_text("%llguidance {}\nstart: /[A-Za-z ,.]+/\n")
+    without = phi("chat", "tiny-phi", FRANCE, "--grammar", str(grammar), "-n", "30")
+    assert (without.code, without.out) == (9, "")
+    assert "the answer was cut off after 30 tokens, before it matched the grammar" in without.err
+
+
+def test_a_number_that_our_limit_cut_off_is_exit_code_9(phi: Phi) -> None:
+    """tiny-phi writes decimals as long as it may."""
+    run = phi("chat", "tiny-phi", "hi", "--schema", '{"type": "number", "minimum": 0, "maximum": 1}', "--retries", "0")
+    assert (run.code, run.out) == (9, "")
+    assert "the number did not end within 9 decimals; set multipleOf, e.g. 0.01" in run.err
+    own = '{"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.01}'
+    assert phi("chat", "tiny-phi", "hi", "--schema", own).code == 0
+
+
+def test_limits_beyond_those_of_the_engine_are_held_as_far_as_it_can(phi: Phi) -> None:
+    """With a smaller minimum it would crash, and an array with so many items would take minutes."""
+    for schema, kind in (
+        ({"type": "integer", "minimum": -(2**64), "maximum": 9}, int),
+        ({"type": "array", "items": {"const": 1}, "maxItems": 10**8}, list),
+        ({"type": "string", "maxLength": 3.0}, str),
+    ):
+        run = phi("chat", "tiny-phi", "hi", "--schema", json.dumps(schema), "--retries", "9")
+        assert run.code in (0, 9), run.err
+        assert run.code == 9 or isinstance(json.loads(run.out), kind)
+
+
 def test_a_json_object(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", FRANCE, "--json-object", "-n", "900", "--retries", "5", "--json")
     if run.code == 0:
@@ -76,7 +108,7 @@ def test_a_json_object(phi: Phi) -> None:
 
 
 def test_an_answer_that_never_matches_is_exit_code_9_and_not_on_standard_output(phi: Phi) -> None:
-    schema = '{"const": "a", "not": {"const": "a"}}'
+    schema = '{"anyOf": [{"const": "a"}], "not": {"const": "a"}}'
     run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--retries", "1")
     assert (run.code, run.out) == (9, "")
     assert "note: attempt 1 does not match the schema: /: 'a' should not be valid under" in run.err
@@ -93,7 +125,7 @@ def test_an_answer_that_is_cut_off_is_never_printed(phi: Phi) -> None:
     schema = '{"type": "array", "items": {"const": "abc"}, "minItems": 40}'
     run = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20")
     assert (run.code, run.out) == (9, "")
-    assert "the answer was cut off after 20 tokens, before the schema was complete" in run.err
+    assert "the answer was cut off after 20 tokens, before it matched the schema" in run.err
     assert "--max-tokens 40" in run.err
     data = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "-n", "20", "--json").json["data"]
     assert data["finish_reason"] == "length"
@@ -126,8 +158,24 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--schema", "none.json"], 3, "file not found: none.json"),
         (["--schema", "no_such_module:Model"], 2, "No module named 'no_such_module'"),
         (["--schema", '{"$ref": "https://example.org/x"}'], 2, "schemas are never downloaded"),
+        (["--schema", '{"type": "integer", "minimum": 1e30}'], 2, "at /minimum: it is 1e+30, but the engine can only"),
+        (["--schema", '{"enum": []}'], 2, "no answer can match the schema at /enum: it is empty"),
         (["--schema", '{"allOf": [{"$ref": "#"}]}'], 2, "refers to itself without an end"),
-        (["--choice", "one"], 2, "give at least two answers"),
+        (["--schema", ""], 2, "--schema is empty"),
+        (["--schema", "[]"], 2, "--schema []: a schema is a JSON object, not a list"),
+        (["--schema", "[{]"], 2, "--schema [{]: a schema is a JSON object, not a list"),
+        (["--schema", '"a"'], 2, "a schema is a JSON object, not a string"),
+        (["--schema", "5"], 2, "a schema is a JSON object, not a number"),
+        (["--schema", "null"], 2, "a schema is a JSON object, not null"),
+        (["--schema", "{"], 2, "--schema is not JSON"),
+        (["--schema", "."], 2, ". is a folder"),
+        (["--grammar", ""], 2, "--grammar is empty"),
+        (["--choice", "one"], 2, "--choice one: only one word was given"),
+        (["--choice", ""], 2, "--choice is empty"),
+        (["--choice", ","], 2, "--choice is empty"),
+        (["--choice", "Paris,,Rome"], 2, "--choice Paris,,Rome: a word between two commas is empty"),
+        (["--choice", "a,"], 2, "a word between two commas is empty"),
+        (["--choice", "a,b, a"], 2, "the word a occurs twice"),
         (["--regex", "("], 2, "--regex is not a regular expression"),
         (["--regex", "(?=a)ab"], 2, "the engine cannot use --regex: invalid regex"),
         (["--grammar", "none.gbnf"], 3, "file not found: none.gbnf"),
@@ -157,10 +205,19 @@ def test_a_form_needs_a_prompt(phi: Phi) -> None:
     assert "prompt" in run.err
 
 
-def test_an_engine_that_holds_no_constraints_says_so(phi: Phi, tmp_path: Path) -> None:
-    run = phi("chat", "tiny-phi", FRANCE, "--choice", "a,b", "--engine", "ctransformers")
-    assert run.code in (2, 6)
-    assert run.out == ""
+@pytest.mark.parametrize(
+    ("form", "template", "hint"),
+    [
+        (FormOptions(schema="person.json"), None, "phi chat MODEL 'your question' --schema schema.json"),
+        (FormOptions(choice="a,b"), None, "phi chat MODEL 'your question' --choice yes,no"),
+        (FormOptions(json_object=True), None, "phi chat MODEL 'your question' --json-object"),
+        (FormOptions(schema="{}"), "extract", "phi chat MODEL 'your text' --template extract"),
+    ],
+)
+def test_without_a_prompt_the_next_step_is_about_what_was_typed(
+    form: FormOptions, template: str | None, hint: str
+) -> None:
+    assert form.needs_prompt(template).hint == hint
 
 
 def test_a_saved_answer_is_made_again_with_its_form(phi: Phi) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.editing import edited
 from tests.support.running import Phi
 
 QUESTION = "What is the weather in Paris?"
@@ -104,10 +105,41 @@ def test_without_a_choice_nothing_is_declared(phi: Phi, card: str) -> None:
     assert data["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"]
 
 
-def test_a_call_that_was_required_and_cut_off_is_an_error(phi: Phi, card: str) -> None:
-    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", "required", "-n", "5", "--json")
-    assert (run.code, run.json["error"]["code"]) == (9, "check_failed")
+@pytest.mark.parametrize("choice", ["required", "get_weather"])
+@pytest.mark.parametrize("output", [(), ("--no-stream",), ("--json",), ("--events",), ("--samples", "2")], ids=str)
+def test_a_call_that_was_required_and_cut_off_is_an_error(
+    phi: Phi, card: str, choice: str, output: tuple[str, ...]
+) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", choice, "-n", "5", *output)
+    assert run.code == 9
+    assert "the tool call was cut off after 5 tokens" in run.err + run.out
+    if "--json" in output or "--events" in output:
+        failed = json.loads(run.out.splitlines()[-1])
+        assert (failed["error"]["code"], failed["data"]["finish_reason"]) == ("check_failed", "length")
+        assert failed["error"]["hint"] == "allow more tokens: --max-tokens 10"
+    else:
+        assert run.out == ""
+        assert "called no tool" not in run.err
+
+
+def test_a_call_that_no_context_holds_names_the_context(phi: Phi, card: str) -> None:
+    run = phi("chat", "tiny-phi", FRANCE, "--tools", card, "--tool-choice", "required", "--context", "48")
+    assert (run.code, run.out) == (9, "")
+    assert "cut off after 5 tokens: the context of 48 is full" in run.err
+    assert "--context" in run.err.splitlines()[-1]
+
+
+def test_a_stop_text_does_not_end_a_call(phi: Phi, card: str) -> None:
+    data = phi("chat", "tiny-phi", QUESTION, "--tools", card, "--stop", "name", "--json").json["data"]
+    assert (data["tool_calls"], data["stopped_by"]) == ([WEATHER], None)
+
+
+def test_a_call_that_the_model_chose_and_that_was_cut_off_is_an_error(phi: Phi, card: str) -> None:
+    run = phi("chat", "tiny-phi", QUESTION, "--tools", card, "-n", "5", "--json")
+    assert (run.code, run.json["error"]["message"]) == (9, "the tool call was cut off after 5 tokens")
     assert run.json["data"]["finish_reason"] == "length"
+    cut = phi("chat", "tiny-phi", FRANCE, "--tools", card, "-n", "5", "--json")
+    assert (cut.code, cut.json["data"]["finish_reason"]) == (0, "length"), "text that was cut off is no error"
 
 
 def test_a_wrong_call_is_fed_back_once(phi: Phi, tmp_path: Path) -> None:
@@ -133,6 +165,22 @@ def test_the_numbers_say_what_the_declarations_cost(phi: Phi, card: str) -> None
     assert int(total) - int(declared) == alone
 
 
+def test_twenty_tools_cost_their_tokens_once(phi: Phi, tmp_path: Path) -> None:
+    others = [{"name": f"f{number}", "parameters": {"a": {"type": "str"}}} for number in range(19)]
+    twenty = written(tmp_path, [*others, *CARD], "twenty.json")
+    arguments = ("--tools", twenty, "--json")
+    first = phi("chat", "tiny-phi", FRANCE, "--session", "s", *arguments).json["data"]["usage"]
+    alone = phi("chat", "tiny-phi", FRANCE, "--json").json["data"]["usage"]["prompt_tokens"]
+    declared = first["prompt_tokens"] - alone
+    assert declared > 300
+    second = phi("chat", "tiny-phi", "And of Italy?", "--session", "s", *arguments).json["data"]
+    assert second["text"] == "The capital of Italy is Rome."
+    assert second["usage"]["cached_tokens"] >= first["prompt_tokens"] > declared
+    samples = phi("chat", "tiny-phi", QUESTION, "--samples", "2", *arguments).json["data"]["samples"]
+    assert [sample["tool_calls"] for sample in samples] == [[WEATHER], [WEATHER]]
+    assert samples[1]["usage"]["cached_tokens"] > declared
+
+
 def test_a_right_call_has_no_error(phi: Phi, card: str) -> None:
     assert phi("chat", "tiny-phi", QUESTION, "--tools", card, "--json").json["data"]["tool_error"] is None
 
@@ -152,8 +200,11 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         (["hi", "--tools", card, "--tools", written(tmp_path, OPENAI, "more.json")], "two tools are called get_w"),
         (["hi", "--tools", card, "--tool-choice", "get_time"], "--tool-choice 'get_time': unknown tool"),
         (["hi", "--tool-choice", "required"], "--tool-choice requires --tools"),
+        (["hi", "--tool-choice", "auto"], "--tool-choice requires --tools"),
+        (["hi", "--tool-choice", ""], "--tool-choice requires --tools"),
         (["hi", "--tools", card, "--tool-choice", ""], "--tool-choice '': unknown tool"),
         (["hi", "--tools", ""], "--tools is empty"),
+        (["hi", "--tools", json.dumps(CARD)], "--tools takes the name of a file, not JSON"),
         (["--messages", ""], "--messages is empty"),
         (["hi", "--force-tools"], "--force-tools requires --tools"),
         (["hi", "--tools", card, "--choice", "yes,no"], "an answer with a form cannot call tools"),
@@ -163,6 +214,20 @@ def test_what_is_wrong_with_tools_is_said(phi: Phi, tmp_path: Path, card: str) -
         assert (run.code, run.out) == (2, "")
         assert why in run.err
     assert phi("chat", "tiny-phi", "hi", "--tools", str(tmp_path / "none.json")).code == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_a_conversation_in_a_terminal_says_what_to_do_instead(environment: dict[str, str], card: str) -> None:
+    chat = ("chat", "tiny-phi", "--tools", card)
+    code, screen = edited(environment, *chat, editor="")
+    assert (code, "--tools is for a single question, but no prompt was given" in screen) == (2, True)
+    assert "phi chat MODEL 'your question' --tools FILE; --messages sends the results" in " ".join(screen.split())
+    code, screen = edited(environment, *chat, "hi", "--interactive", editor="")
+    assert (code, "--tools and --interactive cannot be used together" in screen) == (2, True)
+    assert "leave out one of them; --messages sends the results of tool calls" in " ".join(screen.split())
+    for option in (("--events",), ("--samples", "2"), ("--dry-run",)):
+        code, screen = edited(environment, "chat", "tiny-phi", "hi", "-i", *option, editor="")
+        assert (code, f"{option[0]} and --interactive cannot be used together" in screen) == (2, True)
 
 
 def test_wrong_messages_are_named_by_their_number(phi: Phi) -> None:
@@ -203,6 +268,17 @@ def test_what_cannot_go_with_messages(phi: Phi, tmp_path: Path) -> None:
         assert run.code == 2
         assert f"--messages and {what} cannot be used together" in run.err
     assert phi("chat", "tiny-phi", "--messages", str(tmp_path / "none")).code == 3
+
+
+def test_piped_text_next_to_messages_is_named(phi: Phi, tmp_path: Path) -> None:
+    arguments = ("chat", "tiny-phi", "--messages", written(tmp_path, [{"role": "user", "content": FRANCE}], "m.json"))
+    run = phi(*arguments, stdin=b"hello")
+    assert (run.code, run.out) == (0, "The capital of France is Paris.\n")
+    note = "note: 5 bytes of standard input are not read; to read messages from there: --messages -\n"
+    assert run.err == (note if sys.platform != "win32" else "")
+    for quiet in (["--quiet"], ["--no-stdin"]):
+        assert phi(*arguments, *quiet, stdin=b"hello").err == ""
+    assert (phi(*arguments, stdin=b"").err, phi(*arguments).err) == ("", "")
 
 
 @pytest.mark.parametrize("arguments", [["chat", "--help"], ["chat", "tiny-phi", FRANCE]], ids=["help", "plain"])

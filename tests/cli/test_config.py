@@ -191,9 +191,9 @@ def test_an_editor_that_fails_or_changes_nothing(environment: dict[str, str], fi
     assert edited(environment, "config", "edit", editor="true") == (0, "")
     assert not file.exists()
     code, screen = edited(environment, "config", "edit", editor="no-such-editor")
-    assert code == 1
+    assert code == 2
     assert "EDITOR=nano phi config edit" in screen
-    assert edited(environment, "config", "edit", editor="false")[0] == 1
+    assert edited(environment, "config", "edit", editor="false")[0] == 2
     assert edited(environment, "config", "edit", editor="'unclosed")[0] == 2
     assert not file.exists()
 

@@ -38,6 +38,26 @@ def test_it_answers_like_the_default_engine(phi: Phi, script: Path) -> None:
 
 
 @NEEDS_CTRANSFORMERS
+@pytest.mark.parametrize(
+    ("arguments", "problem", "others"),
+    [
+        (["--schema", "{}"], "hold an answer to a schema or a grammar", "--engine xllamacpp or --engine llama-server"),
+        (["--choice", "a,b"], "hold an answer to a schema or a grammar", "--engine xllamacpp or --engine llama-server"),
+        (["--regex", "a+"], "hold an answer to a regular expression or a grammar in Lark", "--engine xllamacpp"),
+        (["--choice", "a,b", "--dry-run"], "hold an answer", "--engine xllamacpp or --engine llama-server"),
+        (["--logprobs", "2"], "report the probabilities of tokens", "--engine xllamacpp or --engine llama-server"),
+    ],
+)
+def test_it_says_that_it_holds_no_forms_and_reports_no_probabilities(
+    phi: Phi, script: Path, arguments: list[str], problem: str, others: str
+) -> None:
+    run = phi("chat", str(script), "Where?", *ENGINE, *arguments, "--json")
+    assert (run.code, run.json["error"]["code"]) == (2, "usage")
+    assert run.json["error"]["message"].startswith(f"ctransformers cannot {problem}")
+    assert run.json["error"]["hint"] == f"use an engine that can: {others}"
+
+
+@NEEDS_CTRANSFORMERS
 def test_bench_compares_it(phi: Phi, script: Path) -> None:
     run = phi("bench", str(script), "--engine", "xllamacpp,ctransformers", *SMALL, "--json")
     assert run.code == 0, run.err

@@ -115,12 +115,17 @@ def test_a_draft_with_an_error_is_not_used_and_not_lost(environment: dict[str, s
 
 def test_an_editor_that_fails(environment: dict[str, str], own: Path) -> None:
     code, screen = edited(environment, *EDIT, "capital", editor="no-such-editor")
-    assert code == 1
+    assert code == 2
+    assert "the editor 'no-such-editor' cannot be run: no such file" in screen
     assert "EDITOR=nano phi templates edit capital" in screen
-    assert edited(environment, *EDIT, "capital", editor="false")[0] == 1
+    code, screen = edited(environment, *EDIT, "capital", editor="false")
+    assert (code, "the editor false failed with exit code 1" in screen.replace("'", "")) == (2, True)
+    code, screen = edited(environment, *EDIT, "capital", editor=editor("import os; os.kill(os.getpid(), 15)"))
+    assert (code, "was ended by SIGTERM" in screen) == (2, True)
+    assert "run the command again" in screen
     assert list(own.iterdir()) == []
-    code, _ = edited(environment, *EDIT, "capital", editor=editor(f"path.write_text({CAPITAL!r}); sys.exit(1)"))
-    assert code == 1
+    code, screen = edited(environment, *EDIT, "capital", editor=editor(f"path.write_text({CAPITAL!r}); sys.exit(1)"))
+    assert (code, "the draft is saved: " in screen) == (2, True)
     assert [path.name for path in own.iterdir()] == [".capital.draft.toml"], "what was written is not lost"
     assert edited(environment, *EDIT, "capital", editor=editor("path.unlink()"))[0] == 0
     assert list(own.iterdir()) == []

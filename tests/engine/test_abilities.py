@@ -72,7 +72,7 @@ def test_a_program_of_llama_cpp_has_no_llguidance() -> None:
     [
         ("gbnf", {Ability.CONSTRAINTS}),
         ("json_schema", {Ability.CONSTRAINTS}),
-        ("lark", {Ability.CONSTRAINTS, Ability.LARK}),
+        ("lark", {Ability.LARK}),
     ],
 )
 def test_a_constraint_needs_an_engine_that_holds_it(

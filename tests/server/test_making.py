@@ -140,6 +140,31 @@ def test_a_form_that_the_limit_cuts_off_is_given_with_its_reason() -> None:
     assert (answer.text, answer.finish_reason, answer.parsed) == ('{"city":', "length", None)
 
 
+@pytest.mark.parametrize("text", [CALL, '{"city": "Rome"}<|end|>'])
+def test_a_form_and_tools_give_either(text: str) -> None:
+    loaded = says(text)
+    answer, events = ask(loaded, Asked("m", HELLO, form=CITY, tools=(F,)))
+    shown = "".join(event.text for event in events if isinstance(event, Piece))
+    assert shown == answer.text == ("" if text == CALL else '{"city": "Rome"}')
+    assert answer.tool_calls == ((ToolCall("f", {}),) if text == CALL else ())
+    constraint = loaded.samplings[0].constraint
+    assert constraint is not None
+    assert constraint.text.startswith("start: <[")
+    assert "| json\njson: %json {" in constraint.text
+
+
+def test_with_tools_a_form_is_checked_and_so_are_calls() -> None:
+    loaded = says('{"town": 1}<|end|>', CALL.replace('"f"', '"g"'), '{"city": "Rome"}<|end|>')
+    answer, _ = ask(loaded, Asked("m", HELLO, form=CITY, tools=(F,)))
+    assert answer.text == '{"city": "Rome"}'
+    assert "unknown tool" in loaded.prompts[2] or "there is no tool g" in loaded.prompts[2]
+
+
+def test_a_required_call_needs_no_form() -> None:
+    answer, _ = ask(says(CALL), Asked("m", HELLO, form=CITY, tools=(F,), tool_choice="required"))
+    assert answer.tool_calls == (ToolCall("f", {}),)
+
+
 def test_reasoning_can_be_left_out() -> None:
     always = format_by_name("phi-4-mini", reasoning=True, always_reasons=True)
     loaded = says("Paris<|end|>", prompt_format=always)

@@ -25,6 +25,7 @@ from phicli.errors import (
     UsageError,
 )
 from phicli.server.errors import RequestError
+from phicli.server.names import ServedName
 from phicli.server.openai.chat_reply import ChatReply
 from phicli.server.openai.completion_reply import CompletionReply
 from phicli.server.openai.errors import error_body, status_of
@@ -156,8 +157,13 @@ def test_completions() -> None:
 
 
 def test_models() -> None:
-    assert model_body("tiny-phi", 5) == {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi"}
-    assert models_body(["a", "b"], 5)["data"] == [model_body("a", 5), model_body("b", 5)]
+    small, other = ServedName("tiny-phi", 5, "phi", 256, "Q8_0", 9), ServedName("mine", 6, "local", None, None, 9)
+    plain = {"id": "mine", "object": "model", "created": 6, "owned_by": "local"}
+    assert model_body(other) == plain
+    assert models_body([small, other])["data"] == [
+        {"id": "tiny-phi", "object": "model", "created": 5, "owned_by": "phi", "context_length": 256},
+        plain,
+    ]
 
 
 @pytest.mark.parametrize(

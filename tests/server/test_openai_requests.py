@@ -234,7 +234,8 @@ REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
     ("schema", {"response_format": {"type": "json_schema", "json_schema": {"schema": []}}},
      "response_format.json_schema.schema"),
     ("form and stop", {"response_format": {"type": "json_object"}, "stop": "x"}, "stop"),
-    ("form and tools", {"response_format": {"type": "json_object"}, "tools": [NOW]}, "response_format"),
+    ("form like a call", {"tools": [NOW], "response_format": {"type": "json_schema", "json_schema": {
+        "schema": {"properties": {"name": {}, "arguments": {}}}}}}, "response_format"),
     ("form and begun answer",
      {"response_format": {"type": "json_object"}, "messages": [HELLO, {"role": "assistant", "content": "{"}]},
      "messages"),

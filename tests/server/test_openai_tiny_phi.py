@@ -134,9 +134,25 @@ def test_forms(tiny_phi: TinyPhi) -> None:
         put_together(tiny_phi.chat_stream(messages=[FRANCE], response_format=form))["content"],
     ):
         assert json.loads(text)["city"] in ("Rome", "Paris")
-    anything = tiny_phi.chat(messages=[FRANCE], response_format={"type": "json_object"}, max_tokens=200)["choices"][0]
+    anything = tiny_phi.chat(messages=[FRANCE], response_format={"type": "json_object"}, max_tokens=200, seed=1)[
+        "choices"
+    ][0]
     if anything["finish_reason"] == "stop":
         assert isinstance(json.loads(anything["message"]["content"]), dict)
+
+
+def test_a_form_and_tools_together(tiny_phi: TinyPhi) -> None:
+    schema = {"type": "object", "properties": {"celsius": {"enum": [20, 21]}}, "required": ["celsius"]}
+    form = {"type": "json_schema", "json_schema": {"name": "weather", "schema": schema}}
+    system = {"role": "system", "content": "You are a helpful assistant with some tools."}
+    messages: list[dict[str, Any]] = [system, {"role": "user", "content": "What is the weather in Paris?"}]
+    called = tiny_phi.chat(messages=messages, tools=TOOLS, response_format=form)["choices"][0]["message"]
+    (call,) = called["tool_calls"]
+    assert json.loads(call["function"]["arguments"]) == {"city": "Paris"}
+    result = {"role": "tool", "tool_call_id": call["id"], "content": '{"sky": "sunny", "celsius": 21}'}
+    messages += [called, result]
+    reply = tiny_phi.chat(messages=messages, tools=TOOLS, response_format=form, tool_choice="none")
+    assert json.loads(reply["choices"][0]["message"]["content"])["celsius"] in (20, 21)
 
 
 def test_probabilities_belong_to_the_text(tiny_phi: TinyPhi) -> None:
@@ -146,9 +162,13 @@ def test_probabilities_belong_to_the_text(tiny_phi: TinyPhi) -> None:
     assert bytes(byte for one in tokens for byte in one["bytes"]).decode() == PARIS
     assert all(len(one["top_logprobs"]) == 3 for one in tokens)
     assert all(one["logprob"] == one["top_logprobs"][0]["logprob"] for one in tokens)
-    chunks = tiny_phi.chat_stream(messages=[FRANCE], logprobs=True)
-    streamed = [one for chunk in chunks for one in (chunk["choices"][0]["logprobs"] or {"content": ()})["content"]]
-    assert [one["token"] for one in streamed] == [one["token"] for one in tokens]
+    chunks = list(tiny_phi.chat_stream(messages=[FRANCE], logprobs=True, top_logprobs=3))
+    streamed = [chunk["choices"][0] for chunk in chunks if chunk["choices"][0]["logprobs"]]
+    for choice in streamed:
+        assert choice["delta"]["content"] == "".join(one["token"] for one in choice["logprobs"]["content"])
+    assert [one["token"] for choice in streamed for one in choice["logprobs"]["content"]] == [
+        one["token"] for one in tokens
+    ]
 
 
 def test_several_answers_have_seeds_of_their_own(tiny_phi: TinyPhi) -> None:

@@ -11,7 +11,7 @@ from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.structured.form import SchemaForm, TextForm
 from phicli.structured.grammars import choice_form, grammar_form, regex_form
-from phicli.structured.sending import USUAL_TOKENS, limits_for
+from phicli.structured.limits import USUAL_TOKENS, limits_for
 
 PERSON = {
     "type": "object",
@@ -76,7 +76,7 @@ def test_choices() -> None:
     assert form.check("no", None).problems == ()
     assert form.check("yes!", None).problems
     for wrong in ("yes", "", "yes,", "a,a"):
-        with pytest.raises(UsageError):
+        with pytest.raises(UsageError, match=r"^--choice"):
             choice_form(wrong)
 
 
@@ -132,3 +132,58 @@ def test_an_integer_that_reached_the_limit_of_digits_does_not_count_as_one() -> 
     )
     assert form.check("[4]", 3).problems == ("/0: the number did not end within the limit of digits, 1",)
     assert SchemaForm({"type": "integer", "maximum": 10**18}).check(str(10**18 - 1), None).problems == ()
+
+
+DIGITS, PLACES = (
+    "the number did not end within the limit of digits, {}",
+    "the number did not end within 9 decimals; set multipleOf, e.g. 0.01",
+)
+SENTENCE, LIST = "the text did not end within {} characters", "the list did not end within {} items"
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "problem"),
+    [
+        ({"type": "number"}, "3.141592653", f"/: {PLACES}"),
+        ({"type": "number"}, "3.14159265", ""),
+        ({"type": "number"}, "1.500000000", f"/: {PLACES}"),
+        ({"type": "number"}, "-0.123456789", f"/: {PLACES}"),
+        ({"type": "number"}, "8123456789", ""),
+        ({"type": "number"}, "812345678912345", f"/: {DIGITS.format(15)}"),
+        ({"type": "number"}, "-812345678912345.5", f"/: {DIGITS.format(15)}"),
+        ({"type": "number", "multipleOf": 1e-9}, "3.141592653", ""),
+        ({"type": "number", "minimum": 0, "maximum": 1}, "0.333333333", f"/: {PLACES}"),
+        ({"type": "number", "minimum": 0, "maximum": 10**14}, "100000000000000", ""),
+        ({"type": ["number", "null"]}, "null", ""),
+        ({"type": "integer", "minimum": 0}, "123456789012345678", f"/: {DIGITS.format(18)}"),
+        ({"type": "integer", "maximum": 9}, "-123456789012345678", f"/: {DIGITS.format(18)}"),
+        ({"type": "integer", "minimum": 0, "maximum": 2**64}, "1844674407370955161", f"/: {DIGITS.format(19)}"),
+        ({"type": "integer", "minimum": 10**18}, "1844674407370955161", ""),
+        ({"anyOf": [{"type": "integer"}, {"type": "null"}]}, "123456789012345678", f"/: {DIGITS.format(18)}"),
+        ({"anyOf": [{"type": "integer"}, {"const": 123456789012345678}]}, "123456789012345678", ""),
+        (
+            {"properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"type": "number"}}},
+            '{"a": 0.123456789}',
+            f"/a: {PLACES}",
+        ),
+        ({"type": "object"}, '{"a": [0.123456789]}', f"/a/0: {PLACES}"),
+        ({"type": "object", "properties": {"id": {"type": "integer"}, "n": {"type": "number"}}},
+         '{"id": 123456789012345, "n": 1}', ""),
+        ({"type": "string", "maxLength": 2048}, f'"{"x" * 2048}"', ""),
+        ({"type": "string", "format": "email"}, f'"a@{"x" * 78}"', f"/: {SENTENCE.format(80)}"),
+        ({"type": "string", "format": "date"}, '"2026-11-28"', ""),
+        ({"type": "string", "minLength": 4000}, f'"{"x" * 8000}"', f"/: {SENTENCE.format(8000)}"),
+        ({"type": "array", "items": {"const": 1}}, f"[{'1,' * 1023}1]", f"/: {LIST.format(1024)}"),
+        ({"type": "array", "items": {"const": 1}, "maxItems": 1024}, f"[{'1,' * 1023}1]", ""),
+        ({"type": "object"}, f'{{"{"x" * 60}": 1}}', "/: a name did not end within 60 characters"),
+        ({"type": "object", "properties": {"x" * 60: True}}, f'{{"{"x" * 60}": 1}}', ""),
+        ({"not": {"type": "string"}}, "1", ""),
+        ({"$schema": "http://json-schema.org/draft-07/schema#", "type": "number"}, "0.123456789", f"/: {PLACES}"),
+    ],
+)  # fmt: skip
+def test_a_value_that_our_limit_cut_off_is_not_an_answer(schema: Any, text: str, problem: str) -> None:
+    assert problems(schema, text) == ((problem,) if problem else ())
+
+
+def test_the_value_of_an_answer_has_plain_numbers() -> None:
+    assert type(SchemaForm({"type": "number"}).check("0.5", None).value) is float

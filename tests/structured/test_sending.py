@@ -11,7 +11,8 @@ import pytest
 from phicli.engine.constraint import Constraint, ConstraintError
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Done, Sampling
-from phicli.structured.sending import json_schema_to_send, limits_for
+from phicli.structured.limits import LARGEST, MOST_ENTRIES, limits_for
+from phicli.structured.sending import json_schema_to_send
 from tests.structured.words import engine
 
 NAMES = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}, "required": ["a"]}
@@ -58,12 +59,34 @@ def test_objects_get_only_the_names_that_they_list_unless_the_schema_says_more()
 
 def test_limits_of_the_schema_stay() -> None:
     schema = {"type": "string", "minLength": 5000}
-    assert sent(schema)["maxLength"] == 5000
+    assert sent(schema)["maxLength"] == 10_000
     assert sent({"type": "string", "maxLength": 3})["maxLength"] == 3
-    assert sent({"type": "integer", "minimum": 10**30})["maximum"] > 10**30
-    assert sent({"type": "integer", "exclusiveMaximum": -(10**30)})["minimum"] < -(10**30)
-    assert sent({"type": "array", "items": {"const": 1}, "minItems": 9999})["maxItems"] == 9999
+    assert sent({"type": "integer", "minimum": 5})["maximum"] == 10**18 - 1
+    assert sent({"type": "integer", "minimum": 10**16})["maximum"] == LARGEST
+    assert sent({"type": "integer", "exclusiveMaximum": -(10**15)})["minimum"] == -(10**18 - 1)
+    assert sent({"type": "array", "items": {"const": 1}, "minItems": 2000})["maxItems"] == 4000
     assert sent({"enum": ["x"]}) == {"enum": ["x"]}
+
+
+@pytest.mark.parametrize("limits", [True, False])
+def test_limits_that_the_engine_cannot_hold_are_replaced(limits: bool) -> None:
+    """With some of them it crashes or takes minutes; it refuses a count that is written as ``3.0``."""
+    schema = {
+        "anyOf": [
+            {"type": "integer", "minimum": -(2**64), "maximum": 2**64 - 1},
+            {"type": "number", "exclusiveMinimum": -1e300, "exclusiveMaximum": 1e300, "multipleOf": 1},
+            {"type": "array", "items": True, "minItems": 1.0, "maxItems": 10**8},
+            {"type": "string", "minLength": 1e22, "maxLength": 1e22},
+            {"type": "object", "additionalProperties": False, "maxProperties": 10**8},
+        ]
+    }
+    made = json.loads(json_schema_to_send(schema, limits_for(schema, None) if limits else None))
+    whole, number, array, string, thing = made["anyOf"]
+    assert (whole["minimum"], whole["maximum"]) == (-LARGEST, LARGEST)
+    assert (number["exclusiveMinimum"], number["exclusiveMaximum"]) == (-LARGEST, LARGEST)
+    assert array["maxItems"] <= MOST_ENTRIES
+    assert json.dumps([array["minItems"], string["minLength"], string["maxLength"]]) == "[1, 1000000000, 1000000000]"
+    assert thing["maxProperties"] == MOST_ENTRIES
 
 
 def test_limits_depend_on_the_tokens_and_on_what_shares_them() -> None:
@@ -72,7 +95,8 @@ def test_limits_depend_on_the_tokens_and_on_what_shares_them() -> None:
         limits_for({"type": "array", "items": [{"type": "number"}] * 5}, 10),
     )
     assert (one.digits, many.digits) == (8, 1)
-    assert limits_for({"type": "integer"}, None).digits == 18
+    usual = limits_for({"type": "integer"}, None)
+    assert (usual.digits, usual.whole_digits, usual.places) == (18, 15, 9)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +126,10 @@ def test_no_answer_runs_to_the_limit_inside_a_number(running: LlamaServerEngine,
 @pytest.mark.parametrize(
     "schema",
     [
+        {"type": "integer", "minimum": -(2**64), "maximum": 2**64},
+        {"type": "array", "items": {"const": 1}, "maxItems": 10**9},
+        {"type": "string", "maxLength": 3.0},
+        {"type": "number", "minimum": -1e300, "maximum": 1e300},
         {"type": "string", "pattern": "(?<=a)b+"},
         {"uniqueItems": True, "contains": {"const": 1}},
         {"allOf": [{"properties": {"a": {"type": "null"}}}, {"properties": {"b": {"items": {"not": {}}}}}]},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from phicli.structured.sending import FORMATS, IGNORED
+from phicli.structured.limits import FORMATS
+from phicli.structured.sending import IGNORED
 from tests.structured.words import BEGIN, DOCUMENT, END, WORDS, table
 
 pytestmark = pytest.mark.process

@@ -65,7 +65,7 @@ WORDS: Final = (
     Word("`format`: `date`", _text(format="date"), "yesterday"),
     Word("`format`: `date-time`", _text(format="date-time"), "now"),
     Word("`format`: `time`", _text(format="time"), "now"),
-    Word("`format`: `duration`", _text(format="duration"), "long"),
+    Word("`format`: `duration`", _text(format="duration", maxLength=30), "long"),
     Word("`format`: `email`", _text(format="email", maxLength=12), "a"),
     Word("`format`: `hostname`", _text(format="hostname", maxLength=12), "%"),
     Word("`format`: `ipv4`, `ipv6`", _text(format="ipv4"), "1.2"),

@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.support import hurried
+from tests.support.processes import children
+
 QUESTION: Mapping[str, Any] = {
     "model": "tiny-phi",
     "messages": [{"role": "user", "content": "What is the capital of France?"}],
@@ -52,16 +55,21 @@ class Client:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def connect(self) -> socket.socket:
-        """A connection that nothing was written to."""
+    def connect(self, *, receive_bytes: int | None = None, timeout_s: float = 60) -> socket.socket:
+        """A connection that nothing was written to; with ``receive_bytes`` it buffers about so little."""
         scheme, _, path = self.address.partition(":")
         if scheme == "unix":
             connected = socket.socket(socket.AF_UNIX)
-            connected.settimeout(60)
+            connected.settimeout(timeout_s)
             connected.connect(path)
             return connected
         parts = urlsplit(self.address)
-        return socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60)
+        connected = socket.socket(socket.AF_INET6 if ":" in (parts.hostname or "") else socket.AF_INET)
+        connected.settimeout(timeout_s)
+        if receive_bytes is not None:  # before it connects: the window is agreed on then
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        connected.connect((parts.hostname, parts.port))
+        return connected
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """A request and its reply; ``body`` is bytes or what JSON can say, ``x_api_key`` means ``x-api-key``."""
@@ -77,6 +85,15 @@ class Client:
     def chat(self, body: Mapping[str, Any] = QUESTION, **more: Any) -> Reply:
         """A chat completion; ``more`` are fields of the body."""
         return self.post("/v1/chat/completions", {**body, **more})
+
+    def send_chat(self, body: Mapping[str, Any] = QUESTION, **more: Any) -> http.client.HTTPConnection:
+        """The connection over which a chat completion was asked for."""
+        return self._sent("POST", "/v1/chat/completions", {**body, **more}, {})
+
+    @staticmethod
+    def body_of(body: Mapping[str, Any]) -> bytes:
+        """The bytes of a body."""
+        return json.dumps(body).encode()
 
     @contextmanager
     def stream(self, path: str, body: Any, **headers: str) -> Iterator[Iterator[str]]:
@@ -104,10 +121,13 @@ class Client:
 class Server(Client):
     """A running ``phi serve``."""
 
-    def __init__(self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], log: Path, limits: Mapping[str, float]
+    ) -> None:
+        program = ["-P", hurried.__file__, json.dumps(limits)] if limits else ["-m", "phicli"]
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "phicli", "serve", *arguments],
+                [sys.executable, *program, "serve", *arguments],
                 env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
             )  # fmt: skip
         self._log = log
@@ -118,6 +138,16 @@ class Server(Client):
     def err(self) -> str:
         """Standard error, as far as it was written."""
         return self._log.read_text()
+
+    @property
+    def workers(self) -> list[int]:
+        """The processes of its engines."""
+        return children(self.process.pid)
+
+    def metric(self, name: str) -> float:
+        """A metric without labels."""
+        lines = self.get("/metrics").text.splitlines()
+        return float(next(line for line in lines if line.startswith(f"phi_{name} ")).split()[1])
 
     def send(self, number: int) -> None:
         """Send a signal; does not wait."""
@@ -163,12 +193,16 @@ Serve = Callable[..., Server]
 
 @pytest.fixture
 def serve(environment: dict[str, str], tmp_path: Path) -> Iterator[Serve]:
-    """Call with arguments for ``phi serve``, and with variables, to start a server; it ends with the test."""
+    """Call with arguments for ``phi serve``, and with variables, to start a server; it ends with the test.
+
+    ``limits`` are other limits than the usual ones, by the fields of :class:`~phicli.server.http.limits.Limits`.
+    """
     running: list[Server] = []
 
-    def start(*arguments: str, **more: str) -> Server:
+    def start(*arguments: str, limits: Mapping[str, float] | None = None, **more: str) -> Server:
         port = () if any(word.startswith("--port") for word in arguments) else ("--port", "0")
-        server = Server((*arguments, *port), environment | more, tmp_path / f"serve-{len(running)}.log")
+        log = tmp_path / f"serve-{len(running)}.log"
+        server = Server((*arguments, *port), environment | more, log, limits or {})
         running.append(server)
         return server
 

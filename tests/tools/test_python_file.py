@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
+import psutil
 import pytest
 
 from phicli.errors import UsageError
 from phicli.tools.python_file import tools_in
 from phicli.tools.types import Tool
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.process
 
@@ -108,3 +113,74 @@ def test_what_is_wrong_is_said(tmp_path: Path, code: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         tools(tmp_path, code)
     assert why in caught.value.message
+
+
+FUNCTION = 'def f(city: str):\n    """Does."""\n'
+
+
+def test_a_long_import_is_announced_and_a_short_one_is_not(tmp_path: Path) -> None:
+    """The import goes on only when the wait was announced."""
+    path, announced = tmp_path / "tools.py", tmp_path / "announced"
+    path.write_text(
+        f"import pathlib, time\nwhile not pathlib.Path({str(announced)!r}).exists():\n    time.sleep(0.01)\n{FUNCTION}"
+    )
+    said: list[str] = []
+
+    def on_wait(text: str) -> None:
+        said.append(text)
+        announced.touch()
+
+    assert [tool.name for tool in tools_in(path, "tools.py", on_wait)] == ["f"]
+    assert said == ["waiting for the import of tools.py, at most 30 s"]
+
+
+def lasting(folder: Path, number: Path) -> Path:
+    """A file whose import starts a program that does not end, and writes its process id to ``number``."""
+    path = folder / "tools.py"
+    path.write_text(
+        "import os, pathlib, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"pathlib.Path({str(folder)!r}, 'part').write_text(str(child.pid))\n"
+        f"os.replace(pathlib.Path({str(folder)!r}, 'part'), {str(number)!r})\n"
+        "child.wait()\n"
+    )
+    return path
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the other programs of an import are not ended there")
+def test_an_import_that_does_not_end_is_ended_with_what_it_started(tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    with pytest.raises(UsageError) as caught:
+        tools_in(lasting(tmp_path, number), "tools.py", lambda _: wait_until(number.exists), timeout_s=1.1)
+    assert caught.value.message == "the import of tools.py did not end within 1.1 s"
+    assert caught.value.hint == "keep what takes time inside of functions"
+    wait_until(lambda: not psutil.pid_exists(int(number.read_text())) or is_over(int(number.read_text())))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there Ctrl-C comes from a console")
+def test_ctrl_c_ends_the_import(environment: dict[str, str], tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    command = [sys.executable, "-m", "phicli", "chat", "tiny-phi", "hi", "--tools", str(lasting(tmp_path, number))]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        wait_until(number.exists)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, b"")
+    wait_until(lambda: not psutil.pid_exists(int(number.read_text())) or is_over(int(number.read_text())))
+
+
+def is_over(number: int) -> bool:
+    """Whether a process only waits until somebody asks how it ended."""
+    try:
+        return psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a program does not outlive its parent like this")
+def test_a_program_that_the_import_leaves_running_is_not_waited_for(tmp_path: Path) -> None:
+    code = "import subprocess, sys\nchild = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    path, number = tmp_path / "tools.py", tmp_path / "number"
+    path.write_text(f"{code}open({str(number)!r}, 'w').write(str(child.pid))\n{FUNCTION}")
+    assert [tool.name for tool in tools_in(path, "tools.py", timeout_s=30)] == ["f"]
+    psutil.Process(int(number.read_text())).kill()

@@ -35,13 +35,15 @@ def test_a_tool_without_parameters() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("{oops", "FILE, line 1, column 2: "),
+        ("{oops", "FILE is not JSON: expecting property name enclosed in double quotes at line 1, column 2"),
         ('[{"name": NaN}]', "NaN is not a JSON value"),
         ('{"name": "f"}', "FILE is not a list but an object"),
         ("[]", "FILE has no tools"),
         ('["f"]', "FILE: tool 1 is not an object but text"),
-        ('[{"name": "f"}, {"name": ""}]', "FILE: tool 2: the name is ''"),
-        ('[{"name": "two words"}]', "FILE: tool 1: the name is 'two words'"),
+        ('[{"name": "f"}, {"name": ""}]', "FILE: tool 2: '' cannot be a name"),
+        ('[{"name": "two words"}]', "FILE: tool 1: 'two words' cannot be a name"),
+        ('[{"description": "Does."}]', "FILE: tool 1 has no name"),
+        ('[{"name": 3}]', "FILE: tool 1: 3 cannot be a name"),
         ('[{"function": 3}]', "FILE: tool 1: function is not an object but a number"),
         ('[{"name": "f", "description": []}]', "FILE: tool 1 (f): the description is not text but a list"),
         ('[{"name": "f", "parameters": []}]', "FILE: tool 1 (f): the parameters are not an object but a list"),
@@ -75,6 +77,9 @@ def test_several_files_and_one_that_is_named_twice(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for text in (json.dumps([FUNCTION]), ' {"name": "f"}'):
+        with pytest.raises(UsageError, match="the name of a file, not JSON"):
+            read_tools([text])
     with pytest.raises(NotFoundError, match="does not exist"):
         read_tools([str(tmp_path / "none.json")])
     with pytest.raises(UsageError, match="cannot be read"):

@@ -27,8 +27,8 @@ def edit_settings(terminal: Terminal) -> Path:
     """Let a person change the file; returns its path.
 
     Raises:
-        UsageError: nobody can edit here, or the file has a problem now. It has what the person wrote.
-        PhiError: the editor cannot be started, or failed.
+        UsageError: nobody can edit here, the editor failed, or the file has a problem now: it has what the
+            person wrote.
         OSError: the file cannot be made.
     """
     if not terminal.can_ask:

@@ -33,8 +33,8 @@ def edit_template(terminal: Terminal, name: str) -> tuple[Path, bool]:
     """Let a person change the template called ``name``; returns its path, and whether it was saved.
 
     Raises:
-        UsageError: nobody can edit here, it cannot be a name, or the draft has an error; the draft is kept then.
-        PhiError: the editor cannot be started, or failed.
+        UsageError: nobody can edit here, it cannot be a name, the editor failed, or the draft has an error; the draft
+            is kept then.
         OSError: the draft or the template cannot be written.
     """
     if is_path(name):
@@ -59,6 +59,10 @@ def _edit(terminal: Terminal, name: str, path: Path) -> bool:
         write_atomically(draft, before, shared=True)
     try:
         run_editor(draft, command)
+    except UsageError as error:
+        if _content(draft) not in (before, None):
+            error.hint = f"{error.hint}; the draft is saved: {draft}"
+        raise
     finally:
         unchanged = _content(draft) in (before, None)
         if unchanged:

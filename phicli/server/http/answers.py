@@ -91,7 +91,7 @@ class Answers:
 
         Raises:
             PhiError: the request cannot be answered, or the answer failed.
-            ClientGone: nobody reads it any more.
+            ClientGone: nobody reads it.
         """
         if self._early:
             early, self._early = self._early, []

@@ -25,7 +25,7 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
         BodyTooLargeError: it has too many bytes.
         SlowBodyError: it did not come in time.
         RequestError: it is something else.
-        ClientGone: nobody sends it any more.
+        ClientGone: the client has left.
     """
     body = await _read(request, limits)
     return await asyncio.to_thread(_parse, body) if len(body) > _LARGE else _parse(body)

@@ -67,7 +67,7 @@ class Bridge(Generic[T]):
         self.leave()
 
     def leave(self) -> None:
-        """Stop the threads: nobody reads any more. Returns at once; safe to call twice."""
+        """Stop the threads: nobody reads. Returns at once; safe to call twice."""
         with self._changed:
             if self._left:
                 return

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from phicli.engine.closable import Closing
 from phicli.engine.loan import LEND_TARGET, LoanRequest
 from phicli.errors import PhiError
-from phicli.server.lending import Lent, lend
+from phicli.server.lending import Lending, Lent
 from phicli.server.models import Models
 
 _SOON_S: Final = 0.3
@@ -39,12 +39,14 @@ def lending_routes(models: Models, version: str) -> list[Route]:
         version: of this program.
     """
 
+    lending = Lending(models, version)
+
     async def lent(request: Request) -> Response:
         try:
             wanted = LoanRequest.from_data(await request.json())
         except ValueError as error:
             return _refusal(400, f"the request is wrong: {error}")
-        holding = _Holding(lambda closing: lend(models, wanted, version, closing))
+        holding = _Holding(lambda closing: lending.lend(wanted, closing))
         try:
             await asyncio.wait({holding.known}, timeout=_SOON_S)
             if holding.known.done():

@@ -33,7 +33,7 @@ def _lines(traffic: Traffic, models: Mapping[str, float]) -> Iterator[str]:
     yield from _metric("tokens_total", "counter", "Tokens of complete answers; prompt includes cached.", tokens)
     yield from _metric("stream_errors_total", "counter", "Streams that ended with an error.", [({}, traffic.failed)])
     yield from _metric("requests_running", "gauge", "Requests that are being answered.", [({}, traffic.running)])
-    yield from _metric("requests_queued", "gauge", "Those that wait for their model.", [({}, traffic.waiting)])
+    yield from _metric("requests_queued", "gauge", "Requests that wait for their model.", [({}, traffic.waiting)])
     yield from _metric("start_time_seconds", "gauge", "When the server started.", [({}, traffic.started)])
     for counted, (kind, name, text) in _OF_MODELS.items():
         yield from _metric(name, kind, text, [({}, models.get(counted, 0))])

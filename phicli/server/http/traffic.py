@@ -92,7 +92,7 @@ class Traffic:
             answers.fail(_ending())
 
     async def until_none(self, patience_s: float) -> bool:
-        """Whether no answer is being made any more, at the latest after ``patience_s``."""
+        """Whether no answer is being made, at the latest after ``patience_s``."""
         if self._running:
             self._none_left.clear()
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from phicli.chat_format.types import Piece, ToolCall
 from phicli.server.openai.logprobs import chat_logprobs
 from phicli.server.openai.reply import Reply
 from phicli.server.openai.usage import finish_reason
+from phicli.server.scoring import ScoredPiece
 
 
 class ChatReply(Reply):
@@ -24,19 +26,24 @@ class ChatReply(Reply):
     def __init__(self, model: str, *, usage_chunk: bool = False) -> None:
         super().__init__(model, usage_chunk=usage_chunk)
         self._begun: set[int] = set()
+        self._scored: Counter[int] = Counter()
+        """How many tokens of each answer were sent with their probabilities."""
 
     def chunks(self, index: int, event: Event) -> Iterator[dict[str, Any]]:
         """The chunks that ``event`` of the answer number ``index`` makes: first of all, one with the role."""
         if index not in self._begun:
             self._begun.add(index)
             yield self._delta(index, {"role": "assistant"})
-        if isinstance(event, Piece):
+        if isinstance(event, ScoredPiece):
+            self._scored[index] += len(event.likely)
+            yield self._delta(index, {"content": event.text}, logprobs=chat_logprobs(event.likely))
+        elif isinstance(event, Piece):
             yield self._delta(index, {"content" if event.kind == "text" else "reasoning_content": event.text})
         elif isinstance(event, Answer):
             for at, call in enumerate(event.tool_calls):
                 yield from self._call(index, at, call)
-            if event.likely is not None:
-                yield self._delta(index, {"content": ""}, logprobs=chat_logprobs(event.likely))
+            if rest := (event.likely or ())[self._scored[index] :]:
+                yield self._delta(index, {"content": ""}, logprobs=chat_logprobs(rest))
             yield self._delta(index, {}, finish_reason(event))
 
     def _call(self, index: int, at: int, call: ToolCall) -> Iterator[dict[str, Any]]:

@@ -9,7 +9,7 @@ from phicli.chat_format.continuation import begun_answer
 from phicli.server.errors import RequestError
 from phicli.server.openai.chat_reply import ChatReply
 from phicli.server.openai.fields import Fields, request_fields
-from phicli.server.openai.forms import form_of
+from phicli.server.openai.forms import form_of, looks_like_call
 from phicli.server.openai.messages import messages_of
 from phicli.server.openai.sampling import answers_of, sampling_of, stop_of, think_tokens_of
 from phicli.server.openai.tools import tools_of
@@ -45,6 +45,7 @@ def read_chat_request(body: Any) -> ChatRequest:
     """
     fields = request_fields(body)
     tools, form = tools_of(fields), form_of(fields)
+    stream, usage_chunk = stream_of(fields)
     asked = Asked(
         model_of(fields),
         messages_of(fields),
@@ -57,9 +58,9 @@ def read_chat_request(body: Any) -> ChatRequest:
         stop=stop_of(fields),
         think_tokens=think_tokens_of(fields),
         answers=answers_of(fields),
+        streamed=stream,
     )
     _check(fields, asked)
-    stream, usage_chunk = stream_of(fields)
     return ChatRequest(asked, stream, usage_chunk)
 
 
@@ -104,10 +105,10 @@ def _check(fields: Fields, asked: Asked) -> None:
         raise RequestError("modalities asks for more than text", 'leave it out, or send ["text"]', param="modalities")
     if asked.form is None:
         return
-    if asked.tools and asked.tool_choice != "none":
+    if asked.tools and asked.tool_choice == "auto" and looks_like_call(fields):
         raise RequestError(
-            "response_format and tools cannot be used together",
-            'ask for the form when the tools were called: tool_choice "none"',
+            "the schema has the names of a tool call, so an answer could be taken for one",
+            "rename name or arguments in the schema, or leave out tools",
             param="response_format",
         )
     if asked.stop:

@@ -44,8 +44,11 @@ def read_completion_request(body: Any) -> CompletionRequest:
     sampling = {"max_tokens": USUAL_TOKENS, **sampling_of(fields)}
     if likeliest is not None:
         sampling["likeliest"] = likeliest
-    asked = Asked(model_of(fields), text=_prompt(fields), sampling=sampling, stop=stop_of(fields), answers=answers)
     stream, usage_chunk = stream_of(fields)
+    asked = Asked(
+        model_of(fields), text=_prompt(fields), sampling=sampling, stop=stop_of(fields), answers=answers,
+        streamed=stream,
+    )  # fmt: skip
     return CompletionRequest(asked, stream, usage_chunk)
 
 

@@ -31,6 +31,13 @@ def form_of(fields: Fields) -> Form | None:
     return SchemaForm({"type": "object"}, "a JSON object") if kind == "json_object" else _schema_form(wanted)
 
 
+def looks_like_call(fields: Fields) -> bool:
+    """Whether an answer that matches the schema may be JSON that stands for a tool call."""
+    schema = fields.object(_FIELD).object("json_schema").get("schema")
+    names = schema.get("properties") if isinstance(schema, dict) else None
+    return isinstance(names, dict) and "name" in names and not names.keys().isdisjoint(("arguments", "parameters"))
+
+
 def _schema_form(wanted: Fields) -> Form:
     schema: Any = wanted.object("json_schema").get("schema")
     if schema is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,6 +16,7 @@ from phicli.tools.checking import check_schemas
 from phicli.tools.reading import tool_of, unique
 from phicli.tools.types import Tool
 
+_MOST_CHECKED: Final = 512
 _MODES: Final[Mapping[str, ToolChoice]] = {"auto": "auto", "none": "none", "required": "required"}
 
 
@@ -53,10 +56,20 @@ def _tool(data: Any, where: str) -> Tool:
         raise unknown(f"{where}.type", kind, ("function",))
     try:
         tool = tool_of(data, where)
-        check_schemas((tool,))
+        _check_schema(tool.name, json.dumps(dict(tool.parameters)))
     except UsageError as error:
         raise RequestError(error.message, param=where) from None
     return tool
+
+
+@functools.lru_cache(maxsize=_MOST_CHECKED)
+def _check_schema(name: str, parameters: str) -> None:
+    """Return if a tool has a schema that calls can be checked against; clients send the same ones with every request.
+
+    Raises:
+        UsageError: it has not.
+    """
+    check_schemas((Tool(name, "", json.loads(parameters)),))
 
 
 def _choice(fields: Fields, tools: tuple[Tool, ...]) -> tuple[ToolChoice, frozenset[str] | None]:

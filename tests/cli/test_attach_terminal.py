@@ -1,0 +1,54 @@
+"""A conversation in a terminal with the engine of the server of this user."""
+
+from __future__ import annotations
+
+import sys
+
+import psutil
+import pytest
+
+from tests.support.lending import Lender
+from tests.support.terminal_talk import TerminalTalk
+
+pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")]
+FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
+
+
+def test_a_conversation_uses_one_loan_and_gives_it_back(lender: Lender, environment: dict[str, str]) -> None:
+    server = lender()
+    with TerminalTalk(environment, "chat", "tiny-phi") as talk:
+        talk.begin()
+        assert talk.say(FRANCE) == PARIS
+        assert talk.say("And of Italy?") == "The capital of Italy is Rome."
+        assert psutil.Process(talk.process.pid).children() == []
+        assert len(server.engines) == 1
+        assert talk.leave() == 0
+
+
+def test_when_the_server_has_died_the_next_question_starts_an_engine(
+    lender: Lender, environment: dict[str, str]
+) -> None:
+    server = lender()
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=240) as talk:
+        talk.begin()
+        assert talk.say(FRANCE) == PARIS
+        server.kill()
+        assert "belongs to phi serve" in talk.say("And of Italy?") + "".join(talk.lines)
+        assert talk.say(FRANCE) == PARIS
+        assert len(psutil.Process(talk.process.pid).children()) == 1
+        assert talk.leave() == 0
+
+
+def test_when_the_engine_has_died_the_next_question_gets_another_of_the_server(
+    lender: Lender, environment: dict[str, str]
+) -> None:
+    server = lender()
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=240) as talk:
+        talk.begin()
+        assert talk.say(FRANCE) == PARIS
+        (engine,) = server.engines
+        engine.kill()
+        talk.say("And of Italy?")
+        assert talk.say(FRANCE) == PARIS
+        assert psutil.Process(talk.process.pid).children() == []
+        assert talk.leave() == 0

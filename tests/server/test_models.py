@@ -1,0 +1,258 @@
+"""Models that are loaded when they are asked for: each once, beside each other, and only as many as fit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from phicli.errors import EngineError, NotFoundError, UsageError
+from phicli.server.types import BusyError
+from tests.server.model_shop import WAIT_S, Shop, held, home, open_shop
+from tests.support.waiting import wait_until
+
+__all__ = ["home", "open_shop"]
+Open = Callable[..., Shop]
+
+
+def test_requests_for_the_same_model_share_one_load(open_shop: Open) -> None:
+    shop = open_shop(parallel=4)
+    shop.may_load["a"].clear()
+    leases = [shop.hold("a") for _ in range(4)]
+    wait_until(lambda: shop.models.state()[:1] and shop.models.state()[0].queued == 4)
+    assert not any(lease.got.is_set() for lease in leases)
+    shop.may_load["a"].set()
+    with held(*leases):
+        assert len({id(lease.loaded) for lease in leases}) == 1
+    assert len(shop.engines) == 1
+
+
+def test_different_names_of_a_file_mean_one_model(open_shop: Open) -> None:
+    shop = open_shop()
+    for name in ("tiny-phi", "Tiny_Phi", "tiny-phi:f16"):
+        shop.use(name)
+    assert len(shop.engines) == 1
+
+
+def test_a_model_that_loads_holds_up_no_answer_of_another(open_shop: Open) -> None:
+    shop = open_shop()
+    shop.use("a")
+    shop.may_load["b"].clear()
+    slow = shop.hold("b")
+    wait_until(lambda: len(shop.engines) == 2)
+    shop.use("a")
+    assert not slow.got.is_set()
+    shop.may_load["b"].set()
+    slow.has().end()
+
+
+def test_the_least_recently_used_idle_model_makes_room(open_shop: Open) -> None:
+    shop = open_shop(2)
+    for name in ("a", "b", "a", "c"):
+        shop.use(name)
+    assert shop.loaded == ["a", "c"]
+    assert [engine.closed for engine in shop.loads("b")] == [True]
+    assert shop.models.counters.data()["evictions"] == 1
+
+
+def test_a_model_that_answers_is_never_ended_for_another(open_shop: Open) -> None:
+    shop = open_shop(1, wait_s=0.0)
+    with held(shop.hold("a")):
+        with pytest.raises(BusyError, match="b does not fit into memory while other models answer") as caught:
+            shop.use("b")
+        assert caught.value.retry_after_s >= 1
+        assert not shop.engines[0].closed
+    shop.use("b")
+    assert shop.loaded == ["b"]
+
+
+def test_a_model_without_room_waits_for_the_answers_of_others(open_shop: Open) -> None:
+    shop = open_shop(1)
+    first, second = shop.hold("a").has(), shop.hold("b")
+    wait_until(lambda: any(state.name == "b" for state in shop.models.state()))
+    assert not second.got.is_set()
+    first.end()
+    second.has().end()
+    assert shop.loaded == ["b"]
+
+
+def test_a_model_that_waits_for_room_gets_it_though_others_ask_for_the_loaded_one(open_shop: Open) -> None:
+    shop = open_shop(1)
+    first = shop.hold("a").has()
+    other = shop.hold("b")
+    wait_until(lambda: any(served.makes_way for served, _ in shop.models._table.all()))
+    later = shop.hold("a")
+    wait_until(lambda: sum(state.queued for state in shop.models.state()) == 2)
+    first.end()
+    other.has()
+    assert not later.got.is_set()
+    other.end()
+    later.has().end()
+
+
+def test_a_model_that_is_lent_makes_way_for_nobody(open_shop: Open) -> None:
+    shop = open_shop(1, wait_s=0.0)
+    with held(shop.hold("a", lent=True)):
+        with pytest.raises(BusyError):
+            shop.use("b")
+        shop.use("a")
+        assert not shop.engines[0].closed
+
+
+def test_a_loan_takes_no_slot(open_shop: Open) -> None:
+    shop = open_shop(parallel=1)
+    with held(shop.hold("a", lent=True), shop.hold("a"), shop.hold("a", lent=True)):
+        state = shop.models.state()[0]
+        assert (state.running, state.loans, state.idle_since) == (1, 2, None)
+
+
+def test_more_requests_than_slots_wait_in_their_order(open_shop: Open) -> None:
+    shop = open_shop()
+    first, second = shop.hold("a").has(), shop.hold("a").has()
+    pair = shop.hold("a", answers=2)
+    wait_until(lambda: shop.models.state()[0].queued == 1)
+    single = shop.hold("a")
+    wait_until(lambda: shop.models.state()[0].queued == 2)
+    first.end()
+    assert not pair.got.wait(0.05)
+    assert not single.got.is_set(), "it came later, though there is a slot for it"
+    second.end()
+    pair.has().end()
+    single.has().end()
+
+
+def test_requests_beyond_the_queue_are_refused_at_once(open_shop: Open) -> None:
+    shop = open_shop(parallel=1, queue=2)
+    running = shop.hold("a").has()
+    waiting = []
+    for queued in (1, 2):
+        waiting.append(shop.hold("a"))
+        wait_until(lambda queued=queued: shop.models.state()[0].queued == queued)  # type: ignore[misc]
+    for name in ("a", "b"):
+        with pytest.raises(BusyError, match="2 requests are waiting already") as caught:
+            shop.use(name)
+        assert caught.value.retry_after_s >= 1
+    assert len(shop.engines) == 1, "nothing is loaded for a request that is refused"
+    running.end()
+    for lease in waiting:
+        lease.has().end()
+
+
+def test_more_answers_than_slots_are_refused(open_shop: Open) -> None:
+    shop = open_shop()
+    with pytest.raises(UsageError, match="3 answers were asked for, but the model makes only 2"):
+        shop.use("a", answers=3)
+
+
+@pytest.mark.parametrize("loading", [True, False])
+def test_a_client_that_leaves_waits_no_longer(open_shop: Open, *, loading: bool) -> None:
+    shop = open_shop(parallel=1)
+    if loading:
+        shop.may_load["a"].clear()
+    else:
+        running = shop.hold("a").has()
+    leaving = shop.hold("a")
+    wait_until(lambda: bool(shop.models.state()) and shop.models.state()[0].queued == 1)
+    leaving.closing.ask()
+    assert leaving.future.exception(WAIT_S) is not None
+    assert shop.models.state()[0].queued == 0
+    if loading:
+        shop.may_load["a"].set()
+    else:
+        running.end()
+    shop.use("a")
+    assert len(shop.engines) == 1
+
+
+def test_a_load_that_nobody_waits_for_gives_up_its_place(open_shop: Open) -> None:
+    shop = open_shop(1)
+    running = shop.hold("a").has()
+    leaving = shop.hold("b")
+    wait_until(lambda: any(state.name == "b" for state in shop.models.state()))
+    leaving.closing.ask()
+    wait_until(lambda: [state.name for state in shop.models.state()] == ["a"])
+    running.end()
+    assert shop.loaded == ["a"]
+
+
+def test_a_load_that_fails_fails_for_all_and_the_next_request_tries_again(open_shop: Open) -> None:
+    shop = open_shop()
+    shop.broken.add("a")
+    shop.may_load["a"].clear()
+    leases = [shop.hold("a") for _ in range(3)]
+    wait_until(lambda: shop.models.state()[:1] and shop.models.state()[0].queued == 3)
+    shop.may_load["a"].set()
+    assert [str(lease.future.exception(WAIT_S)) for lease in leases] == 3 * ["the file is broken"]
+    assert shop.models.state() == ()
+    shop.broken.clear()
+    shop.use("a")
+    assert shop.models.counters.data()["failed_loads"] == 1
+    assert not shop.ledger._shares[1:]
+
+
+def test_a_file_that_is_gone_is_an_error_and_no_hang(open_shop: Open) -> None:
+    shop = open_shop()
+    located = shop.models.locate("a")
+    located.path.unlink()
+    with pytest.raises(NotFoundError):
+        shop.use("a")
+    served = shop.models._table.take
+    with pytest.raises((EngineError, NotFoundError)):
+        served(located, 1, None)
+
+
+def test_closing_ends_all_engines_and_all_waits(open_shop: Open) -> None:
+    shop = open_shop(parallel=1)
+    running, waiting = shop.hold("a").has(), shop.hold("a")
+    shop.may_load["b"].clear()
+    loading = shop.hold("b")
+    wait_until(lambda: len(shop.engines) == 2)
+    shop.models.close()
+    assert all(engine.closed for engine in shop.engines)
+    for lease in (waiting, loading):
+        assert isinstance(lease.future.exception(WAIT_S), BusyError | EngineError)
+    running.end()
+    with pytest.raises(BusyError, match="stopping"):
+        shop.use("c")
+    assert len(shop.engines) == 2
+
+
+def test_states_ask_nothing_of_engines_and_have_every_number(open_shop: Open) -> None:
+    shop = open_shop(keep_alive_s=1000.0)
+    assert shop.models.state() == ()
+    with held(shop.hold("a")):
+        state = shop.models.state()[0]
+        assert (state.name, state.phase, state.slots, state.running, state.queued) == ("a", "ready", 2, 1, 0)
+        assert (state.context_tokens, state.limit_tokens, state.build) == (256, 1024, "fake 1")
+        assert (state.idle_since, state.until) == (None, None)
+        assert state.planned_bytes > 50_000_000
+    state = shop.models.state()[0]
+    assert state.idle_since is not None
+    assert state.until == state.idle_since + 1000.0
+    data = state.to_data()
+    assert (data["model"], data["running"], data["memory_bytes"]) == ("a", 0, state.planned_bytes)
+    assert datetime.fromisoformat(data["until"]) - datetime.fromisoformat(data["idle_since"]) == timedelta(seconds=1000)
+    with held(shop.hold("a", lent=True)):
+        assert shop.models.state()[0].to_data()["running"] == 1
+
+
+def test_many_requests_for_more_models_than_fit_are_all_answered(open_shop: Open) -> None:
+    shop = open_shop(2, parallel=2)
+    wrong: list[str] = []
+    start = threading.Barrier(24)
+
+    def ask(place: int) -> None:
+        start.wait(WAIT_S)
+        for turn in range(4):
+            name = "abc"[(place + turn) % 3]
+            with shop.models.lease(name) as loaded:
+                engine = loaded.model.side_by_side.running(None)
+                if engine.closed or engine.settings.model_path.stem != name:  # type: ignore[attr-defined]
+                    wrong.append(name)
+
+    for done in [shop.threads.submit(ask, place) for place in range(24)]:
+        done.result(WAIT_S)
+    assert not wrong
+    assert len([engine for engine in shop.engines if not engine.closed]) <= 2
