@@ -20,6 +20,7 @@ from phicli.server.idle_end import LAST_USE_S, watch
 from phicli.server.uses import CountUses, Uses
 from phicli.supervisor.client import NoServerError, find
 from phicli.supervisor.hold import Held, take
+from phicli.supervisor.looking import PATIENCE_S
 from phicli.supervisor.place import place
 from phicli.supervisor.state import read_state
 
@@ -174,7 +175,7 @@ def _elsewhere(host: str) -> TakenError:
 def _another_answers() -> bool:
     server = find()
     try:
-        return server is not None and bool(server.ask("GET", "/phi/state", timeout_s=_TURN_S))
+        return server is not None and bool(server.ask("GET", "/phi/state", timeout_s=PATIENCE_S))
     except NoServerError:
         return False
     except PhiError:  # it refuses, or it is slow: it lives

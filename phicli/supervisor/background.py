@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 from phicli.errors import EngineError, PhiError, UsageError
 from phicli.paths import log_dir
 from phicli.supervisor.client import NoServerError, Server, find
+from phicli.supervisor.looking import PATIENCE_S
 from phicli.supervisor.place import place
 from phicli.supervisor.state import ServerState
 
@@ -104,7 +105,7 @@ def _answering() -> ServerState | None:
 
 def _look_at(server: Server) -> None:
     with contextlib.suppress(UsageError):  # of another version, which may refuse
-        server.ask("GET", "/phi/state")
+        server.ask("GET", "/phi/state", timeout_s=PATIENCE_S)
 
 
 def _already(running: ServerState, words: Sequence[str], version: str) -> Started:

@@ -96,7 +96,8 @@ class Server:
             status, content = reply.status, json.loads(reply.read() or b"null")
         except TimeoutError:
             raise NetworkError(
-                f"phi serve did not answer within {timeout_s:.0f} s", "run the command again; to end it: phi stop --all"
+                f"phi serve did not answer within {timeout_s:g} s",
+                f"run the command again; if it never answers, end its process: {self.state.pid}",
             ) from None
         except (OSError, http.client.BadStatusLine, http.client.IncompleteRead):
             raise NoServerError from None  # the kinds of an end that came before the reply

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from phicli.server.residence import ENDS_AFTER
+from phicli.supervisor.background import DETACHED
 from phicli.supervisor.client import UnixConnection
 from tests.support.processes import gone
 from tests.support.running import Phi, Run
@@ -162,6 +163,37 @@ def test_a_start_that_fails_gives_its_own_reason_and_exit_code(phi: Phi, home: P
     assert phi("ps").code == 2
     place.chmod(0o700)
     assert phi("ps").code == 0
+
+
+def in_the_child(folder: Path, code: str) -> dict[str, str]:
+    """Variables with which the process in the background, and no other, runs ``code`` first."""
+    folder.mkdir()
+    indented = "\n".join(f"    {line}" for line in code.splitlines())
+    (folder / "sitecustomize.py").write_text(f"import os\nif {DETACHED!r} in os.environ:\n{indented}\n")
+    return {"PYTHONPATH": str(folder)}
+
+
+def test_a_start_that_is_killed_says_so(phi: Phi, tmp_path: Path) -> None:
+    code = "os.write(2, b'the last words\\n')\nos.kill(os.getpid(), 9)"
+    killed = phi("serve", "--background", **in_the_child(tmp_path / "child", code))
+    assert (killed.code, killed.out) == (6, "")
+    assert "phi serve was killed by signal 9 before it was ready; its log ends with: the last words" in killed.err
+    assert "serve.log" in killed.err
+    left = phi("serve", "--background", **in_the_child(tmp_path / "other", "os._exit(3)"))
+    assert "phi serve ended with exit code 3 before it was ready" in left.err
+
+
+def test_ctrl_c_while_it_starts_ends_what_was_started(environment: dict[str, str], tmp_path: Path) -> None:
+    code = f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nimport time\ntime.sleep(600)"
+    more = in_the_child(tmp_path / "child", code)
+    with subprocess.Popen(
+        [sys.executable, "-m", "phicli", "serve", "--background"], env=environment | more, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as starting:  # fmt: skip
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        starting.send_signal(signal.SIGINT)
+        assert starting.wait(60) == 130
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_a_killed_server_takes_its_engines_along_and_the_next_one_starts(
