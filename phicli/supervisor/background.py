@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 from phicli.errors import EngineError, PhiError, UsageError
 from phicli.paths import log_dir
 from phicli.supervisor.client import NoServerError, Server, find
+from phicli.supervisor.folders import absolute_folders
 from phicli.supervisor.looking import PATIENCE_S
 from phicli.supervisor.place import place
 from phicli.supervisor.state import ServerState
@@ -127,12 +128,12 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
     """Start the process; its log, and what it said first: ``data`` or ``error``, with its ``exit_code``."""
     end = list(words).index("--") if "--" in words else len(words)
     command = [sys.executable, "-P", "-m", "phicli", *words[:end], "--json", *words[end:]]
+    environment = {**os.environ, **absolute_folders(os.environ), DETACHED: "1", "PYTHONUTF8": "1"}
     path, log = _open_log()
     with log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-            env={**os.environ, DETACHED: "1", "PYTHONUTF8": "1"}, start_new_session=True,
-            creationflags=_WINDOWS_FLAGS,
+            env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
         )  # fmt: skip
     assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
     try:

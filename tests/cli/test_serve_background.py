@@ -214,6 +214,31 @@ def test_a_killed_server_takes_its_engines_along_and_the_next_one_starts(
     assert phi("ps", "--json").json["data"]["running"] is True
 
 
+def test_a_signal_ends_it_cleanly(phi: Phi, state: Callable[[], dict[str, Any]], home: Path) -> None:
+    phi("serve", "--background")
+    facts = state()
+    os.kill(facts["pid"], signal.SIGTERM)
+    assert gone(facts["pid"])
+    assert {path.name for path in (home / "state" / "serve").iterdir()} == {"serve.lock"}
+    assert not Path(facts["socket"]).exists()
+
+
+def test_folders_that_were_named_from_here_stay_the_same(
+    phi: Phi, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process in the background leaves this folder."""
+    monkeypatch.chdir(tmp_path)
+    more = {"PHI_HOME": "phi", "HF_HOME": "hf"}
+    try:
+        started = phi("serve", "--background", "--quiet", **more)
+        assert (started.code, started.err) == (0, "")
+        answer = ask(started.out.strip().removeprefix("unix:"), "POST", "/v1/chat/completions", QUESTION)
+        assert answer["choices"][0]["message"]["content"] == "The capital of France is Paris."
+    finally:
+        assert phi("stop", "--all", **more).code == 0
+    assert list(Path(os.sep).glob("phi/*")) == []
+
+
 def test_it_outlives_the_shell_that_started_it(
     phi: Phi, environment: dict[str, str], state: Callable[[], dict[str, Any]]
 ) -> None:
