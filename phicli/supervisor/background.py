@@ -73,6 +73,8 @@ def start(words: Sequence[str], *, version: str) -> Started:
         return Started(running, log)
     if running is not None and isinstance(error, Mapping) and error.get("code") == "server_runs":
         return _already(running, words, version)
+    if "data" in reply:
+        raise EngineError("phi serve ended as soon as it was ready", f"see its log: {log}")
     raise _failure(error, reply.get("exit_code", 1), log)
 
 

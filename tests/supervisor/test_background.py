@@ -177,7 +177,7 @@ def test_two_that_start_at_once_become_one(phi: Phi, environment: dict[str, str]
 
 def test_an_idle_server_ends(phi: Phi, environment: dict[str, str], state: Callable[[], dict[str, Any]]) -> None:
     def start() -> Run:
-        return phi("serve", "--background", **{ENDS_AFTER: "0.1"})
+        return phi("serve", "--background", **{ENDS_AFTER: "1"})
 
     assert start().code == 0
     pid = state()["pid"] if (Path(environment["PHI_HOME"]) / "state" / "serve" / "serve.json").exists() else None
