@@ -93,6 +93,14 @@ def test_it_does_not_end_while_a_client_is_connected(here: Place, monkeypatch: p
         assert not one.thread.is_alive()
 
 
+def test_a_server_whose_socket_was_removed_ends_soon(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client finds it, and the next server needs the place."""
+    with running("600", monkeypatch) as one:
+        here.socket.unlink()
+        one.thread.join(60)
+        assert not one.thread.is_alive()
+
+
 def test_a_look_is_not_a_use(monkeypatch: pytest.MonkeyPatch, here: Place) -> None:
     with running("0.05", monkeypatch) as one:
         until = time.monotonic() + 60

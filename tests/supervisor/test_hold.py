@@ -210,6 +210,22 @@ def test_a_server_that_hangs_is_named_with_its_process(here: Place) -> None:
         assert str(os.getpid()) in silent.value.hint
 
 
+def test_a_server_that_many_wait_for_is_waited_for(here: Place) -> None:
+    with taken(here) as held, contextlib.ExitStack() as stack:
+        held.publish()
+        held.listening.listen(0)
+        held.listening.setblocking(False)
+        while True:  # until the system refuses more
+            waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+            waiting.setblocking(False)
+            try:
+                waiting.connect(str(here.socket))
+            except BlockingIOError:
+                break
+        with pytest.raises(NetworkError, match="did not answer"):
+            look(0.1)
+
+
 def test_a_reply_that_makes_no_sense_is_an_error_for_people(here: Place) -> None:
     with taken(here) as held:
         held.publish()
