@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -98,11 +97,5 @@ def _uses(state: ModelState) -> int:
 
 
 def _row(state: ModelState) -> dict[str, Any]:
-    """A model as ``phi ps`` has it: times in ISO 8601."""
-    row = state.to_data()
-    times = {name: _iso(row[name]) for name in ("idle_since", "until")}
-    return {"model": row.pop("name"), **row, **times, "used": _uses(state) > 0}
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+    """A model as ``phi ps`` has it."""
+    return {**state.to_data(), "used": _uses(state) > 0}
