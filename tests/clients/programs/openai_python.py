@@ -43,8 +43,9 @@ def parse() -> str:
 
 
 def json_object() -> str:
+    begun = [{"role": "user", "content": "{"}]
     reply = client.chat.completions.create(
-        model=MODEL, messages=asked, response_format={"type": "json_object"}, max_tokens=900, seed=1
+        model=MODEL, messages=begun, response_format={"type": "json_object"}, max_tokens=200, seed=1
     )
     assert isinstance(json.loads(reply.choices[0].message.content), dict)
     return "an object"
