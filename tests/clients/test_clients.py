@@ -22,7 +22,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(starts_process: None) -> Iterator[str]:
     with served() as found:
         yield found
 

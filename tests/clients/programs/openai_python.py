@@ -135,7 +135,7 @@ def wrong_request() -> str:
 
 FEATURES: Mapping[str, Callable[[], str]] = {
     "chat": chat, "stream": stream, "stream manager": stream_manager, "parse (Pydantic)": parse,
-    "json_object": json_object, "tool conversation": tools, "tool conversation, streamed": tools_streamed,
+    "json_object": json_object, "tool conversation": tools, "streamed tool conversation": tools_streamed,
     "tool_choice required": tool_choice_required, "tool_choice named": tool_choice_named,
     "models.list": models_list, "models.retrieve": models_retrieve, "logprobs": logprobs, "n": several_answers,
     "stop": stop, "completions": completions, "wrong model": wrong_model, "wrong request": wrong_request,
