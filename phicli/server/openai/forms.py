@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phicli.chat.message_list import parsed
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.server.errors import RequestError
@@ -36,7 +37,7 @@ class JsonObject:
         """Whether the answer is a JSON object."""
         del max_tokens
         try:
-            value = json.loads(text)
+            value = parsed(text)
         except (ValueError, RecursionError) as error:
             return Checked(None, (f"the answer is not JSON: {error}",))
         return Checked(value, () if isinstance(value, dict) else ("the answer is not a JSON object",))
