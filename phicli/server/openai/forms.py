@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+import jsonschema.validators  # noqa: F401 (two threads must not import it at a time, and no request has to wait for it)
+
 from phicli.chat.message_list import parsed
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
