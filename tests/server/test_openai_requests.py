@@ -113,6 +113,9 @@ def test_forms() -> None:
     anything = read(response_format={"type": "json_object"}).asked.form
     assert anything is not None
     assert anything.check("[1]", None).problems
+    assert anything.check("{", None).problems
+    assert not anything.check('{"pi": 3.141592653, "name": "x"}', None).problems
+    assert anything.constraints(None)[0].language == "json_schema"
     for strict in ({}, {"strict": True}, {"strict": False}, {"description": "d"}):
         form = read(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, **strict}})
         assert form.asked.form is not None
