@@ -118,6 +118,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         UsageError: the port is in use, the host is not one of this machine, or it needs a key.
     """
     _check(options)
+    _end_orderly()
     with contextlib.ExitStack() as stack:
         residence = reside(
             background=options.background, command=options.command, keep_alive_s=options.load.keep_alive_s
@@ -186,6 +187,25 @@ def _rules(options: ServeOptions, sockets: Sequence[socket.socket]) -> Rules:
     return replace(usual, key=options.key, hosts=hosts, any_address=every, origins=options.origins)
 
 
+def _end_orderly() -> None:
+    """Have the signals that would kill this process end it as Ctrl-C does, until :func:`_signals` takes them over."""
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    for number in _ending_signals():
+        if number != signal.SIGINT:
+            signal.signal(number, on_signal)
+
+
+def _ending_signals() -> Iterator[int]:
+    """Those that end the server; not those that it was started to ignore, as by nohup."""
+    for name in _ENDING:
+        number: Any = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
 @contextlib.contextmanager
 def _signals(server: EndingServer) -> Iterator[list[int]]:
     """Within the context, and after it, signals end ``server`` and nothing else; gives those that came.
@@ -198,10 +218,8 @@ def _signals(server: EndingServer) -> Iterator[list[int]]:
         received.append(number)
         server.interrupt()
 
-    for name in _ENDING:
-        number: Any = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # started by nohup
-            signal.signal(number, on_signal)
+    for number in _ending_signals():
+        signal.signal(number, on_signal)
     yield received
 
 
