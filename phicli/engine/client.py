@@ -227,6 +227,8 @@ def _completion_body(
         **sampling.to_data(),
         **({} if sampling.constraint is None else sampling.constraint.to_request(stop_ids)),
         **({} if sampling.likeliest is None else {"n_probs": max(sampling.likeliest, 1), "post_sampling_probs": False}),
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "ignore_eos": sampling.ignore_eos,

@@ -16,7 +16,7 @@ from tests.support.servers import ANSWER, QUESTION, Serve, Server
 from tests.support.storyteller import STORY
 from tests.support.waiting import wait_until
 
-LONG_PROMPT = {"model": STORY["model"], "messages": [{"role": "user", "content": "once upon a time " * 6000}]}
+LONG_PROMPT = {"model": STORY["model"], "messages": [{"role": "user", "content": "once upon a time " * 3000}]}
 pytestmark = pytest.mark.usefixtures("storyteller")
 
 

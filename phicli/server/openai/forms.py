@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from phicli.errors import UsageError
 from phicli.server.errors import RequestError
 from phicli.server.openai.fields import Fields, unknown, wrong
 from phicli.structured.form import Form, SchemaForm
+from phicli.structured.reading import MOST_BYTES
 
 _TYPES: Final = ("text", "json_object", "json_schema")
 _FIELD: Final = "response_format"
@@ -44,6 +46,8 @@ def _schema_form(wanted: Fields) -> Form:
         raise RequestError(f"{_SCHEMA} is missing", 'give a schema, or use the type "json_object"', param=_SCHEMA)
     if not isinstance(schema, dict | bool):
         raise wrong(_SCHEMA, schema, "an object")
+    if len(json.dumps(schema)) > MOST_BYTES:
+        raise RequestError(f"the schema has more than {MOST_BYTES // 1024} KiB", "use a part of it", param=_SCHEMA)
     try:
         return SchemaForm(schema)
     except UsageError as error:
