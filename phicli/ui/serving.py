@@ -120,7 +120,7 @@ def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
         "memory": format_bytes(memory) if memory else "-",
         "context": format_tokens(context) if context else "-",
         "slots": str(slots or "-"),
-        "running": str((row.get("running") or 0) + (row.get("loans") or 0)),
+        "running": str(max(row.get("running") or 0, row.get("loans") or 0)),  # a loan is one of those that run
         "idle since": "-" if not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
         "until": _until(row) if not until else str(until) if exact else _ahead(until, now),
     }

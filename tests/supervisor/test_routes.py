@@ -91,9 +91,9 @@ def test_the_state_has_the_server_and_its_models(serving: Callable[..., threadin
 
 def test_a_model_that_is_lent_stays(serving: Callable[..., threading.Thread]) -> None:
     serving(IDLE, LENT)
-    with pytest.raises(RefusedError, match="in use"):
+    with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m$"):
         stop("phi-4-mini:q4_k_m", everything=False, force=False)
-    with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m$") as refused:
+    with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m \(by phi chat\)$") as refused:
         stop(None, everything=True, force=False)
     assert refused.value.status == 409
     assert refused.value.reason == "busy"
