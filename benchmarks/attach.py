@@ -45,7 +45,7 @@ def serving(environment: Mapping[str, str]) -> Iterator[None]:
 
 def question(model: Path, environment: Mapping[str, str], numbers: Iterator[int], *more: str) -> Measured:
     """One question with words that were not asked before; the process is ended after a few tokens."""
-    words = f"Is number {next(numbers)} blue?"
+    words = f"{next(numbers)} is what color?"
     command = [phi_of(sys.executable), "chat", "-q", str(model), words, *more]
     return measure(command, environment=environment, pieces=_PIECES)
 
