@@ -176,15 +176,18 @@ def _print_answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, on_end: OnEnd,
     request: Request,
 ) -> None:  # fmt: skip
-    from phicli.ui.answer import AnswerPrinter
+    from phicli.ui.answer import AnswerPrinter, print_calls
 
     streams = wanted.stream and (request.tools is None or terminal.stdout.isatty())  # a first answer may be wrong
     printer = AnswerPrinter(
         terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        wraps=not wanted.form.asked, calls_only=request.calls_only, on_end=lambda answer: on_end(answer, wanted.stats),
+        wraps=not wanted.form.asked, calls_only=request.calls_only, names_calls=False,
+        on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)
+    if chat.session.last is not None:
+        print_calls(terminal, chat.session.last.tool_calls)
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
@@ -11,6 +11,7 @@ from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.logprobs import Likely
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
+from phicli.ui.envelope import json_line
 from phicli.ui.prefill_line import PrefillLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -34,6 +35,7 @@ class AnswerPrinter:
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
         wraps: break lines between words on a terminal; not for text that programs read.
         calls_only: the answer is nothing but tool calls: text is a part of one, which is not printed.
+        names_calls: a note for each tool call; without it, :func:`print_calls` prints them.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -48,6 +50,7 @@ class AnswerPrinter:
         plain: bool = False,
         wraps: bool = True,
         calls_only: bool = False,
+        names_calls: bool = True,
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -55,7 +58,7 @@ class AnswerPrinter:
         self._status = status
         self._stream = stream
         self._quiet = quiet
-        self._calls_only = calls_only
+        self._calls_only, self._names_calls = calls_only, names_calls
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
@@ -148,7 +151,7 @@ class AnswerPrinter:
             self._write(answer.text)
             self._text = answer.text
         self._end_line()
-        for call in answer.tool_calls:
+        for call in answer.tool_calls if self._names_calls else ():
             self._notice(Notice(f"the model calls {_shown(call)}"))
         if answer.only_reasoning:
             self._end_line()
@@ -199,13 +202,24 @@ class AnswerPrinter:
         self._text = ""
 
 
+def print_calls(terminal: Terminal, calls: Iterable[ToolCall]) -> None:
+    """Print a line of JSON on standard output for each call."""
+    for call in calls:
+        terminal.write(json_line(terminal, call_data(call)))
+
+
+def call_data(call: ToolCall) -> dict[str, Any]:
+    """A tool call as JSON has it."""
+    return {"name": call.name, "arguments": dict(call.arguments)}
+
+
 def answer_data(answer: Answer) -> dict[str, Any]:
     """The fields of ``chat --json`` that come from the answer itself."""
     timings = answer.timings
     return {
         "text": answer.text,
         "reasoning": answer.reasoning,
-        "tool_calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in answer.tool_calls],
+        "tool_calls": [*map(call_data, answer.tool_calls)],
         "finish_reason": answer.finish_reason,
         "stopped_by": answer.stopped_by,
         "usage": {
