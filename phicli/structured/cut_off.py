@@ -90,4 +90,4 @@ def _of_number(limits: Mapping[str, Any], literal: str) -> Iterator[str]:
     if len(whole) == limits.get("minimum" if sign else "maximum"):
         yield f"the number did not end within the limit of digits, {len(whole)}"
     elif decimals is not None and len(decimals) == limits.get("places"):
-        yield f"the number did not end within the limit of decimals, {len(decimals)}"
+        yield f"the number did not end within {len(decimals)} decimals; set multipleOf, e.g. 0.01"

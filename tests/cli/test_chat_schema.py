@@ -68,6 +68,37 @@ def test_grammars_in_both_languages(phi: Phi, tmp_path: Path) -> None:
         assert phi("chat", "tiny-phi", FRANCE, "--grammar", str(tmp_path / name)).out == "Rome!\n"
 
 
+def test_a_grammar_in_lark_that_allows_more_text_names_its_end(phi: Phi, tmp_path: Path) -> None:
+    grammar = tmp_path / "a.lark"
+    grammar.write_text("%llguidance {}\nstart: text <|end|>\ntext: /[A-Za-z ,.]+/\n")
+    assert phi("chat", "tiny-phi", FRANCE, "--grammar", str(grammar)).out == "The capital of France is Paris.\n"
+    grammar.write_text("%llguidance {}\nstart: /[A-Za-z ,.]+/\n")
+    without = phi("chat", "tiny-phi", FRANCE, "--grammar", str(grammar), "-n", "30")
+    assert (without.code, without.out) == (9, "")
+    assert "the answer was cut off after 30 tokens, before it matched the grammar" in without.err
+
+
+def test_a_number_that_our_limit_cut_off_is_exit_code_9(phi: Phi) -> None:
+    """tiny-phi writes decimals as long as it may."""
+    run = phi("chat", "tiny-phi", "hi", "--schema", '{"type": "number", "minimum": 0, "maximum": 1}', "--retries", "0")
+    assert (run.code, run.out) == (9, "")
+    assert "the number did not end within 9 decimals; set multipleOf, e.g. 0.01" in run.err
+    own = '{"type": "number", "minimum": 0, "maximum": 1, "multipleOf": 0.01}'
+    assert phi("chat", "tiny-phi", "hi", "--schema", own).code == 0
+
+
+def test_limits_beyond_those_of_the_engine_are_held_as_far_as_it_can(phi: Phi) -> None:
+    """With a smaller minimum it would crash, and an array with so many items would take minutes."""
+    for schema, kind in (
+        ({"type": "integer", "minimum": -(2**64), "maximum": 9}, int),
+        ({"type": "array", "items": {"const": 1}, "maxItems": 10**8}, list),
+        ({"type": "string", "maxLength": 3.0}, str),
+    ):
+        run = phi("chat", "tiny-phi", "hi", "--schema", json.dumps(schema), "--retries", "9")
+        assert run.code in (0, 9), run.err
+        assert run.code == 9 or isinstance(json.loads(run.out), kind)
+
+
 def test_a_json_object(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", FRANCE, "--json-object", "-n", "900", "--retries", "5", "--json")
     if run.code == 0:

@@ -136,7 +136,7 @@ def test_an_integer_that_reached_the_limit_of_digits_does_not_count_as_one() -> 
 
 DIGITS, PLACES = (
     "the number did not end within the limit of digits, {}",
-    "the number did not end within the limit of decimals, 9",
+    "the number did not end within 9 decimals; set multipleOf, e.g. 0.01",
 )
 SENTENCE, LIST = "the text did not end within {} characters", "the list did not end within {} items"
 
