@@ -142,8 +142,9 @@ class ToolUse:
         return None
 
 
-def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | None:
-    """The tools in the files that were named; None where none were. ``on_wait`` gets lines about a long wait.
+def tools_of(options: ToolOptions, tell: Callable[[str], None]) -> ToolUse | None:
+    """The tools in the files that were named; None where none were. ``tell`` gets what a person
+    should know: of a long wait, and of functions that are left out.
 
     Raises:
         PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
@@ -152,7 +153,7 @@ def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | 
         return None
     from phicli.tools.files import read_tools
 
-    tools = read_tools(options.files, on_wait)
+    tools = read_tools(options.files, tell)
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(
