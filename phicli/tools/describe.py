@@ -166,7 +166,8 @@ def _functions(path: Path) -> Iterator[Callable[..., Any]]:
 
 
 def _described(path: Path) -> dict[str, Any]:
-    tools, left_out, helpers = [], [], []
+    tools = list[dict[str, Any]]()
+    left_out, helpers = list[str](), list[str]()
     for function in _functions(path):
         try:
             tools.append(describe(function))
