@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phicli.commands.tool_options import CHOICES, ToolOptions
 from phicli.errors import CheckFailedError, UsageError
+from phicli.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,16 +129,17 @@ class ToolUse:
         from phicli.tools.checking import has_part_of_call
         from phicli.ui.answer import full_context
 
-        tokens = answer.usage.completion_tokens
+        count = answer.usage.completion_tokens
+        tokens = counted(count, "token")
         if answer.finish_reason == "length" and (self.calls_only or has_part_of_call(answer.text)):
             if answer.tool_calls and not has_part_of_call(answer.text):
                 return None
             full = full_context(answer)
-            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * tokens}"
-            return f"the tool call was cut off after {tokens} tokens{full}", more
+            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * count}"
+            return f"the tool call was cut off after {tokens}{full}", more
         if self.calls_only and not answer.tool_calls:
             why = f" by {answer.stopped_by!r}" if answer.stopped_by else ""
-            message = f"the model called no tool: its answer was ended{why} after {tokens} tokens"
+            message = f"the model called no tool: its answer was ended{why} after {tokens}"
             return message, "run the command again with another --seed"
         return None
 

@@ -12,6 +12,10 @@ from phicli.structured.form import TextForm
 from phicli.structured.reading import read_text
 
 _EXAMPLE: Final = "e.g. --choice yes,no"
+_LIMIT: Final = "limit the repetitions in the grammar, e.g. item{1,20} in place of item+"
+_NO_MARK: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""What is no mark of repetition in a regular expression: escaped characters and classes."""
+_OPEN: Final = re.compile(r"[*+]|\{\d*,\}")
 _CHOICES: Final = f"give at least two words with commas between them, {_EXAMPLE}"
 
 
@@ -48,7 +52,9 @@ def regex_form(typed: str) -> TextForm:
         raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
     if not typed:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
-    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern)
+    is_open = _OPEN.search(_NO_MARK.sub("", typed)) is not None
+    to_limit = "limit the repetitions, e.g. [0-9]{1,20} in place of [0-9]+" if is_open else ""
+    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern, to_limit)
 
 
 def grammar_form(typed: str) -> TextForm:
@@ -65,8 +71,8 @@ def grammar_form(typed: str) -> TextForm:
     if not text.strip():
         raise UsageError(f"{path} is empty", 'give a grammar in GBNF, e.g. root ::= "yes" | "no"')
     if text.startswith("%llguidance"):
-        return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]))
-    return TextForm("the grammar", Constraint("gbnf", text))
+        return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]), to_limit=_LIMIT)
+    return TextForm("the grammar", Constraint("gbnf", text), to_limit=_LIMIT)
 
 
 def _as_lark(pattern: str) -> str:

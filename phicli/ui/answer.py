@@ -36,6 +36,7 @@ class AnswerPrinter:
         wraps: break lines between words on a terminal; not for text that programs read.
         calls_only: the answer is nothing but tool calls: text is a part of one, which is not printed.
         names_calls: a note for each tool call; without it, :func:`print_calls` prints them.
+        name: what the answer is called in notes.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -51,6 +52,7 @@ class AnswerPrinter:
         wraps: bool = True,
         calls_only: bool = False,
         names_calls: bool = True,
+        name: str = "the answer",
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -58,7 +60,7 @@ class AnswerPrinter:
         self._status = status
         self._stream = stream
         self._quiet = quiet
-        self._calls_only, self._names_calls = calls_only, names_calls
+        self._calls_only, self._names_calls, self._name = calls_only, names_calls, name
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
@@ -158,10 +160,10 @@ class AnswerPrinter:
             self._terminal.say(f"note: {_no_answer(answer)}")
         elif answer.stopped_by == REPETITION:
             tokens = counted(answer.usage.completion_tokens, "token")
-            self._notice(Notice(f"the answer was ended after {tokens}, because it repeated itself"))
+            self._notice(Notice(f"{self._name} was ended after {tokens}, because it repeated itself"))
         elif answer.finish_reason == "length" and not self._calls_only:
             tokens = counted(answer.usage.completion_tokens, "token")
-            self._notice(Notice(f"the answer was cut off after {tokens}{full_context(answer)}"))
+            self._notice(Notice(f"{self._name} was cut off after {tokens}{full_context(answer)}"))
 
     def _write(self, text: str) -> None:
         if self._markdown is None:
@@ -259,6 +261,8 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     answer, model = opened.session.last, opened.session.model
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
     settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
+    if answer is not None and answer.sampled is not None:
+        settings |= {"seed": answer.sampled.seed, "temperature": answer.sampled.temperature}
     saved = {} if session is None else {"session": session}
     return {**data, **(answer_data(answer) if answer is not None else {}), "settings": settings, **saved}
 
@@ -275,8 +279,7 @@ def _no_answer(answer: Answer) -> str:
 
 def full_context(answer: Answer) -> str:
     """Why an answer was cut off, as the end of a sentence: the context is full; empty where it is not."""
-    size = answer.context_tokens
-    return f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
+    return f": the context of {answer.context_tokens} is full" if answer.context_full else ""
 
 
 def _shown(call: ToolCall) -> str:
