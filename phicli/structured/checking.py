@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phicli.errors import UsageError
+from phicli.structured.dialect import compiled
 from phicli.structured.satisfiable import why_impossible
 from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
 
@@ -65,7 +66,7 @@ def _bad_patterns(schema: Any) -> Iterator[tuple[Place, str]]:
 
 def _pattern_problem(text: str) -> str:
     try:
-        re.compile(text)
+        compiled(text)
     except re.error as error:
         return f"the regular expression {shortened(repr(text))} cannot be used: {error}"
     except (RecursionError, OverflowError):

@@ -8,11 +8,14 @@ from typing import Final
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.paths import expand
+from phicli.structured.dialect import compiled, different, lacking
 from phicli.structured.form import TextForm
 from phicli.structured.reading import read_text
 
 _EXAMPLE: Final = "e.g. --choice yes,no"
 _LIMIT: Final = "limit the repetitions in the grammar, e.g. item{1,20} in place of item+"
+_REGEX: Final = "see docs/structured.md for what --regex can have, e.g. '[A-Z]{2}[0-9]{4}'"
+_CLASS: Final = r"write a bracket as \[, and [[:alpha:]] as [A-Za-z]"
 _NO_MARK: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 """What is no mark of repetition in a regular expression: escaped characters and classes."""
 _OPEN: Final = re.compile(r"[*+]|\{\d*,\}")
@@ -47,9 +50,13 @@ def regex_form(typed: str) -> TextForm:
         UsageError: it is not one.
     """
     try:
-        pattern = re.compile(typed)
-    except re.error as error:
-        raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
+        pattern = compiled(typed)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"--regex is not a regular expression: {error}", _REGEX) from None
+    if problem := different(typed):
+        raise UsageError(f"--regex has {problem}, which the engine reads in another way than Python", _CLASS)
+    if problem := lacking(typed):
+        raise UsageError(f"--regex has what the engine cannot hold: {problem}", _REGEX)
     if not typed:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
     is_open = _OPEN.search(_NO_MARK.sub("", typed)) is not None
