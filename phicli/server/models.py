@@ -12,7 +12,7 @@ from typing import Final
 from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
-from phicli.plan.locate import LocatedModel, locate
+from phicli.plan.locate import LocatedModel
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
 from phicli.server.loader import Loader
@@ -179,7 +179,7 @@ class Models:
 
     def _allowed(self, model: LocatedModel) -> LocatedModel:
         """``model`` if it may be lent: any file where the command line named none."""
-        return self._names.same(model) if self._names.only else locate(str(model.path))
+        return self._names.same(model) if self._names.only else model
 
     def _loaded_as(self, name: str) -> Served:
         served = self._table.find(self._names.find(name))

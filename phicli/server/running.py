@@ -27,10 +27,13 @@ from phicli.server.models import Models
 from phicli.server.residence import Residence, reside
 from phicli.server.sockets import addresses_of, is_loopback, listening, url_of
 from phicli.server.types import LoadOptions
+from phicli.units import listed
 
 _AFTER_GRACE_S: Final = 2
 """For replies to be written whose answers were ended."""
 _LOOK_S: Final = 0.05
+_OTHER_FILES: Final = 256
+"""Of engines, logs and libraries."""
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
@@ -115,6 +118,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         UsageError: the port is in use, the host is not one of this machine, or it needs a key.
     """
     _check(options)
+    _end_orderly()
     with contextlib.ExitStack() as stack:
         residence = reside(
             background=options.background, command=options.command, keep_alive_s=options.load.keep_alive_s
@@ -127,21 +131,19 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
             sockets = stack.enter_context(listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes))
         models = stack.enter_context(contextlib.closing(Models(options.load)))
         if options.preload:
-            on_notice(f"loading {', '.join(options.load.models)}")
+            on_notice(f"loading {listed(options.load.models, 5)}")
             models.preload()
         traffic = Traffic(limits.LIMITS)
-        server = EndingServer(_app(models, traffic, residence, options, sockets), traffic)
+        about = AppOptions(_rules(options, sockets), options.log, options.log_prompts, on_notice)
+        server = EndingServer(_app(models, traffic, residence, about), traffic)
         address = url_of(options.host, sockets) if sockets else ""
         residence.open(server, address)
         every = [*sockets, *residence.sockets]
-        return run(server, every, lambda: on_ready(address or residence.address), options.log)
+        return run(server, every, lambda: on_ready(address or residence.address), on_notice)
 
 
-def _app(
-    models: Models, traffic: Traffic, residence: Residence, options: ServeOptions, sockets: Sequence[socket.socket]
-) -> ASGIApp:
+def _app(models: Models, traffic: Traffic, residence: Residence, about: AppOptions) -> ASGIApp:
     """What is answered over TCP, and what over the socket of this user."""
-    about = AppOptions(_rules(options, sockets), options.log, options.log_prompts)
     own = [*supervising_routes(models, residence), *lending_routes(models, phicli.__version__)]
     return residence.app(make_app(models, traffic, about), make_app(models, traffic, about, private=True, routes=own))
 
@@ -163,10 +165,12 @@ def run(
     server: EndingServer,
     sockets: Sequence[socket.socket],
     on_ready: Callable[[], None],
-    log: Callable[[str], None] | None,
+    on_notice: Callable[[str], None],
 ) -> int:
     """Run ``server`` on ``sockets``, which listen already; returns the exit code: 130 after Ctrl-C, else 0."""
-    with _signals(server) as received, _logging(log):
+    _settle_logging(on_notice)
+    _allow_files(limits.LIMITS.connections)
+    with _signals(server) as received:
         on_ready()
         server.run(sockets=list(sockets))
     return 130 if received[:1] == [signal.SIGINT] else 0
@@ -183,6 +187,25 @@ def _rules(options: ServeOptions, sockets: Sequence[socket.socket]) -> Rules:
     return replace(usual, key=options.key, hosts=hosts, any_address=every, origins=options.origins)
 
 
+def _end_orderly() -> None:
+    """Have the signals that would kill this process end it as Ctrl-C does, until :func:`_signals` takes them over."""
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        raise SystemExit(0)
+
+    for number in _ending_signals():
+        if number != signal.SIGINT:
+            signal.signal(number, on_signal)
+
+
+def _ending_signals() -> Iterator[int]:
+    """Those that end the server; not those that it was started to ignore, as by nohup."""
+    for name in _ENDING:
+        number: Any = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            yield number
+
+
 @contextlib.contextmanager
 def _signals(server: EndingServer) -> Iterator[list[int]]:
     """Within the context, and after it, signals end ``server`` and nothing else; gives those that came.
@@ -195,26 +218,31 @@ def _signals(server: EndingServer) -> Iterator[list[int]]:
         received.append(number)
         server.interrupt()
 
-    for name in _ENDING:
-        number: Any = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # started by nohup
-            signal.signal(number, on_signal)
+    for number in _ending_signals():
+        signal.signal(number, on_signal)
     yield received
 
 
-@contextlib.contextmanager
-def _logging(log: Callable[[str], None] | None) -> Iterator[None]:
-    """What libraries log is a line for ``log``: without tracebacks, and only what is about the server itself."""
+def _allow_files(connections: int) -> None:
+    """Have the system allow as many open files as ``connections`` and all else need, as far as it can be asked to."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = 2 * connections + _OTHER_FILES
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        if soft != resource.RLIM_INFINITY and soft < most:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _settle_logging(on_notice: Callable[[str], None]) -> None:
+    """Have what asyncio logs become lines for people, and nothing that uvicorn logs: it is about single clients."""
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if log is not None:
-                log(f"{record.name}: {record.getMessage()}")
+            on_notice(f"{record.name}: {record.getMessage().partition(chr(10))[0]}")
 
-    handler = Lines(logging.WARNING)
-    handler.addFilter(lambda record: not record.exc_info and "HTTP request received" not in record.getMessage())
-    loggers = [logging.getLogger(name) for name in ("uvicorn.error", "asyncio")]
-    for logger in loggers:
+    for name, handler in (("asyncio", Lines(logging.ERROR)), ("uvicorn.error", logging.NullHandler())):
+        logger = logging.getLogger(name)
         logger.addHandler(handler)
         logger.propagate = False
-    yield

@@ -35,6 +35,13 @@ async def everything(bridge: Bridge[int], into: list[int] | None = None) -> list
     return items
 
 
+def bridged(*makes: Make[int]) -> Bridge[int]:
+    bridge: Bridge[int] = Bridge()
+    for make in makes:
+        bridge.add(make)
+    return bridge
+
+
 def counting(number: int, start: int = 0) -> Make[int]:
     def make(_: Closing) -> Generator[int, None, None]:
         yield from range(start, start + number)
@@ -67,16 +74,33 @@ class Waits:
 @pytest.mark.parametrize("number", [0, 1, 300, 20_000])
 def test_all_items_come_in_order(number: int) -> None:
     async def test() -> None:
-        assert await everything(Bridge([counting(number)])) == list(range(number))
+        assert await everything(bridged(counting(number))) == list(range(number))
 
     run(test)
 
 
 def test_the_items_of_several_threads_come_together() -> None:
     async def test() -> None:
-        items = await everything(Bridge([counting(1000), counting(1000, 5000), counting(0)]))
+        items = await everything(bridged(counting(1000), counting(1000, 5000), counting(0)))
         assert sorted(items) == [*range(1000), *range(5000, 6000)]
         assert [item for item in items if item < 5000] == list(range(1000))
+
+    run(test)
+
+
+def test_a_thread_can_have_another_one_begin() -> None:
+    async def test() -> None:
+        def make(_: Closing) -> Generator[int, None, None]:
+            yield 0
+            bridge.add(counting(2, 5))
+
+        bridge = bridged()
+        bridge.add(make)
+        assert sorted(await everything(bridge)) == [0, 5, 6]
+        left = bridged()
+        left.leave()
+        left.add(counting(1))
+        assert await everything(left) == []
 
     run(test)
 
@@ -84,7 +108,7 @@ def test_the_items_of_several_threads_come_together() -> None:
 def test_no_item_is_lost_between_a_look_and_a_wait() -> None:
     async def test() -> None:
         for _ in range(300):
-            assert await everything(Bridge([counting(3)])) == [0, 1, 2]
+            assert await everything(bridged(counting(3))) == [0, 1, 2]
 
     run(test)
 
@@ -92,7 +116,7 @@ def test_no_item_is_lost_between_a_look_and_a_wait() -> None:
 def test_a_reader_that_is_patient_for_a_moment_gets_nothing_and_goes_on() -> None:
     async def test() -> None:
         source = Waits()
-        bridge = Bridge([source.make])
+        bridge = bridged(source.make)
         assert await bridge.batch(LATE_S) == [0]
         assert await bridge.batch(SOON_S) == []
         assert await bridge.batch(0) == []
@@ -108,7 +132,7 @@ def test_what_a_thread_raises_comes_after_its_items() -> None:
         raise ValueError("two")
 
     async def test() -> None:
-        bridge = Bridge([make])
+        bridge = bridged(make)
         seen: list[int] = []
         with pytest.raises(ValueError, match="two"):
             await everything(bridge, seen)
@@ -121,7 +145,7 @@ def test_a_reader_that_leaves_wakes_the_thread_but_not_in_the_loop() -> None:
     source = Waits()
 
     async def test() -> None:
-        bridge = Bridge([source.make])
+        bridge = bridged(source.make)
         assert await bridge.batch(LATE_S) == [0]
         await asyncio.to_thread(source.waits.wait)
         bridge.leave()
@@ -142,7 +166,7 @@ def test_leaving_does_not_wait_for_what_wakes() -> None:
             released.wait(LATE_S)
 
     async def test() -> None:
-        bridge = Bridge([make])
+        bridge = bridged(make)
         await bridge.batch(LATE_S)
         bridge.leave()
         assert not released.is_set(), "the loop goes on, although waking takes long"
@@ -161,7 +185,7 @@ def test_leaving_ends_a_thread_that_waits_for_a_reader() -> None:
             ended.set()
 
     async def test() -> None:
-        bridge = Bridge([make])
+        bridge = bridged(make)
         await bridge.batch(LATE_S)
         bridge.leave()
         await asyncio.to_thread(ended.wait)
@@ -178,7 +202,7 @@ def test_a_thread_does_not_run_far_ahead_of_its_reader() -> None:
             yield item
 
     async def test() -> None:
-        bridge = Bridge([make])
+        bridge = bridged(make)
         first = await bridge.batch(LATE_S)
         await asyncio.sleep(SOON_S)
         assert first is not None
@@ -192,7 +216,7 @@ def test_failing_gives_the_reader_an_error_and_ends_the_thread() -> None:
     source = Waits()
 
     async def test() -> None:
-        bridge = Bridge([source.make])
+        bridge = bridged(source.make)
         assert await bridge.batch(LATE_S) == [0]
         asyncio.get_running_loop().call_soon(bridge.fail, ValueError("enough"))
         with pytest.raises(ValueError, match="enough"):
@@ -205,7 +229,7 @@ def test_failing_gives_the_reader_an_error_and_ends_the_thread() -> None:
 def test_a_reader_that_is_cancelled_leaves_the_bridge_usable() -> None:
     async def test() -> None:
         source = Waits()
-        bridge = Bridge([source.make])
+        bridge = bridged(source.make)
         await bridge.batch(LATE_S)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(bridge.batch(LATE_S), SOON_S)
@@ -219,7 +243,7 @@ def test_a_loop_that_has_ended_does_not_trouble_the_thread() -> None:
     source = Waits()
 
     async def test() -> None:
-        await Bridge([source.make]).batch(LATE_S)
+        await bridged(source.make).batch(LATE_S)
 
     asyncio.run(test())
     source.woken.set()

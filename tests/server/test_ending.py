@@ -133,22 +133,28 @@ def test_ctrl_c_ends_it_while_it_starts(environment: dict[str, str], loaded: str
 
 
 @pytest.mark.usefixtures("storyteller")
-@pytest.mark.parametrize("preload", [True, False])
-def test_ctrl_c_ends_it_while_a_model_loads(environment: dict[str, str], serve: Serve, preload: bool) -> None:
-    if not preload:
-        server = serve(limits={"grace_s": 0.1})
-        with contextlib.closing(server.send_chat(STORY)):
-            worker = wait_for_engine(server.process.pid)
+def test_ctrl_c_ends_it_while_a_request_waits_for_its_model(serve: Serve) -> None:
+    server = serve(limits={"grace_s": 0.1})
+    with contextlib.closing(server.send_chat(STORY)):
+        worker = wait_for_engine(server.process.pid)
+        with stopped(worker):
             assert server.end(signal.SIGINT) == 130
-        assert gone(worker)
-        return
+    assert gone(worker)
+
+
+@pytest.mark.usefixtures("storyteller")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_before_it_serves(environment: dict[str, str], number: int, code: int) -> None:
     with starting(environment, str(STORY["model"]), "--preload") as process:
         worker = wait_for_engine(process.pid)
-        os.kill(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-        assert process.returncode == 130
+        with stopped(worker):
+            os.kill(process.pid, number)
+            output, errors = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert output == b""
         assert b"Traceback" not in errors
         assert gone(worker)
+        assert not list(Path(environment["PHI_HOME"]).rglob("*.sock"))
 
 
 def has_loaded(pid: int, library: str) -> bool:

@@ -11,12 +11,12 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.support.processes import gone, stopped
+from tests.support.processes import gone, stopped, wait_for_engine
 from tests.support.servers import ANSWER, QUESTION, Serve, Server
 from tests.support.storyteller import STORY
 from tests.support.waiting import wait_until
 
-LONG_PROMPT = {"model": STORY["model"], "messages": [{"role": "user", "content": "once upon a time " * 6000}]}
+LONG_PROMPT = {"model": STORY["model"], "messages": [{"role": "user", "content": "once upon a time " * 3000}]}
 pytestmark = pytest.mark.usefixtures("storyteller")
 
 
@@ -101,6 +101,26 @@ def test_a_client_that_leaves_before_the_model_is_there_is_forgotten(serve: Serv
         wait_until(lambda: bool(server.workers))
     wait_until(lambda: server.metric("requests_running") == 0)
     assert server.chat(STORY, max_tokens=3).status == 200
+
+
+def test_a_client_that_leaves_while_it_waits_for_a_slot_is_forgotten(serve: Serve) -> None:
+    server = serve("--parallel", "1")
+    with streams(server, 1) as (first,):
+        with contextlib.closing(server.send_chat(STORY, max_tokens=3)):
+            wait_until(lambda: server.metric("requests_queued") == 1)
+        wait_until(lambda: server.metric("requests_queued") == 0)
+        assert server.metric("requests_running") == 1
+        assert next(first)
+
+
+def test_comments_say_that_a_model_loads(serve: Serve) -> None:
+    server = serve(limits={"hold_s": 0.05, "beat_s": 0.05})
+    with contextlib.closing(server.send_chat(STORY, stream=True, max_tokens=3)) as connection:
+        worker = wait_for_engine(server.process.pid)
+        with stopped(worker):
+            reply = connection.getresponse()
+            assert [reply.readline() for _ in range(4)] == [b": loading\n", b"\n"] * 2
+        assert reply.read().endswith(b"data: [DONE]\n\n")
 
 
 def test_the_server_answers_others_while_an_answer_comes_and_while_an_engine_hangs(serve: Serve) -> None:

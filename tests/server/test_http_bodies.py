@@ -29,6 +29,7 @@ def client(**limits: Any) -> TestClient:
     (b'{"temperature": NaN}', "NaN"), (b'{"temperature": -Infinity}', "Infinity"), (b'{"seed": 1e999}', "too large"),
     (b'{"model": "a", "model": "b"}', "field twice: 'model'"), (b'{"a": {"b": 1, "b": 1}}', "field twice: 'b'"),
     (b"[" * 100_000, "nested too deeply"), (b'{"a":' * 100_000, "nested too deeply"),
+    (b'{"a":' * 200 + b"1" + b"}" * 200, "the limit is 128 levels"),
     (b'{"a": "\xff"}', "not UTF-8"), (b'{"a": "\\ud800"}', "surrogate"), (b'{"\\udfff": 1}', "surrogate"),
     (b'{"seed": ' + b"9" * 5000 + b"}", "not JSON"), (b"\xef\xbb\xbf{}", "not JSON"), (b'{"a": "\n"}', "not JSON"),
     ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
@@ -39,6 +40,12 @@ def test_a_wrong_body_is_the_fault_of_the_caller(body: bytes, said: str) -> None
     error = reply.json()["error"]
     assert said in error["message"]
     assert error["type"] == "invalid_request_error"
+
+
+def test_a_body_with_very_many_fields_is_judged_in_time() -> None:
+    fields = ",".join(f'"{number}":1' for number in range(300_000))
+    reply = client().post(CHAT, content=f'{{{fields},"77":1}}')
+    assert "field twice: '77'" in reply.json()["error"]["message"]
 
 
 def test_a_large_body_is_read_as_well() -> None:
@@ -75,6 +82,10 @@ def test_when_too_many_requests_wait_the_next_one_is_told_when_to_come_again() -
     reply = client(requests=0).post(CHAT, content=json.dumps(body))
     assert reply.status_code == 503
     assert int(reply.headers["retry-after"]) > 0
+
+
+def test_a_client_whose_address_lacks_the_version_is_told_so() -> None:
+    assert "use /v1/chat/completions" in client().post("/chat/completions").json()["error"]["message"]
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [

@@ -19,11 +19,9 @@ from phicli.server.http.logged import Note
 from phicli.server.http.traffic import Traffic
 from phicli.server.making import answering
 from phicli.server.models import Models
-from phicli.server.openai.errors import RequestError
 from phicli.server.types import Asked
 
 _ANY_TIME_S: Final = 86_400.0
-_MOST_ANSWERS: Final = 64
 
 
 class Begun:
@@ -35,22 +33,17 @@ Item = tuple[int, Event | Begun]
 
 
 class Answers:
-    """The answers to one request. They are made from now on; :meth:`begun` must follow at once.
-
-    Raises:
-        RequestError: too many are asked for.
-    """
+    """The answers to one request. They are made from now on; :meth:`begun` must follow at once."""
 
     def __init__(self, models: Models, asked: Asked, traffic: Traffic, note: Note) -> None:
-        if asked.answers > _MOST_ANSWERS:
-            raise RequestError(f"n is {asked.answers}, but the limit is {_MOST_ANSWERS}", "use a smaller n", param="n")
         self._traffic, self._note = traffic, note
         self._early: list[tuple[int, Event]] = []
         self._ended = False
         self.loading = True
-        makes = [partial(_events, models, asked, index) for index in range(asked.answers)]
-        self._bridge: Bridge[Item] = Bridge(makes)
+        self._models, self._asked = models, asked
         traffic.waiting += 1
+        self._bridge: Bridge[Item] = Bridge()
+        self._bridge.add(partial(self._events, 0))
 
     def fail(self, error: BaseException) -> None:
         """End them with ``error``."""
@@ -134,19 +127,21 @@ class Answers:
             self.loading = False
             self._traffic.waiting -= 1
 
+    def _events(self, index: int, closing: Closing) -> Generator[Item, None, None]:
+        """What a thread makes; the first one has the others begin, when it is known that there may be so many."""
+        with self._models.lease(self._asked.model, closing) as loaded:
+            yield index, BEGUN
+            making = answering(loaded, self._asked, index)
+            for other in range(1, self._asked.answers) if index == 0 else ():
+                self._bridge.add(partial(self._events, other))
+            with closing.woken_by(making.close), contextlib.closing(making):
+                for event in making:
+                    yield index, event
+
     async def _watch(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.fail(ClientGone())
-
-
-def _events(models: Models, asked: Asked, index: int, closing: Closing) -> Generator[Item, None, None]:
-    with models.lease(asked.model, closing) as loaded:
-        yield index, BEGUN
-        making = answering(loaded, asked, index)
-        with closing.woken_by(making.close), contextlib.closing(making):
-            for event in making:
-                yield index, event
 
 
 def _slow(limit_s: float) -> SlowAnswerError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,6 +25,9 @@ from phicli.server.models import Models
 from phicli.server.openai.chat_request import read_chat_request
 from phicli.server.openai.completion_request import read_completion_request
 
+_WITHOUT_VERSION: Final = ("/chat/completions", "/completions", "/models")
+"""What clients ask for whose base address lacks ``/v1``."""
+
 
 @dataclass(frozen=True, slots=True)
 class AppOptions:
@@ -33,11 +37,13 @@ class AppOptions:
         rules: who may come in over TCP.
         log: gets a line for each request; None: nobody gets them.
         log_prompts: these lines come with the prompts.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
     rules: Rules = field(default_factory=Rules)
     log: Callable[[str], None] | None = None
     log_prompts: bool = False
+    on_bug: Callable[[str], None] = lambda _: None
 
 
 def make_app(
@@ -58,7 +64,7 @@ def make_app(
         routes=every, exception_handlers={PhiError: _refused, HTTPException: _misdirected, Exception: _failed}
     )
     app.router.redirect_slashes = False
-    return Logged(app if private else Guard(app, options.rules), traffic, patterns, options.log)
+    return Logged(app if private else Guard(app, options.rules), traffic, patterns, options.log, options.on_bug)
 
 
 def _routes(models: Models, traffic: Traffic, options: AppOptions) -> list[Route]:
@@ -96,7 +102,9 @@ async def _misdirected(request: Request, error: Exception) -> Response:
         headers = dict(error.headers or {})
         allowed = headers.get("Allow", "")
         return refusal(MethodError(f"{where} is not possible", f"use {allowed}"), headers)
-    return refusal(UnknownRouteError(f"{where} does not exist", "the routes are /v1/chat/completions, /v1/models, ..."))
+    path = request.url.path
+    close = f"use /v1{path}" if path in _WITHOUT_VERSION else "the routes are /v1/chat/completions, /v1/models, ..."
+    return refusal(UnknownRouteError(f"{where} does not exist", close))
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from phicli.server.http.errors import BodyTooLargeError, ClientGone, SlowBodyErr
 from phicli.server.http.limits import Limits
 from phicli.server.openai.errors import RequestError
 
+_DEEPEST: Final = 128
 _LARGE: Final = 1 << 18
 """Bytes that are parsed in a thread, since the event loop would stand still."""
 
@@ -35,19 +37,18 @@ async def _read(request: Request, limits: Limits) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and (len(declared) > 18 or int(declared) > limits.body_bytes):
         raise _too_large(limits)
-    parts, size = [], 0
+    body = bytearray()
     try:
         async with asyncio.timeout(limits.body_s):
             while True:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > limits.body_bytes:
+                body += message.get("body", b"")
+                if len(body) > limits.body_bytes:
                     raise _too_large(limits)
                 if not message.get("more_body"):
-                    return b"".join(parts)
+                    return bytes(body)
     except TimeoutError:
         late = f"the body of the request did not come within {limits.body_s:g} s"
         raise SlowBodyError(late, "send the request again") from None
@@ -57,6 +58,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode()
         value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_duplicates)
+        _check_depth(value)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
@@ -64,7 +66,7 @@ def _parse(body: bytes) -> dict[str, Any]:
     except UnicodeEncodeError:
         raise RequestError("a string has one half of a surrogate pair", "send complete characters") from None
     except RecursionError:
-        raise RequestError("the body is nested too deeply", "send a flatter object") from None
+        raise _too_deep() from None
     except json.JSONDecodeError as error:
         raise RequestError(
             f"the body is not JSON: {error.msg} at character {error.pos}", "send a JSON object"
@@ -74,6 +76,28 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object", "send a JSON object")
     return value
+
+
+def _check_depth(value: Any) -> None:
+    """Return if everything that works on ``value`` recursively can do so.
+
+    Raises:
+        RequestError: it is nested too deeply.
+    """
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for one in level if (inside := _inside(one)) for inner in inside]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _inside(value: Any) -> Collection[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _too_deep() -> RequestError:
+    return RequestError(f"the body is nested too deeply: the limit is {_DEEPEST} levels", "send a flatter object")
 
 
 def _refuse(word: str) -> float:
@@ -90,8 +114,8 @@ def _finite(digits: str) -> float:
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        names = Counter(name for name, _ in pairs)
+        ((twice, _),) = names.most_common(1)
         raise RequestError(f"an object has a field twice: {twice[:100]!r}", "send each field once")
     return value
 

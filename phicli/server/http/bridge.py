@@ -21,13 +21,9 @@ _MOST_WAITING: Final = 256
 
 
 class Bridge(Generic[T]):
-    """The items of several generators, each of which runs in a thread. To be used from one event loop.
+    """The items of several generators, each of which runs in a thread. To be used from one event loop."""
 
-    Args:
-        makes: one for each thread.
-    """
-
-    def __init__(self, makes: Sequence[Make[T]]) -> None:
+    def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = threading.Condition()
         self._items: deque[T] = deque()
@@ -35,10 +31,15 @@ class Bridge(Generic[T]):
         self._error: BaseException | None = None
         self._left = False
         self._running: set[Closing] = set()
-        for make in makes:
-            closing = Closing()
+
+    def add(self, make: Make[T]) -> None:
+        """Run a generator, unless the reader has left. To be called at the start, or by one that runs."""
+        closing = Closing()
+        with self._changed:
+            if self._left:
+                return
             self._running.add(closing)
-            threading.Thread(target=self._run, args=(make, closing), daemon=True, name="phi-answer").start()
+        threading.Thread(target=self._run, args=(make, closing), daemon=True, name="phi-answer").start()
 
     async def batch(self, patience_s: float) -> list[T] | None:
         """All items that wait, at least one; empty when none came within ``patience_s``; None at the end.

@@ -47,12 +47,18 @@ class Logged:
         traffic: where requests are counted.
         patterns: the paths of routes, by the identity of their endpoints.
         log: gets the lines; None: nobody gets them.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
     def __init__(
-        self, app: ASGIApp, traffic: Traffic, patterns: Mapping[int, str], log: Callable[[str], None] | None
+        self,
+        app: ASGIApp,
+        traffic: Traffic,
+        patterns: Mapping[int, str],
+        log: Callable[[str], None] | None,
+        on_bug: Callable[[str], None],
     ) -> None:
-        self._app, self._traffic, self._patterns, self._log = app, traffic, patterns, log
+        self._app, self._traffic, self._patterns, self._log, self._on_bug = app, traffic, patterns, log, on_bug
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,7 +76,8 @@ class Logged:
         except ClientGone:
             status = _GONE
         except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
-            note.error = _where(error)
+            note.error = "failed"
+            self._on_bug(_where(error))
             if os.environ.get("PHI_DEBUG"):
                 traceback.print_exception(error)
             if not complete:
@@ -85,9 +92,9 @@ class Logged:
         self._traffic.seconds[route] += seconds
         if self._log is None:
             return
-        path = ascii(scope["path"])[1:-1][:_LONGEST]
+        path = scope["raw_path"].decode("ascii", "backslashreplace")[:_LONGEST]
         parts = [scope["method"][:_LONGEST], path, str(status or _GONE)]
-        parts += [note.model[:_LONGEST]] if note.model else []
+        parts += [ascii(note.model[:_LONGEST])[1:-1]] if note.model else []
         tokens = f"{note.prompt_tokens} + {note.completion_tokens} tokens"
         parts += [tokens] if note.prompt_tokens else []
         parts += [f"{seconds:.2f} s", *([note.error[:_LONGEST]] if note.error else [])]

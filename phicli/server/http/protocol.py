@@ -54,7 +54,8 @@ class PatientProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on; the headers of a request have a limited time from their first byte."""
-        if not self._answers and not self._head_begun:
+        drains = self.conn.their_state is h11.SEND_BODY  # the rest of a body that nobody reads: it has its own limit
+        if not self._answers and not self._head_begun and not drains:
             self._head_begun = True
             self._wait(self.patience.head_s)
         try:
