@@ -11,7 +11,7 @@ from typing import Final
 
 from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
-from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
+from phicli.errors import EngineDiedError, EngineError, NotFoundError, NotInstalledError, PhiError
 from phicli.plan.locate import LocatedModel
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
@@ -24,8 +24,8 @@ from phicli.server.states import ModelState, state_of
 from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
-_LARGER_IDLE_S: Final = 60.0
-"""An engine for one long conversation is kept for its next question, but not as long as the model."""
+_LARGER_IDLE_S: Final = 300.0
+"""An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
 
 _TICK_S: Final = 0.1
 
@@ -133,12 +133,15 @@ class Models:
         """The models that are loading or loaded; asks nothing of their engines."""
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
-    def let_go(self, name: str | None, *, wait: bool = False, closing: Closing | None = None) -> tuple[str, ...]:
+    def let_go(
+        self, name: str | None, *, wait: bool = False, force: bool = False, closing: Closing | None = None
+    ) -> tuple[str, ...]:
         """Unload the model called ``name``, or all; returns the names of those that were loaded.
 
         Args:
             name: None for all.
             wait: wait until those that are used have answered; else they are refused.
+            force: unload them at once: their answers fail.
             closing: ends the wait.
 
         Raises:
@@ -147,13 +150,18 @@ class Models:
         """
         only = None if name is None else self._loaded_as(name)
         gone: list[str] = []
+
+        def is_meant(served: Served) -> bool:
+            return only is None or served is only
+
         while True:
             seen = self._table.changes
-            ending = self._table.pick(lambda served: only is None or served is only)
+            unloaded = EngineDiedError("the model was unloaded", "send the request again")
+            ending = self._table.pick_used(is_meant, unloaded) if force else self._table.pick(is_meant)
             gone += [served.located.name for served in ending]
             self._loader.end(ending)
-            left = [served for served, _ in self._table.all() if only is None or served is only]
-            if not left:
+            left = [served for served, _ in self._table.all() if is_meant(served)]
+            if force or not left:
                 return tuple(gone)
             if not wait:
                 names = ", ".join(served.located.name for served in left)
