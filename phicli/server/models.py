@@ -11,7 +11,7 @@ from typing import Final
 
 from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
-from phicli.errors import EngineDiedError, EngineError, NotFoundError, NotInstalledError, PhiError
+from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
 from phicli.plan.locate import LocatedModel
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
@@ -133,15 +133,12 @@ class Models:
         """The models that are loading or loaded; asks nothing of their engines."""
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
-    def let_go(
-        self, name: str | None, *, wait: bool = False, force: bool = False, closing: Closing | None = None
-    ) -> tuple[str, ...]:
+    def let_go(self, name: str | None, *, wait: bool = False, closing: Closing | None = None) -> tuple[str, ...]:
         """Unload the model called ``name``, or all; returns the names of those that were loaded.
 
         Args:
             name: None for all.
             wait: wait until those that are used have answered; else they are refused.
-            force: unload them at once: their answers fail.
             closing: ends the wait.
 
         Raises:
@@ -156,12 +153,11 @@ class Models:
 
         while True:
             seen = self._table.changes
-            unloaded = EngineDiedError("the model was unloaded", "send the request again")
-            ending = self._table.pick_used(is_meant, unloaded) if force else self._table.pick(is_meant)
+            ending = self._table.pick(is_meant)
             gone += [served.located.name for served in ending]
             self._loader.end(ending)
             left = [served for served, _ in self._table.all() if is_meant(served)]
-            if force or not left:
+            if not left:
                 return tuple(gone)
             if not wait:
                 names = ", ".join(served.located.name for served in left)

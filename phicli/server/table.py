@@ -97,7 +97,8 @@ class Table:
         with self.changed:
             if self._served.get(served.key) is served:
                 del self._served[served.key]
-                self._fail(served.key, error)
+                for waiter in self._waiting.get(served.key, ()):
+                    waiter.error = error
             self._notify()
 
     def is_wanted(self, served: Served) -> bool:
@@ -112,16 +113,6 @@ class Table:
             picked = [served for served in idle if which(served)][:most]
             for served in picked:
                 self._end(served)
-            return picked
-
-    def pick_used(self, which: Callable[[Served], bool], error: PhiError) -> list[Served]:
-        """As :meth:`pick`, also models that load or are used; who waits for them raises ``error``."""
-        with self.changed:
-            picked = [served for served in self._served.values() if which(served)]
-            for served in picked:
-                self._end(served)
-                self._fail(served.key, error)
-            self._notify()
             return picked
 
     def ended(self, served: Served) -> None:
@@ -248,10 +239,6 @@ class Table:
         served.phase = "ending"
         self._served.pop(served.key, None)
         self._ending.add(served)
-
-    def _fail(self, key: str, error: PhiError) -> None:
-        for waiter in self._waiting.get(key, ()):
-            waiter.error = error
 
     def _oldest(self, served: Served) -> int:
         return min(served.leases, default=self.ticket + 1)

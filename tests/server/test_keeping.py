@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from phicli.engine.closable import Closing
-from phicli.errors import DoesNotFitError, EngineDiedError, NotFoundError
+from phicli.errors import DoesNotFitError, NotFoundError
 from phicli.server.types import BusyError
 from tests.server.model_shop import WAIT_S, Shop, held, home, open_shop
 from tests.support.waiting import wait_until
@@ -95,24 +95,6 @@ def test_letting_go_can_wait_for_the_answers(open_shop: Open) -> None:
     running.end()
     assert going.result(WAIT_S) == ("a",)
     assert shop.engines[0].closed
-
-
-def test_a_model_in_use_is_let_go_of_by_force(open_shop: Open) -> None:
-    shop = open_shop(parallel=1)
-    running, waiting = shop.hold("a").has(), shop.hold("a")
-    shop.may_load["b"].clear()
-    loading = shop.hold("b")
-    wait_until(lambda: len(shop.engines) == 2 and sum(state.queued for state in shop.models.state()) == 2)
-    assert sorted(shop.models.let_go(None, force=True)) == ["a", "b"]
-    assert all(engine.closed for engine in shop.engines)
-    for lease in (waiting, loading):
-        assert isinstance(lease.future.exception(WAIT_S), EngineDiedError)
-    running.end()
-    shop.may_load["b"].set()
-    for name in "ab":
-        shop.use(name)
-    assert len(shop.engines) == 4
-    assert len(shop.ledger._shares) == 2
 
 
 def test_a_larger_context_gets_an_engine_that_ends_when_nobody_uses_it(open_shop: Open) -> None:
