@@ -63,9 +63,9 @@ def serve(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
         keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
     )  # fmt: skip
-    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached)
-    options = ServeOptions(
-        host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()), load, preload,
-        saying.log, log_prompts, detached, tuple(typed_words(ctx)),
-    )  # fmt: skip
-    return run(options, saying.ready, saying.notice)
+    with Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached) as saying:
+        options = ServeOptions(
+            host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()), load,
+            preload, saying.log, log_prompts, detached, tuple(typed_words(ctx)),
+        )  # fmt: skip
+        return run(options, saying.ready, saying.notice)
