@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from phicli.answering.kept_states import GoingOn, first_context
-from phicli.answering.state_records import is_session_id, place_of
 from phicli.engine.loan import SAME_SETTINGS, LoanError, LoanRequest
 from phicli.engine.starting import OnTick, build_of
 from phicli.engine.types import LocalEngine
@@ -16,6 +14,7 @@ from phicli.plan.context import ContextPlan
 from phicli.plan.load import LoadPlan
 
 if TYPE_CHECKING:
+    from phicli.answering.kept_states import GoingOn
     from phicli.engine.lent_engine import LentEngine
 
 _ALSO_TYPED = ("threads", "batch_tokens")
@@ -141,6 +140,9 @@ class Lends:
 def _why_not(context: ContextPlan, needed_tokens: int, going_on: GoingOn | None) -> str:
     """Why a conversation begins better with an engine of this program; empty where it does not."""
     if going_on is not None:
+        from phicli.answering.kept_states import first_context
+        from phicli.answering.state_records import is_session_id, place_of
+
         if going_on.restores and is_session_id(going_on.session_id) and place_of(going_on.session_id).record.exists():
             return "the KV cache of the session is saved"
         needed_tokens = first_context(context, going_on)

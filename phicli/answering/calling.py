@@ -77,7 +77,7 @@ class CallsOrForm:
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """See :class:`~phicli.structured.form.Form`."""
-        from phicli.tools.grammar import calls_or_json  # not for every conversation
+        from phicli.tools.grammar import calls_or_json
 
         id_of, several = self.special_tokens.id_of, self.several
         return tuple(

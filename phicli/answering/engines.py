@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from phicli.answering.state_carrier import StateCarrier
 from phicli.engine.closable import Closing
 from phicli.engine.loan import LoanError
 from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
+
+if TYPE_CHECKING:
+    from phicli.answering.state_carrier import StateCarrier
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,10 @@ class OneEngine:
         """Start an engine, the first one where no context is given; what goes wrong with its load is raised later."""
         with self._lock:
             self._running(context_tokens or self._first)
+
+    def carry_by(self, carrier: StateCarrier | None) -> None:
+        """From now on ``carrier`` carries over what engines have evaluated."""
+        self._carrier = carrier
 
     def running(self, closing: Closing | None) -> Engine:
         """As :class:`Engines` says."""

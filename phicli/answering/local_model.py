@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING
 
 from phicli.answering.draft import Draft
 from phicli.answering.engines import Engines
@@ -11,13 +12,15 @@ from phicli.answering.likely_tokens import LikelyTokens
 from phicli.answering.making import Work
 from phicli.answering.model_file import ModelFile
 from phicli.answering.open_file import OpenFile
-from phicli.answering.prompt_parts import ExactPrompt, parts_of
 from phicli.answering.request import Request
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.types import Sampling
 from phicli.plan.context import ContextPlan
+
+if TYPE_CHECKING:
+    from phicli.answering.prompt_parts import ExactPrompt
 
 
 class LocalModel(OpenFile):
@@ -81,6 +84,8 @@ class LocalModel(OpenFile):
         self, messages: Sequence[Message], *, tools: str | None = None, ending: Ending = NO_ENDING
     ) -> ExactPrompt:
         """The prompt that asks for an answer to ``messages``; nothing is evaluated. Raises what ``count`` raises."""
+        from phicli.answering.prompt_parts import ExactPrompt, parts_of
+
         request = Request(tuple(messages), tools, Sampling(), ending)
         segments, ids = Work(self, request, Draft(time.monotonic()), Closing()).prompt()
         return ExactPrompt(tuple(parts_of(segments, self.file.special_tokens, ids)), ids)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from phicli.answering.attaching import Attaching, Lends
 from phicli.answering.engines import OneEngine
-from phicli.answering.kept_states import GoingOn, SessionStates, await_saving, first_context
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
-from phicli.answering.state_carrier import carrier_of, state_folder
 from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import StartedProcess
 from phicli.engine.starting import ENGINES, EngineChoice, OnTick, can, check_load, start_engine
 from phicli.engine.types import Engine, LocalEngine
-from phicli.errors import DoesNotFitError
 from phicli.gguf_file.header import read_header
 from phicli.hardware.cpu import physical_cores
 from phicli.hardware.engine_gpus import engine_gpus
@@ -28,6 +26,10 @@ from phicli.plan.engine_file import file_for_engine, require_runs, sampling_noti
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, plan_load, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
+
+if TYPE_CHECKING:
+    from phicli.answering.kept_states import GoingOn, SessionStates
+    from phicli.answering.state_carrier import StateCarrier
 
 _DEFAULT: Final = EngineChoice()
 
@@ -115,50 +117,81 @@ def open_model(
         known = ENGINES[engine.name].uses_known_gpus and options.engine.get("gpu_layers") != 0
         gpus = engine_gpus() if known else ()
         if going_on is not None:
+            from phicli.answering.kept_states import await_saving
+
             await_saving(going_on)
             only_question = None  # it is not all that the prompt has
-        folder = stack.enter_context(state_folder()) if can(engine.name, Ability.STATES) else None
 
-        def planned(judge: OnTooLarge) -> LoadPlan:
+        def planned(question: str | None, judge: OnTooLarge) -> LoadPlan:
             plan = plan_load(
                 located, header, options, use, memory=available_memory(), cores=physical_cores(), engine=engine,
-                gpus=gpus, tuned=tuned, only_question=None if folder is None else only_question, on_too_large=judge,
+                gpus=gpus, tuned=tuned, only_question=question, on_too_large=judge,
             )  # fmt: skip
             return replace(plan, notices=(*plan.notices, *sampling_notices(engine.name, plan.sampling)))
 
-        too_large = list[DoesNotFitError]()
-        plan = planned(too_large.append)
-        lends = None if attaching is None else Lends(attaching, plan, options.engine, going_on, on_tick)
-        if lends is None or not lends.begin():
-            for error in too_large:
-                on_too_large(error)
-        else:
-            plan = lends.plan
+        lends = None
+        if attaching is not None:
+            lends = Lends(attaching, planned(only_question, lambda _: None), options.engine, going_on, on_tick)
+        lent = lends is not None and lends.begin()
+        folder = None if lent else _folder_for(engine, stack)
+        plan = lends.plan if lends and lent else planned(None if folder is None else only_question, on_too_large)
         check_load(engine.name, plan.settings)
         path = file_for_engine(engine.name, header, on_progress)
         processes, engines = iter([early]), list[LocalEngine]()
 
         def start(context_tokens: int) -> Engine:
-            lent = None if lends is None else lends.engine(context_tokens)
-            engines.append(lent or start_own(context_tokens))
+            engines.append((lends and lends.engine(context_tokens)) or start_own(context_tokens))
             return engines[-1]
 
         def start_own(context_tokens: int) -> LocalEngine:
-            now = plan if lends is None or plan is not lends.plan else planned(on_too_large)
+            nonlocal folder
+            now = plan
+            if lent:
+                now = planned(None, on_too_large)
+                if folder is None:
+                    folder = _folder_for(engine, stack)
+                    running.carry_by(_carrier(plan, folder))
             settings = replace(now.settings_for(context_tokens), model_path=path, slot_folder=folder)
             process = next(processes, None)
             return start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick)
 
-        carrier, states = (carrier_of(plan, folder), SessionStates(plan, folder)) if folder else (None, None)
-        running = OneEngine(start, plan.context.first_tokens, carrier, states)
+        states = _states(plan, folder)
+        running = OneEngine(start, plan.context.first_tokens, _carrier(plan, folder), states)
         model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(_end, model, engines)
         running.load(None if going_on is None else _going_on(going_on, model, states))
         yield OpenModel(model, plan, engines, engine.name, states, attaching)
 
 
+def _folder_for(engine: EngineChoice, stack: contextlib.ExitStack) -> Path | None:
+    """A folder for states of the engine until the end of ``stack``; None where it has none."""
+    if not can(engine.name, Ability.STATES):
+        return None
+    from phicli.answering.state_carrier import state_folder
+
+    return stack.enter_context(state_folder())
+
+
+def _carrier(plan: LoadPlan, folder: Path | None) -> StateCarrier | None:
+    if folder is None:
+        return None
+    from phicli.answering.state_carrier import carrier_of
+
+    return carrier_of(plan, folder)
+
+
+def _states(plan: LoadPlan, folder: Path | None) -> SessionStates | None:
+    if folder is None:
+        return None
+    from phicli.answering.kept_states import SessionStates
+
+    return SessionStates(plan, folder)
+
+
 def _going_on(going_on: GoingOn, model: LocalModel, states: SessionStates | None) -> int:
     """Prepare for a conversation that goes on; returns the context that it begins with, in tokens."""
+    from phicli.answering.kept_states import first_context
+
     context_tokens = first_context(model.context, going_on)
     if context_tokens > model.context.first_tokens:
         model.grows_for(going_on.messages)

@@ -138,6 +138,7 @@ class ToolCallCollector:
             return shown + self._show(len(found[0]))
         else:
             self._state, self._unclosed = ("block" if found[0] == OPEN else "functools"), False
+            self._end = JsonEnd()  # what was looked at before was no call
         return shown
 
     def _block(self, *, ended: bool) -> str:

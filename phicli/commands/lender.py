@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +11,7 @@ import typer
 
 from phicli.commands.options import was_typed
 from phicli.engine.starting import DEFAULT_ENGINE, EngineChoice
-from phicli.supervisor.finding import socket_of_server
+from phicli.supervisor.place import place
 
 Attach = Annotated[
     bool,
@@ -40,17 +39,21 @@ def lender_of(ctx: Any, engine: EngineChoice | None, *, attach: bool, dry_run: b
         return Lender(why_not="--dry-run")
     if ctx.params["keep_state"] and was_typed(ctx, "keep_state"):
         return Lender(why_not="--keep-state: the server's engine cannot save the KV cache of one session")
-    path = socket_of_server()
-    return Lender(path) if path is not None and _listens(path) else Lender(why_not="no server of this user runs")
+    path = _socket() if place().state.exists() else None  # where none was started, this takes almost no time
+    return Lender(path) if path else Lender(why_not="no server of this user runs")
 
 
-def _listens(path: Path) -> bool:
-    """Whether a server accepts connections there."""
-    family = getattr(socket, "AF_UNIX", None)
-    if family is None or not path.exists():
-        return False
+def _socket() -> Path | None:
+    """The socket of the server of this user; None where nobody accepts connections there."""
+    import socket
+
+    from phicli.supervisor.finding import socket_of_server
+
+    path, family = socket_of_server(), getattr(socket, "AF_UNIX", None)
+    if path is None or family is None:
+        return None
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.settimeout(_CONNECT_S)
         connection.connect(str(path))
-        return True
-    return False
+        return path
+    return None

@@ -57,7 +57,8 @@ def serve(
     from phicli.server.types import LoadOptions
 
     detached = is_detached()
-    if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit, as_json=as_json):
+    elsewhere = {"background": background, "print_unit": print_unit, "as_json": as_json, "quiet": quiet}
+    if not detached and is_done_elsewhere(ctx, **elsewhere):
         return 0
     load = LoadOptions(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,

@@ -21,7 +21,7 @@ PrintUnit = Annotated[
 ]
 
 
-def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool, as_json: bool) -> bool:
+def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool, as_json: bool, quiet: bool) -> bool:
     """Start the server in the background, or print the unit, where that is asked for; whether that was all.
 
     Raises:
@@ -40,7 +40,8 @@ def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool,
         from phicli.ui.serving import print_started
         from phicli.ui.terminal import Terminal
 
-        print_started(Terminal.current(), start(typed_words(ctx), version=__version__), as_json=as_json)
+        started = start(typed_words(ctx), version=__version__)
+        print_started(Terminal.current(), started, as_json=as_json, quiet=quiet)
     return background
 
 

@@ -9,12 +9,14 @@ import typer
 from phicli.commands.options import Json
 from phicli.errors import UsageError
 
+_SOON_S = 1.0
+
 
 def complete_loaded(incomplete: str) -> list[str]:
     """Names of the loaded models that begin with ``incomplete``."""
     from phicli.supervisor.looking import look
 
-    names = [str(row.get("model", "")) for row in (look() or {}).get("models") or ()]
+    names = [str(row.get("model", "")) for row in (look(_SOON_S) or {}).get("models") or ()]
     return [name for name in names if name.lower().startswith(incomplete.lower())]
 
 

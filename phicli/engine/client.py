@@ -7,7 +7,6 @@ environment), and nothing to import before the first token.
 from __future__ import annotations
 
 import contextlib
-import encodings.idna  # noqa: F401 (every connection needs it: loaded now, while the model loads)
 import http.client
 import json
 import socket
@@ -30,6 +29,17 @@ class ConnectionLost(Exception):  # noqa: N818 (caught by the engine, which know
 
 class RefusedError(EngineError):
     """The server answered with an error."""
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection that looks up no name: for that, Python would load its tables of international names."""
+
+    def connect(self) -> None:
+        """Connect."""
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect((self.host, self.port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 class ServerClient:
@@ -120,7 +130,7 @@ class ServerClient:
             yield reply
 
     def _connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self._host, self._port, timeout=_SILENCE_TIMEOUT_S)
+        return _Connection(self._host, self._port, timeout=_SILENCE_TIMEOUT_S)
 
     def _send(
         self, connection: http.client.HTTPConnection, path: str, body: Mapping[str, Any]
@@ -227,6 +237,8 @@ def _completion_body(
         **sampling.to_data(),
         **({} if sampling.constraint is None else sampling.constraint.to_request(stop_ids)),
         **({} if sampling.likeliest is None else {"n_probs": max(sampling.likeliest, 1), "post_sampling_probs": False}),
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
         "seed": -1 if sampling.seed is None else sampling.seed,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "ignore_eos": sampling.ignore_eos,

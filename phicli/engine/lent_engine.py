@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Iterator
 
 from phicli.engine.closable import Closing
 from phicli.engine.constraint import Constraint
+from phicli.engine.http_engine import HttpEngine
 from phicli.engine.lent_process import LentProcess
 from phicli.engine.loan import LoanError
-from phicli.engine.server_engine import ServerEngine
 from phicli.engine.types import GenerationEvent, LoadSettings
 from phicli.errors import THIS_COMMAND
 
 
-class LentEngine(ServerEngine):
+class LentEngine(HttpEngine):
     """A token-level engine (:class:`~phicli.engine.types.Engine`) that is lent.
 
     It does not save its state. What it cannot make surely as an engine of this program would, it refuses with a
@@ -41,7 +41,7 @@ class LentEngine(ServerEngine):
     def _held(
         self, generation: Iterator[GenerationEvent], constraint: Constraint
     ) -> Generator[GenerationEvent, None, None]:
-        """As :meth:`ServerEngine._held`; without the engine's log nobody would notice that a constraint is ignored."""
+        """As :meth:`HttpEngine._held`; without the engine's log nobody would notice that a constraint is ignored."""
         if self._lent.log_path is None or not self._lent.log_path.exists():
             raise self._not_held("its log cannot be read")
         yield from super()._held(generation, constraint)

@@ -52,6 +52,10 @@ class LoadSettings:
         return {**paths, **mine, **self.engine.to_data(), "drafts": drafts}
 
 
+_NOT_OF_A_PERSON: Final = ("ignore_eos", "constraint", "likeliest", "presence_penalty", "frequency_penalty")
+"""Fields of :class:`Sampling` that neither a person nor a file sets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How the next token is chosen: all that llama.cpp would otherwise take from the file (``general.sampling.*``).
@@ -61,6 +65,7 @@ class Sampling:
     llama.cpp's names in the order in which they are applied. With ``ignore_eos`` the model cannot choose to end:
     ``max_tokens`` come, for measurements. ``constraint`` is the form of the generated text; None for any. ``likeliest``
     is how many of the likeliest tokens are reported beside each generated one; None reports no probabilities.
+    ``presence_penalty`` and ``frequency_penalty`` are those of OpenAI, over the last ``repeat_last_n`` tokens.
     """
 
     temperature: float = 0.0
@@ -80,11 +85,14 @@ class Sampling:
     ignore_eos: bool = False
     constraint: Constraint | None = None
     likeliest: int | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
 
     def to_data(self) -> dict[str, Any]:
         """What a person can set, and what a file can set, as JSON has it."""
         data = asdict(self)
-        del data["ignore_eos"], data["constraint"], data["likeliest"]
+        for name in _NOT_OF_A_PERSON:
+            del data[name]
         return {**data, "samplers": list(self.samplers)}
 
 

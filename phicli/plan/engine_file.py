@@ -17,14 +17,9 @@ from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, can
 from phicli.engine.types import Sampling
 from phicli.errors import DoesNotFitError, PhiError, UnsupportedModelError
-from phicli.gguf_file.diagnose import unreadable
 from phicli.gguf_file.header import read_header
-from phicli.gguf_file.llama_file import SOURCE, write_llama_file
-from phicli.gguf_file.llama_form import why_not_llama
 from phicli.gguf_file.types import GgufHeader
 from phicli.hub.types import Progress, silent
-from phicli.hub.verified import hash_once
-from phicli.hub.write_errors import writing
 from phicli.paths import cache_dir
 from phicli.units import format_bytes
 
@@ -41,6 +36,8 @@ def require_runs(engine: str, header: GgufHeader) -> None:
     """
     if not ENGINES[engine].reads_llama:
         return
+    from phicli.gguf_file.llama_form import why_not_llama
+
     reason = why_not_llama(header)
     if reason is not None:
         message = f"{engine} cannot run {header.path.name}: {reason}; it runs only Phi-3-mini-4k and Phi-3-medium-4k"
@@ -77,6 +74,9 @@ def file_for_engine(engine: str, header: GgufHeader, on_progress: Progress = sil
 
 
 def _sha256_of(path: Path, on_progress: Progress) -> str:
+    from phicli.gguf_file.diagnose import unreadable
+    from phicli.hub.verified import hash_once
+
     try:
         return hash_once(path, on_progress)
     except OSError as error:
@@ -85,6 +85,8 @@ def _sha256_of(path: Path, on_progress: Progress) -> str:
 
 def _is_whole(path: Path, sha256: str) -> bool:
     """Whether ``path`` has everything of a file that was written for the model file with that hash."""
+    from phicli.gguf_file.llama_file import SOURCE
+
     if not path.is_file():
         return False
     try:
@@ -94,6 +96,9 @@ def _is_whole(path: Path, sha256: str) -> bool:
 
 
 def _write(header: GgufHeader, target: Path, sha256: str, on_progress: Progress) -> None:
+    from phicli.gguf_file.llama_file import write_llama_file
+    from phicli.hub.write_errors import writing
+
     partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
     what = f"writing {header.path.name} for {target.parent.name}"
     try:

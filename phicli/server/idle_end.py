@@ -28,12 +28,17 @@ class Hides(Protocol):
     def show(self) -> None:
         """Let clients find it again."""
 
+    def is_lost(self) -> bool:
+        """Whether no new client can find the server, although it did not hide."""
+
 
 def watch(
     uses: Uses, connections: Callable[[], Collection[object]], found_by: Hides, end: Callable[[], None], *,
     after_s: float, listening: Sequence[socket.socket],
 ) -> None:  # fmt: skip
     """Call ``end`` in a thread, once, when the server was not used for ``after_s`` seconds and no client is connected.
+
+    A server that no new client can find ends as soon as nobody uses it.
 
     First the server hides, so that no new client can connect. Whoever connected just before that is served: then the
     server shows itself again and stays.
@@ -47,17 +52,18 @@ def watch(
         listening: sockets whose waiting connections count as clients.
     """
 
-    def idle() -> bool:
-        return uses.idle_s >= after_s and not connections() and not _waits(listening)
+    def idle(for_s: float) -> bool:
+        return uses.idle_s >= for_s and not connections() and not _waits(listening)
 
     def run() -> None:
         while True:
             time.sleep(min(_LOOK_S, max(after_s / 4, 0.01)))
-            if not idle():
+            enough_s = 0.01 if found_by.is_lost() else after_s
+            if not idle(enough_s):
                 continue
             found_by.hide()
             time.sleep(_SETTLE_S)
-            if idle():
+            if idle(enough_s):
                 return end()
             found_by.show()
 

@@ -13,7 +13,8 @@ from phicli.server.counters import Counters
 from phicli.server.loading import load
 from phicli.server.memory import Ledger
 from phicli.server.placing import Placed, Prepared, place, prepare
-from phicli.server.table import Served, Table
+from phicli.server.served import Served
+from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
 _LOOK_AGAIN_S: Final = 0.5
@@ -36,7 +37,6 @@ class Loader:
     ) -> None:
         self._options, self._table, self._ledger, self._counters = options, table, ledger, counters
         self._start = start
-        self._placing = threading.Lock()
 
     def load(self, served: Served) -> None:
         """Load ``served`` and hand it to those who wait for it.
@@ -49,7 +49,7 @@ class Loader:
         loaded = load(placed, self._ledger, self._make_room, lambda: self._table.ticket, self._start)
         served.coming = loaded
         try:
-            loaded.model.wait_ready()
+            loaded.engines.is_loaded(loaded.model.side_by_side.with_context(placed.settings.context_tokens, None))
         except BaseException:
             self._counters.add("failed_loads")
             self._end_engines(served)
@@ -87,10 +87,12 @@ class Loader:
         ended: list[Served] = []
         try:
             while True:
-                with self._placing:
-                    placed = place(prepared, self._options, self._ledger)
+                seen, others = self._table.changes, self._ledger.changes
+                placed = place(prepared, self._options, self._ledger)
                 if placed is not None:
                     return placed
+                if self._ledger.changes != others:  # another load was admitted meanwhile, or one has ended
+                    continue
                 if self.end_larger():
                     continue
                 if picked := self._table.pick(lambda _: True, most=1):
@@ -98,13 +100,13 @@ class Loader:
                     self._end_engines(picked[0])
                     ended += picked  # who waits for it comes after this one
                     continue
-                self._await_room(served, deadline)
+                self._await_room(served, deadline, seen)
         finally:
             self._table.nobody_makes_way()
             for one in ended:
                 self._table.ended(one)
 
-    def _await_room(self, served: Served, deadline: float) -> None:
+    def _await_room(self, served: Served, deadline: float, seen: int) -> None:
         """Wait for a change.
 
         Raises:
@@ -114,7 +116,7 @@ class Loader:
         self._table.make_way(but=served)
         if time.monotonic() > deadline or not self._table.is_wanted(served):
             raise self._table.busy(f"{name} does not fit into memory while other models answer")
-        self._table.wait(_LOOK_AGAIN_S)
+        self._table.wait(_LOOK_AGAIN_S, seen)
 
     def _make_room(self) -> bool:
         """End something that nobody uses, for another engine of a model that is loaded."""

@@ -84,6 +84,10 @@ class Engines:
             self._larger[id(engine)] = _Larger(share, self._ticket())
         return engine
 
+    def is_loaded(self, engine: LocalEngine) -> None:
+        """The engine with all slots has loaded; its process may be another one than that which was started."""
+        self._placed.share.pid = engine.pid
+
     def used(self, engine: LocalEngine) -> None:
         """An answer gets ``engine``."""
         with self._lock:

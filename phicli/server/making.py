@@ -38,7 +38,7 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
     if asked.answers > loaded.slots:
         raise RequestError(
             f"n is {asked.answers}, but {asked.model} gives at most {loaded.slots} answers at a time",
-            f"ask for at most {loaded.slots}",
+            f"ask for at most {loaded.slots}, or start phi serve with a larger --parallel",
             param="n",
         )
     made = _answering(loaded, asked, _sampling(loaded, asked, index))

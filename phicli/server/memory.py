@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from phicli.fit.memory import usable_bytes
 from phicli.fit.memory_sum import MemorySum
 from phicli.hardware.available import Memory
 from phicli.hardware.cgroup import ROOT, read_text
@@ -54,68 +55,93 @@ class Ledger:
         own_bytes: Callable[[int], int] | None = None,
     ) -> None:
         self._available, self._own_bytes = available, own_bytes or anonymous_bytes
-        self._lock, self._admitting = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._shares: list[Share] = []
+        self.changes = 0
+        """How often a share was added or removed."""
 
     def add(self, share: Share) -> None:
         """Take note of an engine that was admitted."""
         with self._lock:
             self._shares.append(share)
+            self.changes += 1
+
+    def admit(self, share: Share) -> bool:
+        """Take note of an engine if it fits beside all others."""
+        measured = self._measured()
+        with self._lock:
+            if not self._holds(share, measured):
+                return False
+            self._shares.append(share)
+            self.changes += 1
+            return True
 
     def remove(self, share: Share) -> None:
         """Forget an engine whose process has ended; safe to call twice."""
         with self._lock:
             if share in self._shares:
                 self._shares.remove(share)
-
-    def admit(self, share: Share) -> bool:
-        """Take note of an engine if it fits beside all others."""
-        with self._admitting:
-            if not self.holds(share):
-                return False
-            self.add(share)
-            return True
+                self.changes += 1
 
     def maps(self, file: str) -> bool:
         """Whether an engine has the weights of ``file`` mapped, so that another one takes nothing for them."""
         with self._lock:
-            return any(share.file == file for share in self._shares)
+            return self._maps(file)
 
     def alone(self) -> Memory | None:
         """The memory as if there were no engine; None where nothing is to be refused."""
-        return self._memory(lambda shares: sum(self._held(share) for share in shares))
+        measured = self._measured()
+        if measured is None:
+            return None
+        return _with(measured.memory, measured.memory.available_bytes + sum(measured.held.values()))
 
     def beside(self) -> Memory | None:
         """The memory that all engines leave; None where nothing is to be refused."""
-
-        def taken(shares: list[Share]) -> int:
-            weights = {share.file: 0 for share in shares}
-            for share in shares:
-                weights[share.file] = max(weights[share.file], share.weights_bytes)
-            promised = sum(max(share.other_bytes - self._held(share), 0) for share in shares)
-            return -(sum(weights.values()) + promised)
-
-        return self._memory(taken)
+        measured = self._measured()
+        with self._lock:
+            return None if measured is None else self._left(measured)
 
     def holds(self, share: Share) -> bool:
         """Whether an engine with this share fits beside all others."""
-        from phicli.fit.memory import usable_bytes
+        measured = self._measured()
+        with self._lock:
+            return self._holds(share, measured)
 
-        memory = self.beside()
-        needed = share.other_bytes + (0 if self.maps(share.file) else share.weights_bytes)
-        return memory is None or needed <= usable_bytes(memory)
-
-    def _memory(self, more: Callable[[list[Share]], int]) -> Memory | None:
-        memory = self._available() if self._available is not None else None
-        if memory is None:
+    def _measured(self) -> _Measured | None:
+        """What the system says. The processes come first: what they take in between counts twice, not never."""
+        if self._available is None:
             return None
         with self._lock:
             shares = list(self._shares)
-        available = min(max(memory.available_bytes + more(shares), 0), memory.total_bytes)
-        return replace(memory, available_bytes=available)
+        held = {share: self._own_bytes(share.pid) for share in shares if share.pid is not None}
+        memory = self._available()
+        return None if memory is None else _Measured(memory, held)
 
-    def _held(self, share: Share) -> int:
-        return 0 if share.pid is None else self._own_bytes(share.pid)
+    def _holds(self, share: Share, measured: _Measured | None) -> bool:
+        needed = share.other_bytes + (0 if self._maps(share.file) else share.weights_bytes)
+        return measured is None or needed <= usable_bytes(self._left(measured))
+
+    def _left(self, measured: _Measured) -> Memory:
+        weights: dict[str, int] = {}
+        for share in self._shares:
+            weights[share.file] = max(weights.get(share.file, 0), share.weights_bytes)
+        promised = sum(max(share.other_bytes - measured.held.get(share, 0), 0) for share in self._shares)
+        return _with(measured.memory, measured.memory.available_bytes - sum(weights.values()) - promised)
+
+    def _maps(self, file: str) -> bool:
+        return any(share.file == file for share in self._shares)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """The memory of the machine, and what of it each engine held just before."""
+
+    memory: Memory
+    held: Mapping[Share, int]
+
+
+def _with(memory: Memory, available_bytes: int) -> Memory:
+    return replace(memory, available_bytes=min(max(available_bytes, 0), memory.total_bytes))
 
 
 def anonymous_bytes(pid: int) -> int:

@@ -12,19 +12,22 @@ from typing import Final
 from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
-from phicli.plan.locate import LocatedModel, locate
+from phicli.plan.locate import LocatedModel
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
 from phicli.server.loader import Loader
 from phicli.server.loading import Loaded
 from phicli.server.memory import Ledger
 from phicli.server.names import Names, ServedName
+from phicli.server.served import Served
 from phicli.server.states import ModelState, state_of
-from phicli.server.table import Served, Table
+from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
 _LARGER_IDLE_S: Final = 60.0
 """An engine for one long conversation is kept for its next question, but not as long as the model."""
+
+_TICK_S: Final = 0.1
 
 
 class Models:
@@ -61,6 +64,14 @@ class Models:
     def names(self) -> tuple[ServedName, ...]:
         """The models that a request can name; no file is opened."""
         return self._names.listing()
+
+    def describe(self, name: str) -> ServedName:
+        """The model called ``name``, whatever its other names are.
+
+        Raises:
+            NotFoundError: there is none of that name here.
+        """
+        return self._names.describe(name)
 
     def locate(self, name: str, closing: Closing | None = None) -> LocatedModel:
         """The file of the model called ``name``, downloaded first where that is allowed.
@@ -137,6 +148,7 @@ class Models:
         only = None if name is None else self._loaded_as(name)
         gone: list[str] = []
         while True:
+            seen = self._table.changes
             ending = self._table.pick(lambda served: only is None or served is only)
             gone += [served.located.name for served in ending]
             self._loader.end(ending)
@@ -148,7 +160,7 @@ class Models:
                 raise self._table.busy(f"the model is in use: {names}", left[0].key)
             if closing is not None:
                 closing.check()
-            if not self._table.wait(0.5):
+            if not self._table.wait(_TICK_S, seen):
                 return tuple(gone)
 
     def close(self) -> None:
@@ -167,7 +179,7 @@ class Models:
 
     def _allowed(self, model: LocatedModel) -> LocatedModel:
         """``model`` if it may be lent: any file where the command line named none."""
-        return self._names.same(model) if self._names.only else locate(str(model.path))
+        return self._names.same(model) if self._names.only else model
 
     def _loaded_as(self, name: str) -> Served:
         served = self._table.find(self._names.find(name))
@@ -189,8 +201,10 @@ class Models:
 
     def _keep(self) -> None:
         """Let go of what was not used for as long as it is kept; ends with the table."""
-        while self._table.wait(self._expire()):
-            pass
+        goes_on = True
+        while goes_on:
+            seen = self._table.changes
+            goes_on = self._table.wait(self._expire(), seen)
 
     def _expire(self) -> float | None:
         """Let go of what is due; returns in how many seconds something else will be, None if nothing."""

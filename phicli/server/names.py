@@ -105,6 +105,16 @@ class Names:
                 return located
         raise NotFoundError(f"model {model.name!r} is not served here", f"choose one of {self._listed()}")
 
+    def describe(self, name: str) -> ServedName:
+        """The model that ``name`` means, under that name.
+
+        Raises:
+            NotFoundError: there is none, or it is not on this machine.
+        """
+        located = self.find(name)
+        here = {_real_path(model.path): model for model in installed_models()}
+        return _of_file(name, located.path, located.variant, located.quant, here.get(_real(located)))
+
     def listing(self) -> tuple[ServedName, ...]:
         """All models that can be asked for now; no file is opened."""
         return tuple(self._limited() if self._only else self._all())

@@ -192,7 +192,9 @@ def _placed(
     if not ledger.admit(share):
         return None
     context = replace(plan.context, limit_tokens=min(limit, plan.context.limit_tokens))
-    settings = replace(plan.settings, engine=engine, slots=slots, cache_ram_mib=cache_bytes // MIB)
+    settings = replace(
+        plan.settings, engine=engine, slots=slots, cache_ram_mib=cache_bytes // MIB, warmup=False
+    )  # somebody waits for the first answer
     return Placed(prepared, replace(plan, context=context, settings=settings), settings, share)
 
 

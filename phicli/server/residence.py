@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import platform
 import socket
 import time
 from collections.abc import Sequence
@@ -19,7 +20,9 @@ from phicli.server.idle_end import LAST_USE_S, watch
 from phicli.server.uses import CountUses, Uses
 from phicli.supervisor.client import NoServerError, find
 from phicli.supervisor.hold import Held, take
+from phicli.supervisor.looking import PATIENCE_S
 from phicli.supervisor.place import place
+from phicli.supervisor.state import read_state
 
 if TYPE_CHECKING:
     import uvicorn
@@ -28,6 +31,9 @@ ENDS_AFTER: Final = "_PHI_SERVE_ENDS_AFTER_S"
 """A variable for tests: seconds after the last use."""
 _ANOTHER: Final = "another phi serve runs for this user: phi ps, phi stop and phi chat use that one"
 _TURN_S: Final = 20.0
+"""For a server to leave its place, from when it no longer answers."""
+_START_S: Final = 600.0
+"""For a server to be ready that has the place and no state file yet: it loads models first."""
 _AGAIN_S: Final = 0.1
 
 
@@ -141,23 +147,35 @@ def _taken_in_turn(command: Sequence[str]) -> Held:
         TakenError: another server answers, or does not but keeps the place.
         UsageError, DoesNotFitError: as :func:`take`.
     """
-    until = time.monotonic() + _TURN_S
-    while time.monotonic() < until:
-        held = take(place(), version=phicli.__version__, command=command, background=True)
+    began, here = time.monotonic(), place()
+    while True:
+        held = take(here, version=phicli.__version__, command=command, background=True)
         if held is not None:
             return held
         if _another_answers():
             raise TakenError("phi serve already runs for this user", "see what it does: phi ps")
+        state = read_state(here.state)
+        if state is not None and state.host != platform.node():
+            raise _elsewhere(state.host)
+        if time.monotonic() - began > (_TURN_S if state else _START_S):
+            raise TakenError(
+                f"another phi serve holds {here.lock}, and does not answer",
+                "wait until it has started or ended, then run the command again",
+            )
         time.sleep(_AGAIN_S)
-    raise TakenError(
-        f"another phi serve holds {place().lock}, and does not answer", "wait until it ends, then run the command again"
+
+
+def _elsewhere(host: str) -> TakenError:
+    return TakenError(
+        f"phi serve runs on {host}, which shares the folder {place().folder}",
+        "set PHI_HOME to a folder of this machine only",
     )
 
 
 def _another_answers() -> bool:
     server = find()
     try:
-        return server is not None and bool(server.ask("GET", "/phi/state", timeout_s=_TURN_S))
+        return server is not None and bool(server.ask("GET", "/phi/state", timeout_s=PATIENCE_S))
     except NoServerError:
         return False
     except PhiError:  # it refuses, or it is slow: it lives

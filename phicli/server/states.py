@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from phicli.server.memory import resident
-from phicli.server.table import Served
+from phicli.server.served import Served
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,8 @@ def _iso(seconds: float | None) -> str | None:
 def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelState:
     """The state of ``served``; nothing is asked of its engines."""
     loaded = served.loaded
-    shares = loaded.engines.shares() if loaded else ()
+    coming = served.coming
+    shares = coming.engines.shares() if coming else ()
     pids = tuple(share.pid for share in shares if share.pid is not None)
     sizes = [resident(pid) for pid in pids]
     idle_at = served.idle_at if loaded and not served.is_used else None

@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from typing import Final, Literal
+from typing import Final
 
 from phicli.engine.closable import Closing
 from phicli.errors import PhiError, UsageError
 from phicli.plan.locate import LocatedModel
 from phicli.server.loading import Loaded
+from phicli.server.served import Served, Waiter, key_of
 from phicli.server.types import BusyError
 
 _TURN_S: Final = 15.0
 """A model that was loaded answers those who wait for it for so long before it makes way for another."""
 _USUAL_ANSWER_S: Final = 5.0
 _LONGEST_RETRY_S: Final = 120
-
-
-class Served:
-    """A model from its first request to the end of its engines.
-
-    Attributes:
-        located: the file.
-        loaded: the model; None while it loads.
-        coming: the same, while it loads, too.
-        phase: ``ending`` where nobody gets it.
-        leases: the answers of each lease, by its number.
-        loans: the numbers of the leases that take no slot.
-        idle_since: of :func:`time.monotonic`; None while it is used.
-        idle_at: the same in seconds since 1970.
-        makes_way: it gets no more leases, so that another model can have its memory.
-    """
-
-    def __init__(self, located: LocatedModel, key: str) -> None:
-        self.located, self.key = located, key
-        self.loaded: Loaded | None = None
-        self.coming: Loaded | None = None
-        self.phase: Literal["loading", "ready", "ending"] = "loading"
-        self.leases: dict[int, int] = {}
-        self.loans: set[int] = set()
-        self.ready_at = 0.0
-        self.idle_since: float | None = None
-        self.idle_at: float | None = None
-        self.has_answered = self.makes_way = False
-
-    @property
-    def is_used(self) -> bool:
-        """Whether it has leases or loans."""
-        return bool(self.leases or self.loans)
-
-    @property
-    def running(self) -> int:
-        """Slots that are taken."""
-        return sum(self.leases.values())
-
-
-class _Waiter:
-    """A request that waits; ``answers`` is 0 for a loan."""
-
-    def __init__(self, answers: int) -> None:
-        self.answers = answers
-        self.error: PhiError | None = None
 
 
 class Table:
@@ -82,11 +36,13 @@ class Table:
         self.changed = threading.Condition()
         self._served: dict[str, Served] = {}
         self._ending: set[Served] = set()
-        self._waiting: defaultdict[str, deque[_Waiter]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[Waiter]] = defaultdict(deque)
         self._closed = False
         self._answer_s = _USUAL_ANSWER_S
         self.ticket = 0
         """The number of the latest lease."""
+        self.changes = 0
+        """How often anything has changed."""
 
     def take(self, located: LocatedModel, answers: int, closing: Closing | None) -> tuple[Served, Loaded, int]:
         """Wait for a model with ``answers`` free slots (0: for a loan); returns it, and the number of the lease.
@@ -96,7 +52,7 @@ class Table:
             UsageError: it has fewer slots.
             PhiError: it cannot be loaded.
         """
-        key, waiter = os.path.realpath(located.path), _Waiter(answers)
+        key, waiter = key_of(located), Waiter(answers)
         woken = closing.woken_by(self._wake) if closing is not None else contextlib.nullcontext()
         with woken, self.changed:
             refused = self._refusal(key, answers)
@@ -113,7 +69,7 @@ class Table:
                 self._waiting[key].remove(waiter)
                 if not self._waiting[key]:
                     del self._waiting[key]
-                self.changed.notify_all()
+                self._notify()
 
     def give_back(self, served: Served, ticket: int, seconds: float) -> int:
         """End the lease with that number, which took so many seconds; returns the least number of those that last."""
@@ -123,7 +79,7 @@ class Table:
             served.loans.discard(ticket)
             if not served.is_used:
                 self._idle_from_now(served)
-            self.changed.notify_all()
+            self._notify()
             return self._oldest(served)
 
     def ready(self, served: Served, loaded: Loaded) -> bool:
@@ -133,7 +89,7 @@ class Table:
                 return False
             served.loaded, served.phase, served.ready_at = loaded, "ready", time.monotonic()
             self._idle_from_now(served)
-            self.changed.notify_all()
+            self._notify()
             return True
 
     def failed(self, served: Served, error: PhiError) -> None:
@@ -143,7 +99,7 @@ class Table:
                 del self._served[served.key]
             for waiter in self._waiting.get(served.key, ()):
                 waiter.error = error
-            self.changed.notify_all()
+            self._notify()
 
     def is_wanted(self, served: Served) -> bool:
         """Whether anybody waits for it."""
@@ -163,7 +119,7 @@ class Table:
         """The engines of ``served`` have ended."""
         with self.changed:
             self._ending.discard(served)
-            self.changed.notify_all()
+            self._notify()
 
     def make_way(self, *, but: Served) -> bool:
         """Have the model that is used least get no more leases; False where nothing will become free.
@@ -183,7 +139,7 @@ class Table:
         with self.changed:
             for served in self._served.values():
                 served.makes_way = False
-            self.changed.notify_all()
+            self._notify()
 
     def oldest(self, served: Served) -> int:
         """The least number of the leases of ``served`` that have not ended."""
@@ -192,7 +148,7 @@ class Table:
 
     def find(self, located: LocatedModel) -> Served | None:
         """The model with that file, if it is loading or loaded."""
-        key = os.path.realpath(located.path)
+        key = key_of(located)
         with self.changed:
             return self._served.get(key)
 
@@ -202,11 +158,10 @@ class Table:
             rows = [(served, len(self._waiting.get(served.key, ()))) for served in self._served.values()]
         return iter(rows)
 
-    def wait(self, timeout_s: float | None) -> bool:
-        """Wait until something changes; False where the table was closed."""
+    def wait(self, timeout_s: float | None, seen: int) -> bool:
+        """Wait until there are other :attr:`changes` than were ``seen``; False where the table was closed."""
         with self.changed:
-            if not self._closed:
-                self.changed.wait(timeout_s)
+            self.changed.wait_for(lambda: self._closed or self.changes != seen, timeout_s)
             return not self._closed
 
     def busy(self, message: str, key: str | None = None) -> BusyError:
@@ -225,7 +180,7 @@ class Table:
             left = list(self._served.values())
             for served in left:
                 self._end(served)
-            self.changed.notify_all()
+            self._notify()
             return left
 
     def _refusal(self, key: str, answers: int) -> PhiError | None:
@@ -236,7 +191,7 @@ class Table:
         waiting = sum(map(len, self._waiting.values()))
         return None if waiting < self._queue else self.busy(f"{waiting} requests are waiting already", key)
 
-    def _granted(self, key: str, located: LocatedModel, waiter: _Waiter) -> tuple[Served, Loaded, int] | None:
+    def _granted(self, key: str, located: LocatedModel, waiter: Waiter) -> tuple[Served, Loaded, int] | None:
         if self._closed:
             raise BusyError("the server is stopping", retry_after_s=_LONGEST_RETRY_S)
         if waiter.error is not None:
@@ -261,7 +216,7 @@ class Table:
         served.idle_since = served.idle_at = None
         return served, loaded, self.ticket
 
-    def _is_next(self, key: str, waiter: _Waiter) -> bool:
+    def _is_next(self, key: str, waiter: Waiter) -> bool:
         """Whether nobody who waits longer comes first; loans take no slot, so they need not wait for one."""
         return not waiter.answers or next(one for one in self._waiting[key] if one.answers) is waiter
 
@@ -290,4 +245,8 @@ class Table:
 
     def _wake(self) -> None:
         with self.changed:
-            self.changed.notify_all()
+            self._notify()
+
+    def _notify(self) -> None:
+        self.changes += 1
+        self.changed.notify_all()

@@ -1,4 +1,4 @@
-"""Starts the server of this user in the background: a process of its own session, which outlives the terminal.
+"""Starts the server of this user in the background: a process in a new session, which outlives the terminal.
 
 The process is the same command again, with :data:`DETACHED` in its environment and ``--json`` on its command line: its
 first line of standard output says that it is ready, or what went wrong. Then it no longer writes there.
@@ -19,6 +19,8 @@ from typing import IO, Any, Final
 from phicli.errors import EngineError, PhiError, UsageError
 from phicli.paths import log_dir
 from phicli.supervisor.client import NoServerError, Server, find
+from phicli.supervisor.folders import absolute_folders
+from phicli.supervisor.looking import PATIENCE_S
 from phicli.supervisor.place import place
 from phicli.supervisor.state import ServerState
 
@@ -71,6 +73,8 @@ def start(words: Sequence[str], *, version: str) -> Started:
         return Started(running, log)
     if running is not None and isinstance(error, Mapping) and error.get("code") == "server_runs":
         return _already(running, words, version)
+    if "data" in reply:
+        raise EngineError("phi serve ended as soon as it was ready", f"see its log: {log}")
     raise _failure(error, reply.get("exit_code", 1), log)
 
 
@@ -104,7 +108,7 @@ def _answering() -> ServerState | None:
 
 def _look_at(server: Server) -> None:
     with contextlib.suppress(UsageError):  # of another version, which may refuse
-        server.ask("GET", "/phi/state")
+        server.ask("GET", "/phi/state", timeout_s=PATIENCE_S)
 
 
 def _already(running: ServerState, words: Sequence[str], version: str) -> Started:
@@ -126,12 +130,12 @@ def _run(words: Sequence[str]) -> tuple[Path | None, dict[str, Any]]:
     """Start the process; its log, and what it said first: ``data`` or ``error``, with its ``exit_code``."""
     end = list(words).index("--") if "--" in words else len(words)
     command = [sys.executable, "-P", "-m", "phicli", *words[:end], "--json", *words[end:]]
+    environment = {**os.environ, **absolute_folders(os.environ), DETACHED: "1", "PYTHONUTF8": "1"}
     path, log = _open_log()
     with log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
-            env={**os.environ, DETACHED: "1", "PYTHONUTF8": "1"}, start_new_session=True,
-            creationflags=_WINDOWS_FLAGS,
+            env=environment, start_new_session=True, creationflags=_WINDOWS_FLAGS,
         )  # fmt: skip
     assert process.stdout is not None  # noqa: S101 (a pipe was asked for)
     try:
@@ -180,7 +184,7 @@ def _log_path() -> Path:
 
 
 def _open_log() -> tuple[Path | None, IO[bytes]]:
-    """The log, to write at its end; one that has become large begins anew, and the old one is kept beside it."""
+    """The log, to write at its end; a large one is renamed first."""
     path = _log_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

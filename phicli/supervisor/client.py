@@ -6,14 +6,17 @@ import http.client
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phicli.errors import NetworkError, NotFoundError, UsageError
 from phicli.supervisor.finding import trusted_state
 from phicli.supervisor.place import place
 from phicli.supervisor.state import SCHEMA, ServerState
+
+_AGAIN_S: Final = 0.02
 
 
 class NoServerError(NotFoundError):
@@ -51,10 +54,27 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self.sock.settimeout(self.timeout)
-            self.sock.connect(os.fspath(self._path))
+            self._connect_in_turn()
         except BaseException:
             self.sock.close()
             raise
+
+    def _connect_in_turn(self) -> None:
+        """Connect, also where so many others wait that the system refuses more for now.
+
+        Raises:
+            OSError: no server listens; a TimeoutError where it accepts nobody.
+        """
+        until = time.monotonic() + (self.timeout or 0)
+        while True:
+            try:
+                self.sock.connect(os.fspath(self._path))
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise TimeoutError from None
+                time.sleep(_AGAIN_S)
+            else:
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +116,8 @@ class Server:
             status, content = reply.status, json.loads(reply.read() or b"null")
         except TimeoutError:
             raise NetworkError(
-                f"phi serve did not answer within {timeout_s:.0f} s", "run the command again; to end it: phi stop --all"
+                f"phi serve did not answer within {timeout_s:g} s",
+                f"run the command again; if it never answers, end its process: {self.state.pid}",
             ) from None
         except (OSError, http.client.BadStatusLine, http.client.IncompleteRead):
             raise NoServerError from None  # the kinds of an end that came before the reply

@@ -62,6 +62,10 @@ class Held:
                 "set PHI_HOME to a folder that you can write to",
             ) from error
 
+    def is_lost(self) -> bool:
+        """Whether somebody removed the socket, so that no new client can find the server."""
+        return bool(self.state.socket) and not self._is_ours and not self.state.address
+
     def hide(self) -> None:
         """Take the socket out of the way of new clients; those that have connected already stay connected."""
         if self._is_ours:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import sys
@@ -35,6 +34,8 @@ class Place:
         inside = self.folder / "serve.sock"
         if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
             return inside
+        import hashlib
+
         name = f"phi-{_user()}-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]}"
         runtime = os.environ.get("XDG_RUNTIME_DIR", "")
         candidates = [Path(runtime) / name / "serve.sock"] if Path(runtime).is_absolute() else []

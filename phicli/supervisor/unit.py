@@ -8,13 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-NAME: Final = "phi.service"
+from phicli.supervisor.folders import absolute_folders
 
-_PASSED_ON: Final = (
-    "PHI_HOME", "PHI_PROFILE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME", "XDG_STATE_HOME",
-)  # fmt: skip
-"""Variables that say where files are: the unit has the values of the shell that printed it."""
+_PASSED_ON: Final = ("PHI_PROFILE", "HF_HUB_OFFLINE")
 
 _UNIT: Final = """\
 [Unit]
@@ -43,10 +39,9 @@ WantedBy=default.target
 
 
 def unit(words: Sequence[str], environ: Mapping[str, str] = os.environ) -> str:
-    """The text of a user unit that runs ``phi WORDS``."""
-    lines = [
-        f"Environment={_without_variables(f'{name}={environ[name]}')}\n" for name in _PASSED_ON if environ.get(name)
-    ]
+    """The text of a user unit that runs ``phi WORDS`` with the folders that ``environ`` names."""
+    variables = absolute_folders(environ) | {name: environ[name] for name in _PASSED_ON if environ.get(name)}
+    lines = [f"Environment={_without_variables(f'{name}={value}')}\n" for name, value in variables.items()]
     program, *behind = [*this_phi(), *words]
     command = " ".join([_without_variables(program), *map(quoted, behind)])
     return _UNIT.format(command=command, environment="".join(lines))

@@ -39,8 +39,8 @@ def print_ps(terminal: Terminal, state: Mapping[str, Any] | None, *, as_json: bo
     return terminal.say(_about(state, loaded=bool(models)))
 
 
-def print_started(terminal: Terminal, started: Started, *, as_json: bool) -> None:
-    """Where the server in the background is found, on the first line.
+def print_started(terminal: Terminal, started: Started, *, as_json: bool, quiet: bool = False) -> None:
+    """Where the server in the background is found, on the first line; the rest is not printed when ``quiet``.
 
     Raises:
         OutputClosedError: the reader has closed it.
@@ -55,6 +55,8 @@ def print_started(terminal: Terminal, started: Started, *, as_json: bool) -> Non
         log = str(started.log) if started.log else None
         return print_result(terminal, "serve", {**facts, "log": log, "already_running": started.already})
     terminal.write_line(address)
+    if quiet:
+        return None
     if started.differs:
         terminal.say(f"already running, with other options: {started.differs}")
         return terminal.say("  to change them: phi stop --all, then run the command again")
@@ -118,7 +120,7 @@ def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
         "memory": format_bytes(memory) if memory else "-",
         "context": format_tokens(context) if context else "-",
         "slots": str(slots or "-"),
-        "running": str((row.get("running") or 0) + (row.get("loans") or 0)),
+        "running": str(max(row.get("running") or 0, row.get("loans") or 0)),  # a loan is one of those that run
         "idle since": "-" if not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
         "until": _until(row) if not until else str(until) if exact else _ahead(until, now),
     }

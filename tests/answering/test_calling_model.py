@@ -138,3 +138,17 @@ def test_reasoning_of_both_attempts_is_there() -> None:
     made = Calls(f"<think>one</think>{WRONG}", f"<think>two</think>{RIGHT}", reasoning=True)
     assert made.answer.reasoning == "onetwo"
     assert made.answer.reasoning_tokens == 6
+
+
+@pytest.mark.parametrize("answers", [("Some text",), (WRONG, "Some text")], ids=["first", "second"])
+def test_closing_stops_the_engine_in_either_attempt(answers: tuple[str, ...]) -> None:
+    left = iter(answers)
+    lab = Lab(lambda _: f"{next(left)}<|end|>")
+    stream = CallingModel(lab.model, (F,), DECLARED).answer(ASKED, sampling=Sampling())
+    for event in stream:
+        if isinstance(event, Piece):
+            break
+    stream.close()
+    assert list(stream) == []
+    assert lab.engines[0].stopped_early == 1
+    assert stream.so_far().text == "S"

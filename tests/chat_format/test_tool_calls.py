@@ -162,6 +162,14 @@ def test_no_split_changes_what_is_found(parts, data):
     assert collect(text, [end - start for start, end in pairwise([0, *cuts, len(text)])]) == collect(text)
 
 
+def test_json_that_looked_like_a_call_at_first_does_not_hide_one() -> None:
+    call = '<|tool_call|>[{"name": "f", "arguments": {}}]<|/tool_call|>'
+    for before in ('{"answer": [1, {"name": "x"}]}', '[{"a": 1}]', f'{call} {{"answer": [1]}}'):
+        whole = collect(f"{before}\n{call}")
+        for cut in range(len(before)):
+            assert collect(f"{before}\n{call}", [cut]) == whole
+
+
 def test_random_answers_lose_nothing():
     parts = [
         "<|tool_call|>",

@@ -70,14 +70,14 @@ def test_without_a_server_an_engine_is_started_and_verbose_says_why(phi: Phi) ->
     ],
 )
 def test_other_settings_get_an_engine_of_their_own(phi: Phi, lender: Lender, options: list[str], why: str) -> None:
-    lender(settings={"threads": 2})
+    lender("--threads", "2")
     run = phi(*ASKED, *options, "--verbose")
     assert (run.code, run.out) == (0, PARIS)
     assert f"server: not attached: {why}" in run.err
 
 
 def test_the_same_settings_may_be_typed(phi: Phi, lender: Lender) -> None:
-    lender(settings={"threads": 1})
+    lender("--threads", "1")
     assert data_of(phi, *ASKED, "--threads", "1", "--kv-type", "f16", "--context", "256")["attached"]
 
 
@@ -128,7 +128,6 @@ def test_everything_else_of_phi_chat_works_attached(phi: Phi, lender: Lender, tm
         "schema": ("--schema", str(schema)),
         "choice": ("--choice", "yes,no"),
         "regex": ("--regex", "[a-z]{3}"),
-        "json": ("--json-object",),
         "logprobs": ("--logprobs", "2"),
         "samples": ("--samples", "2"),
         "tools": ("--tools", str(tools)),
@@ -233,7 +232,7 @@ def test_a_server_that_is_killed_fails_the_answer(lender: Lender, environment: d
 def test_others_change_nothing(phi: Phi, lender: Lender, smollm2: Path, question: str) -> None:
     command = ("chat", str(smollm2), question, "--temperature", "0", "-n", "96")
     fresh = data_of(phi, *command)
-    server = lender(parallel=4, models=[str(smollm2)])
+    server = lender(str(smollm2), "--parallel", "4")
     phi(*command)
     with server.busy(smollm2.name, "Tell me about Rome."), server.busy(smollm2.name, "What is a tree?"):
         attached = data_of(phi, *command)

@@ -37,7 +37,7 @@ class Client:
 CLIENTS: Final = (
     Client("openai (Python)", ("openai==3.57.0",), "openai_python.py", {
         "chat": _CAPITAL, "stream": _CAPITAL, "stream manager": _CAPITAL, "parse (Pydantic)": "a City",
-        "json_object": "an object", "tool conversation": _SUNNY, "tool conversation, streamed": _SUNNY,
+        "json_object": "an object", "tool conversation": _SUNNY, "streamed tool conversation": _SUNNY,
         "tool_choice required": "get_weather", "tool_choice named": "get_weather", "models.list": "tiny-phi",
         "models.retrieve": "tiny-phi", "logprobs": _CAPITAL, "n": _CAPITAL, "stop": "The capital of France is",
         "completions": "text", "wrong model": "NotFoundError", "wrong request": "BadRequestError messages[0].role",
@@ -66,7 +66,7 @@ CLIENTS: Final = (
     }),
     Client("ai with @ai-sdk/openai-compatible (npm)", ("ai@6.0.326", "@ai-sdk/openai-compatible@2.0.92"),
            "ai_sdk.mjs", {
-        "generateText": _CAPITAL, "streamText": _CAPITAL, "generateObject, structured outputs": "city",
+        "generateText": _CAPITAL, "streamText": _CAPITAL, "generateObject with structured outputs": "city",
         "toolChoice required": "city", "tool conversation": _SUNNY,
     }),
 )  # fmt: skip

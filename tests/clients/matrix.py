@@ -38,21 +38,22 @@ def served() -> Iterator[str]:
             process.wait()
 
 
-def rows(client: Client, came: Mapping[str, str]) -> list[str]:
-    """The lines of the table for ``client``."""
-    version = ", ".join(package.replace("==", " ").replace("@", " ").strip() for package in client.packages)
-    works = {feature: "yes" if came.get(feature) == right else "no" for feature, right in client.features.items()}
-    return [f"| {client.name} | {version} | {feature} | {word} |" for feature, word in works.items()]
+def row(client: Client, came: Mapping[str, str]) -> str:
+    """The line of the table for ``client``."""
+    versions = ", ".join(package.replace("==", " ").replace("@", " ").strip() for package in client.packages)
+    works = [feature for feature, right in client.features.items() if came.get(feature) == right]
+    fails = [feature for feature in client.features if feature not in works]
+    return f"| {client.name} | {versions} | {', '.join(works)} | {', '.join(fails) or 'nothing that was tried'} |"
 
 
-def table(all_rows: list[str]) -> str:
+def table(rows: list[str]) -> str:
     """The table, in Markdown."""
-    return "\n".join(["| client | version | feature | works |", "|---|---|---|---|", *all_rows, ""])
+    return "\n".join(["| client | version | works | does not work |", "|---|---|---|---|", *rows, ""])
 
 
 if __name__ == "__main__":
     with served() as address:
-        found = [row for client in CLIENTS for row in rows(client, what_came(client, address))]
+        found = [row(client, what_came(client, address)) for client in CLIENTS]
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     DOCUMENT.write_text(f"{before}{BEGIN}{table(found)}{END}{rest.partition(END)[2]}", encoding="utf-8")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.clients import CLIENTS, Client, what_came
-from tests.clients.matrix import DOCUMENT, rows, served, table
+from tests.clients.matrix import DOCUMENT, row, served, table
 
 pytestmark = [
     pytest.mark.clients,
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+def address(starts_process: None) -> Iterator[str]:
     with served() as found:
         yield found
 
@@ -35,5 +35,4 @@ def test_every_feature_works(client: Client, address: str) -> None:
 
 
 def test_the_document_has_the_table() -> None:
-    all_rows = [row for client in CLIENTS for row in rows(client, client.features)]
-    assert table(all_rows) in DOCUMENT.read_text(encoding="utf-8")
+    assert table([row(client, client.features) for client in CLIENTS]) in DOCUMENT.read_text(encoding="utf-8")

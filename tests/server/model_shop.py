@@ -59,10 +59,7 @@ class FewEngines(Ledger):
         super().__init__(lambda: PLENTY, lambda _: 0)
         self.most = most
 
-    def alone(self) -> Memory:
-        return PLENTY
-
-    def beside(self) -> Memory:
+    def _left(self, _: object) -> Memory:
         return PLENTY if len(self._shares) < self.most else NOTHING_LEFT
 
 

@@ -118,7 +118,7 @@ def test_a_loan_ends_with_its_connection(lender: Lender) -> None:
     engine.close()
     engine.close()
     wait_until(lambda: process.ended)
-    assert server.process.poll() is None
+    assert server.server.process.poll() is None
 
 
 @pytest.mark.parametrize(

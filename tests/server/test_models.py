@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -201,6 +202,34 @@ def test_a_file_that_is_gone_is_an_error_and_no_hang(open_shop: Open) -> None:
     served = shop.models._table.take
     with pytest.raises((EngineError, NotFoundError)):
         served(located, 1, None)
+
+
+def test_a_file_that_has_changed_is_loaded_again(open_shop: Open) -> None:
+    shop = open_shop()
+    shop.use("a")
+    path = shop.models.locate("a").path
+    os.utime(path, ns=(0, 10**18))
+    shop.use("a")
+    assert len(shop.engines) == 2
+
+
+def test_a_change_before_a_wait_is_not_missed(open_shop: Open) -> None:
+    table = open_shop().models._table
+    seen = table.changes
+    table.nobody_makes_way()
+    assert table.wait(None, seen)
+
+
+def test_a_model_that_loads_has_its_memory_planned(open_shop: Open) -> None:
+    shop = open_shop()
+    shop.may_load["a"].clear()
+    lease = shop.hold("a")
+    wait_until(lambda: len(shop.engines) == 1)
+    state = shop.models.state()[0]
+    assert (state.phase, state.slots, state.running, state.queued) == ("loading", None, 0, 1)
+    assert state.planned_bytes > 50_000_000
+    shop.may_load["a"].set()
+    lease.has().end()
 
 
 def test_closing_ends_all_engines_and_all_waits(open_shop: Open) -> None:

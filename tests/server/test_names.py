@@ -28,6 +28,14 @@ def test_everything_on_this_machine_is_served(home: Path) -> None:
     assert mine.created == int((home / "a.gguf").stat().st_mtime)
 
 
+def test_a_model_can_be_asked_for_by_each_of_its_names(home: Path) -> None:
+    found = Names().describe("TINY_phi:f16")
+    assert (found.id, found.owned_by, found.context_tokens) == ("TINY_phi:f16", "phi", 1024)
+    assert Names().describe("A").created == int((home / "a.gguf").stat().st_mtime)
+    with pytest.raises(NotFoundError):
+        Names().describe("a.gguf")
+
+
 @pytest.mark.parametrize("name", ["tiny-phi", "TINY_phi", "tiny-phi:f16", "a", "A"])
 def test_a_name_is_found_however_it_is_written(home: Path, name: str) -> None:
     assert Names().find(name).path.read_bytes() == TINY_PHI.read_bytes()

@@ -194,5 +194,7 @@ def test_errors(error: PhiError, status: int, code: str, param: str | None) -> N
 
 def test_hints_are_for_programs() -> None:
     assert error_body(EngineDiedError("m", "run the command again"))["error"]["message"] == "m; send the request again"
+    of_server = error_body(UsageError("m", "start phi serve with a larger --parallel"))["error"]["message"]
+    assert of_server == "m; start phi serve with a larger --parallel"
     suggestion = error_body(NotFoundError("m", "did you mean tiny-phi? see: phi list"))["error"]["message"]
     assert suggestion == "m; did you mean tiny-phi? see: phi list"

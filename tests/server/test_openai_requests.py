@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phicli.chat_format.types import Message, ToolCall
+from phicli.chat_format.types import Message
 from phicli.engine.types import SAMPLING_LIMITS
 from phicli.server.errors import RequestError
 from phicli.server.openai.chat_request import ChatRequest, read_chat_request
@@ -44,7 +44,7 @@ def test_what_is_missing_has_the_usual_value() -> None:
 
 def test_what_clients_send_beside_is_ignored() -> None:
     names = ("user", "metadata", "store", "service_tier", "x_unknown", "prompt_cache_key", "verbosity")
-    wanted = read(**dict.fromkeys(names, "x"), logit_bias={}, presence_penalty=0, frequency_penalty=0.0, functions=[])
+    wanted = read(**dict.fromkeys(names, "x"), logit_bias={}, functions=[])
     assert wanted.asked == read().asked
     null = dict.fromkeys(
         ("temperature", "top_p", "n", "stop", "seed", "max_tokens", "tools", "tool_choice", "response_format", "stream",
@@ -57,6 +57,9 @@ def test_sampling() -> None:
     wanted = read(temperature=0.5, top_p=1, seed=7, max_tokens=9, top_k=3, min_p=0.1, logprobs=True, top_logprobs=2)
     assert wanted.asked.sampling == {
         "temperature": 0.5, "top_p": 1, "seed": 7, "max_tokens": 9, "top_k": 3, "min_p": 0.1, "likeliest": 2,
+    }  # fmt: skip
+    assert read(presence_penalty=0, frequency_penalty=-1).asked.sampling == {
+        "presence_penalty": 0, "frequency_penalty": -1,
     }  # fmt: skip
     assert read(max_completion_tokens=5, max_tokens=9).asked.sampling == {"max_tokens": 5}
     assert read(logprobs=True).asked.sampling == {"likeliest": 0}
@@ -82,42 +85,6 @@ def test_stop_is_a_text_or_several() -> None:
 )
 def test_effort(effort: str | None, tokens: int | None) -> None:
     assert read(reasoning_effort=effort).asked.think_tokens == tokens
-
-
-def test_roles_stay_in_their_order() -> None:
-    roles = ["developer", "system", "user", "user", "assistant", "assistant", "system", "user"]
-    read_roles = [message.role for message in read(*({"role": role, "content": role} for role in roles)).asked.messages]
-    assert read_roles == ["system", "system", "user", "user", "assistant", "assistant", "system", "user"]
-
-
-def test_contents() -> None:
-    parts = [{"type": "text", "text": "a", "cache_control": {}}, {"type": "text", "text": "b"}]
-    refused = {"role": "assistant", "content": [{"type": "refusal", "refusal": "no"}]}
-    empty = {"role": "assistant", "content": None, "refusal": "never"}
-    asked = read({"role": "user", "content": parts}, refused, empty, HELLO).asked
-    assert [message.content for message in asked.messages] == ["a\nb", "no", "never", "Hello"]
-
-
-def test_calls_and_their_results_in_any_order() -> None:
-    calls = [call("get_weather", "1", '{"city": "Rome"}'), call("now", "2", ""), call("now", "3", {"a": 1})]
-    said = {"role": "assistant", "content": None, "tool_calls": calls}
-    asked = read(HELLO, said, result("third", "3"), result("first", "1"), result("second", "2"), HELLO).asked
-    assert asked.messages[1] == Message(
-        "assistant", "", (ToolCall("get_weather", {"city": "Rome"}), ToolCall("now", {}), ToolCall("now", {"a": 1}))
-    )
-    assert [message.content for message in asked.messages[2:]] == ["first", "second", "third", "Hello"]
-
-
-def test_results_without_ids_belong_to_the_calls_in_turn() -> None:
-    said = {"role": "assistant", "tool_calls": [call("now", None), call("now", None)]}
-    asked = read(HELLO, said, result("a", None), result("b", None)).asked
-    assert [message.content for message in asked.messages[2:]] == ["a", "b"]
-
-
-def test_an_answer_that_is_begun_comes_last() -> None:
-    begun = {"role": "assistant", "content": "It is"}
-    assert read(HELLO, begun).asked.messages[-1] == Message("assistant", "It is")
-    assert read(HELLO, {"role": "assistant", "content": ""}).asked.messages == (Message("user", "Hello"),)
 
 
 def test_tools_and_choices() -> None:
@@ -146,6 +113,9 @@ def test_forms() -> None:
     anything = read(response_format={"type": "json_object"}).asked.form
     assert anything is not None
     assert anything.check("[1]", None).problems
+    assert anything.check("{", None).problems
+    assert not anything.check('{"pi": 3.141592653, "name": "x"}', None).problems
+    assert anything.constraints(None)[0].language == "json_schema"
     for strict in ({}, {"strict": True}, {"strict": False}, {"description": "d"}):
         form = read(response_format={"type": "json_schema", "json_schema": {"name": "n", "schema": SCHEMA, **strict}})
         assert form.asked.form is not None
@@ -212,8 +182,8 @@ REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
     ("empty stop", {"stop": ""}, "stop"),
     ("stop in a list", {"stop": ["a", None]}, "stop[1]"),
     ("many stops", {"stop": ["a"] * 100}, "stop"),
-    ("penalty", {"presence_penalty": 0.5}, "presence_penalty"),
-    ("frequency", {"frequency_penalty": -1}, "frequency_penalty"),
+    ("penalty", {"presence_penalty": 3}, "presence_penalty"),
+    ("frequency", {"frequency_penalty": "a"}, "frequency_penalty"),
     ("bias", {"logit_bias": {"5": 1}}, "logit_bias"),
     ("logprobs", {"logprobs": 3}, "logprobs"),
     ("top_logprobs", {"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
@@ -247,6 +217,12 @@ REFUSED: list[tuple[str, dict[str, Any], str | None]] = [
      "tools[0]"),
     ("schema of a tool", {"tools": [{"type": "function", "function": {
         "name": "a", "parameters": {"type": "object", "properties": {"b": {"type": "strange"}}}}}]}, "tools[0]"),
+    ("many tools", {"tools": [{"type": "function", "function": {"name": f"t{at}"}} for at in range(129)]}, "tools"),
+    ("large tool", {"tools": [{"type": "function", "function": {
+        "name": "a", "parameters": {"type": "object", "title": "x" * 300_000}}}]}, "tools[0]"),
+    ("large schema", {"response_format": {"type": "json_schema", "json_schema": {
+        "schema": {"title": "x" * 300_000}}}}, "response_format.json_schema.schema"),
+    ("many values", {"metadata": [[] for _ in range(500_001)]}, None),
     ("two tools", {"tools": [NOW, NOW]}, "tools"),
     ("choice", {"tools": [NOW], "tool_choice": "any"}, "tool_choice"),
     ("kind of choice", {"tools": [NOW], "tool_choice": 3}, "tool_choice"),

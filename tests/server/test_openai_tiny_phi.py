@@ -195,6 +195,13 @@ def test_a_completion_continues_a_text(tiny_phi: TinyPhi) -> None:
     assert reply["usage"]["prompt_tokens"] == len(tiny_phi.prompts[-1]) <= 6
 
 
+def test_penalties_change_what_is_repeated(tiny_phi: TinyPhi) -> None:
+    def text(**more: Any) -> str:
+        return str(tiny_phi.complete(prompt="a " * 24, max_tokens=16, **more)["choices"][0]["text"])
+
+    assert len({text(), text(frequency_penalty=2), text(presence_penalty=2)}) == 3
+
+
 def test_a_conversation_that_does_not_fit(tiny_phi: TinyPhi) -> None:
     with pytest.raises(ContextExceededError, match=r"has \d+ tokens, but the context has only 1024"):
         tiny_phi.chat(messages=[{"role": "user", "content": "x " * 2000}])

@@ -57,3 +57,15 @@ def test_nothing_is_scored_that_nobody_asked_for(more: dict[str, Any]) -> None:
     events = list(answering(cast(Loaded, ScriptedLoaded(lambda _: "Hi<|end|>")), wanted.asked))
     assert not any(isinstance(event, ScoredPiece) for event in events)
     assert isinstance(events[-1], Answer)
+
+
+def test_closing_stops_the_engine() -> None:
+    loaded = ScriptedLoaded(lambda _: "Hi there<|end|>")
+    wanted = read_chat_request({**ASKED, "messages": HELLO, "logprobs": True})
+    stream = answering(cast(Loaded, loaded), wanted.asked)
+    while not isinstance(next(stream), ScoredPiece):
+        pass
+    stream.close()
+    assert list(stream) == []
+    assert loaded.engines[0].stopped_early == 1
+    assert stream.so_far().finish_reason == "interrupted"

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from phicli.supervisor.place import Place, place
+from tests.support.running import Phi
 
 
 @pytest.fixture
@@ -25,3 +31,26 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def here(home: Path) -> Place:
     """The place in :func:`home`."""
     return place()
+
+
+@pytest.fixture
+def phi_home(environment: dict[str, str]) -> Path:
+    return Path(environment["PHI_HOME"])
+
+
+@pytest.fixture
+def state(phi_home: Path) -> Callable[[], dict[str, Any]]:
+    """Reads the state file of the server."""
+    return lambda: json.loads((phi_home / "state" / "serve" / "serve.json").read_text())
+
+
+@pytest.fixture
+def phi(phi: Phi, phi_home: Path) -> Iterator[Phi]:
+    """``phi`` as a process; what it starts in the background ends with the test."""
+    yield phi
+    phi("stop", "--all", "--force")
+    file = phi_home / "state" / "serve" / "serve.json"
+    if file.exists():
+        pid = json.loads(file.read_text())["pid"]
+        if psutil.pid_exists(pid) and "serve" in psutil.Process(pid).cmdline():
+            os.kill(pid, signal.SIGKILL)

@@ -93,6 +93,14 @@ def test_it_does_not_end_while_a_client_is_connected(here: Place, monkeypatch: p
         assert not one.thread.is_alive()
 
 
+def test_a_server_whose_socket_was_removed_ends_soon(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client finds it, and the next server needs the place."""
+    with running("600", monkeypatch) as one:
+        here.socket.unlink()
+        one.thread.join(60)
+        assert not one.thread.is_alive()
+
+
 def test_a_look_is_not_a_use(monkeypatch: pytest.MonkeyPatch, here: Place) -> None:
     with running("0.05", monkeypatch) as one:
         until = time.monotonic() + 60
@@ -235,6 +243,27 @@ def test_a_server_that_is_about_to_end_is_waited_for(here: Place) -> None:
     following = reside(background=True)
     assert following.held is not None
     following.close()
+
+
+def test_a_server_that_still_loads_is_waited_for_too(here: Place) -> None:
+    starting = reside(background=True)
+    assert starting.held is not None
+    threading.Timer(0.3, starting.close).start()
+    following = reside(background=True)
+    assert following.held is not None
+    following.close()
+
+
+def test_a_server_of_another_machine_is_named(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several machines can share a home folder, and then its locks, but no socket."""
+    other = reside(background=True)
+    assert other.held is not None
+    other.held.publish()
+    other.held.listening.close()
+    monkeypatch.setattr("platform.node", lambda: "elsewhere")
+    with pytest.raises(residence.TakenError, match=r"phi serve runs on .*, which shares the folder"):
+        reside(background=True)
+    other.close()
 
 
 def test_the_folder_of_a_socket_outside_the_place_goes_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

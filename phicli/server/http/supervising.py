@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +17,7 @@ from phicli.server.states import ModelState
 from phicli.server.types import BusyError
 from phicli.units import counted
 
-_FORCE: Final = "wait until the answers end, or end them: phi stop --all --force"
+_FORCE: Final = "wait until the answers and conversations end, or end them: phi stop --all --force"
 
 
 class Ends(Protocol):
@@ -80,16 +80,27 @@ def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
         BusyError: a model answers, or is lent.
         NotFoundError: the model is not loaded, or unknown.
     """
-    before = [state.name for state in models.state()]
+    before = models.state()
     if order["all"]:
-        used = [state.name for state in models.state() if _uses(state)]
+        used = _used(before)
         if not order["force"] and (used or others):
-            what = ", ".join(used) or counted(others, "request")
-            raise BusyError(f"in use: {what}", _FORCE, retry_after_s=10)
-        return before
-    models.let_go(order["model"])
+            raise _busy(used or [counted(others, "request")])
+        return [state.name for state in before]
+    try:
+        models.let_go(order["model"])
+    except BusyError as error:
+        raise _busy([order["model"]] if order["model"] else _used(models.state())) from error
     left = {state.name for state in models.state()}
-    return [name for name in before if name not in left]
+    return [state.name for state in before if state.name not in left]
+
+
+def _busy(users: Sequence[str]) -> BusyError:
+    return BusyError(f"in use: {', '.join(users)}", _FORCE, retry_after_s=10)
+
+
+def _used(states: Sequence[ModelState]) -> list[str]:
+    """The models that are in use."""
+    return [f"{one.name} (by phi chat)" if one.loans else one.name for one in states if _uses(one)]
 
 
 def _uses(state: ModelState) -> int:

@@ -28,6 +28,7 @@ __all__ = ["RequestError", "error_body", "status_of"]
 _MENDED: Final = (UsageError, ContextExceededError, UnsupportedModelError, NotAModelError)
 _BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
 _CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
+_OF_COMMANDS: Final = ("--", "the command again", "phi chat")
 _AGAIN: Final = "send the request again"
 
 
@@ -61,7 +62,7 @@ def _param(error: PhiError) -> str | None:
 
 
 def _hint(error: PhiError) -> str:
-    """What the caller can do: hints of the command line name options, which a program cannot use."""
+    """What the caller can do: options of another command than the server's are of no use to a program."""
     if isinstance(error, ContextExceededError):
         return "send fewer or shorter messages"
     if isinstance(error, FormError):
@@ -69,4 +70,5 @@ def _hint(error: PhiError) -> str:
     hint = error.hint_for("serve")
     if hint == "run the command again":
         return _AGAIN
-    return "" if " --" in hint or hint.startswith("--") or "the command again" in hint or "phi chat" in hint else hint
+    of_server = "phi serve" in hint or "the server" in hint
+    return "" if not of_server and any(words in hint for words in _OF_COMMANDS) else hint

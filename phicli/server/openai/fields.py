@@ -16,6 +16,7 @@ _KINDS: Final[Mapping[type, str]] = {
 }  # fmt: skip
 _LONGEST: Final = 60
 _DEEPEST: Final = 100
+_MOST_VALUES: Final = 500_000
 _HALF: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -32,14 +33,17 @@ def request_fields(body: Any) -> Fields:
 
 
 def check_value(value: Any, what: str, param: str | None = None) -> None:
-    """Return if ``value`` can be written as JSON in UTF-8, and is not nested too deeply.
+    """Return if ``value`` can be written as JSON in UTF-8, and is neither nested too deeply nor too large.
 
     Raises:
         RequestError: it cannot; ``what`` is its name, and ``param`` its path.
     """
-    waiting = [(value, 0)]
+    waiting, known = [(value, 0)], 0
     while waiting:
         inner, depth = waiting.pop()
+        known += 1
+        if known + len(waiting) > _MOST_VALUES:
+            raise RequestError(f"{what} has more than {_MOST_VALUES} values", "send less at a time", param=param)
         if isinstance(inner, Mapping | list):
             if depth == _DEEPEST:
                 raise RequestError(f"{what} is nested too deeply", f"use at most {_DEEPEST} levels", param=param)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from phicli.chat.message_list import calls_of
@@ -16,6 +18,7 @@ _ROLES: Final[Mapping[str, Role]] = {
 }  # fmt: skip
 _PARTS: Final = ("text", "refusal")
 _BETWEEN_PARTS: Final = "\n"
+_MOST_IDS: Final = 3
 
 
 def messages_of(fields: Fields) -> tuple[Message, ...]:
@@ -46,8 +49,10 @@ def messages_of(fields: Fields) -> tuple[Message, ...]:
 class _Reader:
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        self._waiting: dict[int, str | None] = {}
+        self._waiting: OrderedDict[int, str | None] = OrderedDict()
         """Place to id of the calls that have no result yet; None for a call without an id."""
+        self._places: dict[str | None, deque[int]] = {}
+        """Id to the places of these calls, in order."""
         self._results: dict[int, Message] = {}
         """Place of a call to its result."""
 
@@ -71,14 +76,19 @@ class _Reader:
             RequestError: one has none; ``path`` is where it should have come.
         """
         if self._waiting:
-            ids = ", ".join(shown(name) for name in self._waiting.values())
             raise RequestError(
-                f"{path}: there is no tool result for these tool calls: {ids}",
+                f"{path}: there is no tool result for these tool calls: {self._ids}",
                 "send a message of the role tool for each call, directly behind the message that has the calls",
                 param=path,
             )
         self.messages += (self._results[place] for place in sorted(self._results))
         self._results = {}
+
+    @property
+    def _ids(self) -> str:
+        """The first ids of the calls that have no result yet."""
+        ids = [shown(name) for name in islice(self._waiting.values(), _MOST_IDS)]
+        return ", ".join([*ids, *(["…"] if len(self._waiting) > _MOST_IDS else [])])
 
     def _calls(self, fields: Fields) -> tuple[ToolCall, ...]:
         fields.refuse("function_call", hint="use tool_calls")
@@ -92,19 +102,23 @@ class _Reader:
         except UsageError as error:
             raise RequestError(error.message, param=fields.path("tool_calls")) from None
         check_value([dict(call.arguments) for _, call in calls], fields.path("tool_calls"), fields.path("tool_calls"))
-        self._waiting = {place: name for place, (name, _) in enumerate(calls)}
+        self._waiting = OrderedDict((place, name) for place, (name, _) in enumerate(calls))
+        self._places = {}
+        for place, name in self._waiting.items():
+            self._places.setdefault(name, deque()).append(place)
         return tuple(call for _, call in calls)
 
     def _result(self, fields: Fields) -> None:
         given, path = fields.text("tool_call_id"), fields.path("tool_call_id")
         if not self._waiting:
             raise RequestError(f"{fields.where}: a tool result must follow its tool call", param=fields.path("role"))
-        place = next((at for at, name in self._waiting.items() if given is None or name in (given, None)), None)
-        if place is None:
-            waiting = ", ".join(shown(name) for name in self._waiting.values())
+        first = next(iter(self._waiting.values()))
+        places = self._places.get(first if given is None else given) or self._places.get(None)
+        if not places:
             raise RequestError(
-                f"unknown {path}: {shown(given)}", f"the calls without a result are {waiting}", param=path
+                f"unknown {path}: {shown(given)}", f"the calls without a result are {self._ids}", param=path
             )
+        place = places.popleft()
         del self._waiting[place]
         self._results[place] = Message("tool", _content(fields, "tool"))
 

@@ -37,8 +37,8 @@ def sampling_of(fields: Fields) -> dict[str, Any]:
     sampling |= {} if seed is None else {"seed": seed % _SEEDS}
     sampling |= {} if most_tokens is None else {"max_tokens": most_tokens}
     for name in ("presence_penalty", "frequency_penalty"):
-        if fields.number(name, -2, 2):
-            raise RequestError(f"{name} is not supported", "leave it out, or use repeat_penalty", param=name)
+        if (penalty := fields.number(name, -2, 2)) is not None:
+            sampling[name] = penalty
     fields.refuse("logit_bias")
     return sampling
 

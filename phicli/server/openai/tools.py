@@ -12,11 +12,14 @@ from phicli.errors import UsageError
 from phicli.server.errors import RequestError
 from phicli.server.openai.fields import Fields, shown, unknown, wrong
 from phicli.server.types import ToolChoice
+from phicli.structured.reading import MOST_BYTES
 from phicli.tools.checking import check_schemas
 from phicli.tools.reading import tool_of, unique
 from phicli.tools.types import Tool
 
+_MOST_TOOLS: Final = 128
 _MOST_CHECKED: Final = 512
+_LONGEST_KEPT: Final = 32 * 1024
 _MODES: Final[Mapping[str, ToolChoice]] = {"auto": "auto", "none": "none", "required": "required"}
 
 
@@ -37,7 +40,10 @@ def tools_of(fields: Fields) -> ToolsAsked:
         RequestError: a declaration or the choice is wrong.
     """
     fields.refuse("functions", "function_call", hint="use tools and tool_choice")
-    tools = tuple(_tool(one, f"tools[{at}]") for at, one in enumerate(fields.list("tools")))
+    listed = fields.list("tools")
+    if len(listed) > _MOST_TOOLS:
+        raise RequestError(f"there are {len(listed)} tools, but at most {_MOST_TOOLS} are possible", param="tools")
+    tools = tuple(_tool(one, f"tools[{at}]") for at, one in enumerate(listed))
     try:
         unique([("tools", tool) for tool in tools])
     except UsageError as error:
@@ -56,19 +62,29 @@ def _tool(data: Any, where: str) -> Tool:
         raise unknown(f"{where}.type", kind, ("function",))
     try:
         tool = tool_of(data, where)
-        _check_schema(tool.name, json.dumps(dict(tool.parameters)))
+        _check(tool, where)
     except UsageError as error:
         raise RequestError(error.message, param=where) from None
     return tool
 
 
-@functools.lru_cache(maxsize=_MOST_CHECKED)
-def _check_schema(name: str, parameters: str) -> None:
-    """Return if a tool has a schema that calls can be checked against; clients send the same ones with every request.
+def _check(tool: Tool, where: str) -> None:
+    """Return if calls of ``tool`` can be checked; clients send the same tools with every request.
 
     Raises:
-        UsageError: it has not.
+        UsageError: its schema is wrong or too large.
     """
+    parameters = json.dumps(dict(tool.parameters))
+    if len(parameters) > MOST_BYTES:
+        raise RequestError(f"the parameters of {tool.name} have more than {MOST_BYTES // 1024} KiB", param=where)
+    if len(parameters) > _LONGEST_KEPT:
+        check_schemas((tool,))
+    else:
+        _check_schema(tool.name, parameters)
+
+
+@functools.lru_cache(maxsize=_MOST_CHECKED)
+def _check_schema(name: str, parameters: str) -> None:
     check_schemas((Tool(name, "", json.loads(parameters)),))
 
 

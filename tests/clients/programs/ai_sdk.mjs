@@ -25,7 +25,7 @@ await report({
     const text = await streamed.text;
     return (await streamed.usage).outputTokens > 0 ? text : "no usage";
   },
-  "generateObject, structured outputs": async () => {
+  "generateObject with structured outputs": async () => {
     const { object } = await generateObject({ model: able, schema, prompt: QUESTION, ...limits });
     return Object.keys(object).join();
   },

@@ -43,8 +43,9 @@ def parse() -> str:
 
 
 def json_object() -> str:
+    begun = [{"role": "user", "content": "{"}]
     reply = client.chat.completions.create(
-        model=MODEL, messages=asked, response_format={"type": "json_object"}, max_tokens=900, seed=1
+        model=MODEL, messages=begun, response_format={"type": "json_object"}, max_tokens=200, seed=1
     )
     assert isinstance(json.loads(reply.choices[0].message.content), dict)
     return "an object"
@@ -134,7 +135,7 @@ def wrong_request() -> str:
 
 FEATURES: Mapping[str, Callable[[], str]] = {
     "chat": chat, "stream": stream, "stream manager": stream_manager, "parse (Pydantic)": parse,
-    "json_object": json_object, "tool conversation": tools, "tool conversation, streamed": tools_streamed,
+    "json_object": json_object, "tool conversation": tools, "streamed tool conversation": tools_streamed,
     "tool_choice required": tool_choice_required, "tool_choice named": tool_choice_named,
     "models.list": models_list, "models.retrieve": models_retrieve, "logprobs": logprobs, "n": several_answers,
     "stop": stop, "completions": completions, "wrong model": wrong_model, "wrong request": wrong_request,
