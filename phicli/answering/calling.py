@@ -75,6 +75,11 @@ class CallsOrForm:
         """That of the form."""
         return self.form.name
 
+    @property
+    def to_limit(self) -> str:
+        """That of the form."""
+        return self.form.to_limit
+
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """See :class:`~phicli.structured.form.Form`."""
         from phicli.tools.grammar import calls_or_json

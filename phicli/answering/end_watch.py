@@ -44,6 +44,7 @@ class EndWatch:
         self._own = StopTexts(own_stops)
         self._asked = StopTexts(ending.stop_texts)
         self._repetition = Repetition() if ending.brake else None
+        self._brake_held = ending.brake_held
         self._stopped_by: str | None = None
         self._think_tokens = ending.think_tokens
         self._position = 0  # in the text that the parser got
@@ -110,7 +111,7 @@ class EndWatch:
         yield from self._parser.end_reasoning()
         self._place()
         self._parser.take_as_it_is()
-        self._repetition = None
+        self._repetition = Repetition() if self._brake_held else None
 
     def take(self, chunk: Chunk) -> Iterator[Piece]:
         """The pieces that are certain with the next text."""

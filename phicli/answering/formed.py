@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from phicli.answering.types import NO_ENDING, Answer, Answering, Ending, Event, Model, Notice, Undecided
+from phicli.answering.types import NO_ENDING, REPETITION, Answer, Answering, Ending, Event, Model, Notice, Undecided
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.closable import Closable, Closing
 from phicli.engine.constraint import ConstraintError
@@ -27,7 +27,10 @@ class FormError(CheckFailedError):
     """No answer had the form; ``answer`` is the last one, and ``problems`` are what is wrong with it."""
 
     def __init__(self, message: str, hint: str, answer: Answer, problems: Sequence[str]) -> None:
-        data = {"errors": list(problems), "text": answer.text, "finish_reason": answer.finish_reason}
+        data = {
+            "errors": list(problems), "text": answer.text, "finish_reason": answer.finish_reason,
+            "attempts": answer.attempts,
+        }  # fmt: skip
         super().__init__(message, hint, data=data)
         self.answer = answer
         self.problems = tuple(problems)
@@ -76,7 +79,8 @@ class FormedModel:
         ending: Ending = NO_ENDING,
     ) -> FormedAnswering:
         """Answer the last of ``messages``; the events raise :class:`FormError` as well."""
-        request = _Request(self._model, tuple(messages), tools, sampling, ending)
+        brake = ending.brake and bool(self._form.to_limit)
+        request = _Request(self._model, tuple(messages), tools, sampling, ending, brake)
         return FormedAnswering(request, self._form, self._retries, self._seed_step, shows_cut_off=self._shows_cut_off)
 
     def count(self, messages: Sequence[Message], *, tools: str | None = None, closing: Closing | None = None) -> int:
@@ -95,10 +99,11 @@ class _Request:
     tools: str | None
     sampling: Sampling
     ending: Ending
+    brake: bool
 
     def answering(self, sampling: Sampling) -> Answering:
         """An attempt, which no stop text ends."""
-        ending = replace(self.ending, stop_texts=())
+        ending = replace(self.ending, stop_texts=(), brake_held=self.brake)
         return self.model.answer(self.messages, tools=self.tools, sampling=sampling, ending=ending)
 
 
@@ -120,24 +125,35 @@ class FormedAnswering(Closable[Event]):
         return self._complete or replace(self._attempt.so_far(), text="", token_ids=None, likely=None)
 
     def _events(self, closing: Closing) -> Generator[Event, None, None]:
-        started, most = time.monotonic(), self._request.sampling.max_tokens
+        started = time.monotonic()
         if self._request.ending.stop_texts:
             yield Notice(f"--stop has no effect, because the answer must match {self._form.name}")
         for attempt in range(self._retries + 1):
-            answer = yield from self._tried(_sampled(self._request.sampling, attempt, self._seed_step), closing)
+            sampling = _sampled(self._request.sampling, attempt, self._seed_step)
+            answer = replace((yield from self._tried(sampling, closing)), attempts=attempt + 1)
+            answer = replace(answer, sampled=sampling) if attempt else answer
             cut_off = answer.finish_reason == "length"
             if cut_off and not self._shows_cut_off:
                 raise _cut_off(self._form, answer)
-            checked = _NOTHING if answer.only_reasoning else self._form.check(answer.text, most)
+            checked = self._checked(answer)
             if cut_off or not checked.problems or answer.tool_calls:
                 ms = (time.monotonic() - started) * 1000
-                self._complete = replace(answer, parsed=checked.value, attempts=attempt + 1, ttft_ms=ms, total_ms=ms)
+                self._complete = replace(answer, parsed=checked.value, ttft_ms=ms, total_ms=ms)
                 yield Piece("text", answer.text)
                 yield self._complete
                 return
             if attempt < self._retries:
                 yield Notice(f"attempt {attempt + 1} does not match {self._form.name}: {checked.problems[0]}")
-        raise _not_matching(self._form, answer, checked.problems, self._retries + 1)
+        raise _not_matching(self._form, answer, checked.problems)
+
+    def _checked(self, answer: Answer) -> Checked:
+        """The value of ``answer``, and what is wrong with it."""
+        if answer.only_reasoning:
+            return _NOTHING
+        if answer.stopped_by == REPETITION:
+            tokens = counted(answer.usage.completion_tokens, "token")
+            return Checked(None, (f"it was ended after {tokens}, because it repeated itself",))
+        return self._form.check(answer.text, self._request.sampling.max_tokens)
 
     def _tried(self, sampling: Sampling, closing: Closing) -> Generator[Event, None, Answer]:
         """One attempt, with the first constraint that the engine can hold; the next attempt begins with that one.
@@ -185,11 +201,16 @@ def _cut_off(form: Form, answer: Answer) -> FormError:
     problem = f"the answer was cut off after {tokens}, before it matched {form.name}"
     if answer.only_reasoning:
         problem = f"the model gave no answer: its reasoning was cut off after {tokens}"
-    return FormError(problem, f"allow more tokens: --max-tokens {2 * count}", answer, [problem])
+    more = f"allow more tokens: --max-tokens {2 * count}"
+    if answer.context_full:
+        more = "use a larger context: --context SIZE"
+    return FormError(problem, more, answer, [problem])
 
 
-def _not_matching(form: Form, answer: Answer, problems: Sequence[str], attempts: int) -> FormError:
-    times = "" if attempts == 1 else f" after {counted(attempts, 'attempt')}"
+def _not_matching(form: Form, answer: Answer, problems: Sequence[str]) -> FormError:
+    times = "" if answer.attempts == 1 else f" after {counted(answer.attempts, 'attempt')}"
     message = f"the answer does not match {form.name}{times}: {problems[0]}"
-    return FormError(message, f"say in the prompt what you need, or allow more attempts: --retries {2 * attempts}",
-                     answer, problems)  # fmt: skip
+    hint = f"say in the prompt what you need, or allow more attempts: --retries {2 * answer.attempts}"
+    if answer.stopped_by == REPETITION and form.to_limit:
+        hint = f"{form.to_limit}, or change --temperature"
+    return FormError(message, hint, answer, problems)

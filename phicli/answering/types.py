@@ -22,13 +22,15 @@ class Ending:
     Attributes:
         stop_texts: the answer ends in front of the first of them; a special token of the file is meant as that token.
         brake: end an answer whose tail repeats itself exactly, at least 8 times over at least 200 tokens. Not for
-            measurements, nor for answers that a schema shapes.
+            measurements.
+        brake_held: the same for text that is held to a constraint, to which ``brake`` does not apply.
         think_tokens: end reasoning after so many tokens, and ask for the answer; None for no limit. With 0 the model
             is asked for the answer at once.
     """
 
     stop_texts: tuple[str, ...] = ()
     brake: bool = False
+    brake_held: bool = False
     think_tokens: int | None = None
 
 
@@ -73,6 +75,7 @@ class Answer:
         reasoning_tokens: how many of the generated tokens are reasoning, without the tags around it.
         parsed: the value of an answer that has a form; None for any other.
         attempts: how often the model was asked for it.
+        sampled: how tokens were chosen in the last attempt; None where it was as asked for.
         likely: the tokens of ``text`` with their probabilities; None where these were not asked for.
     """
 
@@ -92,12 +95,18 @@ class Answer:
     reasoning_tokens: int = 0
     parsed: Any = None
     attempts: int = 1
+    sampled: Sampling | None = None
     likely: tuple[Likely, ...] | None = None
 
     @property
     def only_reasoning(self) -> bool:
         """Whether the model reasoned and gave no answer."""
         return bool(self.reasoning.strip()) and not self.text.strip() and not self.tool_calls
+
+    @property
+    def context_full(self) -> bool:
+        """Whether the conversation fills the allocated context."""
+        return self.context_tokens is not None and self.used_tokens >= self.context_tokens
 
     @property
     def message(self) -> Message:

@@ -84,6 +84,7 @@ class ChatSession:
         self.facts = facts
         self.check = check
         self.rejected: str | None = None
+        self._sized: Turn | None = None
         self.wording: Callable[[Turn], Turn] | None = None
         self.formed: Callable[[Model], Model] = lambda model: model
 
@@ -109,7 +110,13 @@ class ChatSession:
         return self.last if self.last is not None and turns and self.last.message in turns[-1].replies else None
 
     def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
-        """How many tokens each file of a question has; only about, where it is far longer than the context."""
+        """How many tokens each file of a question has; only about, where it is far longer than the context.
+
+        A question that is asked again at once, for another sample, has none.
+        """
+        if turn == self._sized:
+            return
+        self._sized = turn
         for one in turn.attachments:
             if one.name:
                 about = estimate_tokens(one.block)

@@ -98,7 +98,7 @@ def _hold(
         elif only is not None and form is not None:
             from phicli.commands.formed_answer import formed
 
-            with formed(chat, form, wanted.form, wanted.samples or 1):
+            with formed(chat, form, wanted.form, wanted.samples or 1, recording):
                 _answer(chat, terminal, status, wanted, only, recording, on_end, request)
         elif only is not None:
             _answer(chat, terminal, status, wanted, only, recording, on_end, request)
@@ -169,22 +169,26 @@ def _answer(
         if answer is not None:
             on_end(answer, wanted.stats)
         return
-    _print_answer(chat, terminal, status, wanted, asked, on_end, request)
+    _print_answer(chat, terminal, status, wanted, asked, on_end, request, "the answer")
 
 
 def _print_answer(
     chat: OpenChat, terminal: Terminal, status: StatusLine, wanted: Conversation, asked: Turn, on_end: OnEnd,
-    request: Request,
+    request: Request, name: str,
 ) -> None:  # fmt: skip
-    from phicli.ui.answer import AnswerPrinter
+    """Print an answer, called ``name`` in notes."""
+    from phicli.ui.answer import AnswerPrinter, print_calls
 
     streams = wanted.stream and (request.tools is None or terminal.stdout.isatty())  # a first answer may be wrong
     printer = AnswerPrinter(
         terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
-        wraps=not wanted.form.asked, calls_only=request.calls_only, on_end=lambda answer: on_end(answer, wanted.stats),
+        wraps=not wanted.form.asked, calls_only=request.calls_only, names_calls=False, name=name,
+        on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
     request.check(chat)
+    if chat.session.last is not None:
+        print_calls(terminal, chat.session.last.tool_calls)
 
 
 def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:

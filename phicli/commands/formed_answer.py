@@ -9,6 +9,7 @@ from typing import Any
 from phicli.answering.formed import FormedModel, FormError
 from phicli.chat.open import OpenChat
 from phicli.commands.form_options import FormOptions
+from phicli.commands.recording import Recording
 from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.constraint import Constraint
 from phicli.engine.starting import require
@@ -20,10 +21,14 @@ USUAL_RETRIES = 2
 
 
 @contextmanager
-def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, samples: int = 1) -> Iterator[None]:
+def formed(
+    chat: OpenChat, make: Callable[[], Form], options: FormOptions, samples: int = 1,
+    recording: Recording | None = None,
+) -> Iterator[None]:  # fmt: skip
     """The next answers of ``chat`` have the form that ``make`` makes of ``options``, while the model loads.
 
-    With several ``samples``, whose seeds follow each other, no further attempt at one has the seed of another.
+    With several ``samples``, whose seeds follow each other, no further attempt at one has the seed of another. A
+    question without such an answer is not saved in the session of ``recording``.
 
     Raises:
         UsageError: the schema is wrong, or the engine cannot hold the form.
@@ -37,8 +42,16 @@ def formed(chat: OpenChat, make: Callable[[], Form], options: FormOptions, sampl
     try:
         yield
     except FormError as error:
+        _forget_question(chat, recording)
         error.data = {**chat_data(chat), **answer_data(error.answer), **(error.data or {})}
         raise
+
+
+def _forget_question(chat: OpenChat, recording: Recording | None) -> None:
+    """Go back to what was said before the question; a session that began with it is removed."""
+    chat.session.become(chat.session.dialogue.without_last())
+    if recording is not None and not chat.session.dialogue.turns:
+        recording.forget()
 
 
 def constraints_of(chat: OpenChat, form: Form) -> tuple[Constraint, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from phicli.commands.tool_options import CHOICES, ToolOptions
 from phicli.errors import CheckFailedError, UsageError
+from phicli.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,22 +125,24 @@ class ToolUse:
         from phicli.tools.checking import has_part_of_call
         from phicli.ui.answer import full_context
 
-        tokens = answer.usage.completion_tokens
+        count = answer.usage.completion_tokens
+        tokens = counted(count, "token")
         if answer.finish_reason == "length" and (self.calls_only or has_part_of_call(answer.text)):
             if answer.tool_calls and not has_part_of_call(answer.text):
                 return None
             full = full_context(answer)
-            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * tokens}"
-            return f"the tool call was cut off after {tokens} tokens{full}", more
+            more = "use a larger context: --context SIZE" if full else f"allow more tokens: --max-tokens {2 * count}"
+            return f"the tool call was cut off after {tokens}{full}", more
         if self.calls_only and not answer.tool_calls:
             why = f" by {answer.stopped_by!r}" if answer.stopped_by else ""
-            message = f"the model called no tool: its answer was ended{why} after {tokens} tokens"
+            message = f"the model called no tool: its answer was ended{why} after {tokens}"
             return message, "run the command again with another --seed"
         return None
 
 
-def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | None:
-    """The tools in the files that were named; None where none were. ``on_wait`` gets lines about a long wait.
+def tools_of(options: ToolOptions, tell: Callable[[str], None]) -> ToolUse | None:
+    """The tools in the files that were named; None where none were. ``tell`` gets what a person
+    should know: of a long wait, and of functions that are left out.
 
     Raises:
         PhiError: a file cannot be read, or is wrong, or the tool that was chosen is in none of them.
@@ -148,7 +151,7 @@ def tools_of(options: ToolOptions, on_wait: Callable[[str], None]) -> ToolUse | 
         return None
     from phicli.tools.files import read_tools
 
-    tools = read_tools(options.files, on_wait)
+    tools = read_tools(options.files, tell)
     names = [tool.name for tool in tools]
     if options.choice not in (*CHOICES, *names):
         raise UsageError(

@@ -46,7 +46,7 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
 
 
 def _answering(loaded: Loaded, asked: Asked, sampling: Sampling) -> Answering:
-    ending = Ending(stop_texts=asked.stop, brake=asked.form is None, think_tokens=asked.think_tokens)
+    ending = Ending(stop_texts=asked.stop, brake=True, think_tokens=asked.think_tokens)
     loaded.model.keeps_template = True
     if asked.text is not None:
         return loaded.model.continue_text(asked.text, sampling=sampling, ending=ending)

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from phicli.errors import UsageError
+from phicli.structured.dialect import compiled
 from phicli.structured.satisfiable import why_impossible
-from phicli.structured.subschemas import TYPES, Place, all_schemas, pointer, subschemas
+from phicli.structured.subschemas import NOTES, TYPES, WORDS, Place, all_schemas, pointer, subschemas
 
 _HINT = "see https://json-schema.org for what a schema can say"
 
@@ -28,6 +29,7 @@ def check_schema(schema: Any) -> Any:
     kind = validator_for(schema, default=None) if dialect is not None else jsonschema.Draft202012Validator
     if kind is None:
         raise _wrong(("$schema",), f"{dialect!r} is unknown; leave it out for JSON Schema 2020-12")
+    _require_words(schema)
     for place, problem in _bad_patterns(schema):
         raise _wrong(place, problem)
     try:
@@ -44,6 +46,38 @@ def check_schema(schema: Any) -> Any:
         where = pointer(impossible[0])
         raise UsageError(f"no answer can match the schema at {where}: {impossible[1]}", "correct the schema there")
     return kind
+
+
+def _require_words(schema: Any) -> None:
+    """Return if ``schema``, and each schema in it that has keys, has a word of JSON Schema among them.
+
+    Raises:
+        UsageError: one has none, so that it would allow everything; or it is what other programs wrap a schema in.
+    """
+    if way := _wrapped(schema):
+        raise UsageError(
+            f"the schema is not at the top, but at {pointer(way)}",
+            f"use only that part: jq .{'.'.join(way)} FILE > schema.json",
+        )
+    for place, inner in all_schemas(schema):
+        others = [name for name in inner if name not in NOTES and not str(name).startswith("x-")]
+        if others and not WORDS.intersection(others):
+            raise UsageError(
+                f"the schema is wrong at {pointer(place)}: no key is a word of JSON Schema: "
+                f"{shortened(', '.join(others))}",
+                """write e.g. {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}""",
+            )
+
+
+def _wrapped(schema: Any) -> tuple[str, ...]:
+    """The way to the schema in what other programs wrap it in: a name beside it, or the format of a reply."""
+    if not isinstance(schema, Mapping):
+        return ()
+    if isinstance(schema.get("json_schema"), Mapping):
+        inner = schema["json_schema"]
+        return ("json_schema", "schema") if isinstance(inner.get("schema"), Mapping) else ("json_schema",)
+    keys = [key for key in ("schema", "parameters") if "name" in schema and isinstance(schema.get(key), Mapping)]
+    return tuple(keys[:1])
 
 
 def _problem(error: Any) -> str:
@@ -65,7 +99,7 @@ def _bad_patterns(schema: Any) -> Iterator[tuple[Place, str]]:
 
 def _pattern_problem(text: str) -> str:
     try:
-        re.compile(text)
+        compiled(text)
     except re.error as error:
         return f"the regular expression {shortened(repr(text))} cannot be used: {error}"
     except (RecursionError, OverflowError):

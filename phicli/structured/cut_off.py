@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.structured.limits import MARK, Limits
 from phicli.structured.sending import marked_schema
-from phicli.structured.subschemas import pointer
+from phicli.structured.subschemas import all_schemas, pointer
 
 _NUMBER: Final = re.compile(r"(-?)(\d+)(?:\.(\d+))?")
 
@@ -47,6 +47,12 @@ def cut_off(kind: Any, schema: Any, text: str, limits: Limits) -> Iterator[str]:
                 yield f"{pointer(tuple(cause.absolute_path))}: {cause.message}"
     except (RecursionError, OverflowError):
         return
+
+
+def may_go_on(schema: Any, limits: Limits) -> bool:
+    """Whether an answer that matches ``schema`` may have a list, a text or names whose number it does not limit."""
+    lengths = {"maxItems", "maxLength", "maxProperties"}
+    return any(lengths & inner.get(MARK, {}).keys() for _, inner in all_schemas(marked_schema(schema, limits)))
 
 
 def _cause(error: Any) -> Any:

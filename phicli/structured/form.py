@@ -12,8 +12,9 @@ from typing import Any, Final, Protocol
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.structured.checking import check_schema, shortened
-from phicli.structured.cut_off import cut_off
+from phicli.structured.cut_off import cut_off, may_go_on
 from phicli.structured.limits import Limits, limits_for
+from phicli.structured.reading import DoubleNameError, without_doubles
 from phicli.structured.sending import json_schema_to_send
 from phicli.structured.subschemas import pointer
 
@@ -35,6 +36,10 @@ class Form(Protocol):
     def name(self) -> str:
         """What it is called in messages: ``the schema``."""
 
+    @property
+    def to_limit(self) -> str:
+        """How its length can be limited, as a hint; empty where it is: then data may repeat themselves as they like."""
+
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """What the engine is asked to hold an answer of so many tokens to; where it cannot, the next one."""
 
@@ -44,11 +49,15 @@ class Form(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """An answer that the engine's grammar holds; with ``pattern`` all of it must match that, too."""
+    """An answer that the engine's grammar holds; with ``pattern`` all of it must match that, too.
+
+    ``to_limit`` is what :class:`Form` says.
+    """
 
     name: str
     constraint: Constraint
     pattern: re.Pattern[str] | None = None
+    to_limit: str = ""
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """See :class:`Form`."""
@@ -82,6 +91,11 @@ class SchemaForm:
         validator = kind(self.schema, registry=SPECIFICATIONS, format_checker=kind.FORMAT_CHECKER)
         object.__setattr__(self, "_validator", validator)
 
+    @property
+    def to_limit(self) -> str:
+        """See :class:`Form`: every list has ``maxItems``, every text ``maxLength``, and every name is listed."""
+        return "set maxItems and maxLength in the schema" if may_go_on(self.schema, self._limits(None)) else ""
+
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """See :class:`Form`. Limits can contradict the schema, and llguidance has some too; at last, only the type."""
         sent = [json_schema_to_send(self.schema, limits) for limits in (self._limits(max_tokens), None)]
@@ -92,7 +106,9 @@ class SchemaForm:
     def check(self, text: str, max_tokens: int | None) -> Checked:
         """See :class:`Form`. A value that our limit cut off is a problem, too."""
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=without_doubles)
+        except DoubleNameError as error:
+            return Checked(None, (str(error),))
         except (ValueError, RecursionError) as error:
             return Checked(None, (f"the answer is not JSON: {error}",))
         problems = self._problems(value)

@@ -8,10 +8,17 @@ from typing import Final
 from phicli.engine.constraint import Constraint
 from phicli.errors import UsageError
 from phicli.paths import expand
+from phicli.structured.dialect import compiled, different, lacking
 from phicli.structured.form import TextForm
 from phicli.structured.reading import read_text
 
 _EXAMPLE: Final = "e.g. --choice yes,no"
+_LIMIT: Final = "limit the repetitions in the grammar, e.g. item{1,20} in place of item+"
+_REGEX: Final = "see docs/structured.md for what --regex can have, e.g. '[A-Z]{2}[0-9]{4}'"
+_CLASS: Final = r"write a bracket as \[, and [[:alpha:]] as [A-Za-z]"
+_NO_MARK: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""What is no mark of repetition in a regular expression: escaped characters and classes."""
+_OPEN: Final = re.compile(r"[*+]|\{\d*,\}")
 _CHOICES: Final = f"give at least two words with commas between them, {_EXAMPLE}"
 
 
@@ -43,12 +50,18 @@ def regex_form(typed: str) -> TextForm:
         UsageError: it is not one.
     """
     try:
-        pattern = re.compile(typed)
-    except re.error as error:
-        raise UsageError(f"--regex is not a regular expression: {error}", "e.g. --regex '[A-Z]{2}[0-9]{4}'") from None
+        pattern = compiled(typed)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"--regex is not a regular expression: {error}", _REGEX) from None
+    if problem := different(typed):
+        raise UsageError(f"--regex has {problem}, which the engine reads in another way than Python", _CLASS)
+    if problem := lacking(typed):
+        raise UsageError(f"--regex has what the engine cannot hold: {problem}", _REGEX)
     if not typed:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
-    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern)
+    is_open = _OPEN.search(_NO_MARK.sub("", typed)) is not None
+    to_limit = "limit the repetitions, e.g. [0-9]{1,20} in place of [0-9]+" if is_open else ""
+    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern, to_limit)
 
 
 def grammar_form(typed: str) -> TextForm:
@@ -65,8 +78,8 @@ def grammar_form(typed: str) -> TextForm:
     if not text.strip():
         raise UsageError(f"{path} is empty", 'give a grammar in GBNF, e.g. root ::= "yes" | "no"')
     if text.startswith("%llguidance"):
-        return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]))
-    return TextForm("the grammar", Constraint("gbnf", text))
+        return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]), to_limit=_LIMIT)
+    return TextForm("the grammar", Constraint("gbnf", text), to_limit=_LIMIT)
 
 
 def _as_lark(pattern: str) -> str:

@@ -72,7 +72,7 @@ def parse_schema(text: str, source: str) -> Any:
     if len(text.encode("utf-8", errors="replace")) > MOST_BYTES:
         raise _too_large(source)
     try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(text, object_pairs_hook=without_doubles, parse_constant=_no_constant, parse_float=_finite)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         message = f"{source} is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
@@ -115,11 +115,20 @@ def schema_of_model(name: str) -> Any:
     return parse_schema(done.stdout.decode("utf-8", errors="replace").rpartition("\0")[2], name)
 
 
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+class DoubleNameError(ValueError):
+    """A name occurs twice in one JSON object."""
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of ``pairs``, as :func:`json.loads` asks for it.
+
+    Raises:
+        DoubleNameError: a name occurs twice.
+    """
     names: dict[str, Any] = {}
     for name, value in pairs:
         if name in names:
-            raise ValueError(f"the key {name!r} occurs twice in one object")
+            raise DoubleNameError(f"the key {name!r} occurs twice in one object")
         names[name] = value
     return names
 

@@ -9,11 +9,11 @@ objects get limits here, wide ones.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phicli.structured.dialect import different, lacking
 from phicli.structured.limits import (
     COMBINES,
     FORMATS,
@@ -35,8 +35,6 @@ IGNORED: Final = (
     "uniqueItems",
 )  # fmt: skip
 """Words that llguidance does not hold, so that validation alone enforces them."""
-_TOO_MUCH: Final = re.compile(r"\(\?(?:[=!>(]|<[=!]|P=)|\\[1-9]|(?<!\\)(?:[*+?}])\+|\\Z")
-"""Of Python's regular expressions, what that of Rust lacks."""
 _ANY: Final = "phi-any-value"
 _DEEPER: Final = {"$ref": f"#/$defs/{_ANY}"}
 _REQUEST: Final = {"whitespace_flexible": False, "lenient": True}
@@ -98,9 +96,9 @@ class _Sender:
 
     def _is_kept(self, name: str, value: Any) -> bool:
         if name == "pattern":
-            return not _TOO_MUCH.search(value)
+            return _is_held(value)
         if name == "patternProperties":
-            return not any(_TOO_MUCH.search(pattern) for pattern in value)
+            return all(map(_is_held, value))
         if self.marked and name == "$schema":
             return False
         return name not in IGNORED and (name != "format" or value in FORMATS) and name != "x-guidance"
@@ -134,6 +132,10 @@ class _Sender:
         if "array" in types and word not in schema:
             new[word] = _DEEPER
         return new | (_of_objects(schema) if "object" in types else {})
+
+
+def _is_held(pattern: str) -> bool:
+    return not (lacking(pattern) or different(pattern))
 
 
 def _of_objects(schema: Mapping[str, Any]) -> dict[str, Any]:

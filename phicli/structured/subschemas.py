@@ -12,6 +12,19 @@ SINGLE: Final = (
     "additionalProperties", "propertyNames", "unevaluatedProperties", "additionalItems", "unevaluatedItems", "contains",
     "not", "if", "then", "else",
 )  # fmt: skip
+WORDS: Final = frozenset({
+    *OF_NAMES, *IN_LISTS, *SINGLE, "items", "$schema", "$id", "id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor",
+    "$recursiveRef", "$recursiveAnchor", "$vocabulary", "type", "enum", "const", "multipleOf", "maximum", "minimum",
+    "exclusiveMaximum", "exclusiveMinimum", "maxLength", "minLength", "pattern", "format", "maxItems", "minItems",
+    "uniqueItems", "maxContains", "minContains", "maxProperties", "minProperties", "required", "dependentRequired",
+    "contentEncoding", "contentMediaType", "contentSchema", "extends", "disallow", "divisibleBy", "nullable",
+})  # fmt: skip
+"""Keywords that say something about a value, in all dialects."""
+NOTES: Final = frozenset({
+    "title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly", "$comment",
+    "markdownDescription", "externalDocs", "xml", "discriminator",
+})  # fmt: skip
+"""Keywords that say something to people."""
 TYPES: Final = frozenset({"string", "number", "integer", "array", "object", "boolean", "null"})
 Place = tuple[str | int, ...]
 """The way from the top of a schema, or of an answer, to a value in it."""

@@ -1,6 +1,7 @@
 """A program that imports a Python file and describes its functions: ``python -m phicli.tools.describe FILE``.
 
-It prints one line of JSON, ``{"tools": […], "left_out": […]}``. Where the import fails, Python's own traceback stands
+It prints one line of JSON, ``{"tools": […], "left_out": […], "helpers": […]}``; the last two are functions that cannot
+be tools, and why; helpers have neither types nor a docstring. Where the import fails, Python's own traceback stands
 on standard error; what the file itself prints goes there too.
 """
 
@@ -159,18 +160,21 @@ def _functions(path: Path) -> Iterator[Callable[..., Any]]:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     for name, value in vars(module).items():
-        if inspect.isfunction(value) and value.__module__ == path.stem and not name.startswith("_"):
+        function = getattr(value, "__wrapped__", value)  # by a decorator, such as functools.cache
+        if inspect.isfunction(function) and function.__module__ == path.stem and not name.startswith("_"):
             yield value
 
 
 def _described(path: Path) -> dict[str, Any]:
-    tools, left_out = [], []
+    tools = list[dict[str, Any]]()
+    left_out, helpers = list[str](), list[str]()
     for function in _functions(path):
         try:
             tools.append(describe(function))
         except CannotDescribeError as error:
-            left_out.append(f"{function.__name__}: {error}")
-    return {"tools": tools, "left_out": left_out}
+            meant = bool(function.__doc__ or function.__annotations__)
+            (left_out if meant else helpers).append(f"{function.__name__}: {error}")
+    return {"tools": tools, "left_out": left_out, "helpers": helpers}
 
 
 def main(path: Path) -> None:

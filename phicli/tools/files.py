@@ -16,19 +16,19 @@ _MOST_BYTES: Final = 4 << 20
 _HINT: Final = "name a JSON or Python file that declares tools; see docs/scripting.md"
 
 
-def read_tools(names: Sequence[str], on_wait: Callable[[str], None] = lambda _: None) -> tuple[Tool, ...]:
+def read_tools(names: Sequence[str], tell: Callable[[str], None] = lambda _: None) -> tuple[Tool, ...]:
     """The tools that the files called ``names`` declare, in their order; their schemas are not checked yet.
 
-    ``on_wait`` gets a line about a Python file whose import takes long.
+    ``tell`` gets a line about a Python file whose import takes long, and about each function of it that is left out.
 
     Raises:
         NotFoundError: a file does not exist.
         UsageError: a file cannot be read or declares no tools, or two tools have one name.
     """
-    return unique([(name, tool) for name in dict.fromkeys(names) for tool in _read(name, on_wait)])
+    return unique([(name, tool) for name in dict.fromkeys(names) for tool in _read(name, tell)])
 
 
-def _read(name: str, on_wait: Callable[[str], None]) -> Sequence[Tool]:
+def _read(name: str, tell: Callable[[str], None]) -> Sequence[Tool]:
     if name.lstrip().startswith(("[", "{")):
         raise UsageError("--tools takes the name of a file, not JSON", "save the JSON in a file: --tools tools.json")
     path = expand(name)
@@ -36,7 +36,7 @@ def _read(name: str, on_wait: Callable[[str], None]) -> Sequence[Tool]:
     if path.suffix == ".py":
         from phicli.tools.python_file import tools_in
 
-        return tools_in(path, name, on_wait)
+        return tools_in(path, name, tell)
     try:
         return parse_tools(content.decode("utf-8-sig"), name)
     except UnicodeDecodeError as error:

@@ -24,12 +24,12 @@ _MOST_CHARACTERS: Final = 300
 
 
 def tools_in(
-    path: Path, name: str, on_wait: Callable[[str], None] = lambda _: None, *, timeout_s: float = _TIMEOUT_S
+    path: Path, name: str, tell: Callable[[str], None] = lambda _: None, *, timeout_s: float = _TIMEOUT_S
 ) -> Sequence[Tool]:
     """The functions of the Python file at ``path``, called ``name`` in errors, that are typed and have a docstring.
 
-    Nothing but the import is run, in a process that ends with it, or with an interruption. If it takes more than a
-    second, ``on_wait`` gets a line that says so.
+    Nothing but the import is run, in a process that ends with it, or with an interruption. ``tell`` gets a line if it
+    takes more than a second, and one for each function that was left out, with the reason.
 
     Raises:
         UsageError: the import fails or does not end in ``timeout_s``, or the file has no such function.
@@ -37,19 +37,22 @@ def tools_in(
     command = [sys.executable, "-m", "phicli.tools.describe", str(path.absolute())]
     waits = f"waiting for the import of {name}, at most {timeout_s:g} s"
     try:
-        done = _finished(command, timeout_s, lambda: on_wait(waits))
+        done = _finished(command, timeout_s, lambda: tell(waits))
     except subprocess.TimeoutExpired:
         raise UsageError(
             f"the import of {name} did not end within {timeout_s:g} s", "keep what takes time inside of functions"
         ) from None
     described = _described(done, path, name)
     if not described["tools"]:
-        left_out = "; ".join(described["left_out"]) or "it has no public functions"
+        left_out = "; ".join([*described["left_out"], *described["helpers"]]) or "it has no public functions"
         raise UsageError(
             f"{name} has no function that can be a tool: {left_out}",
             "a tool is a function with a docstring and a type for each parameter",
         )
-    return [tool_of(tool, f"{name}: {tool['name']}") for tool in described["tools"]]
+    tools = [tool_of(tool, f"{name}: {tool['name']}") for tool in described["tools"]]
+    for reason in described["left_out"]:
+        tell(f"note: {name}: not a tool: {reason}")
+    return tools
 
 
 def _finished(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from phicli.answering.types import REPETITION, Answer, Answering, Event, Notice, Reasoned, Undecided
@@ -11,6 +11,7 @@ from phicli.chat_format.types import Piece, ToolCall
 from phicli.engine.logprobs import Likely
 from phicli.engine.types import Prefill
 from phicli.errors import OutputClosedError
+from phicli.ui.envelope import json_line
 from phicli.ui.prefill_line import PrefillLine
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -34,6 +35,8 @@ class AnswerPrinter:
         plain: print the text as it is; otherwise a terminal with colors gets its Markdown rendered.
         wraps: break lines between words on a terminal; not for text that programs read.
         calls_only: the answer is nothing but tool calls: text is a part of one, which is not printed.
+        names_calls: a note for each tool call; without it, :func:`print_calls` prints them.
+        name: what the answer is called in notes.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
         on_end: called with the answer when all of it is printed.
     """
@@ -48,6 +51,8 @@ class AnswerPrinter:
         plain: bool = False,
         wraps: bool = True,
         calls_only: bool = False,
+        names_calls: bool = True,
+        name: str = "the answer",
         thinking: Thinking = "show",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
@@ -55,7 +60,7 @@ class AnswerPrinter:
         self._status = status
         self._stream = stream
         self._quiet = quiet
-        self._calls_only = calls_only
+        self._calls_only, self._names_calls, self._name = calls_only, names_calls, name
         self._thoughts = ThinkingPrinter(terminal, thinking=thinking, quiet=quiet)
         self._text = ""
         self._text_wrap = StreamWrap(terminal.stdout if wraps else None)
@@ -148,17 +153,17 @@ class AnswerPrinter:
             self._write(answer.text)
             self._text = answer.text
         self._end_line()
-        for call in answer.tool_calls:
+        for call in answer.tool_calls if self._names_calls else ():
             self._notice(Notice(f"the model calls {_shown(call)}"))
         if answer.only_reasoning:
             self._end_line()
             self._terminal.say(f"note: {_no_answer(answer)}")
         elif answer.stopped_by == REPETITION:
             tokens = counted(answer.usage.completion_tokens, "token")
-            self._notice(Notice(f"the answer was ended after {tokens}, because it repeated itself"))
+            self._notice(Notice(f"{self._name} was ended after {tokens}, because it repeated itself"))
         elif answer.finish_reason == "length" and not self._calls_only:
             tokens = counted(answer.usage.completion_tokens, "token")
-            self._notice(Notice(f"the answer was cut off after {tokens}{full_context(answer)}"))
+            self._notice(Notice(f"{self._name} was cut off after {tokens}{full_context(answer)}"))
 
     def _write(self, text: str) -> None:
         if self._markdown is None:
@@ -199,13 +204,24 @@ class AnswerPrinter:
         self._text = ""
 
 
+def print_calls(terminal: Terminal, calls: Iterable[ToolCall]) -> None:
+    """Print a line of JSON on standard output for each call."""
+    for call in calls:
+        terminal.write(json_line(terminal, call_data(call)))
+
+
+def call_data(call: ToolCall) -> dict[str, Any]:
+    """A tool call as JSON has it."""
+    return {"name": call.name, "arguments": dict(call.arguments)}
+
+
 def answer_data(answer: Answer) -> dict[str, Any]:
     """The fields of ``chat --json`` that come from the answer itself."""
     timings = answer.timings
     return {
         "text": answer.text,
         "reasoning": answer.reasoning,
-        "tool_calls": [{"name": call.name, "arguments": dict(call.arguments)} for call in answer.tool_calls],
+        "tool_calls": [*map(call_data, answer.tool_calls)],
         "finish_reason": answer.finish_reason,
         "stopped_by": answer.stopped_by,
         "usage": {
@@ -245,6 +261,8 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     answer, model = opened.session.last, opened.session.model
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
     settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
+    if answer is not None and answer.sampled is not None:
+        settings |= {"seed": answer.sampled.seed, "temperature": answer.sampled.temperature}
     saved = {} if session is None else {"session": session}
     return {
         **data,
@@ -267,8 +285,7 @@ def _no_answer(answer: Answer) -> str:
 
 def full_context(answer: Answer) -> str:
     """Why an answer was cut off, as the end of a sentence: the context is full; empty where it is not."""
-    size = answer.context_tokens
-    return f": the context of {size} is full" if size is not None and answer.used_tokens >= size else ""
+    return f": the context of {answer.context_tokens} is full" if answer.context_full else ""
 
 
 def _shown(call: ToolCall) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from phicli.answering.types import Answer, Event, Notice
 from phicli.chat_format.types import Piece
 from phicli.engine.types import Prefill
+from phicli.ui.answer import call_data
 from phicli.ui.envelope import json_line
 from phicli.ui.terminal import Terminal
 
@@ -43,6 +44,6 @@ def print_events(
         line("done", data())
         raise
     for call in answer.tool_calls if answer is not None else ():
-        line("tool_call", {"name": call.name, "arguments": dict(call.arguments)})
+        line("tool_call", call_data(call))
     line("done", data())
     return answer

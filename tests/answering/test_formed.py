@@ -16,7 +16,7 @@ from phicli.chat_format.types import Message, Piece
 from phicli.engine.constraint import Constraint, ConstraintError
 from phicli.engine.types import Sampling
 from phicli.structured.form import Checked, Form, SchemaForm
-from phicli.structured.grammars import choice_form
+from phicli.structured.grammars import choice_form, regex_form
 from tests.fakes.scripted_model import Lab
 
 CITY = SchemaForm({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]})
@@ -77,6 +77,7 @@ def test_after_the_last_attempt_the_errors_and_the_text_are_known() -> None:
         "errors": ["/city: 3 is not of type 'string'"],
         "text": '{"city": 3}',
         "finish_reason": "stop",
+        "attempts": 2,
     }
 
 
@@ -96,6 +97,55 @@ def test_an_answer_that_is_cut_off_is_not_tried_again() -> None:
     assert caught.value.data is not None
     assert (caught.value.data["finish_reason"], caught.value.data["text"]) == ("length", '{"city":')
     assert len(one.engines[0].prompts) == 1
+
+
+def test_where_the_context_is_full_the_next_step_is_a_larger_one() -> None:
+    with pytest.raises(FormError) as caught:
+        events_of(lab(['{"city":"Rome"}'], first=24, limit=24))
+    assert caught.value.hint == "use a larger context: --context SIZE"
+
+
+LIST = SchemaForm({"type": "array", "items": {"type": "integer"}})
+LIMITED = SchemaForm({"type": "array", "items": {"type": "integer"}, "maxItems": 300})
+BRAKE = Ending(brake=True)
+RUNAWAY = "[" + "0," * 500
+ZEROS = json.dumps([0] * 150, separators=(",", ":"))
+
+
+def test_an_attempt_that_repeats_itself_is_ended_and_another_one_is_made() -> None:
+    one = lab([RUNAWAY, "[1,2]"])
+    events = events_of(one, LIST, ending=BRAKE)
+    assert notices(events) == [
+        "attempt 1 does not match the schema: it was ended after 224 tokens, because it repeated itself"
+    ]
+    assert (events[-1].parsed, events[-1].attempts, events[-1].stopped_by) == ([1, 2], 2, None)
+
+
+def test_what_always_repeats_itself_is_an_error_that_names_the_limit() -> None:
+    with pytest.raises(FormError) as caught:
+        events_of(lab([RUNAWAY]), LIST, ending=BRAKE, retries=1)
+    assert caught.value.message.startswith("the answer does not match the schema after 2 attempts: it was ended")
+    assert caught.value.hint == "set maxItems and maxLength in the schema, or change --temperature"
+    assert (caught.value.answer.stopped_by, caught.value.answer.usage.completion_tokens) == ("repetition", 224)
+    with pytest.raises(FormError) as caught:
+        events_of(lab(["0" * 500]), regex_form("[0-9]+"), ending=BRAKE, retries=0)
+    assert "because it repeated itself" in caught.value.message
+    assert caught.value.hint.startswith("limit the repetitions, e.g. [0-9]{1,20}")
+
+
+@pytest.mark.parametrize("form", [LIMITED, regex_form(r"\[(0,?){1,500}\]")], ids=["maxItems", "regex"])
+def test_data_may_repeat_themselves_where_the_form_has_an_end(form: Form) -> None:
+    events = events_of(lab([ZEROS]), form, ending=BRAKE)
+    assert (events[-1].text, events[-1].attempts) == (ZEROS, 1)
+    with pytest.raises(FormError):
+        events_of(lab([ZEROS]), LIST, ending=BRAKE)
+    assert events_of(lab([ZEROS]), LIST)[-1].text == ZEROS, "no brake was asked for"
+
+
+def test_an_answer_says_how_its_attempt_was_sampled() -> None:
+    first, later = events_of(lab(["[1]"]), LIST)[-1], events_of(lab(["x", "[1]"]), LIST)[-1]
+    assert first.sampled is None
+    assert (later.sampled.seed, later.sampled.temperature) == (8, RETRY_TEMPERATURE)
 
 
 def test_one_token_and_choices_are_written_right() -> None:
@@ -135,6 +185,7 @@ class Picky:
     """A form with several constraints, of which the engine can hold only the one called ``held``."""
 
     name = "the schema"
+    to_limit = ""
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         return tuple(Constraint("gbnf", text) for text in ("a", "b", "c"))

@@ -7,6 +7,7 @@ import math
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -59,14 +60,52 @@ def test_samples_with_a_form_are_a_line_each(phi: Phi) -> None:
     assert {one["attempts"] for one in samples} == {1}
 
 
-def test_the_first_sample_that_never_matches_is_the_last_one(phi: Phi) -> None:
-    arguments = ("chat", "tiny-phi", FRANCE, *HOT, "--samples", "3", "--retries", "0")
+def test_samples_that_fail_do_not_end_the_others(phi: Phi) -> None:
+    """Some answers are longer than the limit of tokens."""
+    arguments = ("chat", "tiny-phi", FRANCE, *HOT[:-1], "2", "--samples", "9", "--regex", "[ab]{1,40}")
+    alone = [phi(*arguments[:-4], *arguments[-2:], "--seed", str(seed)) for seed in range(7, 16)]
+    right, wrong = [run.out for run in alone if run.code == 0], [run for run in alone if run.code == 9]
+    assert len(right) >= 1, "without both, the test says nothing"
+    assert len(wrong) >= 2, "without both, the test says nothing"
+    run = phi(*arguments)
+    assert (run.code, run.out) == (9, "".join(right))
+    *notes, error, hint = run.err.splitlines()
+    assert [note.startswith("note: sample ") for note in notes] == [True] * len(wrong)
+    assert error.startswith(f"error: {len(wrong)} of 9 samples failed; sample ")
+    assert hint == "  → allow more tokens: --max-tokens 4"
+    failed = phi(*arguments, "--json")
+    data = failed.json["data"]
+    assert (failed.code, [one["text"] + "\n" for one in data["samples"]]) == (9, right)
+    assert sorted(one["seed"] for one in (*data["samples"], *data["failed"])) == list(range(7, 16))
+    assert {(one["finish_reason"], one["attempts"], one["usage"]["completion_tokens"]) for one in data["failed"]} == {
+        ("length", 1, 2)
+    }
+    events = [json.loads(line) for line in phi(*arguments, "--events").out.splitlines()]
+    assert [one["seed"] for one in events if one.get("event") == "failed"] == [one["seed"] for one in data["failed"]]
+    assert [one["text"] + "\n" for one in events if one.get("event") == "done"] == right
+    assert events[-1]["error"]["code"] == "check_failed"
+
+
+def test_where_no_sample_matches_nothing_is_on_standard_output(phi: Phi) -> None:
+    arguments = ("chat", "tiny-phi", FRANCE, *HOT, "--samples", "2", "--retries", "0")
     schema = json.dumps({"anyOf": [{"const": "a"}], "not": {"const": "a"}})
-    run = phi(*arguments, "--schema", schema)
+    run = phi(*arguments, "--schema", schema, "--quiet")
     assert (run.code, run.out) == (9, "")
-    assert "error: sample 1 of 3: the answer does not match the schema" in run.err
-    failed = phi(*arguments, "--schema", schema, "--json").json
-    assert (failed["data"]["samples"], failed["data"]["text"]) == ([], '"a"')
+    assert run.err.startswith("error: 2 of 2 samples failed; sample 1 of 2: the answer does not match the schema")
+    data = phi(*arguments, "--schema", schema, "--json").json["data"]
+    assert (data["samples"], [one["text"] for one in data["failed"]], data["model"]) == ([], ['"a"'] * 2, "tiny-phi")
+
+
+def test_notes_about_samples(phi: Phi, tmp_path: Path) -> None:
+    """A file is counted once, and a sample that is cut off has its number."""
+    (tmp_path / "people.txt").write_text("Marie and Pierre")
+    run = phi(
+        "chat", "tiny-phi", FRANCE, "--file", str(tmp_path / "people.txt"), "-n", "3", "--samples", "3", *HOT[:-2]
+    )
+    assert run.code == 0
+    first, *others = run.err.splitlines()
+    assert first.endswith("people.txt: 16 tokens") or "people.txt: " in first
+    assert others == [f"note: sample {number} of 3 was cut off after 3 tokens" for number in (1, 2, 3)]
 
 
 def test_events_say_which_sample_they_belong_to(phi: Phi) -> None:

@@ -175,7 +175,9 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--choice", "a,"], 2, "a word between two commas is empty"),
         (["--choice", "a,b, a"], 2, "the word a occurs twice"),
         (["--regex", "("], 2, "--regex is not a regular expression"),
-        (["--regex", "(?=a)ab"], 2, "the engine cannot use --regex: invalid regex"),
+        (["--regex", "(?=a)ab"], 2, "--regex has what the engine cannot hold: lookaround"),
+        (["--regex", "[[:alpha:]]{3}"], 2, "--regex has [ in a class, which the engine reads in another way"),
+        (["--regex", r"\p{L}"], 2, r"--regex is not a regular expression: bad escape \p"),
         (["--grammar", "none.gbnf"], 3, "file not found: none.gbnf"),
         (["--schema", "{}", "--choice", "a,b"], 2, "--schema and --choice cannot be used together"),
         (["--retries", "3"], 2, "--retries requires a form of the answer"),
@@ -216,6 +218,32 @@ def test_without_a_prompt_the_next_step_is_about_what_was_typed(
     form: FormOptions, template: str | None, hint: str
 ) -> None:
     assert form.needs_prompt(template).hint == hint
+
+
+def test_a_question_without_an_answer_of_its_form_is_not_saved(phi: Phi) -> None:
+    never = ("--schema", '{"anyOf": [{"const": "a"}], "not": {"const": "a"}}', "--retries", "0")
+    assert phi("chat", "tiny-phi", FRANCE, "--session", "new", *never).code == 9
+    assert phi("sessions", "list", "--json").json["data"]["sessions"] == []
+    phi("chat", "tiny-phi", FRANCE, "--session", "new")
+    assert phi("chat", "tiny-phi", "And of Italy?", "--session", "new", *never).code == 9
+    saved = phi("sessions", "show", "new", "--json").json["data"]
+    assert (saved["turns"], [message["content"] for message in saved["messages"]]) == (
+        1,
+        [FRANCE, "The capital of France is Paris."],
+    )
+
+
+def test_the_settings_are_those_of_the_attempt(phi: Phi) -> None:
+    """At temperature 0 the first attempt gives "a", which may not be; another temperature and seed are used then."""
+    schema = '{"enum": ["a", "b", "c", "d"], "not": {"const": "FIRST"}}'
+    first = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--seed", "5", "--json").json["data"]
+    assert (first["attempts"], first["settings"]["seed"], first["settings"]["temperature"]) == (1, 5, 0.0)
+    schema = schema.replace("FIRST", first["parsed"])
+    again = phi("chat", "tiny-phi", FRANCE, "--schema", schema, "--seed", "5", "--retries", "20", "--json").json["data"]
+    assert again["attempts"] > 1
+    assert (again["settings"]["seed"], again["settings"]["temperature"]) == (4 + again["attempts"], 0.7)
+    chosen = ("--seed", str(again["settings"]["seed"]), "--temperature", "0.7", "--retries", "0")
+    assert phi("chat", "tiny-phi", FRANCE, "--schema", schema, *chosen, "--json").json["data"]["text"] == again["text"]
 
 
 def test_a_saved_answer_is_made_again_with_its_form(phi: Phi) -> None:

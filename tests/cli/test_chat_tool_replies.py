@@ -104,6 +104,21 @@ def test_a_reply_is_calls_and_text(phi: Phi, tmp_path: Path, shape: str, seed: s
     )
 
 
+def test_text_and_calls_are_lines_and_a_wrong_call_is_not_printed(phi: Phi, tmp_path: Path) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps(TOOLS))
+
+    def answer(reply: str) -> Any:
+        model = write_caller(tmp_path / "caller.gguf", cut(reply, ""))
+        return phi("chat", str(model), "go", "--tools", str(tools), "--force-tools")
+
+    both = answer(f"Let me look. {OPEN}[{P}, {R}]{CLOSE}")
+    assert (both.code, both.out.splitlines(), both.err) == (0, ["Let me look. ", P, R], "")
+    wrong = answer(f"{OPEN}[{P}, {json.dumps({'name': 'get_weather', 'arguments': {}})}]{CLOSE}")
+    assert (wrong.code, wrong.out) == (9, "")
+    assert "error: the model made a wrong tool call again: get_weather: 'city' is a required property\n" in wrong.err
+
+
 def test_a_reply_that_is_no_call_is_fed_back_shown_and_an_error(phi: Phi, tmp_path: Path) -> None:
     model = write_caller(tmp_path / "caller.gguf", [OPEN, "[{oops", "}]", CLOSE])
     tools = tmp_path / "tools.json"

@@ -81,9 +81,14 @@ def test_the_whole_conversation_with_a_tool(phi: Phi, tools: str) -> None:
         assert (second.code, second.out, second.err) == (0, "It is sunny in Paris, at 21 degrees.\n", "")
 
 
-def test_a_call_is_named_on_standard_error(phi: Phi, card: str) -> None:
-    run = phi("chat", "tiny-phi", QUESTION, "--tools", card)
-    assert (run.code, run.out, run.err) == (0, "", "note: the model calls get_weather(city='Paris')\n")
+@pytest.mark.parametrize("output", [(), ("--no-stream",), ("--quiet",)], ids=str)
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_a_call_is_a_line_of_json(phi: Phi, card: str, choice: str, output: tuple[str, ...]) -> None:
+    arguments = ("chat", "tiny-phi", QUESTION, "--tools", card, "--tool-choice", choice)
+    run = phi(*arguments, *output)
+    assert (run.code, run.out, run.err) == (0, json.dumps(WEATHER) + "\n", "")
+    several = phi(*arguments, *output, "--samples", "2", "--temperature", "0.1")
+    assert (several.code, several.out) == (0, f"{run.out}\n{run.out}")
 
 
 def test_a_question_that_needs_no_tool(phi: Phi, card: str) -> None:

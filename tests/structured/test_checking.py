@@ -74,3 +74,47 @@ def test_valid_schemas_are_valid(schema: Any) -> None:
 def test_the_dialect_of_the_schema_decides() -> None:
     seven = "http://json-schema.org/draft-07/schema#"
     assert check_schema({"$schema": seven, "items": [{}]}).__name__ == "Draft7Validator"
+
+
+@pytest.mark.parametrize(
+    ("schema", "message", "hint"),
+    [
+        ({"name": "string", "age": "int"}, "at /: no key is a word of JSON Schema: name, age", '"properties"'),
+        ({"description": "A person", "fields": {}}, "at /: no key is a word of JSON Schema: fields", '"properties"'),
+        (
+            {"type": "object", "properties": {"who": {"name": "string"}}},
+            "at /properties/who: no key is a word of JSON Schema: name",
+            '"properties"',
+        ),
+        ({"name": "x", "schema": {"type": "object"}}, "is not at the top, but at /schema", "jq .schema FILE"),
+        ({"name": "x", "description": "y", "schema": {}, "strict": True}, "but at /schema", "jq .schema FILE"),
+        (
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}},
+            "but at /json_schema/schema",
+            "jq .json_schema.schema FILE",
+        ),
+        ({"name": "x", "parameters": {"type": "object"}}, "but at /parameters", "jq .parameters FILE"),
+    ],
+)
+def test_what_is_not_a_schema_is_refused(schema: Any, message: str, hint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_schema(schema)
+    assert message in caught.value.message
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {},
+        True,
+        {"description": "Anything"},
+        {"x-order": 1},
+        {"type": "object", "name": "mine"},
+        {"properties": {"name": {"type": "string"}, "schema": {}, "any": {"title": "Any"}}},
+        {"$ref": "#/definitions/a", "definitions": {"a": {"enum": [1]}}},
+        {"nullable": True},
+    ],
+)
+def test_a_schema_that_says_little_is_one(schema: Any) -> None:
+    assert check_schema(schema) is not None

@@ -187,3 +187,42 @@ def test_a_value_that_our_limit_cut_off_is_not_an_answer(schema: Any, text: str,
 
 def test_the_value_of_an_answer_has_plain_numbers() -> None:
     assert type(SchemaForm({"type": "number"}).check("0.5", None).value) is float
+
+
+STRINGS = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "goes_on"),
+    [
+        ({"type": "array", "items": {"type": "integer"}}, True),
+        ({"type": "array", "items": {"type": "integer"}, "maxItems": 500}, False),
+        ({"type": "array", "items": STRINGS, "maxItems": 5}, True),
+        ({"type": "array", "items": STRINGS | {"maxLength": 9}, "maxItems": 5}, False),
+        ({"type": "array", "items": {"enum": ["a", "b"]}, "minItems": 60, "maxItems": 60}, False),
+        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "array", "items": {"const": 1}}}}, True),
+        ({"type": "object", "properties": {"day": {"type": "string", "format": "date"}}}, False),
+        ({"type": "object", "properties": {"city": STRINGS}}, True),
+        ({"type": "object"}, True),
+        ({}, True),
+        ({"type": "number"}, False),
+    ],
+)
+def test_a_schema_whose_values_have_lengths_cannot_go_on(schema: Any, goes_on: bool) -> None:
+    assert SchemaForm(schema).to_limit == ("set maxItems and maxLength in the schema" if goes_on else "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "goes_on"),
+    [("[0-9]+", True), (".*", True), ("(ab){3,}", True), ("a{1,500}", False), (r"[+*]\+\*", False), ("[]+]x", False)],
+)
+def test_a_regular_expression_with_numbers_of_repetitions_cannot_go_on(typed: str, goes_on: bool) -> None:
+    assert bool(regex_form(typed).to_limit) == goes_on
+    assert not choice_form("a,b").to_limit
+
+
+def test_a_name_that_occurs_twice_is_wrong() -> None:
+    form = SchemaForm({"type": "object"})
+    assert form.check('{"a":1,"a":2}', None).problems == ("the key 'a' occurs twice in one object",)
+    assert form.check('{"b":[{"a":1,"a":1}]}', None).problems == ("the key 'a' occurs twice in one object",)
+    assert form.check('{"a":1,"b":{"a":2}}', None).problems == ()

@@ -102,6 +102,7 @@ def test_a_file_imports_what_lies_beside_it(tmp_path: Path) -> None:
         ("raise SystemExit(4)", "the process ended with exit code 4"),
         ("import os; os._exit(0)", "the process ended with exit code 0"),
         ("x = 1", "no function that can be a tool: it has no public functions"),
+        ("def f(x): pass", "no function that can be a tool: f: it has no docstring"),
         ("def f(x): 'Does.'", "f: the parameter x has no type"),
         ("def f(x: int): pass", "f: it has no docstring"),
         ("def f(x: complex): 'Does.'", "f: the parameter x has the type complex"),
@@ -113,6 +114,57 @@ def test_what_is_wrong_is_said(tmp_path: Path, code: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
         tools(tmp_path, code)
     assert why in caught.value.message
+
+
+def test_functions_that_are_left_out_are_named(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("def imported(x):\n    'Does.'\n", encoding="utf-8")
+    code = """
+        import datetime, decimal, functools, pathlib
+        from dataclasses import dataclass
+        from typing import TypedDict
+        from beside import imported
+
+        @dataclass
+        class Point:
+            x: int
+
+        class Movie(TypedDict):
+            title: str
+
+        def good(a: int): 'Does.'
+
+        @functools.cache
+        def saved(a: int): 'Does.'
+
+        def helper(a, b): return a
+        def _private(a): 'Does.'
+        def plain(a: int) -> int: return a
+        def when(day: datetime.date): 'Does.'
+        def rest(*args: int): 'Does.'
+        def place(a: int, /): 'Does.'
+        def at(point: Point): 'Does.'
+        def seen(movie: Movie): 'Does.'
+        def read(path: pathlib.Path): 'Does.'
+        def pay(sum: decimal.Decimal): 'Does.'
+        def send(data: bytes | None): 'Does.'
+    """
+    path, told = tmp_path / "tools.py", list[str]()
+    path.write_text(textwrap.dedent(code), encoding="utf-8")
+    assert [tool.name for tool in tools_in(path, "tools.py", told.append)] == ["good", "saved"]
+    assert told == [
+        f"note: tools.py: not a tool: {reason}"
+        for reason in (
+            "plain: it has no docstring",
+            "when: the parameter day has the type date",
+            "rest: the parameter *args: int cannot be named in a call",
+            "place: the parameter a: int cannot be named in a call",
+            "at: the parameter point has the type Point",
+            "seen: the parameter movie has the type Movie",
+            "read: the parameter path has the type Path",
+            "pay: the parameter sum has the type Decimal",
+            "send: the parameter data has the type bytes",
+        )
+    ]
 
 
 FUNCTION = 'def f(city: str):\n    """Does."""\n'

@@ -30,6 +30,7 @@ class JsonObject:
     """
 
     name: str = "a JSON object"
+    to_limit: str = "say in the messages how long it may be"
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """What the engine is asked to hold the answer to."""
