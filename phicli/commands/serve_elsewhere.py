@@ -40,6 +40,8 @@ def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool,
         from phicli.ui.serving import print_started
         from phicli.ui.terminal import Terminal
 
+        if ctx.params["preload"] and not quiet:
+            Terminal.current().say("the models are loaded first; Ctrl-C ends the start")
         started = start(typed_words(ctx), version=__version__)
         print_started(Terminal.current(), started, as_json=as_json, quiet=quiet)
     return background

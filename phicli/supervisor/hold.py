@@ -69,14 +69,14 @@ class Held:
     def hide(self) -> None:
         """Take the socket out of the way of new clients; those that have connected already stay connected."""
         if self._is_ours:
-            self._hidden.unlink(missing_ok=True)
-            Path(self.state.socket).rename(self._hidden)
+            with contextlib.suppress(OSError):  # then it stays where it is, and is removed at the end
+                Path(self.state.socket).replace(self._hidden)
 
     def show(self) -> None:
         """Take :meth:`hide` back."""
-        if self.state.socket:
-            with contextlib.suppress(FileNotFoundError):
-                self._hidden.rename(self.state.socket)
+        if self.state.socket and _inode(self._hidden) == self._socket_inode:
+            with contextlib.suppress(OSError):
+                self._hidden.replace(self.state.socket)
 
     def close(self) -> None:
         """Remove socket and state file, and let the next server have the place; safe to call twice."""

@@ -113,14 +113,14 @@ def _print_table(terminal: Terminal, models: Sequence[Mapping[str, Any]]) -> Non
 
 def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
     now = datetime.now(UTC)
-    memory, context, slots = (row.get(name) for name in ("resident_bytes", "context_tokens", "slots"))
+    memory, context, slots = (row.get(name) for name in ("memory_bytes", "context_tokens", "slots"))
     idle, until = row.get("idle_since"), row.get("until")
     return {
         "model": str(row.get("model", "-")),
         "memory": format_bytes(memory) if memory else "-",
         "context": format_tokens(context) if context else "-",
         "slots": str(slots or "-"),
-        "running": str(max(row.get("running") or 0, row.get("loans") or 0)),  # a loan is one of those that run
+        "running": str(row.get("running") or 0),
         "idle since": "-" if not idle else str(idle) if exact else f"{_distance(idle, now)} ago",
         "until": _until(row) if not until else str(until) if exact else _ahead(until, now),
     }
