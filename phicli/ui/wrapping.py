@@ -11,7 +11,7 @@ from phicli.chat_format.code_blocks import CodeBlocks
 
 COMMANDS: Final = (
     "autotune", "bench", "cache", "chat", "config", "doctor", "engine", "eval", "help", "info", "list", "ls", "pull",
-    "recommend", "rm", "run", "runs", "sessions", "show", "templates",
+    "ps", "recommend", "rm", "run", "runs", "serve", "sessions", "show", "stop", "templates",
 )  # fmt: skip
 """What stands behind ``phi`` in a command; elsewhere ``phi`` is a word like any other."""
 
