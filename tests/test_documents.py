@@ -96,6 +96,27 @@ def test_the_examples_run_and_print_what_is_shown(path: Path, shell: dict[str, s
         pytest.skip(f"{left_out} examples need jq, which is not installed; the others are right")
 
 
+@pytest.mark.skipif(
+    shutil.which("bash") is None or sys.platform == "win32", reason="the examples are for a POSIX shell"
+)
+def test_the_hook_of_git_keeps_the_comments_and_reads_any_file(shell: dict[str, str], tmp_path: Path, phi: Phi) -> None:
+    text = text_of(ROOT / "docs" / "scripting.md")
+    (hook,) = [block["code"] for block in RUN.finditer(text) if "prepare-commit-msg" in block["code"]]
+    hook = hook.replace("GIT_EDITOR=true", "GIT_EDITOR=cat")
+    (tmp_path / "right").mkdir()
+    latin = hook.replace("""echo 'print("hello")' > hello.py""", r"""printf '# caf\351\n' > hello.py""")
+    for code in (hook, latin):
+        shown = run_in(tmp_path / "right", shell, f"rm -rf repository; {code}")
+        assert re.match(r"I am tiny-phi, a toy model.*\n\n# Please enter the commit message", shown, re.DOTALL)
+    wrong = latin.replace("phi chat tiny-phi", "phi chat no-such-model").replace(
+        "localhost commit", "localhost commit -m x"
+    )
+    failing = wrong.replace('[ -z "$2" ]', "true").replace(" && git log", " 2>&1 && git log")
+    (tmp_path / "wrong").mkdir()
+    shown = run_in(tmp_path / "wrong", shell, failing)
+    assert shown.startswith("phi: error: model 'no-such-model' not found\nphi:   → ")
+
+
 def test_every_marked_block_is_found() -> None:
     for path in DOCUMENTS:
         assert len(RUN.findall(text_of(path))) == text_of(path).count("<!-- run -->"), name_of(path)

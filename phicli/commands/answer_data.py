@@ -75,6 +75,7 @@ def dry_run(
 
     Raises:
         UsageError: the form that ``make`` makes is wrong, or the engine cannot hold it.
+        ContextExceededError: the prompt does not fit into the context, and would not be shortened; it has the data.
     """
     from phicli.fit.memory import plan_memory
     from phicli.ui.dry_run import dry_run_data, print_dry_run
@@ -88,10 +89,19 @@ def dry_run(
         from phicli.commands.formed_answer import constraints_of
 
         form = constraints_of(chat, make())[0]
-    if wanted.as_json:
-        print_result(terminal, "chat", dry_run_data(prompt, plan, memory, form))
-    else:
+    data, exceeded = dry_run_data(prompt, plan, memory, form), plan.context.exceeded_by(len(prompt.token_ids) + 1)
+    if exceeded is not None and not wanted.shortens:
+        exceeded.data = data
+    elif exceeded is not None:
+        if not wanted.quiet:
+            terminal.say(f"note: {exceeded.message}; --on-overflow will shorten it before it is sent")
+        exceeded = None
+    if not wanted.as_json:
         print_dry_run(terminal, prompt, plan, memory, form)
+    if exceeded is not None:
+        raise exceeded
+    if wanted.as_json:
+        print_result(terminal, "chat", data)
 
 
 def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:

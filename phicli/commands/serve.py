@@ -10,6 +10,7 @@ from phicli.commands.engine_options import engine_options
 from phicli.commands.options import Context, Json, MemoryCheck, Quiet
 from phicli.commands.serve_elsewhere import Background, PrintUnit
 from phicli.commands.serve_options import (
+    AllowHost,
     AllowOrigin,
     ApiKeyFile,
     Host,
@@ -41,6 +42,7 @@ def serve(
     memory_check: MemoryCheck = True,
     api_key_file: ApiKeyFile = None,
     allow_origin: AllowOrigin = None,
+    allow_host: AllowHost = None,
     log_prompts: LogPrompts = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -64,9 +66,9 @@ def serve(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
         keep_alive_s=read_duration(keep_alive), memory_check=memory_check,
     )  # fmt: skip
-    saying = Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached)
-    options = ServeOptions(
-        host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()), load, preload,
-        saying.log, log_prompts, detached, tuple(typed_words(ctx)),
-    )  # fmt: skip
-    return run(options, saying.ready, saying.notice)
+    with Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached) as saying:
+        options = ServeOptions(
+            host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()),
+            tuple(allow_host or ()), load, preload, saying.log, log_prompts, detached, tuple(typed_words(ctx)),
+        )  # fmt: skip
+        return run(options, saying.ready, saying.notice)

@@ -14,6 +14,7 @@ from phicli.errors import UsageError
 
 _FOREVER: Final = "forever"
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]")
 _DURATION: Final = re.compile(r"([0-9]{1,7})(s|m|h|)")
 
 
@@ -42,6 +43,20 @@ def read_origins(typed: list[str] | None) -> list[str] | None:
     from phicli.server.origins import check_origin
 
     return [check_origin(origin) for origin in typed]
+
+
+def read_hosts(typed: list[str] | None) -> list[str] | None:
+    """The names as the server compares them.
+
+    Raises:
+        UsageError: one is not a name.
+    """
+    for name in typed or ():
+        if _HOST.fullmatch(name) is None:
+            raise UsageError(
+                f"--allow-host is not a name: {name!r}", "name a host without a port, e.g. phi.example.org"
+            )
+    return typed and [name.lower().removesuffix(".") for name in typed]
 
 
 ServedModels = Annotated[
@@ -80,6 +95,15 @@ AllowOrigin = Annotated[
         "--allow-origin",
         help="Accept requests of web pages from this origin, e.g. https://example.org. Can be repeated.",
         callback=read_origins,
+        show_default=False,
+    ),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        help="Accept requests to this name too, e.g. of a proxy in front of the server. Can be repeated.",
+        callback=read_hosts,
         show_default=False,
     ),
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from phicli.ui.envelope import print_result
+from phicli.ui.log_lines import LogLines
 from phicli.ui.terminal import Terminal
 
 
 class Saying:
-    """The address on standard output, everything else on standard error.
+    """The address on standard output, everything else on standard error. Use it as a context.
 
     Args:
         as_json: the address is in the envelope.
@@ -22,6 +23,14 @@ class Saying:
         self._detached = detached
         self._as_json, self._quiet, self._every_request = as_json, quiet, every_request
         self._terminal = Terminal.current()
+        self._lines = LogLines(self._terminal)
+
+    def __enter__(self) -> Saying:
+        self._lines.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._lines.__exit__()
 
     @property
     def log(self) -> Callable[[str], None] | None:
@@ -41,6 +50,6 @@ class Saying:
             settle()
 
     def notice(self, text: str) -> None:
-        """Print what a person should know."""
+        """Print what a person should know; returns at once."""
         if not self._quiet:
-            self._terminal.say(text)
+            self._lines.add(text)

@@ -61,14 +61,18 @@ class ContextPlan:
         Raises:
             ContextExceededError: it does not fit into the limit.
         """
-        if needed_tokens >= self.limit_tokens:
-            raise self._exceeded(needed_tokens, str(needed_tokens))
+        if exceeded := self.exceeded_by(needed_tokens):
+            raise exceeded
         size = self.first_tokens
         while size < needed_tokens + needed_tokens // 4:
             size *= 2
         if self.original_tokens is not None and needed_tokens <= self.original_tokens:
             size = min(size, self.original_tokens)
         return min(size, self.limit_tokens)
+
+    def exceeded_by(self, tokens: int) -> ContextExceededError | None:
+        """The error for a conversation of so many ``tokens``, the first of the answer among them; None if it fits."""
+        return self._exceeded(tokens, str(tokens)) if tokens >= self.limit_tokens else None
 
     def require_least(self, least_tokens: int) -> None:
         """Return if a conversation of at least ``least_tokens`` may fit into the limit.

@@ -24,8 +24,8 @@ from phicli.server.states import ModelState, state_of
 from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
-_LARGER_IDLE_S: Final = 60.0
-"""An engine for one long conversation is kept for its next question, but not as long as the model."""
+_LARGER_IDLE_S: Final = 300.0
+"""An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
 
 _TICK_S: Final = 0.1
 
@@ -147,12 +147,16 @@ class Models:
         """
         only = None if name is None else self._loaded_as(name)
         gone: list[str] = []
+
+        def is_meant(served: Served) -> bool:
+            return only is None or served is only
+
         while True:
             seen = self._table.changes
-            ending = self._table.pick(lambda served: only is None or served is only)
+            ending = self._table.pick(is_meant)
             gone += [served.located.name for served in ending]
             self._loader.end(ending)
-            left = [served for served, _ in self._table.all() if only is None or served is only]
+            left = [served for served, _ in self._table.all() if is_meant(served)]
             if not left:
                 return tuple(gone)
             if not wait:

@@ -167,7 +167,9 @@ class Names:
             if variant.packaged_file and (located := _located(variant.id)):
                 yield _of_file(variant.id, located.path, variant, located.quant, None)
         for model in installed_models():
-            yield _of_file(model.name, model.path, catalog().variant(model.variant_id), model.quant, model)
+            known = catalog().variant(model.variant_id)
+            if known is None or known.runs_here:
+                yield _of_file(model.name, model.path, known, model.quant, model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class ServeOptions:
         port: to listen on; 0 for a free one, None for none.
         key: that requests must have; empty: any key is accepted.
         origins: of web pages that may send requests.
+        names: of the server, beside those of this machine.
         load: which models are served, and how they are loaded.
         preload: load those that are named before the first request.
         log: gets a line for each request; None: nobody gets them.
@@ -58,6 +59,7 @@ class ServeOptions:
     port: int | None = 11500
     key: str = ""
     origins: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
     preload: bool = False
     log: Callable[[str], None] | None = None
@@ -72,14 +74,14 @@ class EndingServer(uvicorn.Server):
     ``should_exit`` ends it: answers that are being made get a few seconds. ``force_exit`` ends these, too.
     """
 
-    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, traffic: Traffic, on_notice: Callable[[str], None] = lambda _: None) -> None:
         config = uvicorn.Config(
             app, loop="asyncio", http=protocol_with(traffic.limits), ws="none", lifespan="off", log_config=None,
             access_log=False, proxy_headers=False, server_header=False, timeout_graceful_shutdown=_AFTER_GRACE_S,
             timeout_keep_alive=round(traffic.limits.idle_s), h11_max_incomplete_event_size=traffic.limits.head_bytes,
         )  # fmt: skip
         super().__init__(config)
-        self._traffic = traffic
+        self._traffic, self._on_notice = traffic, on_notice
 
     def interrupt(self) -> None:
         """End; the second time at once."""
@@ -97,6 +99,9 @@ class EndingServer(uvicorn.Server):
             server.close()
         self._traffic.closing = True
         left_s = self._traffic.limits.grace_s
+        if (running := self._traffic.running) and not self.force_exit:
+            answers = "an answer" if running == 1 else f"{running} answers"
+            self._on_notice(f"waiting up to {left_s:g} s for {answers}; press Ctrl-C again to end now")
         while left_s > 0 and not self.force_exit and not await self._traffic.until_none(_LOOK_S):
             left_s -= _LOOK_S
         self._traffic.end()
@@ -135,7 +140,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
             models.preload()
         traffic = Traffic(limits.LIMITS)
         about = AppOptions(_rules(options, sockets), options.log, options.log_prompts, on_notice)
-        server = EndingServer(_app(models, traffic, residence, about), traffic)
+        server = EndingServer(_app(models, traffic, residence, about), traffic, on_notice)
         address = url_of(options.host, sockets) if sockets else ""
         residence.open(server, address)
         every = [*sockets, *residence.sockets]
@@ -183,7 +188,7 @@ def _rules(options: ServeOptions, sockets: Sequence[socket.socket]) -> Rules:
     own += [f"[{at}]" if ":" in at else at for at in (str(one.getsockname()[0]) for one in sockets)]
     every = any(at in ("0.0.0.0", "::") for at in (str(one.getsockname()[0]) for one in sockets))  # noqa: S104
     names = [socket.gethostname().lower()] if every or not is_loopback(addresses_of(options.host)) else []
-    hosts = tuple(dict.fromkeys((*usual.hosts, *own, *names)))
+    hosts = tuple(dict.fromkeys((*usual.hosts, *own, *names, *options.names)))
     return replace(usual, key=options.key, hosts=hosts, any_address=every, origins=options.origins)
 
 

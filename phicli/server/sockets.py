@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
-import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from phicli.errors import UsageError, reason_of
@@ -71,32 +69,8 @@ def listening(host: str, port: int, *, send_bytes: int | None = None) -> Iterato
 def url_of(host: str, sockets: Sequence[socket.socket]) -> str:
     """The address to type for ``sockets``; for those on all addresses that of this machine itself."""
     name = host.removeprefix("[").removesuffix("]")
-    shown = _EVERY.get(name, f"[{name}]" if ":" in name else name)
-    return f"http://{shown}:{sockets[0].getsockname()[1]}"
-
-
-@contextlib.contextmanager
-def listening_privately(path: Path) -> Iterator[socket.socket]:
-    """A Unix socket at ``path`` that only this user can open; the file is removed at the end.
-
-    Raises:
-        UsageError: it cannot be made.
-    """
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        bound.bind(str(path))
-    except OSError as error:
-        bound.close()
-        raise UsageError(f"the server cannot listen on {path}: {reason_of(error)}", "check the folder") from error
-    finally:
-        os.umask(before)
-    try:
-        bound.listen(_BACKLOG)
-        yield bound
-    finally:
-        bound.close()
-        path.unlink(missing_ok=True)
+    address, port, *_ = sockets[0].getsockname()
+    return f"http://{_EVERY.get(address, f'[{name}]' if ':' in name else name)}:{port}"
 
 
 class _TakenMeanwhile(Exception):  # noqa: N818 (a reason to try again)
@@ -125,7 +99,7 @@ def _bound(host: str, port: int) -> list[socket.socket]:
 
 
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # with it asyncio sets TCP_NODELAY
     try:
         if sys.platform == "win32":  # there SO_REUSEADDR would let others take the port
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

@@ -83,9 +83,9 @@ class Table:
             return self._oldest(served)
 
     def ready(self, served: Served, loaded: Loaded) -> bool:
-        """``served`` is loaded; False where nobody may have it, since the table was closed."""
+        """``served`` is loaded; False where nobody may have it, since it was ended meanwhile."""
         with self.changed:
-            if self._closed:
+            if self._closed or served.phase == "ending":
                 return False
             served.loaded, served.phase, served.ready_at = loaded, "ready", time.monotonic()
             self._idle_from_now(served)
@@ -97,8 +97,8 @@ class Table:
         with self.changed:
             if self._served.get(served.key) is served:
                 del self._served[served.key]
-            for waiter in self._waiting.get(served.key, ()):
-                waiter.error = error
+                for waiter in self._waiting.get(served.key, ()):
+                    waiter.error = error
             self._notify()
 
     def is_wanted(self, served: Served) -> bool:

@@ -10,7 +10,7 @@ from phicli.errors import UsageError
 from phicli.paths import expand
 from phicli.structured.dialect import compiled, different, lacking
 from phicli.structured.form import TextForm
-from phicli.structured.reading import read_text
+from phicli.structured.reading import read_text, refuse_elsewhere
 
 _EXAMPLE: Final = "e.g. --choice yes,no"
 _LIMIT: Final = "limit the repetitions in the grammar, e.g. item{1,20} in place of item+"
@@ -73,6 +73,7 @@ def grammar_form(typed: str) -> TextForm:
     """
     if not typed.strip():
         raise UsageError("--grammar is empty", "give the path of a file, e.g. --grammar answer.gbnf")
+    refuse_elsewhere(typed, "--grammar", "answer.gbnf")
     path = expand(typed)
     text = read_text(path, "--grammar", "answer.gbnf")
     if not text.strip():

@@ -16,9 +16,13 @@ from phicli.paths import expand
 MOST_BYTES: Final = 256 * 1024
 """Of a schema. The largest in common use, such as those of package managers' files, have less."""
 _MODEL: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_ALMOST_MODEL: Final = re.compile(r"(?P<module>[\w./]+)[:.](?P<name>[A-Z]\w*)")
+"""What people type for ``module:Model``: a file, a path, a name with a dot."""
 _PROGRAM: Final = Path(__file__).with_name("model_schema.py")
 _EXAMPLE: Final = """give a file or a JSON Schema, e.g. --schema person.json or --schema '{"type": "object"}'"""
 _PATIENCE_S: Final = 60.0
+_NO_MODEL: Final = 4
+"""With that the program ends where the module was imported, and has no such model."""
 
 
 def read_schema(typed: str) -> Any:
@@ -32,12 +36,30 @@ def read_schema(typed: str) -> Any:
         raise UsageError("--schema is empty", _EXAMPLE)
     if typed.lstrip().startswith("{") or typed.strip() in ("true", "false"):
         return parse_schema(typed, "--schema")
+    refuse_elsewhere(typed, "--schema", "schema.json")
     path = expand(typed)
     if (kind := _json_kind(typed)) and not path.exists():
         raise UsageError(f"--schema {typed}: a schema is a JSON object, not {kind}", _EXAMPLE)
-    if _MODEL.fullmatch(typed) and not path.exists():
-        return schema_of_model(typed)
+    if not path.exists():
+        if _MODEL.fullmatch(typed) and ".py:" not in typed:
+            return schema_of_model(typed)
+        if almost := _ALMOST_MODEL.fullmatch(typed):
+            module = almost["module"].removesuffix(".py").removeprefix("./").replace("/", ".")
+            hint = f"for a pydantic model of a module: --schema {module}:{almost['name']}"
+            raise NotFoundError(f"file not found: {path}", hint)
     return parse_schema(read_text(path, "--schema", "schema.json"), str(path))
+
+
+def refuse_elsewhere(typed: str, option: str, example: str) -> None:
+    """Return if ``typed`` after ``option`` may be a path, rather than standard input or an address.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    if typed == "-":
+        raise UsageError(f"{option} is not read from standard input", f"save it in a file: {option} {example}")
+    if re.match(r"\w+://", typed):
+        raise UsageError(f"{option} {typed}: nothing is downloaded", f"download it first, then: {option} {example}")
 
 
 def read_text(path: Path, option: str, example: str) -> str:
@@ -108,6 +130,8 @@ def schema_of_model(name: str) -> Any:
         raise UsageError(f"importing {module} did not end within {_PATIENCE_S:.0f} s", hint) from None
     except OSError as error:
         raise UsageError(f"{module} cannot be imported: {reason_of(error)}", hint) from None
+    if done.returncode == _NO_MODEL:
+        hint = f"name a pydantic model of {module}, e.g. --schema {module}:Person"
     if done.returncode:
         lines = [line.strip() for line in done.stderr.decode("utf-8", errors="replace").splitlines() if line.strip()]
         reason = lines[-1] if lines else f"the process ended with exit code {done.returncode}"

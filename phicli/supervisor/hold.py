@@ -74,8 +74,9 @@ class Held:
 
     def show(self) -> None:
         """Take :meth:`hide` back."""
-        with contextlib.suppress(FileNotFoundError):
-            self._hidden.rename(self.state.socket)
+        if self.state.socket:
+            with contextlib.suppress(FileNotFoundError):
+                self._hidden.rename(self.state.socket)
 
     def close(self) -> None:
         """Remove socket and state file, and let the next server have the place; safe to call twice."""
@@ -128,7 +129,7 @@ def take(place: Place, *, version: str, command: Sequence[str] = (), background:
     )
     try:
         _remove_stale(place)
-        listening, state = _on_loopback(state) if sys.platform == "win32" else _on_socket(place.socket, state)
+        listening, state = on_loopback(state) if sys.platform == "win32" else on_socket(place.socket, state)
     except BaseException:
         lock.release()
         raise
@@ -195,7 +196,13 @@ def _remove_stale(place: Place) -> None:
         place.state.unlink()
 
 
-def _on_socket(path: Path, state: ServerState) -> tuple[socket.socket, ServerState]:
+def on_socket(path: Path, state: ServerState) -> tuple[socket.socket, ServerState]:
+    """A Unix socket at ``path`` that listens, and ``state`` with it.
+
+    Raises:
+        UsageError: there can be none.
+        DoesNotFitError: the disk is full.
+    """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listening.bind(os.fspath(path))
@@ -212,7 +219,7 @@ def _on_socket(path: Path, state: ServerState) -> tuple[socket.socket, ServerSta
     return listening, replace(state, socket=str(path))
 
 
-def _on_loopback(state: ServerState) -> tuple[socket.socket, ServerState]:
+def on_loopback(state: ServerState) -> tuple[socket.socket, ServerState]:
     """Where Python has no Unix sockets: a port that only the key in the private state file opens. Untried."""
     listening = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
     loopback = f"127.0.0.1:{listening.getsockname()[1]}"

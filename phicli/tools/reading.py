@@ -1,4 +1,4 @@
-"""Declarations of tools read from JSON: as OpenAI has them, or in the shape of Phi-4-mini's card."""
+"""Declarations of tools read from JSON: as OpenAI and others have them, or in the shape of Phi-4-mini's card."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ _FORM: Final = (
     'the file must hold a list of tools, e.g. [{"type": "function", "function": {"name": "get_weather", '
     '"description": "…", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}]'
 )
+_PARAMETERS: Final = ("parameters", "input_schema", "inputSchema")
+"""What OpenAI, Anthropic and the Model Context Protocol call them."""
+_BESIDE: Final = ("name", "description", "type", "function", "strict", "required", "title")
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -80,9 +83,13 @@ def unique(tools: Sequence[tuple[str, Tool]]) -> tuple[Tool, ...]:
 
 
 def _parameters(function: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    parameters = function.get("parameters")
-    if parameters is None:
-        parameters = {}
+    names = [name for name in _PARAMETERS if function.get(name) is not None]
+    others = [name for name in function if name not in (*_PARAMETERS, *_BESIDE)]
+    if len(names) > 1:
+        raise UsageError(f"{where} has {names[0]} and {names[1]}", "leave out one of them")
+    if others and not names:
+        raise UsageError(f"{where} has no parameters, but the unknown key {others[0]}", _FORM)
+    parameters = function[names[0]] if names else {}
     if not isinstance(parameters, Mapping):
         raise UsageError(f"{where}: the parameters are not an object but {_kind(parameters)}", _FORM)
     if not is_schema(parameters):

@@ -111,6 +111,18 @@ def test_the_form_of_the_answer_is_shown_too(phi: Phi) -> None:
     assert (wrong.code, wrong.out) == (2, "")
 
 
+def test_a_dry_run_of_a_prompt_that_does_not_fit_ends_as_the_real_run(phi: Phi) -> None:
+    arguments = ("chat", "tiny-phi", "word " * 2000)
+    real, dry = phi(*arguments), phi(*arguments, "--dry-run")
+    assert (real.code, dry.code, dry.err) == (7, 7, real.err)
+    assert dry.out.startswith("<|user|>\n")
+    as_json = phi(*arguments, "--dry-run", "--json")
+    assert (as_json.code, as_json.json["error"]["code"]) == (7, "context_exceeded")
+    assert len(as_json.json["data"]["ids"]) == as_json.json["data"]["prompt_tokens"] > 1024
+    shortened = phi("chat", "tiny-phi", *arguments[2:], "--dry-run", "--on-overflow", "summarize")
+    assert (shortened.code, "--on-overflow will shorten it" in shortened.err) == (0, True)
+
+
 def test_a_dry_run_has_no_events(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", "hi", "--dry-run", "--events")
     error = json.loads(run.out)["error"]

@@ -133,6 +133,21 @@ def test_a_file_without_a_good_key(
     assert KEY not in run.err
 
 
+def test_another_name_of_the_server(serve: Serve) -> None:
+    server = serve("--allow-host", "Phi.example")
+    assert server.get("/v1/models", Host="phi.example:80").status == 200
+    refused = server.get("/v1/models", Host="other.example")
+    assert refused.status == 403
+    assert "--allow-host" in refused.error["message"]
+
+
+@pytest.mark.parametrize("name", ["phi.example:80", "http://phi.example", "", "a b", "*"])
+def test_a_name_that_is_not_one(phi: Phi, name: str) -> None:
+    run = phi("serve", "--port", "0", "--allow-host", name)
+    assert run.code == 2
+    assert "not a name" in run.err
+
+
 def test_an_allowed_page(serve: Serve) -> None:
     server = serve("--allow-origin", "https://Page.example/")
     reply = server.get("/v1/models", Origin="https://page.example")

@@ -39,6 +39,7 @@ def test_an_answer_that_is_under_way_may_be_completed(serve: Serve) -> None:
             wait_until(lambda: refuses(server))
         assert text_of(events) == ANSWER
     assert server.wait() == 0
+    assert server.err == "waiting up to 60 s for an answer; press Ctrl-C again to end now\n"
 
 
 @pytest.mark.usefixtures("storyteller")

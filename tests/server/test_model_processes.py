@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from phicli.server.memory import anonymous_bytes
 from phicli.server.models import Models
 from phicli.server.types import LoadOptions
 from tests.server.model_shop import home
+from tests.support.files import TINY_PHI
+from tests.support.hub import LoopbackHub
 from tests.support.processes import gone
 from tests.support.waiting import wait_until_it_waits
 
@@ -134,3 +137,32 @@ def test_closing_the_models_ends_their_processes(home: Path) -> None:
     pids = [pid for state in models.state() for pid in state.pids]
     models.close()
     assert all(map(gone, pids))
+
+
+_PULLING = """
+import sys
+from phicli.errors import NotInstalledError
+from phicli.server.models import Models
+from phicli.server.types import LoadOptions
+
+for pull in (False, True, False):
+    models = Models(LoadOptions(pull=pull, settings={"threads": 1}))
+    try:
+        with models.lease("some/tiny") as loaded:
+            print(loaded.model.name, [name.id for name in models.names()])
+    except NotInstalledError as error:
+        print(error.hint)
+    models.close()
+"""
+
+
+def test_a_model_of_the_hub_is_downloaded_when_it_is_asked_for_and_may_be(
+    hub: LoopbackHub, environment: dict[str, str]
+) -> None:
+    hub.add_repo("some/tiny", {"tiny-Q4_K_M.gguf": TINY_PHI})
+    variables = environment | {"HF_HUB_OFFLINE": ""} | hub.environment
+    run = subprocess.run(
+        [sys.executable, "-c", _PULLING], env=variables, capture_output=True, text=True, check=False, timeout=120
+    )
+    served = "some/tiny ['tiny-phi', 'some/tiny:q4_k_m']"
+    assert run.stdout.splitlines() == ["download it: phi pull some/tiny", served, served], run.stderr

@@ -9,6 +9,7 @@ import pytest
 
 from phicli.errors import NotFoundError, UsageError
 from phicli.structured import reading
+from phicli.structured.grammars import grammar_form
 from phicli.structured.reading import MOST_BYTES, read_schema
 
 SCHEMA = {"type": "object", "properties": {"é": {"type": "null"}}}
@@ -82,8 +83,6 @@ def test_a_model_in_a_module_of_this_folder_gives_its_schema(module: Path) -> No
     ("code", "reason"),
     [
         ("raise RuntimeError('boom')", "RuntimeError: boom"),
-        ("class Model: pass", "Model is not a pydantic model"),
-        ("", "module 'shapes' has no attribute 'Model'"),
         ("import os; os._exit(3)", "exit code 3"),
         ("import no_such_package", "No module named 'no_such_package'"),
         ("class Model:\n    def json_schema(self): return {1, 2}\nModel = Model()", "not JSON serializable"),
@@ -96,6 +95,45 @@ def test_a_module_that_gives_no_schema_is_an_error_and_nothing_worse(module: Pat
     assert caught.value.message.startswith("shapes:Model gives no schema: ")
     assert reason in caught.value.message
     assert "python -c 'import shapes'" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("class Model: pass", "Model is not a pydantic model"), ("", "shapes has no Model")],
+)
+def test_a_module_without_the_model_names_what_to_type(module: Path, code: str, reason: str) -> None:
+    module.write_text(code)
+    with pytest.raises(UsageError, match=reason) as caught:
+        read_schema("shapes:Model")
+    assert caught.value.hint == "name a pydantic model of shapes, e.g. --schema shapes:Person"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("models.py:Person", "models:Person"), ("./models.py:Person", "models:Person"),
+        ("./models:Person", "models:Person"), ("models.Person", "models:Person"), ("a/b.py:Person", "a.b:Person"),
+    ],
+)  # fmt: skip
+def test_what_is_almost_a_model_is_corrected(typed: str, meant: str) -> None:
+    with pytest.raises(NotFoundError, match="file not found") as caught:
+        read_schema(typed)
+    assert caught.value.hint == f"for a pydantic model of a module: --schema {meant}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("-", "is not read from standard input"),
+        ("https://example.com/s.json", "https://example.com/s.json: nothing is downloaded"),
+    ],
+)
+def test_standard_input_and_addresses_are_refused(typed: str, message: str) -> None:
+    for option, read in (("--schema", read_schema), ("--grammar", grammar_form)):
+        with pytest.raises(UsageError) as caught:
+            read(typed)
+        assert caught.value.message.startswith(option)
+        assert message in caught.value.message
 
 
 def test_a_module_that_does_not_end_is_given_up(module: Path, monkeypatch: pytest.MonkeyPatch) -> None:

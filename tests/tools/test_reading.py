@@ -20,7 +20,16 @@ CARD = FUNCTION | {"parameters": {"city": {"type": "str"}}}
 
 
 @pytest.mark.parametrize(
-    "declared", [{"type": "function", "function": FUNCTION}, {"type": "function", **FUNCTION}, FUNCTION, CARD]
+    "declared",
+    [
+        {"type": "function", "function": FUNCTION},
+        {"type": "function", **FUNCTION},
+        FUNCTION,
+        CARD,
+        FUNCTION | {"annotations": {}},
+        {"name": "get_weather", "description": "The weather in a city", "input_schema": SCHEMA},
+        {"name": "get_weather", "title": "W", "description": "The weather in a city", "inputSchema": SCHEMA},
+    ],
 )
 def test_one_tool_in_each_shape(declared: Any) -> None:
     assert parse_tools(json.dumps([declared]), "FILE") == [WEATHER]
@@ -49,6 +58,8 @@ def test_a_tool_without_parameters() -> None:
         ('[{"name": "f", "parameters": []}]', "FILE: tool 1 (f): the parameters are not an object but a list"),
         ('[{"name": "f", "parameters": {"type": "array"}}]', "the parameters are of type 'array'"),
         ('[{"name": "f", "parameters": {"a": {"type": "date"}}}]', "FILE: tool 1 (f): parameter a: unknown type"),
+        ('[{"name": "f", "args": {}}]', "FILE: tool 1 (f) has no parameters, but the unknown key args"),
+        ('[{"name": "f", "parameters": {}, "input_schema": {}}]', "(f) has parameters and input_schema"),
         ("[" * 100_000, "FILE is not JSON"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -76,7 +77,8 @@ def _routes(models: Models, traffic: Traffic, options: AppOptions) -> list[Route
         return JSONResponse({"status": "ok"})
 
     async def metrics(_: Request) -> Response:
-        counted = {**models.counters.data(), "loaded": len(models.state())}
+        states = await asyncio.to_thread(models.state)  # it looks at processes
+        counted = {**models.counters.data(), "loaded": len(states)}
         return PlainTextResponse(metrics_text(traffic, counted), media_type=CONTENT_TYPE)
 
     return [

@@ -60,8 +60,9 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers, *, allowed: bool) -> Response | None:
         host = headers.get("host", "")
         if not self._knows(_name_of(host)):
-            message = f"this server has another name than {host[:100]!r}"
-            return refusal(ForbiddenError(message, f"send requests to {self._rules.hosts[0]}"))
+            message = f"this server does not know that it is called {host[:100]!r}"
+            hint = f"send requests to {self._rules.hosts[0]}, or start the server with --allow-host and this name"
+            return refusal(ForbiddenError(message, hint))
         origin = headers.get("origin")
         if origin is None or allowed or origin.lower() == f"{scope['scheme']}://{host.lower()}":
             return None
