@@ -19,9 +19,9 @@ FORMATS: Final = {
 MARK: Final = "phi-limits"
 """The word with which a schema notes the limits that are not its own."""
 LARGEST: Final = 2**63 - 1024
-"""llguidance has limits of numbers as 64-bit floats and integers; it ends with a crash outside of them."""
+"""Of a limit of numbers: llguidance computes with 64-bit floats and integers."""
 MOST_ENTRIES: Final = 10_000
-"""Of an array or an object: with more, the grammar takes minutes."""
+"""Of an array or an object: a grammar for more takes long."""
 MOST_CHARACTERS: Final = 1_000_000
 """Of a string that a schema can require: more than any context holds."""
 COMBINES: Final = ("$ref", "anyOf", "oneOf", "allOf", "if", "dependentSchemas")

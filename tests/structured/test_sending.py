@@ -11,7 +11,7 @@ import pytest
 from phicli.engine.constraint import Constraint, ConstraintError
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.types import Done, Sampling
-from phicli.structured.limits import LARGEST, MOST_ENTRIES, limits_for
+from phicli.structured.limits import LARGEST, limits_for
 from phicli.structured.sending import json_schema_to_send
 from tests.structured.words import engine
 
@@ -69,24 +69,26 @@ def test_limits_of_the_schema_stay() -> None:
 
 
 @pytest.mark.parametrize("limits", [True, False])
-def test_limits_that_the_engine_cannot_hold_are_replaced(limits: bool) -> None:
-    """With some of them it crashes or takes minutes; it refuses a count that is written as ``3.0``."""
+def test_limits_that_the_engine_cannot_hold_are_replaced(monkeypatch: pytest.MonkeyPatch, limits: bool) -> None:
+    """Here the engine's own limits are smaller than they are; it also refuses a count that is written as ``3.0``."""
+    monkeypatch.setattr("phicli.structured.limits.LARGEST", 10**6)
+    monkeypatch.setattr("phicli.structured.limits.MOST_ENTRIES", 500)
     schema = {
         "anyOf": [
-            {"type": "integer", "minimum": -(2**64), "maximum": 2**64 - 1},
-            {"type": "number", "exclusiveMinimum": -1e300, "exclusiveMaximum": 1e300, "multipleOf": 1},
-            {"type": "array", "items": True, "minItems": 1.0, "maxItems": 10**8},
+            {"type": "integer", "minimum": -(10**7), "maximum": 10**7},
+            {"type": "number", "exclusiveMinimum": -1e7, "exclusiveMaximum": 1e7, "multipleOf": 1},
+            {"type": "array", "items": True, "minItems": 1.0, "maxItems": 600},
             {"type": "string", "minLength": 1e22, "maxLength": 1e22},
-            {"type": "object", "additionalProperties": False, "maxProperties": 10**8},
+            {"type": "object", "additionalProperties": False, "maxProperties": 600},
         ]
     }
     made = json.loads(json_schema_to_send(schema, limits_for(schema, None) if limits else None))
     whole, number, array, string, thing = made["anyOf"]
-    assert (whole["minimum"], whole["maximum"]) == (-LARGEST, LARGEST)
-    assert (number["exclusiveMinimum"], number["exclusiveMaximum"]) == (-LARGEST, LARGEST)
-    assert array["maxItems"] <= MOST_ENTRIES
+    assert (whole["minimum"], whole["maximum"]) == (-(10**6), 10**6)
+    assert (number["exclusiveMinimum"], number["exclusiveMaximum"]) == (-(10**6), 10**6)
+    assert array["maxItems"] <= 500
     assert json.dumps([array["minItems"], string["minLength"], string["maxLength"]]) == "[1, 1000000000, 1000000000]"
-    assert thing["maxProperties"] == MOST_ENTRIES
+    assert thing["maxProperties"] == 500
 
 
 def test_limits_depend_on_the_tokens_and_on_what_shares_them() -> None:
