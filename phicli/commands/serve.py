@@ -52,16 +52,16 @@ def serve(
 ) -> int:
     """Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded."""
     from phicli.commands.serve_elsewhere import is_detached, is_done_elsewhere, port_of, typed_words
+
+    detached = is_detached()
+    if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit):
+        return 0
     from phicli.commands.serving import Saying
     from phicli.server.key import read_key
     from phicli.server.running import ServeOptions
     from phicli.server.running import serve as run
     from phicli.server.types import LoadOptions
 
-    detached = is_detached()
-    elsewhere = {"background": background, "print_unit": print_unit, "as_json": as_json, "quiet": quiet}
-    if not detached and is_done_elsewhere(ctx, **elsewhere):
-        return 0
     load = LoadOptions(
         models=tuple(models or ()), pull=pull, parallel=parallel, context_tokens=context, settings=settings,
         keep_alive_s=read_duration(keep_alive), memory_check=memory_check,

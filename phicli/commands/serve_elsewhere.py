@@ -21,12 +21,13 @@ PrintUnit = Annotated[
 ]
 
 
-def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool, as_json: bool, quiet: bool) -> bool:
+def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool) -> bool:
     """Start the server in the background, or print the unit, where that is asked for; whether that was all.
 
     Raises:
         PhiError: the server did not start.
     """
+    as_json, quiet = ctx.params["as_json"], ctx.params["quiet"]
     if print_unit:
         from phicli.supervisor.unit import unit
         from phicli.ui.serving import print_unit as show_unit
