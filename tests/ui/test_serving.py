@@ -44,8 +44,8 @@ def model(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("row", "until"),
     [
-        (model(idle_since=in_s(-130), until=in_s(170)), "in 3 minutes"),
-        (model(idle_since=in_s(-130)), "forever"),
+        (model(idle_since=-5400, until=30 * 3600), "in 30 hours"),
+        (model(idle_since=-5400), "forever"),
         (model(running=2, used=True), "in use"),
         (model(phase="loading", memory_bytes=0, context_tokens=None, slots=None, used=True), "loading"),
     ],
@@ -55,12 +55,13 @@ def test_a_person_reads_when_the_memory_is_given_back(
     row: dict[str, Any], until: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
+    row |= {name: in_s(row[name]) for name in ("idle_since", "until") if row[name]}
     screen = terminal(Screen())
     print_ps(screen, {"version": "1.0", "socket": "/s", "models": [row]}, as_json=False)
     line = text_of(screen.stdout).splitlines()[-1]
     assert line.startswith("phi-4-mini:q4_k_m")
     assert line.rstrip().endswith(until)
-    assert ("2 minutes ago" in line) is bool(row["idle_since"])
+    assert ("90 minutes ago" in line) is bool(row["idle_since"])
     assert ("3.00 GiB" in line) is bool(row["memory_bytes"])
 
 
