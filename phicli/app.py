@@ -183,7 +183,24 @@ def _usage(command: str, error: typer.TyperException, options: Sequence[str]) ->
         return unknown_option(command, option, error.possibilities or (), options)
     text = getattr(error, "format_message", lambda: str(error))()
     page = "phi --help" if command == "phi" else f"phi {command} --help"
+    if outside := _outside(error):
+        option, words = outside
+        return UsageError(f"{option} {words}", f"see the help of {option}: {page}")
     return UsageError(text[:1].lower() + text[1:].rstrip("."), f"see {page}")
+
+
+def _outside(error: typer.TyperException) -> tuple[str, str] | None:
+    """The option whose number is beyond its limits, and what is wrong in words; None for any other ``error``."""
+    cause, option = error.__cause__, getattr(error, "param", None)
+    limits = {"greater_than_equal", "less_than_equal"}
+    problems = [one for one in getattr(cause, "errors", list)() if one["type"] in limits]
+    if not problems or option is None or option.param_type_name != "option":
+        return None
+    least, most = getattr(option, "min", None), getattr(option, "max", None)
+    words = f"less than {least}" if most is None else f"more than {most}"
+    if least is not None and most is not None:
+        words = f"not between {least} and {most}"
+    return option.opts[0], f"{problems[0]['input']} is {words}"
 
 
 def _from_system(error: OSError) -> PhiError:

@@ -29,7 +29,7 @@ class Draft:
     of the current generation in turn: ids, and text where the ids are unknown. ``whole_tokens`` are those of the last
     generation that ended whose text has come. ``prompt_tokens`` and ``completion_tokens`` are those of the answer; a
     later generation has another prompt, with what was generated before in it. ``likely`` collects the probabilities of
-    the tokens where these were asked for.
+    the tokens where these were asked for. ``looked_tokens`` of the prompt were processed for a look already.
     """
 
     started: float
@@ -50,6 +50,7 @@ class Draft:
     context_tokens: int = 0
     timings: Timings | None = None
     load_ms: float = 0.0
+    looked_tokens: int = 0
     ttft_ms: float | None = None
     _shown: int = 0
     _read_tokens: int = 0
@@ -102,7 +103,7 @@ class Draft:
     def looked(self, done: Done) -> None:
         """Take the times and the cached tokens of a generation that was only a look: its tokens do not count."""
         self.cached_tokens = done.usage.cached_tokens if self.cached_tokens is None else self.cached_tokens
-        self.timings = done.timings
+        self.timings, self.looked_tokens = done.timings, done.usage.prompt_tokens
 
     def ended(self, done: Done) -> None:
         """A generation is over: the answer is, or the allocated context."""

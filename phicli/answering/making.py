@@ -236,7 +236,8 @@ class Work:
                         yield Undecided(draft.generated_tokens)
                 else:
                     draft.cached_tokens = event.cached if draft.cached_tokens is None else draft.cached_tokens
-                    yield event
+                    if event.total > draft.looked_tokens:
+                        yield event
         self.closing.check()
         raise EngineError("the engine stopped before the answer was complete", "run the command again")
 

@@ -240,7 +240,7 @@ def _content(data: Mapping[str, Any], where: str) -> str:
     if content is None and data.get("tool_calls"):
         return ""
     if not isinstance(content, list):
-        raise UsageError(f"{where}: content is not a string", FORM)
+        raise UsageError(f"{where}: {'content is not a string' if 'content' in data else 'it has no content'}", FORM)
     return "".join(_part(one, where) for one in content)
 
 

@@ -31,7 +31,8 @@ Regex = Annotated[
     typer.Option("--regex", help="Answer with text that matches a regular expression, e.g. '[A-Z]{2}[0-9]{4}'."),
 ]
 Grammar = Annotated[
-    str | None, typer.Option("--grammar", help="Answer with text of a grammar: a file in GBNF.", show_default=False)
+    str | None,
+    typer.Option("--grammar", help="Answer with text of a grammar: a file in GBNF or Lark.", show_default=False),
 ]
 JsonObject = Annotated[bool, typer.Option("--json-object", help="Answer with a JSON object of any content.")]
 Retries = Annotated[

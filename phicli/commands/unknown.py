@@ -19,7 +19,8 @@ _OTHER_WORDS: Final = {
 """What other programs call it."""
 _MODEL_OPTIONS: Final = ("-m", "--model")
 _FIRST_ARGUMENT_IS_MODEL: Final = (
-    "chat", "bench", "eval", "autotune", "show", "pull", "rm", "cache verify", "cache export",
+    "chat", "bench", "eval", "autotune", "show", "pull", "rm", "serve", "stop", "cache verify",
+    "cache export",
 )  # fmt: skip
 _ALIKE: Final = 0.85
 """Options that are less alike are proposed only where no other is."""

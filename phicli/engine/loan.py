@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
-from typing import Any, Final, Self, get_type_hints
+from typing import Any, Final, Protocol, Self, get_type_hints, runtime_checkable
 
 from phicli.errors import EngineError
 
@@ -117,3 +117,31 @@ def _values(kind: type, data: Any) -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{wrong[0]} is missing or of the wrong type")
     return {name: data[name] for name in hints}
+
+
+@runtime_checkable
+class Lendable(Protocol):
+    """An engine that other programs of the same user can use, too."""
+
+    @property
+    def context_tokens(self) -> int:
+        """The context of each of its slots."""
+
+    @property
+    def build(self) -> str:
+        """The engine and its version."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+
+    @property
+    def started_at(self) -> float:
+        """When its process was started, in seconds since 1970."""
+
+    def loan(self, asked_at: float) -> Loan:
+        """What another program, which asked at that time of the monotonic clock, needs to use this engine.
+
+        Raises:
+            EngineError: the file cannot be loaded.
+        """

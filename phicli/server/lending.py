@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.engine.closable import Closing
-from phicli.engine.loan import SAME_SETTINGS, Loan, LoanError, LoanRequest
-from phicli.engine.server_engine import LlamaServerEngine
+from phicli.engine.loan import SAME_SETTINGS, Lendable, Loan, LoanError, LoanRequest
 from phicli.engine.settings import value_text
 from phicli.engine.starting import build_of
 from phicli.errors import EngineDiedError
@@ -29,7 +28,7 @@ _PLANNED_S: Final = 60.0
 class Lent:
     """An engine that is lent: what the borrower needs, and whether it has ended meanwhile."""
 
-    def __init__(self, loaded: Loaded, engine: LlamaServerEngine, asked_at: float) -> None:
+    def __init__(self, loaded: Loaded, engine: Lendable, asked_at: float) -> None:
         self.loan: Loan = engine.loan(asked_at)
         self._loaded, self._engine = loaded, engine
 
@@ -91,14 +90,14 @@ class Lending:
         return self._plans[key][1]
 
 
-def _engine_of(loaded: Loaded, closing: Closing | None) -> LlamaServerEngine:
+def _engine_of(loaded: Loaded, closing: Closing | None) -> Lendable:
     """The engine of the model, with the model loaded.
 
     Raises:
         LoanError: no other program can use it.
     """
     engine = loaded.model.engines.running(closing)
-    if not isinstance(engine, LlamaServerEngine):
+    if not isinstance(engine, Lendable):
         raise LoanError("the engine of the server cannot be lent")
     return engine
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
+from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import StartEngine, start_engine
+from phicli.gguf_file.names import parts_of
 from phicli.server.counters import Counters
 from phicli.server.loading import load
 from phicli.server.memory import Ledger
@@ -49,7 +51,9 @@ class Loader:
         loaded = load(placed, self._ledger, self._make_room, lambda: self._table.ticket, self._start)
         served.coming = loaded
         try:
-            loaded.engines.is_loaded(loaded.model.side_by_side.with_context(placed.settings.context_tokens, None))
+            with ReadAhead(parts_of(prepared.located.path)):
+                engine = loaded.model.side_by_side.with_context(placed.settings.context_tokens, None)
+            loaded.engines.is_loaded(engine)
         except BaseException:
             self._counters.add("failed_loads")
             self._end_engines(served)

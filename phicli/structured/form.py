@@ -94,7 +94,7 @@ class SchemaForm:
     @property
     def to_limit(self) -> str:
         """See :class:`Form`: every list has ``maxItems``, every text ``maxLength``, and every name is listed."""
-        return "set maxItems and maxLength in the schema" if may_go_on(self.schema, self._limits(None)) else ""
+        return "use a --schema with maxItems and maxLength" if may_go_on(self.schema, self._limits(None)) else ""
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
         """See :class:`Form`. Limits can contradict the schema, and llguidance has some too; at last, only the type."""

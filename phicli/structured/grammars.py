@@ -35,7 +35,9 @@ def choice_form(typed: str) -> TextForm:
     if not all(words):
         raise UsageError(f"--choice {typed}: a word between two commas is empty", _CHOICES)
     if len(words) < 2:
-        raise UsageError(f"--choice {typed}: only one word was given", _CHOICES)
+        raise UsageError(
+            f"--choice {typed}: only one word was given", f"{_CHOICES}; of several --choice the last one counts"
+        )
     if twice:
         raise UsageError(f"--choice {typed}: the word {twice} occurs twice", f"give each word once, {_EXAMPLE}")
     rule = " | ".join(_quoted(word) for word in words)
@@ -80,6 +82,11 @@ def grammar_form(typed: str) -> TextForm:
         raise UsageError(f"{path} is empty", 'give a grammar in GBNF, e.g. root ::= "yes" | "no"')
     if text.startswith("%llguidance"):
         return TextForm("the grammar", Constraint("lark", text.partition("\n")[2]), to_limit=_LIMIT)
+    if "::=" not in text:
+        raise UsageError(
+            f"{path} is not a grammar in GBNF, because no rule has ::=",
+            'write rules such as root ::= "yes" | "no"; the first line of a grammar in Lark is %llguidance {}',
+        )
     return TextForm("the grammar", Constraint("gbnf", text), to_limit=_LIMIT)
 
 

@@ -125,7 +125,7 @@ def test_what_always_repeats_itself_is_an_error_that_names_the_limit() -> None:
     with pytest.raises(FormError) as caught:
         events_of(lab([RUNAWAY]), LIST, ending=BRAKE, retries=1)
     assert caught.value.message.startswith("the answer does not match the schema after 2 attempts: it was ended")
-    assert caught.value.hint == "set maxItems and maxLength in the schema, or change --temperature"
+    assert caught.value.hint == "use a --schema with maxItems and maxLength, or change --temperature"
     assert (caught.value.answer.stopped_by, caught.value.answer.usage.completion_tokens) == ("repetition", 224)
     with pytest.raises(FormError) as caught:
         events_of(lab(["0" * 500]), regex_form("[0-9]+"), ending=BRAKE, retries=0)

@@ -274,8 +274,8 @@ class Early:
     def __init__(self) -> None:
         self.started = self.ended = 0
 
-    def __call__(self, name: str) -> Early:
-        assert name == DEFAULT_ENGINE
+    def __call__(self, name: str, *, wanted: bool) -> Early:
+        assert (name, wanted) == (DEFAULT_ENGINE, True)
         return self
 
     def __enter__(self) -> None:

@@ -123,6 +123,13 @@ def test_a_dry_run_of_a_prompt_that_does_not_fit_ends_as_the_real_run(phi: Phi) 
     assert (shortened.code, "--on-overflow will shorten it" in shortened.err) == (0, True)
 
 
+def test_a_prompt_is_processed_once_where_the_answer_has_a_form(phi: Phi) -> None:
+    run = phi("chat", "tiny-phi", "hi", "--choice", "a,b", "--events")
+    events = [event for event in map(json.loads, run.out.splitlines()) if event["event"] == "prefill"]
+    total = events[0]["total"]
+    assert [(event["processed"], event["cached"]) for event in events] == [(0, 0), (total, 0)]
+
+
 def test_a_dry_run_has_no_events(phi: Phi) -> None:
     run = phi("chat", "tiny-phi", "hi", "--dry-run", "--events")
     error = json.loads(run.out)["error"]

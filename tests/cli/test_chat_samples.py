@@ -153,9 +153,10 @@ def test_probabilities_are_those_before_the_grammar(phi: Phi) -> None:
     ("arguments", "words"),
     [
         (["--logprobs", "3"], "--logprobs requires --json or --events"),
-        (["--logprobs", "21", "--json"], "--logprobs"),
-        (["--logprobs", "-1", "--json"], "--logprobs"),
-        (["--samples", "0"], "--samples"),
+        (["--logprobs", "21", "--json"], "--logprobs 21 is not between 0 and 20"),
+        (["--logprobs", "-1", "--json"], "--logprobs -1 is not between 0 and 20"),
+        (["--samples", "0"], "--samples 0 is not between 1 and 100"),
+        (["--context", "10"], "--context 10 is less than 32"),
         (["--samples", "101"], "--samples"),
         (["--samples", "2", "--session", "a"], "--samples and a saved session cannot be used together"),
         (["--samples", "2", "--interactive"], "--interactive"),

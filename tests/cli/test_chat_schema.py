@@ -181,7 +181,8 @@ def test_an_answer_longer_than_the_first_context_is_whole(phi: Phi) -> None:
         (["--grammar", "none.gbnf"], 3, "file not found: none.gbnf"),
         (["--schema", "{}", "--choice", "a,b"], 2, "--schema and --choice cannot be used together"),
         (["--retries", "3"], 2, "--retries requires a form of the answer"),
-        (["--choice", "a,b", "--retries", "-1"], 2, "--retries"),
+        (["--choice", "a,b", "--retries", "-1"], 2, "--retries -1 is not between 0 and 100"),
+        (["--choice", "yes", "--choice", "no"], 2, "--choice no: only one word was given"),
         (["--choice", "a,b", "--interactive"], 2, "--interactive"),
     ],
 )
@@ -190,6 +191,14 @@ def test_what_makes_no_sense_is_refused(phi: Phi, arguments: list[str], code: in
     assert (run.code, run.out) == (code, "")
     assert words in run.err
     assert "→" in run.err
+
+
+def test_a_grammar_in_lark_needs_its_first_line(phi: Phi, tmp_path: Path) -> None:
+    (tmp_path / "a.lark").write_text('start: "a"\n')
+    run = phi("chat", "tiny-phi", FRANCE, "--grammar", str(tmp_path / "a.lark"))
+    assert (run.code, run.out) == (2, "")
+    assert "is not a grammar in GBNF, because no rule has ::=" in " ".join(run.err.split())
+    assert "the first line of a grammar in Lark is %llguidance {}" in run.err
 
 
 def test_the_engines_words_about_a_grammar(phi: Phi, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from phicli.errors import NotFoundError, UsageError
 from phicli.settings.key import variable_of
 from phicli.settings.lines import toml
 
-OTHER_VARIABLES = {"PHI_HOME", "PHI_PROFILE", "PHI_DEBUG", "PHI_API_KEY", "PHI_ENDPOINT_TIMEOUT"}
+OTHER_VARIABLES = {"PHI_HOME", "PHI_PROFILE", "PHI_DEBUG", "PHI_API_KEY", "PHI_SERVE_KEY", "PHI_ENDPOINT_TIMEOUT"}
 SAMPLES = [
     "true", "false", "41", "0.5", "q8_0", "on", "text",
-    "code", "laptop-8gb", "llama-server", "phi-3", "eval", "16G", "60GB/s", "drop", "latin-1",
+    "code", "laptop-8gb", "llama-server", "phi-3", "eval", "16G", "60GB/s", "drop", "latin-1", "https://example.org",
 ]  # fmt: skip
 
 

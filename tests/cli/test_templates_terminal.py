@@ -67,7 +67,7 @@ def test_a_new_template(environment: dict[str, str], own: Path, phi: Phi) -> Non
     code, screen = edited(
         environment, *EDIT, "capital", editor=editor(f"pathlib.Path({str(shows)!r}).write_bytes(path.read_bytes())")
     )
-    assert (code, screen) == (0, "capital was not changed\n")
+    assert (code, screen) == (0, "nothing was saved, because the text was not changed\n")
     assert list(own.iterdir()) == []
     lines = shows.read_text().splitlines()
     assert all(line.startswith("#") for line in lines)
@@ -82,7 +82,10 @@ def test_a_new_template(environment: dict[str, str], own: Path, phi: Phi) -> Non
 
 def test_a_built_in_template_is_copied_when_it_was_changed(environment: dict[str, str], own: Path, phi: Phi) -> None:
     before = phi("templates", "show", "commit").out
-    assert edited(environment, *EDIT, "commit", editor="true") == (0, "commit was not changed\n")
+    assert edited(environment, *EDIT, "commit", editor="true") == (
+        0,
+        "nothing was saved, because the text was not changed\n",
+    )
     assert not (own / "commit.toml").exists()
     assert edited(environment, *EDIT, "commit", "--json", editor=editor("path.open('a').write('seed = 1\\n')"))[0] == 0
     assert phi("templates", "show", "commit").out == f"{before}seed = 1\n"

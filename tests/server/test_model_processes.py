@@ -127,6 +127,7 @@ def test_a_conversation_beyond_its_slot_gets_the_long_factors_as_it_does_alone(m
         assert len(models.state()[0].pids) == 2
     with ending(Models(LoadOptions(parallel=1, settings={"threads": 1}))) as others, others.lease("b") as alone:
         assert ask(alone, long).text == answer.text
+        assert ask(alone, "Hello").text == short_before
 
 
 def test_closing_the_models_ends_their_processes(home: Path) -> None:

@@ -209,7 +209,7 @@ STRINGS = {"type": "string"}
     ],
 )
 def test_a_schema_whose_values_have_lengths_cannot_go_on(schema: Any, goes_on: bool) -> None:
-    assert SchemaForm(schema).to_limit == ("set maxItems and maxLength in the schema" if goes_on else "")
+    assert SchemaForm(schema).to_limit == ("use a --schema with maxItems and maxLength" if goes_on else "")
 
 
 @pytest.mark.parametrize(

@@ -50,4 +50,5 @@ def print_edited(terminal: Terminal, name: str, path: Path, *, saved: bool, as_j
     if as_json:
         print_result(terminal, "templates edit", {"name": name, "path": str(path), "saved": saved})
     else:
-        terminal.say(f"saved as {path}; to use it: phi chat -T {name}" if saved else f"{name} was not changed")
+        unchanged = "nothing was saved, because the text was not changed"
+        terminal.say(f"saved as {path}; to use it: phi chat -T {name}" if saved else unchanged)
