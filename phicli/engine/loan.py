@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final, Protocol, Self, get_type_hints, runtime_checkable
 
+from phicli.engine.types import LocalEngine
 from phicli.errors import EngineError
 
 LEND_TARGET: Final = "/phi/lend"
@@ -120,16 +121,8 @@ def _values(kind: type, data: Any) -> dict[str, Any]:
 
 
 @runtime_checkable
-class Lendable(Protocol):
+class Lendable(LocalEngine, Protocol):
     """An engine that other programs of the same user can use, too."""
-
-    @property
-    def context_tokens(self) -> int:
-        """The context of each of its slots."""
-
-    @property
-    def build(self) -> str:
-        """The engine and its version."""
 
     @property
     def ended(self) -> bool:
