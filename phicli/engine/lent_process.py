@@ -101,13 +101,22 @@ class LentProcess(EngineProcess):
                     self._take(json.loads(line))
         except TimeoutError:
             self._why = "the server does not respond"
-        except (OSError, ValueError, http.client.HTTPException, AttributeError):
-            pass
+        except (ValueError, TypeError):
+            self._why = "the reply of the server makes no sense"
+        except (OSError, http.client.HTTPException, AttributeError):
+            pass  # it was closed, here or there
         finally:
             self._ended.set()
             self._known.set()
 
     def _take(self, said: Any) -> None:
+        """Take note of a line of the reply.
+
+        Raises:
+            ValueError, TypeError: it makes no sense.
+        """
+        if not isinstance(said, dict):
+            raise TypeError("not an object")
         if "lent" in said:
             loan = Loan.from_data(said["lent"])
             self.api_key, self.build, self.bad_template = loan.api_key, loan.build, loan.bad_template
@@ -129,11 +138,12 @@ def _begun(path: Path, request: LoanRequest, answer_s: float) -> tuple[socket.so
     """
     connection = UnixConnection(path, answer_s)
     try:
+        connection.connect()
+        connected: socket.socket = connection.sock  # with a reply until the end of the connection it is let go of
         connection.request("POST", LEND_TARGET, json.dumps(request.to_data()), {"Content-Type": "application/json"})
         response = connection.getresponse()
         if response.status != http.client.OK:
             raise LoanError(_reason(response))
-        connected: socket.socket = connection.sock
         connected.settimeout(_SILENCE_S)
     except TimeoutError:
         connection.close()
@@ -151,4 +161,4 @@ def _reason(response: http.client.HTTPResponse) -> str:
     """Why the server refused, in its own words."""
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(response.read())["error"]["message"])
-    return f"the server replied {response.status}"
+    return f"the server replied with the status {response.status}"

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final, Protocol, Self, get_type_hints, runtime_checkable
 
-from phicli.engine.types import LoadSettings, LocalEngine
+from phicli.engine.types import LocalEngine
 from phicli.errors import EngineError
 
 LEND_TARGET: Final = "/phi/lend"
@@ -122,9 +122,7 @@ def _values(kind: type, data: Any) -> dict[str, Any]:
 
 @runtime_checkable
 class Lendable(LocalEngine, Protocol):
-    """An engine that other programs of the same user can use, too; ``settings`` are those of its load."""
-
-    settings: LoadSettings
+    """An engine that other programs of the same user can use, too."""
 
     @property
     def ended(self) -> bool:

@@ -75,7 +75,7 @@ class Lending:
             if engine.ended:
                 loaded.model.engines.failed(engine, EngineDiedError(_ENDED))
                 engine = _engine_of(loaded, closing)
-            _require_settings(request, engine.settings.engine, loaded.plan.wanted)
+            _require_settings(request, loaded.settings.engine, loaded.plan.wanted)
             _require_context(request, engine.context_tokens)
             _require_build(request, engine.build)
             _require_unchanged(located.path, engine.started_at)
