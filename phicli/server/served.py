@@ -62,4 +62,4 @@ def key_of(located: LocatedModel) -> str:
         status = located.path.stat()
     except OSError:  # whoever reads the file says why
         return os.path.realpath(located.path)
-    return f"{os.path.realpath(located.path)}:{status.st_size}:{status.st_mtime_ns}"
+    return f"{os.path.realpath(located.path)}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"

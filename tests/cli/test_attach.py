@@ -100,7 +100,7 @@ def test_a_file_that_was_replaced_is_not_answered_by_the_engine_of_the_old_one(
     (tmp_path / "other.gguf").replace(copy)
     replaced = phi("chat", str(copy), FRANCE, "--verbose")
     assert replaced.out == PARIS
-    assert "server: not attached: the file was changed after the server had loaded it" in replaced.err
+    assert "not attached" not in replaced.err, "the server has loaded the new file"
 
 
 def test_a_server_that_hangs_or_has_died_is_not_waited_for(phi: Phi, lender: Lender) -> None:
