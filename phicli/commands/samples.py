@@ -114,13 +114,15 @@ def _as_text(
     chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, request: Request, failures: Failures,
     print_answer: PrintAnswer, on_end: OnEnd,
 ) -> None:  # fmt: skip
+    printed = False
     for sample in _samples(chat, wanted.samples or 1):
-        if sample.number > 1 and not wanted.form.asked:
+        if printed and not wanted.form.asked:
             terminal.write("\n")
         if terminal.stdout.isatty() and not wanted.quiet:
             terminal.say(f"{sample.name}, seed {sample.seed}")
         with failures.of(sample):
             print_answer(asked, on_end, request, sample.name)
+            printed = True
     failures.require_none({})
 
 
