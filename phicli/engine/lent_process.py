@@ -103,7 +103,7 @@ class LentProcess(EngineProcess):
             self._why = "the server does not respond"
         except (ValueError, TypeError):
             self._why = "the reply of the server makes no sense"
-        except (OSError, http.client.HTTPException, AttributeError):
+        except (OSError, http.client.HTTPException):
             pass  # it was closed, here or there
         finally:
             self._ended.set()

@@ -11,6 +11,7 @@ from typing import Final
 from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.gguf_file.names import parts_of
+from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.loading import load
 from phicli.server.memory import Ledger
@@ -32,13 +33,20 @@ class Loader:
         ledger: of the memory.
         counters: of loads and ends.
         start: starts an engine.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
     def __init__(
-        self, options: LoadOptions, table: Table, ledger: Ledger, counters: Counters, start: StartEngine = start_engine
+        self,
+        options: LoadOptions,
+        table: Table,
+        ledger: Ledger,
+        counters: Counters,
+        start: StartEngine = start_engine,
+        on_bug: OnBug = ignored,
     ) -> None:
         self._options, self._table, self._ledger, self._counters = options, table, ledger, counters
-        self._start = start
+        self._start, self._on_bug = start, on_bug
 
     def load(self, served: Served) -> None:
         """Load ``served`` and hand it to those who wait for it.
@@ -133,5 +141,8 @@ class Loader:
 
     def _end_engines(self, served: Served) -> None:
         if (coming := served.coming) is not None:
-            coming.model.close()
+            try:
+                coming.model.close()
+            except Exception as error:  # noqa: BLE001 (whatever it is, nobody gets the model any longer)
+                report(error, self._on_bug)
             coming.engines.forget()

@@ -13,6 +13,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
 from phicli.plan.locate import LocatedModel
+from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
 from phicli.server.loader import Loader
@@ -28,6 +29,7 @@ _LARGER_IDLE_S: Final = 300.0
 """An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
 
 _TICK_S: Final = 0.1
+_AFTER_BUG_S: Final = 1.0
 
 
 class Models:
@@ -38,6 +40,7 @@ class Models:
         start: starts an engine.
         ledger: of the memory; that of this machine when None.
         downloads: of models that are not on this machine.
+        on_bug: gets a line for each failure that nobody foresaw.
 
     Raises:
         PhiError: one of the models that the options name does not exist.
@@ -50,14 +53,15 @@ class Models:
         start: StartEngine = start_engine,
         ledger: Ledger | None = None,
         downloads: Downloads | None = None,
+        on_bug: OnBug = ignored,
     ) -> None:
         self.options = options
-        self.counters = Counters()
+        self.counters, self._on_bug = Counters(), on_bug
         self._names = Names(options.models, may_pull=options.pull)
-        self._downloads = downloads or Downloads()
+        self._downloads = downloads or Downloads(on_bug=on_bug)
         self._table = Table(options.queue, self._begin)
         ledger = ledger or (Ledger() if options.memory_check else Ledger(None))
-        self._loader = Loader(options, self._table, ledger, self.counters, start)
+        self._loader = Loader(options, self._table, ledger, self.counters, start, on_bug)
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="phi-keep-alive")
         self._keeper.start()
 
@@ -200,6 +204,7 @@ class Models:
         except PhiError as error:
             self._table.failed(served, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to know)
+            report(error, self._on_bug)
             message = f"{served.located.name} cannot be loaded: {type(error).__name__}: {error}"
             self._table.failed(served, EngineError(message, "see what is wrong: phi doctor"))
 
@@ -208,7 +213,12 @@ class Models:
         goes_on = True
         while goes_on:
             seen = self._table.changes
-            goes_on = self._table.wait(self._expire(), seen)
+            try:
+                due_s = self._expire()
+            except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
+                report(error, self._on_bug)
+                due_s = _AFTER_BUG_S
+            goes_on = self._table.wait(due_s, seen)
 
     def _expire(self) -> float | None:
         """Let go of what is due; returns in how many seconds something else will be, None if nothing."""

@@ -42,6 +42,11 @@ class Engine(ScriptedEngine):
         self.pid, self.build, self.loading = next(_PIDS), "fake 1", False
         self.broken = settings.model_path.stem in shop.broken
 
+    def close(self) -> None:
+        super().close()
+        if self.settings.model_path.stem in self.shop.closes_badly:
+            raise ValueError("it cannot be closed")
+
     def wait_ready(self, closing: Closing | None = None) -> None:
         while not self.shop.may_load[self.settings.model_path.stem].wait(0.01):
             if closing is not None:
@@ -76,11 +81,14 @@ class Shop:
     def __init__(self, most: int = 9, **options: Any) -> None:
         self.may_load = _Gates()
         self.broken: set[str] = set()
+        self.closes_badly: set[str] = set()
+        self.bugs: list[str] = []
         self.engines: list[Engine] = []
         self.ledger = FewEngines(most)
         self.models = Models(
             LoadOptions(**{"parallel": 2, "keep_alive_s": None, **options}),
             start=self._start, ledger=self.ledger, downloads=Downloads(self.pull),
+            on_bug=self.bugs.append,
         )  # fmt: skip
         self.pull_now: Callable[[str], None] = lambda _: None
         self.threads = ThreadPoolExecutor(64)

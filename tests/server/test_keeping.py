@@ -40,6 +40,18 @@ def test_a_model_ends_when_it_was_idle_for_long_enough(open_shop: Open) -> None:
         assert len(shop.engines) == 2
 
 
+def test_an_engine_that_cannot_be_closed_is_reported_and_others_expire_as_before(open_shop: Open) -> None:
+    shop = open_shop(keep_alive_s=0.0)
+    shop.closes_badly = {"a"}
+    for name in "ab":
+        shop.use(name)
+    wait_until(lambda: len(shop.engines) == 2 and shop.engines[1].closed)
+    wait_until(lambda: shop.models.state() == ())
+    assert [bug.partition(",")[0] for bug in shop.bugs] == ["unexpected ValueError in close"]
+    with held(shop.hold("a"), shop.hold("b")):
+        assert len(shop.engines) == 4
+
+
 def test_a_model_that_is_kept_for_ever_has_no_end(open_shop: Open) -> None:
     shop = open_shop(keep_alive_s=None)
     shop.use("a")

@@ -193,6 +193,17 @@ def test_a_load_that_fails_fails_for_all_and_the_next_request_tries_again(open_s
     assert not shop.ledger._shares[1:]
 
 
+def test_a_bug_in_a_load_is_reported_and_fails_the_request(
+    open_shop: Open, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHI_DEBUG", "1")
+    shop = open_shop(settings={"nonsense": 1})
+    with pytest.raises(EngineError, match="a cannot be loaded"):
+        shop.use("a")
+    assert [bug.partition(" in ")[0] for bug in shop.bugs] == ["unexpected KeyError"]
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_a_file_that_is_gone_is_an_error_and_no_hang(open_shop: Open) -> None:
     shop = open_shop()
     located = shop.models.locate("a")

@@ -180,14 +180,37 @@ def test_200_requests_that_race_the_end_are_answered_or_find_no_server(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that finds no server starts the next one; nothing else may happen to it."""
-    monkeypatch.setattr("phicli.server.idle_end._SETTLE_S", 0.02)
+    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.02)
     assert race(here, start_tiny, 200, 0.02) > 1, "no server ended in between: nothing was raced"
 
 
 def test_10_requests_that_race_the_end_of_the_real_server(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phicli.server.idle_end._SETTLE_S", 0.1)
+    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.1)
     monkeypatch.setenv(residence.ENDS_AFTER, "0.02")
     assert race(here, start_real, 10, 0.2) > 1
+
+
+def test_a_bug_is_reported_and_the_server_ends_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hides:
+        hidden = 0
+
+        def hide(self) -> None:
+            self.hidden += 1
+            if self.hidden == 1:
+                raise ValueError("a path")
+
+        def show(self) -> None:
+            pass
+
+        def is_lost(self) -> bool:
+            return False
+
+    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.01)
+    bugs: list[str] = []
+    ends = threading.Event()
+    watch(Uses(), set, Hides(), ends.set, after_s=0.01, listening=[], on_bug=bugs.append)
+    assert ends.wait(60)
+    assert [bug.partition(",")[0] for bug in bugs] == ["unexpected ValueError in hide"]
 
 
 def test_a_use_counts_until_it_ends() -> None:
