@@ -97,8 +97,7 @@ class LentProcess(EngineProcess):
         """Read what the server says until the loan ends."""
         try:
             for line in response:
-                if line.strip():
-                    self._take(json.loads(line))
+                self._take(json.loads(line))
         except TimeoutError:
             self._why = "the server does not respond"
         except (ValueError, TypeError):

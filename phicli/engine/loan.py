@@ -1,8 +1,8 @@
 """What is said when the server of a user lends the engine of a model to another command of that user.
 
 The command asks with a :class:`LoanRequest`. The server replies with lines of JSON: ``{"loading": seconds}`` while the
-model loads, and one line with the :class:`Loan`. The loan lasts as long as the connection is open. After it come
-empty lines, and ``{"ended": reason}`` where the engine has ended.
+model loads, ``{"lent": loan}`` with the :class:`Loan`, and ``{"ended": reason}`` when the engine has ended. The loan
+lasts as long as the connection is open.
 """
 
 from __future__ import annotations

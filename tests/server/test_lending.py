@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +122,30 @@ def test_a_loan_ends_with_its_connection(lender: Lender) -> None:
     engine.close()
     wait_until(lambda: process.ended)
     assert server.server.process.poll() is None
+
+
+_BORROWS = """
+import sys
+from pathlib import Path
+from phicli.engine.lent_process import LentProcess
+from phicli.engine.loan import LoanRequest
+
+process = LentProcess(Path(sys.argv[1]), LoanRequest.from_data(__import__("json").loads(sys.argv[2])))
+process.wait_ready()
+print("lent", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_borrower_that_is_killed_gives_the_engine_back(lender: Lender, environment: dict[str, str]) -> None:
+    server = lender("--keep-alive", "0")
+    command = [sys.executable, "-c", _BORROWS, str(server.socket), json.dumps(request().to_data())]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as borrower:
+        assert borrower.stdout is not None
+        assert borrower.stdout.readline() == b"lent\n"
+        assert server.engines
+        borrower.kill()
+    wait_until(lambda: not server.engines)
 
 
 @pytest.mark.parametrize(
