@@ -74,7 +74,7 @@ class Loader:
         """End the engines of models that nobody gets any longer, and wait for that."""
         for served in ending:
             self._end_engines(served)
-            self._table.ended(served)
+            self._table.wake()
 
     def end_larger(self, idle_s: float = 0.0) -> int:
         """End engines for single conversations that were not used for so long; returns how many."""
@@ -96,7 +96,6 @@ class Loader:
     def _admitted(self, served: Served, prepared: Prepared) -> Placed:
         """The load when there is memory for it: others end for that, and those that answer are waited for."""
         deadline = time.monotonic() + self._options.wait_s
-        ended: list[Served] = []
         try:
             while True:
                 seen, others = self._table.changes, self._ledger.changes
@@ -105,18 +104,10 @@ class Loader:
                     return placed
                 if self._ledger.changes != others:  # another load was admitted meanwhile, or one has ended
                     continue
-                if self.end_larger():
-                    continue
-                if picked := self._table.pick(lambda _: True, most=1):
-                    self._counters.add("evictions")
-                    self._end_engines(picked[0])
-                    ended += picked  # who waits for it comes after this one
-                    continue
-                self._await_room(served, deadline, seen)
+                if not self._make_room():
+                    self._await_room(served, deadline, seen)
         finally:
             self._table.nobody_makes_way()
-            for one in ended:
-                self._table.ended(one)
 
     def _await_room(self, served: Served, deadline: float, seen: int) -> None:
         """Wait for a change.

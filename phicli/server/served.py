@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
 
 from phicli.errors import PhiError
 from phicli.plan.locate import LocatedModel
@@ -17,7 +16,6 @@ class Served:
         located: the file.
         loaded: the model; None while it loads.
         coming: the same, while it loads, too.
-        phase: ``ending`` where nobody gets it.
         leases: the answers of each lease, by its number.
         loans: the numbers of the leases that take no slot.
         idle_since: of :func:`time.monotonic`; None while it is used.
@@ -29,7 +27,6 @@ class Served:
         self.located, self.key = located, key
         self.loaded: Loaded | None = None
         self.coming: Loaded | None = None
-        self.phase: Literal["loading", "ready", "ending"] = "loading"
         self.leases: dict[int, int] = {}
         self.loans: set[int] = set()
         self.ready_at = 0.0

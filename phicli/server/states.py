@@ -34,7 +34,7 @@ class ModelState:
     """
 
     name: str
-    phase: Literal["loading", "ready", "ending"]
+    phase: Literal["loading", "ready"]
     path: str
     planned_bytes: int
     resident_bytes: int
@@ -79,7 +79,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
     running = loaded.model.side_by_side.started() if loaded else ()
     return ModelState(
         name=served.located.reference if served.located.variant else served.located.name,
-        phase=served.phase,
+        phase="ready" if loaded else "loading",
         path=str(served.located.path),
         planned_bytes=weights + sum(share.other_bytes for share in shares),
         resident_bytes=sum(total for total, _ in sizes),

@@ -23,7 +23,7 @@ _LONGEST_RETRY_S: Final = 120
 
 
 class Table:
-    """The models that are loading, loaded or ending, and the requests that wait. Use it from any thread.
+    """The models that are loading or loaded, and the requests that wait. Use it from any thread.
 
     Args:
         queue: requests that may wait at a time.
@@ -35,7 +35,6 @@ class Table:
         self._queue, self._begin = queue, begin
         self.changed = threading.Condition()
         self._served: dict[str, Served] = {}
-        self._ending: set[Served] = set()
         self._waiting: defaultdict[str, deque[Waiter]] = defaultdict(deque)
         self._closed = False
         self._answer_s = _USUAL_ANSWER_S
@@ -53,7 +52,7 @@ class Table:
             PhiError: it cannot be loaded.
         """
         key, waiter = key_of(located), Waiter(answers)
-        woken = closing.woken_by(self._wake) if closing is not None else contextlib.nullcontext()
+        woken = closing.woken_by(self.wake) if closing is not None else contextlib.nullcontext()
         with woken, self.changed:
             refused = self._refusal(key, answers)
             if refused is not None:
@@ -83,11 +82,11 @@ class Table:
             return self._oldest(served)
 
     def ready(self, served: Served, loaded: Loaded) -> bool:
-        """``served`` is loaded; False where nobody may have it, since it was ended meanwhile."""
+        """``served`` is loaded; False where nobody may have it, since the table was closed."""
         with self.changed:
-            if self._closed or served.phase == "ending":
+            if self._closed:
                 return False
-            served.loaded, served.phase, served.ready_at = loaded, "ready", time.monotonic()
+            served.loaded, served.ready_at = loaded, time.monotonic()
             self._idle_from_now(served)
             self._notify()
             return True
@@ -107,32 +106,25 @@ class Table:
             return not self._closed and bool(self._waiting.get(served.key))
 
     def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
-        """Idle models that ``which`` names, the least recently used first; they end now: see :meth:`ended`."""
+        """Idle models that ``which`` names, the least recently used first; nobody gets them any longer."""
         with self.changed:
             idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
             picked = [served for served in idle if which(served)][:most]
             for served in picked:
-                self._end(served)
+                del self._served[served.key]
             return picked
 
-    def ended(self, served: Served) -> None:
-        """The engines of ``served`` have ended."""
-        with self.changed:
-            self._ending.discard(served)
-            self._notify()
-
-    def make_way(self, *, but: Served) -> bool:
-        """Have the model that is used least get no more leases; False where nothing will become free.
+    def make_way(self, *, but: Served) -> None:
+        """Have the model that was ready first of those that had their turn get no more leases.
 
         A model that is lent stays: it cannot be known for how long.
         """
         with self.changed:
             others = [served for served in self._served.values() if served is not but]
             if not any(served.makes_way for served in others):
-                usable = [one for one in others if one.phase == "ready" and not one.loans and self._had_its_turn(one)]
+                usable = [one for one in others if one.loaded and not one.loans and self._had_its_turn(one)]
                 for served in sorted(usable, key=lambda one: one.ready_at)[:1]:
                     served.makes_way = True
-            return bool(self._ending) or any(one.is_used or one.phase == "loading" for one in others)
 
     def nobody_makes_way(self) -> None:
         """All models get leases again."""
@@ -158,6 +150,11 @@ class Table:
             rows = [(served, len(self._waiting.get(served.key, ()))) for served in self._served.values()]
         return iter(rows)
 
+    def wake(self) -> None:
+        """Have all that wait look again: memory is free, or one of them has to go."""
+        with self.changed:
+            self._notify()
+
     def wait(self, timeout_s: float | None, seen: int) -> bool:
         """Wait until there are other :attr:`changes` than were ``seen``; False where the table was closed."""
         with self.changed:
@@ -178,8 +175,7 @@ class Table:
         with self.changed:
             self._closed = True
             left = list(self._served.values())
-            for served in left:
-                self._end(served)
+            self._served.clear()
             self._notify()
             return left
 
@@ -226,7 +222,7 @@ class Table:
 
     def _is_idle(self, served: Served) -> bool:
         waited_for = bool(self._waiting.get(served.key)) and not served.makes_way
-        return served.phase == "ready" and not served.is_used and not waited_for
+        return bool(served.loaded) and not served.is_used and not waited_for
 
     def _had_its_turn(self, served: Served) -> bool:
         waited_for = bool(self._waiting.get(served.key))
@@ -235,17 +231,8 @@ class Table:
     def _idle_from_now(self, served: Served) -> None:
         served.idle_since, served.idle_at = time.monotonic(), time.time()
 
-    def _end(self, served: Served) -> None:
-        served.phase = "ending"
-        self._served.pop(served.key, None)
-        self._ending.add(served)
-
     def _oldest(self, served: Served) -> int:
         return min(served.leases, default=self.ticket + 1)
-
-    def _wake(self) -> None:
-        with self.changed:
-            self._notify()
 
     def _notify(self) -> None:
         self.changes += 1
