@@ -28,7 +28,6 @@ from phicli.server.types import LoadOptions
 _LARGER_IDLE_S: Final = 300.0
 """An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
 
-_TICK_S: Final = 0.1
 _AFTER_BUG_S: Final = 1.0
 
 
@@ -137,39 +136,24 @@ class Models:
         """The models that are loading or loaded; asks nothing of their engines."""
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
-    def let_go(self, name: str | None, *, wait: bool = False, closing: Closing | None = None) -> tuple[str, ...]:
-        """Unload the model called ``name``, or all; returns the names of those that were loaded.
-
-        Args:
-            name: None for all.
-            wait: wait until those that are used have answered; else they are refused.
-            closing: ends the wait.
+    def let_go(self, name: str | None) -> tuple[str, ...]:
+        """Unload the model called ``name``, or all (None); returns the names of those that were loaded.
 
         Raises:
             NotFoundError: there is no model of that name, or it is not loaded.
             BusyError: a model is used; the others of ``name`` None are unloaded.
         """
         only = None if name is None else self._loaded_as(name)
-        gone: list[str] = []
 
         def is_meant(served: Served) -> bool:
             return only is None or served is only
 
-        while True:
-            seen = self._table.changes
-            ending = self._table.pick(is_meant)
-            gone += [served.located.name for served in ending]
-            self._loader.end(ending)
-            left = [served for served, _ in self._table.all() if is_meant(served)]
-            if not left:
-                return tuple(gone)
-            if not wait:
-                names = ", ".join(served.located.name for served in left)
-                raise self._table.busy(f"the model is in use: {names}", left[0].key)
-            if closing is not None:
-                closing.check()
-            if not self._table.wait(_TICK_S, seen):
-                return tuple(gone)
+        ending = self._table.pick(is_meant)
+        self._loader.end(ending)
+        if left := [served for served, _ in self._table.all() if is_meant(served)]:
+            names = ", ".join(served.name for served in left)
+            raise self._table.busy(f"the model is in use: {names}", left[0].key)
+        return tuple(served.name for served in ending)
 
     def close(self) -> None:
         """Let go of all models; answers that still come fail."""

@@ -35,6 +35,11 @@ class Served:
         self.has_answered = self.makes_way = False
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.located.reference if self.located.variant else self.located.name
+
+    @property
     def is_used(self) -> bool:
         """Whether it has leases or loans."""
         return bool(self.leases or self.loans)

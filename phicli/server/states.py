@@ -78,7 +78,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
     weights = max((share.weights_bytes for share in shares), default=0)
     running = loaded.model.side_by_side.started() if loaded else ()
     return ModelState(
-        name=served.located.reference if served.located.variant else served.located.name,
+        name=served.name,
         phase="ready" if loaded else "loading",
         path=str(served.located.path),
         planned_bytes=weights + sum(share.other_bytes for share in shares),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import pytest
 
-from phicli.engine.closable import Closing
 from phicli.errors import DoesNotFitError, NotFoundError
 from phicli.server.types import BusyError
 from tests.server.model_shop import WAIT_S, Shop, held, home, open_shop
@@ -93,20 +92,6 @@ def test_idle_models_are_let_go_of_and_those_in_use_are_not(open_shop: Open) -> 
     assert shop.models.let_go(None) == ()
     with pytest.raises(NotFoundError, match="'a' is not loaded"):
         shop.models.let_go("a")
-
-
-def test_letting_go_can_wait_for_the_answers(open_shop: Open) -> None:
-    shop = open_shop()
-    running = shop.hold("a").has()
-    going = shop.threads.submit(shop.models.let_go, "a", wait=True)
-    closing = Closing()
-    leaving = shop.threads.submit(shop.models.let_go, "a", wait=True, closing=closing)
-    closing.ask()
-    assert leaving.exception(WAIT_S) is not None
-    assert not going.done()
-    running.end()
-    assert going.result(WAIT_S) == ("a",)
-    assert shop.engines[0].closed
 
 
 def test_a_larger_context_gets_an_engine_that_ends_when_nobody_uses_it(open_shop: Open) -> None:
