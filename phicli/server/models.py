@@ -58,7 +58,7 @@ class Models:
         self.counters, self._on_bug = Counters(), on_bug
         self._names = Names(options.models, may_pull=options.pull)
         self._downloads = downloads or Downloads(on_bug=on_bug)
-        self._table = Table(options.queue, self._begin)
+        self._table = Table(self._begin)
         ledger = ledger or (Ledger() if options.memory_check else Ledger(None))
         self._loader = Loader(options, self._table, ledger, self.counters, start, on_bug)
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="phi-keep-alive")
@@ -92,34 +92,32 @@ class Models:
             return self._names.find(name)
 
     @contextlib.contextmanager
-    def lease(self, name: str, closing: Closing | None = None, *, answers: int = 1) -> Iterator[Loaded]:
-        """The model called ``name``, which stays loaded within the context, with slots for so many answers at a time.
+    def lease(self, name: str, closing: Closing | None = None) -> Iterator[Loaded]:
+        """The model called ``name``, which stays loaded within the context, with a slot for an answer.
 
         ``closing`` ends the wait for it, though not what others wait for: then :meth:`Closing.check` raises.
 
         Raises:
             NotFoundError: there is none of that name here.
             DoesNotFitError: it does not fit into memory.
-            BusyError: too many requests wait already, or models that answer need the memory for too long.
+            BusyError: models that answer need the memory for too long.
             EngineError: it cannot be loaded.
-            UsageError: it does not make so many answers at a time.
         """
-        self.counters.add("requests")
-        with self._taken(self.locate(name, closing), answers, closing) as loaded:
+        with self._taken(self.locate(name, closing), closing) as loaded:
             yield loaded
 
     @contextlib.contextmanager
-    def lend(self, model: str | LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
+    def lend(self, model: LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
         """As :meth:`lease`, for somebody who uses the engine without the server, maybe for long: it takes no slot.
 
-        ``model`` may be a name or a file; the models of the command line are the only ones here, too.
+        Where the command line named models, ``model`` must be one of them.
 
         Raises:
             PhiError: as for :meth:`lease`.
         """
-        located = self.locate(model, closing) if isinstance(model, str) else self._allowed(model)
+        located = self._names.same(model) if self._names.only else model
         self.counters.add("loans")
-        with self._taken(located, 0, closing) as loaded:
+        with self._taken(located, closing, lent=True) as loaded:
             yield loaded
 
     def preload(self) -> None:
@@ -129,7 +127,7 @@ class Models:
             PhiError: one of them cannot be loaded.
         """
         for name in self._names.only:
-            with self._taken(self.locate(name), 0, None):
+            with self._taken(self.locate(name), None, lent=True):
                 pass
 
     def state(self) -> tuple[ModelState, ...]:
@@ -160,18 +158,14 @@ class Models:
         self._loader.close(self._table.close())
 
     @contextlib.contextmanager
-    def _taken(self, located: LocatedModel, answers: int, closing: Closing | None) -> Iterator[Loaded]:
-        served, loaded, ticket = self._table.take(located, answers, closing)
+    def _taken(self, located: LocatedModel, closing: Closing | None, *, lent: bool = False) -> Iterator[Loaded]:
+        served, loaded, ticket = self._table.take(located, closing, lent=lent)
         began = time.monotonic()
         try:
             yield loaded
         finally:
             loaded.engines.released(ticket)
             self._table.give_back(served, ticket, time.monotonic() - began)
-
-    def _allowed(self, model: LocatedModel) -> LocatedModel:
-        """``model`` if it may be lent: any file where the command line named none."""
-        return self._names.same(model) if self._names.only else model
 
     def _loaded_as(self, name: str) -> Served:
         served = self._table.find(self._names.find(name))

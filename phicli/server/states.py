@@ -87,7 +87,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
         context_tokens=loaded.settings.context_tokens if loaded else None,
         limit_tokens=loaded.plan.context.limit_tokens if loaded else None,
         slots=loaded.slots if loaded else None,
-        running=served.running,
+        running=len(served.leases),
         queued=queued,
         loans=len(served.loans),
         idle_since=idle_at,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from phicli.engine.closable import Closing
-from phicli.errors import PhiError, UsageError
+from phicli.errors import PhiError
 from phicli.plan.locate import LocatedModel
 from phicli.server.loading import Loaded
 from phicli.server.served import Served, Waiter, key_of
@@ -26,13 +26,12 @@ class Table:
     """The models that are loading or loaded, and the requests that wait. Use it from any thread.
 
     Args:
-        queue: requests that may wait at a time.
         begin: called with a model that was asked for and is not there; it must return at once, and have
             :meth:`ready` or :meth:`failed` called later.
     """
 
-    def __init__(self, queue: int, begin: Callable[[Served], None]) -> None:
-        self._queue, self._begin = queue, begin
+    def __init__(self, begin: Callable[[Served], None]) -> None:
+        self._begin = begin
         self.changed = threading.Condition()
         self._served: dict[str, Served] = {}
         self._waiting: defaultdict[str, deque[Waiter]] = defaultdict(deque)
@@ -43,20 +42,16 @@ class Table:
         self.changes = 0
         """How often anything has changed."""
 
-    def take(self, located: LocatedModel, answers: int, closing: Closing | None) -> tuple[Served, Loaded, int]:
-        """Wait for a model with ``answers`` free slots (0: for a loan); returns it, and the number of the lease.
+    def take(self, located: LocatedModel, closing: Closing | None, *, lent: bool) -> tuple[Served, Loaded, int]:
+        """Wait for a model with a free slot, which ``lent`` does not need; returns it, and the number of the lease.
 
         Raises:
-            BusyError: too many wait already, or the model waited too long for memory.
-            UsageError: it has fewer slots.
+            BusyError: the model waited too long for memory.
             PhiError: it cannot be loaded.
         """
-        key, waiter = key_of(located), Waiter(answers)
+        key, waiter = key_of(located), Waiter(lent=lent)
         woken = closing.woken_by(self.wake) if closing is not None else contextlib.nullcontext()
         with woken, self.changed:
-            refused = self._refusal(key, answers)
-            if refused is not None:
-                raise refused
             self._waiting[key].append(waiter)
             try:
                 while (granted := self._granted(key, located, waiter)) is None:
@@ -73,8 +68,9 @@ class Table:
     def give_back(self, served: Served, ticket: int, seconds: float) -> int:
         """End the lease with that number, which took so many seconds; returns the least number of those that last."""
         with self.changed:
-            if served.leases.pop(ticket, None) is not None:
+            if ticket in served.leases:
                 self._answer_s += (seconds - self._answer_s) / 8
+            served.leases.discard(ticket)
             served.loans.discard(ticket)
             if not served.is_used:
                 self._idle_from_now(served)
@@ -179,14 +175,6 @@ class Table:
             self._notify()
             return left
 
-    def _refusal(self, key: str, answers: int) -> PhiError | None:
-        served = self._served.get(key)
-        free = served is not None and served.loaded is not None and not self._waiting.get(key)
-        if free and served is not None and self._has_room(served, answers):
-            return None
-        waiting = sum(map(len, self._waiting.values()))
-        return None if waiting < self._queue else self.busy(f"{waiting} requests are waiting already", key)
-
     def _granted(self, key: str, located: LocatedModel, waiter: Waiter) -> tuple[Served, Loaded, int] | None:
         if self._closed:
             raise BusyError("the server is stopping", retry_after_s=_LONGEST_RETRY_S)
@@ -197,28 +185,19 @@ class Table:
             served = self._served[key] = Served(located, key)
             self._begin(served)
         loaded = served.loaded
-        if loaded is None or served.makes_way or not self._is_next(key, waiter):
+        if loaded is None or served.makes_way:
             return None
-        if waiter.answers > loaded.slots:
-            message = f"{waiter.answers} answers were asked for, but the model makes only {loaded.slots} at a time"
-            raise UsageError(message, "ask for fewer, or start phi serve with a larger --parallel")
-        if not self._has_room(served, waiter.answers):
+        if not waiter.lent and (len(served.leases) == loaded.slots or not self._is_next(key, waiter)):
             return None
         self.ticket += 1
-        if waiter.answers:
-            served.leases[self.ticket], served.has_answered = waiter.answers, True
-        else:
-            served.loans.add(self.ticket)
+        (served.loans if waiter.lent else served.leases).add(self.ticket)
+        served.has_answered = served.has_answered or not waiter.lent
         served.idle_since = served.idle_at = None
         return served, loaded, self.ticket
 
     def _is_next(self, key: str, waiter: Waiter) -> bool:
-        """Whether nobody who waits longer comes first; loans take no slot, so they need not wait for one."""
-        return not waiter.answers or next(one for one in self._waiting[key] if one.answers) is waiter
-
-    def _has_room(self, served: Served, answers: int) -> bool:
-        loaded = served.loaded
-        return loaded is not None and not served.makes_way and served.running + answers <= loaded.slots
+        """Whether nobody who wants a slot waits longer."""
+        return next(one for one in self._waiting[key] if not one.lent) is waiter
 
     def _is_idle(self, served: Served) -> bool:
         waited_for = bool(self._waiting.get(served.key)) and not served.makes_way

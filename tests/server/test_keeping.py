@@ -25,7 +25,7 @@ def test_a_model_that_is_not_kept_ends_after_its_last_answer(open_shop: Open) ->
     wait_until(lambda: shop.engines[0].closed)
     wait_until(lambda: shop.models.state() == ())
     assert shop.models.counters.data()["expired"] == 1
-    assert not shop.ledger._shares
+    assert not shop.ledger.shares
 
 
 def test_a_model_ends_when_it_was_idle_for_long_enough(open_shop: Open) -> None:
@@ -55,7 +55,6 @@ def test_a_model_that_is_kept_for_ever_has_no_end(open_shop: Open) -> None:
     shop = open_shop(keep_alive_s=None)
     shop.use("a")
     assert shop.models.state()[0].until is None
-    assert shop.models._expire() is None
     assert shop.loaded == ["a"]
 
 
@@ -94,35 +93,29 @@ def test_idle_models_are_let_go_of_and_those_in_use_are_not(open_shop: Open) -> 
         shop.models.let_go("a")
 
 
-def test_a_larger_context_gets_an_engine_that_ends_when_nobody_uses_it(open_shop: Open) -> None:
-    shop = open_shop(keep_alive_s=None)
+def test_a_larger_context_gets_an_engine_that_makes_room_before_an_idle_model_does(open_shop: Open) -> None:
+    shop = open_shop(2, wait_s=0.0)
     with shop.models.lease("a") as loaded:
         larger = loaded.model.side_by_side.with_context(512, None)
         assert (larger.settings.slots, larger.settings.cache_ram_mib) == (1, 0)  # type: ignore[attr-defined]
-        assert shop.models._loader.end_larger() == 0, "it is used"
         assert len(shop.models.state()[0].pids) == 2
-    assert shop.models._loader.end_larger(1000.0) == 0, "the conversation may go on"
-    assert shop.models._loader.end_larger() == 1
-    assert [engine.closed for engine in shop.engines] == [False, True]
-    assert len(shop.ledger._shares) == 1
-
-
-def test_only_leases_that_began_before_its_last_use_keep_a_larger_engine(open_shop: Open) -> None:
-    shop = open_shop()
-    with shop.models.lease("a") as loaded:
-        loaded.model.side_by_side.with_context(512, None)
-        later = shop.hold("a").has()
-    assert shop.models._loader.end_larger() == 1
-    later.end()
-
-
-def test_a_larger_engine_makes_room_before_an_idle_model_does(open_shop: Open) -> None:
-    shop = open_shop(2)
-    with shop.models.lease("a") as loaded:
-        loaded.model.side_by_side.with_context(512, None)
+        with pytest.raises(BusyError):
+            shop.use("b")
+    assert not any(engine.closed for engine in shop.engines), "the conversation may go on"
     shop.use("b")
     assert shop.loaded == ["a", "b"]
     assert [engine.closed for engine in shop.loads("a")] == [False, True]
+    assert len(shop.ledger.shares) == 2
+
+
+def test_only_leases_that_began_before_its_last_use_keep_a_larger_engine(open_shop: Open) -> None:
+    shop = open_shop(2)
+    with shop.models.lease("a") as loaded:
+        loaded.model.side_by_side.with_context(512, None)
+        later = shop.hold("a").has()
+    shop.use("b")
+    assert [engine.closed for engine in shop.loads("a")] == [False, True]
+    later.end()
 
 
 def test_an_idle_model_makes_room_for_a_larger_engine(open_shop: Open) -> None:
