@@ -13,6 +13,7 @@ from phicli.engine.starting import StartEngine, start_engine
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import usable_bytes
+from phicli.hardware.available import Memory
 from phicli.plan.load import LoadPlan
 from phicli.server.memory import Ledger, Share
 from phicli.server.placing import Placed
@@ -141,14 +142,15 @@ class Engines:
 
     def _admitted(self, context_tokens: int) -> tuple[LoadSettings, Share]:
         while True:
-            settings, share = self._placed.larger(context_tokens, self._ledger)
-            if self._ledger.admit(share):
+            measured = self._ledger.measured()
+            memory = self._ledger.beside(measured)
+            settings, share = self._placed.larger(context_tokens, memory)
+            if self._ledger.admit(share, measured):
                 return settings, share
             if not self._make_room():
-                raise self._does_not_fit(context_tokens, share)
+                raise self._does_not_fit(context_tokens, share, memory)
 
-    def _does_not_fit(self, context_tokens: int, share: Share) -> DoesNotFitError:
-        memory = self._ledger.beside()
+    def _does_not_fit(self, context_tokens: int, share: Share, memory: Memory | None) -> DoesNotFitError:
         usable = usable_bytes(memory) if memory else 0
         message = (
             f"{self._placed.plan.model.name} with a context of {context_tokens} tokens does not fit into memory: "

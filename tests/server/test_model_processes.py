@@ -107,15 +107,6 @@ def test_more_conversations_than_slots_stay_warm(home: Path) -> None:
         assert answer.usage.cached_tokens >= answer.usage.prompt_tokens - 2
 
 
-def test_the_cache_of_prompts_changes_no_answer(home: Path) -> None:
-    texts: list[list[str]] = []
-    for cache_mib in (0, 64):
-        options = LoadOptions(parallel=1, cache_ram_mib=cache_mib, settings={"threads": 1})
-        with ending(Models(options)) as models, models.lease("a") as loaded:
-            texts.append([ask(loaded, story).text for story in 3 * STORIES])
-    assert texts[0] == texts[1]
-
-
 def test_a_conversation_beyond_its_slot_gets_the_long_factors_as_it_does_alone(models: Models) -> None:
     long = "What is the capital of France? " * 40
     with models.lease("a") as loaded:
