@@ -60,8 +60,8 @@ class Loader:
         served.coming = loaded
         try:
             with ReadAhead(parts_of(prepared.located.path)):
-                engine = loaded.model.side_by_side.with_context(placed.settings.context_tokens, None)
-            loaded.engines.is_loaded(engine)
+                engine = loaded.model.engines.with_context(placed.settings.context_tokens, None)
+            loaded.shares.is_loaded(engine)
         except BaseException:
             self._counters.add("failed_loads")
             self._end_engines(served)
@@ -80,9 +80,9 @@ class Loader:
         """End engines for single conversations that were not used for so long; returns how many."""
         ended = 0
         for served, _ in self._table.all():
-            if (loaded := served.loaded) is not None and loaded.engines.has_larger:
-                unused = partial(loaded.engines.is_unused, before=self._table.oldest(served), idle_s=idle_s)
-                ended += loaded.model.side_by_side.end(unused)
+            if (loaded := served.loaded) is not None and loaded.shares.has_larger:
+                unused = partial(loaded.shares.is_unused, before=self._table.oldest(served), idle_s=idle_s)
+                ended += loaded.model.engines.end(unused)
         return ended
 
     def close(self, left: Iterable[Served]) -> None:
@@ -136,4 +136,4 @@ class Loader:
                 coming.model.close()
             except Exception as error:  # noqa: BLE001 (whatever it is, nobody gets the model any longer)
                 report(error, self._on_bug)
-            coming.engines.forget()
+            coming.shares.forget()

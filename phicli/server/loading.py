@@ -29,17 +29,17 @@ class Loaded:
         plan: how it was loaded.
         slots: answers at a time.
         settings: of the engine with all slots.
-        engines: what is known of the engines that it has.
+        shares: what the engines that it has take.
     """
 
     model: Pool
     plan: LoadPlan
     slots: int
     settings: LoadSettings
-    engines: Engines
+    shares: EngineShares
 
 
-class Engines:
+class EngineShares:
     """Starts the engines of one model, and takes note of what they take of the memory.
 
     Args:
@@ -121,7 +121,7 @@ class Engines:
             larger = self._larger.get(id(engine))
             return larger is not None and larger.ticket < before and time.monotonic() - larger.used_at >= idle_s
 
-    def shares(self) -> tuple[Share, ...]:
+    def all(self) -> tuple[Share, ...]:
         """What the engines take."""
         with self._lock:
             return (self._placed.share, *(larger.share for larger in self._larger.values()))
@@ -133,7 +133,7 @@ class Engines:
 
     def forget(self) -> None:
         """All engines have ended."""
-        for share in self.shares():
+        for share in self.all():
             self._ledger.remove(share)
 
     def _begin(self, settings: LoadSettings) -> LocalEngine:
@@ -179,9 +179,9 @@ def load(
     ticket: Callable[[], int],
     start: StartEngine = start_engine,
 ) -> Loaded:
-    """The model of a load that was admitted; nothing is started before it is asked for. See :class:`Engines`."""
+    """The model of a load that was admitted; nothing is started before it is asked for. See :class:`EngineShares`."""
     plan, slots = placed.plan, placed.settings.slots
-    engines = Engines(placed, ledger, make_room, ticket, start)
+    shares = EngineShares(placed, ledger, make_room, ticket, start)
     file = model_file(plan, placed.prepared.header)
-    pool = Pool(file, engines.start, plan.context, slots=slots, watch=engines)
-    return Loaded(pool, plan, slots, placed.settings, engines)
+    pool = Pool(file, shares.start, plan.context, slots=slots, watch=shares)
+    return Loaded(pool, plan, slots, placed.settings, shares)

@@ -164,7 +164,7 @@ class Models:
         try:
             yield loaded
         finally:
-            loaded.engines.released(ticket)
+            loaded.shares.released(ticket)
             self._table.give_back(served, ticket, time.monotonic() - began)
 
     def _loaded_as(self, name: str) -> Served:
@@ -208,7 +208,7 @@ class Models:
         larger_s = _LARGER_IDLE_S if keep_s is None else min(keep_s, _LARGER_IDLE_S)
         self._loader.end_larger(larger_s)
         rows = [served for served, _ in self._table.all()]
-        due = [larger_s for served in rows if served.loaded and served.loaded.engines.has_larger]
+        due = [larger_s for served in rows if served.loaded and served.loaded.shares.has_larger]
         if keep_s is not None:
             due += [max(keep_s - _idle_s(served), 0.0) for served in rows if served.idle_since is not None]
         soonest = min(due, default=math.inf)

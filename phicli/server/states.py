@@ -71,12 +71,12 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
     """The state of ``served``; nothing is asked of its engines."""
     loaded = served.loaded
     coming = served.coming
-    shares = coming.engines.shares() if coming else ()
+    shares = coming.shares.all() if coming else ()
     pids = tuple(share.pid for share in shares if share.pid is not None)
     sizes = [resident(pid) for pid in pids]
     idle_at = served.idle_at if loaded and not served.is_used else None
     weights = max((share.weights_bytes for share in shares), default=0)
-    running = loaded.model.side_by_side.started() if loaded else ()
+    running = loaded.model.engines.started() if loaded else ()
     return ModelState(
         name=served.name,
         phase="ready" if loaded else "loading",

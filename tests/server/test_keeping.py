@@ -67,7 +67,7 @@ def test_an_idle_end_that_meets_a_new_request_fails_none(open_shop: Open) -> Non
         for turn in range(200):
             together.wait(WAIT_S)
             with shop.models.lease("a") as loaded:
-                engine = loaded.model.side_by_side.running(None)
+                engine = loaded.model.engines.running(None)
                 if engine.closed:  # type: ignore[attr-defined]
                     ended.append(turn)
 
@@ -96,7 +96,7 @@ def test_idle_models_are_let_go_of_and_those_in_use_are_not(open_shop: Open) -> 
 def test_a_larger_context_gets_an_engine_that_makes_room_before_an_idle_model_does(open_shop: Open) -> None:
     shop = open_shop(2, wait_s=0.0)
     with shop.models.lease("a") as loaded:
-        larger = loaded.model.side_by_side.with_context(512, None)
+        larger = loaded.model.engines.with_context(512, None)
         assert (larger.settings.slots, larger.settings.cache_ram_mib) == (1, 0)  # type: ignore[attr-defined]
         assert len(shop.models.state()[0].pids) == 2
         with pytest.raises(BusyError):
@@ -111,7 +111,7 @@ def test_a_larger_context_gets_an_engine_that_makes_room_before_an_idle_model_do
 def test_only_leases_that_began_before_its_last_use_keep_a_larger_engine(open_shop: Open) -> None:
     shop = open_shop(2)
     with shop.models.lease("a") as loaded:
-        loaded.model.side_by_side.with_context(512, None)
+        loaded.model.engines.with_context(512, None)
         later = shop.hold("a").has()
     shop.use("b")
     assert [engine.closed for engine in shop.loads("a")] == [False, True]
@@ -122,7 +122,7 @@ def test_an_idle_model_makes_room_for_a_larger_engine(open_shop: Open) -> None:
     shop = open_shop(2)
     shop.use("b")
     with shop.models.lease("a") as loaded:
-        loaded.model.side_by_side.with_context(512, None)
+        loaded.model.engines.with_context(512, None)
     assert shop.loaded == ["a"]
 
 
@@ -130,7 +130,7 @@ def test_a_larger_engine_that_does_not_fit_is_refused_with_the_sums(open_shop: O
     shop = open_shop(2)
     with held(shop.hold("b")), shop.models.lease("a") as loaded:
         with pytest.raises(DoesNotFitError, match="a with a context of 512 tokens does not fit") as caught:
-            loaded.model.side_by_side.with_context(512, None)
+            loaded.model.engines.with_context(512, None)
         assert caught.value.data
         assert caught.value.data["context_tokens"] == 512
         assert caught.value.data["needed_bytes"] > 0

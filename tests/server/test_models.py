@@ -265,7 +265,7 @@ def test_many_requests_for_more_models_than_fit_are_all_answered(open_shop: Open
         for turn in range(4):
             name = "abc"[(place + turn) % 3]
             with shop.models.lease(name) as loaded:
-                engine = loaded.model.side_by_side.running(None)
+                engine = loaded.model.engines.running(None)
                 if engine.closed or engine.settings.model_path.stem != name:  # type: ignore[attr-defined]
                     wrong.append(name)
 

@@ -48,10 +48,10 @@ class Chaos:
         try:
             lease = self.shop.models.lend(self.shop.models.locate(name)) if lent else self.shop.models.lease(name)
             with lease as loaded:
-                engines = [loaded.model.side_by_side.running(None)]
+                engines = [loaded.model.engines.running(None)]
                 with contextlib.suppress(DoesNotFitError):
                     if larger:
-                        engines.append(loaded.model.side_by_side.with_context(512, None))
+                        engines.append(loaded.model.engines.with_context(512, None))
                 for engine in engines:
                     assert isinstance(engine, Engine)
                     if engine.closed or engine.settings.model_path.stem != name:
