@@ -134,6 +134,6 @@ class Loader:
         if (coming := served.coming) is not None:
             try:
                 coming.model.close()
-            except Exception as error:  # noqa: BLE001 (whatever it is, nobody gets the model any longer)
+            except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
                 report(error, self._on_bug)
             coming.shares.forget()

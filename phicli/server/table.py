@@ -102,7 +102,7 @@ class Table:
             return not self._closed and bool(self._waiting.get(served.key))
 
     def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
-        """Idle models that ``which`` names, the least recently used first; nobody gets them any longer."""
+        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on."""
         with self.changed:
             idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
             picked = [served for served in idle if which(served)][:most]

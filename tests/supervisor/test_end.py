@@ -190,29 +190,6 @@ def test_10_requests_that_race_the_end_of_the_real_server(here: Place, monkeypat
     assert race(here, start_real, 10, 0.2) > 1
 
 
-def test_a_bug_is_reported_and_the_server_ends_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Hides:
-        hidden = 0
-
-        def hide(self) -> None:
-            self.hidden += 1
-            if self.hidden == 1:
-                raise ValueError("a path")
-
-        def show(self) -> None:
-            pass
-
-        def is_lost(self) -> bool:
-            return False
-
-    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.01)
-    bugs: list[str] = []
-    ends = threading.Event()
-    watch(Uses(), set, Hides(), ends.set, after_s=0.01, listening=[], on_bug=bugs.append)
-    assert ends.wait(60)
-    assert [bug.partition(",")[0] for bug in bugs] == ["unexpected ValueError in hide"]
-
-
 def test_a_use_counts_until_it_ends() -> None:
     uses = Uses()
     with uses.use(), uses.use():
