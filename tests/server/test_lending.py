@@ -18,7 +18,8 @@ from phicli.engine.lent_process import LentProcess
 from phicli.engine.loan import Loan, LoanError, LoanRequest
 from phicli.engine.settings import EngineSettings
 from phicli.engine.starting import build_of
-from phicli.engine.types import Chunk, KeepsState, LoadSettings, Sampling
+from phicli.engine.state_types import KeepsState
+from phicli.engine.types import Chunk, LoadSettings, Sampling
 from phicli.server.lending import Lending
 from phicli.server.models import Models
 from phicli.server.types import LoadOptions
