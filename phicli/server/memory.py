@@ -45,8 +45,8 @@ class Ledger:
     """The shares of all engines of the server. Use it from any thread.
 
     Args:
-        available: tells the memory of the machine; None where nothing is to be refused.
-        own_bytes: tells what the process with an id holds that no other has, such as a KV cache.
+        available: returns the memory of the machine; None where nothing is to be refused.
+        own_bytes: returns the bytes that only the process with an id holds, such as a KV cache.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ def _with(memory: Memory, available_bytes: int) -> Memory:
 
 
 def anonymous_bytes(pid: int) -> int:
-    """The anonymous memory of a process; 0 where it has ended, or where the system does not tell."""
+    """The anonymous memory of a process; 0 where it has ended, or where the system does not report it."""
     return resident(pid)[1]
 
 

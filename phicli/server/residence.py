@@ -122,7 +122,7 @@ def reside(*, background: bool, command: Sequence[str] = (), keep_alive_s: float
 
     Args:
         background: nothing else is wanted: where there is another one, that is an error; it ends when it is idle,
-            but not before a model that is kept loaded for ``keep_alive_s`` seconds (None: for ever).
+            but not before a model that is kept loaded for ``keep_alive_s`` seconds (None: always).
         command: the words of the command line behind ``phi``.
         keep_alive_s: seconds.
 

@@ -215,7 +215,7 @@ def _ending_signals() -> Iterator[int]:
 def _signals(server: EndingServer) -> Iterator[list[int]]:
     """Within the context, and after it, signals end ``server`` and nothing else; gives those that came.
 
-    They stay caught afterwards: the models are let go of then, which nothing may interrupt.
+    They stay caught afterwards: the models are unloaded then, which nothing may interrupt.
     """
     received: list[int] = []
 

@@ -20,7 +20,7 @@ class ModelState:
         path: of its file.
         planned_bytes: what its engines may take of the main memory, mapped weights included; 0 while that is not known.
         resident_bytes: what they have there now.
-        own_bytes: the part of it that is theirs alone and is free when they end; 0 where the system does not tell.
+        own_bytes: the part of it that is theirs alone and is free when they end; 0 where the system does not report it.
         context_tokens: of each slot; None while it loads.
         limit_tokens: the most of a conversation; None while it loads.
         slots: answers at a time; None while it loads.

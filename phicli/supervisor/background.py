@@ -84,7 +84,7 @@ def is_detached() -> bool:
 
 
 def settle() -> None:
-    """Let go of the folder and of the command that started this process, which is ready."""
+    """Leave the folder and the output of the command that started this process, which is ready."""
     os.chdir(Path(os.sep))
     sys.stdout.flush()
     with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ class Guard:
 
 
 def _same(given: str, key: str) -> bool:
-    """Whether they are equal; the time tells nothing, not even about the length."""
+    """Whether they are equal; the time of the comparison depends on neither, nor on their lengths."""
     digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (given, key)]
     return hmac.compare_digest(*digests)
 

@@ -74,7 +74,7 @@ def _order(body: bytes) -> dict[str, Any]:
 
 
 def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
-    """Let go of what is asked for; the names of the models. Those of a server that ends are let go of when it does.
+    """Unload the models of ``order``; returns their names. A server that ends unloads its models later, at its end.
 
     Raises:
         BusyError: a model answers, or is lent.
