@@ -115,6 +115,8 @@ SAMPLING_LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 """The least and the greatest value of each number in :class:`Sampling`, whether a person or a file gives it."""
+SEEDS: Final = int(SAMPLING_LIMITS["seed"][1]) + 1
+"""How many seeds there are: from 0."""
 
 
 @dataclass(frozen=True, slots=True)

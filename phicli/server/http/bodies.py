@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
+from phicli.server.errors import RequestError
 from phicli.server.http.errors import BodyTooLargeError, ClientGone, SlowBodyError
 from phicli.server.http.limits import Limits
-from phicli.server.openai.errors import RequestError
 
 _DEEPEST: Final = 128
 _LARGE: Final = 1 << 18
