@@ -162,6 +162,11 @@ RULES = [
     ),
     Rule(r"\bas it is now\b|\bwhat it has now\b", "name the thing", "take what it has now: phi pull {}"),
     Rule(r"\bfetch(?:ed|es|ing)? again\b|\bbring in\b", 'say "download" or "import"', "bring in files"),
+    Rule(
+        r"\b(?:let|lets|letting) go of\b|\bgives? (?:the |its )?memory\b.*\bback\b|\bmemory is given back\b",
+        'say "unload" a model',
+        "Let go of loaded models, or end phi serve.",
+    ),
     Rule(r"^Of [a-z]+ and of\b", "begin with a noun or an imperative", "Of sampling and of intervals."),
     Rule(
         r"\ba toy that\b|\bknows nothing\b", "describe plainly", "a toy that proves an installation and knows nothing"

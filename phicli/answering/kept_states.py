@@ -31,8 +31,8 @@ from phicli.answering.state_records import (
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.engine.leaving import digest, taken
-from phicli.engine.state_types import LeavesState
-from phicli.engine.types import Engine, KeepsState
+from phicli.engine.state_types import KeepsState, LeavesState
+from phicli.engine.types import Engine
 from phicli.errors import ContextExceededError, EngineDiedError, EngineError
 from phicli.gguf_file.names import parts_of
 from phicli.paths import cache_dir

@@ -18,7 +18,8 @@ from typing import Final
 
 from phicli.engine.closable import Closing
 from phicli.engine.leaving import digest
-from phicli.engine.types import Engine, KeepsState
+from phicli.engine.state_types import KeepsState
+from phicli.engine.types import Engine
 from phicli.errors import EngineDiedError, EngineError
 from phicli.gguf_file.names import parts_of
 from phicli.hardware.disk import is_in_memory

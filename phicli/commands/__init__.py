@@ -17,7 +17,7 @@ SUMMARIES: Final = {
     "chat": "Ask a model one question, or start a conversation when no prompt is given.",
     "serve": "Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded.",
     "ps": "List the models that phi serve keeps loaded.",
-    "stop": "Let go of loaded models, or end phi serve.",
+    "stop": "Unload models, or end phi serve.",
     "bench": "Measure and compare the speed of models or of an endpoint.",
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from phicli.engine.types import SAMPLING_LIMITS
+from phicli.engine.types import SEEDS
 from phicli.errors import CheckFailedError, UserInterruptError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     PrintAnswer = Callable[[Turn, OnEnd, Request, str], None]
 
 _COMMON: Final = ("model", "quant", "engine", "build", "settings")
-_SEEDS: Final = int(SAMPLING_LIMITS["seed"][1]) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def _samples(chat: OpenChat, count: int) -> Iterator[Sample]:
     session, before, usual = chat.session, chat.session.dialogue, chat.session.sampling
     first = secrets.randbelow(1 << 31) if usual.seed is None else usual.seed
     for number in range(count):
-        sample = Sample(number + 1, count, (first + number) % _SEEDS)
+        sample = Sample(number + 1, count, (first + number) % SEEDS)
         session.become(before)
         session.use(session.model, sampling=replace(usual, seed=sample.seed), ending=session.ending)
         yield sample

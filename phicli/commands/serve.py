@@ -51,9 +51,10 @@ def serve(
     print_unit: PrintUnit = False,
 ) -> int:
     """Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded."""
-    from phicli.commands.serve_elsewhere import is_detached, is_done_elsewhere, port_of, typed_words
+    from phicli.commands.serve_elsewhere import is_done_elsewhere, port_of, typed_words
+    from phicli.supervisor.background import take_detached_mark
 
-    detached = is_detached()
+    detached = take_detached_mark()
     if not detached and is_done_elsewhere(ctx, background=background, print_unit=print_unit):
         return 0
     from phicli.commands.serving import Saying
@@ -68,7 +69,8 @@ def serve(
     )  # fmt: skip
     with Saying(as_json=as_json, quiet=quiet, every_request=verbose or log_prompts, detached=detached) as saying:
         options = ServeOptions(
-            host, port_of(ctx, port, detached=detached), read_key(api_key_file), tuple(allow_origin or ()),
-            tuple(allow_host or ()), load, preload, saying.log, log_prompts, detached, tuple(typed_words(ctx)),
+            host=host, port=port_of(ctx, port, detached=detached), key=read_key(api_key_file), load=load,
+            origins=tuple(allow_origin or ()), hosts=tuple(allow_host or ()), preload=preload, log=saying.log,
+            log_prompts=log_prompts, background=detached, command=tuple(typed_words(ctx)),
         )  # fmt: skip
         return run(options, saying.ready, saying.notice)

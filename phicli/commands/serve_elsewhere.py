@@ -57,13 +57,6 @@ def typed_words(ctx: typer.Context) -> list[str]:
     return absolute(words, [path for value in values for path in _texts(value)])
 
 
-def is_detached() -> bool:
-    """Whether this process is the one in the background."""
-    from phicli.supervisor import background
-
-    return background.is_detached()
-
-
 def port_of(ctx: typer.Context, port: int, *, detached: bool) -> int | None:
     """The port to listen on; a server in the background has one only if it was typed."""
     return port if not detached or was_typed(ctx, "port") else None

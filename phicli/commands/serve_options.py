@@ -19,7 +19,7 @@ _DURATION: Final = re.compile(r"([0-9]{1,7})(s|m|h|)")
 
 
 def read_duration(typed: str) -> float | None:
-    """Seconds; None for ever. ``5m``, ``90s``, ``2h``, ``90`` and ``forever`` are durations.
+    """Seconds; None for ``forever``. ``5m``, ``90s``, ``2h``, ``90`` and ``forever`` are durations.
 
     Raises:
         UsageError: it is not one.

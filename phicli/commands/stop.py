@@ -24,24 +24,24 @@ def stop(
     model: Annotated[
         str | None,
         typer.Argument(
-            help="Model whose memory is given back [default: all models].",
+            help="Model to unload [default: all models].",
             show_default=False,
             autocompletion=complete_loaded,
         ),
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Let go of all models and end phi serve.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Unload all models and end phi serve.")] = False,
     force: Annotated[
         bool, typer.Option("--force", help="With --all: do not wait for answers that are being generated.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Let go of loaded models, or end phi serve."""
+    """Unload models, or end phi serve."""
     from phicli.supervisor.stopping import stop as stop_it
     from phicli.ui.serving import print_stopped
     from phicli.ui.terminal import Terminal
 
     if model is not None and everything:
-        raise UsageError("--all stops all models, but one was named", "leave out --all, or the model")
+        raise UsageError("--all unloads all models, but one was named", "leave out --all, or the model")
     if force and not everything:
         raise UsageError("--force requires --all", "to end the server and its answers: phi stop --all --force")
     print_stopped(Terminal.current(), stop_it(model, everything=everything, force=force), as_json=as_json)

@@ -1,11 +1,42 @@
-"""What ``phi`` asks of an engine that saves its state after ``phi`` has ended."""
+"""What ``phi`` asks of engines that can save their state, also after ``phi`` has ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from phicli.engine.types import KeepsState
+from phicli.engine.closable import Closing
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """An engine that can also save its state, so that another engine can continue from it.
+
+    It has to be loaded with a ``slot_folder``, and its only slot must be idle.
+    """
+
+    @property
+    def build(self) -> str:
+        """The engine and its version; the state of one build is nothing to another."""
+
+    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
+        """Write the state into the file ``path`` in the ``slot_folder``; returns the token ids that it stands for.
+
+        Raises:
+            EngineError: it cannot be written, the disk is full, or the engine died.
+            OSError: the file cannot be made or read.
+        """
+
+    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
+        """Go on from a state; returns how many tokens it stands for. The file must be as it was written.
+
+        The state must come from the same model, build, rope factors, flash attention and type of KV cache: the engine
+        does not notice, and answers wrongly. The context may be larger.
+
+        Raises:
+            EngineError: it cannot be restored, or the engine died.
+        """
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, Protocol, runtime_checkable
+from typing import Any, Final, Literal, Protocol
 
 from phicli.engine.closable import Closing
 from phicli.engine.constraint import Constraint
@@ -30,7 +30,7 @@ class LoadSettings:
     ``slots`` sequences can be generated at a time, each with ``context_tokens``. With ``own_template`` the file's own
     chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
     file's ``general.name``; None leaves it as it is. ``slot_folder`` is a folder where an engine that
-    :class:`KeepsState` may do so; None for nowhere. ``cache_ram_mib`` bounds a cache of evaluated prompts beside slots.
+    keeps its state may do so; None for nowhere. ``cache_ram_mib`` bounds a cache of evaluated prompts beside slots.
     """
 
     model_path: Path
@@ -115,6 +115,8 @@ SAMPLING_LIMITS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     }
 )
 """The least and the greatest value of each number in :class:`Sampling`, whether a person or a file gives it."""
+SEEDS: Final = int(SAMPLING_LIMITS["seed"][1]) + 1
+"""How many seeds there are: from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,36 +260,6 @@ class Engine(Generator, Protocol):
 
     def close(self) -> None:
         """End the engine and wait for it; safe to call twice."""
-
-
-@runtime_checkable
-class KeepsState(Protocol):
-    """An engine that can also save its state, so that another engine can continue from it.
-
-    It has to be loaded with a ``slot_folder``, and its only slot must be idle.
-    """
-
-    @property
-    def build(self) -> str:
-        """The engine and its version; the state of one build is nothing to another."""
-
-    def save_state(self, path: Path, closing: Closing | None = None) -> tuple[int, ...]:
-        """Write the state into the file ``path`` in the ``slot_folder``; returns the token ids that it stands for.
-
-        Raises:
-            EngineError: it cannot be written, the disk is full, or the engine died.
-            OSError: the file cannot be made or read.
-        """
-
-    def restore_state(self, path: Path, closing: Closing | None = None) -> int:
-        """Go on from a state; returns how many tokens it stands for. The file must be as it was written.
-
-        The state must come from the same model, build, rope factors, flash attention and type of KV cache: the engine
-        does not notice, and answers wrongly. The context may be larger.
-
-        Raises:
-            EngineError: it cannot be restored, or the engine died.
-        """
 
 
 class LocalEngine(Engine, Protocol):

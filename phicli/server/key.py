@@ -1,7 +1,9 @@
-"""The key that requests must have: from a file, or from the environment."""
+"""The key that requests must have: from a file, or from the environment; and whether a request has it."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import stat
 from pathlib import Path
@@ -33,6 +35,12 @@ def read_key(file: Path | None) -> str:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {reason_of(error)}", "name another --api-key-file") from error
     return _checked(content.decode("utf-8", errors="replace").strip(), str(file))
+
+
+def is_same_key(given: str, key: str) -> bool:
+    """Whether they are equal; the time of the comparison depends on neither, nor on their lengths."""
+    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (given, key)]
+    return hmac.compare_digest(*digests)
 
 
 def _checked(key: str, where: str) -> str:

@@ -12,7 +12,7 @@ from phicli.answering.formed import FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.types import Answering, Ending
 from phicli.chat_format.types import Message
-from phicli.engine.types import SAMPLING_LIMITS, Sampling
+from phicli.engine.types import SEEDS, Sampling
 from phicli.plan.system_message import system_message
 from phicli.server.errors import RequestError
 from phicli.server.loading import Loaded
@@ -23,7 +23,6 @@ from phicli.tools.declared import declared_for
 
 RETRIES: Final = 2
 """Further attempts at an answer that has not the form that was asked for."""
-_SEEDS: Final = int(SAMPLING_LIMITS["seed"][1]) + 1
 
 
 def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
@@ -56,7 +55,7 @@ def _answering(loaded: Loaded, asked: Asked, sampling: Sampling) -> Answering:
 def _sampling(loaded: Loaded, asked: Asked, index: int) -> Sampling:
     """The sampling of the model with what was asked for; each answer has another seed."""
     first = asked.sampling.get("seed")
-    seed = secrets.randbelow(_SEEDS) if first is None else (first + index) % _SEEDS
+    seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
     return replace(loaded.plan.sampling, **{**asked.sampling, "seed": seed})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import platform
 import socket
@@ -11,12 +10,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import phicli
 from phicli.errors import PhiError, UsageError
+from phicli.server.bugs import OnBug, ignored
 from phicli.server.idle_end import LAST_USE_S, watch
+from phicli.server.key import is_same_key
+from phicli.server.private_refusal import private_refusal
 from phicli.server.uses import CountUses, Uses
 from phicli.supervisor.client import NoServerError, find
 from phicli.supervisor.hold import Held, take
@@ -75,8 +77,10 @@ class Residence:
         """One application: ``private`` for who comes through the socket of this user, ``public`` for all others."""
         return CountUses(_Doors(public, private, self.held), self.uses)
 
-    def open(self, server: uvicorn.Server, address: str = "") -> None:
+    def open(self, server: uvicorn.Server, address: str = "", on_bug: OnBug = ignored) -> None:
         """Let other commands find ``server``, which is about to run; it listens on ``address``, too.
+
+        ``on_bug`` gets a line for each failure that nobody foresaw.
 
         Raises:
             DoesNotFitError: the disk is full.
@@ -89,7 +93,7 @@ class Residence:
         if self._ends_after_s is not None:
             watch(
                 self.uses, lambda: server.server_state.connections, self.held, lambda: self.end(force=False),
-                after_s=self._ends_after_s, listening=self.sockets,
+                after_s=self._ends_after_s, listening=self.sockets, on_bug=on_bug,
             )  # fmt: skip
 
     def about(self) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def reside(*, background: bool, command: Sequence[str] = (), keep_alive_s: float
 
     Args:
         background: nothing else is wanted: where there is another one, that is an error; it ends when it is idle,
-            but not before a model that is kept loaded for ``keep_alive_s`` seconds (None: for ever).
+            but not before a model that is kept loaded for ``keep_alive_s`` seconds (None: always).
         command: the words of the command line behind ``phi``.
         keep_alive_s: seconds.
 
@@ -206,9 +210,8 @@ class _Doors:
         """Answer one request."""
         if scope["type"] == "lifespan" or not self._is_private(scope):
             return await self._public(scope, receive, send)
-        if self._key and not hmac.compare_digest(_key_in(scope), self._key.encode()):
-            refusal = {"error": {"message": "the key is missing or wrong", "hint": "", "code": "key"}}
-            return await JSONResponse(refusal, status_code=401)(scope, receive, send)
+        if self._key and not is_same_key(_key_in(scope), self._key):
+            return await private_refusal(401, "the key is missing or wrong", code="key")(scope, receive, send)
         return await self._private(scope, receive, send)
 
     def _is_private(self, scope: Scope) -> bool:
@@ -216,6 +219,5 @@ class _Doors:
         return bool(self._socket and host == self._socket and port is None) or bool(self._port and port == self._port)
 
 
-def _key_in(scope: Scope) -> bytes:
-    headers = dict(scope["headers"])
-    return bytes(headers.get(b"authorization", b"")).removeprefix(b"Bearer ")
+def _key_in(scope: Scope) -> str:
+    return Headers(scope=scope).get("authorization", "").removeprefix("Bearer ")

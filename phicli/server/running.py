@@ -37,7 +37,7 @@ _OTHER_FILES: Final = 256
 _ENDING: Final = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServeOptions:
     """How ``phi serve`` serves.
 
@@ -46,7 +46,7 @@ class ServeOptions:
         port: to listen on; 0 for a free one, None for none.
         key: that requests must have; empty: any key is accepted.
         origins: of web pages that may send requests.
-        names: of the server, beside those of this machine.
+        hosts: names of the server, beside those of this machine.
         load: which models are served, and how they are loaded.
         preload: load those that are named before the first request.
         log: gets a line for each request; None: nobody gets them.
@@ -59,7 +59,7 @@ class ServeOptions:
     port: int | None = 11500
     key: str = ""
     origins: tuple[str, ...] = ()
-    names: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     load: LoadOptions = field(default_factory=LoadOptions)
     preload: bool = False
     log: Callable[[str], None] | None = None
@@ -134,7 +134,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         sockets: list[socket.socket] = []
         if options.port is not None:
             sockets = stack.enter_context(listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes))
-        models = stack.enter_context(contextlib.closing(Models(options.load)))
+        models = stack.enter_context(contextlib.closing(Models(options.load, on_bug=on_notice)))
         if options.preload:
             on_notice(f"loading {listed(options.load.models, 5)}")
             models.preload()
@@ -142,7 +142,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         about = AppOptions(_rules(options, sockets), options.log, options.log_prompts, on_notice)
         server = EndingServer(_app(models, traffic, residence, about), traffic, on_notice)
         address = url_of(options.host, sockets) if sockets else ""
-        residence.open(server, address)
+        residence.open(server, address, on_notice)
         every = [*sockets, *residence.sockets]
         return run(server, every, lambda: on_ready(address or residence.address), on_notice)
 
@@ -188,7 +188,7 @@ def _rules(options: ServeOptions, sockets: Sequence[socket.socket]) -> Rules:
     own += [f"[{at}]" if ":" in at else at for at in (str(one.getsockname()[0]) for one in sockets)]
     every = any(at in ("0.0.0.0", "::") for at in (str(one.getsockname()[0]) for one in sockets))  # noqa: S104
     names = [socket.gethostname().lower()] if every or not is_loopback(addresses_of(options.host)) else []
-    hosts = tuple(dict.fromkeys((*usual.hosts, *own, *names, *options.names)))
+    hosts = tuple(dict.fromkeys((*usual.hosts, *own, *names, *options.hosts)))
     return replace(usual, key=options.key, hosts=hosts, any_address=every, origins=options.origins)
 
 
@@ -215,7 +215,7 @@ def _ending_signals() -> Iterator[int]:
 def _signals(server: EndingServer) -> Iterator[list[int]]:
     """Within the context, and after it, signals end ``server`` and nothing else; gives those that came.
 
-    They stay caught afterwards: the models are let go of then, which nothing may interrupt.
+    They stay caught afterwards: the models are unloaded then, which nothing may interrupt.
     """
     received: list[int] = []
 

@@ -20,7 +20,7 @@ class ModelState:
         path: of its file.
         planned_bytes: what its engines may take of the main memory, mapped weights included; 0 while that is not known.
         resident_bytes: what they have there now.
-        own_bytes: the part of it that is theirs alone and is free when they end; 0 where the system does not tell.
+        own_bytes: the part of it that is theirs alone and is free when they end; 0 where the system does not report it.
         context_tokens: of each slot; None while it loads.
         limit_tokens: the most of a conversation; None while it loads.
         slots: answers at a time; None while it loads.
@@ -34,7 +34,7 @@ class ModelState:
     """
 
     name: str
-    phase: Literal["loading", "ready", "ending"]
+    phase: Literal["loading", "ready"]
     path: str
     planned_bytes: int
     resident_bytes: int
@@ -71,15 +71,15 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
     """The state of ``served``; nothing is asked of its engines."""
     loaded = served.loaded
     coming = served.coming
-    shares = coming.engines.shares() if coming else ()
+    shares = coming.shares.all() if coming else ()
     pids = tuple(share.pid for share in shares if share.pid is not None)
     sizes = [resident(pid) for pid in pids]
     idle_at = served.idle_at if loaded and not served.is_used else None
     weights = max((share.weights_bytes for share in shares), default=0)
-    running = loaded.model.side_by_side.started() if loaded else ()
+    running = loaded.model.engines.started() if loaded else ()
     return ModelState(
-        name=served.located.reference if served.located.variant else served.located.name,
-        phase=served.phase,
+        name=served.name,
+        phase="ready" if loaded else "loading",
         path=str(served.located.path),
         planned_bytes=weights + sum(share.other_bytes for share in shares),
         resident_bytes=sum(total for total, _ in sizes),
@@ -87,7 +87,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
         context_tokens=loaded.settings.context_tokens if loaded else None,
         limit_tokens=loaded.plan.context.limit_tokens if loaded else None,
         slots=loaded.slots if loaded else None,
-        running=served.running,
+        running=len(served.leases),
         queued=queued,
         loans=len(served.loans),
         idle_since=idle_at,

@@ -8,6 +8,7 @@ from typing import Any
 
 from phicli.errors import UsageError
 from phicli.structured.dialect import compiled
+from phicli.structured.patterns import guard_jsonschema, time_for_searches
 from phicli.structured.satisfiable import why_impossible
 from phicli.structured.subschemas import NOTES, TYPES, WORDS, Place, all_schemas, pointer, subschemas
 
@@ -23,6 +24,7 @@ def check_schema(schema: Any) -> Any:
     import jsonschema
     from jsonschema.validators import validator_for
 
+    guard_jsonschema()
     dialect = schema.get("$schema") if isinstance(schema, Mapping) else None
     if dialect is not None and not isinstance(dialect, str):
         raise _wrong(("$schema",), "it is not a string")
@@ -42,7 +44,9 @@ def check_schema(schema: Any) -> Any:
         raise _wrong((), "no answer can match false")
     for place, problem in _bad_references(schema):
         raise _wrong(place, problem)
-    if impossible := why_impossible(schema, kind):
+    with time_for_searches():
+        impossible = why_impossible(schema, kind)
+    if impossible:
         where = pointer(impossible[0])
         raise UsageError(f"no answer can match the schema at {where}: {impossible[1]}", "correct the schema there")
     return kind

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -14,6 +13,7 @@ from phicli.errors import UsageError
 from phicli.structured.checking import check_schema, shortened
 from phicli.structured.cut_off import cut_off, may_go_on
 from phicli.structured.limits import Limits, limits_for
+from phicli.structured.patterns import matches, time_for_searches
 from phicli.structured.reading import DoubleNameError, without_doubles
 from phicli.structured.sending import json_schema_to_send
 from phicli.structured.subschemas import pointer
@@ -49,14 +49,14 @@ class Form(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """An answer that the engine's grammar holds; with ``pattern`` all of it must match that, too.
+    """An answer that the engine's grammar holds; all of it must match ``pattern``, if there is one.
 
     ``to_limit`` is what :class:`Form` says.
     """
 
     name: str
     constraint: Constraint
-    pattern: re.Pattern[str] | None = None
+    pattern: str | None = None
     to_limit: str = ""
 
     def constraints(self, max_tokens: int | None) -> tuple[Constraint, ...]:
@@ -67,7 +67,7 @@ class TextForm:
     def check(self, text: str, max_tokens: int | None) -> Checked:
         """See :class:`Form`."""
         del max_tokens
-        if self.pattern is not None and not self.pattern.fullmatch(text):
+        if self.pattern is not None and not matches(self.pattern, text):
             return Checked(text, (f"{shortened(repr(text))} does not match {self.name}",))
         return Checked(text)
 
@@ -111,9 +111,10 @@ class SchemaForm:
             return Checked(None, (str(error),))
         except (ValueError, RecursionError) as error:
             return Checked(None, (f"the answer is not JSON: {error}",))
-        problems = self._problems(value)
-        if not problems:
-            problems = [*cut_off(type(self._validator), self.schema, text, self._limits(max_tokens))]
+        with time_for_searches():
+            problems = self._problems(value)
+            if not problems:
+                problems = [*cut_off(type(self._validator), self.schema, text, self._limits(max_tokens))]
         return Checked(value, tuple(dict.fromkeys(problems)))
 
     def _limits(self, max_tokens: int | None) -> Limits:

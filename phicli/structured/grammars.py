@@ -41,7 +41,7 @@ def choice_form(typed: str) -> TextForm:
     if twice:
         raise UsageError(f"--choice {typed}: the word {twice} occurs twice", f"give each word once, {_EXAMPLE}")
     rule = " | ".join(_quoted(word) for word in words)
-    pattern = re.compile("|".join(re.escape(word) for word in words))
+    pattern = "|".join(re.escape(word) for word in words)
     return TextForm("the choices", Constraint("gbnf", f"root ::= {rule}"), pattern)
 
 
@@ -52,7 +52,7 @@ def regex_form(typed: str) -> TextForm:
         UsageError: it is not one.
     """
     try:
-        pattern = compiled(typed)
+        compiled(typed)
     except (re.error, RecursionError, OverflowError) as error:
         raise UsageError(f"--regex is not a regular expression: {error}", _REGEX) from None
     if problem := different(typed):
@@ -63,7 +63,7 @@ def regex_form(typed: str) -> TextForm:
         raise UsageError("--regex is empty", "e.g. --regex '[A-Z]{2}[0-9]{4}'")
     is_open = _OPEN.search(_NO_MARK.sub("", typed)) is not None
     to_limit = "limit the repetitions, e.g. [0-9]{1,20} in place of [0-9]+" if is_open else ""
-    return TextForm("--regex", Constraint("regex", _as_lark(typed)), pattern, to_limit)
+    return TextForm("--regex", Constraint("regex", _as_lark(typed)), typed, to_limit)
 
 
 def grammar_form(typed: str) -> TextForm:

@@ -78,13 +78,13 @@ def start(words: Sequence[str], *, version: str) -> Started:
     raise _failure(error, reply.get("exit_code", 1), log)
 
 
-def is_detached() -> bool:
-    """Whether this process is the one in the background; its own children are not."""
+def take_detached_mark() -> bool:
+    """Whether this process is the one in the background; the mark is removed, so that its children have none."""
     return os.environ.pop(DETACHED, None) is not None
 
 
 def settle() -> None:
-    """Let go of the folder and of the command that started this process, which is ready."""
+    """Leave the folder and the output of the command that started this process, which is ready."""
     os.chdir(Path(os.sep))
     sys.stdout.flush()
     with contextlib.suppress(OSError):

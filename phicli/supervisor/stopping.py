@@ -1,4 +1,4 @@
-"""Asks the server of this user to let go of models, or to end."""
+"""Asks the server of this user to unload models, or to end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _LOOK_S: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The models whose memory was given back, and whether the server ended, too."""
+    """The models that were unloaded, and whether the server ended, too."""
 
     models: tuple[str, ...]
     ended: bool
 
 
 def stop(model: str | None, *, everything: bool, force: bool) -> Stopped:
-    """Let go of ``model``, of all models for None, or of ``everything``: then the server ends.
+    """Unload ``model``, all models for None, or all models and end the server for ``everything``.
 
     Raises:
         NoServerError: no server runs.
         NotFoundError: the model is not loaded, or unknown.
-        RefusedError: what is to be stopped is in use, and it is not to be done by ``force``.
+        RefusedError: the model or the server is in use, and ``force`` was not given.
         NetworkError: the server does not answer, or does not end.
     """
     server = the_server()

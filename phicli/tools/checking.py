@@ -55,12 +55,14 @@ def _errors(call: ToolCall, known: Mapping[str, Tool]) -> Sequence[str]:
     from jsonschema.exceptions import best_match
 
     from phicli.structured.checking import check_schema
+    from phicli.structured.patterns import time_for_searches
 
     tool = known.get(call.name)
     if tool is None:
         return [f"there is no tool {call.name}, the tools are {', '.join(known)}"]
     try:
-        error = best_match(check_schema(tool.parameters)(tool.parameters).iter_errors(dict(call.arguments)))
+        with time_for_searches():
+            error = best_match(check_schema(tool.parameters)(tool.parameters).iter_errors(dict(call.arguments)))
     except RecursionError:
         return [f"{call.name}: the arguments are nested too deeply"]
     if error is None:

@@ -66,7 +66,7 @@ def print_started(terminal: Terminal, started: Started, *, as_json: bool, quiet:
 
 
 def print_stopped(terminal: Terminal, stopped: Stopped, *, as_json: bool) -> None:
-    """What was stopped.
+    """Which models were unloaded, and whether the server ended.
 
     Raises:
         OutputClosedError: the reader has closed it.
@@ -77,7 +77,7 @@ def print_stopped(terminal: Terminal, stopped: Stopped, *, as_json: bool) -> Non
 
         return print_result(terminal, "stop", {"stopped": list(stopped.models), "ended": stopped.ended})
     for model in stopped.models:
-        terminal.say(f"stopped {model}")
+        terminal.say(f"unloaded {model}")
     if stopped.ended:
         return terminal.say("phi serve has ended")
     if not stopped.models:
@@ -127,7 +127,7 @@ def _row(row: Mapping[str, Any], *, exact: bool) -> dict[str, str]:
 
 
 def _until(row: Mapping[str, Any]) -> str:
-    """Why there is no time at which the model is let go of."""
+    """Why there is no time at which the model is unloaded."""
     phase = str(row.get("phase"))
     return phase if phase != "ready" else "in use" if row.get("used") else "forever"
 

@@ -18,7 +18,8 @@ from phicli.engine.llama_server_program import NativeServerEngine
 from phicli.engine.server_engine import LlamaServerEngine
 from phicli.engine.starting import DEFAULT_ENGINE, can
 from phicli.engine.state_file import saved_ids
-from phicli.engine.types import Done, KeepsState, Sampling
+from phicli.engine.state_types import KeepsState
+from phicli.engine.types import Done, Sampling
 from phicli.errors import EngineError
 from tests.engine.conftest import QUESTION, tiny_settings
 from tests.support.disks import small_file_system

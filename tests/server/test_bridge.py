@@ -158,10 +158,16 @@ def test_a_reader_that_leaves_wakes_the_thread_but_not_in_the_loop() -> None:
 
 
 def test_leaving_does_not_wait_for_what_wakes() -> None:
-    released = threading.Event()
+    released, woken = threading.Event(), threading.Event()
+    in_time: list[bool] = []
+
+    def wake() -> bool:
+        in_time.append(released.wait(LATE_S))
+        woken.set()
+        return True
 
     def make(closing: Closing) -> Generator[int, None, None]:
-        with closing.woken_by(lambda: bool(released.wait(LATE_S))):
+        with closing.woken_by(wake):
             yield 0
             released.wait(LATE_S)
 
@@ -169,10 +175,11 @@ def test_leaving_does_not_wait_for_what_wakes() -> None:
         bridge = bridged(make)
         await bridge.batch(LATE_S)
         bridge.leave()
-        assert not released.is_set(), "the loop goes on, although waking takes long"
         released.set()
+        await asyncio.to_thread(woken.wait)
 
     run(test)
+    assert in_time == [True], "the loop waited in leave() until waking was over"
 
 
 def test_leaving_ends_a_thread_that_waits_for_a_reader() -> None:

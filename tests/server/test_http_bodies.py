@@ -29,8 +29,9 @@ def client(**limits: Any) -> TestClient:
     (b'{"temperature": NaN}', "NaN"), (b'{"temperature": -Infinity}', "Infinity"), (b'{"seed": 1e999}', "too large"),
     (b'{"model": "a", "model": "b"}', "field twice: 'model'"), (b'{"a": {"b": 1, "b": 1}}', "field twice: 'b'"),
     (b"[" * 100_000, "nested too deeply"), (b'{"a":' * 100_000, "nested too deeply"),
-    (b'{"a":' * 200 + b"1" + b"}" * 200, "the limit is 128 levels"),
-    (b'{"a": "\xff"}', "not UTF-8"), (b'{"a": "\\ud800"}', "surrogate"), (b'{"\\udfff": 1}', "surrogate"),
+    (b'{"a":' * 200 + b"1" + b"}" * 200, "use at most 100 levels"),
+    (b'{"a": "\xff"}', "not UTF-8"),
+    (b'{"a": "\\ud800"}', "half of a character"), (b'{"\\udfff": 1}', "half of a character"),
     (b'{"seed": ' + b"9" * 5000 + b"}", "not JSON"), (b"\xef\xbb\xbf{}", "not JSON"), (b'{"a": "\n"}', "not JSON"),
     ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
 ])  # fmt: skip

@@ -175,15 +175,14 @@ def test_two_that_start_at_once_become_one(phi: Phi, environment: dict[str, str]
         assert phi("stop", "--all").code == 0
 
 
-def test_an_idle_server_ends(phi: Phi, environment: dict[str, str], state: Callable[[], dict[str, Any]]) -> None:
+def test_an_idle_server_ends(phi: Phi) -> None:
     def start() -> Run:
-        return phi("serve", "--background", **{ENDS_AFTER: "1"})
+        return phi("serve", "--background", "--json", **{ENDS_AFTER: "1"})
 
-    assert start().code == 0
-    pid = state()["pid"] if (Path(environment["PHI_HOME"]) / "state" / "serve" / "serve.json").exists() else None
+    pid = start().json["data"]["pid"]
     wait_until(lambda: phi("ps", "--json").json["data"]["running"] is False)
-    assert pid is None or gone(pid)
-    assert start().code == 0
+    assert gone(pid)
+    assert start().json["data"]["already_running"] is False
 
 
 def test_a_long_home_has_its_socket_in_the_folder_for_temporary_files(

@@ -53,15 +53,27 @@ def test_a_server_that_many_wait_for_is_waited_for(here: Place) -> None:
             look(0.1)
 
 
-def test_a_reply_that_makes_no_sense_is_an_error_for_people(here: Place) -> None:
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", b"HTTP/1.1 200 OK\r\n\r\n[]"])
+def test_a_reply_that_makes_no_sense_is_an_error_for_people(here: Place, reply: bytes) -> None:
+    with answering(here, reply), pytest.raises(NetworkError, match="the reply of phi serve makes no sense"):
+        look()
+
+
+def test_a_reply_that_is_not_http_comes_from_no_server(here: Place) -> None:
+    with answering(here, b"SSH-2.0\r\n"):
+        assert look() is None
+
+
+@contextlib.contextmanager
+def answering(here: Place, reply: bytes) -> Iterator[None]:
     with taken(here) as held:
         held.publish()
-        for reply in (b"SSH-2.0\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno", b"HTTP/1.1 200 OK\r\n\r\n[]"):
-            answering = threading.Thread(target=_answer, args=(held.listening, reply))
-            answering.start()
-            with contextlib.suppress(NetworkError):
-                assert look() is None
-            answering.join()
+        thread = threading.Thread(target=_answer, args=(held.listening, reply))
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
 
 
 def _answer(listening: socket.socket, reply: bytes) -> None:

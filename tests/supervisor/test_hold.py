@@ -189,7 +189,6 @@ def test_a_state_file_that_makes_no_sense_is_as_good_as_none(here: Place, conten
 def test_a_state_of_another_version_names_the_socket_all_the_same(here: Place) -> None:
     here.make()
     facts = {"schema": 99, "version": "9.0", "started_at": "2030", "pid": 1, "host": "here", "socket": "/x/s", "new": 1}
-    here.state.write_text(json.dumps(facts))
     (here.folder / "other").mkdir(mode=0o700)
     here.state.write_text(json.dumps(facts | {"socket": str(here.folder / "other" / "s")}))
     server = find()

@@ -52,7 +52,7 @@ def test_a_server_in_the_background_answers_is_listed_and_stops(
     assert model["model"].startswith("tiny-phi")
     stopped = phi("stop", "tiny-phi")
     assert (stopped.code, stopped.out) == (0, "")
-    assert f"stopped {model['model']}\n" in stopped.err
+    assert f"unloaded {model['model']}\n" in stopped.err
     assert phi("ps", "--json").json["data"]["models"] == []
     again = phi("stop", "tiny-phi")
     assert again.code == 3
@@ -115,7 +115,7 @@ def test_a_server_in_a_terminal_is_found_too(phi: Phi, environment: dict[str, st
         assert first.wait(60) == 0
 
 
-def test_a_model_in_use_is_not_stopped(phi: Phi, state: Callable[[], dict[str, Any]]) -> None:
+def test_a_model_in_use_is_not_unloaded(phi: Phi, state: Callable[[], dict[str, Any]]) -> None:
     phi("serve", "--background")
     path = state()["socket"]
     connection = UnixConnection(Path(path), 60)
@@ -139,7 +139,7 @@ def test_a_model_in_use_is_not_stopped(phi: Phi, state: Callable[[], dict[str, A
 def test_a_model_and_all_contradict_each_other(phi: Phi) -> None:
     refused = phi("stop", "tiny-phi", "--all")
     assert refused.code == 2
-    assert "--all stops all models, but one was named" in refused.err
+    assert "--all unloads all models, but one was named" in refused.err
 
 
 @pytest.mark.parametrize("body", [b"x", b"[]", b'{"model": 1}', b"\xff", b"[" * 100_000])

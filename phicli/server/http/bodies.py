@@ -1,4 +1,7 @@
-"""Reads the bodies of requests: no larger, slower or stranger than they may be."""
+"""Reads the bodies of requests: no larger or slower than they may be, and JSON.
+
+How deep and how large their values are is checked where their fields are read (``openai/fields.py``).
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,15 @@ import asyncio
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
 
+from phicli.server.errors import RequestError
 from phicli.server.http.errors import BodyTooLargeError, ClientGone, SlowBodyError
 from phicli.server.http.limits import Limits
-from phicli.server.openai.errors import RequestError
 
-_DEEPEST: Final = 128
 _LARGE: Final = 1 << 18
 """Bytes that are parsed in a thread, since the event loop would stand still."""
 
@@ -56,17 +58,13 @@ async def _read(request: Request, limits: Limits) -> bytes:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        text = body.decode()
-        value = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_duplicates)
-        _check_depth(value)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
+        value = json.loads(
+            body.decode(), parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_duplicates
+        )
     except UnicodeDecodeError as error:
         raise RequestError(f"the body is not UTF-8: byte {error.start}", "send JSON in UTF-8") from None
-    except UnicodeEncodeError:
-        raise RequestError("a string has one half of a surrogate pair", "send complete characters") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise RequestError("the body is nested too deeply", "send a flatter object") from None
     except json.JSONDecodeError as error:
         raise RequestError(
             f"the body is not JSON: {error.msg} at character {error.pos}", "send a JSON object"
@@ -76,28 +74,6 @@ def _parse(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object", "send a JSON object")
     return value
-
-
-def _check_depth(value: Any) -> None:
-    """Return if everything that works on ``value`` recursively can do so.
-
-    Raises:
-        RequestError: it is nested too deeply.
-    """
-    level = [value]
-    for _ in range(_DEEPEST):
-        level = [inner for one in level if (inside := _inside(one)) for inner in inside]
-        if not level:
-            return
-    raise _too_deep()
-
-
-def _inside(value: Any) -> Collection[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-def _too_deep() -> RequestError:
-    return RequestError(f"the body is nested too deeply: the limit is {_DEEPEST} levels", "send a flatter object")
 
 
 def _refuse(word: str) -> float:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from starlette.responses import JSONResponse
 
 from phicli.errors import PhiError
-from phicli.server.openai.errors import error_body
+from phicli.server.openai.errors import error_body, error_object
 from phicli.server.openai.errors import status_of as status_of_others
 
 
@@ -79,9 +79,7 @@ def body_of(error: PhiError) -> dict[str, Any]:
     """The object that stands for ``error`` in a reply or in a stream, in OpenAI's shape."""
     if not isinstance(error, HttpError):
         return error_body(error)
-    kind = "invalid_request_error" if error.status < 500 else "server_error"
-    message = f"{error.message}; {error.hint}" if error.hint else error.message
-    return {"error": {"message": message, "type": kind, "param": None, "code": error.code}}
+    return error_object(error.message, error.hint, status=error.status, code=error.code)
 
 
 def refusal(error: PhiError, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -12,13 +12,13 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
 from phicli.answering.types import Answer
+from phicli.server.errors import RequestError
 from phicli.server.http.answers import Answers
 from phicli.server.http.bodies import read_object
 from phicli.server.http.logged import note_of
 from phicli.server.http.stream import Chunks, parts_of, send_stream
 from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
-from phicli.server.openai.errors import RequestError
 from phicli.server.types import Asked
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phicli.server.http.errors import ForbiddenError, KeyRequiredError, refusal
+from phicli.server.key import is_same_key
 
 _OPEN: Final = ("/health",)
 """Paths that need no key."""
@@ -78,17 +77,11 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         given = [bearer.strip()] if scheme.lower() == "bearer" else []
         given += [headers["x-api-key"]] if "x-api-key" in headers else []
-        if any([_same(key, self._rules.key) for key in given]):  # noqa: C419 (all are compared: it takes as long)
+        if any([is_same_key(key, self._rules.key) for key in given]):  # noqa: C419 (all are compared: it takes as long)
             return None
         message = "the key is wrong" if given else "a key is required"
         error = KeyRequiredError(message, "send the key of the server: Authorization: Bearer KEY")
         return refusal(error, {"www-authenticate": "Bearer"})
-
-
-def _same(given: str, key: str) -> bool:
-    """Whether they are equal; the time tells nothing, not even about the length."""
-    digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in (given, key)]
-    return hmac.compare_digest(*digests)
 
 
 def _name_of(host: str) -> str:

@@ -43,8 +43,8 @@ _OF_MODELS: Final = {
     "loaded": ("gauge", "models_loaded", "Models in memory."),
     "loads": ("counter", "model_loads_total", "Models that were loaded."),
     "failed_loads": ("counter", "model_load_errors_total", "Models that could not be loaded."),
-    "evictions": ("counter", "model_evictions_total", "Models that made room for another one."),
-    "expired": ("counter", "model_expirations_total", "Models that were idle for too long."),
+    "evictions": ("counter", "model_evictions_total", "Models that were unloaded for another one."),
+    "expired": ("counter", "model_expirations_total", "Models that were unloaded after they were idle."),
     "loans": ("counter", "model_loans_total", "Times that phi chat used a loaded model."),
 }
 

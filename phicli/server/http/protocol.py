@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from phicli.server.http.limits import Limits
+from phicli.server.openai.errors import error_object
 
-_UNREADABLE = {
-    "error": {
-        "message": "the request is not HTTP, or its headers are too large",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "invalid_http",
-    }
-}
+_UNREADABLE: Final = error_object(
+    "the request is not HTTP, or its headers are too large", status=400, code="invalid_http"
+)
 
 
 def protocol_with(limits: Limits) -> type[asyncio.Protocol]:

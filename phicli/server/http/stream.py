@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, Protocol
 
@@ -58,14 +59,18 @@ async def parts_of(answers: Answers, reply: Chunks, *, usage: bool, beat_s: floa
         ClientGone: nobody reads them.
     """
     complete: list[Answer] = []
+    written = time.monotonic()
     try:
         async for events in answers.batches(beat_s):
             complete += [event for _, event in events if isinstance(event, Answer)]
             chunks = [event_bytes(chunk) for index, event in events for chunk in reply.chunks(index, event)]
             if chunks:
                 yield b"".join(chunks)
-            elif not events:
+            elif events and time.monotonic() - written < beat_s:  # such as the progress of a long prompt
+                continue
+            else:
                 yield _LOADING if answers.loading else _WORKING
+            written = time.monotonic()
         if usage:
             yield event_bytes(reply.usage_chunk(complete))
     except PhiError as error:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.server.models import Models
+from phicli.server.private_refusal import private_refusal
 from phicli.server.states import ModelState
 from phicli.server.types import BusyError
 from phicli.units import counted
@@ -37,17 +38,16 @@ def supervising_routes(models: Models, server: Ends) -> list[Route]:
     """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server."""
 
     async def state(_: Request) -> Response:
-        states = await run_in_threadpool(models.state)
+        states = await asyncio.to_thread(models.state)
         return JSONResponse({**server.about(), "models": [_row(one) for one in states]})
 
     async def stop(request: Request) -> Response:
         try:
             order = _order(await request.body())
-            stopped = await run_in_threadpool(_stop, models, order, server.others())
+            stopped = await asyncio.to_thread(_stop, models, order, server.others())
         except PhiError as error:
             status = 404 if isinstance(error, NotFoundError) else 409 if isinstance(error, BusyError) else 400
-            body = {"message": error.message, "hint": error.hint, "code": error.code}
-            return JSONResponse({"error": body}, status_code=status)
+            return private_refusal(status, error.message, hint=error.hint, code=error.code)
         if order["all"]:
             server.end(order["force"])
         return JSONResponse({"stopped": stopped, "ended": order["all"]})
@@ -74,24 +74,22 @@ def _order(body: bytes) -> dict[str, Any]:
 
 
 def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
-    """Let go of what is asked for; the names of the models. Those of a server that ends are let go of when it does.
+    """Unload the models of ``order``; returns their names. A server that ends unloads its models later, at its end.
 
     Raises:
         BusyError: a model answers, or is lent.
         NotFoundError: the model is not loaded, or unknown.
     """
-    before = models.state()
     if order["all"]:
+        before = models.state()
         used = _used(before)
         if not order["force"] and (used or others):
             raise _busy(used or [counted(others, "request")])
         return [state.name for state in before]
     try:
-        models.let_go(order["model"])
+        return list(models.let_go(order["model"]))
     except BusyError as error:
         raise _busy([order["model"]] if order["model"] else _used(models.state())) from error
-    left = {state.name for state in models.state()}
-    return [state.name for state in before if state.name not in left]
 
 
 def _busy(users: Sequence[str]) -> BusyError:

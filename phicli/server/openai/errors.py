@@ -23,8 +23,6 @@ from phicli.errors import (
 from phicli.server.errors import RequestError
 from phicli.server.types import BusyError
 
-__all__ = ["RequestError", "error_body", "status_of"]
-
 _MENDED: Final = (UsageError, ContextExceededError, UnsupportedModelError, NotAModelError)
 _BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
 _CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
@@ -46,11 +44,15 @@ def status_of(error: PhiError) -> int:
 def error_body(error: PhiError) -> dict[str, Any]:
     """The object that stands for ``error`` in a reply or in a stream."""
     status = status_of(error)
-    kind = "invalid_request_error" if status < 500 else "server_error"
     code = "context_length_exceeded" if isinstance(error, ContextExceededError) else _CODES.get(status, error.code)
-    hint = _hint(error)
-    message = f"{error.message}; {hint}" if hint else error.message
-    return {"error": {"message": message, "type": kind, "param": _param(error), "code": code}}
+    return error_object(error.message, _hint(error), status=status, code=code, param=_param(error))
+
+
+def error_object(message: str, hint: str = "", *, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+    """The object of an error with this HTTP status; ``param`` is the path of a field that is wrong."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    text = f"{message}; {hint}" if hint else message
+    return {"error": {"message": text, "type": kind, "param": param, "code": code}}
 
 
 def _param(error: PhiError) -> str | None:

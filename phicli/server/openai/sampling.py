@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from phicli.engine.types import SAMPLING_LIMITS, Sampling
+from phicli.engine.types import SAMPLING_LIMITS, SEEDS, Sampling
 from phicli.server.errors import RequestError
 from phicli.server.openai.fields import Fields, unknown, wrong
 
@@ -13,7 +13,6 @@ MOST_ANSWERS: Final = 128
 _MOST_STOPS: Final = 64
 _LONGEST_STOP: Final = 1000
 _LARGEST_SEED: Final = 2**63
-_SEEDS: Final = int(SAMPLING_LIMITS["seed"][1]) + 1
 _INTEGERS: Final = frozenset(name for name in SAMPLING_LIMITS if type(getattr(Sampling(), name)) is int)
 _NO_REASONING: Final = ("none", "minimal")
 _EFFORTS: Final = (*_NO_REASONING, "low", "medium", "high", "xhigh")
@@ -34,7 +33,7 @@ def sampling_of(fields: Fields) -> dict[str, Any]:
     seed = fields.integer("seed", -_LARGEST_SEED, _LARGEST_SEED)
     limits = [fields.integer(name, *SAMPLING_LIMITS["max_tokens"]) for name in ("max_completion_tokens", "max_tokens")]
     most_tokens = next((limit for limit in limits if limit is not None), None)
-    sampling |= {} if seed is None else {"seed": seed % _SEEDS}
+    sampling |= {} if seed is None else {"seed": seed % SEEDS}
     sampling |= {} if most_tokens is None else {"max_tokens": most_tokens}
     for name in ("presence_penalty", "frequency_penalty"):
         if (penalty := fields.number(name, -2, 2)) is not None:
