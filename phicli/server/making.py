@@ -32,7 +32,7 @@ def answering(loaded: Loaded, asked: Asked, index: int = 0) -> Answering:
     has not the form, or not the tool calls, that were asked for.
 
     Raises:
-        RequestError: the model cannot do what is asked for.
+        RequestError: the model cannot answer such a request.
     """
     if asked.answers > loaded.slots:
         raise RequestError(
@@ -53,7 +53,7 @@ def _answering(loaded: Loaded, asked: Asked, sampling: Sampling) -> Answering:
 
 
 def _sampling(loaded: Loaded, asked: Asked, index: int) -> Sampling:
-    """The sampling of the model with what was asked for; each answer has another seed."""
+    """The sampling of the model with the values of the request; each answer has another seed."""
     first = asked.sampling.get("seed")
     seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
     return replace(loaded.plan.sampling, **{**asked.sampling, "seed": seed})
@@ -86,7 +86,7 @@ def _formed(loaded: Loaded, asked: Asked, form: Form | None) -> Pool | FormedMod
 
 
 def _messages(loaded: Loaded, asked: Asked) -> tuple[Message, ...]:
-    """The messages with the system message that the model needs: its own one, and behind it what was asked for."""
+    """The messages with the system message that the model needs: its own one, and behind it that of the request."""
     first, rest = None, asked.messages
     if rest and rest[0].role == "system":
         first, rest = rest[0].content, rest[1:]

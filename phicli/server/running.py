@@ -1,4 +1,4 @@
-"""Runs the server until it is told to stop."""
+"""Runs the server until a signal or another command ends it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long models stay loaded: until nobody has used them for a while, until they are let go of, or for ever."""
+"""How long models stay loaded: until nobody has used them for a while, until they are unloaded, or always."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class HttpError(PhiError):
 
 
 class EndingError(HttpError):
-    """The server was told to end, and ends the answer."""
+    """The server is ending, and ends the answer."""
 
     code, status = "server_ends", 503
 

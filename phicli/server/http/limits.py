@@ -25,7 +25,7 @@ class Limits:
         answer_s: from a request to the end of its answer.
         hold_s: a streamed reply waits so long for the first event, so that an error can still be a status.
         beat_s: between two comments in a stream that has no events.
-        grace_s: for answers that are being made when the server is told to end.
+        grace_s: for answers that are being made when the server ends.
     """
 
     body_bytes: int = 16 << 20

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -12,6 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from phicli.errors import NotFoundError, PhiError, UsageError
+from phicli.server.http.bodies import read_object
+from phicli.server.http.limits import LIMITS
 from phicli.server.models import Models
 from phicli.server.private_refusal import private_refusal
 from phicli.server.states import ModelState
@@ -43,7 +44,7 @@ def supervising_routes(models: Models, server: Ends) -> list[Route]:
 
     async def stop(request: Request) -> Response:
         try:
-            order = _order(await request.body())
+            order = _order(await read_object(request, LIMITS))
             stopped = await asyncio.to_thread(_stop, models, order, server.others())
         except PhiError as error:
             status = 404 if isinstance(error, NotFoundError) else 409 if isinstance(error, BusyError) else 400
@@ -55,22 +56,16 @@ def supervising_routes(models: Models, server: Ends) -> list[Route]:
     return [Route("/phi/state", state), Route("/phi/stop", stop, methods=["POST"])]
 
 
-def _order(body: bytes) -> dict[str, Any]:
+def _order(body: Mapping[str, Any]) -> dict[str, Any]:
     """``model`` (a name or None), ``all`` and ``force``.
 
     Raises:
-        UsageError: the body is something else.
+        UsageError: the model is not a string.
     """
-    try:
-        order = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        order = None
-    if not isinstance(order, dict):
-        raise UsageError("the body is not a JSON object")
-    model = order.get("model")
+    model = body.get("model")
     if not (model is None or isinstance(model, str)):
         raise UsageError("model is not a string")
-    return {"model": model, "all": order.get("all") is True, "force": order.get("force") is True}
+    return {"model": model, "all": body.get("all") is True, "force": body.get("force") is True}
 
 
 def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:

@@ -71,7 +71,7 @@ class Traffic:
 
         Raises:
             BusyError: too many are being made or waited for.
-            EndingError: the server was told to end.
+            EndingError: the server is ending.
         """
         if self.closing:
             raise _ending()
@@ -103,4 +103,4 @@ class Traffic:
 
 
 def _ending() -> EndingError:
-    return EndingError("the server was told to end", "start it again: phi serve")
+    return EndingError("the server is ending", "start it again: phi serve")

@@ -20,10 +20,10 @@ MOST_LIKELIEST = 20
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked, and how the answer is wanted.
+    """A request for a chat answer, and how its reply is sent.
 
     Attributes:
-        asked: what is asked of the model.
+        asked: the request to the model.
         stream: the answer is wanted as a stream.
         usage_chunk: a stream ends with a chunk that has the usage.
     """

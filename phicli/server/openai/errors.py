@@ -1,7 +1,7 @@
 """Errors as OpenAI has them.
 
 Clients send a request again where the status is 408, 409, 429 or 500 and above. So what the caller can correct never
-has one of these, nor has an answer that did not become what was asked for after several attempts.
+has one of these, nor has an answer that did not get its form after several attempts.
 """
 
 from __future__ import annotations
