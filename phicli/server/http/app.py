@@ -105,7 +105,11 @@ async def _misdirected(request: Request, error: Exception) -> Response:
         allowed = headers.get("Allow", "")
         return refusal(MethodError(f"{where} is not possible", f"use {allowed}"), headers)
     path = request.url.path
-    close = f"use /v1{path}" if path in _WITHOUT_VERSION else "the routes are /v1/chat/completions, /v1/models, ..."
+    close = (
+        f"use /v1{path}"
+        if path in _WITHOUT_VERSION
+        else "the routes are /v1/chat/completions, /v1/completions and /v1/models"
+    )
     return refusal(UnknownRouteError(f"{where} does not exist", close))
 
 

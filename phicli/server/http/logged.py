@@ -19,6 +19,8 @@ NOTE: Final = "phi.note"
 _GONE: Final = 499
 """What nginx logs for a client that left before the reply."""
 _OTHER: Final = "other"
+_OWN: Final = "/phi/"
+"""Where ``phi`` itself asks the server; such a request has a line only where it fails."""
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 _LONGEST: Final = 200
 
@@ -90,7 +92,7 @@ class Logged:
         method = scope["method"] if scope["method"] in _METHODS else _OTHER
         self._traffic.requests[method, route, status] += 1
         self._traffic.seconds[route] += seconds
-        if self._log is None:
+        if self._log is None or (scope["path"].startswith(_OWN) and not note.error):
             return
         path = scope["raw_path"].decode("ascii", "backslashreplace")[:_LONGEST]
         parts = [scope["method"][:_LONGEST], path, str(status or _GONE)]
