@@ -111,10 +111,10 @@ def test_what_differs_is_said_with_what_to_do() -> None:
     assert json.loads(text_of(data.stdout))["data"]["log"] is None
 
 
-def test_what_was_stopped() -> None:
+def test_models_that_were_unloaded_are_named() -> None:
     for stopped, said in (
-        (Stopped(("a", "b"), True), ["stopped a", "stopped b", "phi serve has ended"]),
-        (Stopped(("a",), False), ["stopped a", "phi serve still runs; to end it: phi stop --all"]),
+        (Stopped(("a", "b"), True), ["unloaded a", "unloaded b", "phi serve has ended"]),
+        (Stopped(("a",), False), ["unloaded a", "phi serve still runs; to end it: phi stop --all"]),
         (Stopped((), False), ["no model is loaded", "phi serve still runs; to end it: phi stop --all"]),
     ):
         out = terminal()
