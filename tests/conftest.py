@@ -25,8 +25,9 @@ __all__ = [
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Started in the background of a shell: the programs that tests interrupt would inherit the deafness.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the same for tests that are started by nohup
+for ignored in ("SIGHUP", "SIGQUIT"):  # the same for tests that are started by nohup, or in the background
+    if hasattr(signal, ignored) and signal.getsignal(getattr(signal, ignored)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, ignored), signal.SIG_DFL)
 os.environ.pop("COLUMNS", None)  # set where tests run in several processes; terminals of tests have widths of their own
 
 
