@@ -7,7 +7,7 @@ with the same settings, answer the same prompts in turn (A B B A …); both are 
 - *time to the first token*: the same, where the prompt is new to both; the difference is the server's own time
 - *two conversations*: 600 tokens each, one turn of either in turn; the second turn answers from what is cached
 - *four clients at once*, against the same four one after the other: tokens per second
-- *memory*: the resident size of the server, and of the server with its worker after the model was let go of
+- *memory*: the resident size of the server before its first request, and after the model was unloaded
 
 The numbers of another model are measured with its file: ``python -m benchmarks.serve $(python -m benchmarks.serve
 --synthetic 8)`` makes a Phi-4-mini of 8 layers with random weights.
@@ -195,14 +195,14 @@ def alternating(model: Path) -> str:
 
 
 def memory(model: Path) -> str:
-    """Memory of the server before its first request, and when the model was let go of."""
+    """Memory of the server before its first request, and when the model was unloaded."""
     with contextlib.closing(Served(model, "--keep-alive", "0")) as served:
         before = served.memory_mb()
         served.ask(STORY.format(0), 4)
         time.sleep(3)
         after = served.memory_mb()
     return (
-        f"- Memory: {before:.0f} MB before the first request, {after:.0f} MB after the model was let go of (≤ 120 MB)"
+        f"- Memory: {before:.0f} MB before the first request, {after:.0f} MB after the model was unloaded (≤ 120 MB)"
     )
 
 

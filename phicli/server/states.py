@@ -82,7 +82,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
         phase="ready" if loaded else "loading",
         path=str(served.located.path),
         planned_bytes=weights + sum(share.other_bytes for share in shares),
-        resident_bytes=sum(total for total, _ in sizes),
+        resident_bytes=max((total - own for total, own in sizes), default=0) + sum(own for _, own in sizes),
         own_bytes=sum(own for _, own in sizes),
         context_tokens=loaded.settings.context_tokens if loaded else None,
         limit_tokens=loaded.plan.context.limit_tokens if loaded else None,

@@ -69,8 +69,8 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise RequestError(
             f"the body is not JSON: {error.msg} at character {error.pos}", "send a JSON object"
         ) from None
-    except ValueError as error:  # a whole number of thousands of digits
-        raise RequestError(f"the body is not JSON: {error}", "send a JSON object") from None
+    except ValueError:  # Python's limit for whole numbers
+        raise RequestError("the body has a number of thousands of digits", "send shorter numbers") from None
     if not isinstance(value, dict):
         raise RequestError("the body is not a JSON object", "send a JSON object")
     return value
