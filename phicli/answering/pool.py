@@ -31,6 +31,8 @@ class Pool(LocalModel):
         watch: is told which engines are used, and which have ended.
     """
 
+    engines: EnginesSideBySide
+
     def __init__(
         self,
         file: ModelFile,
@@ -41,8 +43,7 @@ class Pool(LocalModel):
         check: Check | None = None,
         watch: Watch | None = None,
     ) -> None:
-        self.side_by_side = EnginesSideBySide(start, context.first_tokens, slots, check, watch)
-        super().__init__(file, self.side_by_side, context)
+        super().__init__(file, EnginesSideBySide(start, context.first_tokens, slots, check, watch), context)
         self._isolation = CrashIsolation()
 
     def wait_ready(self) -> None:

@@ -37,8 +37,6 @@ class EngineProcess(abc.ABC):
         """From asking for the engine to the model's being ready; 0 while it loads."""
         self.started_at = 0.0
         """When it was started, in seconds since 1970; 0 where this program did not do that."""
-        self.ready_at = 0.0
-        """When the model was ready, by the monotonic clock; 0 while it loads."""
         self.build = ""
         """The engine and its version; empty while that is not known."""
         self.bad_template = False

@@ -33,11 +33,6 @@ class LentEngine(HttpEngine):
         self.unfit = ""
         """Why another engine is needed, once that is known."""
 
-    @property
-    def warm(self) -> bool:
-        """Whether the model was loaded before it was asked for; False while that is not known."""
-        return self._lent.warm
-
     def _held(
         self, generation: Iterator[GenerationEvent], constraint: Constraint
     ) -> Generator[GenerationEvent, None, None]:

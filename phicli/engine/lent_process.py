@@ -32,19 +32,18 @@ class LentProcess(EngineProcess):
     Args:
         path: the socket.
         request: what is asked for.
-        answer_s: seconds to wait for the beginning of the reply.
 
     Raises:
         LoanError: the server lends nothing; says why.
     """
 
-    def __init__(self, path: Path, request: LoanRequest, *, answer_s: float = _ANSWER_S) -> None:
+    def __init__(self, path: Path, request: LoanRequest) -> None:
         super().__init__()
         self._asked = time.monotonic()
         self._loan: Loan | None = None
         self._known, self._ended = threading.Event(), threading.Event()
         self._why = "the server closed the connection"
-        self._socket, response = _begun(path, request, answer_s)
+        self._socket, response = _begun(path, request)
         threading.Thread(target=self._read, args=(response,), daemon=True, name="phi-loan").start()
 
     @property
@@ -61,11 +60,6 @@ class LentProcess(EngineProcess):
     def ended(self) -> bool:
         """As :attr:`EngineProcess.ended`: also where only the loan has ended."""
         return self._ended.is_set()
-
-    @property
-    def warm(self) -> bool:
-        """Whether the model was loaded before it was asked for; False while that is not known."""
-        return self._loan is not None and self._loan.warm
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
         """As :meth:`EngineProcess.wait_ready`.
@@ -97,13 +91,12 @@ class LentProcess(EngineProcess):
         """Read what the server says until the loan ends."""
         try:
             for line in response:
-                if line.strip():
-                    self._take(json.loads(line))
+                self._take(json.loads(line))
         except TimeoutError:
             self._why = "the server does not respond"
         except (ValueError, TypeError):
             self._why = "the reply of the server makes no sense"
-        except (OSError, http.client.HTTPException, AttributeError):
+        except (OSError, http.client.HTTPException):
             pass  # it was closed, here or there
         finally:
             self._ended.set()
@@ -130,13 +123,13 @@ class LentProcess(EngineProcess):
             self._ended.set()
 
 
-def _begun(path: Path, request: LoanRequest, answer_s: float) -> tuple[socket.socket, http.client.HTTPResponse]:
+def _begun(path: Path, request: LoanRequest) -> tuple[socket.socket, http.client.HTTPResponse]:
     """The open connection and its reply, which has begun.
 
     Raises:
         LoanError: the server lends nothing; says why.
     """
-    connection = UnixConnection(path, answer_s)
+    connection = UnixConnection(path, _ANSWER_S)
     try:
         connection.connect()
         connected: socket.socket = connection.sock  # with a reply until the end of the connection it is let go of
@@ -147,7 +140,7 @@ def _begun(path: Path, request: LoanRequest, answer_s: float) -> tuple[socket.so
         connected.settimeout(_SILENCE_S)
     except TimeoutError:
         connection.close()
-        raise LoanError(f"the server did not respond within {answer_s:.0f} s") from None
+        raise LoanError(f"the server did not respond within {_ANSWER_S:.0f} s") from None
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         raise LoanError(f"the server cannot be reached: {error}") from error

@@ -1,8 +1,8 @@
 """What is said when the server of a user lends the engine of a model to another command of that user.
 
 The command asks with a :class:`LoanRequest`. The server replies with lines of JSON: ``{"loading": seconds}`` while the
-model loads, and one line with the :class:`Loan`. The loan lasts as long as the connection is open. After it come
-empty lines, and ``{"ended": reason}`` where the engine has ended.
+model loads, ``{"lent": loan}`` with the :class:`Loan`, and ``{"ended": reason}`` when the engine has ended. The loan
+lasts as long as the connection is open.
 """
 
 from __future__ import annotations
@@ -73,23 +73,17 @@ class Loan:
         address: ``http://127.0.0.1:PORT``.
         api_key: the key for it.
         build: the engine and its version.
-        context_tokens: of each of its slots.
-        slots: so many answers are made at a time.
         pid: its process.
         log_path: its log; empty for none.
         bad_template: the chat template of the file was wanted and cannot be parsed.
-        warm: the model was loaded before.
     """
 
     address: str
     api_key: str
     build: str
-    context_tokens: int
-    slots: int
     pid: int
     log_path: str
     bad_template: bool
-    warm: bool
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form."""
@@ -132,8 +126,8 @@ class Lendable(LocalEngine, Protocol):
     def started_at(self) -> float:
         """When its process was started, in seconds since 1970."""
 
-    def loan(self, asked_at: float) -> Loan:
-        """What another program, which asked at that time of the monotonic clock, needs to use this engine.
+    def loan(self) -> Loan:
+        """What another program needs to use this engine.
 
         Raises:
             EngineError: the file cannot be loaded.

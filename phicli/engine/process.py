@@ -164,8 +164,7 @@ class WorkerProcess(StartedProcess):
             if not self._reply and self._start_without_kernels():
                 self._reply = self._next_reply()
             if "address" in self._reply:
-                self.ready_at = time.monotonic()
-                self.load_ms = (self.ready_at - self._started) * 1000
+                self.load_ms = (time.monotonic() - self._started) * 1000
                 failed = self.kernels_failed or str(self._reply.get("kernels_failed", ""))
                 if failed and self._usual:
                     remember_failure(self._usual, failed)

@@ -38,19 +38,15 @@ class LlamaServerEngine(HttpEngine):
             process.load(settings)
         super().__init__(settings, process, on_tick)
 
-    def loan(self, asked_at: float) -> Loan:
-        """What another program, which asked at that time of the monotonic clock, needs to use this engine.
+    def loan(self) -> Loan:
+        """What another program needs to use this engine.
 
         Raises:
             EngineError: the file cannot be loaded.
         """
         process = self._process
-        address = process.wait_ready()
-        warm = 0.0 < process.ready_at <= asked_at
-        return Loan(
-            address, process.api_key, process.build, self.context_tokens, self.settings.slots,
-            process.pid, str(process.log_path or ""), process.bad_template, warm,
-        )  # fmt: skip
+        address, log_path = process.wait_ready(), str(process.log_path or "")
+        return Loan(address, process.api_key, process.build, process.pid, log_path, process.bad_template)
 
     @property
     def started_at(self) -> float:

@@ -9,6 +9,7 @@ from typing import Final
 
 from phicli.engine.closable import Closing
 from phicli.errors import EngineError, PhiError
+from phicli.server.bugs import OnBug, ignored, report
 
 _TICK_S: Final = 0.1
 
@@ -18,10 +19,11 @@ class Downloads:
 
     Args:
         pull: downloads a model by the name that ``phi pull`` has for it.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
-    def __init__(self, pull: Callable[[str], None] | None = None) -> None:
-        self._pull = pull or download
+    def __init__(self, pull: Callable[[str], None] | None = None, on_bug: OnBug = ignored) -> None:
+        self._pull, self._on_bug = pull or download, on_bug
         self._lock = threading.Lock()
         self._running: dict[str, _Download] = {}
 
@@ -42,18 +44,13 @@ class Downloads:
         if running.error is not None:
             raise running.error
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The models that are being downloaded."""
-        with self._lock:
-            return tuple(self._running)
-
     def _run(self, model: str, running: _Download) -> None:
         try:
             self._pull(model)
         except PhiError as error:
             running.error = error
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to know)
+            report(error, self._on_bug)
             running.error = EngineError(f"{model} cannot be downloaded: {error}", f"try: phi pull {model}")
         finally:
             with self._lock:

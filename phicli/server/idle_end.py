@@ -9,14 +9,15 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Final, Protocol
 
+from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.uses import Uses
 
 LAST_USE_S: Final = 1800.0
 """The server in the background ends so long after its last use."""
 
-_LOOK_S: Final = 1.0
-_SETTLE_S: Final = 0.3
+SETTLE_S: Final = 0.3
 """Afterwards the server knows every connection that was made before it hid itself."""
+_LOOK_S: Final = 1.0
 
 
 class Hides(Protocol):
@@ -34,7 +35,7 @@ class Hides(Protocol):
 
 def watch(
     uses: Uses, connections: Callable[[], Collection[object]], found_by: Hides, end: Callable[[], None], *,
-    after_s: float, listening: Sequence[socket.socket],
+    after_s: float, listening: Sequence[socket.socket], on_bug: OnBug = ignored,
 ) -> None:  # fmt: skip
     """Call ``end`` in a thread, once, when the server was not used for ``after_s`` seconds and no client is connected.
 
@@ -50,22 +51,34 @@ def watch(
         end: ends it.
         after_s: seconds without a use.
         listening: sockets whose waiting connections count as clients.
+        on_bug: gets a line for each failure that nobody foresaw; the server is looked at again.
     """
 
     def idle(for_s: float) -> bool:
         return uses.idle_s >= for_s and not connections() and not _waits(listening)
 
+    def hidden() -> bool:
+        enough_s = 0.01 if found_by.is_lost() else after_s
+        if not idle(enough_s):
+            return False
+        unused = False
+        try:
+            found_by.hide()
+            time.sleep(SETTLE_S)
+            unused = idle(enough_s)
+        finally:
+            if not unused:
+                found_by.show()
+        return unused
+
     def run() -> None:
         while True:
             time.sleep(min(_LOOK_S, max(after_s / 4, 0.01)))
-            enough_s = 0.01 if found_by.is_lost() else after_s
-            if not idle(enough_s):
-                continue
-            found_by.hide()
-            time.sleep(_SETTLE_S)
-            if idle(enough_s):
-                return end()
-            found_by.show()
+            try:
+                if hidden():
+                    return end()
+            except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
+                report(error, on_bug)
 
     threading.Thread(target=run, daemon=True, name="phi-idle-end").start()
 

@@ -28,8 +28,8 @@ _PLANNED_S: Final = 60.0
 class Lent:
     """An engine that is lent: what the borrower needs, and whether it has ended meanwhile."""
 
-    def __init__(self, loaded: Loaded, engine: Lendable, asked_at: float) -> None:
-        self.loan: Loan = engine.loan(asked_at)
+    def __init__(self, loaded: Loaded, engine: Lendable) -> None:
+        self.loan: Loan = engine.loan()
         self._loaded, self._engine = loaded, engine
 
     def ended(self) -> str:
@@ -62,7 +62,6 @@ class Lending:
             LoanError: another engine is loaded, or would be; says why. Nothing is loaded then.
             PhiError: the model cannot be loaded.
         """
-        asked_at = time.monotonic()
         if request.version != self._version:
             raise LoanError(f"the server is phi {self._version}, and this command is phi {request.version}")
         _require_build(request, build_of())
@@ -79,7 +78,7 @@ class Lending:
             _require_context(request, engine.context_tokens)
             _require_build(request, engine.build)
             _require_unchanged(located.path, engine.started_at)
-            yield Lent(loaded, engine, asked_at)
+            yield Lent(loaded, engine)
 
     def _plan(self, located: LocatedModel, request: LoanRequest) -> LoadPlan:
         """How the server would load the file if memory did not matter."""

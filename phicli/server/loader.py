@@ -11,6 +11,7 @@ from typing import Final
 from phicli.engine.read_ahead import ReadAhead
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.gguf_file.names import parts_of
+from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.loading import load
 from phicli.server.memory import Ledger
@@ -32,13 +33,20 @@ class Loader:
         ledger: of the memory.
         counters: of loads and ends.
         start: starts an engine.
+        on_bug: gets a line for each failure that nobody foresaw.
     """
 
     def __init__(
-        self, options: LoadOptions, table: Table, ledger: Ledger, counters: Counters, start: StartEngine = start_engine
+        self,
+        options: LoadOptions,
+        table: Table,
+        ledger: Ledger,
+        counters: Counters,
+        start: StartEngine = start_engine,
+        on_bug: OnBug = ignored,
     ) -> None:
         self._options, self._table, self._ledger, self._counters = options, table, ledger, counters
-        self._start = start
+        self._start, self._on_bug = start, on_bug
 
     def load(self, served: Served) -> None:
         """Load ``served`` and hand it to those who wait for it.
@@ -52,8 +60,8 @@ class Loader:
         served.coming = loaded
         try:
             with ReadAhead(parts_of(prepared.located.path)):
-                engine = loaded.model.side_by_side.with_context(placed.settings.context_tokens, None)
-            loaded.engines.is_loaded(engine)
+                engine = loaded.model.engines.with_context(placed.settings.context_tokens, None)
+            loaded.shares.is_loaded(engine)
         except BaseException:
             self._counters.add("failed_loads")
             self._end_engines(served)
@@ -66,15 +74,15 @@ class Loader:
         """End the engines of models that nobody gets any longer, and wait for that."""
         for served in ending:
             self._end_engines(served)
-            self._table.ended(served)
+            self._table.wake()
 
     def end_larger(self, idle_s: float = 0.0) -> int:
         """End engines for single conversations that were not used for so long; returns how many."""
         ended = 0
         for served, _ in self._table.all():
-            if (loaded := served.loaded) is not None and loaded.engines.has_larger:
-                unused = partial(loaded.engines.is_unused, before=self._table.oldest(served), idle_s=idle_s)
-                ended += loaded.model.side_by_side.end(unused)
+            if (loaded := served.loaded) is not None and loaded.shares.has_larger:
+                unused = partial(loaded.shares.is_unused, before=self._table.oldest(served), idle_s=idle_s)
+                ended += loaded.model.engines.end(unused)
         return ended
 
     def close(self, left: Iterable[Served]) -> None:
@@ -88,7 +96,6 @@ class Loader:
     def _admitted(self, served: Served, prepared: Prepared) -> Placed:
         """The load when there is memory for it: others end for that, and those that answer are waited for."""
         deadline = time.monotonic() + self._options.wait_s
-        ended: list[Served] = []
         try:
             while True:
                 seen, others = self._table.changes, self._ledger.changes
@@ -97,18 +104,10 @@ class Loader:
                     return placed
                 if self._ledger.changes != others:  # another load was admitted meanwhile, or one has ended
                     continue
-                if self.end_larger():
-                    continue
-                if picked := self._table.pick(lambda _: True, most=1):
-                    self._counters.add("evictions")
-                    self._end_engines(picked[0])
-                    ended += picked  # who waits for it comes after this one
-                    continue
-                self._await_room(served, deadline, seen)
+                if not self._make_room():
+                    self._await_room(served, deadline, seen)
         finally:
             self._table.nobody_makes_way()
-            for one in ended:
-                self._table.ended(one)
 
     def _await_room(self, served: Served, deadline: float, seen: int) -> None:
         """Wait for a change.
@@ -133,5 +132,8 @@ class Loader:
 
     def _end_engines(self, served: Served) -> None:
         if (coming := served.coming) is not None:
-            coming.model.close()
-            coming.engines.forget()
+            try:
+                coming.model.close()
+            except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
+                report(error, self._on_bug)
+            coming.shares.forget()

@@ -13,6 +13,7 @@ from phicli.engine.starting import StartEngine, start_engine
 from phicli.engine.types import LoadSettings, LocalEngine
 from phicli.errors import DoesNotFitError
 from phicli.fit.memory import usable_bytes
+from phicli.hardware.available import Memory
 from phicli.plan.load import LoadPlan
 from phicli.server.memory import Ledger, Share
 from phicli.server.placing import Placed
@@ -28,17 +29,17 @@ class Loaded:
         plan: how it was loaded.
         slots: answers at a time.
         settings: of the engine with all slots.
-        engines: what is known of the engines that it has.
+        shares: what the engines that it has take.
     """
 
     model: Pool
     plan: LoadPlan
     slots: int
     settings: LoadSettings
-    engines: Engines
+    shares: EngineShares
 
 
-class Engines:
+class EngineShares:
     """Starts the engines of one model, and takes note of what they take of the memory.
 
     Args:
@@ -120,7 +121,7 @@ class Engines:
             larger = self._larger.get(id(engine))
             return larger is not None and larger.ticket < before and time.monotonic() - larger.used_at >= idle_s
 
-    def shares(self) -> tuple[Share, ...]:
+    def all(self) -> tuple[Share, ...]:
         """What the engines take."""
         with self._lock:
             return (self._placed.share, *(larger.share for larger in self._larger.values()))
@@ -132,7 +133,7 @@ class Engines:
 
     def forget(self) -> None:
         """All engines have ended."""
-        for share in self.shares():
+        for share in self.all():
             self._ledger.remove(share)
 
     def _begin(self, settings: LoadSettings) -> LocalEngine:
@@ -141,14 +142,15 @@ class Engines:
 
     def _admitted(self, context_tokens: int) -> tuple[LoadSettings, Share]:
         while True:
-            settings, share = self._placed.larger(context_tokens, self._ledger)
-            if self._ledger.admit(share):
+            measured = self._ledger.measured()
+            memory = self._ledger.beside(measured)
+            settings, share = self._placed.larger(context_tokens, memory)
+            if self._ledger.admit(share, measured):
                 return settings, share
             if not self._make_room():
-                raise self._does_not_fit(context_tokens, share)
+                raise self._does_not_fit(context_tokens, share, memory)
 
-    def _does_not_fit(self, context_tokens: int, share: Share) -> DoesNotFitError:
-        memory = self._ledger.beside()
+    def _does_not_fit(self, context_tokens: int, share: Share, memory: Memory | None) -> DoesNotFitError:
         usable = usable_bytes(memory) if memory else 0
         message = (
             f"{self._placed.plan.model.name} with a context of {context_tokens} tokens does not fit into memory: "
@@ -177,9 +179,9 @@ def load(
     ticket: Callable[[], int],
     start: StartEngine = start_engine,
 ) -> Loaded:
-    """The model of a load that was admitted; nothing is started before it is asked for. See :class:`Engines`."""
+    """The model of a load that was admitted; nothing is started before it is asked for. See :class:`EngineShares`."""
     plan, slots = placed.plan, placed.settings.slots
-    engines = Engines(placed, ledger, make_room, ticket, start)
+    shares = EngineShares(placed, ledger, make_room, ticket, start)
     file = model_file(plan, placed.prepared.header)
-    pool = Pool(file, engines.start, plan.context, slots=slots, watch=engines)
-    return Loaded(pool, plan, slots, placed.settings, engines)
+    pool = Pool(file, shares.start, plan.context, slots=slots, watch=shares)
+    return Loaded(pool, plan, slots, placed.settings, shares)

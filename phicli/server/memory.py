@@ -41,6 +41,19 @@ def share_of(file: str, needed: MemorySum, *, cache_bytes: int = 0) -> Share:
     return Share(file, weights, needed.resident_bytes - weights + cache_bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The memory of the machine, and what of it each engine held just before."""
+
+    memory: Memory
+    held: Mapping[Share, int]
+
+    @property
+    def alone(self) -> Memory:
+        """The memory as if there were no engine."""
+        return _with(self.memory, self.memory.available_bytes + sum(self.held.values()))
+
+
 class Ledger:
     """The shares of all engines of the server. Use it from any thread.
 
@@ -60,15 +73,21 @@ class Ledger:
         self.changes = 0
         """How often a share was added or removed."""
 
-    def add(self, share: Share) -> None:
-        """Take note of an engine that was admitted."""
-        with self._lock:
-            self._shares.append(share)
-            self.changes += 1
+    def measured(self) -> Measured | None:
+        """What the system says; None where nothing is to be refused.
 
-    def admit(self, share: Share) -> bool:
+        The processes come first: what they take in between counts twice, not never.
+        """
+        if self._available is None:
+            return None
+        with self._lock:
+            shares = list(self._shares)
+        held = {share: self._own_bytes(share.pid) for share in shares if share.pid is not None}
+        memory = self._available()
+        return None if memory is None else Measured(memory, held)
+
+    def admit(self, share: Share, measured: Measured | None) -> bool:
         """Take note of an engine if it fits beside all others."""
-        measured = self._measured()
         with self._lock:
             if not self._holds(share, measured):
                 return False
@@ -88,40 +107,21 @@ class Ledger:
         with self._lock:
             return self._maps(file)
 
-    def alone(self) -> Memory | None:
-        """The memory as if there were no engine; None where nothing is to be refused."""
-        measured = self._measured()
-        if measured is None:
-            return None
-        return _with(measured.memory, measured.memory.available_bytes + sum(measured.held.values()))
-
-    def beside(self) -> Memory | None:
+    def beside(self, measured: Measured | None) -> Memory | None:
         """The memory that all engines leave; None where nothing is to be refused."""
-        measured = self._measured()
         with self._lock:
             return None if measured is None else self._left(measured)
 
-    def holds(self, share: Share) -> bool:
+    def holds(self, share: Share, measured: Measured | None) -> bool:
         """Whether an engine with this share fits beside all others."""
-        measured = self._measured()
         with self._lock:
             return self._holds(share, measured)
 
-    def _measured(self) -> _Measured | None:
-        """What the system says. The processes come first: what they take in between counts twice, not never."""
-        if self._available is None:
-            return None
-        with self._lock:
-            shares = list(self._shares)
-        held = {share: self._own_bytes(share.pid) for share in shares if share.pid is not None}
-        memory = self._available()
-        return None if memory is None else _Measured(memory, held)
-
-    def _holds(self, share: Share, measured: _Measured | None) -> bool:
+    def _holds(self, share: Share, measured: Measured | None) -> bool:
         needed = share.other_bytes + (0 if self._maps(share.file) else share.weights_bytes)
         return measured is None or needed <= usable_bytes(self._left(measured))
 
-    def _left(self, measured: _Measured) -> Memory:
+    def _left(self, measured: Measured) -> Memory:
         weights: dict[str, int] = {}
         for share in self._shares:
             weights[share.file] = max(weights.get(share.file, 0), share.weights_bytes)
@@ -130,14 +130,6 @@ class Ledger:
 
     def _maps(self, file: str) -> bool:
         return any(share.file == file for share in self._shares)
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """The memory of the machine, and what of it each engine held just before."""
-
-    memory: Memory
-    held: Mapping[Share, int]
 
 
 def _with(memory: Memory, available_bytes: int) -> Memory:

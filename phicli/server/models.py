@@ -13,6 +13,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.starting import StartEngine, start_engine
 from phicli.errors import EngineError, NotFoundError, NotInstalledError, PhiError
 from phicli.plan.locate import LocatedModel
+from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
 from phicli.server.loader import Loader
@@ -27,7 +28,7 @@ from phicli.server.types import LoadOptions
 _LARGER_IDLE_S: Final = 300.0
 """An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
 
-_TICK_S: Final = 0.1
+_AFTER_BUG_S: Final = 1.0
 
 
 class Models:
@@ -38,6 +39,7 @@ class Models:
         start: starts an engine.
         ledger: of the memory; that of this machine when None.
         downloads: of models that are not on this machine.
+        on_bug: gets a line for each failure that nobody foresaw.
 
     Raises:
         PhiError: one of the models that the options name does not exist.
@@ -50,14 +52,15 @@ class Models:
         start: StartEngine = start_engine,
         ledger: Ledger | None = None,
         downloads: Downloads | None = None,
+        on_bug: OnBug = ignored,
     ) -> None:
         self.options = options
-        self.counters = Counters()
+        self.counters, self._on_bug = Counters(), on_bug
         self._names = Names(options.models, may_pull=options.pull)
-        self._downloads = downloads or Downloads()
-        self._table = Table(options.queue, self._begin)
+        self._downloads = downloads or Downloads(on_bug=on_bug)
+        self._table = Table(self._begin)
         ledger = ledger or (Ledger() if options.memory_check else Ledger(None))
-        self._loader = Loader(options, self._table, ledger, self.counters, start)
+        self._loader = Loader(options, self._table, ledger, self.counters, start, on_bug)
         self._keeper = threading.Thread(target=self._keep, daemon=True, name="phi-keep-alive")
         self._keeper.start()
 
@@ -89,34 +92,32 @@ class Models:
             return self._names.find(name)
 
     @contextlib.contextmanager
-    def lease(self, name: str, closing: Closing | None = None, *, answers: int = 1) -> Iterator[Loaded]:
-        """The model called ``name``, which stays loaded within the context, with slots for so many answers at a time.
+    def lease(self, name: str, closing: Closing | None = None) -> Iterator[Loaded]:
+        """The model called ``name``, which stays loaded within the context, with a slot for an answer.
 
         ``closing`` ends the wait for it, though not what others wait for: then :meth:`Closing.check` raises.
 
         Raises:
             NotFoundError: there is none of that name here.
             DoesNotFitError: it does not fit into memory.
-            BusyError: too many requests wait already, or models that answer need the memory for too long.
+            BusyError: models that answer need the memory for too long.
             EngineError: it cannot be loaded.
-            UsageError: it does not make so many answers at a time.
         """
-        self.counters.add("requests")
-        with self._taken(self.locate(name, closing), answers, closing) as loaded:
+        with self._taken(self.locate(name, closing), closing) as loaded:
             yield loaded
 
     @contextlib.contextmanager
-    def lend(self, model: str | LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
+    def lend(self, model: LocatedModel, closing: Closing | None = None) -> Iterator[Loaded]:
         """As :meth:`lease`, for somebody who uses the engine without the server, maybe for long: it takes no slot.
 
-        ``model`` may be a name or a file; the models of the command line are the only ones here, too.
+        Where the command line named models, ``model`` must be one of them.
 
         Raises:
             PhiError: as for :meth:`lease`.
         """
-        located = self.locate(model, closing) if isinstance(model, str) else self._allowed(model)
+        located = self._names.same(model) if self._names.only else model
         self.counters.add("loans")
-        with self._taken(located, 0, closing) as loaded:
+        with self._taken(located, closing, lent=True) as loaded:
             yield loaded
 
     def preload(self) -> None:
@@ -126,64 +127,45 @@ class Models:
             PhiError: one of them cannot be loaded.
         """
         for name in self._names.only:
-            with self._taken(self.locate(name), 0, None):
+            with self._taken(self.locate(name), None, lent=True):
                 pass
 
     def state(self) -> tuple[ModelState, ...]:
         """The models that are loading or loaded; asks nothing of their engines."""
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
-    def let_go(self, name: str | None, *, wait: bool = False, closing: Closing | None = None) -> tuple[str, ...]:
-        """Unload the model called ``name``, or all; returns the names of those that were loaded.
-
-        Args:
-            name: None for all.
-            wait: wait until those that are used have answered; else they are refused.
-            closing: ends the wait.
+    def let_go(self, name: str | None) -> tuple[str, ...]:
+        """Unload the model called ``name``, or all (None); returns the names of those that were loaded.
 
         Raises:
             NotFoundError: there is no model of that name, or it is not loaded.
             BusyError: a model is used; the others of ``name`` None are unloaded.
         """
         only = None if name is None else self._loaded_as(name)
-        gone: list[str] = []
 
         def is_meant(served: Served) -> bool:
             return only is None or served is only
 
-        while True:
-            seen = self._table.changes
-            ending = self._table.pick(is_meant)
-            gone += [served.located.name for served in ending]
-            self._loader.end(ending)
-            left = [served for served, _ in self._table.all() if is_meant(served)]
-            if not left:
-                return tuple(gone)
-            if not wait:
-                names = ", ".join(served.located.name for served in left)
-                raise self._table.busy(f"the model is in use: {names}", left[0].key)
-            if closing is not None:
-                closing.check()
-            if not self._table.wait(_TICK_S, seen):
-                return tuple(gone)
+        ending = self._table.pick(is_meant)
+        self._loader.end(ending)
+        if left := [served for served, _ in self._table.all() if is_meant(served)]:
+            names = ", ".join(served.name for served in left)
+            raise self._table.busy(f"the model is in use: {names}", left[0].key)
+        return tuple(served.name for served in ending)
 
     def close(self) -> None:
         """Let go of all models; answers that still come fail."""
         self._loader.close(self._table.close())
 
     @contextlib.contextmanager
-    def _taken(self, located: LocatedModel, answers: int, closing: Closing | None) -> Iterator[Loaded]:
-        served, loaded, ticket = self._table.take(located, answers, closing)
+    def _taken(self, located: LocatedModel, closing: Closing | None, *, lent: bool = False) -> Iterator[Loaded]:
+        served, loaded, ticket = self._table.take(located, closing, lent=lent)
         began = time.monotonic()
         try:
             yield loaded
         finally:
-            loaded.engines.released(ticket)
+            loaded.shares.released(ticket)
             self._table.give_back(served, ticket, time.monotonic() - began)
-
-    def _allowed(self, model: LocatedModel) -> LocatedModel:
-        """``model`` if it may be lent: any file where the command line named none."""
-        return self._names.same(model) if self._names.only else model
 
     def _loaded_as(self, name: str) -> Served:
         served = self._table.find(self._names.find(name))
@@ -200,6 +182,7 @@ class Models:
         except PhiError as error:
             self._table.failed(served, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to know)
+            report(error, self._on_bug)
             message = f"{served.located.name} cannot be loaded: {type(error).__name__}: {error}"
             self._table.failed(served, EngineError(message, "see what is wrong: phi doctor"))
 
@@ -208,7 +191,12 @@ class Models:
         goes_on = True
         while goes_on:
             seen = self._table.changes
-            goes_on = self._table.wait(self._expire(), seen)
+            try:
+                due_s = self._expire()
+            except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
+                report(error, self._on_bug)
+                due_s = _AFTER_BUG_S
+            goes_on = self._table.wait(due_s, seen)
 
     def _expire(self) -> float | None:
         """Let go of what is due; returns in how many seconds something else will be, None if nothing."""
@@ -220,7 +208,7 @@ class Models:
         larger_s = _LARGER_IDLE_S if keep_s is None else min(keep_s, _LARGER_IDLE_S)
         self._loader.end_larger(larger_s)
         rows = [served for served, _ in self._table.all()]
-        due = [larger_s for served in rows if served.loaded and served.loaded.engines.has_larger]
+        due = [larger_s for served in rows if served.loaded and served.loaded.shares.has_larger]
         if keep_s is not None:
             due += [max(keep_s - _idle_s(served), 0.0) for served in rows if served.idle_since is not None]
         soonest = min(due, default=math.inf)

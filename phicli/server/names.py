@@ -40,16 +40,12 @@ class ServedName:
         created: when its file was written, in seconds since 1970.
         owned_by: whose model it is: an owner on the hub, ``phi``, or ``local``.
         context_tokens: the most tokens of a conversation; None where only the file says it.
-        quant: its quantization; None where it is unknown.
-        size_bytes: of its file.
     """
 
     id: str
     created: int
     owned_by: str
     context_tokens: int | None
-    quant: str | None
-    size_bytes: int
 
 
 class Names:
@@ -113,7 +109,7 @@ class Names:
         """
         located = self.find(name)
         here = {_real_path(model.path): model for model in installed_models()}
-        return _of_file(name, located.path, located.variant, located.quant, here.get(_real(located)))
+        return _of_file(name, located.path, located.variant, here.get(_real(located)))
 
     def listing(self) -> tuple[ServedName, ...]:
         """All models that can be asked for now; no file is opened."""
@@ -160,16 +156,16 @@ class Names:
             located = one.path_model or _located(one.id)
             if located is not None:
                 model = here.get(_real(located))
-                yield _of_file(one.id, located.path, located.variant, located.quant, model)
+                yield _of_file(one.id, located.path, located.variant, model)
 
     def _all(self) -> Iterator[ServedName]:
         for variant in catalog().variants:
             if variant.packaged_file and (located := _located(variant.id)):
-                yield _of_file(variant.id, located.path, variant, located.quant, None)
+                yield _of_file(variant.id, located.path, variant, None)
         for model in installed_models():
             known = catalog().variant(model.variant_id)
             if known is None or known.runs_here:
-                yield _of_file(model.name, model.path, known, model.quant, model)
+                yield _of_file(model.name, model.path, known, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,22 +196,18 @@ def _located(name: str) -> LocatedModel | None:
         return None
 
 
-def _of_file(
-    name: str, path: Path, variant: Variant | None, quant: str | None, model: InstalledModel | None
-) -> ServedName:
+def _of_file(name: str, path: Path, variant: Variant | None, model: InstalledModel | None) -> ServedName:
     owner = variant.repo if variant and variant.repo else model.repo if model and model.repo else None
     packaged = variant is not None and bool(variant.packaged_file)
     try:
-        created, size = int(path.stat().st_mtime), model.size_bytes if model else path.stat().st_size
+        created = int(path.stat().st_mtime)
     except OSError:
-        created, size = int(time.time()), 0
+        created = int(time.time())
     return ServedName(
         id=name,
         created=created,
         owned_by="phi" if packaged else owner.partition("/")[0] if owner else _HERE,
         context_tokens=variant.context_tokens if variant else None,
-        quant=quant,
-        size_bytes=size,
     )
 
 

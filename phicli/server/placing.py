@@ -28,7 +28,7 @@ from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
 from phicli.plan.tuned_here import tuned_for
 from phicli.records.tuned_folder import anything_tuned
-from phicli.server.memory import Ledger, Share, share_of
+from phicli.server.memory import Ledger, Measured, Share, share_of
 from phicli.server.types import LoadOptions
 from phicli.units import format_bytes
 
@@ -69,9 +69,12 @@ class Placed:
     settings: LoadSettings
     share: Share
 
-    def larger(self, context_tokens: int, ledger: Ledger) -> tuple[LoadSettings, Share]:
-        """The settings and the share of another engine, for one conversation with so many tokens."""
-        room = Room(ledger.beside(), self.prepared.gpus)
+    def larger(self, context_tokens: int, memory: Memory | None) -> tuple[LoadSettings, Share]:
+        """The settings and the share of another engine, for one conversation with so many tokens.
+
+        ``memory`` is what the other engines leave; None where nothing is to be refused.
+        """
+        room = Room(memory, self.prepared.gpus)
         engine = fitting(self.plan.wanted, self.plan.shape, context_tokens, room)
         settings = replace(self.settings, context_tokens=context_tokens, engine=engine, slots=1, cache_ram_mib=0)
         return settings, share_of(self.share.file, room.needed(self.plan.shape, engine, context_tokens))
@@ -102,8 +105,9 @@ def place(prepared: Prepared, options: LoadOptions, ledger: Ledger) -> Placed | 
         UsageError: the settings that were asked for are nothing for this model.
         DoesNotFitError: it does not fit even without all other engines; the message has the sums.
     """
-    plan = planned(prepared, options, ledger.alone())
-    room = Room(ledger.beside(), prepared.gpus)
+    measured = ledger.measured()
+    plan = planned(prepared, options, measured.alone if measured else None)
+    room = Room(ledger.beside(measured), prepared.gpus)
     for slots in _slots(prepared, options):
         needed = _needed(plan, slots)
         share = share_of(prepared.file, needed)
@@ -114,8 +118,8 @@ def place(prepared: Prepared, options: LoadOptions, ledger: Ledger) -> Placed | 
         limit = _limit(plan, share)
         if slots > 1 and options.parallel is None and limit < _wished_limit(plan):
             continue  # a long conversation is worth more than one more at a time
-        if (not needed.gpu_bytes or needed.gpu_bytes <= room.gpu_bytes) and ledger.holds(share):
-            return _placed(prepared, plan, options, ledger, slots, limit)
+        if (not needed.gpu_bytes or needed.gpu_bytes <= room.gpu_bytes) and ledger.holds(share, measured):
+            return _placed(prepared, plan, ledger, measured, slots, limit)
     return None
 
 
@@ -181,15 +185,16 @@ def _too_many(prepared: Prepared, slots: int, share: Share, memory: Memory | Non
 
 
 def _placed(
-    prepared: Prepared, plan: LoadPlan, options: LoadOptions, ledger: Ledger, slots: int, limit: int
+    prepared: Prepared, plan: LoadPlan, ledger: Ledger, measured: Measured | None, slots: int, limit: int
 ) -> Placed | None:
-    needed, beside = _needed(plan, slots), ledger.beside()
-    cache_bytes = MIB * _cache_mib(options, needed.kv_bytes, share_of(prepared.file, needed), ledger)
+    needed, beside = _needed(plan, slots), ledger.beside(measured)
+    weights_bytes = 0 if ledger.maps(prepared.file) else share_of(prepared.file, needed).weights_bytes
+    cache_bytes = MIB * _cache_mib(needed.kv_bytes, share_of(prepared.file, needed).other_bytes + weights_bytes, beside)
     left = beside and replace(beside, available_bytes=max(beside.available_bytes - cache_bytes, 0))
     tokens = plan.context.first_tokens * slots
     engine = fitting(plan.wanted, plan.shape, tokens, Room(left, prepared.gpus))
     share = share_of(prepared.file, plan.room.needed(plan.shape, engine, tokens), cache_bytes=cache_bytes)
-    if not ledger.admit(share):
+    if not ledger.admit(share, measured):
         return None
     context = replace(plan.context, limit_tokens=min(limit, plan.context.limit_tokens))
     settings = replace(
@@ -198,16 +203,12 @@ def _placed(
     return Placed(prepared, replace(plan, context=context, settings=settings), settings, share)
 
 
-def _cache_mib(options: LoadOptions, kv_bytes: int, share: Share, ledger: Ledger) -> int:
-    """MiB for evaluated prompts: as much as the slots have, at most half of what is left."""
-    wished = options.cache_ram_mib
-    wished = min(max(kv_bytes // MIB, 1), _MOST_CACHE_MIB) if wished is None else wished
-    beside = ledger.beside()
+def _cache_mib(kv_bytes: int, needed_bytes: int, beside: Memory | None) -> int:
+    """MiB for evaluated prompts: as much as the slots have, at most half of what ``needed_bytes`` leave."""
+    wished = min(max(kv_bytes // MIB, 1), _MOST_CACHE_MIB)
     if beside is None:
         return wished
-    weights = 0 if ledger.maps(share.file) else share.weights_bytes
-    left = usable_bytes(beside) - share.other_bytes - weights
-    return min(wished, max(left // 2 // MIB, 0))
+    return min(wished, max((usable_bytes(beside) - needed_bytes) // 2 // MIB, 0))
 
 
 def _plain(settings: EngineSettings) -> EngineSettings:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import phicli
 from phicli.errors import PhiError, UsageError
+from phicli.server.bugs import OnBug, ignored
 from phicli.server.idle_end import LAST_USE_S, watch
 from phicli.server.uses import CountUses, Uses
 from phicli.supervisor.client import NoServerError, find
@@ -75,8 +76,10 @@ class Residence:
         """One application: ``private`` for who comes through the socket of this user, ``public`` for all others."""
         return CountUses(_Doors(public, private, self.held), self.uses)
 
-    def open(self, server: uvicorn.Server, address: str = "") -> None:
+    def open(self, server: uvicorn.Server, address: str = "", on_bug: OnBug = ignored) -> None:
         """Let other commands find ``server``, which is about to run; it listens on ``address``, too.
+
+        ``on_bug`` gets a line for each failure that nobody foresaw.
 
         Raises:
             DoesNotFitError: the disk is full.
@@ -89,7 +92,7 @@ class Residence:
         if self._ends_after_s is not None:
             watch(
                 self.uses, lambda: server.server_state.connections, self.held, lambda: self.end(force=False),
-                after_s=self._ends_after_s, listening=self.sockets,
+                after_s=self._ends_after_s, listening=self.sockets, on_bug=on_bug,
             )  # fmt: skip
 
     def about(self) -> dict[str, Any]:

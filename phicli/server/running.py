@@ -134,7 +134,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         sockets: list[socket.socket] = []
         if options.port is not None:
             sockets = stack.enter_context(listening(options.host, options.port, send_bytes=limits.LIMITS.send_bytes))
-        models = stack.enter_context(contextlib.closing(Models(options.load)))
+        models = stack.enter_context(contextlib.closing(Models(options.load, on_bug=on_notice)))
         if options.preload:
             on_notice(f"loading {listed(options.load.models, 5)}")
             models.preload()
@@ -142,7 +142,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
         about = AppOptions(_rules(options, sockets), options.log, options.log_prompts, on_notice)
         server = EndingServer(_app(models, traffic, residence, about), traffic, on_notice)
         address = url_of(options.host, sockets) if sockets else ""
-        residence.open(server, address)
+        residence.open(server, address, on_notice)
         every = [*sockets, *residence.sockets]
         return run(server, every, lambda: on_ready(address or residence.address), on_notice)
 

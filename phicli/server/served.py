@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
 
 from phicli.errors import PhiError
 from phicli.plan.locate import LocatedModel
@@ -17,9 +16,8 @@ class Served:
         located: the file.
         loaded: the model; None while it loads.
         coming: the same, while it loads, too.
-        phase: ``ending`` where nobody gets it.
-        leases: the answers of each lease, by its number.
-        loans: the numbers of the leases that take no slot.
+        leases: the numbers of those that take a slot.
+        loans: the numbers of those that take none.
         idle_since: of :func:`time.monotonic`; None while it is used.
         idle_at: the same in seconds since 1970.
         makes_way: it gets no more leases, so that another model can have its memory.
@@ -29,8 +27,7 @@ class Served:
         self.located, self.key = located, key
         self.loaded: Loaded | None = None
         self.coming: Loaded | None = None
-        self.phase: Literal["loading", "ready", "ending"] = "loading"
-        self.leases: dict[int, int] = {}
+        self.leases: set[int] = set()
         self.loans: set[int] = set()
         self.ready_at = 0.0
         self.idle_since: float | None = None
@@ -38,21 +35,21 @@ class Served:
         self.has_answered = self.makes_way = False
 
     @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.located.reference if self.located.variant else self.located.name
+
+    @property
     def is_used(self) -> bool:
         """Whether it has leases or loans."""
         return bool(self.leases or self.loans)
 
-    @property
-    def running(self) -> int:
-        """Slots that are taken."""
-        return sum(self.leases.values())
-
 
 class Waiter:
-    """A request that waits; ``answers`` is 0 for a loan."""
+    """A request that waits; ``lent`` for a loan."""
 
-    def __init__(self, answers: int) -> None:
-        self.answers = answers
+    def __init__(self, *, lent: bool) -> None:
+        self.lent = lent
         self.error: PhiError | None = None
 
 

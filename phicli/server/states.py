@@ -34,7 +34,7 @@ class ModelState:
     """
 
     name: str
-    phase: Literal["loading", "ready", "ending"]
+    phase: Literal["loading", "ready"]
     path: str
     planned_bytes: int
     resident_bytes: int
@@ -71,15 +71,15 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
     """The state of ``served``; nothing is asked of its engines."""
     loaded = served.loaded
     coming = served.coming
-    shares = coming.engines.shares() if coming else ()
+    shares = coming.shares.all() if coming else ()
     pids = tuple(share.pid for share in shares if share.pid is not None)
     sizes = [resident(pid) for pid in pids]
     idle_at = served.idle_at if loaded and not served.is_used else None
     weights = max((share.weights_bytes for share in shares), default=0)
-    running = loaded.model.side_by_side.started() if loaded else ()
+    running = loaded.model.engines.started() if loaded else ()
     return ModelState(
-        name=served.located.reference if served.located.variant else served.located.name,
-        phase=served.phase,
+        name=served.name,
+        phase="ready" if loaded else "loading",
         path=str(served.located.path),
         planned_bytes=weights + sum(share.other_bytes for share in shares),
         resident_bytes=sum(total for total, _ in sizes),
@@ -87,7 +87,7 @@ def state_of(served: Served, queued: int, keep_alive_s: float | None) -> ModelSt
         context_tokens=loaded.settings.context_tokens if loaded else None,
         limit_tokens=loaded.plan.context.limit_tokens if loaded else None,
         slots=loaded.slots if loaded else None,
-        running=served.running,
+        running=len(served.leases),
         queued=queued,
         loans=len(served.loans),
         idle_since=idle_at,

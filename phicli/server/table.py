@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from phicli.engine.closable import Closing
-from phicli.errors import PhiError, UsageError
+from phicli.errors import PhiError
 from phicli.plan.locate import LocatedModel
 from phicli.server.loading import Loaded
 from phicli.server.served import Served, Waiter, key_of
@@ -23,19 +23,17 @@ _LONGEST_RETRY_S: Final = 120
 
 
 class Table:
-    """The models that are loading, loaded or ending, and the requests that wait. Use it from any thread.
+    """The models that are loading or loaded, and the requests that wait. Use it from any thread.
 
     Args:
-        queue: requests that may wait at a time.
         begin: called with a model that was asked for and is not there; it must return at once, and have
             :meth:`ready` or :meth:`failed` called later.
     """
 
-    def __init__(self, queue: int, begin: Callable[[Served], None]) -> None:
-        self._queue, self._begin = queue, begin
+    def __init__(self, begin: Callable[[Served], None]) -> None:
+        self._begin = begin
         self.changed = threading.Condition()
         self._served: dict[str, Served] = {}
-        self._ending: set[Served] = set()
         self._waiting: defaultdict[str, deque[Waiter]] = defaultdict(deque)
         self._closed = False
         self._answer_s = _USUAL_ANSWER_S
@@ -44,20 +42,16 @@ class Table:
         self.changes = 0
         """How often anything has changed."""
 
-    def take(self, located: LocatedModel, answers: int, closing: Closing | None) -> tuple[Served, Loaded, int]:
-        """Wait for a model with ``answers`` free slots (0: for a loan); returns it, and the number of the lease.
+    def take(self, located: LocatedModel, closing: Closing | None, *, lent: bool) -> tuple[Served, Loaded, int]:
+        """Wait for a model with a free slot, which ``lent`` does not need; returns it, and the number of the lease.
 
         Raises:
-            BusyError: too many wait already, or the model waited too long for memory.
-            UsageError: it has fewer slots.
+            BusyError: the model waited too long for memory.
             PhiError: it cannot be loaded.
         """
-        key, waiter = key_of(located), Waiter(answers)
-        woken = closing.woken_by(self._wake) if closing is not None else contextlib.nullcontext()
+        key, waiter = key_of(located), Waiter(lent=lent)
+        woken = closing.woken_by(self.wake) if closing is not None else contextlib.nullcontext()
         with woken, self.changed:
-            refused = self._refusal(key, answers)
-            if refused is not None:
-                raise refused
             self._waiting[key].append(waiter)
             try:
                 while (granted := self._granted(key, located, waiter)) is None:
@@ -74,8 +68,9 @@ class Table:
     def give_back(self, served: Served, ticket: int, seconds: float) -> int:
         """End the lease with that number, which took so many seconds; returns the least number of those that last."""
         with self.changed:
-            if served.leases.pop(ticket, None) is not None:
+            if ticket in served.leases:
                 self._answer_s += (seconds - self._answer_s) / 8
+            served.leases.discard(ticket)
             served.loans.discard(ticket)
             if not served.is_used:
                 self._idle_from_now(served)
@@ -83,11 +78,11 @@ class Table:
             return self._oldest(served)
 
     def ready(self, served: Served, loaded: Loaded) -> bool:
-        """``served`` is loaded; False where nobody may have it, since it was ended meanwhile."""
+        """``served`` is loaded; False where nobody may have it, since the table was closed."""
         with self.changed:
-            if self._closed or served.phase == "ending":
+            if self._closed:
                 return False
-            served.loaded, served.phase, served.ready_at = loaded, "ready", time.monotonic()
+            served.loaded, served.ready_at = loaded, time.monotonic()
             self._idle_from_now(served)
             self._notify()
             return True
@@ -107,32 +102,25 @@ class Table:
             return not self._closed and bool(self._waiting.get(served.key))
 
     def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
-        """Idle models that ``which`` names, the least recently used first; they end now: see :meth:`ended`."""
+        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on."""
         with self.changed:
             idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
             picked = [served for served in idle if which(served)][:most]
             for served in picked:
-                self._end(served)
+                del self._served[served.key]
             return picked
 
-    def ended(self, served: Served) -> None:
-        """The engines of ``served`` have ended."""
-        with self.changed:
-            self._ending.discard(served)
-            self._notify()
-
-    def make_way(self, *, but: Served) -> bool:
-        """Have the model that is used least get no more leases; False where nothing will become free.
+    def make_way(self, *, but: Served) -> None:
+        """Have the model that was ready first of those that had their turn get no more leases.
 
         A model that is lent stays: it cannot be known for how long.
         """
         with self.changed:
             others = [served for served in self._served.values() if served is not but]
             if not any(served.makes_way for served in others):
-                usable = [one for one in others if one.phase == "ready" and not one.loans and self._had_its_turn(one)]
+                usable = [one for one in others if one.loaded and not one.loans and self._had_its_turn(one)]
                 for served in sorted(usable, key=lambda one: one.ready_at)[:1]:
                     served.makes_way = True
-            return bool(self._ending) or any(one.is_used or one.phase == "loading" for one in others)
 
     def nobody_makes_way(self) -> None:
         """All models get leases again."""
@@ -158,6 +146,11 @@ class Table:
             rows = [(served, len(self._waiting.get(served.key, ()))) for served in self._served.values()]
         return iter(rows)
 
+    def wake(self) -> None:
+        """Have all that wait look again: memory is free, or one of them has to go."""
+        with self.changed:
+            self._notify()
+
     def wait(self, timeout_s: float | None, seen: int) -> bool:
         """Wait until there are other :attr:`changes` than were ``seen``; False where the table was closed."""
         with self.changed:
@@ -178,18 +171,9 @@ class Table:
         with self.changed:
             self._closed = True
             left = list(self._served.values())
-            for served in left:
-                self._end(served)
+            self._served.clear()
             self._notify()
             return left
-
-    def _refusal(self, key: str, answers: int) -> PhiError | None:
-        served = self._served.get(key)
-        free = served is not None and served.loaded is not None and not self._waiting.get(key)
-        if free and served is not None and self._has_room(served, answers):
-            return None
-        waiting = sum(map(len, self._waiting.values()))
-        return None if waiting < self._queue else self.busy(f"{waiting} requests are waiting already", key)
 
     def _granted(self, key: str, located: LocatedModel, waiter: Waiter) -> tuple[Served, Loaded, int] | None:
         if self._closed:
@@ -201,32 +185,23 @@ class Table:
             served = self._served[key] = Served(located, key)
             self._begin(served)
         loaded = served.loaded
-        if loaded is None or served.makes_way or not self._is_next(key, waiter):
+        if loaded is None or served.makes_way:
             return None
-        if waiter.answers > loaded.slots:
-            message = f"{waiter.answers} answers were asked for, but the model makes only {loaded.slots} at a time"
-            raise UsageError(message, "ask for fewer, or start phi serve with a larger --parallel")
-        if not self._has_room(served, waiter.answers):
+        if not waiter.lent and (len(served.leases) == loaded.slots or not self._is_next(key, waiter)):
             return None
         self.ticket += 1
-        if waiter.answers:
-            served.leases[self.ticket], served.has_answered = waiter.answers, True
-        else:
-            served.loans.add(self.ticket)
+        (served.loans if waiter.lent else served.leases).add(self.ticket)
+        served.has_answered = served.has_answered or not waiter.lent
         served.idle_since = served.idle_at = None
         return served, loaded, self.ticket
 
     def _is_next(self, key: str, waiter: Waiter) -> bool:
-        """Whether nobody who waits longer comes first; loans take no slot, so they need not wait for one."""
-        return not waiter.answers or next(one for one in self._waiting[key] if one.answers) is waiter
-
-    def _has_room(self, served: Served, answers: int) -> bool:
-        loaded = served.loaded
-        return loaded is not None and not served.makes_way and served.running + answers <= loaded.slots
+        """Whether nobody who wants a slot waits longer."""
+        return next(one for one in self._waiting[key] if not one.lent) is waiter
 
     def _is_idle(self, served: Served) -> bool:
         waited_for = bool(self._waiting.get(served.key)) and not served.makes_way
-        return served.phase == "ready" and not served.is_used and not waited_for
+        return bool(served.loaded) and not served.is_used and not waited_for
 
     def _had_its_turn(self, served: Served) -> bool:
         waited_for = bool(self._waiting.get(served.key))
@@ -235,17 +210,8 @@ class Table:
     def _idle_from_now(self, served: Served) -> None:
         served.idle_since, served.idle_at = time.monotonic(), time.time()
 
-    def _end(self, served: Served) -> None:
-        served.phase = "ending"
-        self._served.pop(served.key, None)
-        self._ending.add(served)
-
     def _oldest(self, served: Served) -> int:
         return min(served.leases, default=self.ticket + 1)
-
-    def _wake(self) -> None:
-        with self.changed:
-            self._notify()
 
     def _notify(self) -> None:
         self.changes += 1

@@ -64,10 +64,7 @@ class LoadOptions:
         parallel: answers at a time of one model; None for as many as help and fit.
         context_tokens: the most tokens of a conversation; None for what the model was trained for.
         settings: of the engine, those that were asked for, by field.
-        cache_ram_mib: the most memory for evaluated prompts beside those in the slots, for each model; None for as much
-            as the slots have, where that fits.
         keep_alive_s: seconds after its last answer that a model stays loaded; None for ever.
-        queue: requests that wait for a model or a slot, of all models together; more are refused.
         wait_s: seconds that a model which is not loaded waits for others to end their answers.
         memory_check: refuse what does not fit.
     """
@@ -77,9 +74,7 @@ class LoadOptions:
     parallel: int | None = None
     context_tokens: int | None = None
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    cache_ram_mib: int | None = None
     keep_alive_s: float | None = 300.0
-    queue: int = 128
     wait_s: float = 120.0
     memory_check: bool = True
 

@@ -20,7 +20,7 @@ from phicli.hardware.available import Memory
 from phicli.hub.in_place.registry import RegisteredModel, remember
 from phicli.server.downloads import Downloads
 from phicli.server.loading import Loaded
-from phicli.server.memory import Ledger
+from phicli.server.memory import Ledger, Share
 from phicli.server.models import Models
 from phicli.server.types import LoadOptions
 from tests.fakes.scripted_engine import ScriptedEngine
@@ -42,6 +42,11 @@ class Engine(ScriptedEngine):
         self.pid, self.build, self.loading = next(_PIDS), "fake 1", False
         self.broken = settings.model_path.stem in shop.broken
 
+    def close(self) -> None:
+        super().close()
+        if self.settings.model_path.stem in self.shop.closes_badly:
+            raise ValueError("it cannot be closed")
+
     def wait_ready(self, closing: Closing | None = None) -> None:
         while not self.shop.may_load[self.settings.model_path.stem].wait(0.01):
             if closing is not None:
@@ -58,6 +63,10 @@ class FewEngines(Ledger):
     def __init__(self, most: int) -> None:
         super().__init__(lambda: PLENTY, lambda _: 0)
         self.most = most
+
+    @property
+    def shares(self) -> list[Share]:
+        return self._shares
 
     def _left(self, _: object) -> Memory:
         return PLENTY if len(self._shares) < self.most else NOTHING_LEFT
@@ -76,11 +85,14 @@ class Shop:
     def __init__(self, most: int = 9, **options: Any) -> None:
         self.may_load = _Gates()
         self.broken: set[str] = set()
+        self.closes_badly: set[str] = set()
+        self.bugs: list[str] = []
         self.engines: list[Engine] = []
         self.ledger = FewEngines(most)
         self.models = Models(
             LoadOptions(**{"parallel": 2, "keep_alive_s": None, **options}),
             start=self._start, ledger=self.ledger, downloads=Downloads(self.pull),
+            on_bug=self.bugs.append,
         )  # fmt: skip
         self.pull_now: Callable[[str], None] = lambda _: None
         self.threads = ThreadPoolExecutor(64)
@@ -96,9 +108,9 @@ class Shop:
     def loaded(self) -> list[str]:
         return sorted(state.name for state in self.models.state() if state.phase == "ready")
 
-    def use(self, name: str, *, answers: int = 1, closing: Closing | None = None) -> None:
+    def use(self, name: str, *, closing: Closing | None = None) -> None:
         """A lease that ends at once."""
-        with self.models.lease(name, closing, answers=answers):
+        with self.models.lease(name, closing):
             pass
 
     def hold(self, name: str, **more: Any) -> Held:
@@ -120,14 +132,13 @@ class Shop:
 class Held:
     """A lease in a thread: ``got`` when it has its model."""
 
-    def __init__(self, shop: Shop, name: str, *, answers: int = 1, lent: bool = False) -> None:
+    def __init__(self, shop: Shop, name: str, *, lent: bool = False) -> None:
         self.got, self._over, self.closing = threading.Event(), threading.Event(), Closing()
         self.loaded: Loaded | None = None
 
         def run() -> None:
-            lease = (
-                shop.models.lend(name, self.closing) if lent else shop.models.lease(name, self.closing, answers=answers)
-            )
+            models = shop.models
+            lease = models.lend(models.locate(name), self.closing) if lent else models.lease(name, self.closing)
             with lease as self.loaded:
                 self.got.set()
                 self._over.wait(WAIT_S)

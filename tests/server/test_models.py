@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from phicli.errors import EngineError, NotFoundError, UsageError
+from phicli.errors import EngineError, NotFoundError
+from phicli.server.table import Table
 from phicli.server.types import BusyError
 from tests.server.model_shop import WAIT_S, Shop, held, home, open_shop
 from tests.support.waiting import wait_until
@@ -112,39 +113,16 @@ def test_a_loan_takes_no_slot(open_shop: Open) -> None:
 def test_more_requests_than_slots_wait_in_their_order(open_shop: Open) -> None:
     shop = open_shop()
     first, second = shop.hold("a").has(), shop.hold("a").has()
-    pair = shop.hold("a", answers=2)
+    third = shop.hold("a")
     wait_until(lambda: shop.models.state()[0].queued == 1)
-    single = shop.hold("a")
+    fourth = shop.hold("a")
     wait_until(lambda: shop.models.state()[0].queued == 2)
     first.end()
-    assert not pair.got.wait(0.05)
-    assert not single.got.is_set(), "it came later, though there is a slot for it"
+    third.has()
+    assert not fourth.got.is_set()
     second.end()
-    pair.has().end()
-    single.has().end()
-
-
-def test_requests_beyond_the_queue_are_refused_at_once(open_shop: Open) -> None:
-    shop = open_shop(parallel=1, queue=2)
-    running = shop.hold("a").has()
-    waiting = []
-    for queued in (1, 2):
-        waiting.append(shop.hold("a"))
-        wait_until(lambda queued=queued: shop.models.state()[0].queued == queued)  # type: ignore[misc]
-    for name in ("a", "b"):
-        with pytest.raises(BusyError, match="2 requests are waiting already") as caught:
-            shop.use(name)
-        assert caught.value.retry_after_s >= 1
-    assert len(shop.engines) == 1, "nothing is loaded for a request that is refused"
-    running.end()
-    for lease in waiting:
-        lease.has().end()
-
-
-def test_more_answers_than_slots_are_refused(open_shop: Open) -> None:
-    shop = open_shop()
-    with pytest.raises(UsageError, match="3 answers were asked for, but the model makes only 2"):
-        shop.use("a", answers=3)
+    third.end()
+    fourth.has().end()
 
 
 @pytest.mark.parametrize("loading", [True, False])
@@ -190,7 +168,18 @@ def test_a_load_that_fails_fails_for_all_and_the_next_request_tries_again(open_s
     shop.broken.clear()
     shop.use("a")
     assert shop.models.counters.data()["failed_loads"] == 1
-    assert not shop.ledger._shares[1:]
+    assert not shop.ledger.shares[1:]
+
+
+def test_a_bug_in_a_load_is_reported_and_fails_the_request(
+    open_shop: Open, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHI_DEBUG", "1")
+    shop = open_shop(settings={"nonsense": 1})
+    with pytest.raises(EngineError, match="a cannot be loaded"):
+        shop.use("a")
+    assert [bug.partition(" in ")[0] for bug in shop.bugs] == ["unexpected KeyError"]
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_file_that_is_gone_is_an_error_and_no_hang(open_shop: Open) -> None:
@@ -199,9 +188,8 @@ def test_a_file_that_is_gone_is_an_error_and_no_hang(open_shop: Open) -> None:
     located.path.unlink()
     with pytest.raises(NotFoundError):
         shop.use("a")
-    served = shop.models._table.take
-    with pytest.raises((EngineError, NotFoundError)):
-        served(located, 1, None)
+    with pytest.raises((EngineError, NotFoundError)), shop.models.lend(located):
+        pass
 
 
 def test_a_file_that_has_changed_is_loaded_again(open_shop: Open) -> None:
@@ -213,8 +201,8 @@ def test_a_file_that_has_changed_is_loaded_again(open_shop: Open) -> None:
     assert len(shop.engines) == 2
 
 
-def test_a_change_before_a_wait_is_not_missed(open_shop: Open) -> None:
-    table = open_shop().models._table
+def test_a_change_before_a_wait_is_not_missed() -> None:
+    table = Table(lambda _: None)
     seen = table.changes
     table.nobody_makes_way()
     assert table.wait(None, seen)
@@ -277,7 +265,7 @@ def test_many_requests_for_more_models_than_fit_are_all_answered(open_shop: Open
         for turn in range(4):
             name = "abc"[(place + turn) % 3]
             with shop.models.lease(name) as loaded:
-                engine = loaded.model.side_by_side.running(None)
+                engine = loaded.model.engines.running(None)
                 if engine.closed or engine.settings.model_path.stem != name:  # type: ignore[attr-defined]
                     wrong.append(name)
 

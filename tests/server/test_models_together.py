@@ -46,12 +46,12 @@ class Chaos:
         if breaks:
             self.shop.broken ^= {name}
         try:
-            lease = self.shop.models.lend(name) if lent else self.shop.models.lease(name)
+            lease = self.shop.models.lend(self.shop.models.locate(name)) if lent else self.shop.models.lease(name)
             with lease as loaded:
-                engines = [loaded.model.side_by_side.running(None)]
+                engines = [loaded.model.engines.running(None)]
                 with contextlib.suppress(DoesNotFitError):
                     if larger:
-                        engines.append(loaded.model.side_by_side.with_context(512, None))
+                        engines.append(loaded.model.engines.with_context(512, None))
                 for engine in engines:
                     assert isinstance(engine, Engine)
                     if engine.closed or engine.settings.model_path.stem != name:
@@ -86,10 +86,10 @@ def test_nobody_gets_an_engine_that_has_ended_and_nothing_is_left(
     chaos = Chaos(shop, seed)
     chaos.run()
     assert not chaos.wrong
-    assert all(not queued for _, queued in shop.models._table.all())
+    assert all(not state.queued for state in shop.models.state())
     running = [engine for engine in shop.engines if not engine.closed]
-    wait_until(lambda: len(shop.ledger._shares) == len([engine for engine in shop.engines if not engine.closed]))
+    wait_until(lambda: len(shop.ledger.shares) == len([engine for engine in shop.engines if not engine.closed]))
     assert len(running) <= 2
     shop.models.close()
     assert all(engine.closed for engine in shop.engines)
-    assert not shop.ledger._shares
+    assert not shop.ledger.shares

@@ -157,7 +157,7 @@ def test_completions() -> None:
 
 
 def test_models() -> None:
-    small, other = ServedName("tiny-phi", 5, "phi", 256, "Q8_0", 9), ServedName("mine", 6, "local", None, None, 9)
+    small, other = ServedName("tiny-phi", 5, "phi", 256), ServedName("mine", 6, "local", None)
     plain = {"id": "mine", "object": "model", "created": 6, "owned_by": "local"}
     assert model_body(other) == plain
     assert models_body([small, other])["data"] == [

@@ -79,15 +79,16 @@ def test_the_limit_is_what_fits_into_an_engine_beside_all_slots() -> None:
     limit = found.plan.context.limit_tokens
     assert 4096 < limit < 131072
     machine = book(12 * GIB)
-    machine.add(found.share)
-    settings, share = found.larger(limit, machine)
+    machine.admit(found.share, None)
+    settings, share = found.larger(limit, machine.beside(machine.measured()))
     assert (settings.context_tokens, settings.slots, settings.cache_ram_mib) == (limit, 1, 0)
     assert share.file == found.share.file
     machine.remove(found.share)
-    machine.add(replace(found.share, other_bytes=found.share.other_bytes - found.settings.cache_ram_mib * MIB))
-    assert machine.admit(share)
+    machine.admit(replace(found.share, other_bytes=found.share.other_bytes - found.settings.cache_ram_mib * MIB), None)
+    measured = machine.measured()
+    assert machine.admit(share, measured)
     machine.remove(share)
-    assert not machine.admit(found.larger(limit + 8 * 4096, machine)[1])
+    assert not machine.admit(found.larger(limit + 8 * 4096, machine.beside(measured))[1], measured)
 
 
 def test_the_slots_that_were_asked_for_are_given_or_refused() -> None:
@@ -102,10 +103,10 @@ def test_a_model_that_never_fits_is_refused_and_one_that_fits_later_is_not() -> 
     with pytest.raises(DoesNotFitError, match="does not fit into memory"):
         place(prepared(), LoadOptions(), book(2 * GIB))
     held = Ledger(lambda: Memory(64 * GIB, 3 * GIB, "test"), lambda _: 8 * GIB)
-    held.add(Share("other", 0, 8 * GIB, pid=1))
+    held.admit(Share("other", 0, 8 * GIB, pid=1), None)
     assert place(prepared(), LoadOptions(), held) is None
     promised = book(9 * GIB)
-    promised.add(Share("other", 0, 8 * GIB))
+    promised.admit(Share("other", 0, 8 * GIB), None)
     assert place(prepared(), LoadOptions(), promised) is None
 
 
@@ -115,12 +116,21 @@ def test_without_a_check_everything_is_loaded_as_it_is_wished() -> None:
     assert (found.settings.slots, found.plan.context.limit_tokens) == (4, 131072)
 
 
-def test_the_cache_of_prompts_is_bounded_by_the_slots_by_the_option_and_by_the_memory() -> None:
+def test_the_cache_of_prompts_is_bounded_by_the_slots_and_by_the_memory() -> None:
     assert placed(parallel=1).settings.cache_ram_mib == KV_OF_A_SLOT // MIB
     assert placed(parallel=8).settings.cache_ram_mib == 1024
-    assert placed(cache_ram_mib=100).settings.cache_ram_mib == 100
-    assert placed(cache_ram_mib=0).settings.cache_ram_mib == 0
-    assert placed(6 * GIB, cache_ram_mib=100_000).settings.cache_ram_mib < 3 * 1024
+    assert 0 < placed(6 * GIB, parallel=1).settings.cache_ram_mib < KV_OF_A_SLOT // MIB
+
+
+def test_a_load_measures_the_memory_once() -> None:
+    looks: list[Memory] = []
+
+    def look() -> Memory:
+        looks.append(Memory(64 * GIB, 8 * GIB, "test"))
+        return looks[-1]
+
+    assert place(prepared(), LoadOptions(), Ledger(look, lambda _: 0)) is not None
+    assert len(looks) == 1
 
 
 def test_the_settings_that_were_asked_for_are_used() -> None:

@@ -180,12 +180,12 @@ def test_200_requests_that_race_the_end_are_answered_or_find_no_server(
     here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A client that finds no server starts the next one; nothing else may happen to it."""
-    monkeypatch.setattr("phicli.server.idle_end._SETTLE_S", 0.02)
+    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.02)
     assert race(here, start_tiny, 200, 0.02) > 1, "no server ended in between: nothing was raced"
 
 
 def test_10_requests_that_race_the_end_of_the_real_server(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("phicli.server.idle_end._SETTLE_S", 0.1)
+    monkeypatch.setattr("phicli.server.idle_end.SETTLE_S", 0.1)
     monkeypatch.setenv(residence.ENDS_AFTER, "0.02")
     assert race(here, start_real, 10, 0.2) > 1
 

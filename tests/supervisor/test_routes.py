@@ -41,7 +41,7 @@ class Kept:
     def state(self) -> tuple[ModelState, ...]:
         return tuple(self.states)
 
-    def let_go(self, name: str | None) -> None:
+    def let_go(self, name: str | None) -> tuple[str, ...]:
         known = [one for one in self.states if name in (None, one.name)]
         if name is not None and not known:
             raise NotFoundError(f"model {name!r} is not loaded", "see the loaded models: phi ps")
@@ -49,6 +49,7 @@ class Kept:
         self.states = [one for one in self.states if one not in known or one in used]
         if used:
             raise BusyError(f"the model is in use: {used[0].name}", retry_after_s=1)
+        return tuple(one.name for one in known)
 
 
 @pytest.fixture

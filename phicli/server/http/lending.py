@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -21,12 +21,12 @@ from phicli.errors import PhiError
 from phicli.server.lending import Lending, Lent
 from phicli.server.models import Models
 
+T = TypeVar("T")
+
 _SOON_S: Final = 0.3
 """What is known by then is the status of the reply; after that a refusal is a line."""
 _LINE_S: Final = 0.25
 """Between two lines while the model loads."""
-_BEAT_S: Final = 2.0
-"""Between two lines while the engine is lent: soon after the borrower has gone, the server notices it."""
 _LOOK_S: Final = 0.5
 """Between two looks at the process of the engine."""
 
@@ -64,61 +64,60 @@ def lending_routes(models: Models, version: str) -> list[Route]:
 class _Holding:
     """An engine that a thread borrows until :meth:`release`.
 
-    ``known`` gets it, or what went wrong. ``ended`` says how its process has ended.
+    ``known`` gets it, or what went wrong; ``ended`` gets how its process has ended.
     """
 
     def __init__(self, borrow: Callable[[Closing], AbstractContextManager[Lent]]) -> None:
         self._borrow, self._loop = borrow, asyncio.get_running_loop()
         self._released, self._closing = threading.Event(), Closing()
         self.known: asyncio.Future[Lent] = self._loop.create_future()
-        self.ended = ""
+        self.ended: asyncio.Future[str] = self._loop.create_future()
         threading.Thread(target=self._run, daemon=True, name="phi-lending").start()
 
     def release(self) -> None:
         """Give the engine back; returns at once."""
         self._released.set()
-        self._closing.ask()
+        if not self.known.done():  # what wakes the thread may wait for the engine, and the event loop must not
+            threading.Thread(target=self._closing.ask, daemon=True, name="phi-closing").start()
         self.known.cancel()
+        self.ended.cancel()
 
     def _run(self) -> None:
         try:
             with self._borrow(self._closing) as lent:
-                self._say(lambda: self.known.set_result(lent))
-                while not self._released.wait(_LOOK_S) and not self.ended:
-                    self.ended = lent.ended()
+                self._in_loop(_set, self.known, lent)
+                while not self._released.wait(_LOOK_S):
+                    if why := lent.ended():
+                        return self._in_loop(_set, self.ended, why)
         except BaseException as error:  # noqa: BLE001 (it is raised again where it is read)
-            raised = error
-            self._say(lambda: self.known.set_exception(raised))
+            self._in_loop(self._fail, error)
 
-    def _say(self, say: Callable[[], None]) -> None:
-        def once() -> None:
-            if not self.known.done():
-                say()
+    def _fail(self, error: BaseException) -> None:
+        future: asyncio.Future[Any] = self.ended if self.known.done() else self.known
+        if not future.done():
+            future.set_exception(error)
 
+    def _in_loop(self, call: Callable[..., None], *arguments: object) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(once)
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+
+def _set(future: asyncio.Future[T], result: T) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
 async def _lines(holding: _Holding) -> AsyncIterator[str]:
-    """What the borrower is told until it goes."""
+    """What the borrower is told; cancelled when it closes the connection."""
     try:
         began = time.monotonic()
         while not holding.known.done():
             yield _line({"loading": round(time.monotonic() - began, 1)})
             await asyncio.wait({holding.known}, timeout=_LINE_S)
-        try:
-            lent = holding.known.result()
-        except (PhiError, OSError) as error:
-            yield _line({"ended": str(error)})
-            return
-        yield _line({"lent": lent.loan.to_data()})
-        beat = time.monotonic()
-        while not holding.ended:
-            await asyncio.sleep(_LINE_S)
-            if time.monotonic() - beat >= _BEAT_S:
-                beat = time.monotonic()
-                yield "\n"
-        yield _line({"ended": holding.ended})
+        yield _line({"lent": holding.known.result().loan.to_data()})
+        yield _line({"ended": await holding.ended})
+    except (PhiError, OSError) as error:
+        yield _line({"ended": str(error)})
     finally:
         holding.release()
 

@@ -80,18 +80,16 @@ def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
         BusyError: a model answers, or is lent.
         NotFoundError: the model is not loaded, or unknown.
     """
-    before = models.state()
     if order["all"]:
+        before = models.state()
         used = _used(before)
         if not order["force"] and (used or others):
             raise _busy(used or [counted(others, "request")])
         return [state.name for state in before]
     try:
-        models.let_go(order["model"])
+        return list(models.let_go(order["model"]))
     except BusyError as error:
         raise _busy([order["model"]] if order["model"] else _used(models.state())) from error
-    left = {state.name for state in models.state()}
-    return [state.name for state in before if state.name not in left]
 
 
 def _busy(users: Sequence[str]) -> BusyError:
