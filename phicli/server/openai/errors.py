@@ -20,7 +20,7 @@ from phicli.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from phicli.server.errors import RequestError
+from phicli.server.errors import RequestError, UnknownNameError, names_a_path
 from phicli.server.types import BusyError
 
 __all__ = ["RequestError", "error_body", "status_of"]
@@ -30,6 +30,9 @@ _BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
 _CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
 _OF_COMMANDS: Final = ("--", "the command again", "phi chat")
 _AGAIN: Final = "send the request again"
+_UNTOLD: Final = "the model cannot be used"
+_SEE: Final = "the log of the server says why"
+"""In place of words about the server's disk, which are for whoever runs it."""
 
 
 def status_of(error: PhiError) -> int:
@@ -44,12 +47,14 @@ def status_of(error: PhiError) -> int:
 
 
 def error_body(error: PhiError) -> dict[str, Any]:
-    """The object that stands for ``error`` in a reply or in a stream."""
+    """The object that stands for ``error`` in a reply or in a stream; it has no path of the server."""
     status = status_of(error)
     kind = "invalid_request_error" if status < 500 else "server_error"
     code = "context_length_exceeded" if isinstance(error, ContextExceededError) else _CODES.get(status, error.code)
-    hint = _hint(error)
-    message = f"{error.message}; {hint}" if hint else error.message
+    hint, told = _hint(error), error.message
+    if not isinstance(error, RequestError | UnknownNameError) and names_a_path(f"{told}\n{hint}"):
+        told, hint = _UNTOLD, _SEE
+    message = f"{told}; {hint}" if hint else told
     return {"error": {"message": message, "type": kind, "param": _param(error), "code": code}}
 
 
@@ -67,7 +72,7 @@ def _hint(error: PhiError) -> str:
         return "send fewer or shorter messages"
     if isinstance(error, FormError):
         return "say in the messages what you need, or use a simpler schema"
-    hint = error.hint_for("serve")
+    hint = error.hint_for("chat")
     if hint == "run the command again":
         return _AGAIN
     of_server = "phi serve" in hint or "the server" in hint
