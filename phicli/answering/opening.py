@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from phicli.answering.attaching import Attaching, Lends
+from phicli.answering.attaching import Attaching, Lends, is_gone
 from phicli.answering.engines import OneEngine
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
@@ -156,7 +156,7 @@ def open_model(
             return start_engine(engine.name, settings, program=engine.program, early=process, on_tick=on_tick)
 
         states = _states(plan, folder)
-        running = OneEngine(start, plan.context.first_tokens, _carrier(plan, folder), states)
+        running = OneEngine(start, plan.context.first_tokens, _carrier(plan, folder), states, is_gone)
         model = LocalModel(model_file(plan, header), running, plan.context)
         stack.callback(_end, model, engines)
         running.load(None if going_on is None else _going_on(going_on, model, states))
