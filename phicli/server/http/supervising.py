@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -33,8 +34,11 @@ class Ends(Protocol):
         """End it when the reply was sent; with ``force`` answers are not waited for."""
 
 
-def supervising_routes(models: Models, server: Ends) -> list[Route]:
-    """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server."""
+def supervising_routes(models: Models, server: Ends, key: str = "") -> list[Route]:
+    """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server.
+
+    ``POST /phi/key`` says whether a key is ``key``, which programs need.
+    """
 
     async def state(_: Request) -> Response:
         states = await run_in_threadpool(models.state)
@@ -52,7 +56,16 @@ def supervising_routes(models: Models, server: Ends) -> list[Route]:
             server.end(order["force"])
         return JSONResponse({"stopped": stopped, "ended": order["all"]})
 
-    return [Route("/phi/state", state), Route("/phi/stop", stop, methods=["POST"])]
+    async def same_key(request: Request) -> Response:
+        given = (_object(await request.body()) or {}).get("key")
+        same = isinstance(given, str) and hmac.compare_digest(given.encode(errors="replace"), key.encode())
+        return JSONResponse({"same": same})
+
+    return [
+        Route("/phi/state", state),
+        Route("/phi/stop", stop, methods=["POST"]),
+        Route("/phi/key", same_key, methods=["POST"]),
+    ]
 
 
 def _order(body: bytes) -> dict[str, Any]:
@@ -61,16 +74,22 @@ def _order(body: bytes) -> dict[str, Any]:
     Raises:
         UsageError: the body is something else.
     """
-    try:
-        order = json.loads(body or b"{}")
-    except (ValueError, RecursionError):
-        order = None
-    if not isinstance(order, dict):
+    order = _object(body)
+    if order is None:
         raise UsageError("the body is not a JSON object")
     model = order.get("model")
     if not (model is None or isinstance(model, str)):
         raise UsageError("model is not a string")
     return {"model": model, "all": order.get("all") is True, "force": order.get("force") is True}
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    """The JSON object in ``body``, an empty one where there is nothing; None for anything else."""
+    try:
+        data = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
 
 
 def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
