@@ -201,9 +201,7 @@ def memory(model: Path) -> str:
         served.ask(STORY.format(0), 4)
         time.sleep(3)
         after = served.memory_mb()
-    return (
-        f"- Memory: {before:.0f} MB before the first request, {after:.0f} MB after the model was unloaded (≤ 120 MB)"
-    )
+    return f"- Memory: {before:.0f} MB before the first request, {after:.0f} MB after the model was unloaded (≤ 120 MB)"
 
 
 def main() -> None:

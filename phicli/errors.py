@@ -18,7 +18,7 @@ TYPED_COMMAND: Final = "phi <typed command>"
 """In a hint, the same where the command need not run the model but has to take its name: ``phi show``, ``phi pull``."""
 
 _RUN_MODELS: Final = ("chat", "bench", "eval", "autotune")
-_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull", "config set model")
+_TAKE_MODELS: Final = (*_RUN_MODELS, "show", "pull", "serve", "config set model")
 _NO_SPACE: Final = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 

@@ -23,6 +23,7 @@ SHARED = ("catalog", "engine", "gguf_file")
         ("eval", "eval", "eval"),
         ("autotune", "autotune", "autotune"),
         ("show", "chat", "show"),
+        ("serve", "chat", "serve"),
         ("config set model", "chat", "config set model"),
         ("rm", "chat", "chat"),
         ("cache list", "chat", "chat"),

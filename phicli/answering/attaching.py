@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from phicli.engine.loan import SAME_SETTINGS, LoanError, LoanRequest
 from phicli.engine.starting import OnTick, build_of
-from phicli.engine.types import LocalEngine
+from phicli.engine.types import Engine, LocalEngine
 from phicli.plan.context import ContextPlan
 from phicli.plan.load import LoadPlan
 
@@ -31,6 +31,7 @@ class Attaching:
         note: what became of it, one line for people who want to know; empty before it was tried.
         attached: whether the last engine was lent.
         gives_up: nothing more is asked for: an engine that was lent could not do its work.
+        tell: gets a note when a loan has ended and nothing else is lent.
     """
 
     socket: Path
@@ -38,6 +39,7 @@ class Attaching:
     note: str = ""
     attached: bool = False
     gives_up: bool = False
+    tell: Callable[[str], None] = lambda _: None
 
     def engine(
         self, plan: LoadPlan, typed: Mapping[str, Any], context_tokens: int, on_tick: OnTick | None
@@ -130,11 +132,18 @@ class Lends:
             self._attaching.failed(self._last.unfit)
         elif first is None:
             first = self._lent(context_tokens)
+            if first is None and self._last.gone:
+                self._attaching.tell("phi serve no longer lends its engine, so this conversation starts its own")
         self._last = first or self._last
         return first
 
     def _lent(self, context_tokens: int) -> LentEngine | None:
         return self._attaching.engine(self.plan, self._typed, context_tokens, self._on_tick)
+
+
+def is_gone(engine: Engine) -> bool:
+    """Whether ``engine`` was lent, and the loan has ended."""
+    return bool(getattr(engine, "gone", False))
 
 
 def _why_not(context: ContextPlan, needed_tokens: int, going_on: GoingOn | None) -> str:

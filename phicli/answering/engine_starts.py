@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phicli.answering.attaching import Lends
+from phicli.answering.attaching import Lends, is_gone
 from phicli.answering.engines import OneEngine
 from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import StartedProcess
@@ -83,7 +83,8 @@ class EngineStarts:
         self._path = file_for_engine(planning.engine.name, planning.header, on_progress)
         self.engines: list[LocalEngine] = []
         self.states = _states(self.plan, self._folder)
-        self.running = OneEngine(self._start, self.plan.context.first_tokens, self._carrier(), self.states)
+        first_tokens = self.plan.context.first_tokens
+        self.running = OneEngine(self._start, first_tokens, self._carrier(), self.states, is_gone)
 
     def _start(self, context_tokens: int) -> Engine:
         lent = None if self._lends is None else self._lends.engine(context_tokens)

@@ -84,6 +84,7 @@ class OneEngine:
         first_tokens: the context of the first one.
         carrier: carries what an engine has evaluated over to the next one; None: everything is evaluated again.
         beginning: what the first engine that can goes on from; None for nothing.
+        is_gone: whether an engine can be used no longer, though it has not failed.
     """
 
     def __init__(
@@ -92,7 +93,9 @@ class OneEngine:
         first_tokens: int,
         carrier: StateCarrier | None = None,
         beginning: Beginning | None = None,
+        is_gone: Callable[[Engine], bool] = lambda _: False,
     ) -> None:
+        self._is_gone = is_gone
         self._start, self._first, self._carrier, self._beginning = start, first_tokens, carrier, beginning
         self._lock, self._beginning_lock = threading.Lock(), threading.Lock()
         self._engine: Engine | None = None
@@ -110,7 +113,7 @@ class OneEngine:
     def running(self, closing: Closing | None) -> Engine:
         """As :class:`Engines` says."""
         with self._lock:
-            engine = self._engine or self._running(self._first)
+            engine = self._running(self._first if self._engine is None else self._engine.context_tokens)
         return self._ready(engine, closing)
 
     def with_context(self, context_tokens: int, closing: Closing | None) -> Engine:
@@ -153,9 +156,10 @@ class OneEngine:
     def _running(self, context_tokens: int) -> Engine:
         if self._closed:
             raise closed()
-        if self._engine is not None and self._engine.context_tokens != context_tokens:
-            smaller, self._engine = self._engine, None  # also where Ctrl-C ends the wait for its end
-            smaller.close()  # first: there may be no memory for both
+        running = self._engine
+        if running is not None and (running.context_tokens != context_tokens or self._is_gone(running)):
+            self._engine = None  # also where Ctrl-C ends the wait for its end
+            running.close()  # first: there may be no memory for both
         if self._engine is None:
             self._engine = self._start(context_tokens)
         return self._engine

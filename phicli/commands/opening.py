@@ -107,7 +107,7 @@ class Opening:
             return None
         from phicli.answering.attaching import Attaching
 
-        return Attaching(path, __version__)
+        return Attaching(path, __version__, tell=lambda text: self._note(f"note: {text}"))
 
     def _about_server(self, attaching: Attaching | None) -> str:
         """Whether the engine is lent, and why not, in words."""

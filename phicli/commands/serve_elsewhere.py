@@ -37,13 +37,16 @@ def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool)
         return True
     if background:
         from phicli import __version__
-        from phicli.supervisor.background import start
+        from phicli.server.key import read_key
+        from phicli.supervisor.background import Wanted, start
         from phicli.ui.serving import print_started
         from phicli.ui.terminal import Terminal
 
         if ctx.params["preload"] and not quiet:
             Terminal.current().say("the models are loaded first; Ctrl-C ends the start")
-        started = start(typed_words(ctx), version=__version__)
+        port = port_of(ctx, ctx.params["port"], detached=True)
+        wanted = Wanted(typed_words(ctx), port, read_key(ctx.params["api_key_file"]))
+        started = start(wanted, version=__version__)
         print_started(Terminal.current(), started, as_json=as_json, quiet=quiet)
     return background
 

@@ -33,6 +33,11 @@ class LentEngine(HttpEngine):
         self.unfit = ""
         """Why another engine is needed, once that is known."""
 
+    @property
+    def gone(self) -> bool:
+        """Whether it was lent, and the loan has ended."""
+        return self._lent.pid != 0 and self._lent.ended
+
     def _held(
         self, generation: Iterator[GenerationEvent], constraint: Constraint
     ) -> Generator[GenerationEvent, None, None]:

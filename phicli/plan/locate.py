@@ -48,8 +48,8 @@ def locate(name: str) -> LocatedModel:
     """The file that ``name`` means.
 
     In this order: an existing path, an address of the hub, anything else ending in ``.gguf``, the name of a file that
-    was registered in place, a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in the cache, a name of
-    the catalog or of Ollama's library.
+    was registered in place (also with ``:QUANT``), a repository (``owner/repo``, with ``:QUANT`` or ``:FILE.gguf``) in
+    the cache, a name of the catalog or of Ollama's library.
 
     Any part of a split model means all of it.
 
@@ -81,10 +81,19 @@ def locate_name(name: str) -> LocatedModel:
     Raises:
         PhiError: as for :func:`locate`.
     """
-    registered = registry.find(name)
+    registered = _registered(name)
     if registered is not None:
         return _from_registration(registered)
     return _from_repository(name) if is_repository(name) else _from_catalogue(resolve(name))
+
+
+def _registered(name: str) -> registry.RegisteredModel | None:
+    """The model registered as ``name``, which can have its quantization behind it."""
+    base, colon, quant = name.rpartition(":")
+    found = registry.find(name)
+    if found is None and colon and (known := registry.find(base)) is not None:
+        return next(iter(meant(quant, [known], lambda one: one.quant)), None)
+    return found
 
 
 def check_default(name: str) -> None:
@@ -101,7 +110,7 @@ def check_default(name: str) -> None:
         raise UsageError(f"the name of the model is empty: {name!r}", _FOR_EXAMPLE)
     if is_typed_address(name) and not is_there(name):
         name = typed_name(name)
-    if _is_path(name, expand(name)) or registry.find(name) is not None or is_repository(name):
+    if _is_path(name, expand(name)) or _registered(name) is not None or is_repository(name):
         return
     if is_text(name):
         raise NotFoundError(f"the text {shortened(name)!r} is not the name of a model", _FOR_EXAMPLE)

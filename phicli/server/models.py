@@ -16,6 +16,7 @@ from phicli.plan.locate import LocatedModel
 from phicli.server.bugs import OnBug, ignored, report
 from phicli.server.counters import Counters
 from phicli.server.downloads import Downloads
+from phicli.server.errors import names_a_path
 from phicli.server.loader import Loader
 from phicli.server.loading import Loaded
 from phicli.server.memory import Ledger
@@ -180,6 +181,8 @@ class Models:
         try:
             self._loader.load(served)
         except PhiError as error:
+            if names_a_path(f"{error.message}\n{error.hint}"):  # a client does not get to know
+                self._on_bug(f"{served.name} cannot be loaded: {error.message}")
             self._table.failed(served, error)
         except Exception as error:  # noqa: BLE001 (whatever it is, those who wait have to know)
             report(error, self._on_bug)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,9 +21,11 @@ from phicli.errors import (
     UnsupportedModelError,
     UsageError,
 )
+from phicli.gguf_file.header import read_header
 from phicli.paths import is_there
 from phicli.plan.installed import InstalledModel, installed_models
 from phicli.plan.locate import LocatedModel, locate, locate_name
+from phicli.server.errors import UnknownNameError
 from phicli.units import listed
 
 _LONGEST: Final = 200
@@ -60,7 +62,7 @@ class Names:
     """
 
     def __init__(self, only: Sequence[str] = (), *, may_pull: bool = False) -> None:
-        self._only = tuple(_typed(name, may_pull=may_pull) for name in only)
+        self._only = _once(_typed(name, may_pull=may_pull) for name in only)
         ids = [squash(one.id) for one in self._only]
         twice = next((one.id for one in self._only if ids.count(squash(one.id)) > 1), None)
         if twice is not None:
@@ -79,15 +81,15 @@ class Names:
             NotFoundError: no model of that name is served.
         """
         if not name.strip():
-            raise NotFoundError("no model was named", f"choose one of {self._listed()}")
+            raise UnknownNameError("no model was named", f"choose one of {self._listed()}")
         if not self._only:
             return self._here(name)
         for one in self._only:
             if squash(one.id) == squash(name):
-                return one.path_model or self._here(one.id)
+                return self._file(one) if one.path_model else self._here(one.id)
         located = _located(name)
         if located is None or all(_real(one) != _real(located) for one in self._files()):
-            raise NotFoundError(f"model {_quoted(name)} is not served here", f"choose one of {self._listed()}")
+            raise UnknownNameError(f"model {_quoted(name)} is not served here", f"choose one of {self._listed()}")
         return located
 
     def same(self, model: LocatedModel) -> LocatedModel:
@@ -99,7 +101,7 @@ class Names:
         for located in self._files():
             if _real(located) == _real(model):
                 return located
-        raise NotFoundError(f"model {model.name!r} is not served here", f"choose one of {self._listed()}")
+        raise UnknownNameError(f"model {model.name!r} is not served here", f"choose one of {self._listed()}")
 
     def describe(self, name: str) -> ServedName:
         """The model that ``name`` means, under that name.
@@ -117,7 +119,15 @@ class Names:
 
     def _files(self) -> Iterator[LocatedModel]:
         """The files of the command line that are on this machine."""
-        yield from (located for one in self._only if (located := one.path_model or _located(one.id)))
+        yield from (located for one in self._only if (located := _there(one)))
+
+    def _file(self, one: _Only) -> LocatedModel:
+        located = _there(one)
+        if located is None:
+            raise UnknownNameError(
+                f"the file of model {_quoted(one.id)} is no longer there", f"choose one of {self._listed()}"
+            )
+        return located
 
     def _here(self, name: str) -> LocatedModel:
         try:
@@ -131,7 +141,7 @@ class Names:
         except UnsupportedModelError as error:
             raise NotFoundError(error.message, f"choose one of {self._listed()}") from None
         except NotFoundError:
-            raise NotFoundError(f"model {_quoted(name)} not found", self._suggestion(name)) from None
+            raise UnknownNameError(f"model {_quoted(name)} not found", self._suggestion(name)) from None
 
     def _suggestion(self, name: str) -> str:
         from difflib import get_close_matches
@@ -153,7 +163,7 @@ class Names:
     def _limited(self) -> Iterator[ServedName]:
         here = {_real_path(model.path): model for model in installed_models()}
         for one in self._only:
-            located = one.path_model or _located(one.id)
+            located = _there(one)
             if located is not None:
                 model = here.get(_real(located))
                 yield _of_file(one.id, located.path, located.variant, model)
@@ -176,7 +186,23 @@ class _Only:
     path_model: LocatedModel | None
 
 
+def _once(typed: Iterable[_Only]) -> tuple[_Only, ...]:
+    """Those that were typed, without those that mean the file of an earlier one under its name."""
+    known: dict[tuple[str, str], _Only] = {}
+    for one in typed:
+        known.setdefault((squash(one.id), _real(one.path_model) if one.path_model else ""), one)
+    return tuple(known.values())
+
+
+def _there(one: _Only) -> LocatedModel | None:
+    """Its file, if that is on this machine now."""
+    if one.path_model is None:
+        return _located(one.id)
+    return one.path_model if one.path_model.path.is_file() else None
+
+
 def _typed(name: str, *, may_pull: bool) -> _Only:
+    """What ``name`` means on the command line; the header of a file that was named by its path is read."""
     try:
         located = locate(name)
     except NotInstalledError:
@@ -186,6 +212,7 @@ def _typed(name: str, *, may_pull: bool) -> _Only:
     by_name = _located(name)
     if by_name is not None and _real(by_name) == _real(located):
         return _Only(name, None)
+    read_header(located.path)
     return _Only(located.name, located)
 
 

@@ -149,7 +149,7 @@ def serve(options: ServeOptions, on_ready: Callable[[str], None], on_notice: Cal
 
 def _app(models: Models, traffic: Traffic, residence: Residence, about: AppOptions) -> ASGIApp:
     """What is answered over TCP, and what over the socket of this user."""
-    own = [*supervising_routes(models, residence), *lending_routes(models, phicli.__version__)]
+    own = [*supervising_routes(models, residence, about.rules.key), *lending_routes(models, phicli.__version__)]
     return residence.app(make_app(models, traffic, about), make_app(models, traffic, about, private=True, routes=own))
 
 

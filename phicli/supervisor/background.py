@@ -31,6 +31,7 @@ _WINDOWS_FLAGS: Final = getattr(subprocess, "DETACHED_PROCESS", 0) | getattr(sub
 _LARGEST_LOG: Final = 1 << 20
 _SHOWN: Final = 500
 """Characters of the end of the log in an error."""
+_END_IT: Final = "end it with: phi stop --all; then run the command again"
 _NOT_COMPARED: Final = frozenset({"serve", "--background"})
 
 
@@ -42,37 +43,54 @@ class Started:
         state: of the server.
         log: where it writes what happens; None where no log could be opened.
         already: it ran before.
-        differs: what is other than this command asked for; empty where nothing is.
+        differs: the command line of the server, if this command asked for something else; otherwise empty.
+        other_key: whether its key is not the one that this command has.
     """
 
     state: ServerState
     log: Path | None
     already: bool = False
     differs: str = ""
+    other_key: bool = False
 
 
-def start(words: Sequence[str], *, version: str) -> Started:
-    """Start ``phi WORDS`` in the background, and wait until it answers; one that answers already stays.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the server must be like.
+
+    Attributes:
+        words: of the command line behind ``phi``.
+        port: to listen on, 0 for any; None for none.
+        key: that programs must send there; empty for none.
+    """
+
+    words: Sequence[str]
+    port: int | None = None
+    key: str = ""
+
+
+def start(wanted: Wanted, *, version: str) -> Started:
+    """Start the server in the background, and wait until it answers; one that answers already stays.
 
     Args:
-        words: of the command line behind ``phi``.
+        wanted: the server.
         version: of this ``phi``.
 
     Raises:
-        UsageError: one of another version runs, or the folder for it cannot be used.
+        UsageError: one of another version, or without the port, runs, or the folder for it cannot be used.
         PhiError: it did not start; its own reason.
     """
     place().check()
     running = _answering()
     if running is not None:
-        return _already(running, words, version)
-    log, reply = _run(words)
+        return _already(running, wanted, version)
+    log, reply = _run(wanted.words)
     error = reply.get("error")
     running = _answering()
     if error is None and running is not None:
         return Started(running, log)
     if running is not None and isinstance(error, Mapping) and error.get("code") == "server_runs":
-        return _already(running, words, version)
+        return _already(running, wanted, version)
     if "data" in reply:
         raise EngineError("phi serve ended as soon as it was ready", f"see its log: {log}")
     raise _failure(error, reply.get("exit_code", 1), log)
@@ -111,15 +129,34 @@ def _look_at(server: Server) -> None:
         server.ask("GET", "/phi/state", timeout_s=PATIENCE_S)
 
 
-def _already(running: ServerState, words: Sequence[str], version: str) -> Started:
+def _already(running: ServerState, wanted: Wanted, version: str) -> Started:
     if running.version != version:
         raise UsageError(
             f"phi serve of version {running.version} runs, but this is version {version}",
-            "end it with: phi stop --all; then run the command again",
+            _END_IT,
         )
-    asked, other = _compared(words), _compared(running.command)
+    _require_port(running, wanted.port)
+    asked, other = _compared(wanted.words), _compared(running.command)
     differs = "" if not asked or asked == other else " ".join(["phi serve", *other])
-    return Started(running, _log_path(), already=True, differs=differs)
+    return Started(running, _log_path(), already=True, differs=differs, other_key=_has_other_key(running, wanted.key))
+
+
+def _require_port(running: ServerState, port: int | None) -> None:
+    """Return if the server listens on ``port``, or if none is wanted."""
+    its = running.address.rpartition(":")[2]
+    if port is not None and not (its if port == 0 else its == str(port)):
+        where = f"listens on {running.address}" if its else "has no port"
+        raise UsageError(f"phi serve already runs, and {where}", _END_IT)
+
+
+def _has_other_key(running: ServerState, key: str) -> bool:
+    """Whether programs need another key than ``key``; it is asked over the socket of this user."""
+    if not key or not running.address:
+        return False
+    with contextlib.suppress(PhiError):
+        reply = Server(running).ask("POST", "/phi/key", {"key": key}, timeout_s=PATIENCE_S)
+        return bool(reply == {"same": False})
+    return False
 
 
 def _compared(words: Sequence[str]) -> list[str]:

@@ -53,12 +53,17 @@ def print_started(terminal: Terminal, started: Started, *, as_json: bool, quiet:
 
         facts = {"address": address, "socket": state.socket, "pid": state.pid, "version": state.version}
         log = str(started.log) if started.log else None
-        return print_result(terminal, "serve", {**facts, "log": log, "already_running": started.already})
+        other = bool(started.differs or started.other_key)
+        return print_result(
+            terminal, "serve", {**facts, "log": log, "already_running": started.already, "other_options": other}
+        )
     terminal.write_line(address)
     if quiet:
         return None
-    if started.differs:
-        terminal.say(f"already running, with other options: {started.differs}")
+    if started.differs or started.other_key:
+        key = ["with another key"] if started.other_key else []
+        options = [f"with other options: {started.differs}"] if started.differs else []
+        terminal.say(", ".join(["already running", *key, *options]))
         return terminal.say("  to change them: phi stop --all, then run the command again")
     if started.already:
         return terminal.say("already running")

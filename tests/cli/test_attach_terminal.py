@@ -8,10 +8,12 @@ import psutil
 import pytest
 
 from tests.support.lending import Lender
+from tests.support.running import Phi
 from tests.support.terminal_talk import TerminalTalk
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(sys.platform == "win32", reason="no such terminals")]
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
+ENDED = "note: phi serve no longer lends its engine, so this conversation starts its own"
 
 
 def test_a_conversation_uses_one_loan_and_gives_it_back(lender: Lender, environment: dict[str, str]) -> None:
@@ -33,9 +35,23 @@ def test_when_the_server_has_died_the_next_question_starts_an_engine(
         talk.begin()
         assert talk.say(FRANCE) == PARIS
         server.kill()
-        assert "belongs to phi serve" in talk.say("And of Italy?") + "".join(talk.lines)
+        said = talk.say("And of Italy?")
+        assert said.splitlines() == [ENDED, "The capital of Italy is Rome."]
         assert talk.say(FRANCE) == PARIS
         assert len(psutil.Process(talk.process.pid).children()) == 1
+        assert talk.leave() == 0
+
+
+def test_when_the_server_was_stopped_the_next_question_starts_an_engine(
+    lender: Lender, environment: dict[str, str], phi: Phi
+) -> None:
+    server = lender()
+    with TerminalTalk(environment, "chat", "tiny-phi", columns=240) as talk:
+        talk.begin()
+        assert talk.say(FRANCE) == PARIS
+        assert phi("stop", "--all", "--force").code == 0
+        server.server.process.wait()
+        assert talk.say(FRANCE).splitlines() == [ENDED, PARIS]
         assert talk.leave() == 0
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 from tests.support.servers import Client, Serve, Server
 
@@ -186,6 +187,44 @@ def test_a_model_that_does_not_exist_is_named_before_anything_is_served(phi: Phi
     assert run.code == 3
     assert "tiny-phi" in run.err
     assert run.out == ""
+
+
+def test_a_wrong_name_is_answered_with_the_command_that_serves(phi: Phi) -> None:
+    run = phi("serve", "tiny-phy", "--port", "0")
+    assert run.code == 3
+    assert "Try: phi serve tiny-phi," in run.err
+
+
+@pytest.mark.parametrize("more", [(), ("--background",)])
+def test_a_path_without_a_file_is_named_before_anything_is_served(phi: Phi, tmp_path: Path, more: tuple[str]) -> None:
+    run = phi("serve", str(tmp_path / "nope.gguf"), *more, columns="240")
+    assert (run.code, run.out) == (3, "")
+    assert "nope.gguf does not exist" in run.err
+    assert phi("ps", "--json").json["data"]["running"] is False
+
+
+def test_a_client_does_not_learn_where_a_file_was(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(TINY_PHI.read_bytes())
+    server = serve(str(path))
+    assert server.chat(model="mine.gguf").status == 200
+    path.unlink()
+    refused = server.chat(model="mine.gguf")
+    assert (refused.status, refused.error["code"]) == (404, "model_not_found")
+    assert str(tmp_path) not in refused.text
+    assert server.get("/v1/models").json["data"] == []
+
+
+def test_a_client_does_not_learn_why_a_file_cannot_be_loaded(serve: Serve, tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(TINY_PHI.read_bytes())
+    server = serve(str(path))
+    path.write_bytes(b"this is not a model")
+    refused = server.chat(model="mine.gguf")
+    assert refused.error["message"] == "the model cannot be used; the log of the server says why"
+    server.end()
+    assert "mine.gguf cannot be loaded: " in server.err
+    assert "is not a GGUF file" in server.err
 
 
 def test_a_model_that_is_loaded_at_the_start(serve: Serve) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phicli.errors import EngineError, NetworkError, NotFoundError, NotInstalledError, UsageError
+from phicli.errors import EngineError, IntegrityError, NetworkError, NotFoundError, NotInstalledError, UsageError
+from phicli.hub.in_place.registry import RegisteredModel, remember
 from phicli.server.downloads import Downloads
 from phicli.server.names import Names
 from tests.server.model_shop import WAIT_S, Shop, home, open_shop
@@ -113,6 +114,47 @@ def test_two_files_of_one_name_are_refused(home: Path) -> None:
     (other / "a.gguf").write_bytes(TINY_PHI.read_bytes())
     with pytest.raises(UsageError, match=r"two of the models are called a\.gguf"):
         Names((str(home / "a.gguf"), str(other / "a.gguf")))
+
+
+def test_a_name_that_is_typed_twice_is_served_once(home: Path) -> None:
+    path = str(home / "a.gguf")
+    assert Names(("tiny-phi", "tiny-phi", "TINY_PHI")).only == ("tiny-phi",)
+    assert Names((path, path)).only == ("a.gguf",)
+
+
+@pytest.mark.parametrize(
+    ("content", "error"), [(None, NotFoundError), (b"some text, long enough", IntegrityError), ("folder", UsageError)]
+)
+def test_a_path_without_a_model_is_an_error_at_once(home: Path, content: bytes | str | None, error: type) -> None:
+    path = home / "nope.gguf"
+    if content == "folder":
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    with pytest.raises(error):
+        Names((str(path),))
+
+
+def test_a_file_that_is_deleted_after_the_start_is_not_found_and_its_path_is_not_told(home: Path) -> None:
+    names = Names((str(home / "b.gguf"), "tiny-phi"))
+    (home / "b.gguf").unlink()
+    with pytest.raises(NotFoundError, match=r"the file of model 'b\.gguf' is no longer there") as caught:
+        names.find("b.gguf")
+    assert caught.value.hint == "choose one of tiny-phi"
+    assert str(home) not in caught.value.message
+    assert [row.id for row in names.listing()] == ["tiny-phi"]
+    with pytest.raises(NotFoundError):
+        names.find("b")
+
+
+def test_a_registered_name_can_have_its_quantization(home: Path) -> None:
+    path = home / "a.gguf"
+    status = path.stat()
+    remember(RegisteredModel("smol", path, None, "Q4_1", status.st_size, status.st_mtime_ns, None, "import"))
+    for names in (Names(), Names(("smol",)), Names(("smol:Q4_1",))):
+        assert names.find("smol:q4_1").path == names.find("SMOL:Q4_1").path == path
+        with pytest.raises(NotFoundError):
+            names.find("smol:q8_0")
 
 
 def test_a_wrong_name_on_the_command_line_is_an_error_at_once(home: Path) -> None:

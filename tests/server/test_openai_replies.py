@@ -18,13 +18,14 @@ from phicli.errors import (
     ContextExceededError,
     DoesNotFitError,
     EngineDiedError,
+    EngineError,
     NotFoundError,
     NotInstalledError,
     PhiError,
     UnsupportedModelError,
     UsageError,
 )
-from phicli.server.errors import RequestError
+from phicli.server.errors import RequestError, UnknownNameError
 from phicli.server.names import ServedName
 from phicli.server.openai.chat_reply import ChatReply
 from phicli.server.openai.completion_reply import CompletionReply
@@ -198,3 +199,28 @@ def test_hints_are_for_programs() -> None:
     assert of_server == "m; start phi serve with a larger --parallel"
     suggestion = error_body(NotFoundError("m", "did you mean tiny-phi? see: phi list"))["error"]["message"]
     assert suggestion == "m; did you mean tiny-phi? see: phi list"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("/srv/nope.gguf does not exist", "/srv contains other.gguf"),
+        NotFoundError("m does not exist", "/srv contains other.gguf"),
+        EngineError("[Errno 2] no such file: '/home/a b/m.gguf'"),
+        EngineDiedError("the engine stopped; the engine says: failed to open (/home/a/m.gguf)"),
+        PhiError("C:\\models\\m.gguf is damaged"),
+        PhiError("~/models/m.gguf is damaged"),
+    ],
+)
+def test_a_client_is_not_told_what_is_on_the_disk_of_the_server(error: PhiError) -> None:
+    assert error_body(error)["error"]["message"] == "the model cannot be used; the log of the server says why"
+
+
+@pytest.mark.parametrize("text", ["microsoft/phi-4-gguf:q4 and/or https://example.org/a", "2 / 3 tokens", "a: b"])
+def test_other_words_are_no_paths(text: str) -> None:
+    assert error_body(PhiError(text))["error"]["message"] == text
+
+
+def test_what_a_client_said_is_said_again() -> None:
+    for error in (RequestError("pattern: ' /etc/x'"), UnknownNameError("model '/etc/x' not found")):
+        assert error_body(error)["error"]["message"] == error.message

@@ -23,6 +23,7 @@ from tests.support.processes import gone
 from tests.support.running import Phi, Run
 from tests.support.waiting import wait_until
 
+KEY = "correct-horse"
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Unix sockets")
 
 
@@ -48,6 +49,43 @@ def test_a_second_start_says_that_one_runs(phi: Phi, state: Callable[[], dict[st
     assert other.code == 0
     assert "already running, with other options: phi serve\n" in other.err
     assert "phi stop --all" in other.err
+
+
+def test_a_port_that_the_running_server_does_not_have_is_an_error(
+    phi: Phi, state: Callable[[], dict[str, Any]]
+) -> None:
+    phi("serve", "--background")
+    pid = state()["pid"]
+    for more in ((), ("--json",)):
+        refused = phi("serve", "--background", "--port", "0", *more, PHI_SERVE_KEY=KEY)
+        assert refused.code == 2
+    refused = phi("serve", "--background", "--port", "0", PHI_SERVE_KEY=KEY)
+    assert refused.out == ""
+    assert refused.err == (
+        "error: phi serve already runs, and has no port\n  → end it with: phi stop --all; then run the command again\n"
+    )
+    assert state()["pid"] == pid
+
+
+def test_another_port_or_key_than_that_of_the_running_server(phi: Phi, state: Callable[[], dict[str, Any]]) -> None:
+    first = phi("serve", "--background", "--port", "0", PHI_SERVE_KEY=KEY)
+    port = first.out.strip().rpartition(":")[2]
+    again = phi("serve", "--background", "--port", "0", PHI_SERVE_KEY=KEY)
+    assert (again.code, again.out, again.err) == (0, first.out, "already running\n")
+    assert phi("serve", "--background", PHI_SERVE_KEY=KEY).err == "already running\n"
+    refused = phi("serve", "--background", "--port", "1", PHI_SERVE_KEY=KEY)
+    assert refused.code == 2
+    assert f"already runs, and listens on http://127.0.0.1:{port}\n" in refused.err
+    other = phi("serve", "--background", "--port", "0", PHI_SERVE_KEY="another-key")
+    assert (other.code, other.out) == (0, first.out)
+    assert other.err.startswith("already running, with another key\n")
+    assert KEY not in other.err
+    assert "another-key" not in other.err
+    data = phi("serve", "--background", "--json", PHI_SERVE_KEY="another-key").json["data"]
+    assert (data["already_running"], data["other_options"]) == (True, True)
+    assert ask(state()["socket"], "POST", "/phi/key", {"key": KEY}) == {"same": True}
+    assert ask(state()["socket"], "POST", "/phi/key", {"key": 1}) == {"same": False}
+    assert ask(state()["socket"], "POST", "/phi/key", []) == {"same": False}
 
 
 def test_a_start_that_fails_gives_its_own_reason_and_exit_code(phi: Phi, phi_home: Path) -> None:

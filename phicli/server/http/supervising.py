@@ -13,6 +13,7 @@ from starlette.routing import Route
 from phicli.errors import NotFoundError, PhiError, UsageError
 from phicli.server.http.bodies import read_object
 from phicli.server.http.limits import LIMITS
+from phicli.server.key import is_same_key
 from phicli.server.models import Models
 from phicli.server.private_refusal import private_refusal
 from phicli.server.states import ModelState
@@ -35,8 +36,11 @@ class Ends(Protocol):
         """End it when the reply was sent; with ``force`` answers are not waited for."""
 
 
-def supervising_routes(models: Models, server: Ends) -> list[Route]:
-    """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server."""
+def supervising_routes(models: Models, server: Ends, key: str = "") -> list[Route]:
+    """``GET /phi/state`` and ``POST /phi/stop``: what there is to see and to end of the models and of the server.
+
+    ``POST /phi/key`` says whether a key is ``key``, which programs need.
+    """
 
     async def state(_: Request) -> Response:
         states = await asyncio.to_thread(models.state)
@@ -53,7 +57,15 @@ def supervising_routes(models: Models, server: Ends) -> list[Route]:
             server.end(order["force"])
         return JSONResponse({"stopped": stopped, "ended": order["all"]})
 
-    return [Route("/phi/state", state), Route("/phi/stop", stop, methods=["POST"])]
+    async def same_key(request: Request) -> Response:
+        given = (await read_object(request, LIMITS)).get("key")
+        return JSONResponse({"same": isinstance(given, str) and is_same_key(given, key)})
+
+    return [
+        Route("/phi/state", state),
+        Route("/phi/stop", stop, methods=["POST"]),
+        Route("/phi/key", same_key, methods=["POST"]),
+    ]
 
 
 def _order(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from phicli.errors import (
     UnsupportedModelError,
     UsageError,
 )
-from phicli.server.errors import RequestError
+from phicli.server.errors import RequestError, UnknownNameError, names_a_path
 from phicli.server.types import BusyError
 
 _MENDED: Final = (UsageError, ContextExceededError, UnsupportedModelError, NotAModelError)
@@ -28,6 +28,9 @@ _BUSY: Final = (BusyError, DoesNotFitError, NetworkError)
 _CODES: Final = {404: "model_not_found", 422: "answer_does_not_match"}
 _OF_COMMANDS: Final = ("--", "the command again", "phi chat")
 _AGAIN: Final = "send the request again"
+_UNTOLD: Final = "the model cannot be used"
+_SEE: Final = "the log of the server says why"
+"""In place of words about the server's disk, which are for whoever runs it."""
 
 
 def status_of(error: PhiError) -> int:
@@ -42,10 +45,13 @@ def status_of(error: PhiError) -> int:
 
 
 def error_body(error: PhiError) -> dict[str, Any]:
-    """The object that stands for ``error`` in a reply or in a stream."""
+    """The object that stands for ``error`` in a reply or in a stream; it has no path of the server."""
     status = status_of(error)
     code = "context_length_exceeded" if isinstance(error, ContextExceededError) else _CODES.get(status, error.code)
-    return error_object(error.message, _hint(error), status=status, code=code, param=_param(error))
+    hint, told = _hint(error), error.message
+    if not isinstance(error, RequestError | UnknownNameError) and names_a_path(f"{told}\n{hint}"):
+        told, hint = _UNTOLD, _SEE
+    return error_object(told, hint, status=status, code=code, param=_param(error))
 
 
 def error_object(message: str, hint: str = "", *, status: int, code: str, param: str | None = None) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def _hint(error: PhiError) -> str:
         return "send fewer or shorter messages"
     if isinstance(error, FormError):
         return "say in the messages what you need, or use a simpler schema"
-    hint = error.hint_for("serve")
+    hint = error.hint_for("chat")
     if hint == "run the command again":
         return _AGAIN
     of_server = "phi serve" in hint or "the server" in hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from phicli.answering.types import Answer, Event
 from phicli.chat.screen import Thinking
@@ -19,6 +20,8 @@ from phicli.ui.repl.toolbar import Toolbar
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
 from phicli.ui.wrapping import columns_of, hanging, wrapped
+
+_AGAIN: Final = "run the command again"
 
 
 class TerminalScreen:
@@ -120,6 +123,8 @@ class TerminalScreen:
     def fail(self, error: PhiError) -> None:
         """Show an error."""
         self._status.clear()
+        if error.hint.startswith(_AGAIN):  # there is a shorter way here
+            error.hint = "to ask again: /retry"
         print_error(self._terminal, "chat", error, as_json=False)
 
 

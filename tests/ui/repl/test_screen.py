@@ -10,7 +10,7 @@ import pytest
 
 from phicli.answering.types import Answer, Event
 from phicli.chat_format.types import Piece
-from phicli.errors import UsageError
+from phicli.errors import EngineDiedError, UsageError
 from phicli.ui.repl.clipboard import MOST_BYTES, to_clipboard
 from phicli.ui.repl.screen import TerminalScreen
 from phicli.ui.status import StatusLine
@@ -48,6 +48,16 @@ def test_the_numbers_of_an_answer_follow_the_switch() -> None:
     screen.stats = True
     screen.show(iter(events()))
     assert ended == [("so", False), ("so", True)]
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [("run the command again, or: phi chat --no-attach", "to ask again: /retry"), ("see: phi list", "see: phi list")],
+)
+def test_the_hint_of_an_error_is_for_the_conversation(hint: str, shown: str) -> None:
+    place = terminal()
+    TerminalScreen(place, StatusLine(place)).fail(EngineDiedError("the engine stopped", hint))
+    assert text_of(place.stderr) == f"error: the engine stopped\n  → {shown}\n"
 
 
 def test_reasoning_is_revealed_whole() -> None:
