@@ -32,7 +32,8 @@ def client(**limits: Any) -> TestClient:
     (b'{"a":' * 200 + b"1" + b"}" * 200, "use at most 100 levels"),
     (b'{"a": "\xff"}', "not UTF-8"),
     (b'{"a": "\\ud800"}', "half of a character"), (b'{"\\udfff": 1}', "half of a character"),
-    (b'{"seed": ' + b"9" * 5000 + b"}", "thousands of digits"), (b"\xef\xbb\xbf{}", "not JSON"), (b'{"a": "\n"}', "not JSON"),
+    (b'{"seed": ' + b"9" * 5000 + b"}", "thousands of digits"),
+    (b"\xef\xbb\xbf{}", "not JSON"), (b'{"a": "\n"}', "not JSON"),
     ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
 ])  # fmt: skip
 def test_a_wrong_body_is_the_fault_of_the_caller(body: bytes, said: str) -> None:
