@@ -51,6 +51,19 @@ def test_an_engine_that_cannot_be_closed_is_reported_and_others_expire_as_before
         assert len(shop.engines) == 4
 
 
+def test_a_model_whose_engine_was_killed_is_no_longer_loaded(open_shop: Open) -> None:
+    shop = open_shop(keep_alive_s=None)
+    shop.use("a")
+    shop.use("b")
+    shop.engines[0].ended = True
+    assert [state.name for state in shop.models.state()] == ["b"]
+    assert len(shop.ledger.shares) == 1
+    with held(shop.hold("a")):
+        assert len(shop.loads("a")) == 2
+        shop.engines[2].ended = True
+        assert len(shop.models.state()) == 2, "it is used, and whoever uses it is told"
+
+
 def test_a_model_that_is_kept_for_ever_has_no_end(open_shop: Open) -> None:
     shop = open_shop(keep_alive_s=None)
     shop.use("a")
