@@ -132,7 +132,11 @@ class Models:
                 pass
 
     def state(self) -> tuple[ModelState, ...]:
-        """The models that are loading or loaded; asks nothing of their engines."""
+        """The models that are loading or loaded; asks nothing of their engines.
+
+        A model whose engine has ended by itself while nobody used it is no longer one of them.
+        """
+        self._loader.end(self._table.pick(_has_died))
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
     def let_go(self, name: str | None) -> tuple[str, ...]:
@@ -216,6 +220,12 @@ class Models:
             due += [max(keep_s - _idle_s(served), 0.0) for served in rows if served.idle_since is not None]
         soonest = min(due, default=math.inf)
         return None if soonest == math.inf else max(soonest, 0.01)
+
+
+def _has_died(served: Served) -> bool:
+    """Whether a loaded model has no engine that runs."""
+    engines = served.loaded.model.engines.started() if served.loaded else ()
+    return served.loaded is not None and all(getattr(engine, "ended", False) for engine in engines)
 
 
 def _idle_s(served: Served) -> float:

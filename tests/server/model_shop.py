@@ -39,7 +39,7 @@ class Engine(ScriptedEngine):
     def __init__(self, settings: LoadSettings, shop: Shop) -> None:
         super().__init__(str, context_tokens=settings.context_tokens)
         self.settings, self.shop = settings, shop
-        self.pid, self.build, self.loading = next(_PIDS), "fake 1", False
+        self.pid, self.build, self.loading, self.ended = next(_PIDS), "fake 1", False, False
         self.broken = settings.model_path.stem in shop.broken
 
     def close(self) -> None:

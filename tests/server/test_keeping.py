@@ -56,6 +56,19 @@ def test_the_state_of_an_idle_model_has_its_end(open_shop: Open) -> None:
     assert state.until == state.idle_since + 3600.0
 
 
+def test_a_model_whose_engine_was_killed_is_no_longer_loaded(open_shop: Open) -> None:
+    shop = open_shop(keep_alive_s=None)
+    shop.use("a")
+    shop.use("b")
+    shop.engines[0].ended = True
+    assert [state.name for state in shop.models.state()] == ["b"]
+    assert len(shop.ledger.shares) == 1
+    with held(shop.hold("a")):
+        assert len(shop.loads("a")) == 2
+        shop.engines[2].ended = True
+        assert len(shop.models.state()) == 2, "it is used, and whoever uses it is told"
+
+
 def test_a_model_that_is_kept_for_ever_has_no_end(open_shop: Open) -> None:
     shop = open_shop(keep_alive_s=None)
     shop.use("a")
