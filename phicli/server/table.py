@@ -101,10 +101,14 @@ class Table:
         with self.changed:
             return not self._closed and bool(self._waiting.get(served.key))
 
-    def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
-        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on."""
+    def pick(self, which: Callable[[Served], bool], *, most: int | None = None, used: bool = False) -> list[Served]:
+        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on.
+
+        With ``used`` also loaded models that are not idle.
+        """
         with self.changed:
-            idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
+            usable = filter(lambda served: self._is_idle(served) or (used and served.loaded), self._served.values())
+            idle = sorted(usable, key=lambda served: served.idle_since or 0.0)
             picked = [served for served in idle if which(served)][:most]
             for served in picked:
                 del self._served[served.key]
