@@ -22,6 +22,7 @@ def test_a_conversation_uses_one_loan_and_gives_it_back(lender: Lender, environm
         talk.begin()
         assert talk.say(FRANCE) == PARIS
         assert talk.say("And of Italy?") == "The capital of Italy is Rome."
+        assert ", of phi serve" in talk.say("/show")
         assert psutil.Process(talk.process.pid).children() == []
         assert len(server.engines) == 1
         assert talk.leave() == 0
