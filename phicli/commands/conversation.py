@@ -227,6 +227,7 @@ def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEn
         memory = PeakMemory(chat.opened.engines[-1].pid)
         memory.look()
         read = None if opening.reading is last else opening.reading.so_far
-        print_stats(terminal, answer, memory.peak, read, chat.session.declared_tokens())
+        declared, lent = chat.session.declared_tokens(), chat.opened.attached
+        print_stats(terminal, answer, memory.peak, read, declared, lent=lent)
 
     return print_numbers

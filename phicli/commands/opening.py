@@ -75,7 +75,8 @@ class Opening:
             if wanted.verbose:
                 from phicli.ui.answer_stats import print_start
 
-                print_start(self._terminal, loaded.plan, loaded.build or build_of(engine.name))
+                build = loaded.build or build_of(engine.name)
+                print_start(self._terminal, loaded.plan, build, lent=loaded.attached)
                 self._terminal.say(f"server: {(said := self._about_server(attaching))}")
             yield loaded
             if wanted.verbose and (now := self._about_server(attaching)) != said:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from phicli.commands.options import was_typed
+from phicli.errors import UsageError
 
 Background = Annotated[
     bool,
@@ -33,6 +35,7 @@ def is_done_elsewhere(ctx: typer.Context, *, background: bool, print_unit: bool)
         from phicli.ui.serving import print_unit as show_unit
         from phicli.ui.terminal import Terminal
 
+        _check_unit(ctx, Terminal.current().say)
         show_unit(Terminal.current(), unit(_words_for_unit(ctx)), as_json=as_json)
         return True
     if background:
@@ -67,6 +70,28 @@ def port_of(ctx: typer.Context, port: int, *, detached: bool) -> int | None:
 
 def _words_for_unit(ctx: typer.Context) -> list[str]:
     return [word for word in typed_words(ctx) if word not in {"--print-unit", "--background"}]
+
+
+def _check_unit(ctx: typer.Context, say: Callable[[str], None]) -> None:
+    """Return if the unit could start as it is; the variable with the key is not part of it.
+
+    Raises:
+        PhiError: a model does not exist, the key file is of no use, or a key is required and in no file.
+    """
+    from phicli.server.key import VARIABLE, read_key
+    from phicli.server.names import Names
+    from phicli.server.sockets import addresses_of, is_loopback
+
+    given = ctx.params
+    Names(given["models"] or (), may_pull=given["pull"])
+    if given["api_key_file"] is not None:
+        read_key(given["api_key_file"])
+        return
+    if not is_loopback(addresses_of(given["host"])) or "*" in (given["allow_origin"] or ()):
+        message = "a unit with this --host or --allow-origin requires a key"
+        raise UsageError(message, f"use --api-key-file FILE: {VARIABLE} is not part of the unit")
+    if read_key(None):
+        say(f"note: {VARIABLE} is not part of the unit; to require a key: --api-key-file FILE")
 
 
 def _texts(value: Any) -> list[str]:

@@ -30,9 +30,7 @@ def stop(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Unload all models and end phi serve.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="With --all: do not wait for answers that are being generated.")
-    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Also what is in use: its answers end.")] = False,
     as_json: Json = False,
 ) -> None:
     """Unload models, or end phi serve."""
@@ -42,6 +40,8 @@ def stop(
 
     if model is not None and everything:
         raise UsageError("--all unloads all models, but one was named", "leave out --all, or the model")
-    if force and not everything:
-        raise UsageError("--force requires --all", "to end the server and its answers: phi stop --all --force")
+    if force and not everything and model is None:
+        raise UsageError(
+            "--force requires a model or --all", "to end the server and its answers: phi stop --all --force"
+        )
     print_stopped(Terminal.current(), stop_it(model, everything=everything, force=force), as_json=as_json)

@@ -96,7 +96,7 @@ class Switching:
             ("model", located.name),
             *([("quant", located.quant)] if located.quant else []),
             ("file", f"{format_bytes(size)}, {located.path}"),
-            ("engine", opened.build or build_of(opened.engine)),
+            ("engine", f"{opened.build or build_of(opened.engine)}{', of phi serve' if opened.attached else ''}"),
             *([("memory", memory_says(peak))] if peak is not None else []),
         ]
 

@@ -35,8 +35,8 @@ class LentEngine(HttpEngine):
 
     @property
     def gone(self) -> bool:
-        """Whether it was lent, and the loan has ended."""
-        return self._lent.pid != 0 and self._lent.ended
+        """Whether it was lent, and the loan or the engine has ended."""
+        return self._lent.pid != 0 and (self._lent.ended or not self._lent.listens())
 
     def _held(
         self, generation: Iterator[GenerationEvent], constraint: Constraint

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from phicli.engine.engine_process import EngineProcess
 from phicli.engine.loan import LEND_TARGET, Loan, LoanError, LoanRequest
@@ -22,6 +23,7 @@ _ANSWER_S: Final = 2.0
 _SILENCE_S: Final = 20.0
 """No line for this long while the model loads: the server hangs."""
 _TICK_S: Final = 0.1
+_CONNECT_S: Final = 1.0
 _ENDS_S: Final = 5.0
 """From the end of an engine to the line that says so, at most."""
 
@@ -60,6 +62,17 @@ class LentProcess(EngineProcess):
     def ended(self) -> bool:
         """As :attr:`EngineProcess.ended`: also where only the loan has ended."""
         return self._ended.is_set()
+
+    def listens(self) -> bool:
+        """Whether the engine accepts connections: the server says a moment later that it has ended."""
+        address = urlsplit(self._loan.address if self._loan else "")
+        try:
+            with socket.create_connection((address.hostname or "", address.port or 0), _CONNECT_S):
+                return True
+        except TimeoutError:
+            return True
+        except OSError:
+            return False
 
     def wait_ready(self, on_tick: Callable[[float], None] | None = None) -> str:
         """As :meth:`EngineProcess.wait_ready`.

@@ -104,7 +104,7 @@ class Loader:
                     return placed
                 if self._ledger.changes != others:  # another load was admitted meanwhile, or one has ended
                     continue
-                if not self._make_room():
+                if not self._make_room(placing=True):
                     self._await_room(served, deadline, seen)
         finally:
             self._table.nobody_makes_way()
@@ -121,11 +121,11 @@ class Loader:
             raise self._table.busy(f"{name} does not fit into memory while other models answer")
         self._table.wait(_LOOK_AGAIN_S, seen)
 
-    def _make_room(self) -> bool:
-        """End something that nobody uses, for another engine of a model that is loaded."""
+    def _make_room(self, *, placing: bool = False) -> bool:
+        """End something that nobody uses; with ``placing`` it is not loaded again before the load is placed."""
         if self.end_larger():
             return True
-        picked = self._table.pick(lambda _: True, most=1)
+        picked = self._table.make_room() if placing else self._table.pick(lambda _: True, most=1)
         self._counters.add("evictions", len(picked))
         self.end(picked)
         return bool(picked)

@@ -21,7 +21,7 @@ from phicli.server.loader import Loader
 from phicli.server.loading import Loaded
 from phicli.server.memory import Ledger
 from phicli.server.names import Names, ServedName
-from phicli.server.served import Served
+from phicli.server.served import Served, user_of
 from phicli.server.states import ModelState, state_of
 from phicli.server.table import Table
 from phicli.server.types import LoadOptions
@@ -139,8 +139,10 @@ class Models:
         self._loader.end(self._table.pick(_has_died))
         return tuple(state_of(served, queued, self.options.keep_alive_s) for served, queued in self._table.all())
 
-    def let_go(self, name: str | None) -> tuple[str, ...]:
+    def let_go(self, name: str | None, *, force: bool = False) -> tuple[str, ...]:
         """Unload the model called ``name``, or all (None); returns the names of those that were loaded.
+
+        With ``force`` answers and loans end, too, though not loads.
 
         Raises:
             NotFoundError: there is no model of that name, or it is not loaded.
@@ -151,11 +153,11 @@ class Models:
         def is_meant(served: Served) -> bool:
             return only is None or served is only
 
-        ending = self._table.pick(is_meant)
+        ending = self._table.pick(is_meant, used=force)
         self._loader.end(ending)
         if left := [served for served, _ in self._table.all() if is_meant(served)]:
-            names = ", ".join(served.name for served in left)
-            raise self._table.busy(f"the model is in use: {names}", left[0].key)
+            names = ", ".join(user_of(served.name, lent=bool(served.loans)) for served in left)
+            raise self._table.busy(f"in use: {names}", left[0].key)
         return tuple(served.name for served in ending)
 
     def close(self) -> None:

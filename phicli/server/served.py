@@ -60,3 +60,8 @@ def key_of(located: LocatedModel) -> str:
     except OSError:  # whoever reads the file says why
         return os.path.realpath(located.path)
     return f"{os.path.realpath(located.path)}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}"
+
+
+def user_of(name: str, *, lent: bool) -> str:
+    """A model in use, with who uses it where that is known."""
+    return f"{name} (by phi chat)" if lent else name

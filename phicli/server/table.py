@@ -35,6 +35,7 @@ class Table:
         self.changed = threading.Condition()
         self._served: dict[str, Served] = {}
         self._waiting: defaultdict[str, deque[Waiter]] = defaultdict(deque)
+        self._made_room: set[str] = set()
         self._closed = False
         self._answer_s = _USUAL_ANSWER_S
         self.ticket = 0
@@ -101,13 +102,27 @@ class Table:
         with self.changed:
             return not self._closed and bool(self._waiting.get(served.key))
 
-    def pick(self, which: Callable[[Served], bool], *, most: int | None = None) -> list[Served]:
-        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on."""
+    def pick(self, which: Callable[[Served], bool], *, most: int | None = None, used: bool = False) -> list[Served]:
+        """Idle models that ``which`` names, the least recently used first; nobody gets them from now on.
+
+        With ``used`` also loaded models that are not idle.
+        """
         with self.changed:
-            idle = sorted(filter(self._is_idle, self._served.values()), key=lambda served: served.idle_since or 0.0)
+            usable = filter(lambda served: self._is_idle(served) or (used and served.loaded), self._served.values())
+            idle = sorted(usable, key=lambda served: served.idle_since or 0.0)
             picked = [served for served in idle if which(served)][:most]
             for served in picked:
                 del self._served[served.key]
+            return picked
+
+    def make_room(self) -> list[Served]:
+        """The idle model that was used least recently, as :meth:`pick`.
+
+        Who asks for it again waits until the model that it makes room for is placed (:meth:`nobody_makes_way`).
+        """
+        with self.changed:
+            picked = self.pick(lambda _: True, most=1)
+            self._made_room.update(served.key for served in picked)
             return picked
 
     def make_way(self, *, but: Served) -> None:
@@ -123,8 +138,9 @@ class Table:
                     served.makes_way = True
 
     def nobody_makes_way(self) -> None:
-        """All models get leases again."""
+        """All models get leases again, and those that made room can be loaded."""
         with self.changed:
+            self._made_room.clear()
             for served in self._served.values():
                 served.makes_way = False
             self._notify()
@@ -181,6 +197,8 @@ class Table:
         if waiter.error is not None:
             raise waiter.error
         served = self._served.get(key)
+        if served is None and key in self._made_room:
+            return None
         if served is None:
             served = self._served[key] = Served(located, key)
             self._begin(served)

@@ -57,8 +57,13 @@ def this_phi() -> list[str]:
 
 def absolute(words: Sequence[str], paths: Iterable[str]) -> list[str]:
     """``words``, of which those in ``paths`` that lead to a file here lead to it from every folder."""
-    files = {path: str(Path(path).absolute()) for path in paths if path and Path(path).exists()}
+    files = {path: _from_root(Path(path)) for path in paths if path and Path(path).exists()}
     return [_absolute(word, files) for word in words]
+
+
+def _from_root(path: Path) -> str:
+    """``path`` without ``..``; a link stays the link that was named."""
+    return str(path.parent.resolve() / path.name) if ".." in path.parts else str(path.absolute())
 
 
 def quoted(word: str) -> str:

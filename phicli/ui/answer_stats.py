@@ -15,22 +15,29 @@ from phicli.ui.terminal import Terminal
 from phicli.units import counted, format_bytes
 
 _NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib")
+_NOT_OF_LENT: Final = (*_NOT_SETTINGS, "slots", "context_tokens")
 
 
 def print_stats(
-    terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None, declared_tokens: int = 0
-) -> None:
+    terminal: Terminal, answer: Answer, peak: Peak | None, read: ReadSoFar | None = None, declared_tokens: int = 0,
+    *, lent: bool = False,
+) -> None:  # fmt: skip
     """Tokens, times, speeds and memory of an answer.
 
     ``peak`` is the engine's memory, None where it is unknown. ``read`` is how the file was read, for the first answer
-    after the model was loaded. ``declared_tokens`` of the prompt declare tools.
+    after the model was loaded. ``declared_tokens`` of the prompt declare tools. ``lent``: phi serve lends the engine.
     """
+    if lent:
+        terminal.say("engine: of phi serve")
     _print(terminal, _stats(answer, peak, read, declared_tokens))
 
 
-def print_start(terminal: Terminal, plan: LoadPlan, build: str) -> None:
-    """The engine's ``build``, the file, and the settings that the file is loaded and answers with."""
-    _print(terminal, _start(plan, build))
+def print_start(terminal: Terminal, plan: LoadPlan, build: str, *, lent: bool = False) -> None:
+    """The engine's ``build``, the file, and the settings that the file is loaded and answers with.
+
+    Of an engine that is ``lent``, the context and the slots are not known here.
+    """
+    _print(terminal, _start(plan, build, _NOT_OF_LENT if lent else _NOT_SETTINGS))
 
 
 def _stats(
@@ -75,10 +82,10 @@ def _rate(tokens_per_s: float) -> str:
     return f", {tokens_per_s:.1f} tokens/s" if tokens_per_s else ""
 
 
-def _start(plan: LoadPlan, build: str) -> Iterator[tuple[str, str]]:
+def _start(plan: LoadPlan, build: str, left_out: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     yield "engine", build
     yield "model", str(plan.settings.model_path)
-    settings = {name: value for name, value in plan.settings.to_data().items() if name not in _NOT_SETTINGS}
+    settings = {name: value for name, value in plan.settings.to_data().items() if name not in left_out}
     yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
     yield "longest context", f"{plan.context.limit_tokens} tokens"
     yield "prompt format", plan.format.name

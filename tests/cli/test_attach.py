@@ -258,3 +258,14 @@ def comparable(data: dict[str, Any]) -> dict[str, Any]:
     samples = [one.get("text") for one in data.get("samples", ())]
     tokens = [one["token"] for one in data.get("logprobs", ())]
     return {**kept, "counts": counts(data), "samples": samples, "tokens": tokens}
+
+
+def test_the_numbers_and_settings_say_whose_engine_it_is(phi: Phi, lender: Lender) -> None:
+    own = phi(*ASKED, "--stats", "--verbose").err
+    assert "engine: of phi serve" not in own
+    assert "slots=1" in own
+    lender()
+    lent = phi(*ASKED, "--stats", "--verbose").err
+    assert "engine: of phi serve\n" in lent
+    assert "slots=" not in lent
+    assert "kv_type=" in lent

@@ -69,6 +69,21 @@ def test_a_model_whose_engine_was_killed_is_no_longer_loaded(open_shop: Open) ->
         assert len(shop.models.state()) == 2, "it is used, and whoever uses it is told"
 
 
+def test_force_ends_a_model_that_is_in_use(open_shop: Open) -> None:
+    shop = open_shop(keep_alive_s=None)
+    answer, loan = shop.hold("a").has(), shop.hold("a", lent=True).has()
+    with pytest.raises(BusyError, match=r"in use: a \(by phi chat\)"):
+        shop.models.let_go("a")
+    assert shop.models.let_go("a", force=True) == ("a",)
+    assert shop.engines[0].closed
+    assert shop.models.state() == ()
+    assert not shop.ledger.shares
+    answer.end()
+    loan.end()
+    shop.use("a")
+    assert len(shop.engines) == 2
+
+
 def test_a_model_that_is_kept_for_ever_has_no_end(open_shop: Open) -> None:
     shop = open_shop(keep_alive_s=None)
     shop.use("a")
@@ -100,9 +115,9 @@ def test_idle_models_are_let_go_of_and_those_in_use_are_not(open_shop: Open) -> 
     shop = open_shop()
     shop.use("b")
     with held(shop.hold("a")):
-        with pytest.raises(BusyError, match="the model is in use: a"):
+        with pytest.raises(BusyError, match="in use: a"):
             shop.models.let_go("a")
-        with pytest.raises(BusyError, match="the model is in use: a"):
+        with pytest.raises(BusyError, match="in use: a"):
             shop.models.let_go(None)
         assert shop.loaded == ["a"]
     assert shop.models.let_go("a") == ("a",)

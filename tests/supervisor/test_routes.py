@@ -41,14 +41,14 @@ class Kept:
     def state(self) -> tuple[ModelState, ...]:
         return tuple(self.states)
 
-    def let_go(self, name: str | None) -> tuple[str, ...]:
+    def let_go(self, name: str | None, *, force: bool = False) -> tuple[str, ...]:
         known = [one for one in self.states if name in (None, one.name)]
         if name is not None and not known:
             raise NotFoundError(f"model {name!r} is not loaded", "see the loaded models: phi ps")
-        used = [one for one in known if one.loans]
+        used = [one for one in known if one.loans and not force]
         self.states = [one for one in self.states if one not in known or one in used]
         if used:
-            raise BusyError(f"the model is in use: {used[0].name}", retry_after_s=1)
+            raise BusyError(f"in use: {used[0].name} (by phi chat)", retry_after_s=1)
         return tuple(one.name for one in known)
 
 
@@ -92,8 +92,9 @@ def test_the_state_has_the_server_and_its_models(serving: Callable[..., threadin
 
 def test_a_model_that_is_lent_stays(serving: Callable[..., threading.Thread]) -> None:
     serving(IDLE, LENT)
-    with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m$"):
+    with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m \(by phi chat\)$") as one:
         stop("phi-4-mini:q4_k_m", everything=False, force=False)
+    assert one.value.hint.endswith("or end them: phi stop phi-4-mini:q4_k_m --force")
     with pytest.raises(RefusedError, match=r"in use: phi-4-mini:q4_k_m \(by phi chat\)$") as refused:
         stop(None, everything=True, force=False)
     assert refused.value.status == 409
@@ -111,6 +112,12 @@ def test_force_ends_a_server_whose_models_are_in_use(serving: Callable[..., thre
     thread.join(60)
     assert not thread.is_alive()
     assert find() is None
+
+
+def test_force_ends_one_model_that_is_in_use(serving: Callable[..., threading.Thread]) -> None:
+    serving(IDLE, LENT)
+    assert stop(LENT.name, everything=False, force=True) == Stopped((LENT.name,), False)
+    assert find() is not None
 
 
 def test_all_models_of_a_server_that_stays(serving: Callable[..., threading.Thread]) -> None:

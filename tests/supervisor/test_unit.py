@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from phicli.supervisor.unit import absolute, quoted, this_phi, unit
+from tests.support.files import TINY_PHI
 from tests.support.running import Phi
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
@@ -68,7 +69,7 @@ def test_files_are_named_from_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 @pytest.fixture
 def printed(phi: Phi, tmp_path: Path) -> str:
-    (tmp_path / "a b.gguf").touch()
+    (tmp_path / "a b.gguf").write_bytes(TINY_PHI.read_bytes())
     shown = phi("serve", str(tmp_path / "a b.gguf"), "--port", "1234", "--print-unit")
     assert shown.code == 0, shown.err
     assert "systemctl --user enable --now phi" in shown.err
@@ -82,6 +83,36 @@ def test_the_command_prints_it_and_does_nothing_else(printed: str, phi: Phi, tmp
     assert not (tmp_path / "phi" / "state" / "serve").exists()
     data = phi("serve", "--print-unit", "--json").json["data"]
     assert data["unit"].startswith("[Unit]\n")
+
+
+def test_files_above_this_folder_are_named_without_dots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "secret").touch()
+    (tmp_path / "key").symlink_to(tmp_path / "secret")
+    monkeypatch.chdir(tmp_path / "below")
+    assert absolute(["../key"], ["../key"]) == [str(tmp_path / "key")]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--host", "192.0.2.1"), 2, "use --api-key-file FILE: PHI_SERVE_KEY is not part of the unit"),
+        (("--allow-origin", "*"), 2, "use --api-key-file FILE"),
+        (("nosuch",), 3, "nosuch"),
+        (("--api-key-file", "nosuch"), 3, "not found"),
+    ],
+)  # fmt: skip
+def test_a_unit_that_could_not_start_is_not_printed(phi: Phi, options: tuple[str, ...], code: int, said: str) -> None:
+    shown = phi("serve", *options, "--print-unit", PHI_SERVE_KEY="correct-horse", columns="240")
+    assert (shown.code, shown.out) == (code, "")
+    assert said in shown.err
+
+
+def test_a_key_in_a_variable_is_not_part_of_the_unit(phi: Phi) -> None:
+    shown = phi("serve", "--print-unit", PHI_SERVE_KEY="correct-horse", columns="240")
+    assert shown.code == 0
+    assert "correct-horse" not in shown.out
+    assert "note: PHI_SERVE_KEY is not part of the unit; to require a key: --api-key-file FILE" in shown.err
 
 
 @needs_systemd

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
@@ -16,11 +17,14 @@ from phicli.server.http.limits import LIMITS
 from phicli.server.key import is_same_key
 from phicli.server.models import Models
 from phicli.server.private_refusal import private_refusal
+from phicli.server.served import user_of
 from phicli.server.states import ModelState
 from phicli.server.types import BusyError
 from phicli.units import counted
 
 _FORCE: Final = "wait until the answers and conversations end, or end them: phi stop --all --force"
+
+_FORCE_ONE: Final = "wait until its answers and conversations end, or end them: phi stop {} --force"
 
 
 class Ends(Protocol):
@@ -94,9 +98,10 @@ def _stop(models: Models, order: Mapping[str, Any], others: int) -> list[str]:
             raise _busy(used or [counted(others, "request")])
         return [state.name for state in before]
     try:
-        return list(models.let_go(order["model"]))
+        return list(models.let_go(order["model"], force=order["force"]))
     except BusyError as error:
-        raise _busy([order["model"]] if order["model"] else _used(models.state())) from error
+        hint = _FORCE if order["model"] is None else _FORCE_ONE.format(shlex.quote(order["model"]))
+        raise BusyError(error.message, hint, retry_after_s=10) from error
 
 
 def _busy(users: Sequence[str]) -> BusyError:
@@ -105,7 +110,7 @@ def _busy(users: Sequence[str]) -> BusyError:
 
 def _used(states: Sequence[ModelState]) -> list[str]:
     """The models that are in use."""
-    return [f"{one.name} (by phi chat)" if one.loans else one.name for one in states if _uses(one)]
+    return [user_of(one.name, lent=bool(one.loans)) for one in states if _uses(one)]
 
 
 def _uses(state: ModelState) -> int:
