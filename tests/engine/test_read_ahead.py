@@ -59,7 +59,8 @@ def test_what_is_in_memory_is_not_read(file: Path) -> None:
 def test_what_is_on_the_disk_is_read_and_then_is_in_memory(file: Path) -> None:
     forget(file)
     read = all_read([file])
-    assert read[:3] == (SIZE, SIZE, SIZE)
+    assert read[:2] == (SIZE, SIZE)
+    assert 0 < read.disk_bytes <= SIZE, "the system drops most of it"
     assert read.disk_s > 0
     assert all_read([file]).disk_bytes == 0
 

@@ -91,7 +91,9 @@ def interrupt(pid: int) -> None:
 
 
 def _is_pending(pid: int, number: int) -> bool:
-    """Whether the system still holds a signal back from the process."""
+    """Whether the system still holds a signal back from the process; one that has ended gets none."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    if any(line.startswith("State:") and line.split()[1] in "ZX" for line in lines):
+        return False
     masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd:", "ShdPnd:"))]
     return any(mask & 1 << (number - 1) for mask in masks)
