@@ -71,7 +71,7 @@ class Loader:
             self._end_engines(served)
 
     def end(self, ending: Iterable[Served]) -> None:
-        """End the engines of models that nobody gets any longer, and wait for that."""
+        """End the engines of models that nobody gets from now on, and wait for that."""
         for served in ending:
             self._end_engines(served)
             self._table.wake()
@@ -113,7 +113,7 @@ class Loader:
         """Wait for a change.
 
         Raises:
-            BusyError: nobody waits for the model any longer, or all have waited long enough.
+            BusyError: nobody waits for the model, or all have waited long enough.
         """
         name = served.located.name
         self._table.make_way(but=served)

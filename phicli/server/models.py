@@ -1,4 +1,4 @@
-"""The models of the server: loaded when a request names one, and let go of when nobody uses them."""
+"""The models of the server: loaded when a request names one, and unloaded when nobody uses them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from phicli.server.table import Table
 from phicli.server.types import LoadOptions
 
 _LARGER_IDLE_S: Final = 300.0
-"""An engine for one long conversation is kept for its next question, though not for ever as a model may be."""
+"""An engine for one long conversation is kept for its next question, though not without an end, as a model may be."""
 
 _AFTER_BUG_S: Final = 1.0
 
@@ -161,7 +161,7 @@ class Models:
         return tuple(served.name for served in ending)
 
     def close(self) -> None:
-        """Let go of all models; answers that still come fail."""
+        """Unload all models; answers that still come fail."""
         self._loader.close(self._table.close())
 
     @contextlib.contextmanager
@@ -196,7 +196,7 @@ class Models:
             self._table.failed(served, EngineError(message, "see what is wrong: phi doctor"))
 
     def _keep(self) -> None:
-        """Let go of what was not used for as long as it is kept; ends with the table."""
+        """Unload what was not used for as long as it is kept; ends with the table."""
         goes_on = True
         while goes_on:
             seen = self._table.changes
@@ -208,7 +208,7 @@ class Models:
             goes_on = self._table.wait(due_s, seen)
 
     def _expire(self) -> float | None:
-        """Let go of what is due; returns in how many seconds something else will be, None if nothing."""
+        """Unload what is due; returns in how many seconds something else will be, None if nothing."""
         keep_s = self.options.keep_alive_s
         if keep_s is not None:
             ending = self._table.pick(lambda served: _idle_s(served) >= keep_s)

@@ -64,7 +64,7 @@ class LoadOptions:
         parallel: answers at a time of one model; None for as many as help and fit.
         context_tokens: the most tokens of a conversation; None for what the model was trained for.
         settings: of the engine, those that were asked for, by field.
-        keep_alive_s: seconds after its last answer that a model stays loaded; None for ever.
+        keep_alive_s: seconds after its last answer that a model stays loaded; None for no end.
         wait_s: seconds that a model which is not loaded waits for others to end their answers.
         memory_check: refuse what does not fit.
     """

@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from phicli.errors import PhiError
+from phicli.server.bugs import OnBug, ignored
 from phicli.server.http.errors import MethodError, UnknownRouteError, refusal
 from phicli.server.http.generation import Generation
 from phicli.server.http.guard import Guard, Rules
@@ -44,7 +45,7 @@ class AppOptions:
     rules: Rules = field(default_factory=Rules)
     log: Callable[[str], None] | None = None
     log_prompts: bool = False
-    on_bug: Callable[[str], None] = lambda _: None
+    on_bug: OnBug = ignored
 
 
 def make_app(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from phicli.server.bugs import OnBug, report
 from phicli.server.http.errors import ClientGone
 from phicli.server.http.traffic import Traffic
 
@@ -58,7 +57,7 @@ class Logged:
         traffic: Traffic,
         patterns: Mapping[int, str],
         log: Callable[[str], None] | None,
-        on_bug: Callable[[str], None],
+        on_bug: OnBug,
     ) -> None:
         self._app, self._traffic, self._patterns, self._log, self._on_bug = app, traffic, patterns, log, on_bug
 
@@ -79,9 +78,7 @@ class Logged:
             status = _GONE
         except Exception as error:  # noqa: BLE001 (as in main(): a bug is reported, and the server goes on)
             note.error = "failed"
-            self._on_bug(_where(error))
-            if os.environ.get("PHI_DEBUG"):
-                traceback.print_exception(error)
+            report(error, self._on_bug)
             if not complete:
                 raise ConnectionAbortedError from None  # a part of the reply was sent
         finally:
@@ -101,9 +98,3 @@ class Logged:
         parts += [tokens] if note.prompt_tokens else []
         parts += [f"{seconds:.2f} s", *([note.error[:_LONGEST]] if note.error else [])]
         self._log(" ".join(parts))
-
-
-def _where(error: Exception) -> str:
-    """What failed and where, without the error's own words: a prompt could be in them."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"unexpected {type(error).__name__} in {frame.name}, line {frame.lineno} of {frame.filename}"
