@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from phicli.answering.asked import Asked
 from phicli.answering.formed import FormError
 from phicli.answering.types import Answer, Notice
 from phicli.catalog.load import catalog
@@ -19,7 +20,6 @@ from phicli.errors import ContextExceededError, TemplateError, UsageError
 from phicli.server.errors import RequestError
 from phicli.server.loading import Loaded
 from phicli.server.making import answering
-from phicli.server.types import Asked
 from phicli.structured.form import SchemaForm
 from phicli.tools.types import Tool
 from tests.fakes.scripted_loaded import ScriptedLoaded

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
 from phicli.errors import PhiError
 from phicli.server.errors import RequestError
@@ -17,7 +18,6 @@ from phicli.server.making import answering
 from phicli.server.openai.chat_request import ChatRequest, read_chat_request
 from phicli.server.openai.completion_request import CompletionRequest, read_completion_request
 from phicli.server.openai.errors import error_body, status_of
-from phicli.server.types import Asked
 from tests.fakes.scripted_loaded import ScriptedLoaded
 
 TEXTS = st.text(st.characters(exclude_categories=[]), max_size=12)

@@ -10,6 +10,7 @@ from typing import Final
 
 from starlette.types import Receive
 
+from phicli.answering.asked import Asked
 from phicli.answering.types import Answer, Event
 from phicli.engine.closable import Closing
 from phicli.errors import PhiError
@@ -19,7 +20,6 @@ from phicli.server.http.logged import Note
 from phicli.server.http.traffic import Traffic
 from phicli.server.making import answering
 from phicli.server.models import Models
-from phicli.server.types import Asked
 
 _ANY_TIME_S: Final = 86_400.0
 

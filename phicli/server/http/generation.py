@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from phicli.answering.asked import Asked
 from phicli.answering.types import Answer
 from phicli.server.errors import RequestError
 from phicli.server.http.answers import Answers
@@ -19,7 +20,6 @@ from phicli.server.http.logged import note_of
 from phicli.server.http.stream import Chunks, parts_of, send_stream
 from phicli.server.http.traffic import Traffic
 from phicli.server.models import Models
-from phicli.server.types import Asked
 
 
 class Reply(Chunks, Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from phicli.answering.asked import Asked
 from phicli.chat_format.continuation import begun_answer
 from phicli.server.errors import RequestError
 from phicli.server.openai.chat_reply import ChatReply
@@ -13,7 +14,6 @@ from phicli.server.openai.forms import form_of, looks_like_call
 from phicli.server.openai.messages import messages_of
 from phicli.server.openai.sampling import answers_of, sampling_of, stop_of, think_tokens_of
 from phicli.server.openai.tools import tools_of
-from phicli.server.types import Asked
 
 MOST_LIKELIEST = 20
 

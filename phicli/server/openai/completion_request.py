@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phicli.answering.asked import Asked
 from phicli.server.errors import RequestError
 from phicli.server.openai.chat_request import MOST_LIKELIEST, model_of, stream_of
 from phicli.server.openai.completion_reply import CompletionReply
 from phicli.server.openai.fields import Fields, request_fields, wrong
 from phicli.server.openai.sampling import answers_of, sampling_of, stop_of
-from phicli.server.types import Asked
 
 USUAL_TOKENS: Final = 16
 """Of a completion where no limit is given, as OpenAI has it."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phicli.answering.asked import ToolChoice
 from phicli.errors import UsageError
 from phicli.server.errors import RequestError
 from phicli.server.openai.fields import Fields, shown, unknown, wrong
-from phicli.server.types import ToolChoice
 from phicli.structured.reading import MOST_BYTES
 from phicli.tools.checking import check_schemas
 from phicli.tools.reading import tool_of, unique

@@ -1,0 +1,98 @@
+"""From a request to the events of an answer by a model of this machine."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, replace
+
+from phicli.answering.asked import Asked
+from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
+from phicli.answering.calling_model import CallingModel
+from phicli.answering.formed import FormedModel
+from phicli.answering.pool import Pool
+from phicli.answering.types import Answering, Ending
+from phicli.chat_format.types import Message
+from phicli.engine.types import SEEDS, Sampling
+from phicli.errors import UsageError
+from phicli.plan.load import LoadPlan
+from phicli.plan.system_message import system_message
+from phicli.structured.form import Form
+from phicli.tools.declared import declared_for
+
+RETRIES = 2
+"""Further attempts at an answer that has not the form that was asked for."""
+
+
+class NoToolTrainingError(UsageError):
+    """Tools were declared to a model that was not trained to call them."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"{model} was not trained to call tools", "name a model that was, such as phi-4-mini, or leave out tools"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Makes answers to requests.
+
+    Attributes:
+        model: what answers.
+        plan: how it was loaded: its usual sampling and system message.
+        retries: further attempts at an answer that has not the form that was asked for.
+    """
+
+    model: Pool
+    plan: LoadPlan
+    retries: int = RETRIES
+
+    def answering(self, asked: Asked, index: int = 0) -> Answering:
+        """The answer number ``index`` to ``asked``; nothing happens before its first event is asked for.
+
+        Beside what every answer may raise, its events raise :class:`~phicli.errors.CheckFailedError` for an answer
+        that has not the form, or not the tool calls, that were asked for.
+
+        Raises:
+            NoToolTrainingError: the model cannot call tools.
+        """
+        ending = Ending(stop_texts=asked.stop, brake=True, think_tokens=asked.think_tokens)
+        sampling = self._sampling(asked, index)
+        self.model.keeps_template = True
+        if asked.text is not None:
+            return self.model.continue_text(asked.text, sampling=sampling, ending=ending)
+        return self._asked_of(asked, sampling).answer(self._messages(asked), sampling=sampling, ending=ending)
+
+    def _sampling(self, asked: Asked, index: int) -> Sampling:
+        """The sampling of the model with the values of the request; each answer has another seed."""
+        first = asked.sampling.get("seed")
+        seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
+        return replace(self.plan.sampling, **{**asked.sampling, "seed": seed})
+
+    def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel:
+        if not asked.tools or asked.tool_choice == "none":
+            return self._formed(asked, asked.form)
+        plan, several = self.plan, asked.several_calls
+        if not was_trained(plan.format.name, plan.model.variant):
+            raise NoToolTrainingError(asked.model)
+        usable = tuple(
+            tool for tool in asked.tools if asked.callable_tools is None or tool.name in asked.callable_tools
+        )
+        declared, special = declared_for(plan.format.name, asked.tools), self.model.file.special_tokens
+        if asked.tool_choice == "required":
+            constraint = required_constraint(usable, special, several=several, max_tokens=sampling.max_tokens)
+            return CallingModel(self.model, usable, declared, several, constraint)
+        form = None if asked.form is None else CallsOrForm(asked.form, usable, special, several)
+        return CallingModel(self._formed(asked, form), usable, declared, several)
+
+    def _formed(self, asked: Asked, form: Form | None) -> Pool | FormedModel:
+        if form is None:
+            return self.model
+        return FormedModel(self.model, form, self.retries, seed_step=asked.answers, shows_cut_off=True)
+
+    def _messages(self, asked: Asked) -> tuple[Message, ...]:
+        """The messages with the system message that the model needs: its own one, and behind it that of the request."""
+        first, rest = None, asked.messages
+        if rest and rest[0].role == "system":
+            first, rest = rest[0].content, rest[1:]
+        system = system_message(first, self.plan.model.variant)
+        return ((Message("system", system),) if system else ()) + rest
