@@ -1,0 +1,1 @@
+"""Models on other machines: OpenAI-compatible endpoints with a name."""
