@@ -16,7 +16,6 @@ from phicli.remotes.types import KindName, Remote
 
 LimitField = Literal["max_tokens", "max_completion_tokens"]
 ToolChoice = Literal["none", "required", "named"]
-_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class Kind:
         name: what ``--kind`` takes.
         title: for people.
         documented: what the row was read from.
-        as_of: when that was written, as year and month.
+        as_of: when it was read, as year and month.
         remark: what else a person should know.
         tried: the tests ask the product itself.
         limit_field: the field that limits the answer. A server ignores the other one.
@@ -61,7 +60,7 @@ class Kind:
     most_stop_texts: int | None = None
     reasoning_fields: tuple[str, ...] = ()
     sampling: Mapping[str, str] = field(default_factory=dict)
-    grammar: Mapping[str, str] = _NOTHING
+    grammar: Mapping[str, str] = field(default_factory=dict)
     usage_option: bool = True
     keep_alive: str | None = None
     parallel: int = 4
@@ -85,7 +84,7 @@ _KINDS: Final = (
         "openai",
         "OpenAI and services that copy its API",
         "OpenAI API reference: Create chat completion",
-        "2026-10",
+        "2026-11",
         limit_field="max_completion_tokens",
         tool_choice=_ANY_CHOICE,
         parallel_tool_calls=True,
@@ -98,7 +97,7 @@ _KINDS: Final = (
         "ollama",
         "Ollama",
         "docs.ollama.com/api/openai-compatibility, and openai/openai.go",
-        "2026-10",
+        "2026-11",
         "the limit has only its older name, and /v1 has no keep_alive",
         logprobs=True,
         reasoning_fields=("reasoning",),
@@ -109,7 +108,7 @@ _KINDS: Final = (
         "lmstudio",
         "LM Studio",
         "lmstudio.ai/docs/developer: openai-compat, api-changelog up to 0.4.1, core/ttl-and-auto-evict",
-        "2026-10",
+        "2026-11",
         "reasoning is separate only where its settings say so",
         tool_choice=_NO_NAMES,
         reasoning_fields=("reasoning_content", "reasoning"),
@@ -128,7 +127,7 @@ _KINDS: Final = (
         logprobs=True,
         reasoning_fields=("reasoning_content",),
         sampling=_same(*_ENGINE),
-        grammar=MappingProxyType({"gbnf": "grammar"}),
+        grammar={"gbnf": "grammar"},
     ),
     Kind(
         "vllm",
@@ -142,14 +141,14 @@ _KINDS: Final = (
         logprobs=True,
         reasoning_fields=("reasoning", "reasoning_content"),
         sampling={**_same("top_p", "top_k", "min_p", *_PENALTIES), "repeat_penalty": "repetition_penalty"},
-        grammar=MappingProxyType({"regex": "structured_outputs.regex", "choice": "structured_outputs.choice"}),
+        grammar={"regex": "structured_outputs.regex", "choice": "structured_outputs.choice"},
         parallel=32,
     ),
     Kind(
         "foundry-local",
         "Foundry Local",
         "sdk_v2/cpp/src/contracts and /service of microsoft/Foundry-Local",
-        "2026-10",
+        "2026-11",
         "its web service lists models of its own catalog only",
         limit_field="max_completion_tokens",
         tool_choice=_ANY_CHOICE,
@@ -162,7 +161,7 @@ _KINDS: Final = (
         "azure",
         "Azure (Microsoft Foundry)",
         "learn.microsoft.com: Azure OpenAI v1 reference, Foundry Models endpoints",
-        "2026-10",
+        "2026-11",
         "the address ends in /openai/v1, and the model is the name of the deployment",
         tool_choice=_ANY_CHOICE,
         logprobs=True,
@@ -174,7 +173,7 @@ _KINDS: Final = (
         "nvidia",
         "NVIDIA (API catalog and NIM)",
         "docs.nvidia.com/nim/large-language-models: API reference of 2.x",
-        "2026-10",
+        "2026-11",
         "NIM answers through vLLM; each model of the catalog has fields of its own",
         tool_choice=_ANY_CHOICE,
         logprobs=True,
