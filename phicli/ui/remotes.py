@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from phicli.remotes.checking import Checked, ShortAnswer
+from phicli.remotes.checking import QUESTION, Checked, ShortAnswer
 from phicli.remotes.keys import has_key, place_of
 from phicli.remotes.kinds import Kind, kind_of
-from phicli.remotes.types import Remote
+from phicli.remotes.types import Remote, RemoteModelName
 from phicli.ui.envelope import print_result
+from phicli.ui.sections import Section, print_page
 from phicli.ui.tables import Column, print_rows
-from phicli.ui.terminal import Terminal, one_line
+from phicli.ui.terminal import Terminal
 from phicli.units import counted
 
 _NAME, _URL, _KIND, _KEY = Column("name"), Column("address", least=24), Column("kind"), Column("key", least=12)
@@ -67,8 +68,7 @@ def print_checked(terminal: Terminal, checked: Checked, *, as_json: bool) -> Non
     if as_json:
         print_result(terminal, "remotes test", _checked_data(checked))
         return
-    for line in _checked_lines(checked):
-        terminal.write_line(line)
+    print_page(terminal, f"{checked.remote.name}: {checked.url}", _checked_sections(checked))
     for note in checked.notes:
         terminal.alarm("note:", note)
     if checked.answer is None:
@@ -87,19 +87,21 @@ def remote_data(remote: Remote) -> dict[str, Any]:
     }
 
 
-def kind_lines(kind: Kind) -> list[tuple[str, str]]:
-    """What a product takes, in words: pairs of a label and a text."""
-    choices = [{"named": "one tool by its name"}.get(choice, choice) for choice in sorted(kind.tool_choice)]
-    yes = {"a JSON schema": kind.schema, "a seed": kind.seed, "log-probabilities": kind.logprobs}
+def kind_section(kind: Kind) -> Section:
+    """What a product takes."""
+    choices = ["auto", *sorted(kind.tool_choice - {"named"}), *(["the name of a tool"] * ("named" in kind.tool_choice))]
+    yes = {"JSON schema": kind.schema, "seed": kind.seed, "log-probabilities": kind.logprobs}
     takes = [*(name for name, taken in yes.items() if taken), *kind.sampling, *kind.grammar]
-    not_taken = [name for name, taken in yes.items() if not taken]
-    lines = [
-        ("kind", f"{kind.title} ({kind.provenance}: {kind.documented})"),
+    facts = [
+        ("product", kind.title),
         ("takes", ", ".join(takes)),
-        ("tools", f"tool choice {', '.join(['auto', *choices])}"),
+        ("tool choice", ", ".join(choices)),
+        ("limit", kind.limit_field),
+        ("not taken", ", ".join(name for name, taken in yes.items() if not taken)),
+        ("remark", kind.remark),
+        ("known from", f"{kind.documented} ({kind.provenance})"),
     ]
-    lines += [("not", ", ".join(not_taken))] if not_taken else []
-    return [*lines, *([("remark", kind.remark)] if kind.remark else [])]
+    return Section("What it takes", facts=tuple((label, text) for label, text in facts if text))
 
 
 def kind_data(kind: Kind) -> dict[str, Any]:
@@ -123,29 +125,56 @@ def kind_data(kind: Kind) -> dict[str, Any]:
     }
 
 
+def print_remote_model(terminal: Terminal, named: RemoteModelName, title: str | None, *, as_json: bool) -> None:
+    """What is known of a model of a remote without asking it; ``title`` is that of the catalog's model it may be.
+
+    Raises:
+        OutputClosedError: the reader has closed it.
+    """
+    remote = named.remote
+    if as_json:
+        data = {"model": named.reference, "remote": remote_data(remote), "catalog": title}
+        print_result(terminal, "show", {**data, "takes": kind_data(kind_of(remote))})
+        return
+    facts = [("remote", remote.name), ("address", remote.url), ("model there", named.model)]
+    facts += [("by its name", title)] if title else []
+    facts += [("key", place_of(remote))] if place_of(remote) else []
+    sections = [Section("", facts=tuple(facts)), kind_section(kind_of(remote))]
+    print_page(terminal, f"{named.reference}: a model on another server", sections)
+    terminal.say(f"to see whether it answers: phi remotes test {named.reference}")
+
+
 def _cells(remote: Remote) -> dict[str, str]:
     key = place_of(remote) or "none"
     missing = " (not set)" if remote.key_env and not has_key(remote) else ""
     return {"name": remote.name, "address": remote.url, "kind": remote.kind, "key": key + missing}
 
 
-def _checked_lines(checked: Checked) -> list[str]:
+def _checked_sections(checked: Checked) -> list[Section]:
     remote, answer = checked.remote, checked.answer
-    lines = [("remote", f"{remote.name}, {checked.url}" + (f" ({checked.server})" if checked.server else ""))]
-    if checked.listed_ms is not None:
-        found = f": {counted(len(checked.models), 'model')}" if kind_of(remote).lists_models else ""
-        lines.append(("reached", f"in {checked.listed_ms:.0f} ms{found}"))
-    lines += [("model", f"{remote.name}/{name}") for name in checked.models[:_SHOWN]]
+    facts = [("server", checked.server)] if checked.server else []
+    facts += [("reached in", f"{checked.listed_ms:.0f} ms")] if checked.listed_ms is not None else []
+    facts += [("key", place_of(remote))] if place_of(remote) else []
+    names = [(f"{remote.name}/{name}", "") for name in checked.models[:_SHOWN]]
     if len(checked.models) > _SHOWN:
-        lines.append(("", f"and {len(checked.models) - _SHOWN:,} more; see all: --json"))
-    lines += [] if answer is None else [("answer", _answer_text(answer))]
-    lines += kind_lines(kind_of(remote))
-    return [f"{label:8} {one_line(text)}".rstrip() for label, text in lines]
+        names.append((f"and {len(checked.models) - _SHOWN:,} more; see all: --json", ""))
+    answered = () if answer is None else _answer_facts(answer)
+    return [
+        Section("", facts=tuple(facts)),
+        Section("Models", facts=tuple(names)),
+        Section("Answer", facts=answered),
+        kind_section(kind_of(remote)),
+    ]
 
 
-def _answer_text(answer: ShortAnswer) -> str:
-    said = answer.text or "without any text"
-    return f"of {answer.model} after {answer.first_ms:.0f} ms, complete after {answer.total_ms:.0f} ms: {said}"
+def _answer_facts(answer: ShortAnswer) -> tuple[tuple[str, str], ...]:
+    return (
+        ("model", answer.model),
+        ("question", QUESTION),
+        ("answer", answer.text or "none: it answered without any text"),
+        ("first text", f"after {answer.first_ms:.0f} ms"),
+        ("complete", f"after {answer.total_ms:.0f} ms"),
+    )
 
 
 def _checked_data(checked: Checked) -> dict[str, Any]:
