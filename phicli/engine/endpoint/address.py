@@ -28,7 +28,8 @@ class Address:
     """An endpoint. ``shown`` is all of it that may be printed or kept: no credentials, no query.
 
     ``base`` is the URL to which paths are added, ``query`` what follows them. ``authorization`` is the header to
-    send, None without a key. ``secrets`` are the texts that must not get out again.
+    send, None without a key. ``secrets`` are the texts that must not get out again. ``key_name`` is where the key is
+    read from, for messages: the name of a variable.
     """
 
     shown: str
@@ -37,6 +38,7 @@ class Address:
     query: str = field(default="", repr=False)
     authorization: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key_name: str = KEY
 
     @property
     def encrypted(self) -> bool:
