@@ -7,7 +7,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -128,7 +128,7 @@ class EndpointClient:
 
     def chat(
         self, body: Mapping[str, Any], *, silence_s: float, total_s: float = math.inf, closing: Closing | None = None
-    ) -> Iterator[Delta | End]:
+    ) -> Generator[Delta | End, None, None]:
         """Stream the answer to ``body``, a request for ``/chat/completions``; the last event is ``End``.
 
         Times are those of :func:`time.perf_counter`. Closing the iterator closes the connection.

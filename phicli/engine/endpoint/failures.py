@@ -70,7 +70,7 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"set {address.key_name}: the endpoint requires an API key"
+        return f"{address.give_key}: the endpoint requires an API key"
     basic = address.authorization.startswith("Basic ")
     given = "the user and the password in the address" if basic else address.key_name
     return f"check {given}: the endpoint did not accept the credentials"
