@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Notice
+from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Model, Notice
 from phicli.chat_format.types import Message, Piece
 from phicli.engine.types import Sampling
 from phicli.remotes.model import RemoteModel
@@ -31,7 +31,7 @@ def remote_model(
 
 
 def events_of(
-    model: RemoteModel,
+    model: Model,
     messages: tuple[Message, ...] = HELLO,
     *,
     tools: str | None = None,
@@ -42,7 +42,7 @@ def events_of(
     return list(model.answer(messages, tools=tools, sampling=Sampling(**sampling), ending=ending))
 
 
-def answer_of(model: RemoteModel, messages: tuple[Message, ...] = HELLO, **more: Any) -> Answer:
+def answer_of(model: Model, messages: tuple[Message, ...] = HELLO, **more: Any) -> Answer:
     """The answer, which must be the last event and have the text that was shown."""
     events = events_of(model, messages, **more)
     answer = events[-1]

@@ -113,7 +113,7 @@ class Reader:
         if reply.get("error") or reply.get("object") == "error":
             raise self._failed(reply)
         self._seen = True
-        if isinstance(reply.get("model"), str):
+        if isinstance(reply.get("model"), str) and reply["model"]:  # Azure's first chunk has an empty one
             self._model = clean(self._address, reply["model"])
         self._count(reply.get("usage"))
         yield from self._choice(reply.get("choices"), line, at_s)
