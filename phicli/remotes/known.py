@@ -66,7 +66,7 @@ def require(name: str) -> Remote:
     """
     if (remote := find(name)) is not None:
         return remote
-    raise _unknown(name, names())
+    raise not_found(name, names())
 
 
 def add(remote: Remote) -> Path:
@@ -95,9 +95,10 @@ def remove(name: str) -> Path:
         NotFoundError: there is none; the hint has a close name.
         UsageError, PhiError, OSError: as for :func:`add`.
     """
-    name, path = name.lower(), remotes_file()
-    if name not in (known := names()):
-        raise _unknown(name, known)
+    path, known = remotes_file(), names()
+    name = name if name in known else name.lower()
+    if name not in known:
+        raise not_found(name, known)
     try:
         remove_key(path, (name,))
     except UsageError as error:
@@ -132,8 +133,8 @@ def _read() -> SettingsFile:
     try:
         return read_settings(path)
     except UsageError as error:
-        error.message = error.message.replace(f"the settings in {path}", f"the remotes in {path}")
-        raise _to_fix(error, path) from None
+        words = error.message.replace(f"the settings in {path}", f"the remotes in {path}")
+        raise _to_fix(UsageError(words), path) from None
     except ValueError as error:  # a path that no system takes
         raise UsageError(f"the remotes cannot be read: {reason_of(error)}", "set PHI_HOME to a folder") from None
 
@@ -144,7 +145,8 @@ def _to_fix(error: UsageError, path: Path) -> UsageError:
     return error
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> NotFoundError:
+def not_found(name: str, known: tuple[str, ...]) -> NotFoundError:
+    """The error that there is no remote called ``name`` among those that are ``known``."""
     listed = f"the remotes are {', '.join(known)}" if known else ADD
     return NotFoundError(f"remote {name!r} not found", did_you_mean(name, known) or listed)
 
@@ -157,7 +159,7 @@ def _remote(file: SettingsFile, name: str) -> Remote:
         raise _wrong(file, name, "", f"is not a table: write [{name}]")
     for key in table:
         if key not in _KEYS:
-            raise _wrong(file, name, key, f"is unknown: {_meant(key, _KEYS)}")
+            raise _wrong(file, name, key, _unknown_key(key))
     url, kind = _url(file, name), _kind(file, name)
     key_env, keyring = table.get("key_env"), table.get("keyring", False)
     if key_env is not None and not (isinstance(key_env, str) and VARIABLE.fullmatch(key_env)):
@@ -167,6 +169,12 @@ def _remote(file: SettingsFile, name: str) -> Remote:
     if keyring and key_env is not None:
         raise _wrong(file, name, "keyring", "and key_env are both set: keep the one that has the key")
     return Remote(name, url, kind, key_env, keyring)
+
+
+def _unknown_key(key: str) -> str:
+    if any(word in key.lower() for word in ("key", "token", "secret", "password")):
+        return 'is unknown: keys are not saved here; name the variable that has it: key_env = "LAB_API_KEY"'
+    return f"is unknown: {_meant(key, _KEYS)}"
 
 
 def _url(file: SettingsFile, name: str) -> str:
