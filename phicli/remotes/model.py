@@ -215,7 +215,7 @@ class RemoteAnswering(Closable[Event]):
         if is_other_model(self._model.kind, named.model, end.model) and manner.first_time(f"model {end.model}"):
             yield Notice(f"{named.remote.name} answers with another model: {end.model} in place of {named.model}")
         if end.completion_tokens is None and manner.first_time("usage"):
-            yield Notice(f"{named.remote.name} does not report token counts: those of its answers are estimates")
+            yield Notice(f"{named.remote.name} does not report token counts, so the counts of its answers are estimates")
 
     def _waited(self, error: EndpointError, attempt: int, closing: Closing) -> Generator[Notice, None, None]:
         """Wait for another attempt.
