@@ -260,7 +260,7 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     """
     answer, model = opened.session.last, opened.session.model
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
-    settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
+    settings = {**opened.plan.settings_data(), "system": opened.session.dialogue.system}
     if answer is not None and answer.sampled is not None:
         settings |= {"seed": answer.sampled.seed, "temperature": answer.sampled.temperature}
     saved = {} if session is None else {"session": session}

@@ -1,0 +1,149 @@
+"""A model of a remote as a conversation has it: its name, how it answers, and what it does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from phicli.errors import UsageError
+from phicli.remotes.types import RemoteModelName
+
+if TYPE_CHECKING:
+    from phicli.catalog.types import Variant
+    from phicli.engine.abilities import Ability
+    from phicli.engine.types import Sampling
+    from phicli.remotes.model import RemoteModel
+
+REMOTE: Final = "remote"
+"""What stands in the place of the engine's name."""
+_ALWAYS: Final = ("temperature", "seed", "max_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedRemote:
+    """A model of a remote by its name (:class:`~phicli.chat.opened.Named`)."""
+
+    named: RemoteModelName
+
+    @property
+    def name(self) -> str:
+        """``NAME/MODEL``."""
+        return self.named.reference
+
+    @property
+    def reference(self) -> str:
+        """The same."""
+        return self.named.reference
+
+    @property
+    def variant(self) -> Variant | None:
+        """The variant of the catalog that the name means; None where it means none."""
+        from phicli.catalog.resolve import resolve, sources_of
+        from phicli.errors import PhiError
+
+        model = self.named.model
+        for found in (lambda: resolve(model).variant, lambda: sources_of(model.partition(":")[0])[0]):
+            try:
+                if (variant := found()) is not None:
+                    return variant
+            except PhiError:
+                continue
+        return None
+
+    @property
+    def quant(self) -> str | None:
+        """Not known: the remote decides."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class RemotePlan:
+    """How a model of a remote answers (:class:`~phicli.chat.opened.AnswerPlan`); ``usual`` is sent only by its name."""
+
+    model: NamedRemote
+    sampling: Sampling
+    usual: Sampling
+    stop_texts: tuple[str, ...] = ()
+    think_budget: int | None = None
+    system: str | None = None
+
+    def settings_data(self) -> Mapping[str, Any]:
+        """What is sent: of the sampling that is the temperature, the seed, the limit, and what is not usual."""
+        usual, remote = self.usual.to_data(), self.model.named.remote
+        return {
+            "remote": {"name": remote.name, "url": remote.url, "kind": remote.kind},
+            "system": self.system,
+            **{name: value for name, value in self.sampling.to_data().items() if name in _ALWAYS or value != usual[name]},
+            "stop": list(self.stop_texts),
+            "think_budget": self.think_budget,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRemote:
+    """A model of a remote that is open (:class:`~phicli.chat.opened.Opened`)."""
+
+    model: RemoteModel
+    plan: RemotePlan
+
+    @property
+    def engine(self) -> str:
+        """That it is another machine's."""
+        return REMOTE
+
+    @property
+    def build(self) -> str:
+        """The product and its address."""
+        remote = self.plan.model.named.remote
+        return f"{remote.kind} at {remote.url}"
+
+    @property
+    def attached(self) -> bool:
+        """No engine of this machine has to do with it."""
+        return False
+
+    @property
+    def counts_exactly(self) -> bool:
+        """The vocabulary is not here."""
+        return False
+
+    @property
+    def process_id(self) -> int | None:
+        """None is on this machine."""
+        return None
+
+    @property
+    def loading(self) -> bool:
+        """What the remote loads is its own affair."""
+        return False
+
+    @property
+    def state_note(self) -> str:
+        """Nothing is computed here that could be kept."""
+        return ""
+
+    def wait_ready(self) -> None:
+        """Return: whatever is wrong with the remote is raised by the first answer."""
+
+    def require(self, ability: Ability) -> None:
+        """Return unless the remote cannot report what was asked for; the form of an answer is checked here anyway.
+
+        Raises:
+            UsageError: it reports no probabilities of tokens.
+        """
+        from phicli.engine.abilities import Ability
+        from phicli.remotes.kinds import kind_of
+
+        kind = kind_of(self.plan.model.named.remote)
+        if ability is Ability.SCORES and not kind.logprobs:
+            raise UsageError(
+                f"{kind.title} cannot report the probabilities of tokens", "leave out --logprobs, or use another model"
+            )
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        """What the remote ignores of ``sampling``, a sentence each."""
+        return self.model.ignored(sampling)
+
+    def keep_state(self, session_id: str) -> None:
+        """Nothing: the remote keeps its own state."""

@@ -1,0 +1,47 @@
+"""Opens a model of a remote for a conversation, with everything that a person sees of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from phicli.chat.remote import OpenRemote, RemotePlan
+from phicli.plan.sampling import sampling_for
+from phicli.remotes.opening import open_remote
+
+if TYPE_CHECKING:
+    from phicli.chat.remote import NamedRemote
+    from phicli.commands.conversation_options import Conversation
+    from phicli.ui.terminal import Terminal
+
+
+@contextlib.contextmanager
+def open_remotely(model: NamedRemote, wanted: Conversation, terminal: Terminal) -> Iterator[OpenRemote]:
+    """The model; nothing is sent before the first question.
+
+    Where the text goes is said before the first use of a remote, also with ``--quiet``: else it would be sent in
+    silence.
+
+    Raises:
+        PhiError: the remote has no key, or its address cannot be used.
+    """
+    from phicli.remotes.first_use import notice
+
+    def note(text: str) -> None:
+        if not wanted.quiet:
+            terminal.say(f"note: {text}")
+
+    with open_remote(model.named, on_notice=note) as remote:
+        options = wanted.options
+        plan = RemotePlan(
+            model, sampling_for(remote.usual, options), remote.usual, options.stop, options.think_budget,
+            options.system or None,
+        )  # fmt: skip
+        if wanted.verbose:
+            from phicli.ui.remote_stats import print_remote_start
+
+            print_remote_start(terminal, plan)
+        if not wanted.dry_run and (where := notice(model.named.remote)) is not None:
+            terminal.say(f"note: {where}")
+        yield OpenRemote(remote, plan)
