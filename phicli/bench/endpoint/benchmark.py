@@ -69,7 +69,8 @@ def benchmark_endpoint(options: EndpointOptions, watch: Watch) -> EndpointFindin
     silence_s = _silence_s()
     address = read_address(options.url, os.environ)
     with EndpointClient(address, connections=max(options.concurrency)) as client:
-        _warn_of_key(address, watch)
+        if warning := address.exposed_key:
+            watch.say(warning)
         bench = EndpointBench(client, _report(address, options), loads_of(options), silence_s, random.Random(), watch)  # noqa: S311
         failure = _run(bench)
     report = bench.report
@@ -111,11 +112,6 @@ def entry_of(report: EndpointReport) -> Entry:
 def _report(address: Address, options: EndpointOptions) -> EndpointReport:
     settings: dict[str, Any] = {"concurrency": list(options.concurrency), "on_this_machine": address.is_loopback}
     return EndpointReport(new_run_id(), now(), address.shown, options.model, "", settings, look_around().to_data())
-
-
-def _warn_of_key(address: Address, watch: Watch) -> None:
-    if address.authorization is not None and not address.encrypted and not address.is_loopback:
-        watch.say(f"the API key is sent to {address.shown} unencrypted: anyone on the network can read it")
 
 
 def _silence_s() -> float:

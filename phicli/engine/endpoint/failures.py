@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from phicli.engine.endpoint.address import KEY, Address
+from phicli.engine.endpoint.address import Address
 from phicli.errors import NetworkError
 from phicli.network.proxies import proxy_for
 from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
@@ -61,8 +61,9 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"set {KEY}: the endpoint requires an API key"
-    given = "the user and the password in the address" if address.authorization.startswith("Basic ") else KEY
+        return f"{address.give_key}: the endpoint requires an API key"
+    basic = address.authorization.startswith("Basic ")
+    given = "the user and the password in the address" if basic else address.key_name
     return f"check {given}: the endpoint did not accept the credentials"
 
 
