@@ -39,17 +39,13 @@ class NamedRemote:
     @property
     def variant(self) -> Variant | None:
         """The variant of the catalog that the name means; None where it means none."""
-        from phicli.catalog.resolve import resolve, sources_of
-        from phicli.errors import PhiError
+        from phicli.catalog.resolve import resolve
+        from phicli.errors import NotFoundError
 
-        model = self.named.model
-        for found in (lambda: resolve(model).variant, lambda: sources_of(model.partition(":")[0])[0]):
-            try:
-                if (variant := found()) is not None:
-                    return variant
-            except PhiError:
-                continue
-        return None
+        try:
+            return resolve(self.named.model).variant
+        except NotFoundError:
+            return None
 
     @property
     def quant(self) -> str | None:
@@ -70,11 +66,11 @@ class RemotePlan:
 
     def settings_data(self) -> Mapping[str, Any]:
         """What is sent: of the sampling that is the temperature, the seed, the limit, and what is not usual."""
-        usual, remote = self.usual.to_data(), self.model.named.remote
+        mine, usual, remote = self.sampling.to_data(), self.usual.to_data(), self.model.named.remote
         return {
             "remote": {"name": remote.name, "url": remote.url, "kind": remote.kind},
             "system": self.system,
-            **{name: value for name, value in self.sampling.to_data().items() if name in _ALWAYS or value != usual[name]},
+            **{name: value for name, value in mine.items() if name in _ALWAYS or value != usual[name]},
             "stop": list(self.stop_texts),
             "think_budget": self.think_budget,
         }

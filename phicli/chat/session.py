@@ -216,8 +216,10 @@ class ChatSession:
 
     def declared_tokens(self) -> int:
         """How many tokens of the prompt declare the tools; 0 where that can only be estimated."""
+        if self.tools is None or not self.counts_exactly:
+            return 0
         messages = self._dialogue.messages()
-        return 0 if self.tools is None or not self.counts_exactly else self.model.count(messages, tools=self.tools) - self.model.count(messages)
+        return self.model.count(messages, tools=self.tools) - self.model.count(messages)
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""

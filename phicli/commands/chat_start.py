@@ -96,7 +96,7 @@ def _start(
 
 
 def names_a_model(text: str) -> bool:
-    """Whether ``text`` is the name of a model: of a remote, on this machine, of the catalog or of the hub, or a path."""
+    """Whether ``text`` is the name of a model: of a remote, of this machine, the catalog or the hub, or a path."""
     from phicli.commands.locating import remote_named
     from phicli.plan.locate import check_default, is_text
 

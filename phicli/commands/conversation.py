@@ -105,7 +105,7 @@ def _hold(
 
             talk(chat, terminal, status, wanted, recording, files, asked, on_end)
         elif only is not None and wanted.dry_run:
-            from phicli.commands.answer_data import dry_run
+            from phicli.commands.dry_run import dry_run
 
             dry_run(chat, terminal, wanted, only, form)
         elif only is not None and form is not None:

@@ -89,7 +89,7 @@ def carried_to(
 
 
 def system_for(model: LocatedModel | NamedRemote, asked: str | None) -> str | None:
-    """The system message that is sent where ``asked`` is what a person wants: a remote adds that of its model itself."""
+    """The system message that is sent where a person wants ``asked``; a remote adds that of its model."""
     if isinstance(model, NamedRemote):
         return asked or None
     from phicli.plan.system_message import system_message
@@ -97,10 +97,8 @@ def system_for(model: LocatedModel | NamedRemote, asked: str | None) -> str | No
     return system_message(asked, model.variant)
 
 
-def going_on(
-    wanted: Conversation, dialogue: Dialogue | None, model: LocatedModel | NamedRemote
-) -> GoingOn | None:
-    """The conversation as ``model`` needs to know it to continue at once; None for one that begins, and for a remote."""
+def going_on(wanted: Conversation, dialogue: Dialogue | None, model: LocatedModel | NamedRemote) -> GoingOn | None:
+    """The conversation as ``model`` needs to know it to continue at once; None for a new one, and for a remote."""
     saved = wanted.start.saved
     if saved is None or dialogue is None or isinstance(model, NamedRemote):
         return None

@@ -16,8 +16,8 @@ from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
     from phicli.chat.opened import Named
-    from phicli.plan.locate import LocatedModel
     from phicli.chat.store.sessions import SavedSession
+    from phicli.plan.locate import LocatedModel
 
 
 class Switching:

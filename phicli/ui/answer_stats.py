@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phicli.answering.types import Answer
-from phicli.engine.read_ahead import ReadSoFar
-from phicli.plan.load import LoadPlan
-from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
 from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import counted, format_bytes
+
+if TYPE_CHECKING:
+    from phicli.engine.read_ahead import ReadSoFar
+    from phicli.plan.load import LoadPlan
+    from phicli.records.run import Peak
 
 _NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib")
 _NOT_OF_LENT: Final = (*_NOT_SETTINGS, "slots", "context_tokens")
