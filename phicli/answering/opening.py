@@ -72,6 +72,11 @@ class OpenModel:
         return True
 
     @property
+    def context_tokens(self) -> int:
+        """The most tokens that a conversation with its answers may have."""
+        return self.model.context_tokens
+
+    @property
     def process_id(self) -> int | None:
         """The process of the engine that runs; None where it has none of its own."""
         return self.engines[-1].pid

@@ -81,6 +81,11 @@ class OpenChat:
         """How this model answers."""
         return self.models.opened.plan
 
+    @property
+    def waiting(self) -> str:
+        """What is waited for until an answer begins, where nobody says more of it; empty on this machine."""
+        return "" if self.opened.counts_exactly else f"waiting for {self.plan.model.name}"
+
     def facts(self, answer: Answer, sampling: Sampling) -> dict[str, Any]:
         """What made ``answer``, to be saved with it."""
         from phicli.chat.facts import facts_of

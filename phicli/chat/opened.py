@@ -88,6 +88,10 @@ class Opened(Protocol):
         """Whether tokens are counted; otherwise they are estimated."""
 
     @property
+    def context_tokens(self) -> int | None:
+        """The most tokens of a conversation as far as that is known now; nobody is asked."""
+
+    @property
     def process_id(self) -> int | None:
         """The process on this machine that computes; None where there is none."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from phicli.answering.types import NO_ENDING, Ending
+from phicli.chat_format.types import Message
 from phicli.errors import UsageError
 from phicli.remotes.types import RemoteModelName
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from phicli.catalog.types import Variant
     from phicli.engine.abilities import Ability
     from phicli.engine.types import Sampling
+    from phicli.remotes.body import Body
     from phicli.remotes.model import RemoteModel
 
 REMOTE: Final = "remote"
@@ -39,13 +42,9 @@ class NamedRemote:
     @property
     def variant(self) -> Variant | None:
         """The variant of the catalog that the name means; None where it means none."""
-        from phicli.catalog.resolve import resolve
-        from phicli.errors import NotFoundError
+        from phicli.remotes.listing import variant_meant
 
-        try:
-            return resolve(self.named.model).variant
-        except NotFoundError:
-            return None
+        return variant_meant(self.named.model)
 
     @property
     def quant(self) -> str | None:
@@ -105,6 +104,11 @@ class OpenRemote:
         return False
 
     @property
+    def context_tokens(self) -> int | None:
+        """The context, if the remote was asked for it already."""
+        return self.model.shared.context_tokens
+
+    @property
     def process_id(self) -> int | None:
         """None is on this machine."""
         return None
@@ -139,7 +143,26 @@ class OpenRemote:
 
     def ignored(self, sampling: Sampling) -> Sequence[str]:
         """What the remote ignores of ``sampling``, a sentence each."""
-        return self.model.ignored(sampling)
+        ignored = self.request((Message("user", ""),), sampling=sampling).ignored
+        return [f"{self.plan.model.named.remote.name} ignores {what}" for what in ignored]
+
+    def request(
+        self, messages: Sequence[Message], *, sampling: Sampling, tools: str | None = None,
+        ending: Ending = NO_ENDING,
+    ) -> Body:  # fmt: skip
+        """The request that would be sent, and what the remote would ignore of it; nothing is sent.
+
+        Raises:
+            UsageError: the remote cannot do what is asked.
+        """
+        from phicli.remotes.request import RemoteRequest
+
+        model = self.model
+        asked = RemoteRequest(
+            tuple(messages), tools, sampling, ending, choice=model.choice, by_name=model.by_name, several=model.several
+        )
+        body = model.body_for(asked)
+        return replace(body, fields={**body.fields, "stream": True})
 
     def keep_state(self, session_id: str) -> None:
         """Nothing: the remote keeps its own state."""

@@ -97,11 +97,10 @@ def _start(
 
 def names_a_model(text: str) -> bool:
     """Whether ``text`` is the name of a model: of a remote, of this machine, the catalog or the hub, or a path."""
-    from phicli.commands.locating import remote_named
-    from phicli.plan.locate import check_default, is_text
-
-    if not is_text(text) and remote_named(text) is not None:
+    if _names_remote(text):
         return True
+    from phicli.plan.locate import check_default
+
     try:
         check_default(text)
     except UnsupportedModelError:
@@ -121,15 +120,24 @@ def model_and_prompt(
     Raises:
         NotFoundError: there is text in the place of the model, and no default.
     """
+    prompt = None if words is None else " ".join(words)
+    if not model or not model.strip() or _names_remote(model):
+        return model, prompt
     from phicli.plan.locate import is_text
 
-    prompt = None if words is None else " ".join(words)
-    if not model or not model.strip() or not is_text(model):
+    if not is_text(model):
         return model, prompt
     text = model if prompt is None else f"{model} {prompt}"
     if (usual := default()) in (None, model):
         raise _no_model(text)
     return usual, text
+
+
+def _names_remote(text: str) -> bool:
+    """Whether ``text`` is a model of a configured remote, rather than a question that begins like one."""
+    from phicli.commands.locating import remote_named
+
+    return not any(map(str.isspace, text)) and remote_named(text) is not None
 
 
 def _saved(session: SessionOptions) -> SavedSession | None:

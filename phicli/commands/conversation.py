@@ -196,6 +196,7 @@ def _print_answer(
     printer = AnswerPrinter(
         terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
         wraps=not wanted.form.asked, calls_only=request.calls_only, names_calls=False, name=name,
+        waiting=chat.waiting,
         on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))

@@ -47,11 +47,13 @@ def _of_remote(
 ) -> None:  # fmt: skip
     from dataclasses import replace
 
+    from phicli.remotes.model import RemoteModel
     from phicli.ui.dry_run import print_request, request_data
 
-    session = chat.session
-    model = session.formed(opened.model)
-    body = model.body(
+    session, model = chat.session, chat.session.formed(opened.model)
+    if isinstance(model, RemoteModel):  # which calls tools as it was asked to
+        opened = replace(opened, model=model)
+    body = opened.request(
         session.dialogue.messages(asked), tools=session.tools, ending=session.ending,
         sampling=replace(session.sampling, constraint=form) if form is not None else session.sampling,
     )  # fmt: skip

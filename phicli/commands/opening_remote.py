@@ -20,19 +20,12 @@ if TYPE_CHECKING:
 def open_remotely(model: NamedRemote, wanted: Conversation, terminal: Terminal) -> Iterator[OpenRemote]:
     """The model; nothing is sent before the first question.
 
-    Where the text goes is said before the first use of a remote, also with ``--quiet``: else it would be sent in
-    silence.
+    Where the text goes is said at the first use of a remote, also with ``--quiet``: else it would be sent in silence.
 
     Raises:
         PhiError: the remote has no key, or its address cannot be used.
     """
-    from phicli.remotes.first_use import notice
-
-    def note(text: str) -> None:
-        if not wanted.quiet:
-            terminal.say(f"note: {text}")
-
-    with open_remote(model.named, on_notice=note) as remote:
+    with open_remote(model.named, on_notice=lambda text: terminal.say(f"note: {text}")) as remote:
         options = wanted.options
         plan = RemotePlan(
             model, sampling_for(remote.usual, options), remote.usual, options.stop, options.think_budget,
@@ -42,6 +35,4 @@ def open_remotely(model: NamedRemote, wanted: Conversation, terminal: Terminal) 
             from phicli.ui.remote_stats import print_remote_start
 
             print_remote_start(terminal, plan)
-        if not wanted.dry_run and (where := notice(model.named.remote)) is not None:
-            terminal.say(f"note: {where}")
         yield OpenRemote(remote, plan)

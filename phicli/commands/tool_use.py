@@ -83,7 +83,8 @@ class ToolUse:
         session = chat.session
         session.tools, session.check = self.text, self.wrong
         if self.choice != "auto":
-            chosen = opened.model.choosing(self.choice, several=self.choice == "required")
+            by_name = self.choice not in CHOICES
+            chosen = opened.model.choosing(self.choice, by_name=by_name, several=not by_name)
             session.formed = lambda _: chosen
 
     def _constrain(self, chat: OpenChat, opened: OpenModel, *, trained: bool) -> None:

@@ -54,7 +54,7 @@ def _stats(
         if count
     ]
     of_them = f" ({', '.join(parts)})" if parts else ""
-    rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
+    rates = ("" if timings is None else _rate(timings.prompt_tps), _rate(answer.tokens_per_s or 0.0))
     yield "prompt", f"{counted(usage.prompt_tokens, 'token')}{of_them}{rates[0]}"
     thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
     yield "answer", f"{counted(usage.completion_tokens, 'token')}{thought}{rates[1]}"
