@@ -58,7 +58,7 @@ def _of_remote(
         sampling=replace(session.sampling, constraint=form) if form is not None else session.sampling,
     )  # fmt: skip
     if wanted.as_json:
-        print_result(terminal, "chat", request_data(opened.plan, body.fields, body.ignored))
+        print_result(terminal, "chat", request_data(opened.plan, body.fields, body.ignored, session.dialogue.system))
     else:
         print_request(terminal, opened.plan, body.fields, body.ignored)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from phicli.errors import AmbiguousModelError, NotInstalledError
+from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, PhiError
 
 if TYPE_CHECKING:
     from phicli.chat.remote import NamedRemote
@@ -18,11 +19,9 @@ def remote_named(name: str) -> NamedRemote | None:
     Raises:
         UsageError: the file of the remotes has an error, or the name of the model is missing.
     """
-    if "/" not in name:
-        return None
-    from phicli.remotes.naming import remote_model
+    from phicli.commands.remotes.elsewhere import remote_of
 
-    named = remote_model(name)
+    named = remote_of(name)
     if named is None:
         return None
     from phicli.chat.remote import NamedRemote
@@ -78,8 +77,28 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
         return locate(ask_which(terminal, error, ask=ask))
     except NotInstalledError as missing:
         if not ask or not terminal.can_ask:
-            raise
+            raise _as_remote(missing, name) from None
         from phicli.commands.downloading import offer
 
         name = offer(terminal, missing, quiet=quiet)
         return locate(name)
+    except NotFoundError as error:
+        raise _as_remote(error, name) from None
+
+
+def _as_remote(error: NotFoundError, name: str) -> NotFoundError:
+    """``error`` about a model called ``name``, with what it could mean where remotes are configured."""
+    from phicli.remotes.known import names
+
+    try:
+        known = names()
+    except PhiError:  # of the file of the remotes, which has nothing to do with the model
+        return error
+    owner, slash, model = name.partition("/")
+    if not slash and name.lower() in known:
+        remote = name.lower()
+        hint = f"name a model of it: {THIS_COMMAND} {remote}/MODEL; see its models: phi remotes test {remote}"
+        return NotFoundError(f"{name} is a remote, not a model", hint)
+    if slash and (close := get_close_matches(owner.lower(), known, n=1)):
+        error.hint = f"did you mean {close[0]}/{model}, a model of the remote {close[0]}? Or {error.hint}"
+    return error

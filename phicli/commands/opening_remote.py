@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from phicli.chat.remote import OpenRemote, RemotePlan
+from phicli.commands.remotes.notices import say_of_remote
 from phicli.plan.sampling import sampling_for
 from phicli.remotes.opening import open_remote
 
@@ -25,7 +26,8 @@ def open_remotely(model: NamedRemote, wanted: Conversation, terminal: Terminal) 
     Raises:
         PhiError: the remote has no key, or its address cannot be used.
     """
-    with open_remote(model.named, on_notice=lambda text: terminal.say(f"note: {text}")) as remote:
+    say_of_remote(terminal, model.named, quiet=wanted.quiet)
+    with open_remote(model.named) as remote:
         options = wanted.options
         plan = RemotePlan(
             model, sampling_for(remote.usual, options), remote.usual, options.stop, options.think_budget,

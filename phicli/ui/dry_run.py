@@ -63,14 +63,16 @@ def print_dry_run(
     )
 
 
-def request_data(plan: RemotePlan, body: Mapping[str, Any], ignored: Sequence[str]) -> dict[str, Any]:
+def request_data(
+    plan: RemotePlan, body: Mapping[str, Any], ignored: Sequence[str], system: str | None
+) -> dict[str, Any]:
     """The ``data`` of ``--dry-run --json`` for a model of a remote; ``ignored`` is what its kind does not take."""
     return {
         "model": plan.model.name,
         "quant": None,
         "request": {"method": "POST", "url": _url(plan), "body": dict(body)},
         "ignored": list(ignored),
-        "settings": dict(plan.settings_data()),
+        "settings": {**plan.settings_data(), "system": system},
     }
 
 
