@@ -29,6 +29,9 @@ _PREFILL: Final[Mapping[KindName, Mapping[str, Any]]] = {
     "vllm": {"continue_final_message": True, "add_generation_prompt": False},
 }
 """Products that continue an answer that the conversation ends with, and what is sent for that."""
+_LARGE_SEEDS: Final[frozenset[KindName]] = frozenset({"phi", "llama-server"})
+_SEEDS: Final = 2**31
+"""Some products read a seed into 32 bits with a sign."""
 _USUAL: Final = Sampling()
 
 
@@ -71,10 +74,10 @@ def body_of(
         _add_think_tokens(body, kind, request.ending.think_tokens)
     if kind.usage_option:
         body.fields["stream_options"] = {"include_usage": True}
-    if keep_alive_s is not None:
-        _set(body.fields, kind.keep_alive, round(keep_alive_s)) if kind.keep_alive else body.ignored.append(
-            "keep-alive"
-        )
+    if keep_alive_s is not None and kind.keep_alive:
+        _set(body.fields, kind.keep_alive, round(keep_alive_s))
+    elif keep_alive_s is not None:
+        body.ignored.append("--keep-alive")
     return body
 
 
@@ -121,7 +124,7 @@ def _add_sampling(body: Body, kind: Kind, sampling: Sampling, usual: Sampling) -
     if sampling.max_tokens is not None:
         fields[kind.limit_field] = sampling.max_tokens
     if sampling.seed is not None and kind.seed:
-        fields["seed"] = sampling.seed
+        fields["seed"] = sampling.seed if kind.name in _LARGE_SEEDS else sampling.seed % _SEEDS
     for name in _SAMPLING:
         value, expected = getattr(sampling, name), getattr(usual, name)
         if value == expected == getattr(_USUAL, name):
@@ -166,7 +169,8 @@ def _add_form(body: Body, kind: Kind, constraint: Constraint) -> None:
     elif constraint.choices and "choice" in kind.grammar:
         _set(body.fields, kind.grammar["choice"], list(constraint.choices))
     elif constraint.language in kind.grammar:
-        _set(body.fields, kind.grammar[constraint.language], constraint.text)
+        text = constraint.text.replace(r"\/", "/") if constraint.language == "regex" else constraint.text
+        _set(body.fields, kind.grammar[constraint.language], text)
     else:
         body.ignored.append("a form of answers other than a JSON schema" if kind.schema else "a form of answers")
 

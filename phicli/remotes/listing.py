@@ -22,8 +22,11 @@ _ENDINGS: Final = (".gguf", ":latest")
 
 
 def context_of(listed: Sequence[Mapping[str, Any]], model: str) -> int | None:
-    """The context size of ``model`` in a list of models; None where it is not there, or without a size."""
-    entry = next((entry for entry in listed if entry["id"] == model), None)
+    """The context size of ``model`` in a list of models; None where it is not there, or without a size.
+
+    A server with one model answers with that one, whatever it is asked for.
+    """
+    entry = next((entry for entry in listed if entry["id"] == model), listed[0] if len(listed) == 1 else None)
     meta = entry.get("meta") if entry is not None else None
     for fields in (entry or {}, meta if isinstance(meta, dict) else {}):
         for name in _CONTEXTS:

@@ -67,7 +67,7 @@ def open_client(
     for said in (notice(remote), address.exposed_key):
         if said:
             on_notice(said)
-    with EndpointClient(address, connections=connections, agent=AGENT, decompresses=True) as client:
+    with EndpointClient(address, connections=connections, agent=AGENT, measures=False) as client:
         yield client
 
 

@@ -49,7 +49,8 @@ class EndpointClient:
         address: where it is.
         connections: how many of them are kept between requests.
         agent: what it calls itself.
-        decompresses: compressed replies are read; for measurements they are an error.
+        measures: what would falsify measurements is an error (compressed replies) or left out (to wait for the end of a
+            stream whose last event has come, so that its connection can be used again).
 
     Raises:
         UsageError: the address, or a proxy of the environment, makes no sense.
@@ -57,7 +58,7 @@ class EndpointClient:
     """
 
     def __init__(
-        self, address: Address, *, connections: int = 1, agent: str = "phi-bench", decompresses: bool = False
+        self, address: Address, *, connections: int = 1, agent: str = "phi-bench", measures: bool = True
     ) -> None:
         import httpx2
 
@@ -74,7 +75,7 @@ class EndpointClient:
         if not address.is_loopback:
             use_proxies()
         self._verify = _authorities(address)
-        self._most_idle, self._decompresses = connections, decompresses
+        self._most_idle, self._measures = connections, measures
         self._lock = threading.Lock()
         self._idle: list[Connection] = [self._connection()]  # so that a proxy that makes no sense is found here
         self._busy: set[Connection] = set()
@@ -113,7 +114,7 @@ class EndpointClient:
         Raises:
             EndpointError: it cannot be reached, refuses, or sends no list.
         """
-        with self._answer("GET", "/models", None, silence_s, closing or Closing()) as response:
+        with self._answer("GET", "/models", None, silence_s, closing or Closing()) as (response, _):
             body = _most(response, _MOST_BYTES)
         try:
             return tuple(
@@ -145,8 +146,12 @@ class EndpointClient:
         until = time.monotonic() + total_s
         reader = Reader(self.address)
         request = {**body, "stream": True}
-        with self._answer("POST", "/chat/completions", request, silence_s, closing or Closing()) as response:
-            for data in response.iter_bytes():
+        with self._answer("POST", "/chat/completions", request, silence_s, closing or Closing()) as (
+            response,
+            connection,
+        ):
+            pieces = response.iter_bytes()
+            for data in pieces:
                 yield from reader.read(data, time.perf_counter())
                 if reader.ended:
                     break
@@ -155,12 +160,14 @@ class EndpointClient:
                     raise EndpointError("slow", message, silent(self.address, total_s).hint)
             yield from reader.last(time.perf_counter())
             yield reader.close()
+            if reader.ended and not self._measures:
+                connection.read_out(pieces)
 
     @contextlib.contextmanager
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None, silence_s: float, closing: Closing
-    ) -> Iterator[Response]:
-        """An answer of status 200."""
+    ) -> Iterator[tuple[Response, Connection]]:
+        """An answer of status 200, and what it comes through."""
         import httpx2
 
         connection = self._taken()
@@ -169,7 +176,7 @@ class EndpointClient:
                 response = self._sent(connection, method, self.address.url(path), body, _timeout(silence_s))
                 try:
                     self._check(response)
-                    yield response
+                    yield response, connection
                 finally:
                     response.close()
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -190,7 +197,7 @@ class EndpointClient:
         try:
             return connection.send(method, url, body, timeout)
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-            if connection.is_fresh:
+            if connection.is_fresh or connection.is_cut:
                 raise
         return connection.send(method, url, body, timeout)
 
@@ -204,7 +211,7 @@ class EndpointClient:
         if response.status_code != 200:
             said = _most(response, _MOST_SAID)
             raise of_status(self.address, response.status_code, response.headers, said)
-        if response.headers.get("content-encoding", "identity") != "identity" and not self._decompresses:
+        if response.headers.get("content-encoding", "identity") != "identity" and self._measures:
             message = f"{self.address.shown} compresses its replies although phi asked for uncompressed ones"
             raise EndpointError("garbage", message, "measure without the proxy that compresses them")
 
@@ -226,7 +233,7 @@ class EndpointClient:
         """Keep ``connection`` for the next request, unless it was cut or there are enough."""
         with self._lock:
             self._busy.discard(connection)
-            keeps = not (closing.asked or self._closed) and len(self._idle) < self._most_idle
+            keeps = not (connection.is_cut or closing.asked or self._closed) and len(self._idle) < self._most_idle
             if keeps:
                 self._idle.append(connection)
         if not keeps:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
 from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in
-from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream
+from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream, of_garbage
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
@@ -113,7 +113,7 @@ class Reader:
         if reply.get("error") or reply.get("object") == "error":
             raise self._failed(reply)
         self._seen = True
-        if isinstance(reply.get("model"), str):
+        if isinstance(reply.get("model"), str) and reply["model"]:  # Azure's first chunk has an empty one
             self._model = clean(self._address, reply["model"])
         self._count(reply.get("usage"))
         yield from self._choice(reply.get("choices"), line, at_s)
@@ -150,9 +150,7 @@ class Reader:
         reply = _json(line)
         if isinstance(reply, dict) and reply.get("error"):
             return in_place_of_a_stream(self._address, reply)
-        shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
-        message = f"{self._address.shown} did not send a stream of chat completion chunks: {shown}"
-        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+        return of_garbage(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
 
 
 _DONE: Final = b"[DONE]"
