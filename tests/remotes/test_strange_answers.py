@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from phicli.answering.types import REPETITION, Answer, Ending
+from phicli.chat_format.types import ToolCall
+from phicli.engine.types import Usage
+from phicli.remotes.retrying import NO_RETRIES
 from tests.support.endpoint import Behaviour, Endpoint
-from tests.support.remotes import answer_of, chunk, events_of, in_turn, notices_in, raw, remote_model
+from tests.support.remotes import answer_of, chunk, events_of, failure_of, in_turn, notices_in, raw, remote_model
 
 
 def test_another_model_is_said_once() -> None:
@@ -85,3 +92,36 @@ def test_halves_of_characters_are_replaced() -> None:
     how = Behaviour(raw=b'data: {"choices": [{"delta": {"content": "a\\ud83db"}, "finish_reason": "stop"}]}\n\n')
     with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url) as model:
         assert answer_of(model).text == "a\ufffdb"
+
+
+WHOLE: dict[str, Any] = {
+    "model": "phi-4",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "All at once."}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 3},
+}
+
+
+def test_an_answer_in_one_piece_is_one_too() -> None:
+    """Some servers between us and the model do not stream, whatever they are asked for."""
+    how = Behaviour(raw=json.dumps(WHOLE, indent=1).encode(), headers={"Content-Type": "application/json"})
+    with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url) as model:
+        answer = answer_of(model)
+    assert (answer.text, answer.finish_reason, answer.usage) == ("All at once.", "stop", Usage(5, 3, 0))
+    call = {"id": "a", "type": "function", "function": {"name": "add", "arguments": '{"x": 1}'}}
+    message = {"role": "assistant", "content": None, "reasoning_content": "Hm", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    how = replace(how, raw=json.dumps({**WHOLE, "choices": [choice]}).encode())
+    with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url) as model:
+        answer = answer_of(model)
+    assert (answer.tool_calls, answer.reasoning) == ((ToolCall("add", {"x": 1}),), "Hm")
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[]", b'{"choices": [3]}', b'{"choices": [{"message": 3}]}', b"{", b""])
+def test_json_that_is_no_answer_is_a_failure(body: bytes) -> None:
+    error = failure_of(Behaviour(raw=body, headers={"Content-Type": "application/json"}), retrying=NO_RETRIES)
+    assert error.kind in ("garbage", "cut")
+
+
+def test_json_that_is_an_error_is_quoted() -> None:
+    how = Behaviour(raw=b'{"error": "no such model"}', headers={"Content-Type": "application/json"})
+    assert "no such model" in failure_of(how).message

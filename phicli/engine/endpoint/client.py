@@ -15,7 +15,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.endpoint.address import EXAMPLE, Address
 from phicli.engine.endpoint.connection import Connection
 from phicli.engine.endpoint.deltas import Delta, End
-from phicli.engine.endpoint.events import Reader
+from phicli.engine.endpoint.events import Reader, as_stream
 from phicli.engine.endpoint.failures import (
     EndpointError,
     clean,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 15.0
 _MOST_BYTES: Final = 1 << 22
+_MOST_WHOLE: Final = 1 << 24
 _MOST_SAID: Final = 1 << 16
 
 
@@ -124,7 +125,7 @@ class EndpointClient:
             )
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
-            hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench {url} MODEL"
+            hint = f"check the address{ends_in_v1(self.address)}; or name the model behind it"
             raise EndpointError("garbage", f"{url}/models did not return a list of models{said}", hint) from None
 
     def chat(
@@ -151,6 +152,8 @@ class EndpointClient:
             connection,
         ):
             pieces = response.iter_bytes()
+            if not self._measures and _is_json(response):
+                pieces = iter((as_stream(_most(response, _MOST_WHOLE)),))
             for data in pieces:
                 yield from reader.read(data, time.perf_counter())
                 if reader.ended:
@@ -170,13 +173,14 @@ class EndpointClient:
         """An answer of status 200, and what it comes through."""
         import httpx2
 
-        connection = self._taken()
+        connection, is_whole = self._taken(), False
         try:
             with closing.woken_by(connection.cut):
                 response = self._sent(connection, method, self.address.url(path), body, _timeout(silence_s))
                 try:
                     self._check(response)
                     yield response, connection
+                    is_whole = True
                 finally:
                     response.close()
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -186,7 +190,7 @@ class EndpointClient:
             closing.check()  # what was cut ends in the middle
             raise
         finally:
-            self._give_back(connection, closing)
+            self._give_back(connection, keeps=is_whole and not (connection.is_cut or closing.asked))
 
     def _sent(
         self, connection: Connection, method: str, url: str, body: Mapping[str, Any] | None, timeout: Timeout
@@ -229,11 +233,14 @@ class EndpointClient:
             self._busy.add(connection)
             return connection
 
-    def _give_back(self, connection: Connection, closing: Closing) -> None:
-        """Keep ``connection`` for the next request, unless it was cut or there are enough."""
+    def _give_back(self, connection: Connection, *, keeps: bool) -> None:
+        """Keep ``connection`` for the next request, unless there are enough.
+
+        One that was interrupted is not kept: the library may still count it as used, and would wait for it for ever.
+        """
         with self._lock:
             self._busy.discard(connection)
-            keeps = not (connection.is_cut or closing.asked or self._closed) and len(self._idle) < self._most_idle
+            keeps = keeps and not self._closed and len(self._idle) < self._most_idle
             if keeps:
                 self._idle.append(connection)
         if not keeps:
@@ -256,6 +263,11 @@ def _timeout(silence_s: float) -> Timeout:
     import httpx2
 
     return httpx2.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
+
+
+def _is_json(response: Response) -> bool:
+    """Whether a reply is in one piece: some servers do not stream whatever they are asked for."""
+    return bool(response.headers.get("content-type", "").lower().startswith("application/json"))
 
 
 def _most(response: Response, most: int) -> bytes:

@@ -153,6 +153,17 @@ class Reader:
         return of_garbage(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
 
 
+def as_stream(body: bytes) -> bytes:
+    """A reply in one piece as the stream that it stands for; anything else as it is."""
+    reply = _json(body)
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        return body
+    chunk = {**reply, "choices": [{**first, "delta": first["message"]}]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
+
+
 _DONE: Final = b"[DONE]"
 _TEXTS: Final = ("content", "refusal")
 _REASONING: Final = ("reasoning_content", "reasoning")
