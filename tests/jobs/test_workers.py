@@ -27,6 +27,7 @@ from phicli.plan.locate import locate
 
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
 CRASHES = "The engine is ended by a fault when it reads this."
+KILLED = "The engine is killed when it reads this."
 
 pytestmark = pytest.mark.process
 
@@ -36,11 +37,12 @@ def asked(text: str, **sampling: Any) -> Asked:
 
 
 class FragileEngine(LlamaServerEngine):
-    """The real engine, whose process gets the signal of a fault when it reads :data:`CRASHES`."""
+    """The real engine, whose process gets a signal when it reads :data:`CRASHES` or :data:`KILLED`."""
 
     def tokenize(self, text: str, **how: Any) -> tuple[int, ...]:
-        if CRASHES in text:
-            os.kill(self.pid, signal.SIGSEGV)
+        for words, number in ((CRASHES, "SIGSEGV"), (KILLED, "SIGKILL")):
+            if words in text:
+                os.kill(self.pid, getattr(signal, number))
         return super().tokenize(text, **how)
 
 
@@ -83,11 +85,8 @@ def test_a_request_that_is_too_long_fails_alone(worker: PoolWorker) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_an_engine_that_was_killed_ends_the_job(worker: PoolWorker) -> None:
-    worker._asking.model.wait_ready()
-    (engine,) = worker._asking.model.engines.started()
-    os.kill(engine.pid, signal.SIGKILL)
     with pytest.raises(EngineDiedError, match="killed"):
-        outcomes(worker, *[asked(FRANCE)] * 4)
+        outcomes(worker, asked(FRANCE), asked(KILLED), asked(FRANCE))
 
 
 def test_a_worker_that_was_stopped_answers_with_an_error_and_not_with_a_failure(worker: PoolWorker) -> None:
