@@ -119,5 +119,5 @@ def entry_of(report: EndpointReport) -> Entry:
 def _report(address: Address, options: EndpointOptions) -> EndpointReport:
     settings: dict[str, Any] = {"concurrency": list(options.concurrency), "on_this_machine": address.is_loopback}
     if options.remote is not None:
-        settings |= {"remote": options.remote.remote.name, "kind": options.remote.remote.kind}
+        settings |= {"remote": options.remote.remote.name, "product": options.remote.remote.kind}
     return EndpointReport(new_run_id(), now(), address.shown, options.model, "", settings, look_around().to_data())

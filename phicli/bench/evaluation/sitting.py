@@ -114,4 +114,4 @@ class _Announcing:
     def draining(self, under_way: int) -> None:
         """Say what is awaited."""
         answers = counted(under_way, "answer")
-        self.watch.say(f"interrupted: {answers} under way will be awaited; press Ctrl-C again to stop at once")
+        self.watch.say(f"interrupted: waiting for {answers} under way; press Ctrl-C again to stop at once")
