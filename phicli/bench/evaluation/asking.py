@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from phicli.answering.pool import Pool
 from phicli.answering.types import Answer, Notice
@@ -50,7 +51,8 @@ class Asking:
         messages = [*([Message("system", system)] if system else []), Message("user", item.prompt)]
         sampling = self._sampling if most is None else replace(self._sampling, max_tokens=most)
         try:
-            return _reply(self._pool.ask(messages, sampling=sampling, on_notice=self._say_once))
+            begin = partial(self._pool.answer, messages, sampling=sampling)
+            return _reply(self._pool.ask(begin, on_notice=self._say_once))
         except ContextExceededError as error:
             tokens = (error.data or {}).get("prompt_tokens", 0)
             return Reply.none("context", error.message, prompt_tokens=int(tokens))
