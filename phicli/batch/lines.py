@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO, Final
 
 from phicli.batch.types import Row
-from phicli.structured.reading import DoubleNameError, without_doubles
+from phicli.structured.reading import without_doubles
 
 MOST_LINE_BYTES: Final = 64 << 20
 BOM: Final = b"\xef\xbb\xbf"
-_HALVES: Final = (0xD800, 0xDFFF)
+_HALF: Final = r"\ud"
+"""How JSON writes the halves of a surrogate pair."""
 
 
 def lines_of(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
@@ -70,20 +71,31 @@ def _json_row(number: int, line: int, data: bytes | None) -> Row:
     if data is None:
         return Row(number, line, {}, too_long())
     try:
-        value = json.loads(data.decode(), object_pairs_hook=without_doubles, parse_constant=_refuse, parse_float=_real)
+        return Row(number, line, _object(data))
     except UnicodeDecodeError:
-        return Row(number, line, {}, "it is not UTF-8 text")
+        problem = "it is not UTF-8 text"
     except json.JSONDecodeError as error:
-        return Row(number, line, {}, f"it is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}")
-    except (DoubleNameError, ValueError) as error:
-        return Row(number, line, {}, str(error))
+        problem = f"it is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+    except ValueError as error:
+        problem = str(error)
     except RecursionError:
-        return Row(number, line, {}, "it is nested too deeply")
+        problem = "it is nested too deeply"
+    return Row(number, line, {}, problem)
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    """The JSON object in a line.
+
+    Raises:
+        ValueError: there is none; says why.
+    """
+    text = data.decode()
+    value = json.loads(text, object_pairs_hook=without_doubles, parse_constant=_refuse, parse_float=_real)
     if not isinstance(value, dict):
-        return Row(number, line, {}, "it is not a JSON object")
-    if rf"\ud" in data.decode().lower() and _has_half(value):
-        return Row(number, line, {}, "it has half of a character")
-    return Row(number, line, value)
+        raise ValueError("it is not a JSON object")
+    if _HALF in text.lower() and _has_half(value):
+        raise ValueError("it has half of a character")
+    return value
 
 
 def _refuse(word: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phicli.answering.asked import NOTHING
 from phicli.answering.asking import RETRIES
@@ -16,6 +16,8 @@ from phicli.plan.chat_options import ChatOptions
 from phicli.structured.form import Form
 from phicli.templates.text import TemplateText
 from phicli.tools.types import Tool
+
+DEFAULT: Final = EngineChoice()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class BatchOptions:
     answers: Answers = Answers()
     input_format: InputFormat | None = None
     remotes: tuple[str, ...] = ()
-    engine: EngineChoice = EngineChoice()
+    engine: EngineChoice = DEFAULT
     parallel: int | None = None
     retry_failed: bool = False
     restart: bool = False
@@ -91,9 +93,7 @@ class BatchOptions:
     @property
     def sampling(self) -> dict[str, Any]:
         """What was typed of the sampling, by the fields of :class:`~phicli.engine.types.Sampling`."""
-        return {
-            name: value for name in SAMPLING_LIMITS if (value := getattr(self.options, name, None)) is not None
-        }
+        return {name: value for name in SAMPLING_LIMITS if (value := getattr(self.options, name, None)) is not None}
 
     @property
     def journal(self) -> Path:

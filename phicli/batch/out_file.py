@@ -17,7 +17,6 @@ from phicli.errors import UsageError
 from phicli.jobs.journal import Journal
 
 
-
 class OutChangedError(UsageError):
     """The output is not what was written."""
 
@@ -113,7 +112,8 @@ class OutFile:
             self._file.flush()
 
     def _write(self, chunk: bytes) -> None:
-        assert self._file is not None
+        if self._file is None:
+            raise ValueError("the output is not open")
         self._file.write(chunk)
         self._end += len(chunk)
 
@@ -129,7 +129,7 @@ class OutFile:
 
     def _line(self, number: int, rows: Iterator[Row] | None) -> bytes:
         row = None if rows is None else next(rows)
-        return self._output.line(row, self._journal.get(number).result)
+        return self._output.line(row, self._journal.get(number).result["out"])
 
     def _rows_from(self, number: int) -> Iterator[Row] | None:
         if not self._output.needs_rows:

@@ -123,7 +123,7 @@ def output_of(path: Path, layout: Layout, scan: Scan, form: Form | None, *, tool
         )
     columns = tuple(key for key in scan.keys if key != _MESSAGES or layout.is_table)
     if len(columns) >= _MOST_COLUMNS:
-        raise UsageError(f"the input has more than {_MOST_COLUMNS} keys, which a table cannot have", "use --out OUT.jsonl")
+        raise UsageError(f"the input has more than {_MOST_COLUMNS} keys: too many for a table", "use --out OUT.jsonl")
     if not layout.is_table and "id" not in columns:
         columns = ("id", *columns)
     same = layout.is_table and path.suffix.lower() == ".csv" and layout.format == "csv"

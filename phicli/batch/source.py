@@ -60,7 +60,7 @@ class Source:
     def is_file(self, other: Path) -> bool:
         """Whether it is the file at ``other``."""
         with contextlib.suppress(OSError):
-            return self.path is not None and os.path.samefile(self.path, other)
+            return self.path is not None and self.path.samefile(other)
         return False
 
     def _now(self) -> tuple[int, int]:

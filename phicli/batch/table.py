@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from phicli.batch.lines import BOM
 from phicli.batch.types import Row
@@ -67,7 +67,19 @@ def table_rows(file: BinaryIO, delimiter: str, columns: tuple[str, ...]) -> Iter
         number += 1
 
 
-def _reader(file: BinaryIO, delimiter: str) -> csv._reader:
+class _Reader(Protocol):
+    """What the module csv makes."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Itself."""
+
+    def __next__(self) -> list[str]:
+        """The next record."""
+
+
+def _reader(file: BinaryIO, delimiter: str) -> _Reader:
     csv.field_size_limit(_MOST_FIELD)
     return csv.reader(_text(file), delimiter=delimiter, strict=True)
 

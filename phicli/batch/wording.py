@@ -157,4 +157,4 @@ def _require_id(row: Row) -> None:
         raise UsageError(f"id is {kind_of(name)}, but must be a string or a number")
 
 
-__all__ = ["RequestError", "Words", "Wording", "bytes_of"]
+__all__ = ["RequestError", "Wording", "Words", "bytes_of"]
