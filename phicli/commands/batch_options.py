@@ -39,7 +39,7 @@ Input = Annotated[
     str,
     typer.Argument(
         metavar="IN",
-        help="File with the prompts: JSON lines, CSV, a prompt per line, or an OpenAI batch file; - for standard input.",
+        help="Prompts: a file of JSON lines, CSV, a prompt per line, or an OpenAI batch file; - reads standard input.",
         show_default=False,
     ),
 ]
@@ -218,8 +218,5 @@ def form_data(typed: FormOptions, made: Any) -> dict[str, Any]:
         return {}
     if isinstance(made, SchemaForm):
         return {"schema": made.schema}
-    constraint = made.constraint
-    return {
-        **{name: value for name, value in typed.to_data().items() if name in ("choice", "regex")},
-        "text": constraint.text,
-    }
+    words = {name: value for name, value in typed.to_data().items() if name in ("choice", "regex")}
+    return {**words, "text": made.constraint.text}
