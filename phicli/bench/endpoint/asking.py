@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.engine.endpoint.client import EndpointClient
-from phicli.engine.endpoint.events import Delta, End
+from phicli.engine.endpoint.deltas import Delta, End
 from phicli.engine.endpoint.failures import EndpointError
 
 _TEXT: Final = (
