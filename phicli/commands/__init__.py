@@ -23,6 +23,7 @@ SUMMARIES: Final = {
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
     "sessions": "List, show, search, export, import, rename and remove saved conversations.",
+    "remotes": "Add, list, test and remove remotes: models on other machines, behind OpenAI-compatible endpoints.",
     "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
@@ -74,6 +75,14 @@ TEMPLATES_SUMMARIES: Final = {
 }
 """The same for ``phi templates``."""
 
+REMOTES_SUMMARIES: Final = {
+    "add": "Save the address of an OpenAI-compatible endpoint under a name.",
+    "list": "List the remotes with their addresses and where their keys are.",
+    "test": "Test a remote: reach it, list its models, and ask one of them a short question.",
+    "rm": "Remove remotes. Their keys and the models there are not touched.",
+}
+"""The same for ``phi remotes``."""
+
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
     "list": "List the kernels of the wheel and the kernels that were built on this machine.",
@@ -94,6 +103,7 @@ CONFIG_SUMMARIES: Final = {
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "sessions": SESSIONS_SUMMARIES,
+    "remotes": REMOTES_SUMMARIES,
     "templates": TEMPLATES_SUMMARIES,
     "runs": RUNS_SUMMARIES,
     "cache": CACHE_SUMMARIES,
@@ -116,7 +126,7 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "ps", "stop", "templates")
+WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "ps", "remotes", "stop", "templates")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
 among them because a setting has its name."""
 

@@ -43,6 +43,8 @@ class Kind:
         usage_option: it takes ``stream_options.include_usage``.
         keep_alive: the field for the seconds that an idle model stays loaded; None for none.
         parallel: how many requests are in flight by default.
+        lists_models: what it lists are the models that can be asked.
+        path: how its addresses end.
     """
 
     name: KindName
@@ -64,6 +66,13 @@ class Kind:
     usage_option: bool = True
     keep_alive: str | None = None
     parallel: int = 4
+    lists_models: bool = True
+    path: str = "/v1"
+
+    @property
+    def provenance(self) -> str:
+        """Where the row is from, in a few words."""
+        return f"read in {self.as_of}" + (", tried" if self.tried else ", not tried")
 
 
 def _same(*names: str) -> Mapping[str, str]:
@@ -83,7 +92,7 @@ _KINDS: Final = (
     Kind(
         "openai",
         "OpenAI and services that copy its API",
-        "OpenAI API reference: Create chat completion",
+        "API reference (Create chat completion), and openai-python's types made of its specification",
         "2026-11",
         limit_field="max_completion_tokens",
         tool_choice=_ANY_CHOICE,
@@ -162,12 +171,14 @@ _KINDS: Final = (
         "Azure (Microsoft Foundry)",
         "learn.microsoft.com: Azure OpenAI v1 reference, Foundry Models endpoints",
         "2026-11",
-        "the address ends in /openai/v1, and the model is the name of the deployment",
+        "the model is the name of the deployment; what the service lists are models that could be deployed",
         tool_choice=_ANY_CHOICE,
         logprobs=True,
         most_stop_texts=4,
         reasoning_fields=("reasoning_content", "reasoning"),
         sampling=_OPENAI,
+        lists_models=False,
+        path="/openai/v1",
     ),
     Kind(
         "nvidia",

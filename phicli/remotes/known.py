@@ -66,7 +66,7 @@ def require(name: str) -> Remote:
     """
     if (remote := find(name)) is not None:
         return remote
-    raise _unknown(name, names())
+    raise not_found(name, names())
 
 
 def add(remote: Remote) -> Path:
@@ -95,9 +95,10 @@ def remove(name: str) -> Path:
         NotFoundError: there is none; the hint has a close name.
         UsageError, PhiError, OSError: as for :func:`add`.
     """
-    name, path = name.lower(), remotes_file()
-    if name not in (known := names()):
-        raise _unknown(name, known)
+    path, known = remotes_file(), names()
+    name = name if name in known else name.lower()
+    if name not in known:
+        raise not_found(name, known)
     try:
         remove_key(path, (name,))
     except UsageError as error:
@@ -144,7 +145,8 @@ def _to_fix(error: UsageError, path: Path) -> UsageError:
     return error
 
 
-def _unknown(name: str, known: tuple[str, ...]) -> NotFoundError:
+def not_found(name: str, known: tuple[str, ...]) -> NotFoundError:
+    """The error that there is no remote called ``name`` among those that are ``known``."""
     listed = f"the remotes are {', '.join(known)}" if known else ADD
     return NotFoundError(f"remote {name!r} not found", did_you_mean(name, known) or listed)
 
