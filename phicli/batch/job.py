@@ -14,6 +14,7 @@ from phicli.batch.output import output_of
 from phicli.batch.places import require_place
 from phicli.batch.report import Report
 from phicli.batch.requests import RequestWords
+from phicli.batch.results import is_result
 from phicli.batch.scan import scan
 from phicli.batch.sitting import Reading, Sitting
 from phicli.batch.source import open_source
@@ -50,7 +51,9 @@ def run_batch(
         about = identity(wanted, layout, seen, target.about(watch))
         busy = f"another phi process is writing {wanted.out}"
         try:
-            with Journal(wanted.journal, about, restart=wanted.restart, busy=busy) as journal:
+            with Journal(
+                wanted.journal, about, items=seen.rows, restart=wanted.restart, accepts=is_result, busy=busy
+            ) as journal:
                 again = {*journal.failed} if wanted.retry_failed else set[int]()
                 out = OutFile(wanted.out, output, journal, lambda: layout.rows(source.reader()), again)
                 return Sitting(wanted, Reading(source, layout, seen, words), target, journal, out, again, watch).run()

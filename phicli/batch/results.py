@@ -61,6 +61,16 @@ class PlainResults:
         }
 
 
+def saved(row: Row, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What the journal has of a row."""
+    return {"line": row.line, "out": result}
+
+
+def is_result(data: Mapping[str, Any]) -> bool:
+    """Whether ``data`` are what :func:`saved` makes."""
+    return isinstance(data.get("line"), int) and isinstance(data.get("out"), dict)
+
+
 def usage_data(answer: Answer) -> dict[str, int]:
     """The tokens of an answer."""
     usage = answer.usage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,7 @@ from phicli.batch.options import BatchOptions
 from phicli.batch.out_file import OutFile
 from phicli.batch.report import Failure, Report
 from phicli.batch.requests import RequestWords
-from phicli.batch.results import PlainResults, Results, reason_in, tokens_in, was_cut_off
+from phicli.batch.results import PlainResults, Results, reason_in, saved, tokens_in, was_cut_off
 from phicli.batch.scan import Scan
 from phicli.batch.source import Source
 from phicli.batch.target import Target
@@ -30,6 +32,7 @@ from phicli.errors import (
     UserInterruptError,
     disk_full,
     is_disk_full,
+    reason_of,
 )
 from phicli.jobs.journal import Journal
 from phicli.jobs.planning import Needs
@@ -40,6 +43,9 @@ from phicli.units import counted
 
 _SHOWN_S: Final = 0.2
 _MOST_FAILURES: Final = 5
+_NUMBERS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL: Final = tuple(reason_of(OSError(number, os.strerror(number))) for number in _NUMBERS)
+"""What the system says of a full disk."""
 _AGAIN: Final = "to go on, run the same command again: nothing is asked twice"
 
 
@@ -103,6 +109,7 @@ class Sitting:
         self._began: float | None = None
         self._shown_at = 0.0
         self._asked = self._cut_off = 0
+        self._failed = len(journal.failed)
 
     def run(self) -> Report:
         """Ask what is left.
@@ -133,18 +140,18 @@ class Sitting:
 
     def report(self) -> Report:
         """What there is now."""
-        failed = len(self._journal.failed)
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
         return Report(
             self._wanted.out, self._wanted.journal, self._target.name, self._reading.seen.rows,
-            len(self._journal) - failed, failed, self._asked, self._cut_off, self._tokens["prompt"],
+            len(self._journal) - self._failed, self._failed, self._asked, self._cut_off, self._tokens["prompt"],
             self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
             tuple(self._failures()),
         )  # fmt: skip
 
-    def draining(self) -> None:
+    def draining(self, under_way: int) -> None:
         """The first Ctrl-C came."""
-        self._watch.warn("interrupted: the lines that are being answered are finished; Ctrl-C again stops at once")
+        lines = "1 line is" if under_way == 1 else f"{under_way} lines are"
+        self._watch.warn(f"interrupted: {lines} still being answered; press Ctrl-C again to stop at once")
 
     def _ask(self, pending: int) -> None:
         needs = Needs(
@@ -176,6 +183,8 @@ class Sitting:
 
     def _done(self, done: Done[Item, Outcome]) -> None:
         row, answer, error = done.item.row, done.result.answer, done.result.error
+        if answer is not None and error is None and answer.finish_reason == "interrupted":
+            return  # stopped by a person: it is asked again
         self._workers[done.worker] += 1
         self._asked += 1
         if error is None and answer is None:
@@ -197,8 +206,9 @@ class Sitting:
 
     def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool) -> None:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
-        self._journal.add(row.number, {"line": row.line, "out": result}, elapsed_s, failed=failed)
+        self._journal.add(row.number, saved(row, result), elapsed_s, failed=failed)
         self._require_saved()
+        self._failed += failed - (row.number in self._again)
         self._again.discard(row.number)
         for name, count in zip(("prompt", "cached", "completion"), tokens_in(result), strict=True):
             self._tokens[name] += count
@@ -210,10 +220,14 @@ class Sitting:
         """Return if the journal could be written.
 
         Raises:
-            DoesNotFitError: it could not: results would be lost.
+            DoesNotFitError: it could not, because the disk is full: results would be lost.
+            UsageError: the same for another reason.
         """
-        if self._journal.problem:
-            raise DoesNotFitError(f"the journal cannot be written: {self._journal.problem}", "free some space")
+        problem = self._journal.problem
+        if problem and any(word in problem for word in _FULL):
+            raise DoesNotFitError(f"the journal cannot be written: {problem}", "free some space")
+        if problem:
+            raise UsageError(f"the journal cannot be written: {problem}", "name a file in another folder with --out")
 
     def _show(self) -> None:
         """Show how far it has come, a few times a second."""
@@ -222,7 +236,7 @@ class Sitting:
             return
         self._shown_at = now
         done, rows = len(self._journal) - len(self._again), self._reading.seen.rows
-        failed = len(self._journal.failed) - len(self._again)
+        failed = self._failed - len(self._again)
         elapsed_s = max(now - self._began, 1e-6)
         rate = self._asked / elapsed_s
         words = [f"{done} of {rows}"]
@@ -255,5 +269,5 @@ class Sitting:
 
     def _failures(self) -> Iterator[Failure]:
         for number in sorted(self._journal.failed)[:_MOST_FAILURES]:
-            saved = self._journal.get(number).result
-            yield Failure(saved["line"], reason_in(saved["out"]))
+            known = self._journal.get(number).result
+            yield Failure(known["line"], reason_in(known["out"]))
