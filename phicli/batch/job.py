@@ -14,7 +14,7 @@ from phicli.batch.output import output_of
 from phicli.batch.places import require_place
 from phicli.batch.report import Report
 from phicli.batch.requests import RequestWords
-from phicli.batch.results import is_result
+from phicli.batch.results import is_broken, is_result
 from phicli.batch.scan import scan
 from phicli.batch.sitting import Reading, Sitting
 from phicli.batch.source import open_source
@@ -54,9 +54,11 @@ def run_batch(
             with Journal(
                 wanted.journal, about, items=seen.rows, restart=wanted.restart, accepts=is_result, busy=busy
             ) as journal:
-                again = {*journal.failed} if wanted.retry_failed else set[int]()
+                broken = {number for number in journal.failed if is_broken(journal.get(number).result)}
+                again = {*journal.failed} - broken if wanted.retry_failed else set[int]()
                 out = OutFile(wanted.out, output, journal, lambda: layout.rows(source.reader()), again)
-                return Sitting(wanted, Reading(source, layout, seen, words), target, journal, out, again, watch).run()
+                reading = Reading(source, layout, seen, words)
+                return Sitting(wanted, reading, target, journal, out, again, watch, broken=len(broken)).run()
         except OtherJobError as error:
             error.message = f"{wanted.out} has the results of another job, with another {' and '.join(error.differs)}"
             error.hint = "name another file with --out, or replace it: --restart"

@@ -27,6 +27,7 @@ class Report:
         rows: of the input.
         answered: of these, so far.
         failed: the others that have a result.
+        broken: how many of those cannot be asked, however often.
         asked: how many were asked by this run.
         cut_off: how many of its answers reached the limit of tokens.
         prompt_tokens: of its answers.
@@ -43,6 +44,7 @@ class Report:
     rows: int
     answered: int
     failed: int
+    broken: int = 0
     asked: int = 0
     cut_off: int = 0
     prompt_tokens: int = 0
@@ -66,6 +68,7 @@ class Report:
             "lines": self.rows,
             "answered": self.answered,
             "failed": self.failed,
+            "broken": self.broken,
             "asked": self.asked,
             "cut_off": self.cut_off,
             "usage": {

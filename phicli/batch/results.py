@@ -61,9 +61,14 @@ class PlainResults:
         }
 
 
-def saved(row: Row, result: Mapping[str, Any]) -> dict[str, Any]:
-    """What the journal has of a row."""
-    return {"line": row.line, "out": result}
+def saved(row: Row, result: Mapping[str, Any], *, broken: bool = False) -> dict[str, Any]:
+    """What the journal has of a row; a ``broken`` one cannot be asked, however often."""
+    return {"line": row.line, "out": result, **({"broken": True} if broken else {})}
+
+
+def is_broken(data: Mapping[str, Any]) -> bool:
+    """Whether the row that the journal has ``data`` of cannot be asked."""
+    return data.get("broken") is True
 
 
 def is_result(data: Mapping[str, Any]) -> bool:

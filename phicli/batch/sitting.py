@@ -94,11 +94,12 @@ class Sitting:
         out: gets the lines.
         again: numbers whose results are replaced; they are taken out of it.
         watch: is told how far it has come.
+        broken: how many results are of rows that cannot be asked.
     """
 
     def __init__(
         self, wanted: BatchOptions, reading: Reading, target: Target, journal: Journal, out: OutFile, again: set[int],
-        watch: Watch,
+        watch: Watch, *, broken: int = 0,
     ) -> None:  # fmt: skip
         self._wanted, self._reading, self._target = wanted, reading, target
         self._journal, self._out, self._again, self._watch = journal, out, again, watch
@@ -109,7 +110,7 @@ class Sitting:
         self._began: float | None = None
         self._shown_at = 0.0
         self._asked = self._cut_off = 0
-        self._failed = len(journal.failed)
+        self._failed, self._broken = len(journal.failed), broken
 
     def run(self) -> Report:
         """Ask what is left.
@@ -124,8 +125,11 @@ class Sitting:
             self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
             self._tell_about(pending)
-            if pending:
-                self._ask(pending)
+            if askable := pending - (self._reading.seen.wrong - self._broken):
+                self._ask(askable)
+            elif pending:
+                with self._out:
+                    list(self._items())
             with self._out:
                 self._out.advance()
         except KeyboardInterrupt:
@@ -143,8 +147,8 @@ class Sitting:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
         return Report(
             self._wanted.out, self._wanted.journal, self._target.name, self._reading.seen.rows,
-            len(self._journal) - self._failed, self._failed, self._asked, self._cut_off, self._tokens["prompt"],
-            self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
+            len(self._journal) - self._failed, self._failed, self._broken, self._asked, self._cut_off,
+            self._tokens["prompt"], self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
             tuple(self._failures()),
         )  # fmt: skip
 
@@ -153,11 +157,11 @@ class Sitting:
         lines = "1 line is" if under_way == 1 else f"{under_way} lines are"
         self._watch.warn(f"interrupted: {lines} still being answered; press Ctrl-C again to stop at once")
 
-    def _ask(self, pending: int) -> None:
+    def _ask(self, askable: int) -> None:
         needs = Needs(
             longest_bytes=self._reading.seen.most_bytes + len(declared_for("", self._wanted.answers.tools)),
             max_tokens=self._wanted.options.max_tokens,
-            requests=pending,
+            requests=askable,
             parallel=self._wanted.parallel,
         )
         with self._target.open(needs, self._watch) as workers, self._out:
@@ -176,7 +180,8 @@ class Sitting:
                 try:
                     asked = reading.words.asked(row)
                 except UsageError as error:
-                    self._save(row, self._results.failed(row, error), failed=True)
+                    self._broken += 1
+                    self._save(row, self._results.failed(row, error), failed=True, broken=True)
                     continue
                 yield row.number, Item(row, asked)
         reading.source.require_same()
@@ -204,9 +209,9 @@ class Sitting:
         name = "the form" if form is None else form.name
         return CheckFailedError(f"the answer was cut off after {tokens}, before it matched {name}")
 
-    def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool) -> None:
+    def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
         elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
-        self._journal.add(row.number, saved(row, result), elapsed_s, failed=failed)
+        self._journal.add(row.number, saved(row, result, broken=broken), elapsed_s, failed=failed)
         self._require_saved()
         self._failed += failed - (row.number in self._again)
         self._again.discard(row.number)

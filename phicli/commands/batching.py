@@ -118,6 +118,9 @@ def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
 
 def _some_failed(report: Report) -> CheckFailedError:
     message = f"{report.failed} of {counted(report.rows, 'line')} failed"
+    if report.broken == report.failed:
+        hint = "correct them in another file, and ask that with another --out"
+        return CheckFailedError(message, hint, data=report.to_data())
     command = shlex.join(["phi", *(word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart"))])
     again = f"{command} --retry-failed" if len(command) <= _LONGEST else "the same command with --retry-failed"
     return CheckFailedError(message, f"ask them again: {again}", data=report.to_data())

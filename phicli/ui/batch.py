@@ -27,7 +27,8 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bo
 
 def _summary(report: Report) -> str:
     if not report.asked:
-        return f"{report.out}: all {counted(report.rows, 'line')} were done before; nothing was asked"
+        failed = f", {report.failed} of them failed" if report.failed else ""
+        return f"{report.out} has all {counted(report.rows, 'line')} already{failed}: nothing was asked"
     words = [f"{report.out}: {report.answered} of {counted(report.rows, 'line')} answered"]
     words += [f"{report.failed} failed"] if report.failed else []
     rate = report.asked / report.elapsed_s if report.elapsed_s else 0.0
