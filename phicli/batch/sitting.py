@@ -265,7 +265,7 @@ class Sitting:
     def _told(self, error: PhiError) -> PhiError:
         """``error`` with how far it came, and how it goes on."""
         report = self.report()
-        done = report.answered + report.failed
+        done = len(self._journal) - len(self._again)
         error.data = {**(error.data or {}), **report.to_data()}
         if self._began is not None:
             error.message = f"{error.message}; {done} of {report.rows} lines are done"
