@@ -195,8 +195,9 @@ class Journal:
         with file:
             head = file.readline()
             about = object_in(head)
-            if about.get("journal") != _VERSION or not isinstance(about.get("about"), dict):
-                self._refuse(head, object_in(head))
+            whole = about.get("journal") == _VERSION and isinstance(about.get("about"), dict) and head.endswith(b"\n")
+            if not whole:
+                self._refuse(head, about)
                 return False
             if differs := differences(about["about"], self._about):
                 raise OtherJobError(self.path, differs)

@@ -224,9 +224,9 @@ class _Run(Generic[Item, Result]):
 
     def _leave_out(self, index: int, error: PhiError) -> None:
         """A worker is gone; what else it was asked ends soon."""
-        self._last = error
         if index not in self._gone:
             self._gone.add(index)
+            self._last = error
             _thread(self._workers[index].stop)
             self._on_gone(self._workers[index].name, error)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.engine.endpoint.client import EndpointClient
-from phicli.engine.endpoint.events import Delta, End
+from phicli.engine.endpoint.deltas import Delta, End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.endpoint.patience import silence_s
 from phicli.errors import NotFoundError

@@ -133,8 +133,8 @@ def _read() -> SettingsFile:
     try:
         return read_settings(path)
     except UsageError as error:
-        error.message = error.message.replace(f"the settings in {path}", f"the remotes in {path}")
-        raise _to_fix(error, path) from None
+        words = error.message.replace(f"the settings in {path}", f"the remotes in {path}")
+        raise _to_fix(UsageError(words), path) from None
     except ValueError as error:  # a path that no system takes
         raise UsageError(f"the remotes cannot be read: {reason_of(error)}", "set PHI_HOME to a folder") from None
 
@@ -159,7 +159,7 @@ def _remote(file: SettingsFile, name: str) -> Remote:
         raise _wrong(file, name, "", f"is not a table: write [{name}]")
     for key in table:
         if key not in _KEYS:
-            raise _wrong(file, name, key, f"is unknown: {_meant(key, _KEYS)}")
+            raise _wrong(file, name, key, _unknown_key(key))
     url, kind = _url(file, name), _kind(file, name)
     key_env, keyring = table.get("key_env"), table.get("keyring", False)
     if key_env is not None and not (isinstance(key_env, str) and VARIABLE.fullmatch(key_env)):
@@ -169,6 +169,12 @@ def _remote(file: SettingsFile, name: str) -> Remote:
     if keyring and key_env is not None:
         raise _wrong(file, name, "keyring", "and key_env are both set: keep the one that has the key")
     return Remote(name, url, kind, key_env, keyring)
+
+
+def _unknown_key(key: str) -> str:
+    if any(word in key.lower() for word in ("key", "token", "secret", "password")):
+        return 'is unknown: keys are not saved here; name the variable that has it: key_env = "LAB_API_KEY"'
+    return f"is unknown: {_meant(key, _KEYS)}"
 
 
 def _url(file: SettingsFile, name: str) -> str:
