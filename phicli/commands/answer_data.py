@@ -11,7 +11,7 @@ from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from phicli.answering.types import Answer
     from phicli.chat.dialogue import Turn
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from phicli.commands.conversation_options import Conversation
     from phicli.commands.recording import Recording
     from phicli.commands.request import Request
-    from phicli.structured.form import Form
 
 
 def answer_as_json(
@@ -66,42 +65,6 @@ def answer_as_events(
         raise UserInterruptError("interrupted") from None
     request.check(chat)
     return answer
-
-
-def dry_run(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, make: Callable[[], Form] | None
-) -> None:
-    """Print the prompt and the form that would be sent for ``asked``, and what the model would take of the memory.
-
-    Raises:
-        UsageError: the form that ``make`` makes is wrong, or the engine cannot hold it.
-        ContextExceededError: the prompt does not fit into the context, and would not be shortened; it has the data.
-    """
-    from phicli.fit.memory import plan_memory
-    from phicli.ui.dry_run import dry_run_data, print_dry_run
-
-    session, plan = chat.session, chat.plan
-    messages = session.dialogue.messages(asked)
-    prompt = chat.opened.model.prompt(messages, tools=session.tools, ending=session.ending)
-    memory = plan_memory(plan.shape, plan.settings.engine, context_tokens=plan.settings.context_tokens)
-    form = None
-    if make is not None:
-        from phicli.commands.formed_answer import constraints_of
-
-        form = constraints_of(chat, make())[0]
-    data, exceeded = dry_run_data(prompt, plan, memory, form), plan.context.exceeded_by(len(prompt.token_ids) + 1)
-    if exceeded is not None and not wanted.shortens:
-        exceeded.data = data
-    elif exceeded is not None:
-        if not wanted.quiet:
-            terminal.say(f"note: {exceeded.message}; --on-overflow will shorten it before it is sent")
-        exceeded = None
-    if not wanted.as_json:
-        print_dry_run(terminal, prompt, plan, memory, form)
-    if exceeded is not None:
-        raise exceeded
-    if wanted.as_json:
-        print_result(terminal, "chat", data)
 
 
 def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from phicli.commands.form_options import (
 )
 from phicli.commands.lender import Attach, lender_of
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.remote_options import refuse_engine_options
 from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
 from phicli.commands.sampling_options import (
     MaxTokens,
@@ -123,8 +124,10 @@ def chat(
         schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
     form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
+    refuse_engine_options(ctx, start.remote)
     lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
-    with early_process((chosen or EngineChoice()).name, wanted=lender.socket is None) as early:  # it loads meanwhile
+    starts = lender.socket is None and start.remote is None
+    with early_process((chosen or EngineChoice()).name, wanted=starts) as early:  # it loads meanwhile
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
