@@ -13,6 +13,7 @@ from phicli.batch.types import InputFormat
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import SAMPLING_LIMITS
 from phicli.plan.chat_options import ChatOptions
+from phicli.remotes.types import RemoteModelName
 from phicli.structured.form import Form
 from phicli.templates.text import TemplateText
 from phicli.tools.types import Tool
@@ -65,7 +66,7 @@ class BatchOptions:
         out: the output.
         input_format: of the input; None for what its name and its first line say.
         model: that was typed, or that of a setting.
-        remotes: that share the work; then ``model`` is the name that they know.
+        remotes: models of remotes that share the work; none for a model of this machine.
         options: of every answer, and of the engine.
         words: what words the questions.
         answers: what the answers must be.
@@ -83,7 +84,7 @@ class BatchOptions:
     words: Words = Words()
     answers: Answers = Answers()
     input_format: InputFormat | None = None
-    remotes: tuple[str, ...] = ()
+    remotes: tuple[RemoteModelName, ...] = ()
     engine: EngineChoice = DEFAULT
     parallel: int | None = None
     retry_failed: bool = False

@@ -43,9 +43,9 @@ class RequestWords:
             raise RequestError("n is more than 1, but each line gets one answer", "write a line for each", param="n")
         return replace(asked, streamed=False)
 
-    def answered(self, row: Row, answer: Answer) -> dict[str, Any]:
-        """The line for an answer."""
-        return _line(row, 200, self._request(row).reply().whole([answer]))
+    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
+        """The line for an answer by ``model``."""
+        return _line(row, 200, replace(self, model=model)._request(row).reply().whole([answer]))
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
         """The line for a request that was not answered."""

@@ -18,20 +18,17 @@ _MORE: Final = ("errors", "text", "finish_reason", "attempts")
 class Results(Protocol):
     """Makes the result of a row."""
 
-    def answered(self, row: Row, answer: Answer) -> dict[str, Any]:
-        """Of a row that was answered."""
+    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
+        """Of a row that was answered by ``model``."""
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
         """Of a row that was not."""
 
 
 class PlainResults:
-    """Results of rows that are prompts or messages; ``model`` is the name of what answers."""
+    """Results of rows that are prompts or messages."""
 
-    def __init__(self, model: str) -> None:
-        self._model = model
-
-    def answered(self, row: Row, answer: Answer) -> dict[str, Any]:
+    def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
         """See :class:`Results`."""
         return {
             "id": row.name(),
@@ -41,7 +38,7 @@ class PlainResults:
             "reasoning": answer.reasoning,
             "usage": usage_data(answer),
             "finish_reason": answer.finish_reason,
-            "model": self._model,
+            "model": model,
             "error": None,
         }
 
@@ -56,7 +53,7 @@ class PlainResults:
             "reasoning": "" if answer is None else answer.reasoning,
             "usage": None if answer is None else usage_data(answer),
             "finish_reason": None,
-            "model": self._model,
+            "model": None,
             "error": error_data(error),
         }
 

@@ -104,7 +104,7 @@ class Sitting:
         self._wanted, self._reading, self._target = wanted, reading, target
         self._journal, self._out, self._again, self._watch = journal, out, again, watch
         words = reading.words
-        self._results: Results = words if isinstance(words, RequestWords) else PlainResults(target.name)
+        self._results: Results = words if isinstance(words, RequestWords) else PlainResults()
         self._workers: Counter[str] = Counter()
         self._tokens: Counter[str] = Counter()
         self._began: float | None = None
@@ -199,7 +199,7 @@ class Sitting:
         if error is not None or answer is None:
             self._save(row, self._results.failed(row, error or EngineError("there was no answer")), failed=True)
             return
-        self._save(row, self._results.answered(row, answer), failed=False)
+        self._save(row, self._results.answered(row, answer, done.worker), failed=False)
 
     def _cut_off_error(self, answer: Answer) -> PhiError | None:
         """The error of an answer that has not its form, because the limit of tokens ended it."""

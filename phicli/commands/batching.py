@@ -27,6 +27,7 @@ from phicli.units import counted
 if TYPE_CHECKING:
     from phicli.batch.report import Report
     from phicli.batch.target import Target
+    from phicli.remotes.types import RemoteModelName
     from phicli.ui.terminal import Terminal
 
 _LONGEST: Final = 160
@@ -88,15 +89,16 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
         if worded.schema is not None and not form_was_typed(ctx):
             form = FormOptions(schema=worded.schema, retries=form.retries)
     model = typed.model if was_typed(ctx, "model") else (worded.model if worded else None) or typed.model
+    named = _remotes(ctx, typed, model)
     return BatchOptions(
         typed.source,
         out_path(typed.out),
-        model or last_used(),
+        named[0].model if named else model or last_used(),
         options,
         words_of(typed.prompt, worded, options.system, typed.variables),
         answers_of(form, typed.tools, say),
         None if typed.input_format is None else read_format(typed.input_format),
-        typed.remotes,
+        named,
         typed.engine or DEFAULT,
         typed.parallel,
         typed.retry_failed,
@@ -105,12 +107,51 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
     )
 
 
+def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName, ...]:
+    """The models of remotes that answer; none for a model of this machine.
+
+    Raises:
+        NotFoundError: there is no such remote.
+        UsageError: the model has no name, or an option is for this machine.
+    """
+    from phicli.chat.remote import NamedRemote
+    from phicli.commands.remote_options import refuse_engine_options
+    from phicli.commands.remotes.elsewhere import remote_of
+    from phicli.remotes.known import require
+    from phicli.remotes.naming import checked_model
+    from phicli.remotes.types import RemoteModelName
+
+    alone = None if model is None else remote_of(model)
+    found = [] if alone is None or typed.remotes else [alone]
+    for text in typed.remotes:
+        name, _, own = text.partition("/")
+        remote = require(name)
+        if alone is not None and not own:
+            raise UsageError(
+                f"{model} is a model of a remote, and --remote names another one",
+                f"name the model without its remote: {alone.model}",
+            )
+        if not own and not was_typed(ctx, "model"):
+            hint = f"phi batch IN MODEL --out OUT --remote {name}; see its models: phi remotes test {name}"
+            raise UsageError("--remote requires the name of a model", hint)
+        found.append(RemoteModelName(remote, checked_model(remote, own or model or "")))
+    if len(set(found)) < len(found):
+        raise UsageError("a remote is named twice", "leave out one of them")
+    for one in found:
+        refuse_engine_options(ctx, NamedRemote(one))
+    return tuple(found)
+
+
 def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
     """What answers.
 
     Raises:
         PhiError: it is not on this machine, or its engine is not.
     """
+    if wanted.remotes:
+        from phicli.batch.remote_target import RemoteTarget
+
+        return RemoteTarget(wanted.remotes, wanted)
     find_program(wanted.engine.name, wanted.engine.program)
     model = locate_or_offer(wanted.model, terminal, ask=not typed.as_json, quiet=typed.quiet)
     return LocalTarget(model, wanted)
