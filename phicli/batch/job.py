@@ -10,8 +10,8 @@ from phicli.batch.formats import Layout, layout_of
 from phicli.batch.identity import identity
 from phicli.batch.options import BatchOptions
 from phicli.batch.out_file import OutFile
-from phicli.batch.output import output_of
-from phicli.batch.places import require_place
+from phicli.batch.output import Output, output_of
+from phicli.batch.places import has_results, remove_nothing, require_place
 from phicli.batch.report import Report
 from phicli.batch.requests import RequestWords
 from phicli.batch.results import is_broken, is_result
@@ -21,7 +21,7 @@ from phicli.batch.source import open_source
 from phicli.batch.target import Target
 from phicli.batch.types import Watch
 from phicli.batch.wording import Wording, bytes_of
-from phicli.errors import UsageError
+from phicli.errors import PhiError, UsageError
 from phicli.jobs.journal import Journal, OtherJobError
 
 
@@ -50,19 +50,32 @@ def run_batch(
         target = target_of()
         about = identity(wanted, layout, seen, target.about(watch))
         busy = f"another phi process is writing {wanted.out}"
+        restart = wanted.restart or not has_results(wanted)
         try:
             with Journal(
-                wanted.journal, about, items=seen.rows, restart=wanted.restart, accepts=is_result, busy=busy
+                wanted.journal, about, items=seen.rows, restart=restart, accepts=is_result, busy=busy
             ) as journal:
-                broken = {number for number in journal.failed if is_broken(journal.get(number).result)}
-                again = {*journal.failed} - broken if wanted.retry_failed else set[int]()
-                out = OutFile(wanted.out, output, journal, lambda: layout.rows(source.reader()), again)
-                reading = Reading(source, layout, seen, words)
-                return Sitting(wanted, reading, target, journal, out, again, watch, broken=len(broken)).run()
+                return _sit(wanted, Reading(source, layout, seen, words), target, journal, output, watch)
         except OtherJobError as error:
             error.message = f"{wanted.out} has the results of another job, with another {' and '.join(error.differs)}"
             error.hint = "name another file with --out, or replace it: --restart"
             raise
+
+
+def _sit(
+    wanted: BatchOptions, reading: Reading, target: Target, journal: Journal, output: Output, watch: Watch
+) -> Report:
+    """Ask what the journal does not have. Raises as :func:`run_batch`."""
+    broken = {number for number in journal.failed if is_broken(journal.get(number).result)}
+    again = {*journal.failed} - broken if wanted.retry_failed else set[int]()
+    layout, source = reading.layout, reading.source
+    out = OutFile(wanted.out, output, journal, lambda: layout.rows(source.reader()), again)
+    try:
+        return Sitting(wanted, reading, target, journal, out, again, watch, broken=len(broken)).run()
+    except PhiError:
+        if not journal:
+            remove_nothing(wanted, output.head())
+        raise
 
 
 def words_of(wanted: BatchOptions, layout: Layout) -> Wording | RequestWords:

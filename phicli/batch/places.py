@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Final
 
 from phicli.batch.options import BatchOptions
 from phicli.batch.source import Source
 from phicli.errors import UsageError, reason_of
 from phicli.paths import output_target
 
-_EXAMPLE = "name a file, e.g. --out answers.jsonl"
+_SITTING: Final = b'{"sitting"'
+_EXAMPLE: Final = "name a file, e.g. --out answers.jsonl"
 
 
 def require_place(wanted: BatchOptions, source: Source) -> None:
@@ -31,6 +34,31 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
         f"{out} already exists, and has no journal ({wanted.journal.name})",
         "name another file, or replace it: --restart",
     )
+
+
+def has_results(wanted: BatchOptions) -> bool:
+    """Whether the journal may have results, or the output lines.
+
+    Without any there is nothing to lose, whatever job began them.
+    """
+    try:
+        if wanted.out.exists() and wanted.out.stat().st_size:
+            return True
+        with wanted.journal.open("rb") as file:
+            file.readline()
+            return any(not line.startswith(_SITTING) for line in file)
+    except OSError:
+        return True
+
+
+def remove_nothing(wanted: BatchOptions, head: bytes) -> None:
+    """Remove the output and its journal, where neither has a result: the next command may be another one."""
+    with contextlib.suppress(OSError):
+        if wanted.out.exists() and wanted.out.read_bytes() in (b"", head):
+            wanted.out.unlink()
+    if not has_results(wanted):
+        with contextlib.suppress(OSError):
+            wanted.journal.unlink()
 
 
 def _require_writable(out: Path) -> None:

@@ -109,6 +109,7 @@ class Sitting:
         self._tokens: Counter[str] = Counter()
         self._began: float | None = None
         self._shown_at = 0.0
+        self._alone = True
         self._asked = self._cut_off = 0
         self._failed, self._broken = len(journal.failed), broken
 
@@ -168,6 +169,7 @@ class Sitting:
             self._out.advance()
             self._journal.begin({"max_tokens": self._wanted.options.max_tokens})
             self._began = time.monotonic()
+            self._alone = len(workers) == 1
             run(self._items(), [*map(_OfItems, workers)], self._done, on_gone=self._gone, interrupts=self)
 
     def _items(self) -> Iterator[tuple[int, Item]]:
@@ -251,6 +253,8 @@ class Sitting:
         self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
 
     def _gone(self, name: str, error: PhiError) -> None:
+        if self._alone:  # this is the error that ends the command
+            return
         self._watch.warn(f"{name} is left out: {error.message}; its lines go to the others")
 
     def _tell_about(self, pending: int) -> None:
@@ -267,7 +271,7 @@ class Sitting:
         report = self.report()
         done = len(self._journal) - len(self._again)
         error.data = {**(error.data or {}), **report.to_data()}
-        if self._began is not None:
+        if done:
             error.message = f"{error.message}; {done} of {report.rows} lines are done"
             error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
         return error

@@ -332,7 +332,7 @@ def test_a_worker_that_is_gone_is_left_out_and_said(source: Path, out: Path) -> 
     assert told.warned == ["a is left out: it does not answer; its lines go to the others"]
     with pytest.raises(NetworkError) as error:
         run_batch(batch_of(source, out, restart=True), lambda: ScriptedTarget(workers=[workers[0]]), told)
-    assert error.value.message == "it does not answer; 0 of 20 lines are done"
+    assert error.value.message == "it does not answer"
 
 
 def test_an_interruption_says_how_it_goes_on(source: Path, out: Path) -> None:
@@ -410,3 +410,19 @@ def test_an_answer_after_a_check_that_failed_is_an_error_for_all(source: Path, o
     report = run_batch(batch_of(source, out), lambda: ScriptedTarget(ask), Told())
     assert report.failed == 20
     assert len(report.failures) == 5
+
+
+def test_a_job_that_has_no_result_yet_leaves_nothing_in_the_way_of_another(source: Path, out: Path) -> None:
+    def wrong(asked: Asked) -> Outcome:
+        raise EngineError("there is no such model")
+
+    for target in (ScriptedTarget(wrong), ScriptedTarget(workers=[ScriptedWorker(wrong, "a")])):
+        with pytest.raises(EngineError):
+            run_batch(batch_of(source, out), lambda target=target: target, Told())  # type: ignore[misc]
+        assert not out.exists()
+        assert not out.with_name("out.jsonl.journal").exists()
+    run_batch(batch_of(source, out), lambda: ScriptedTarget(sha256="11"), Told())
+    first = out.with_name("out.jsonl.journal").read_bytes().split(b"\n")[:2]
+    out.unlink()
+    out.with_name("out.jsonl.journal").write_bytes(b"\n".join([*first, b""]))
+    assert run_batch(batch_of(source, out), ScriptedTarget, Told()).asked == 20

@@ -60,7 +60,7 @@ def test_a_table_has_its_columns_and_one_for_each_property() -> None:
     output = table(("id", "note"), schema(sum={}, parts={}, ok={}, none={}))
     row = Row(0, 2, {"id": "1", "note": '=HYPERLINK("x"), "y"\r\nz'})
     value = {"sum": 1.50, "parts": ["ä", {"b": None}], "ok": True, "none": None}
-    head, line = records(output, output.line(row, RESULTS.answered(row, answer("{}", parsed=value)), "m"))
+    head, line = records(output, output.line(row, RESULTS.answered(row, answer("{}", parsed=value), "m")))
     assert head == ["id", "note", "sum", "parts", "ok", "none", "finish_reason", "error"]
     assert line == ["1", '=HYPERLINK("x"), "y"\r\nz', "1.5", '["ä", {"b": null}]', "true", "", "stop", ""]
 
@@ -75,7 +75,7 @@ def test_a_record_that_failed_has_its_columns_and_the_reason() -> None:
 def test_columns_of_the_answer_do_not_hide_those_of_the_input() -> None:
     output = table(("text", "error", "answer_text"))
     row = Row(0, 2, {"text": "in", "error": "old", "answer_text": "x"})
-    head, line = records(output, output.line(row, RESULTS.answered(row, answer("out")), "m"))
+    head, line = records(output, output.line(row, RESULTS.answered(row, answer("out"), "m")))
     assert head == ["text", "error", "answer_text", "answer_answer_text", "finish_reason", "answer_error"]
     assert line == ["in", "old", "x", "out", "stop", ""]
 
@@ -101,7 +101,7 @@ def test_tool_calls_are_a_column_where_tools_are_declared() -> None:
     output = table((), tools=True)
     row = Row(0, 2, {})
     head, line = records(
-        output, output.line(row, RESULTS.answered(row, answer("", tool_calls=(ToolCall("f", {}),))), "m")
+        output, output.line(row, RESULTS.answered(row, answer("", tool_calls=(ToolCall("f", {}),)), "m"))
     )
     assert head == ["text", "tool_calls", "finish_reason", "error"]
     assert line[1] == '[{"name": "f", "arguments": {}}]'
