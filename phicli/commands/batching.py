@@ -93,7 +93,7 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
     return BatchOptions(
         typed.source,
         out_path(typed.out),
-        named[0].model if named else model or last_used(),
+        named[0].model if named else model or _last_used(),
         options,
         words_of(typed.prompt, worded, options.system, typed.variables),
         answers_of(form, typed.tools, say),
@@ -105,6 +105,18 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
         typed.restart,
         typed.memory_check,
     )
+
+
+def _last_used() -> str:
+    """The model that was last talked to.
+
+    Raises:
+        UsageError: there was none yet.
+    """
+    try:
+        return last_used()
+    except UsageError as error:
+        raise UsageError(error.message, "name one, e.g. phi batch IN tiny-phi --out OUT") from None
 
 
 def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName, ...]:
