@@ -15,6 +15,7 @@ SUMMARIES: Final = {
     "show": "Show the details of a model or a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model one question, or start a conversation when no prompt is given.",
+    "batch": "Ask a model every line of a file, and write an answer for each.",
     "serve": "Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded.",
     "ps": "List the models that phi serve keeps loaded.",
     "stop": "Unload models, or end phi serve.",
