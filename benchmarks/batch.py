@@ -2,8 +2,8 @@
 
 Without a file the model is SmolLM2-135M-Instruct, which is fetched once. The sides take turns (A B B A …).
 
-- *one after the other*: the same prompts through ``phi batch``, and each through a ``phi chat`` of its own; whole
-  commands, with the start of their processes and loading
+- *one after the other*: short answers to prompts with a common system message, as when texts are sorted, through
+  ``phi batch``, and each through a ``phi chat`` of its own; whole commands, with the start of their processes and loading
 - *four slots*: tokens per second with ``--parallel 4`` against ``--parallel 1``, and what the engine alone gains from
   four requests at a time in the same rounds
 - *several servers*: ``phi serve`` with a fixed time per token (``tests/support/paced.py``), one, two and four of them
@@ -49,7 +49,9 @@ from phicli.plan.locate import locate
 from tests.support.smollm2 import smollm2_file
 
 TOKENS: Final = 32
-LINES: Final = 16
+SHORT: Final = 8
+LINES: Final = 32
+SYSTEM: Final = "You sort letters by what their writers want. " * 20
 TOKEN_MS: Final = 50
 """Of the servers with a fixed pace."""
 _PACED: Final = Path(__file__).parents[1] / "tests" / "support" / "paced.py"
@@ -102,7 +104,7 @@ def stories(count: int) -> Iterator[list[str]]:
 
 def against_one_shots(model: Path, rounds: int) -> str:
     """The row of a batch against as many commands with one question each, in seconds."""
-    texts, most = stories(LINES), ("--max-tokens", str(TOKENS))
+    texts, most = stories(LINES), ("--max-tokens", str(SHORT), "--system", SYSTEM)
     with new_home() as home:
 
         def one_shots() -> float:
@@ -118,13 +120,19 @@ def against_one_shots(model: Path, rounds: int) -> str:
 
         found = in_turn(rounds, {"batch": batch, "one-shots": one_shots})
     faster = median(found["one-shots"]) / median(found["batch"])
-    row = Row(f"{LINES} prompts, whole commands", found["batch"], found["one-shots"], "s", Goal("≥ 5 x as fast"))
+    row = Row(
+        f"{LINES} answers of {SHORT} tokens, whole commands",
+        found["batch"],
+        found["one-shots"],
+        "s",
+        Goal("≥ 5 x as fast"),
+    )
     return row.markdown(f"{faster:.1f} x as fast")
 
 
 def gain(model: Path, rounds: int) -> Iterator[str]:
     """The rows of four slots against one: of a batch, and of the engine alone."""
-    texts, most = stories(2 * LINES), ("--max-tokens", str(TOKENS))
+    texts, most = stories(LINES), ("--max-tokens", str(TOKENS))
     options = ChatOptions(temperature=0.0)
     with new_home() as home, open_model(locate(str(model)), options, Use.CONVERSATION) as opened:
         settings = replace(opened.engines[-1].settings, slots=4, warmup=True)  # type: ignore[attr-defined]
