@@ -3,7 +3,7 @@
 Without a file the model is SmolLM2-135M-Instruct, which is fetched once. The sides take turns (A B B A …).
 
 - *one after the other*: short answers to prompts with a common system message, as when texts are sorted, through
-  ``phi batch``, and each through a ``phi chat`` of its own; whole commands, with the start of their processes and loading
+  ``phi batch``, and each through a ``phi chat`` of its own; whole commands, with starts of processes and loading
 - *four slots*: tokens per second with ``--parallel 4`` against ``--parallel 1``, and what the engine alone gains from
   four requests at a time in the same rounds
 - *several servers*: ``phi serve`` with a fixed time per token (``tests/support/paced.py``), one, two and four of them
