@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
+from phicli.training_data.conversation import messages_of
 from phicli.training_data.decoding import BOM, LineError, repeated_key, text_of, value_of, what_it_is
 from phicli.training_data.digests import Digests, content_of, digest_of, digest_of_halves, joined_texts
 from phicli.training_data.findings import Finding, Findings, Severity
@@ -112,7 +113,7 @@ class Checking:
         if data.endswith(b"\r\n"):
             facts.windows_lines += 1
         try:
-            text = text_of(data)
+            text = text_of(data.rstrip(b"\r\n"))
             if len(data) < _SHORT and not text.strip():
                 self._add("empty_line", "", "the line is empty: leave it out", "warning")
                 return None
@@ -126,8 +127,9 @@ class Checking:
             return None
         facts.examples += 1
         digest = self._texts(example, data)
-        if readable:
-            facts.answers += sum(one.get("role") == "assistant" for one in _messages(example) if type(one) is dict)
+        if not readable:
+            return None
+        facts.answers += sum(one.get("role") == "assistant" for one in messages_of(example) if type(one) is dict)
         if self._findings.count("error") == before:
             self._tokens(example, text)
         return digest
@@ -225,10 +227,3 @@ class Checking:
 
     def _at(self, line: int, kind: str, message: str) -> None:
         self._findings.add(Finding("error", kind, self._facts.name, line, message))
-
-
-def _messages(example: Mapping[str, Any]) -> list[Any]:
-    """All messages of an example whose shape can be read."""
-    if "messages" in example:
-        return list(example["messages"])
-    return [*example["prompt"], *example["completion"]]

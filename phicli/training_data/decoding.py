@@ -19,6 +19,12 @@ _STARTS: Final = {
     b"GGUF": "a model",
 }
 _WORDS: Final = re.compile(r"(None|True|False|NaN|undefined|-?Infinity)\b")
+_SAID: Final = {
+    "trailing comma": "a comma stands in front of a closing bracket",
+    "Unterminated string": r"a text is not closed on this line: write a line break in it as \n",
+    "control character": r"a control character inside a text: write a line break as \n, a tab as \t",
+}
+"""What Python's parser says, in other words."""
 _COUNTED: Final = (b'"messages"', b'"role"', b'"content"')
 
 
@@ -114,15 +120,11 @@ def _common(before: str, rest: str, said: str) -> str:
     """The frequent mistakes; empty for others."""
     if before.endswith(",") and rest[:1] in "]}":
         return f"a comma stands in front of {rest[0]}"
-    if "trailing comma" in said:
-        return "a comma stands in front of a closing bracket"
     if rest.startswith("'"):
         return "single quotes: JSON has double quotes"
     if word := _WORDS.match(rest):
         return f"{word[1]} is not a JSON value: JSON has null, true, false and finite numbers"
-    if "control character" in said:
-        return r"a control character inside a text: write a line break as \n, a tab as \t"
-    return ""
+    return next((words for part, words in _SAID.items() if part in said), "")
 
 
 def _extra(text: str, rest: str) -> str:

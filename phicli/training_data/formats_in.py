@@ -103,18 +103,18 @@ def from_sharegpt(example: Mapping[str, Any]) -> Example:
     turns = example.get("conversations")
     if not isinstance(turns, list):
         raise NotThisFormatError("it has no list of conversations")
-    messages, waiting, count = _system(example), [], 0
+    messages, waiting, count = _system(example), list[str](), 0
     for number, turn in enumerate(turns):
         speaker, value = _turn(turn, number)
         role = _SPEAKERS.get(speaker.lower())
         if role is None:
             raise NotThisFormatError(f"conversations[{number}]: unknown speaker {speaker!r}")
         if role == "calls":
-            waiting = list(_calls(value, number, count))
-            count += len(waiting)
-            messages.append({"role": "assistant", "content": "", "tool_calls": waiting})
+            calls = list(_calls(value, number, count))
+            count, waiting = count + len(calls), [call["id"] for call in calls]
+            messages.append({"role": "assistant", "content": "", "tool_calls": calls})
         elif role == "tool":
-            known = {"tool_call_id": waiting.pop(0)["id"]} if waiting else {}
+            known = {"tool_call_id": waiting.pop(0)} if waiting else {}
             messages.append({"role": "tool", "content": value, **known})
         else:
             messages.append(_said(role, value))

@@ -10,7 +10,8 @@ Sources, read in November 2026:
   "Data preparation and analysis for chat model fine-tuning" refuses other keys of a message.
 - ``trl``: "Dataset formats and types" of TRL (huggingface/trl): ``messages``, or ``prompt`` and ``completion`` as text
   or as messages, ``tools`` in JSON Schema. Tried with TRL 1.16: ``messages`` trains on the words of the user too, and
-  ``SFTConfig`` cuts examples at 1,024 tokens by default.
+  ``SFTConfig`` cuts examples at 1,024 tokens by default. The template of Phi-4-mini reads tools from the system message
+  only, and has no place for ``tool_calls`` (its ``tokenizer_config.json``); those of Phi-3 and Phi-4 know no tools.
 
 What a service refuses beyond this, such as content that its moderation does not let through, can only be known there.
 """
@@ -43,6 +44,7 @@ class Service:
         own_shapes: whether tools may be in the shape of Phi-4-mini's model card.
         images: whether content may have images.
         warn_above_tokens: longer examples are cut by default.
+        drops_tools: whether tools and their calls do not reach the model, because Phi's chat template leaves them out.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Service:
     own_shapes: bool = False
     images: bool = False
     warn_above_tokens: int | None = None
+    drops_tools: bool = False
 
     @property
     def takes_pairs(self) -> bool:
@@ -77,7 +80,7 @@ SERVICES: Final[Mapping[str, Service]] = {
     ),
     "trl": Service(
         "trl", "TRL", byte_order_mark="harm", weight="ignored", reasoning="ignored", warn_above_tokens=1024,
-        top_keys=frozenset({"prompt", "completion", "chat_template_kwargs"}),
+        drops_tools=True, top_keys=frozenset({"prompt", "completion", "chat_template_kwargs"}),
     ),
 }  # fmt: skip
 

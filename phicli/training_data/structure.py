@@ -77,6 +77,8 @@ class Structure:
                 add("unknown_key", key, self._unknown_top(example, key))
         if example.get("tools") is not None:
             check_declarations(example["tools"], "tools", add, own_shapes=self._service.own_shapes)
+            if self._service.drops_tools:
+                add("service", "tools", "Phi's chat template leaves tools and their calls out of what is trained on")
         if "functions" in example and "functions" in self._top:
             add("service", "functions", "functions are deprecated: declare tools")
 
@@ -102,7 +104,7 @@ class Structure:
                 add("empty", key, f"the {key} is empty")
         if (type(prompt) is list) != (type(completion) is list):
             add("shape", "completion", "prompt and completion must both be text, or both be messages")
-        return type(prompt) is list and type(completion) is list
+        return type(prompt) is type(completion) and type(prompt) in (list, str)
 
     def _check_list(self, messages: Sequence[Any], at: str, add: Add, *, before: Any = ()) -> None:
         last, calls, trained = "", OpenCalls(), 0

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, BinaryIO, Final
 
 from phicli.errors import UsageError
@@ -41,7 +42,7 @@ def rows_of(
     text = io.TextIOWrapper(file, encoding=codec, newline="")
     try:
         head = text.readline()
-        rows = csv.reader(_with(head, text), delimiter=_separator(head), strict=True)
+        rows = csv.reader(chain([head], text), delimiter=_separator(head), strict=True)
         titles = [title.strip() for title in next(rows, [])]
         user, assistant = _columns(titles, columns, name)
         system = _place(titles, "system")
@@ -64,11 +65,6 @@ def csv_line(cells: Sequence[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(cells)
     return line.getvalue()
-
-
-def _with(head: str, rest: Iterator[str]) -> Iterator[str]:
-    yield head
-    yield from rest
 
 
 def _separator(head: str) -> str:

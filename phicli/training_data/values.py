@@ -104,7 +104,8 @@ class Reader:
                 f"{self.name}:{line}: not {self._encoding.upper()}: byte 0x{data[min(error.start, len(data) - 1)]:02x}",
                 "name its encoding, e.g. --input-encoding latin-1",
             ) from None
-        self._buffer, self._at = kept + text, 0
+        if text:
+            self._buffer, self._at = kept + text, 0
         return bool(text) or not self._ended
 
 
@@ -127,7 +128,7 @@ def values_of(reader: Reader) -> Iterator[tuple[int, Any]]:
         yield reader.value()
         if reader.peek() == ",":
             reader.skip()
-        elif reader.peek() != "]":
+        elif reader.peek() not in ("]", ""):
             raise UsageError(f"{reader.name}:{reader.line}: a comma is missing between two examples", _GO_ON)
 
 

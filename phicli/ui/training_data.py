@@ -110,7 +110,7 @@ def print_converted(terminal: Terminal, made: Converted, *, as_json: bool) -> No
         terminal.say(f"{counted(made.examples, 'example')} written{where}: {made.source} as {made.target}")
     if made.left_out:
         raise CheckFailedError(
-            f"{counted(made.left_out, 'example')} cannot be written as {made.target}, all others were",
+            f"{counted(made.left_out, 'example')} cannot be written as {made.target}, {made.examples:,} were written",
             "choose another target with --to, or change these lines",
             data=made.to_data() if as_json else None,
         )
