@@ -101,7 +101,7 @@ class Digests:
     def _words(self) -> NDArray[np.uint64]:
         import numpy as np
 
-        return np.frombuffer(bytes(self._data), dtype="<u8").reshape(-1, 2)
+        return np.frombuffer(self._data, dtype="<u8").reshape(-1, 2)
 
     def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         import numpy as np

@@ -70,7 +70,7 @@ def print_report(terminal: Terminal, report: Report, *, as_json: bool) -> None:
         OutputClosedError: the reader has closed it.
     """
     if not as_json:
-        for line in _report_lines(report, bars=terminal.stdout.isatty()):
+        for line in _report_lines(report, bar=_bar_of(terminal)):
             terminal.write_line(line)
     elif report.usable:
         print_result(terminal, "data check", report.to_data())
@@ -127,13 +127,13 @@ def _what_to_do(report: Report) -> str:
     return "change these lines and check again; all findings: --json"
 
 
-def _report_lines(report: Report, *, bars: bool) -> Iterator[str]:
+def _report_lines(report: Report, *, bar: str) -> Iterator[str]:
     for one in report.files:
         known = f"{counted(one.examples, 'example')} in {counted(one.lines, 'line')}, {format_bytes(one.bytes)}"
         yield f"{one.name}: {known}"
     yield from _groups(report.findings.groups())
     if report.tokens is not None:
-        yield from _token_lines(report.tokens, bars=bars)
+        yield from _token_lines(report.tokens, bar=bar)
     if report.usable:
         warnings = report.findings.count("warning")
         yield "no errors" + (f", {counted(warnings, 'warning')}" if warnings else "")
@@ -158,7 +158,7 @@ def _sentence(finding: Finding) -> str:
     return one_line(f"{where}: {finding.message}")
 
 
-def _token_lines(tokens: Tokens, *, bars: bool) -> Iterator[str]:
+def _token_lines(tokens: Tokens, *, bar: str) -> Iterator[str]:
     known = tokens.to_data()
     yield (
         f"tokens per example in the format of {tokens.model}: min {known['min']:,}, median {known['median']:,}, "
@@ -166,15 +166,25 @@ def _token_lines(tokens: Tokens, *, bars: bool) -> Iterator[str]:
     )
     over = f"{counted(tokens.over, 'example')} exceed" if tokens.over != 1 else "1 example exceeds"
     yield f"{over if tokens.over else 'no example exceeds'} the context of {tokens.context_tokens:,} tokens"
-    if bars:
-        yield from _bars(tokens.histogram())
+    if bar:
+        yield from _bars(tokens.histogram(), bar)
     yield f"counted in {tokens.took_s:.1f} s: {tokens.per_second:,.0f} tokens per second"
 
 
-def _bars(ranges: list[tuple[int, int, int]]) -> Iterator[str]:
+def _bar_of(terminal: Terminal) -> str:
+    """What a bar is made of; empty where none is shown, because standard output is not a terminal."""
+    if not terminal.stdout.isatty():
+        return ""
+    try:
+        "█".encode(terminal.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return "#"
+    return "█"
+
+
+def _bars(ranges: list[tuple[int, int, int]], bar: str) -> Iterator[str]:
     most = max(many for _, _, many in ranges)
     names = [f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, high, _ in ranges]
     width = max(map(len, names))
     for name, (_, _, many) in zip(names, ranges, strict=True):
-        bar = "█" * round(_BAR_COLUMNS * many / most) or ("▏" if many else "")
-        yield f"  {name:>{width}}  {bar} {many:,}"
+        yield f"  {name:>{width}}  {bar * max(round(_BAR_COLUMNS * many / most), int(many > 0))} {many:,}"
