@@ -22,6 +22,7 @@ SUMMARIES: Final = {
     "bench": "Measure and compare the speed of models or of an endpoint.",
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
+    "data": "Check, split and convert training data for fine-tuning.",
     "sessions": "List, show, search, export, import, rename and remove saved conversations.",
     "remotes": "Add, list, test and remove remotes: models on other machines, behind OpenAI-compatible endpoints.",
     "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",
@@ -83,6 +84,13 @@ REMOTES_SUMMARIES: Final = {
 }
 """The same for ``phi remotes``."""
 
+DATA_SUMMARIES: Final = {
+    "check": "Check training data line by line; exit code 9 if it must not be used.",
+    "split": "Split training data into a training and a validation file.",
+    "convert": "Convert training data from and to CSV, Alpaca, ShareGPT, OpenAI and other formats.",
+}
+"""The same for ``phi data``."""
+
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
     "list": "List the kernels of the wheel and the kernels that were built on this machine.",
@@ -102,6 +110,7 @@ CONFIG_SUMMARIES: Final = {
 """The same for ``phi config``."""
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "data": DATA_SUMMARIES,
     "sessions": SESSIONS_SUMMARIES,
     "remotes": REMOTES_SUMMARIES,
     "templates": TEMPLATES_SUMMARIES,
@@ -126,7 +135,7 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "ps", "remotes", "stop", "templates")
+WITHOUT_SETTINGS: Final = ("config", "data", "doctor", "engine", "help", "ps", "remotes", "stop", "templates")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
 among them because a setting has its name."""
 
