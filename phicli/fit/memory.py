@@ -110,6 +110,8 @@ def plan_memory(
         gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
+        adapter_bytes=shape.adapter_bytes,
+        gpu_adapter_bytes=int(shape.adapter_bytes * share),
     )
 
 
