@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from phicli.adapters.peft import folder_of
-from phicli.adapters.registry import HOW_TO_ADD, require
+from phicli.adapters.registry import HOW_TO_ADD, find, require, unknown
 from phicli.engine.types import Adapter
 from phicli.errors import NotAnAdapterError, UsageError
 from phicli.gguf_file.adapter import read_adapter
@@ -44,12 +44,14 @@ def adapter_typed(typed: str) -> Adapter:
         IntegrityError: the file is damaged.
     """
     name, scale = split_scale(typed)
+    if find(name) is not None:
+        return Adapter(require(name).path, scale)
     path = expand(name)
     if is_there(name) and folder_of(path) is not None:
         raise NotAnAdapterError(f"{name} is an adapter as PEFT saves it", f"add it first: phi adapters add {name}")
     if name.lower().endswith(".gguf") or (("/" in name or "\\" in name) and is_there(name)):
         return Adapter(read_adapter(path).path.absolute(), scale)
-    return Adapter(require(name).path, scale)
+    raise unknown(name)
 
 
 def split_scale(typed: str) -> tuple[str, float]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.adapter_options import Adapters
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
@@ -116,6 +117,7 @@ def chat(
         ),
     ] = None,
     context: Context = None,
+    adapter: Adapters = None,
     schema: Schema = None,
     choice: Choice = None,
     regex: Regex = None,
@@ -172,6 +174,7 @@ def chat(
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
     lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
     with early_process((chosen or EngineChoice()).name, wanted=lender.socket is None) as early:  # it loads meanwhile
+        from phicli.adapters.typed import adapters_typed
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
@@ -180,6 +183,7 @@ def chat(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             think_budget=think_budget, context_tokens=context, engine=settings,
+            adapters=adapters_typed(adapter) if adapter else (),
         )  # fmt: skip
         options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)

@@ -10,8 +10,8 @@ from typing import Final, TextIO
 from phicli.chat_format.code_blocks import CodeBlocks
 
 COMMANDS: Final = (
-    "autotune", "bench", "cache", "chat", "config", "doctor", "engine", "eval", "help", "info", "list", "ls", "ps",
-    "pull", "recommend", "rm", "run", "runs", "serve", "sessions", "show", "stop", "templates",
+    "adapters", "autotune", "bench", "cache", "chat", "config", "doctor", "engine", "eval", "help", "info", "list",
+    "ls", "ps", "pull", "recommend", "rm", "run", "runs", "serve", "sessions", "show", "stop", "templates",
 )  # fmt: skip
 """What stands behind ``phi`` in a command; elsewhere ``phi`` is a word like any other."""
 
