@@ -8,7 +8,7 @@ from pathlib import Path
 
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
-from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, remember
+from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, registered, remember
 from phicli.errors import DoesNotFitError, NotAnAdapterError, NotFoundError, UsageError
 from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
 from phicli.gguf_file.names import stem_of
@@ -39,7 +39,7 @@ class Added:
 
 def add(
     path: Path, *, name: str | None = None, base: Base | None = None, source: str | None = None,
-    on_bytes: OnBytes = silent,
+    label: str | None = None, on_bytes: OnBytes = silent,
 ) -> Added:  # fmt: skip
     """Remember the adapter at ``path``, a GGUF file or a folder of PEFT, under ``name`` or one made of its own.
 
@@ -48,6 +48,7 @@ def add(
         name: None for one made of the name of the file or folder.
         base: the model that it must fit; None leaves that to its first use.
         source: what it came from, where that is not ``path``.
+        label: what a name is made of, rather than of the name of the file or folder.
         on_bytes: is told how far the conversion is.
 
     Raises:
@@ -57,12 +58,31 @@ def add(
     if name is not None:
         check_name(name)
     folder = folder_of(path)
-    if folder is None:
-        return _add_file(path, name, base, source)
-    return _add_folder(folder, name, base, source, on_bytes)
+    wish = _Wish(name, label, source or str(folder or path), base)
+    return _add_file(path, wish) if folder is None else _add_folder(folder, wish, on_bytes)
 
 
-def _add_file(path: Path, name: str | None, base: Base | None, source: str | None) -> Added:
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is known about the adapter but for its place."""
+
+    name: str | None
+    label: str | None
+    source: str
+    base: Base | None
+
+    def choose(self, before: RegisteredAdapter | None, *candidates: str) -> tuple[str, RegisteredAdapter | None]:
+        """The name, and the adapter that it replaces: that of ``before``, which is the same one, if no other is asked.
+
+        Raises:
+            UsageError: the name belongs to another one.
+        """
+        named = self.name or (before.name if before else free_name((self.label or "", *candidates)))
+        holder = _holder(named, self.source)
+        return (named if holder is None else holder.name), holder
+
+
+def _add_file(path: Path, wish: _Wish) -> Added:
     if path.is_dir():
         raise NotFoundError(
             f"{path} is a folder without an adapter: adapter_config.json is missing",
@@ -74,27 +94,24 @@ def _add_file(path: Path, name: str | None, base: Base | None, source: str | Non
             "name the folder that PEFT saved (model.save_pretrained)",
         )
     header = read_adapter(path)
-    before = next((one for one in _all_of(path)), None)
-    chosen = name or (before.name if before else free_name((header.name or "", stem_of(path.name), path.parent.name)))
-    _check(header, chosen, base)
-    holder = _holder(chosen, str(path))
-    adapter = _record(chosen if holder is None else holder.name, path, source or str(path), header, base)
+    real = os.path.realpath(path)
+    same = (one for one in registered() if os.path.realpath(one.path) == real or one.source == wish.source)
+    name, holder = wish.choose(next(same, None), header.name or "", stem_of(path.name), path.parent.name)
+    _check(header, name, wish.base)
+    adapter = _record(name, path, header, wish)
     _keep(adapter)
     return Added(adapter, header, converted=False, already=holder == adapter)
 
 
-def _add_folder(folder: Path, name: str | None, base: Base | None, source: str | None, on_bytes: OnBytes) -> Added:
+def _add_folder(folder: Path, wish: _Wish, on_bytes: OnBytes) -> Added:
     peft = read_peft(folder)
-    came_from = source or str(folder)
-    before = next((one for one in _from_source(came_from)), None)
-    chosen = name or (before.name if before else free_name((folder.name, folder.parent.name)))
-    holder = _holder(chosen, came_from)
-    chosen = chosen if holder is None else holder.name
-    target = adapters_dir() / f"{chosen}.gguf"
+    same = (one for one in registered() if one.source == wish.source)
+    name, holder = wish.choose(next(same, None), folder.name, folder.parent.name)
+    target = adapters_dir() / f"{name}.gguf"
     _check_disk(peft, target)
     with writing("the folder", data_dir(), "set PHI_HOME to a folder that you can write to"):
-        header = _written(peft, target, chosen, base, on_bytes)
-    adapter = _record(chosen, target, came_from, header, base)
+        header = _written(peft, target, name, wish.base, on_bytes)
+    adapter = _record(name, target, header, wish)
     _keep(adapter)
     return Added(adapter, header, converted=True, already=holder is not None)
 
@@ -141,27 +158,14 @@ def _holder(name: str, source: str) -> RegisteredAdapter | None:
     return holder
 
 
-def _all_of(path: Path) -> list[RegisteredAdapter]:
-    from phicli.adapters.registry import registered
-
-    real = os.path.realpath(path)
-    return [one for one in registered() if os.path.realpath(one.path) == real]
-
-
-def _from_source(source: str) -> list[RegisteredAdapter]:
-    from phicli.adapters.registry import registered
-
-    return [one for one in registered() if one.source == source]
-
-
-def _record(name: str, path: Path, source: str, header: AdapterHeader, base: Base | None) -> RegisteredAdapter:
+def _record(name: str, path: Path, header: AdapterHeader, wish: _Wish) -> RegisteredAdapter:
     found = path.stat()
     return RegisteredAdapter(
         name=name,
         path=path,
-        source=source,
+        source=wish.source,
         base_name=header.base_name,
-        base_model=None if base is None else base.name,
+        base_model=None if wish.base is None else wish.base.name,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
     )

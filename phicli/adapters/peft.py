@@ -35,8 +35,18 @@ _MODULES: Final[Mapping[str, str]] = {
 _SPLIT: Final = frozenset({"q_proj", "k_proj", "v_proj", "gate_proj", "up_proj"})
 _PLAIN_PATTERN: Final = re.compile(r"\^?[A-Za-z0-9_.]+")
 _MATRIX: Final = 2
-_CHANGING_BASE: Final = ("pissa", "olora", "corda", "loftq", "milora")
-"""Ways to begin (``init_lora_weights``) that change the weights of the model itself."""
+_FIRST_WEIGHTS: Final = ("true", "false", "gaussian", "eva", "orthogonal", "none")
+"""Values of ``init_lora_weights`` that leave the model alone; PEFT writes ``true`` where it has made that so."""
+_OTHER_KINDS: Final[Mapping[str, str]] = {
+    "lora_bias": "it trained biases (lora_bias), which the engine does not have",
+    "trainable_token_indices": "it trained single tokens (trainable_token_indices)",
+    "layer_replication": "it repeats layers of the model (layer_replication)",
+    "fan_in_fan_out": "it is for matrices that lie the other way (fan_in_fan_out)",
+    "alora_invocation_tokens": "it acts only after certain tokens (alora_invocation_tokens)",
+    "kasa_config": "it uses KaSA (kasa_config), which the engine does not have",
+    "monteclora_config": "it uses MonteCLoRA (monteclora_config), which the engine does not have",
+}
+"""Settings that change what is computed, where they are set."""
 _AGAIN: Final = "train it with plain LoRA: LoraConfig(target_modules='all-linear'); see docs/adapters.md"
 
 
@@ -115,23 +125,18 @@ def _config(path: Path) -> dict[str, Any]:
 
 def _refuse_kinds(folder: Path, config: Mapping[str, Any]) -> None:
     """Return if the adapter is one that the engine can compute."""
-    kind, start = str(config.get("peft_type")), str(config.get("init_lora_weights", "")).lower()
+    kind, start = str(config.get("peft_type")), str(config.get("init_lora_weights", True)).lower()
+    others = [name for name in config if name.startswith("use_") and name != "use_rslora" and config[name]]
     reasons = {
         f"it is an adapter of the type {kind[:40]}, not LORA": kind != "LORA",
-        "it uses DoRA (use_dora), which the engine does not have": config.get("use_dora"),
         "it trained biases (bias), which the engine does not have": config.get("bias", "none") not in ("none", None),
-        "it trained biases (lora_bias), which the engine does not have": config.get("lora_bias"),
         f"it replaces whole modules (modules_to_save): {_listed(config.get('modules_to_save'))}": config.get(
             "modules_to_save"
         ),
-        "it trained single tokens (trainable_token_indices)": config.get("trainable_token_indices"),
-        "it repeats layers of the model (layer_replication)": config.get("layer_replication"),
-        "it is for matrices that lie the other way (fan_in_fan_out)": config.get("fan_in_fan_out"),
-        "it acts only after certain tokens (alora_invocation_tokens)": config.get("alora_invocation_tokens"),
-        "it uses QALoRA (use_qalora), which the engine does not have": config.get("use_qalora"),
-        f"its first weights ({start[:20]}) have changed the model, and phi does not have the changed model": any(
-            start.startswith(way) for way in _CHANGING_BASE
-        ),
+        f"its first weights (init_lora_weights {start[:20]}) changed the model, and phi does not have the changed "
+        "model": start not in _FIRST_WEIGHTS,
+        f"it uses {_listed(others)}, which the engine does not have": others,
+        **{reason: config.get(name) for name, reason in _OTHER_KINDS.items()},
     }
     for reason, holds in reasons.items():
         if holds:
