@@ -168,7 +168,8 @@ def _merged(what: Merge, tensor: TensorInfo, pair: LoraPair) -> Iterator[bytes]:
     raw = np.memmap(what.header.path, dtype=np.uint8, mode="r", offset=start, shape=(outputs, row_bytes))
     for first in range(0, outputs, rows):
         block = _decoded(raw[first : first + rows], tensor.type_name, inputs)
-        block = block + left[first : first + rows] @ right
+        with np.errstate(over="ignore", invalid="ignore"):
+            block = block + left[first : first + rows] @ right
         if not np.isfinite(block).all():
             raise IntegrityError(
                 f"{tensor.name} would have values that are not numbers",
