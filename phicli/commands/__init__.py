@@ -28,6 +28,7 @@ SUMMARIES: Final = {
     "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
+    "adapters": "Add, list, show, merge and remove adapters (LoRA): what fine-tuning makes.",
     "cache": "Manage model files on disk: list, verify, remove, import and export them.",
     "engine": "Build, list, choose and remove engine kernels for this processor.",
     "config": "Show and change settings: your own defaults for command options.",
@@ -109,12 +110,22 @@ CONFIG_SUMMARIES: Final = {
 }
 """The same for ``phi config``."""
 
+ADAPTERS_SUMMARIES: Final = {
+    "list": "List your adapters (LoRA): the model each was made for, size, and source.",
+    "add": "Give an adapter (LoRA) a name. A GGUF file stays where it is; a PEFT folder is converted.",
+    "show": "Show an adapter: its ranks, the matrices it changes, and the models it fits.",
+    "merge": "Write a model with an adapter in its weights to a new GGUF file.",
+    "rm": "Remove adapters: the name, and the file where phi converted it. Other files stay.",
+}
+"""The same for ``phi adapters``."""
+
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
     "data": DATA_SUMMARIES,
     "sessions": SESSIONS_SUMMARIES,
     "remotes": REMOTES_SUMMARIES,
     "templates": TEMPLATES_SUMMARIES,
     "runs": RUNS_SUMMARIES,
+    "adapters": ADAPTERS_SUMMARIES,
     "cache": CACHE_SUMMARIES,
     "engine": ENGINE_SUMMARIES,
     "config": CONFIG_SUMMARIES,
