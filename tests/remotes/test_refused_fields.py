@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,3 +59,28 @@ def test_what_has_to_be_sent_is_not_left_out() -> None:
     for message in ("'messages' is wrong", "model phi-4 is not here", "no"):
         error = failure_of(Behaviour(status=400, body=json.dumps({"error": {"message": message}}).encode()))
         assert error.kind == "rejected"
+
+
+def test_probabilities_are_left_out_as_a_whole() -> None:
+    for said, body in negotiated("'logprobs' is not supported with this model", "logprobs", likeliest=2):
+        assert len(said) <= 1
+        assert not body.keys() & {"logprobs", "top_logprobs"}
+
+
+def test_what_threads_learn_at_a_time_is_said_once() -> None:
+    barrier = threading.Barrier(4)
+
+    def behave(number: int) -> Behaviour:
+        if number < 4:
+            barrier.wait(20)
+        return Behaviour(refuses=("seed",))
+
+    with Endpoint(behave) as endpoint, remote_model(endpoint.url, connections=4) as model:
+        said: list[str] = []
+        threads = [threading.Thread(target=lambda: said.extend(notices_in(events_of(model, seed=1)))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(endpoint.chats) == 8
+    assert len(said) == 1
