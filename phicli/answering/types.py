@@ -104,6 +104,14 @@ class Answer:
         return bool(self.reasoning.strip()) and not self.text.strip() and not self.tool_calls
 
     @property
+    def tokens_per_s(self) -> float | None:
+        """How fast it was generated: by the engine's clock, else by the time between its first piece and its end."""
+        if self.timings is not None:
+            return self.timings.decode_tps or None
+        time_ms, more = self.total_ms - (self.ttft_ms or self.total_ms), self.usage.completion_tokens - 1
+        return more * 1000 / time_ms if time_ms > 0 and more > 0 else None
+
+    @property
     def context_full(self) -> bool:
         """Whether the conversation fills the allocated context."""
         return self.context_tokens is not None and self.used_tokens >= self.context_tokens

@@ -26,10 +26,12 @@ class RemoteAsking:
     Attributes:
         model: what answers.
         retries: further attempts at an answer that has not the form that was asked for.
+        brake: end answers that repeat themselves; not for measurements.
     """
 
     model: RemoteModel
     retries: int = RETRIES
+    brake: bool = True
 
     def answering(self, asked: Asked, index: int = 0) -> Answering:
         """The answer number ``index`` to ``asked``; nothing happens before its first event is asked for.
@@ -45,7 +47,7 @@ class RemoteAsking:
                 f"{self.model.name} answers conversations, and does not continue a text",
                 "send messages in place of a prompt that is continued",
             )
-        ending = Ending(stop_texts=asked.stop, brake=True, think_tokens=asked.think_tokens)
+        ending = Ending(stop_texts=asked.stop, brake=self.brake, think_tokens=asked.think_tokens)
         return self._asked_of(asked).answer(asked.messages, sampling=self._sampling(asked, index), ending=ending)
 
     def _sampling(self, asked: Asked, index: int) -> Sampling:
