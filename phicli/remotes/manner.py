@@ -56,7 +56,7 @@ class Manner:
             return None
         limit = next((name for name in _LIMITS if name in sent and _LIMITS[name] in error.message), None)
         with self._lock:
-            if limit is not None and not self._limit:
+            if limit is not None and self._limit in ("", _LIMITS[limit]):
                 self._limit = _LIMITS[limit]
                 return ""
             refused = _refused(error.message, sent)

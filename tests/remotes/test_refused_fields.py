@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from phicli.answering.types import Answer
+from phicli.engine.endpoint.failures import EndpointError
+from phicli.remotes.body import Body
+from phicli.remotes.manner import Manner
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import events_of, failure_of, notices_in, remote_model
 
@@ -67,20 +69,13 @@ def test_probabilities_are_left_out_as_a_whole() -> None:
         assert not body.keys() & {"logprobs", "top_logprobs"}
 
 
-def test_what_threads_learn_at_a_time_is_said_once() -> None:
-    barrier = threading.Barrier(4)
-
-    def behave(number: int) -> Behaviour:
-        if number < 4:
-            barrier.wait(20)
-        return Behaviour(refuses=("seed",))
-
-    with Endpoint(behave) as endpoint, remote_model(endpoint.url, connections=4) as model:
-        said: list[str] = []
-        threads = [threading.Thread(target=lambda: said.extend(notices_in(events_of(model, seed=1)))) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        assert len(endpoint.chats) == 8
-    assert len(said) == 1
+def test_what_several_requests_learn_at_a_time_is_said_once() -> None:
+    """Each was sent before the first of them was refused."""
+    manner, sent = Manner(), {"model": "m", "messages": [], "seed": 1, "max_tokens": 5}
+    error = EndpointError("rejected", "'seed' is not supported")
+    assert [manner.learn(error, sent) for _ in range(3)] == ["seed", "", ""]
+    other = EndpointError("rejected", "use max_completion_tokens")
+    assert [manner.learn(other, sent) for _ in range(2)] == ["", ""]
+    fields = manner.applied(Body(dict(sent))).fields
+    assert fields == {"model": "m", "messages": [], "max_completion_tokens": 5}
+    assert manner.learn(other, fields) is None, "it is sent as it was asked for, so asking again is of no use"
