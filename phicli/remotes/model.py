@@ -27,6 +27,8 @@ from phicli.remotes.retrying import Retrying, wait
 from phicli.remotes.types import RemoteModelName
 
 _LIST_S: Final = 10.0
+_SIGNS_OF_LIFE: Final = 10
+"""An endpoint that says it is alive, as while it reads a long prompt, may be without text so many times as long."""
 _TOO_LONG: Final = re.compile(r"context (?:length|size|window)|exceed_context|context_length_exceeded", re.IGNORECASE)
 
 
@@ -195,7 +197,8 @@ class RemoteAnswering(Closable[Event]):
         """One attempt."""
         model, draft = self._model, self._draft
         end: End | None = None
-        stream = model.client.chat(body.fields, silence_s=model.silence_s, closing=closing)
+        textless_s = _SIGNS_OF_LIFE * model.silence_s
+        stream = model.client.chat(body.fields, silence_s=model.silence_s, textless_s=textless_s, closing=closing)
         with contextlib.closing(stream):
             for event in stream:
                 if isinstance(event, End):

@@ -167,6 +167,8 @@ def test_a_file_that_was_edited_badly(phi: Phi, remotes_toml: Path) -> None:
         assert run.code == 2
         assert f"{remotes_toml}, line 3: lab.knd is unknown: did you mean kind?" in run.err
         assert f"fix it in an editor: {remotes_toml}" in run.err
+    (problem,) = [one for one in phi("doctor", "--json").json["data"]["problems"] if one["code"] == "remotes_broken"]
+    assert "line 3" in problem["message"]
     remotes_toml.write_text("[lab\n")
     listed = phi("list", "--json")
     assert listed.code == 0
