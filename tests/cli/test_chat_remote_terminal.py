@@ -63,7 +63,9 @@ def test_after_an_error_the_conversation_goes_on(environment: dict[str, str], en
     with TerminalTalk(environment, "chat", "lab/phi-4", columns=WIDE) as talk:
         talk.begin()
         assert talk.say("Hello") == "Answer 0."
-        assert "status 500" in talk.say("And now?")
+        said = talk.say("And now?")
+        assert "status 500" in said
+        assert "to ask again: /retry" in said
         assert talk.say("/retry").splitlines()[-1] == "Answer 2."
         assert [text for _, text in sent(endpoint)] == ["Hello", "Answer 0.", "And now?"]
         endpoint.behave = lambda _: Behaviour(pieces=("Half ", "an answer"), hangs_after=1)
