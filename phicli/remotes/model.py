@@ -199,7 +199,7 @@ class RemoteAnswering(Closable[Event]):
             for event in stream:
                 if isinstance(event, End):
                     end = event
-                    break
+                    continue
                 yield from draft.take(event)
                 if draft.over:
                     break
