@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -87,6 +89,14 @@ def test_silence_is_a_failure_of() -> None:
     error = failure_of(Behaviour(hangs_after=2), silence_s=0.3)
     assert error.kind == "silent"
     assert "PHI_ENDPOINT_TIMEOUT" in error.hint
+
+
+def test_signs_of_life_are_no_answer() -> None:
+    """Some servers send comments while they work; one that only does that will not answer any more."""
+    with EndlessComments() as url, remote_model(url, silence_s=0.05) as model, pytest.raises(EndpointError) as caught:
+        events_of(model)
+    assert caught.value.kind == "silent"
+    assert "signs of life for 0 s, but no text" in caught.value.message
 
 
 @pytest.mark.parametrize("hangs_after", [0, 2])
@@ -200,3 +210,24 @@ def test_a_conversation_that_is_too_long_is_an_error_of_its_own() -> None:
         with pytest.raises(ContextExceededError, match="4096 tokens"):
             list(answering)
     assert len(endpoint.chats) == 1
+
+
+class EndlessComments:
+    """Answers with a stream of comments that never ends, on one connection."""
+
+    def __enter__(self) -> str:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._serve, daemon=True).start()
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def _serve(self) -> None:
+        connected, _ = self._socket.accept()
+        with connected, contextlib.suppress(OSError):
+            connected.recv(65536)
+            connected.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            while True:
+                connected.sendall(b": working\n\n")
+                time.sleep(0.01)

@@ -129,7 +129,13 @@ class EndpointClient:
             raise EndpointError("garbage", f"{url}/models did not return a list of models{said}", hint) from None
 
     def chat(
-        self, body: Mapping[str, Any], *, silence_s: float, total_s: float = math.inf, closing: Closing | None = None
+        self,
+        body: Mapping[str, Any],
+        *,
+        silence_s: float,
+        total_s: float = math.inf,
+        textless_s: float = math.inf,
+        closing: Closing | None = None,
     ) -> Generator[Delta | End, None, None]:
         """Stream the answer to ``body``, a request for ``/chat/completions``; the last event is ``End``.
 
@@ -139,32 +145,45 @@ class EndpointClient:
             body: the request; that it streams is added.
             silence_s: after so many seconds without a byte it counts as dead.
             total_s: after so many seconds it has taken too long.
+            textless_s: after so many seconds in which nothing came but signs of life, it counts as dead, too.
             closing: cuts the connection.
 
         Raises:
             EndpointError: it failed.
         """
-        until = time.monotonic() + total_s
-        reader = Reader(self.address)
-        request = {**body, "stream": True}
-        with self._answer("POST", "/chat/completions", request, silence_s, closing or Closing()) as (
-            response,
-            connection,
-        ):
+        began = time.monotonic()
+        reader, request = Reader(self.address), {**body, "stream": True}
+        answer = self._answer("POST", "/chat/completions", request, silence_s, closing or Closing())
+        with answer as (response, connection):
             pieces = response.iter_bytes()
             if not self._measures and _is_json(response):
                 pieces = iter((as_stream(_most(response, _MOST_WHOLE)),))
-            for data in pieces:
-                yield from reader.read(data, time.perf_counter())
-                if reader.ended:
-                    break
-                if time.monotonic() > until:
-                    message = f"{self.address.shown} did not finish within {total_s:.0f} s"
-                    raise EndpointError("slow", message, silent(self.address, total_s).hint)
+            yield from self._deltas(reader, pieces, began, total_s, textless_s)
             yield from reader.last(time.perf_counter())
             yield reader.close()
             if reader.ended and not self._measures:
                 connection.read_out(pieces)
+
+    def _deltas(
+        self, reader: Reader, pieces: Iterator[bytes], began: float, total_s: float, textless_s: float
+    ) -> Generator[Delta, None, None]:
+        """What comes in ``pieces`` up to the last event.
+
+        Raises:
+            EndpointError: it is not a stream, or too slow.
+        """
+        came = time.monotonic()
+        for data in pieces:
+            for delta in reader.read(data, time.perf_counter()):
+                came = time.monotonic()
+                yield delta
+            if reader.ended:
+                return
+            now, shown, hint = time.monotonic(), self.address.shown, silent(self.address, total_s).hint
+            if now - began > total_s:
+                raise EndpointError("slow", f"{shown} did not finish within {total_s:.0f} s", hint)
+            if now - came > textless_s:
+                raise EndpointError("silent", f"{shown} sent signs of life for {textless_s:.0f} s, but no text", hint)
 
     @contextlib.contextmanager
     def _answer(

@@ -88,7 +88,7 @@ def _busy(address: Address, what: str, status: int, retry_after: str) -> Endpoin
 
 
 def of_garbage(address: Address, line: str) -> EndpointError:
-    """The error for a reply of status 200 that begins with ``line`` and is no stream."""
+    """The error for a reply of status 200 that is not a stream, and begins with ``line``."""
     message = f"{address.shown} did not send a stream of chat completion chunks: {clean(address, line)}"
     if not line.lstrip().startswith("<"):
         return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
