@@ -23,7 +23,7 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
     """
     out = wanted.out
     if str(out) == "-":
-        raise UsageError("--out - is not possible: a batch is written to a file, with a journal beside it", _EXAMPLE)
+        raise UsageError("--out - is not possible: the answers and their journal are files", _EXAMPLE)
     _require_writable(out)
     for path, what in ((out, "the output"), (wanted.journal, "its journal")):
         if source.is_file(path):
