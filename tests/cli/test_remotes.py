@@ -160,6 +160,12 @@ def test_one_wrong_name_removes_nothing(phi: Phi, remotes_toml: Path) -> None:
     assert "[lab]" in remotes_toml.read_text()
 
 
+def test_a_default_model_that_goes_with_its_remote(phi: Phi) -> None:
+    phi("remotes", "add", "lab", "http://127.0.0.1:9/v1")
+    assert phi("config", "set", "model", "lab/phi-4").code == 0
+    assert "the setting model is lab/phi-4" in phi("remotes", "rm", "lab").err
+
+
 def test_a_file_that_was_edited_badly(phi: Phi, remotes_toml: Path) -> None:
     remotes_toml.parent.mkdir(parents=True)
     remotes_toml.write_text('[lab]\nurl = "http://127.0.0.1:9/v1"\nknd = "vllm"\n')
