@@ -52,12 +52,14 @@ def print_remotes(terminal: Terminal, path: Path, remotes: Sequence[Remote], *, 
         terminal.say("there are no remotes; add one: phi remotes add NAME URL")
 
 
-def print_removed(terminal: Terminal, names: Sequence[str], path: Path, *, as_json: bool) -> None:
+def print_removed(terminal: Terminal, names: Sequence[str], path: Path, notes: Sequence[str], *, as_json: bool) -> None:
     """What was removed."""
     if as_json:
-        print_result(terminal, "remotes rm", {"removed": list(names), "path": str(path)})
-    else:
-        terminal.say(f"removed {counted(len(names), 'remote')}: {', '.join(names)}")
+        print_result(terminal, "remotes rm", {"removed": list(names), "path": str(path), "notes": list(notes)})
+        return
+    terminal.say(f"removed {counted(len(names), 'remote')}: {', '.join(names)}")
+    for note in notes:
+        terminal.alarm("note:", note)
 
 
 def print_checked(terminal: Terminal, checked: Checked, *, as_json: bool) -> None:

@@ -73,6 +73,7 @@ def test_what_is_not_given_stays_as_long_as_the_address_does(phi: Phi) -> None:
     assert (again["kind"], again["key_env"]) == ("vllm", "LAB_KEY")
     other = phi("remotes", "add", "lab", "http://127.0.0.1:11434", "--json").json["data"]
     assert (other["url"], other["kind"], other["key_env"]) == ("http://127.0.0.1:11434/v1", "ollama", None)
+    assert any(note.startswith("LAB_KEY is not sent to the new address") for note in other["notes"])
 
 
 @pytest.mark.parametrize(
@@ -157,6 +158,12 @@ def test_one_wrong_name_removes_nothing(phi: Phi, remotes_toml: Path) -> None:
     assert run.code == 3
     assert "did you mean lab?" in run.err
     assert "[lab]" in remotes_toml.read_text()
+
+
+def test_a_default_model_that_goes_with_its_remote(phi: Phi) -> None:
+    phi("remotes", "add", "lab", "http://127.0.0.1:9/v1")
+    assert phi("config", "set", "model", "lab/phi-4").code == 0
+    assert "the setting model is lab/phi-4" in phi("remotes", "rm", "lab").err
 
 
 def test_a_file_that_was_edited_badly(phi: Phi, remotes_toml: Path) -> None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from phicli.errors import NotFoundError
+from phicli.errors import NotFoundError, UsageError
 from phicli.remotes.known import names as known_names
 from phicli.remotes.known import not_found, remotes_file, remove
 
 
-def remove_remotes(typed: Sequence[str]) -> tuple[tuple[str, ...], Path]:
-    """Remove the remotes that were ``typed``; returns their names, and the file.
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The remotes that were removed from ``path``, and what there is to know."""
+
+    names: tuple[str, ...]
+    path: Path
+    notes: tuple[str, ...]
+
+
+def remove_remotes(typed: Sequence[str]) -> Removed:
+    """Remove the remotes that were ``typed``.
 
     Raises:
         NotFoundError: one does not exist; nothing is removed then.
@@ -26,4 +36,16 @@ def remove_remotes(typed: Sequence[str]) -> tuple[tuple[str, ...], Path]:
             remove(name)
         except NotFoundError:  # another process was faster
             continue
-    return wanted, remotes_file()
+    return Removed(wanted, remotes_file(), tuple(_notes(wanted)))
+
+
+def _notes(names: Sequence[str]) -> Iterator[str]:
+    """The default model that is gone now."""
+    from phicli.settings.file import read_settings
+
+    try:
+        model = read_settings().value(("model",))
+    except UsageError:  # other commands say it
+        return
+    if isinstance(model, str) and model.partition("/")[0].lower() in names:
+        yield f"the setting model is {model}; to choose another one: phi config set model phi-4-mini"

@@ -22,5 +22,5 @@ def rm(
     from phicli.ui.remotes import print_removed
     from phicli.ui.terminal import Terminal
 
-    removed, path = remove_remotes(names)
-    print_removed(Terminal.current(), removed, path, as_json=as_json)
+    removed = remove_remotes(names)
+    print_removed(Terminal.current(), removed.names, removed.path, removed.notes, as_json=as_json)
