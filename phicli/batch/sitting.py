@@ -170,6 +170,7 @@ class Sitting:
             self._journal.begin({"max_tokens": self._wanted.options.max_tokens})
             self._began = time.monotonic()
             self._alone = len(workers) == 1
+            self._show()
             run(self._items(), [*map(_OfItems, workers)], self._done, on_gone=self._gone, interrupts=self)
 
     def _items(self) -> Iterator[tuple[int, Item]]:
@@ -248,8 +249,9 @@ class Sitting:
         rate = self._asked / elapsed_s
         words = [f"{done} of {rows}"]
         words += [f"{failed} failed"] if failed else []
-        words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
-        words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
+        if self._asked:
+            words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
+            words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
         self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
 
     def _gone(self, name: str, error: PhiError) -> None:

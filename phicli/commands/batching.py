@@ -46,7 +46,7 @@ class Typed:
     template: str | None
     variables: tuple[str, ...]
     options: ChatOptions
-    form: FormOptions
+    form: tuple[str | None, str | None, str | None, str | None, bool, int | None]
     tools: ToolOptions
     engine: EngineChoice | None
     parallel: int | None
@@ -83,11 +83,11 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
         PhiError: something is wrong.
     """
     worded = batch_template(ctx, typed.template)
-    form, options = typed.form, typed.options
+    options, schema = typed.options, None
     if worded is not None:
         options = replace(options, **{name: one for name, one in worded.options.items() if not was_typed(ctx, name)})
-        if worded.schema is not None and not form_was_typed(ctx):
-            form = FormOptions(schema=worded.schema, retries=form.retries)
+        schema = None if form_was_typed(ctx) else worded.schema
+    form = FormOptions(*typed.form) if schema is None else FormOptions(schema, retries=typed.form[-1])
     model = typed.model if was_typed(ctx, "model") else (worded.model if worded else None) or typed.model
     named = _remotes(ctx, typed, model)
     return BatchOptions(

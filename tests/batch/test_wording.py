@@ -64,6 +64,9 @@ def test_the_input_of_a_template_is_what_would_be_asked_without_it() -> None:
     assert said(both, title="T", language="L") == [("user", "<T>\n\nTranslate into L.")]
     whole = Wording(BASE, template=read_text("Name a {thing}."))
     assert said(whole, thing="tree") == [("user", "Name a tree.")]
+    assert said(whole, thing="tree", prompt="In Norway.") == [("user", "Name a tree.\n\nIn Norway.")]
+    own = Wording(BASE, template=read_text("Say {prompt} twice."))
+    assert said(own, prompt="ho") == [("user", "Say ho twice.")]
 
 
 @pytest.mark.parametrize(
