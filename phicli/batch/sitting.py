@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from phicli.answering.asked import Asked
@@ -177,7 +178,8 @@ class Sitting:
         """What is left to be asked; rows that cannot be asked fail at once."""
         reading = self._reading
         with reading.source.reader() as file:
-            for row in reading.layout.rows(file):
+            for row in islice(reading.layout.rows(file), reading.seen.rows):
+                reading.source.require_same()
                 if row.number in self._journal and row.number not in self._again:
                     continue
                 try:
@@ -187,7 +189,6 @@ class Sitting:
                     self._save(row, self._results.failed(row, error), failed=True, broken=True)
                     continue
                 yield row.number, Item(row, asked)
-        reading.source.require_same()
 
     def _done(self, done: Done[Item, Outcome]) -> None:
         row, answer, error = done.item.row, done.result.answer, done.result.error
