@@ -47,7 +47,7 @@ _MOST_FAILURES: Final = 5
 _NUMBERS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FULL: Final = tuple(reason_of(OSError(number, os.strerror(number))) for number in _NUMBERS)
 """What the system says of a full disk."""
-_AGAIN: Final = "to go on, run the same command again: nothing is asked twice"
+_AGAIN: Final = "to continue, run the same command again: nothing is asked twice"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from phicli.remotes.strict import fits_strict
 from phicli.remotes.types import KindName
 
 FORMAT: Final = "response_format"
+FORM: Final = "the form of the answer"
+"""Stands in :attr:`Body.ignored` for a form that nothing holds the answer to; it is checked nevertheless."""
 _SAMPLING: Final = (
     "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "xtc_probability", "xtc_threshold", "mirostat",
     "mirostat_tau", "mirostat_eta", "presence_penalty", "frequency_penalty",
@@ -172,7 +174,7 @@ def _add_form(body: Body, kind: Kind, constraint: Constraint) -> None:
         text = constraint.text.replace(r"\/", "/") if constraint.language == "regex" else constraint.text
         _set(body.fields, kind.grammar[constraint.language], text)
     else:
-        body.ignored.append("a form of answers other than a JSON schema" if kind.schema else "a form of answers")
+        body.ignored.append(FORM)
 
 
 def _add_think_tokens(body: Body, kind: Kind, most: int) -> None:

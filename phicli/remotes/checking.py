@@ -15,6 +15,7 @@ from phicli.errors import NotFoundError
 from phicli.remotes import listed
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
+from phicli.remotes.opening import AGENT
 from phicli.remotes.types import Remote
 from phicli.settings.file import did_you_mean
 
@@ -26,10 +27,11 @@ _NO_LIST: Final = ("not_found", "garbage", "rejected")
 
 @dataclass(frozen=True, slots=True)
 class ShortAnswer:
-    """What a model answered to :data:`QUESTION`; token counts are None where the remote reports none."""
+    """What a model answered to :data:`QUESTION`, on one line; token counts are None where the remote reports none."""
 
     model: str
     text: str
+    reasoning: str
     first_ms: float
     total_ms: float
     finish_reason: str | None
@@ -70,7 +72,7 @@ def check(remote: Remote, model: str = "") -> Checked:
     """
     address = address_of(remote)
     patience = silence_s(os.environ)
-    with EndpointClient(address, connections=1) as client:
+    with EndpointClient(address, agent=AGENT, measures=False) as client:
         notes = [warning] if (warning := address.exposed_key) else []
         began = time.perf_counter()
         names, problem = _models(client, patience)
@@ -100,12 +102,12 @@ def _answer(
     client: EndpointClient, remote: Remote, model: str, models: tuple[str, ...], patience: float
 ) -> ShortAnswer:
     began = time.perf_counter()
-    text, first_ms, end = "", 0.0, End(None, None, None)
+    text, reasoning, first_ms, end = "", "", 0.0, End(None, None, None)
     try:
         for event in client.chat(_request(remote, model), silence_s=patience, total_s=_LONGEST_ANSWER_S):
             if isinstance(event, Delta):
                 first_ms = first_ms or 1000 * (event.at_s - began)
-                text += event.text
+                text, reasoning = text + event.text, reasoning + event.reasoning
             elif isinstance(event, End):
                 end = event
     except EndpointError as error:
@@ -113,8 +115,10 @@ def _answer(
             raise
         raise _no_such_model(error, remote, model, models) from None
     total_ms = 1000 * (time.perf_counter() - began)
-    words = " ".join(text.split())
-    return ShortAnswer(model, words, first_ms, total_ms, end.finish_reason, end.prompt_tokens, end.completion_tokens)
+    words, thoughts = (" ".join(one.split()) for one in (text, reasoning))
+    return ShortAnswer(
+        model, words, thoughts, first_ms, total_ms, end.finish_reason, end.prompt_tokens, end.completion_tokens
+    )
 
 
 def _request(remote: Remote, model: str) -> dict[str, Any]:

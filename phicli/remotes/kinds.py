@@ -185,7 +185,7 @@ _KINDS: Final = (
         "NVIDIA (API catalog and NIM)",
         "docs.nvidia.com/nim/large-language-models: API reference of 2.x",
         "2026-11",
-        "NIM answers through vLLM; each model of the catalog has fields of its own",
+        "NIM answers through vLLM; models of the catalog take different fields",
         tool_choice=_ANY_CHOICE,
         logprobs=True,
         reasoning_fields=("reasoning_content", "reasoning"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,20 @@ def remotes() -> tuple[Remote, ...]:
     """
     file = _read()
     return tuple(_remote(file, name) for name in file.tables)
+
+
+def problems() -> Iterator[UsageError]:
+    """What is wrong with the file: of each remote the first error, or the one for which it cannot be read at all."""
+    try:
+        file = _read()
+    except UsageError as error:
+        yield error
+        return
+    for name in file.tables:
+        try:
+            _remote(file, name)
+        except UsageError as error:
+            yield error
 
 
 def names() -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -19,6 +20,11 @@ _BYTES_PER_TOKEN: Final = 4
 _PER_MESSAGE: Final = 4
 _MOST_TOKENS: Final = 10**9
 _ENDINGS: Final = (".gguf", ":latest")
+_FORMAT: Final = re.compile(
+    r"(\.gguf|-gguf|-onnx|-fp8|-fp16|-bf16|-awq|-gptq|-int4|-[0-9]+bit|-generic-(cpu|gpu|npu))$", re.IGNORECASE
+)
+"""How names of models end that say in which form the weights are."""
+_QUANT: Final = re.compile(r"[-.:@](i?q[0-9][a-z0-9_]*|f16|bf16|f32)$", re.IGNORECASE)
 
 
 def context_of(listed: Sequence[Mapping[str, Any]], model: str) -> int | None:
@@ -46,14 +52,22 @@ def estimated_tokens(messages: Sequence[Message], tools: str | None) -> int:
 
 
 def variant_meant(model: str) -> Variant | None:
-    """The variant of the catalog that a remote's name for a model means; None where that is not clear."""
-    last = model.replace("\\", "/").rpartition("/")[2].removesuffix(".gguf")
-    for name in (model, last, last.partition(":")[0]):
-        try:
-            return resolve(name).variant
-        except NotFoundError:
-            continue
-    return None
+    """The variant of the catalog that a remote's name for a model means; None where that is not clear.
+
+    ``microsoft/Phi-4-mini-instruct``, ``phi4-mini:latest`` and ``/models/Phi-4-Q4_K_M.gguf`` say which model it is; the
+    name of a deployment need not.
+    """
+    name = model.strip().replace("\\", "/").rpartition("/")[2].removesuffix(":latest").removeprefix("microsoft_")
+    while True:
+        for typed in (name, name.partition(":")[0]):
+            try:
+                return resolve(typed).variant
+            except NotFoundError:
+                continue
+        shorter = _QUANT.sub("", _FORMAT.sub("", name))
+        if shorter == name:
+            return None
+        name = shorter
 
 
 def is_other_model(kind: Kind, asked: str, answered: str) -> bool:

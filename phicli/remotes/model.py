@@ -17,7 +17,7 @@ from phicli.engine.endpoint.deltas import End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.types import Sampling
 from phicli.errors import ContextExceededError
-from phicli.remotes.body import FORMAT, Body, body_of
+from phicli.remotes.body import FORM, FORMAT, Body, body_of
 from phicli.remotes.draft import RemoteDraft
 from phicli.remotes.kinds import Kind
 from phicli.remotes.listing import context_of, estimated_tokens, is_other_model
@@ -27,6 +27,8 @@ from phicli.remotes.retrying import Retrying, wait
 from phicli.remotes.types import RemoteModelName
 
 _LIST_S: Final = 10.0
+_SIGNS_OF_LIFE: Final = 10
+"""An endpoint that says it is alive, as while it reads a long prompt, may be without text so many times as long."""
 _TOO_LONG: Final = re.compile(r"context (?:length|size|window)|exceed_context|context_length_exceeded", re.IGNORECASE)
 
 
@@ -176,7 +178,8 @@ class RemoteAnswering(Closable[Event]):
             body = self._model.body_for(self._request)
             for thing in body.ignored:
                 if manner.first_time(thing):
-                    yield Notice(f"{thing} has no effect: {name} ({self._model.kind.title}) does not take it")
+                    effect = "is only checked" if thing == FORM else "has no effect"
+                    yield Notice(f"{thing} {effect}: {name} ({self._model.kind.title}) does not take it")
             try:
                 yield from self._streamed(body, closing)
                 return
@@ -194,12 +197,13 @@ class RemoteAnswering(Closable[Event]):
         """One attempt."""
         model, draft = self._model, self._draft
         end: End | None = None
-        stream = model.client.chat(body.fields, silence_s=model.silence_s, closing=closing)
+        textless_s = _SIGNS_OF_LIFE * model.silence_s
+        stream = model.client.chat(body.fields, silence_s=model.silence_s, textless_s=textless_s, closing=closing)
         with contextlib.closing(stream):
             for event in stream:
                 if isinstance(event, End):
                     end = event
-                    break
+                    continue
                 yield from draft.take(event)
                 if draft.over:
                     break
@@ -215,7 +219,9 @@ class RemoteAnswering(Closable[Event]):
         if is_other_model(self._model.kind, named.model, end.model) and manner.first_time(f"model {end.model}"):
             yield Notice(f"{named.remote.name} answers with another model: {end.model} in place of {named.model}")
         if end.completion_tokens is None and manner.first_time("usage"):
-            yield Notice(f"{named.remote.name} does not report token counts: those of its answers are estimates")
+            yield Notice(
+                f"{named.remote.name} does not report token counts, so the counts of its answers are estimates"
+            )
 
     def _waited(self, error: EndpointError, attempt: int, closing: Closing) -> Generator[Notice, None, None]:
         """Wait for another attempt.

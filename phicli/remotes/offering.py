@@ -12,10 +12,11 @@ from phicli.engine.endpoint.client import EndpointClient
 from phicli.errors import PhiError
 from phicli.network.offline import offline_variable
 from phicli.remotes import listed
-from phicli.remotes.family import variant_named
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.known import remotes
+from phicli.remotes.listing import variant_meant
+from phicli.remotes.opening import AGENT
 from phicli.remotes.types import Remote, RemoteModelName
 
 PATIENCE_S: Final = 2.0
@@ -51,7 +52,7 @@ def offers(wanted: Sequence[str], *, patience_s: float = PATIENCE_S) -> tuple[Of
         Offer(RemoteModelName(remote, name), variant.id)
         for remote in known
         for name in answered.get(remote.name, ())
-        if (variant := variant_named(name)) is not None and variant.id in wanted
+        if (variant := variant_meant(name)) is not None and variant.id in wanted
     ]
     return tuple(sorted(offered, key=lambda offer: wanted.index(offer.variant_id)))
 
@@ -62,7 +63,7 @@ def _ask(remote: Remote, patience_s: float, found: dict[str, tuple[str, ...]]) -
         address = address_of(remote)
         if offline_variable() is not None and not address.is_loopback:
             return
-        with EndpointClient(address) as client:
+        with EndpointClient(address, agent=AGENT, measures=False) as client:
             names = client.models(silence_s=patience_s)
     except PhiError:
         return

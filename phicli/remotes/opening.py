@@ -10,7 +10,7 @@ from phicli import __version__
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.patience import silence_s
 from phicli.engine.types import Sampling
-from phicli.plan.sampling import sampling_of_variant
+from phicli.plan.sampling import LLAMA_CPP_TEMPERATURE, sampling_of_variant
 from phicli.remotes.first_use import notice
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
@@ -67,11 +67,16 @@ def open_client(
     for said in (notice(remote), address.exposed_key):
         if said:
             on_notice(said)
-    with EndpointClient(address, connections=connections, agent=AGENT, decompresses=True) as client:
+    with EndpointClient(address, connections=connections, agent=AGENT, measures=False) as client:
         yield client
 
 
 def usual_sampling(model: str) -> Sampling:
-    """The sampling of a remote's ``model``: that of the catalog where its name means a variant."""
+    """The sampling of a remote's ``model``: that of the catalog where its name means a variant.
+
+    Other models are asked as files are that the catalog does not know: Phi models for the likeliest token each time.
+    """
     variant = variant_meant(model)
-    return Sampling() if variant is None else sampling_of_variant(variant).sampling
+    if variant is not None:
+        return sampling_of_variant(variant).sampling
+    return Sampling() if "phi" in model.casefold() else Sampling(temperature=LLAMA_CPP_TEMPERATURE)

@@ -19,7 +19,7 @@ class Retrying:
 
     Attributes:
         busy: so many further attempts where the endpoint is there and asks for patience.
-        unreachable: so many where it cannot be reached.
+        unreachable: so many where it cannot be reached, or closed the connection before it answered.
         first_s: the first wait, in seconds.
         longest_s: no wait is longer, whatever the endpoint asks for.
     """
@@ -40,7 +40,7 @@ class Retrying:
     def _attempts(self, error: EndpointError) -> int:
         if error.kind == "limited" or error.status in _SOON:
             return self.busy
-        return self.unreachable if error.kind == "unreachable" else 0
+        return self.unreachable if error.kind in ("unreachable", "cut") else 0
 
 
 NO_RETRIES: Final = Retrying(0, 0)

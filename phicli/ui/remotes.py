@@ -19,6 +19,7 @@ from phicli.units import counted
 _NAME, _URL, _KIND, _KEY = Column("name"), Column("address", least=24), Column("kind"), Column("key", least=12)
 _LAYOUTS: Final = ((_NAME, _URL, _KIND, _KEY), (_NAME, _URL, _KIND), (_NAME, _URL))
 _SHOWN: Final = 50
+_LONGEST: Final = 300
 
 
 def print_added(
@@ -171,10 +172,16 @@ def _answer_facts(answer: ShortAnswer) -> tuple[tuple[str, str], ...]:
     return (
         ("model", answer.model),
         ("question", QUESTION),
-        ("answer", answer.text or "none: it answered without any text"),
+        ("answer", _shown(answer)),
         ("first text", f"after {answer.first_ms:.0f} ms"),
         ("complete", f"after {answer.total_ms:.0f} ms"),
     )
+
+
+def _shown(answer: ShortAnswer) -> str:
+    if answer.text:
+        return answer.text if len(answer.text) <= _LONGEST else f"{answer.text[:_LONGEST]}…"
+    return "none yet: it was still reasoning" if answer.reasoning else "none: it answered without any text"
 
 
 def _checked_data(checked: Checked) -> dict[str, Any]:
@@ -189,6 +196,7 @@ def _checked_data(checked: Checked) -> dict[str, Any]:
         else {
             "model": answer.model,
             "text": answer.text,
+            "reasoning": answer.reasoning or None,
             "first_ms": answer.first_ms,
             "total_ms": answer.total_ms,
             "finish_reason": answer.finish_reason,

@@ -9,8 +9,8 @@ from typing import get_args
 import pytest
 
 from phicli.engine.types import Sampling
-from phicli.remotes.family import variant_named
 from phicli.remotes.kinds import KINDS, kind_of, kind_of_url
+from phicli.remotes.listing import variant_meant
 from phicli.remotes.types import KindName, Remote
 
 
@@ -92,5 +92,5 @@ def test_copies_of_openai_get_the_limit_that_they_know() -> None:
     ],
 )
 def test_the_model_of_the_catalog_by_the_name_of_a_remote(name: str, variant: str | None) -> None:
-    found = variant_named(name)
+    found = variant_meant(name)
     assert (found and found.id) == variant

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,21 @@ def test_a_file_that_is_not_text_is_refused_with_its_line(file: Path) -> None:
 def test_a_kind_that_is_left_out_is_the_usual_one(file: Path) -> None:
     file.write_text('[lab]\nurl = "http://x/v1/"\n')
     assert known.remotes() == (Remote("lab", "http://x/v1", "openai"),)
+
+
+def test_all_problems_of_the_file(file: Path) -> None:
+    assert list(known.problems()) == []
+    file.write_text('[a]\nurl = 5\n[b]\nurl = "http://b.example/v1"\n[c]\nurl = "http://c.example/v1"\nkind = "x"\n')
+    assert [str(error).partition(", ")[2].partition(":")[0] for error in known.problems()] == ["line 2", "line 7"]
+    file.write_text("[a")
+    assert len(list(known.problems())) == 1
+
+
+def test_several_at_a_time_lose_nothing() -> None:
+    wanted = [Remote(f"lab{number}", f"http://10.0.0.{number}/v1", "vllm") for number in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(known.add, wanted))
+    assert sorted(known.remotes(), key=lambda remote: remote.name) == sorted(wanted, key=lambda remote: remote.name)
 
 
 @pytest.mark.parametrize("name", ["", "-lab", "a/b", "lab:1", "läb", "a b", "x" * 65, "lab\n"])

@@ -112,7 +112,12 @@ class ProductEndpoint(Endpoint):
             return Behaviour(status=400, body=json.dumps({"error": {"message": f"UNDOCUMENTED {unknown}"}}).encode())
         if refused := _refusal(self.kind, body):
             return Behaviour(status=400, body=json.dumps({"error": {"message": refused}}).encode())
-        return Behaviour(raw=b"".join(_events(self.kind, self.script, body)))
+        return Behaviour(raw=stream_of(self.kind, self.script, body))
+
+
+def stream_of(kind: KindName, script: Script, body: Mapping[str, Any]) -> bytes:
+    """The stream that a product answers ``body`` with."""
+    return b"".join(_events(kind, script, body))
 
 
 def _refusal(kind: KindName, body: Mapping[str, Any]) -> str:

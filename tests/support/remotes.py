@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from phicli.answering.types import NO_ENDING, Answer, Ending, Event, Model, Notice
 from phicli.chat_format.types import Message, Piece
+from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.types import Sampling
 from phicli.remotes.model import RemoteModel
 from phicli.remotes.opening import open_remote
 from phicli.remotes.retrying import Retrying
 from phicli.remotes.types import KindName, Remote, RemoteModelName
+from tests.support.endpoint import Behaviour, Endpoint
 
 QUICKLY = Retrying(busy=3, unreachable=2, first_s=0.02, longest_s=0.05)
 HELLO = (Message("user", "Hello"),)
@@ -56,3 +59,29 @@ def answer_of(model: Model, messages: tuple[Message, ...] = HELLO, **more: Any) 
 def notices_in(events: list[Event]) -> list[str]:
     """What was said."""
     return [event.text for event in events if isinstance(event, Notice)]
+
+
+def failure_of(how: Behaviour, **more: Any) -> EndpointError:
+    """What a request that is answered in this way raises."""
+    with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url, **more) as model:
+        try:
+            events_of(model)
+        except EndpointError as error:
+            return error
+    raise AssertionError("it was answered")
+
+
+def raw(*events: Any, done: bool = True) -> Behaviour:
+    """A stream of these chunks, byte for byte."""
+    lines = [f"data: {json.dumps(event)}\n\n" for event in events] + (["data: [DONE]\n\n"] if done else [])
+    return Behaviour(raw="".join(lines).encode())
+
+
+def chunk(delta: Any, finish: str | None = None, **more: Any) -> dict[str, Any]:
+    """A chunk with one choice."""
+    return {"model": "phi-4", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}], **more}
+
+
+def in_turn(*ways: Behaviour) -> Callable[[int], Behaviour]:
+    """Each request in its own way; all others as the last one."""
+    return lambda number: ways[min(number, len(ways) - 1)]

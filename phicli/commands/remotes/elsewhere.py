@@ -11,6 +11,7 @@ from phicli.ui.terminal import Terminal
 _WORDS: Final = {
     "pull": ("there is nothing to download", "to use it: phi chat {model}"),
     "rm": ("its files are not on this machine", "to remove the remote: phi remotes rm {remote}"),
+    "autotune": ("phi autotune tunes the engines of this machine", "to measure its speed: phi bench {model}"),
     "serve": ("phi serve serves the models of this machine", "clients can use the address of the remote: {url}"),
 }
 """Command to why it does not do anything for such a model, and what to do."""

@@ -15,9 +15,9 @@ def is_shown(terminal: Terminal, typed: str, *, as_json: bool) -> bool:
     named = remote_of(typed)
     if named is None:
         return False
-    from phicli.remotes.family import variant_named
+    from phicli.remotes.listing import variant_meant
     from phicli.ui.remotes import print_remote_model
 
-    variant = variant_named(named.model)
+    variant = variant_meant(named.model)
     print_remote_model(terminal, named, variant.title if variant else None, as_json=as_json)
     return True

@@ -15,7 +15,7 @@ from phicli.engine.closable import Closing
 from phicli.engine.endpoint.address import EXAMPLE, Address
 from phicli.engine.endpoint.connection import Connection
 from phicli.engine.endpoint.deltas import Delta, End
-from phicli.engine.endpoint.events import Reader
+from phicli.engine.endpoint.events import Reader, as_stream
 from phicli.engine.endpoint.failures import (
     EndpointError,
     clean,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S: Final = 15.0
 _MOST_BYTES: Final = 1 << 22
+_MOST_WHOLE: Final = 1 << 24
 _MOST_SAID: Final = 1 << 16
 
 
@@ -49,7 +50,8 @@ class EndpointClient:
         address: where it is.
         connections: how many of them are kept between requests.
         agent: what it calls itself.
-        decompresses: compressed replies are read; for measurements they are an error.
+        measures: what would falsify measurements is an error (compressed replies) or left out (to wait for the end of a
+            stream whose last event has come, so that its connection can be used again).
 
     Raises:
         UsageError: the address, or a proxy of the environment, makes no sense.
@@ -57,7 +59,7 @@ class EndpointClient:
     """
 
     def __init__(
-        self, address: Address, *, connections: int = 1, agent: str = "phi-bench", decompresses: bool = False
+        self, address: Address, *, connections: int = 1, agent: str = "phi-bench", measures: bool = True
     ) -> None:
         import httpx2
 
@@ -74,7 +76,7 @@ class EndpointClient:
         if not address.is_loopback:
             use_proxies()
         self._verify = _authorities(address)
-        self._most_idle, self._decompresses = connections, decompresses
+        self._most_idle, self._measures = connections, measures
         self._lock = threading.Lock()
         self._idle: list[Connection] = [self._connection()]  # so that a proxy that makes no sense is found here
         self._busy: set[Connection] = set()
@@ -113,7 +115,7 @@ class EndpointClient:
         Raises:
             EndpointError: it cannot be reached, refuses, or sends no list.
         """
-        with self._answer("GET", "/models", None, silence_s, closing or Closing()) as response:
+        with self._answer("GET", "/models", None, silence_s, closing or Closing()) as (response, _):
             body = _most(response, _MOST_BYTES)
         try:
             return tuple(
@@ -123,11 +125,17 @@ class EndpointClient:
             )
         except (ValueError, LookupError, TypeError, RecursionError):
             url, said = self.address.shown, f": {text}" if (text := said_in(self.address, body)) else ""
-            hint = f"check the address{ends_in_v1(self.address)}; or name the model: phi bench {url} MODEL"
+            hint = f"check the address{ends_in_v1(self.address)}; or name the model behind it"
             raise EndpointError("garbage", f"{url}/models did not return a list of models{said}", hint) from None
 
     def chat(
-        self, body: Mapping[str, Any], *, silence_s: float, total_s: float = math.inf, closing: Closing | None = None
+        self,
+        body: Mapping[str, Any],
+        *,
+        silence_s: float,
+        total_s: float = math.inf,
+        textless_s: float = math.inf,
+        closing: Closing | None = None,
     ) -> Generator[Delta | End, None, None]:
         """Stream the answer to ``body``, a request for ``/chat/completions``; the last event is ``End``.
 
@@ -137,39 +145,61 @@ class EndpointClient:
             body: the request; that it streams is added.
             silence_s: after so many seconds without a byte it counts as dead.
             total_s: after so many seconds it has taken too long.
+            textless_s: after so many seconds in which nothing came but signs of life, it counts as dead, too.
             closing: cuts the connection.
 
         Raises:
             EndpointError: it failed.
         """
-        until = time.monotonic() + total_s
-        reader = Reader(self.address)
-        request = {**body, "stream": True}
-        with self._answer("POST", "/chat/completions", request, silence_s, closing or Closing()) as response:
-            for data in response.iter_bytes():
-                yield from reader.read(data, time.perf_counter())
-                if reader.ended:
-                    break
-                if time.monotonic() > until:
-                    message = f"{self.address.shown} did not finish within {total_s:.0f} s"
-                    raise EndpointError("slow", message, silent(self.address, total_s).hint)
+        began = time.monotonic()
+        reader, request = Reader(self.address), {**body, "stream": True}
+        answer = self._answer("POST", "/chat/completions", request, silence_s, closing or Closing())
+        with answer as (response, connection):
+            pieces = response.iter_bytes()
+            if not self._measures and _is_json(response):
+                pieces = iter((as_stream(_most(response, _MOST_WHOLE)),))
+            yield from self._deltas(reader, pieces, began, total_s, textless_s)
             yield from reader.last(time.perf_counter())
             yield reader.close()
+            if reader.ended and not self._measures:
+                connection.read_out(pieces)
+
+    def _deltas(
+        self, reader: Reader, pieces: Iterator[bytes], began: float, total_s: float, textless_s: float
+    ) -> Generator[Delta, None, None]:
+        """What comes in ``pieces`` up to the last event.
+
+        Raises:
+            EndpointError: it is not a stream, or too slow.
+        """
+        came = time.monotonic()
+        for data in pieces:
+            for delta in reader.read(data, time.perf_counter()):
+                came = time.monotonic()
+                yield delta
+            if reader.ended:
+                return
+            now, shown, hint = time.monotonic(), self.address.shown, silent(self.address, total_s).hint
+            if now - began > total_s:
+                raise EndpointError("slow", f"{shown} did not finish within {total_s:.0f} s", hint)
+            if now - came > textless_s:
+                raise EndpointError("silent", f"{shown} sent signs of life for {textless_s:.0f} s, but no text", hint)
 
     @contextlib.contextmanager
     def _answer(
         self, method: str, path: str, body: Mapping[str, Any] | None, silence_s: float, closing: Closing
-    ) -> Iterator[Response]:
-        """An answer of status 200."""
+    ) -> Iterator[tuple[Response, Connection]]:
+        """An answer of status 200, and what it comes through."""
         import httpx2
 
-        connection = self._taken()
+        connection, is_whole = self._taken(), False
         try:
             with closing.woken_by(connection.cut):
                 response = self._sent(connection, method, self.address.url(path), body, _timeout(silence_s))
                 try:
                     self._check(response)
-                    yield response
+                    yield response, connection
+                    is_whole = True
                 finally:
                     response.close()
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
@@ -179,7 +209,7 @@ class EndpointClient:
             closing.check()  # what was cut ends in the middle
             raise
         finally:
-            self._give_back(connection, closing)
+            self._give_back(connection, keeps=is_whole and not (connection.is_cut or closing.asked))
 
     def _sent(
         self, connection: Connection, method: str, url: str, body: Mapping[str, Any] | None, timeout: Timeout
@@ -190,7 +220,7 @@ class EndpointClient:
         try:
             return connection.send(method, url, body, timeout)
         except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
-            if connection.is_fresh:
+            if connection.is_fresh or connection.is_cut:
                 raise
         return connection.send(method, url, body, timeout)
 
@@ -204,7 +234,7 @@ class EndpointClient:
         if response.status_code != 200:
             said = _most(response, _MOST_SAID)
             raise of_status(self.address, response.status_code, response.headers, said)
-        if response.headers.get("content-encoding", "identity") != "identity" and not self._decompresses:
+        if response.headers.get("content-encoding", "identity") != "identity" and self._measures:
             message = f"{self.address.shown} compresses its replies although phi asked for uncompressed ones"
             raise EndpointError("garbage", message, "measure without the proxy that compresses them")
 
@@ -222,11 +252,14 @@ class EndpointClient:
             self._busy.add(connection)
             return connection
 
-    def _give_back(self, connection: Connection, closing: Closing) -> None:
-        """Keep ``connection`` for the next request, unless it was cut or there are enough."""
+    def _give_back(self, connection: Connection, *, keeps: bool) -> None:
+        """Keep ``connection`` for the next request, unless there are enough.
+
+        One that was interrupted is not kept: the library may still count it as used, and would wait for it for ever.
+        """
         with self._lock:
             self._busy.discard(connection)
-            keeps = not (closing.asked or self._closed) and len(self._idle) < self._most_idle
+            keeps = keeps and not self._closed and len(self._idle) < self._most_idle
             if keeps:
                 self._idle.append(connection)
         if not keeps:
@@ -249,6 +282,11 @@ def _timeout(silence_s: float) -> Timeout:
     import httpx2
 
     return httpx2.Timeout(silence_s, connect=min(_CONNECT_S, silence_s), pool=None)
+
+
+def _is_json(response: Response) -> bool:
+    """Whether a reply is in one piece: some servers do not stream whatever they are asked for."""
+    return bool(response.headers.get("content-type", "").lower().startswith("application/json"))
 
 
 def _most(response: Response, most: int) -> bytes:

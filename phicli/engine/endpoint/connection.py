@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from ssl import SSLContext
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,8 @@ from phicli.engine.endpoint.address import Address
 if TYPE_CHECKING:
     from httpx2 import Response, Timeout
 
+_END_S: Final = 0.2
+_MOST_PIECES: Final = 16
 _KEEP_OPEN_S: Final = 2.0  # llama.cpp's server closes what is idle for 5 s
 
 
@@ -38,7 +41,8 @@ class Connection:
             limits=httpx2.Limits(max_connections=1, keepalive_expiry=_KEEP_OPEN_S),
         )
         self._socket: socket.socket | None = None
-        self._cut = False
+        self.is_cut = False
+        """Whether it was cut, so that it is of no more use."""
         self.is_fresh = True
         """Whether the last request was the first one on its connection."""
 
@@ -51,8 +55,25 @@ class Connection:
 
     def cut(self) -> None:
         """End what is under way, from any thread; the connection is not of use afterwards."""
-        self._cut = True
+        self.is_cut = True
         self._shut_down()
+
+    def read_out(self, pieces: Iterator[bytes]) -> None:
+        """Read the rest of a body of which nothing more is expected, so that the connection can be used again.
+
+        An endpoint that does not end it soon loses the connection.
+        """
+        import httpx2
+
+        timer = threading.Timer(_END_S, self.cut)
+        timer.start()
+        try:
+            for _ in zip(range(_MOST_PIECES), pieces, strict=False):
+                pass
+        except httpx2.HTTPError:
+            self.is_cut = True
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Let go of it, in the thread that used it last."""
@@ -63,7 +84,7 @@ class Connection:
         if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
             self.is_fresh = True
             self._socket = info["return_value"].get_extra_info("socket")
-            if self._cut:
+            if self.is_cut:
                 self._shut_down()
 
     def _shut_down(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -152,9 +151,9 @@ def _decoded(spelled: bytes) -> str | None:
 
 
 def _logarithm(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value) or value < _UNKNOWN:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not _UNKNOWN < value < 1:  # no NaN either
         return None
-    return max(float(value), LEAST)
+    return min(max(float(value), LEAST), 0.0)
 
 
 def _as_text(arguments: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
 from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in
-from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream
+from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream, of_garbage
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
@@ -150,9 +150,18 @@ class Reader:
         reply = _json(line)
         if isinstance(reply, dict) and reply.get("error"):
             return in_place_of_a_stream(self._address, reply)
-        shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
-        message = f"{self._address.shown} did not send a stream of chat completion chunks: {shown}"
-        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+        return of_garbage(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
+
+
+def as_stream(body: bytes) -> bytes:
+    """A reply in one piece as the stream that it stands for; anything else as it is."""
+    reply = _json(body)
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        return body
+    chunk = {**reply, "choices": [{**first, "delta": first["message"]}]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
 
 
 _DONE: Final = b"[DONE]"

@@ -87,6 +87,15 @@ def _busy(address: Address, what: str, status: int, retry_after: str) -> Endpoin
     return EndpointError(kind, what, hint, status=status, wait_s=_seconds(retry_after))
 
 
+def of_garbage(address: Address, line: str) -> EndpointError:
+    """The error for a reply of status 200 that is not a stream, and begins with ``line``."""
+    message = f"{address.shown} did not send a stream of chat completion chunks: {clean(address, line)}"
+    if not line.lstrip().startswith("<"):
+        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+    hint = f"check the address{ends_in_v1(address)}; or open a page in a browser: your network may ask you to log in"
+    return EndpointError("garbage", message, hint)
+
+
 def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
     """The error for a ``reply`` of status 200 that is an error: so LM Studio answers for an unknown path."""
     message = f"{address.shown} answered with an error: {clean(address, error_text(reply)) or 'without a reason'}"
@@ -109,6 +118,9 @@ def of_exception(address: Address, error: Exception, silence_s: float) -> Endpoi
         return _of_trouble(address, trouble_of(error, address.shown, proxies=not address.is_loopback))
     if isinstance(error, httpx2.TimeoutException):
         return silent(address, silence_s)
+    if isinstance(error, httpx2.DecodingError):
+        message = f"{address.shown} says that its reply is compressed, but it cannot be read"
+        return EndpointError("garbage", message, "see whether a proxy on the way changes replies")
     why = clean(address, reason(error, address.host))
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in why and "closed" not in why:
         return EndpointError("garbage", f"{address.shown} does not speak HTTP: {why}", _REACH)
