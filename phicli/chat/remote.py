@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 REMOTE: Final = "remote"
 """What stands in the place of the engine's name."""
 _ALWAYS: Final = ("temperature", "seed", "max_tokens")
+_LOOK_S: Final = 10.0
+_NOT_THERE: Final = ("unreachable", "tls", "key")
+"""Kinds of failures with which no answer will come either; an endpoint without a list of models may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,18 @@ class OpenRemote:
         return ""
 
     def wait_ready(self) -> None:
-        """Return: whatever is wrong with the remote is raised by the first answer."""
+        """Return when the remote is there. What else is wrong with it, the first answer raises.
+
+        Raises:
+            EndpointError: it cannot be reached, or refuses the key.
+        """
+        from phicli.engine.endpoint.failures import EndpointError
+
+        try:
+            self.model.client.listed(silence_s=_LOOK_S)
+        except EndpointError as error:
+            if error.kind in _NOT_THERE:
+                raise
 
     def require(self, ability: Ability) -> None:
         """Return unless the remote cannot report what was asked for; the form of an answer is checked here anyway.

@@ -11,9 +11,9 @@ from phicli.ui.envelope import SCHEMA, print_result
 from phicli.ui.terminal import Terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from phicli.answering.types import Answer
+    from phicli.answering.types import Answer, Notice
     from phicli.chat.dialogue import Turn
     from phicli.chat.open import OpenChat
     from phicli.commands.conversation_options import Conversation
@@ -33,7 +33,8 @@ def answer_as_json(
     from phicli.answering.pool import whole
 
     try:
-        answer = whole(chat.session.ask(asked.question, asked.attachments, asked.steps))
+        asking = chat.session.ask(asked.question, asked.attachments, asked.steps)
+        answer = whole(asking, on_notice=notices_of(chat, terminal, wanted))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     request.check(chat)
@@ -65,6 +66,13 @@ def answer_as_events(
         raise UserInterruptError("interrupted") from None
     request.check(chat)
     return answer
+
+
+def notices_of(chat: OpenChat, terminal: Terminal, wanted: Conversation) -> Callable[[Notice], None] | None:
+    """What prints the notices that come with an answer as data: what a remote ignores is said. None for nothing."""
+    if wanted.quiet or chat.opened.counts_exactly:
+        return None
+    return lambda notice: terminal.say(f"note: {notice.text}")
 
 
 def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:

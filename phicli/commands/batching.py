@@ -127,7 +127,7 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
         UsageError: the model has no name, or an option is for this machine.
     """
     from phicli.chat.remote import NamedRemote
-    from phicli.commands.remote_options import refuse_engine_options
+    from phicli.commands.remote_options import check_remote_options
     from phicli.commands.remotes.elsewhere import remote_of
     from phicli.remotes.known import require
     from phicli.remotes.naming import checked_model
@@ -150,7 +150,7 @@ def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName
     if len(set(found)) < len(found):
         raise UsageError("a remote is named twice", "leave out one of them")
     for one in found:
-        refuse_engine_options(ctx, NamedRemote(one))
+        check_remote_options(ctx, NamedRemote(one), quiet=typed.quiet)
     return tuple(found)
 
 

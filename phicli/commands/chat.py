@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from phicli.commands.adapter_options import Adapters
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
@@ -21,7 +22,7 @@ from phicli.commands.form_options import (
 )
 from phicli.commands.lender import Attach, lender_of
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
-from phicli.commands.remote_options import refuse_engine_options
+from phicli.commands.remote_options import check_remote_options
 from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
 from phicli.commands.sampling_options import (
     MaxTokens,
@@ -70,6 +71,7 @@ def chat(
     stop: Stop = None,
     think_budget: ThinkBudget = None,
     context: Context = None,
+    adapter: Adapters = None,
     schema: Schema = None,
     choice: Choice = None,
     regex: Regex = None,
@@ -124,10 +126,11 @@ def chat(
         schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
     form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
-    refuse_engine_options(ctx, start.remote)
+    check_remote_options(ctx, start.remote, quiet=quiet)
     lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
     starts = lender.socket is None and start.remote is None
     with early_process((chosen or EngineChoice()).name, wanted=starts) as early:  # it loads meanwhile
+        from phicli.adapters.typed import adapters_typed
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
@@ -136,6 +139,7 @@ def chat(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             think_budget=think_budget, context_tokens=context, engine=settings,
+            adapters=adapters_typed(adapter) if adapter else (),
         )  # fmt: skip
         options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)

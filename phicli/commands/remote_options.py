@@ -16,18 +16,32 @@ _OF_ENGINE: Final = {
 }  # fmt: skip
 """Parameters of the command that set an engine, and their options. What a setting gives is for other models."""
 
+_NO_EFFECT: Final = {
+    "keep_state": (True, "--keep-state"), "attach": (True, "--attach"), "force_tools": (True, "--force-tools"),
+    "memory_check": (False, "--no-memory-check"),
+}  # fmt: skip
+"""Parameters of the command with the value that has no effect, and the option that gives it."""
 
-def refuse_engine_options(ctx: Any, remote: NamedRemote | None) -> None:
+
+def check_remote_options(ctx: Any, remote: NamedRemote | None, *, quiet: bool) -> None:
     """Return if nothing was typed that sets an engine of this machine, or the model is not one of a ``remote``.
+
+    A note names what has no effect, unless nothing but the answer is to be printed (``quiet``).
 
     Raises:
         UsageError: something was.
     """
-    for name, option in _OF_ENGINE.items() if remote is not None else ():
+    if remote is None:
+        return
+    for name, option in _OF_ENGINE.items():
         if was_typed(ctx, name):
-            assert remote is not None  # noqa: S101 (else there is nothing to look at)
             raise UsageError(
                 f"{option} sets an engine of this machine, but {remote.name} is a model of the remote "
                 f"{remote.named.remote.name}",
                 f"leave out {option}",
             )
+    for name, (value, option) in _NO_EFFECT.items() if not quiet else ():
+        if was_typed(ctx, name) and ctx.params[name] == value:
+            from phicli.ui.terminal import Terminal
+
+            Terminal.current().say(f"note: {option} has no effect on a model of a remote")

@@ -209,3 +209,56 @@ def test_names_that_are_nearly_right(phi: Phi, endpoint: Endpoint) -> None:
     run = phi("chat", "LAB/phi-4", FRANCE)
     assert run.out == f"{PARIS}\n"
     assert len(endpoint.chats) == 1
+
+
+def test_reasoning_goes_to_standard_error(phi: Phi, endpoint: Endpoint) -> None:
+    reasoning = {"choices": [{"index": 0, "delta": {"reasoning": "I know that."}, "finish_reason": None}]}
+    text = {"choices": [{"index": 0, "delta": {"content": "Paris."}, "finish_reason": "stop"}]}
+    stream = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in (reasoning, text)) + "data: [DONE]\n\n"
+    endpoint.behave = lambda _: Behaviour(raw=stream.encode())
+    run = phi("chat", "lab/phi-4-reasoning", FRANCE)
+    assert run.out == "Paris.\n"
+    assert run.err.startswith("I know that.\n")
+    assert phi("chat", "lab/phi-4-reasoning", FRANCE, "--json").json["data"]["reasoning"] == "I know that."
+
+
+def test_notices_come_beside_data(phi: Phi, endpoint: Endpoint, environment: dict[str, str]) -> None:
+    configure(environment, endpoint.url, "plain", kind="openai")
+    for more in (("--json",), ("--json", "--samples", "1")):
+        run = phi("chat", "plain/phi-4", FRANCE, "--top-k", "3", *more)
+        assert run.json["data"]["text" if "--samples" not in more else "samples"]
+        assert "note: --top-k has no effect: plain" in run.err
+    assert phi("chat", "plain/phi-4", FRANCE, "--top-k", "3", "--json", "--quiet").err == ""
+
+
+def test_options_without_effect_are_said(phi: Phi, endpoint: Endpoint) -> None:
+    run = phi("chat", "lab/phi-4", FRANCE, "--no-memory-check", "--keep-state")
+    assert (run.code, run.out) == (0, f"{PARIS}\n")
+    assert [line for line in run.err.splitlines() if "has no effect on a model of a remote" in line] == [
+        "note: --keep-state has no effect on a model of a remote",
+        "note: --no-memory-check has no effect on a model of a remote",
+    ]
+    assert phi("chat", "lab/phi-4", FRANCE, "--no-memory-check", "--quiet").err == ""
+    assert phi("chat", "lab/phi-4", FRANCE, "--no-keep-state", "--no-attach").err == ""
+
+
+def test_a_context_that_is_unknown_shortens_nothing_and_is_said(phi: Phi, endpoint: Endpoint) -> None:
+    run = phi("chat", "lab/other", "--session", "trip", FRANCE, "--on-overflow", "drop")
+    assert run.out == f"{PARIS}\n"
+    assert "note: the context size of lab/other is unknown, so nothing is left out (drop)" in run.err
+
+
+def test_where_text_goes_is_said_once_and_also_quietly(phi: Phi, environment: dict[str, str]) -> None:
+    configure(environment, "https://far.example.org/v1", "far")
+    first = phi("chat", "far/phi-4", FRANCE, "--quiet", "--dry-run")
+    assert "far is another machine: prompts, files and answers go to https://far.example.org/v1" in first.err
+    assert phi("chat", "far/phi-4", FRANCE, "--dry-run").err == ""
+
+
+def test_a_name_that_is_both_means_the_remote_and_is_said(
+    phi: Phi, endpoint: Endpoint, environment: dict[str, str]
+) -> None:
+    (Path(environment["HF_HOME"]) / "hub" / "models--lab--phi-4").mkdir(parents=True)
+    run = phi("chat", "lab/phi-4", FRANCE)
+    assert run.out == f"{PARIS}\n"
+    assert "lab/phi-4 is the model of the remote lab, not the repository of that name" in " ".join(run.err.split())
