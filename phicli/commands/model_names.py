@@ -59,7 +59,7 @@ def _on_remotes(incomplete: str) -> list[str]:
     """Models of the remotes whose names ``incomplete`` may be the beginning of, or the name alone. None is asked."""
     from phicli.errors import PhiError
     from phicli.remotes.known import remotes
-    from phicli.remotes.listed import models_of
+    from phicli.remotes.last_listed import models_of
 
     typed = incomplete.lower().partition("/")[0]
     try:

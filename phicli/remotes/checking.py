@@ -12,7 +12,7 @@ from phicli.engine.endpoint.deltas import Delta, End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.endpoint.patience import silence_s
 from phicli.errors import NotFoundError
-from phicli.remotes import listed
+from phicli.remotes import last_listed
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.opening import AGENT
@@ -82,7 +82,7 @@ def check(remote: Remote, model: str = "") -> Checked:
         notes += [f"it lists no models: {problem.message}"] if problem else []
         models = names if kind_of(remote).lists_models else ()
         if listed_ms is not None:
-            listed.remember(remote, models)
+            last_listed.remember(remote, models)
         asked = model or (models[0] if len(models) == 1 else "")
         answer = _answer(client, remote, asked, models, patience) if asked else None
         return Checked(remote, address.shown, client.server, models, listed_ms, answer, tuple(notes))

@@ -11,7 +11,7 @@ from typing import Final
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.errors import PhiError
 from phicli.network.offline import offline_variable
-from phicli.remotes import listed
+from phicli.remotes import last_listed
 from phicli.remotes.keys import address_of
 from phicli.remotes.kinds import kind_of
 from phicli.remotes.known import remotes
@@ -68,4 +68,4 @@ def _ask(remote: Remote, patience_s: float, found: dict[str, tuple[str, ...]]) -
     except PhiError:
         return
     found[remote.name] = names
-    listed.remember(remote, names)
+    last_listed.remember(remote, names)

@@ -73,6 +73,7 @@ def test_what_is_not_given_stays_as_long_as_the_address_does(phi: Phi) -> None:
     assert (again["kind"], again["key_env"]) == ("vllm", "LAB_KEY")
     other = phi("remotes", "add", "lab", "http://127.0.0.1:11434", "--json").json["data"]
     assert (other["url"], other["kind"], other["key_env"]) == ("http://127.0.0.1:11434/v1", "ollama", None)
+    assert any(note.startswith("LAB_KEY is not sent to the new address") for note in other["notes"])
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from phicli.errors import NotFoundError
 from phicli.remotes import known
 from phicli.remotes.checking import QUESTION, check
 from phicli.remotes.kinds import KINDS
-from phicli.remotes.listed import models_of
+from phicli.remotes.last_listed import models_of
 from phicli.remotes.offering import offers
 from phicli.remotes.types import KindName, Remote
 from tests.support.endpoint import Behaviour, Endpoint

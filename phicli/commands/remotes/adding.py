@@ -53,7 +53,13 @@ def add_remote(name: str, url: str, kind: str | None, key_env: str | None, *, ke
         key_env, keyring = kept.key_env, kept.keyring
     remote = Remote(name, address, chosen or "openai", key_env, keyring)
     path = add(remote)
-    return Added(remote, path, before, tuple(_notes(remote, guessed=kind is None and kept is None, typed=url)))
+    notes = _notes(remote, guessed=kind is None and kept is None, typed=url)
+    if before is not None and before.key_env and not (remote.key_env or remote.keyring):
+        notes.append(
+            f"{before.key_env} is not sent to the new address; if it is the key there, too: "
+            f"phi remotes add {name} {address} --key-env {before.key_env}"
+        )
+    return Added(remote, path, before, tuple(notes))
 
 
 def _known(name: str) -> Remote | None:

@@ -36,7 +36,7 @@ def complete_model(ctx: Any, incomplete: str) -> list[str]:
     """Models that the remote before it listed last, and that begin with ``incomplete``."""
     from phicli.errors import PhiError
     from phicli.remotes.known import find
-    from phicli.remotes.listed import models_of
+    from phicli.remotes.last_listed import models_of
 
     try:
         remote = find(str(ctx.params.get("name") or ""))

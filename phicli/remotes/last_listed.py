@@ -12,12 +12,13 @@ from phicli.paths import read_small, state_dir, write_atomically
 from phicli.remotes.types import Remote
 
 _MOST: Final = 500
+_LONGEST: Final = 200
 
 
 def remember(remote: Remote, models: Sequence[str]) -> None:
     """Keep the names of ``models``; where that is not possible, completion does not know them."""
     kept = {name: entry for name, entry in _all().items() if name != remote.name}
-    kept[remote.name] = {"url": remote.url, "models": list(models[:_MOST])}
+    kept[remote.name] = {"url": remote.url, "models": [name for name in models[:_MOST] if len(name) <= _LONGEST]}
     with contextlib.suppress(OSError):
         write_atomically(_file(), json.dumps(kept).encode())
 
