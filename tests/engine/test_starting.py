@@ -154,7 +154,7 @@ def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
 
 
 def outside() -> list[Path]:
-    """Modules that are not an engine. Hardware and kernels ask the package itself; products behind remotes have names."""
+    """Modules that are not an engine. Hardware and kernels ask the package itself; remotes name products."""
     paths = PACKAGE.rglob("*.py")
     inside = ("engine", "hardware", "kernels")
     outer = (path for path in paths if path.relative_to(PACKAGE).parts[0] not in inside)
