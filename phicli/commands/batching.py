@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from phicli.batch.job import run_batch
 from phicli.batch.options import DEFAULT, BatchOptions
+from phicli.batch.source import STANDARD_INPUT
 from phicli.batch.target import LocalTarget
 from phicli.commands.batch_options import answers_of, batch_template, out_path, read_format, words_of
 from phicli.commands.form_options import FormOptions, form_was_typed
@@ -70,6 +71,8 @@ def do_batch(ctx: Any, typed: Typed) -> None:
         wanted = _wanted(ctx, typed, line.say)
         if "threads" in wanted.options.engine:
             notice_threads([wanted.options.engine["threads"]], line.say)
+        if wanted.source == STANDARD_INPUT and terminal.stdin.isatty():
+            line.say("type a prompt per line, and Ctrl-D at the end")
         report = run_batch(wanted, lambda: _target(wanted, terminal, typed), line)
     print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
     if report.failed:
