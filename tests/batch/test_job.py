@@ -366,7 +366,7 @@ def test_a_table_in_and_out(tmp_path: Path) -> None:
     expected = (
         "name,note,text,finish_reason,error\n"
         'France,"a, b",echo France?,stop,\n'
-        ',,,,"it has 1 columns, but the first line has 2"\n'
+        ',,,,"it has 1 column, but the first line has 2"\n'
         "Italy,=1+1,echo Italy?,stop,\n"
     )
     assert out.read_text(encoding="utf-8") == expected
