@@ -83,10 +83,17 @@ def _sit(
 
 
 def words_of(wanted: BatchOptions, layout: Layout) -> Wording | RequestWords:
-    """What makes requests of the rows."""
+    """What makes requests of the rows.
+
+    Raises:
+        UsageError: something was typed that would have no effect.
+    """
     answers, words = wanted.answers, wanted.words
     if layout.format == "openai":
-        return RequestWords(wanted.model)
+        _require_own(wanted)
+        options = wanted.options
+        usual = Asked(wanted.model, sampling=wanted.sampling, stop=options.stop, think_tokens=options.think_budget)
+        return RequestWords(wanted.model, usual)
     chosen = answers.tool_choice
     named = chosen not in ("auto", "none", "required")
     base = Asked(
@@ -101,6 +108,25 @@ def words_of(wanted: BatchOptions, layout: Layout) -> Wording | RequestWords:
         think_tokens=wanted.options.think_budget,
     )
     return Wording(base, words.prompt, words.template, words.system, words.values, words.defaults)
+
+
+def _require_own(wanted: BatchOptions) -> None:
+    """Return if nothing was typed that each request of an OpenAI batch file says itself.
+
+    Raises:
+        UsageError: something was, and would be ignored.
+    """
+    answers, words = wanted.answers, wanted.words
+    typed = {
+        "--prompt": words.prompt, "the prompt of the template": words.template, "--system": words.system,
+        "a form of the answers": answers.form, "--tools": answers.tools,
+    }  # fmt: skip
+    for name, value in typed.items():
+        if value:
+            raise UsageError(
+                f"{name} has no effect on an OpenAI batch file: each line is a whole request",
+                "leave it out, or read the file as JSON lines: --input-format jsonl",
+            )
 
 
 def _require_names(layout: Layout, words: Wording | RequestWords) -> None:

@@ -27,9 +27,13 @@ _TEXT: Final = "/v1/completions"
 
 @dataclass(frozen=True, slots=True)
 class RequestWords:
-    """Makes requests of the lines of a batch file; ``model`` answers all of them, whatever they name."""
+    """Makes requests of the lines of a batch file; ``model`` answers all of them, whatever they name.
+
+    ``usual`` has the sampling, the stop texts and the limit of reasoning where a line says nothing of them.
+    """
 
     model: str
+    usual: Asked
 
     def asked(self, row: Row) -> Asked:
         """The request of a row.
@@ -41,7 +45,14 @@ class RequestWords:
         asked = self._request(row).asked
         if asked.answers > 1:
             raise RequestError("n is more than 1, but each line gets one answer", "write a line for each", param="n")
-        return replace(asked, streamed=False)
+        usual = self.usual
+        return replace(
+            asked,
+            streamed=False,
+            sampling={**usual.sampling, **asked.sampling},
+            stop=asked.stop or (() if asked.form else usual.stop),
+            think_tokens=usual.think_tokens if asked.think_tokens is None else asked.think_tokens,
+        )
 
     def answered(self, row: Row, answer: Answer, model: str) -> dict[str, Any]:
         """The line for an answer by ``model``."""

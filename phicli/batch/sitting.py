@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from phicli.answering.asked import Asked
@@ -46,7 +47,7 @@ _MOST_FAILURES: Final = 5
 _NUMBERS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FULL: Final = tuple(reason_of(OSError(number, os.strerror(number))) for number in _NUMBERS)
 """What the system says of a full disk."""
-_AGAIN: Final = "to go on, run the same command again: nothing is asked twice"
+_AGAIN: Final = "to continue, run the same command again: nothing is asked twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +171,15 @@ class Sitting:
             self._journal.begin({"max_tokens": self._wanted.options.max_tokens})
             self._began = time.monotonic()
             self._alone = len(workers) == 1
+            self._show()
             run(self._items(), [*map(_OfItems, workers)], self._done, on_gone=self._gone, interrupts=self)
 
     def _items(self) -> Iterator[tuple[int, Item]]:
         """What is left to be asked; rows that cannot be asked fail at once."""
         reading = self._reading
         with reading.source.reader() as file:
-            for row in reading.layout.rows(file):
+            for row in islice(reading.layout.rows(file), reading.seen.rows):
+                reading.source.require_same()
                 if row.number in self._journal and row.number not in self._again:
                     continue
                 try:
@@ -186,7 +189,6 @@ class Sitting:
                     self._save(row, self._results.failed(row, error), failed=True, broken=True)
                     continue
                 yield row.number, Item(row, asked)
-        reading.source.require_same()
 
     def _done(self, done: Done[Item, Outcome]) -> None:
         row, answer, error = done.item.row, done.result.answer, done.result.error
@@ -248,8 +250,9 @@ class Sitting:
         rate = self._asked / elapsed_s
         words = [f"{done} of {rows}"]
         words += [f"{failed} failed"] if failed else []
-        words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
-        words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
+        if self._asked:
+            words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
+            words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
         self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
 
     def _gone(self, name: str, error: PhiError) -> None:

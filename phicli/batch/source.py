@@ -80,6 +80,8 @@ def open_source(typed: str, stdin: IO[bytes] | None = None) -> Iterator[Source]:
     if not typed:
         raise UsageError("the name of the input is empty", _HINT)
     if typed == STANDARD_INPUT:
+        if stdin is None and sys.stdin is None:
+            raise UsageError("standard input is closed", _HINT)
         with _saved(stdin or sys.stdin.buffer, "standard input") as file:
             yield Source("standard input", None, file)
         return

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Protocol
 from phicli.batch.lines import BOM
 from phicli.batch.types import Row
 from phicli.errors import UsageError
+from phicli.units import counted
 
 _MOST_FIELD: Final = 16 << 20
 _OTHERS: Final = (";", "\t")
@@ -98,7 +99,7 @@ def _text(file: BinaryIO) -> Iterator[str]:
 
 def _row(number: int, line: int, columns: tuple[str, ...], cells: list[str], problem: str) -> Row:
     if not problem and len(cells) != len(columns):
-        problem = f"it has {len(cells)} columns, but the first line has {len(columns)}"
+        problem = f"it has {counted(len(cells), 'column')}, but the first line has {len(columns)}"
     if not problem and not _is_text(cells):
         problem = "it is not UTF-8 text"
     return Row(number, line, {} if problem else dict(zip(columns, cells, strict=True)), problem)

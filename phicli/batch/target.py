@@ -34,7 +34,7 @@ from phicli.plan.identify import choose_format
 from phicli.plan.locate import LocatedModel
 from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
-from phicli.units import counted, how_far
+from phicli.units import how_far
 
 USUAL_TOKENS: Final = 2048
 """The most tokens of an answer where nothing was typed: a batch runs while nobody watches."""
@@ -132,7 +132,6 @@ class LocalTarget:
         for text in planned.load.notices:
             watch.say(f"note: {text}")
         with open_pool(planned, on_tick=self._loading(watch)) as pool:
-            watch.show(f"{self.name}: {counted(planned.slots, 'slot')}")
             asking = Asking(pool, planned.load, self.wanted.answers.retries)
             yield [PoolWorker(self.name, asking, planned.slots, on_notice=SaysOnce(watch).notice)]
 

@@ -96,7 +96,7 @@ class Wording:
         if self.prompt is not None:
             question = self.prompt.whole(self._values(row, self.prompt))
         elif self.template is not None and not self.template.takes_input:
-            question = ""
+            question = "" if PROMPT in self.template.names or PROMPT not in row.fields else self._own_prompt(row)
         else:
             question = self._own_prompt(row)
         if self.template is not None:

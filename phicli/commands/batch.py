@@ -19,7 +19,6 @@ from phicli.commands.batch_options import (
 from phicli.commands.engine_options import engine_options
 from phicli.commands.form_options import (
     Choice,
-    FormOptions,
     Grammar,
     JsonObject,
     Regex,
@@ -94,7 +93,7 @@ def batch(
         seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()), think_budget=think_budget, context_tokens=context,
         engine=settings,
     )  # fmt: skip
-    form = FormOptions(schema, choice, regex, grammar, json_object, retries)
+    form = (schema, choice, regex, grammar, json_object, retries)
     typed = Typed(
         source, out, model, prompt, input_format, template, tuple(var or ()), options, form,
         ToolOptions(tuple(tools or ()), tool_choice), chosen, parallel, tuple(remote or ()), retry_failed=retry_failed,

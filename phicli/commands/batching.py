@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from phicli.batch.job import run_batch
 from phicli.batch.options import DEFAULT, BatchOptions
+from phicli.batch.source import STANDARD_INPUT
 from phicli.batch.target import LocalTarget
 from phicli.commands.batch_options import answers_of, batch_template, out_path, read_format, words_of
 from phicli.commands.form_options import FormOptions, form_was_typed
@@ -46,7 +47,7 @@ class Typed:
     template: str | None
     variables: tuple[str, ...]
     options: ChatOptions
-    form: FormOptions
+    form: tuple[str | None, str | None, str | None, str | None, bool, int | None]
     tools: ToolOptions
     engine: EngineChoice | None
     parallel: int | None
@@ -70,6 +71,8 @@ def do_batch(ctx: Any, typed: Typed) -> None:
         wanted = _wanted(ctx, typed, line.say)
         if "threads" in wanted.options.engine:
             notice_threads([wanted.options.engine["threads"]], line.say)
+        if wanted.source == STANDARD_INPUT and terminal.stdin.isatty():
+            line.say("type a prompt per line, and Ctrl-D at the end")
         report = run_batch(wanted, lambda: _target(wanted, terminal, typed), line)
     print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
     if report.failed:
@@ -83,11 +86,11 @@ def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
         PhiError: something is wrong.
     """
     worded = batch_template(ctx, typed.template)
-    form, options = typed.form, typed.options
+    options, schema = typed.options, None
     if worded is not None:
         options = replace(options, **{name: one for name, one in worded.options.items() if not was_typed(ctx, name)})
-        if worded.schema is not None and not form_was_typed(ctx):
-            form = FormOptions(schema=worded.schema, retries=form.retries)
+        schema = None if form_was_typed(ctx) else worded.schema
+    form = FormOptions(*typed.form) if schema is None else FormOptions(schema, retries=typed.form[-1])
     model = typed.model if was_typed(ctx, "model") else (worded.model if worded else None) or typed.model
     named = _remotes(ctx, typed, model)
     return BatchOptions(

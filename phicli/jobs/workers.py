@@ -125,7 +125,7 @@ class RemoteWorker:
         """What becomes of a request; one that cannot be answered fails alone.
 
         Raises:
-            WorkerGoneError: the remote cannot be asked any more.
+            WorkerGoneError: the remote can no longer be asked.
         """
         before, attempts = self._answered, 0
         while True:
@@ -188,7 +188,8 @@ class RemoteWorker:
         alive = self._answered > since
         if error.kind == "limited" and alive:
             return False
-        waited = error.kind in _SILENT or self._asking.model.retrying.wait_s(error, 1) is not None
+        tried_again = error.kind != "cut" and self._asking.model.retrying.wait_s(error, 1) is not None
+        waited = error.kind in _SILENT or tried_again
         if not alive and (waited or attempts >= _ATTEMPTS):
             raise WorkerGoneError(error)
         if attempts < _ATTEMPTS:

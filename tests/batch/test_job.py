@@ -366,7 +366,7 @@ def test_a_table_in_and_out(tmp_path: Path) -> None:
     expected = (
         "name,note,text,finish_reason,error\n"
         'France,"a, b",echo France?,stop,\n'
-        ',,,,"it has 1 columns, but the first line has 2"\n'
+        ',,,,"it has 1 column, but the first line has 2"\n'
         "Italy,=1+1,echo Italy?,stop,\n"
     )
     assert out.read_text(encoding="utf-8") == expected
@@ -401,6 +401,31 @@ def test_requests_in_and_responses_out(tmp_path: Path, out: Path) -> None:
     out.unlink()
     run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
     assert out.read_bytes() == before
+
+
+def test_what_a_request_says_itself_cannot_be_typed(tmp_path: Path, out: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"custom_id": "a", "body": {}}\n', encoding="utf-8")
+    for more in (
+        {"words": Words(read_text("x"))},
+        {"words": Words(system=read_text("x"))},
+        {"answers": Answers(SchemaForm({"type": "object"}))},
+    ):
+        with pytest.raises(UsageError, match="has no effect on an OpenAI batch file"):
+            run_batch(batch_of(source, out, **more), ScriptedTarget, Told())
+
+
+def test_an_input_that_changes_while_it_is_asked_ends_the_batch(source: Path, out: Path) -> None:
+    def ask(asked: Asked) -> Outcome:
+        if question(asked) == "q2":
+            with source.open("a", encoding="utf-8") as file:
+                file.write('{"prompt": "more"}\n')
+        return echo(asked)
+
+    workers = [ScriptedWorker(ask, slots=1)]
+    with pytest.raises(UsageError, match="was changed while it was read"):
+        run_batch(batch_of(source, out), lambda: ScriptedTarget(workers=workers), Told())
+    assert len(lines(out)) == 3
 
 
 def test_an_answer_after_a_check_that_failed_is_an_error_for_all(source: Path, out: Path) -> None:

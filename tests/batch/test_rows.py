@@ -87,7 +87,7 @@ def test_a_table_has_quoted_cells_on_several_lines_and_empty_records(tmp_path: P
     assert rows[0].fields == {"id": "1", "text": 'a, "b"\r\nc'}
     assert rows[1].problem == "it has 3 columns, but the first line has 2"
     assert rows[2].fields == {"id": "2", "text": "=1+1"}
-    assert rows[3].problem == "it has 1 columns, but the first line has 2"
+    assert rows[3].problem == "it has 1 column, but the first line has 2"
     assert rows[4].problem.startswith("it is not CSV")
     assert rows[5].fields == {"id": "5", "text": "ö"}
 

@@ -64,6 +64,9 @@ def test_the_input_of_a_template_is_what_would_be_asked_without_it() -> None:
     assert said(both, title="T", language="L") == [("user", "<T>\n\nTranslate into L.")]
     whole = Wording(BASE, template=read_text("Name a {thing}."))
     assert said(whole, thing="tree") == [("user", "Name a tree.")]
+    assert said(whole, thing="tree", prompt="In Norway.") == [("user", "Name a tree.\n\nIn Norway.")]
+    own = Wording(BASE, template=read_text("Say {prompt} twice."))
+    assert said(own, prompt="ho") == [("user", "Say ho twice.")]
 
 
 @pytest.mark.parametrize(
@@ -107,16 +110,23 @@ def test_the_size_is_that_of_everything_that_is_said() -> None:
     assert bytes_of(Asked("m", (Message("system", "ä"), Message("user", "bc")))) == 4
 
 
+REQUESTS = RequestWords("m", Asked("m", sampling={"temperature": 1.0, "seed": 3}, stop=("END",), think_tokens=7))
+
+
 def request(**body: Any) -> Row:
     whole = {"messages": [{"role": "user", "content": "x"}], "model": "gpt", **body}
     return row(custom_id="1", method="POST", url="/v1/chat/completions", body=whole)
 
 
 def test_a_request_is_read_as_the_server_reads_it_and_asked_of_this_model() -> None:
-    asked = RequestWords("m").asked(request(temperature=0.5, max_tokens=9, stream=True))
-    assert (asked.model, asked.sampling, asked.streamed) == ("m", {"temperature": 0.5, "max_tokens": 9}, False)
+    asked = REQUESTS.asked(request(temperature=0.5, max_tokens=9, stream=True))
+    assert (asked.model, asked.streamed) == ("m", False)
+    assert asked.sampling == {"temperature": 0.5, "max_tokens": 9, "seed": 3}
+    assert (asked.stop, asked.think_tokens) == (("END",), 7)
+    assert REQUESTS.asked(request(stop="x")).stop == ("x",)
+    assert REQUESTS.asked(request(response_format={"type": "json_object"})).stop == ()
     text = row(custom_id="1", url="/v1/completions", body={"prompt": "Once", "model": "gpt"})
-    assert RequestWords("m").asked(text).text == "Once"
+    assert REQUESTS.asked(text).text == "Once"
 
 
 @pytest.mark.parametrize(
@@ -132,4 +142,4 @@ def test_a_request_is_read_as_the_server_reads_it_and_asked_of_this_model() -> N
 )
 def test_a_wrong_request_is_refused(wrong: Row, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        RequestWords("m").asked(wrong)
+        REQUESTS.asked(wrong)

@@ -70,7 +70,7 @@ class RemotePlan:
     seed: int
 
     def key_data(self) -> dict[str, Any]:
-        """Which model it is; the name of the remote is no part of it, and the file behind it is unknown."""
+        """Which model it is; whatever the remote is called; the file behind it is unknown."""
         named = self.subject.named
         return {"remote": {"url": named.remote.url, "kind": named.remote.kind, "model": named.model}}
 

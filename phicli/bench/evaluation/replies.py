@@ -83,7 +83,7 @@ def replies_to(
 ) -> Iterator[Replies]:  # fmt: skip
     """The replies to ``items``; within the context no other process adds to them.
 
-    Replies that nobody has added to for three months are removed.
+    Replies are removed three months after the last one.
 
     Args:
         items: the questions that are asked.
