@@ -120,6 +120,8 @@ def _what_to_do(report: Report) -> str:
     kinds = {kind for level, kind, _, _ in report.findings.groups() if level == "error"}
     name = report.files[0].name
     name = "FILE" if " " in name else name
+    if "file" in kinds:
+        return "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"
     if "encoding" in kinds:
         return f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"
     if kinds <= {"shape", "unknown_key", "json", "count"} and kinds & {"shape", "json"}:
