@@ -149,8 +149,8 @@ def _groups(groups: list[tuple[Severity, str, int, list[Finding]]]) -> Iterator[
         yield f"{_LABELS[severity]}: {TITLES[kind]} ({many:,})"
         for finding in findings[:SHOWN]:
             yield f"  {_sentence(finding)}"
-        if many > SHOWN:
-            yield f"  and {many - SHOWN:,} more"
+        if many > len(findings[:SHOWN]):
+            yield f"  and {many - len(findings[:SHOWN]):,} more"
 
 
 def _sentence(finding: Finding) -> str:
