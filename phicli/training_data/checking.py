@@ -91,7 +91,7 @@ class Checking:
                 continue
             content = self._without_mark(data) if number == 1 else data
             if number == 1 and (what := what_it_is(content)):
-                self._add("encoding", "", f"the file is {what}: write it as UTF-8 text, one example per line")
+                self._whole("file", f"the file is {what}, not UTF-8 text with one example per line")
                 break
             digests.add(self._example(content))
         self._file_as_a_whole(digests)
@@ -203,12 +203,12 @@ class Checking:
         if facts.windows_lines:
             lines = counted(facts.windows_lines, "line")
             self._whole("line_ends", f"{lines} end as on Windows, which is fine", "note")
-        if not facts.examples:
+        if not facts.examples and not self._findings.errors:
             self._whole("count", "the file has no examples")
-        elif facts.examples < service.min_examples and facts is self._read[0][0]:
+        elif 0 < facts.examples < service.min_examples and facts is self._read[0][0]:
             self._whole("count", f"{counted(facts.examples, 'example')}: {service.title} takes no fewer than "
                         f"{service.min_examples}")  # fmt: skip
-        elif facts.examples < _FEW and facts is self._read[0][0]:
+        elif 0 < facts.examples < _FEW and facts is self._read[0][0]:
             self._whole("count", f"{counted(facts.examples, 'example')}: a model learns little from so few", "warning")
         if service.max_bytes is not None and facts.bytes >= service.max_bytes:
             self._whole("size", f"{facts.bytes:,} bytes: {service.title} takes files of less than "

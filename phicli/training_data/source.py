@@ -37,7 +37,7 @@ def opened(typed: str) -> Iterator[Source]:
     """
     if typed == PIPE:
         if sys.stdin is None or sys.stdin.isatty():
-            raise UsageError("nothing is piped in", "name a file, or pipe one in: phi data check - < train.jsonl")
+            raise UsageError("nothing is piped in", "name a file, or pipe one in: phi data check - < FILE")
         yield Source("standard input", sys.stdin.buffer, None)
         return
     path = expand(typed)

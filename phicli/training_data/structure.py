@@ -68,7 +68,8 @@ class Structure:
             add("shape", "messages", "messages is not a list" if messages != [] else "the list of messages is empty")
             return False
         self._check_list(messages, "messages", add)
-        if messages[-1].get("role") != "assistant" if type(messages[-1]) is dict else False:
+        last = messages[-1].get("role") if type(messages[-1]) is dict else ""
+        if last != "assistant" and type(last) is str and last in self._roles:
             add("order", f"messages[{len(messages) - 1}]", "the last message is not an answer of the assistant")
         return True
 

@@ -120,6 +120,8 @@ def _what_to_do(report: Report) -> str:
     kinds = {kind for level, kind, _, _ in report.findings.groups() if level == "error"}
     name = report.files[0].name
     name = "FILE" if " " in name else name
+    if "file" in kinds:
+        return "name a file of JSON Lines, or convert a table: phi data convert FILE.csv -o NEW.jsonl"
     if "encoding" in kinds:
         return f"write it as UTF-8: phi data convert {name} --input-encoding latin-1 -o NEW.jsonl"
     if kinds <= {"shape", "unknown_key", "json", "count"} and kinds & {"shape", "json"}:
@@ -147,8 +149,8 @@ def _groups(groups: list[tuple[Severity, str, int, list[Finding]]]) -> Iterator[
         yield f"{_LABELS[severity]}: {TITLES[kind]} ({many:,})"
         for finding in findings[:SHOWN]:
             yield f"  {_sentence(finding)}"
-        if many > SHOWN:
-            yield f"  and {many - SHOWN:,} more"
+        if many > len(findings[:SHOWN]):
+            yield f"  and {many - len(findings[:SHOWN]):,} more"
 
 
 def _sentence(finding: Finding) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from phicli.tools.declared import declared_for
 from phicli.training_data.conversation import conversation_of
 from phicli.training_data.counting import EngineCounter, ExampleCounter, open_counter
 from tests.support.tokenizing import StartEngine
-from tests.support.vocabularies import byte_level, sentencepiece
+from tests.support.vocabularies import byte_level, sentencepiece, write
 from tests.training_data.examples import GOOD, OF_THE_CARD, THINKING, WITH_TOOLS, checked, errors, line, numbered
 
 TEXTS = [
@@ -165,3 +166,19 @@ def test_quantiles_and_ranges() -> None:
     assert all(low == before[1] + 1 for before, (low, _, _) in itertools.pairwise(ranges))
     for low, high, many in ranges:
         assert many == sum(low <= count <= high for count in ordered)
+
+
+@pytest.mark.process
+def test_a_vocabulary_that_only_the_engine_knows_is_counted_by_it(tmp_path: Path) -> None:
+    counts = []
+    for pre, kind in [("qwen2", EngineCounter), ("dbrx", ExampleCounter)]:
+        path = write(tmp_path / f"{pre}.gguf", byte_level("control", pre=pre))
+        with open_counter(locate(str(path))) as counter:
+            assert isinstance(counter, kind)
+            assert (counter.format, counter.context_tokens) == ("phi-4", 512)
+            report = checked(
+                b"".join([line(GOOD), line(example("What is the end of the tool call?"))]), counter=counter
+            )
+        assert report.tokens is not None
+        counts.append(list(report.tokens.counts))
+    assert counts[0] == counts[1]
