@@ -143,6 +143,8 @@ class RemoteModel:
         )
 
     def _listed_context(self) -> int | None:
+        if not self.kind.lists_models:
+            return None
         try:
             listed = self.client.listed(silence_s=min(_LIST_S, self.silence_s))
         except EndpointError:
