@@ -23,6 +23,7 @@ from phicli.batch.types import Watch
 from phicli.batch.wording import Wording, bytes_of
 from phicli.errors import PhiError, UsageError
 from phicli.jobs.journal import Journal, OtherJobError
+from phicli.units import format_count
 
 
 def run_batch(
@@ -45,7 +46,10 @@ def run_batch(
         words = words_of(wanted, layout)
         _require_names(layout, words)
         watch.show(f"reading {source.name}")
-        seen = scan(source, layout, lambda row: bytes_of(words.asked(row)))
+        seen = scan(
+            source, layout, lambda row: bytes_of(words.asked(row)),
+            lambda rows: watch.show(f"reading {source.name}: {format_count(rows)} lines"),
+        )  # fmt: skip
         output = output_of(wanted.out, layout, seen, wanted.answers.form, tools=bool(wanted.answers.tools))
         target = target_of()
         about = identity(wanted, layout, seen, target.about(watch))

@@ -11,6 +11,7 @@ from phicli.batch.source import Source
 from phicli.errors import UsageError, reason_of
 from phicli.paths import output_target
 
+_JOURNAL: Final = b'{"journal"'
 _SITTING: Final = b'{"sitting"'
 _EXAMPLE: Final = "name a file, e.g. --out answers.jsonl"
 
@@ -23,7 +24,7 @@ def require_place(wanted: BatchOptions, source: Source) -> None:
     """
     out = wanted.out
     if str(out) == "-":
-        raise UsageError("--out - is not possible: a batch is written to a file, with a journal beside it", _EXAMPLE)
+        raise UsageError("--out - is not possible: the answers and their journal are files", _EXAMPLE)
     _require_writable(out)
     for path, what in ((out, "the output"), (wanted.journal, "its journal")):
         if source.is_file(path):
@@ -45,8 +46,7 @@ def has_results(wanted: BatchOptions) -> bool:
         if wanted.out.exists() and wanted.out.stat().st_size:
             return True
         with wanted.journal.open("rb") as file:
-            file.readline()
-            return any(not line.startswith(_SITTING) for line in file)
+            return not file.readline().startswith(_JOURNAL) or any(not line.startswith(_SITTING) for line in file)
     except OSError:
         return True
 

@@ -113,6 +113,6 @@ def _require_different(source: Source, layout: Layout, marks: array[int]) -> Non
             if name in lines:
                 raise UsageError(
                     f"{source.name}: lines {lines[name]} and {row.line} have the same {layout.id_key}: {name!r}",
-                    "give every line an id of its own, or none",
+                    f"give each line another {layout.id_key}, or leave out all of them",
                 )
             lines[name] = row.line

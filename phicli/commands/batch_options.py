@@ -44,7 +44,7 @@ Input = Annotated[
     ),
 ]
 Out = Annotated[
-    str, typer.Option("--out", "-o", help="File to write: .jsonl, or .csv for a table.", show_default=False)
+    str | None, typer.Option("--out", "-o", help="File to write: .jsonl, or .csv for a table.", show_default=False)
 ]
 Prompt = Annotated[
     str | None,
@@ -78,16 +78,17 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Ask the lines
 Restart = Annotated[bool, typer.Option("--restart", help="Discard OUT and its journal, and ask all lines again.")]
 
 
-def out_path(typed: str) -> Path:
+def out_path(typed: str | None) -> Path:
     """The output that was ``typed``.
 
     Raises:
-        UsageError: it is empty.
+        UsageError: there is none.
     """
     from phicli.paths import expand
 
-    if not typed.strip():
-        raise UsageError("--out is empty", "name a file, e.g. --out answers.jsonl")
+    if typed is None or not typed.strip():
+        problem = "--out is missing" if typed is None else "--out is empty"
+        raise UsageError(problem, "name the file to write, e.g. --out answers.jsonl")
     return Path(typed) if typed == "-" else expand(typed)
 
 

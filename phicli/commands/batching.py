@@ -39,7 +39,7 @@ class Typed:
     """What was typed; see :mod:`phicli.commands.batch_options`."""
 
     source: str
-    out: str
+    out: str | None
     model: str | None
     prompt: str | None
     input_format: str | None

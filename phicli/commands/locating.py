@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, PhiError
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from phicli.plan.locate import LocatedModel
     from phicli.ui.terminal import Terminal
 
+_BEGINS_PATH: Final = (".", "/", "~", "\\")
+
 
 def remote_named(name: str) -> NamedRemote | None:
     """The model of a configured remote that ``name`` means; None for everything else.
@@ -19,6 +21,8 @@ def remote_named(name: str) -> NamedRemote | None:
     Raises:
         UsageError: the file of the remotes has an error, or the name of the model is missing.
     """
+    if name.startswith(_BEGINS_PATH):  # so that a file needs nothing of remotes
+        return None
     from phicli.commands.remotes.elsewhere import remote_of
 
     named = remote_of(name)

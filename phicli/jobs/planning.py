@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from phicli.engine.abilities import Ability
-from phicli.engine.settings import EngineSettings
+from phicli.engine.settings import ALL_LAYERS, EngineSettings
 from phicli.engine.starting import ENGINES, EngineChoice, can, check_load, require
 from phicli.errors import DoesNotFitError
 from phicli.fit.loading import Room, with_usual_buffers
@@ -24,6 +24,9 @@ from phicli.records.tuned import Winner
 from phicli.units import format_bytes
 
 _FEW_SLOTS, _MANY_SLOTS = 4, 8
+_FEWEST_BYTES_PER_TOKEN: Final = 3
+"""Of long texts: English ones have about four."""
+
 _MARGIN_TOKENS: Final = 256
 """For the tokens of a prompt format, and the system message that a file's own template may add."""
 
@@ -84,9 +87,10 @@ def plan_job(
     """Decide how ``model`` is loaded for many requests.
 
     A slot gets the context that the longest request needs, counted as a token a byte, as long as ``phi chat`` would
-    begin with it. There are four slots, eight from eight cores on, fewer where there are fewer requests or the memory
-    is small. What tuning found for many requests (``best``) holds where nothing else was asked for and it fits; what
-    is only faster gives way to memory. The type of the KV cache is not tuned: another one changes answers.
+    begin with it; and a larger one for long requests where the memory allows that. There are four slots, eight from
+    eight cores on, fewer where there are fewer requests or the memory is small. What tuning found for many requests
+    (``best``) holds where nothing else was asked for and it fits; what is only faster gives way to memory. The type of
+    the KV cache is not tuned: another one changes answers.
 
     Args:
         model: the file.
@@ -125,8 +129,8 @@ class _Placing:
     best: Winner | None
 
     def placed(self, on_too_large: OnTooLarge) -> LoadPlan:
-        base = self._context()
         settings = self._settings(self.best)
+        base = self._context(settings)
         best = self.best
         if best is not None and not self._holds(settings, base):  # as phi chat: what is only faster gives way
             best = replace(best, settings=with_usual_buffers(best.settings))
@@ -136,16 +140,27 @@ class _Placing:
         settings = replace(settings, repack=self._repack(settings, base * slots, best))
         if settings.repack:
             self._check(settings, base * slots, on_too_large)
+        settings = self._with_layers(settings, base * slots)
         limit = max(base, self._limit(settings, base * slots))
         load = replace(self.plan.settings, context_tokens=base, engine=settings, slots=slots, warmup=True)
         context = replace(self.plan.context, first_tokens=base, limit_tokens=limit)
         return replace(self.plan, settings=load, context=context, room=self.place.room, tuned=best is not None)
 
-    def _context(self) -> int:
-        """Tokens for each slot: enough for every request and its answer, and no more than ``phi chat`` begins with."""
-        system_bytes = len((self.plan.system or "").encode())
-        needed_tokens = self.needs.longest_bytes + system_bytes + answer_room(self.needs.max_tokens) + _MARGIN_TOKENS
-        return min(self.plan.context.first_tokens, padded_context(needed_tokens))
+    def _context(self, settings: EngineSettings) -> int:
+        """Tokens for each slot: enough for every request and its answer, and no more than ``phi chat`` begins with.
+
+        Where that is too little for the longest request by estimate, it is more if two such slots fit: what outgrows
+        its slot waits for an engine that answers one at a time. Not beyond the original context of a LongRoPE model,
+        where short requests would be answered in another way.
+        """
+        answer, usual = answer_room(self.needs.max_tokens) + _MARGIN_TOKENS, self.plan.context.first_tokens
+        longest_bytes = self.needs.longest_bytes + len((self.plan.system or "").encode())
+        base = min(usual, padded_context(longest_bytes + answer))
+        estimated = padded_context(longest_bytes // _FEWEST_BYTES_PER_TOKEN + answer)
+        larger = min(self.plan.context.limit_tokens, estimated)
+        if larger > usual and self.plan.context.original_tokens is None and self._holds(settings, 2 * larger):
+            return larger
+        return base
 
     def _settings(self, best: Winner | None) -> EngineSettings:
         """How the engine is set, but for repacking, which depends on the memory that the slots leave."""
@@ -173,6 +188,13 @@ class _Placing:
             return bool(self.options.engine["repack"])
         repacked = replace(settings, repack=True)
         return best is not None and best.settings.repack and self._holds(repacked, context_tokens)
+
+    def _with_layers(self, settings: EngineSettings, context_tokens: int) -> EngineSettings:
+        """With as many layers on the GPU as fit; they stay the engine's choice where it can have all of them."""
+        layers = self.place.room.layers(self.plan.shape, settings, context_tokens)
+        if not self.place.room.gpus or settings.gpu_layers != ALL_LAYERS or layers > self.plan.shape.layers:
+            return settings
+        return replace(settings, gpu_layers=layers)
 
     def _limit(self, settings: EngineSettings, context_tokens: int) -> int:
         """Tokens that a conversation may grow to: in an engine of its own, beside that of all slots."""

@@ -426,3 +426,11 @@ def test_a_job_that_has_no_result_yet_leaves_nothing_in_the_way_of_another(sourc
     out.unlink()
     out.with_name("out.jsonl.journal").write_bytes(b"\n".join([*first, b""]))
     assert run_batch(batch_of(source, out), ScriptedTarget, Told()).asked == 20
+
+
+def test_a_file_that_is_no_journal_is_not_replaced(source: Path, out: Path) -> None:
+    journal = out.with_name("out.jsonl.journal")
+    journal.write_text("dear diary", encoding="utf-8")
+    with pytest.raises(UsageError, match="does not have the results of a job"):
+        run_batch(batch_of(source, out), lambda: ScriptedTarget(never), Told())
+    assert journal.read_text(encoding="utf-8") == "dear diary"

@@ -100,12 +100,31 @@ def test_a_schema_is_sent_and_checked_here(phi: Phi, endpoint: Endpoint) -> None
     assert endpoint.chats[0].body["response_format"]["json_schema"]["schema"] == json.loads(schema)
 
 
+def calls(arguments: str) -> Behaviour:
+    """A call of the tool ``weather``."""
+    call = {"index": 0, "id": "x", "function": {"name": "weather", "arguments": arguments}}
+    chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
+    return Behaviour(raw=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+
+
+def test_a_wrong_call_is_fed_back_once(phi: Phi, endpoint: Endpoint, tmp_path: Path) -> None:
+    tools = tmp_path / "tools.json"
+    tools.write_text(json.dumps([TOOL]))
+    endpoint.behave = lambda number: calls('{"town": 1}' if number == 0 else '{"city": "Paris"}')
+    run = phi("chat", "lab/phi-4", "Rain?", "--tools", str(tools), "--json")
+    assert run.json["data"]["tool_calls"] == [{"name": "weather", "arguments": {"city": "Paris"}}]
+    assert "city" in run.json["data"]["tool_error"]
+    asked, called, result = endpoint.chats[-1].body["messages"]
+    assert (asked["role"], called["role"], result["role"]) == ("user", "assistant", "tool")
+    assert result["tool_call_id"] == called["tool_calls"][0]["id"]
+    endpoint.behave = lambda _: calls('{"town": 1}')
+    assert phi("chat", "lab/phi-4", "Rain?", "--tools", str(tools)).code == 9
+
+
 def test_tools_are_declared_and_the_choice_is_sent(phi: Phi, endpoint: Endpoint, tmp_path: Path) -> None:
     tools = tmp_path / "tools.json"
     tools.write_text(json.dumps([TOOL]))
-    call = {"index": 0, "id": "x", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
-    chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}
-    endpoint.behave = lambda _: Behaviour(raw=f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+    endpoint.behave = lambda _: calls('{"city": "Paris"}')
     for choice, expected in (
         ("required", "required"),
         ("weather", {"type": "function", "function": {"name": "weather"}}),

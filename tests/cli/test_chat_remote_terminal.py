@@ -63,7 +63,9 @@ def test_after_an_error_the_conversation_goes_on(environment: dict[str, str], en
     with TerminalTalk(environment, "chat", "lab/phi-4", columns=WIDE) as talk:
         talk.begin()
         assert talk.say("Hello") == "Answer 0."
-        assert "status 500" in talk.say("And now?")
+        said = talk.say("And now?")
+        assert "status 500" in said
+        assert "to ask again: /retry" in said
         assert talk.say("/retry").splitlines()[-1] == "Answer 2."
         assert [text for _, text in sent(endpoint)] == ["Hello", "Answer 0.", "And now?"]
         endpoint.behave = lambda _: Behaviour(pieces=("Half ", "an answer"), hangs_after=1)
@@ -120,4 +122,22 @@ def test_the_context_that_the_remote_reports_is_kept(environment: dict[str, str]
         assert talk.say(f"First {words}") == "Answer 0."
         assert "turn 1" in talk.say(f"Second {words}")
         assert [text[:6] for _, text in sent(endpoint)] == ["Second"]
+        assert talk.leave() == 0
+
+
+def test_the_remote_itself_summarizes_what_its_context_does_not_hold(
+    environment: dict[str, str], endpoint: Endpoint
+) -> None:
+    endpoint.models["data"] += [{"id": "small", "max_model_len": 256}]
+    endpoint.behave = lambda number: says("They spoke of words." if number == 2 else f"Answer {number}.")
+    words = "word " * 34
+    with TerminalTalk(environment, "chat", "lab/small", "--on-overflow", "summarize", columns=WIDE) as talk:
+        talk.begin()
+        for number in range(2):
+            assert talk.say(f"First {words}").splitlines()[-1] == f"Answer {number}."
+        said = talk.say(f"Last {words * 2}")
+        assert "summar" in said
+        assert said.splitlines()[-1] == "Answer 3."
+        assert "They spoke of words." in sent(endpoint)[0][1]
+        assert "They spoke of words." in talk.say("/summary")
         assert talk.leave() == 0
