@@ -187,6 +187,7 @@ class RemoteAnswering(Closable[Event]):
                 return
             except EndpointError as error:
                 if self._draft.began:
+                    error.answer_began = True
                     raise
                 left_out = manner.learn(error, body.fields)
                 if left_out is None:

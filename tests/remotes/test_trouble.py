@@ -69,6 +69,7 @@ def test_an_answer_that_has_begun_is_never_asked_for_again() -> None:
         with pytest.raises(EndpointError, match="in the middle of the answer") as caught:
             list(answering)
     assert caught.value.kind == "cut"
+    assert Retrying().wait_s(caught.value, 1) is None
     assert (answering.so_far().text, answering.so_far().finish_reason) == ("one two", "interrupted")
     assert len(endpoint.chats) == 1
 

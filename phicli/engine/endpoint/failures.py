@@ -36,6 +36,8 @@ class EndpointError(NetworkError):
         """That of HTTP, where the endpoint answered with an error."""
         self.wait_s = wait_s
         """How long the endpoint asks to wait before the next request; None where it asks for nothing."""
+        self.answer_began = False
+        """Whether a part of the answer had come."""
 
     @property
     def is_final(self) -> bool:
