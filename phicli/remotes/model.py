@@ -16,7 +16,7 @@ from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.deltas import End
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.engine.types import Sampling
-from phicli.errors import ContextExceededError
+from phicli.errors import CheckFailedError, ContextExceededError
 from phicli.remotes.body import FORM, FORMAT, Body, body_of
 from phicli.remotes.draft import RemoteDraft
 from phicli.remotes.kinds import Kind
@@ -29,6 +29,8 @@ from phicli.remotes.types import RemoteModelName
 _LIST_S: Final = 10.0
 _SIGNS_OF_LIFE: Final = 10
 """An endpoint that says it is alive, as while it reads a long prompt, may be without text so many times as long."""
+_NO_MATCH: Final = "answer_does_not_match"  # of phi serve
+_TOO_LONG_CODE: Final = "context_length_exceeded"  # of OpenAI and phi serve
 _TOO_LONG: Final = re.compile(r"context (?:length|size|window)|exceed_context|context_length_exceeded", re.IGNORECASE)
 
 
@@ -143,6 +145,8 @@ class RemoteModel:
         )
 
     def _listed_context(self) -> int | None:
+        if not self.kind.lists_models:
+            return None
         try:
             listed = self.client.listed(silence_s=min(_LIST_S, self.silence_s))
         except EndpointError:
@@ -185,6 +189,7 @@ class RemoteAnswering(Closable[Event]):
                 return
             except EndpointError as error:
                 if self._draft.began:
+                    error.answer_began = True
                     raise
                 left_out = manner.learn(error, body.fields)
                 if left_out is None:
@@ -227,11 +232,15 @@ class RemoteAnswering(Closable[Event]):
         """Wait for another attempt.
 
         Raises:
+            CheckFailedError: the remote has checked its answers itself, and found none that is right.
             ContextExceededError: the conversation is too long.
             EndpointError: there is no other attempt.
         """
-        if error.kind == "rejected" and _TOO_LONG.search(error.message):
-            raise ContextExceededError(error.message, "shorten the conversation, or use a model with a larger context")
+        if error.their_code == _NO_MATCH:
+            raise CheckFailedError(error.message, "say in the prompt what you need, or use a simpler schema") from error
+        if error.their_code == _TOO_LONG_CODE or (error.kind == "rejected" and _TOO_LONG.search(error.message)):
+            hint = "shorten the conversation, or use a model with a larger context"
+            raise ContextExceededError(error.message, hint) from error
         seconds = self._model.retrying.wait_s(error, attempt)
         if seconds is None:
             raise error

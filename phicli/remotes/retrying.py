@@ -38,6 +38,8 @@ class Retrying:
         return min(self.longest_s, grown if error.wait_s is None else max(error.wait_s, self.first_s))
 
     def _attempts(self, error: EndpointError) -> int:
+        if error.answer_began:
+            return 0
         if error.kind == "limited" or error.status in _SOON:
             return self.busy
         return self.unreachable if error.kind in ("unreachable", "cut") else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ import pytest
 from phicli.answering.types import Answer, Event
 from phicli.chat_format.types import Piece
 from phicli.engine.endpoint.failures import EndpointError
-from phicli.errors import ContextExceededError
+from phicli.errors import CheckFailedError, ContextExceededError, PhiError
 from phicli.remotes.retrying import Retrying
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import HELLO, chunk, events_of, failure_of, in_turn, notices_in, raw, remote_model
@@ -69,6 +70,7 @@ def test_an_answer_that_has_begun_is_never_asked_for_again() -> None:
         with pytest.raises(EndpointError, match="in the middle of the answer") as caught:
             list(answering)
     assert caught.value.kind == "cut"
+    assert Retrying().wait_s(caught.value, 1) is None
     assert (answering.so_far().text, answering.so_far().finish_reason) == ("one two", "interrupted")
     assert len(endpoint.chats) == 1
 
@@ -91,12 +93,29 @@ def test_silence_is_a_failure_of() -> None:
     assert "PHI_ENDPOINT_TIMEOUT" in error.hint
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"), [("context_length_exceeded", ContextExceededError), ("answer_does_not_match", CheckFailedError)]
+)
+@pytest.mark.parametrize("in_stream", [True, False])
+def test_some_errors_are_known_by_their_codes(code: str, kind: type[PhiError], in_stream: bool) -> None:
+    """So ``phi serve`` reports them: before the stream, or in it."""
+    body = json.dumps({"error": {"message": "it did not work", "code": code}}).encode()
+    how = raw(chunk({"role": "assistant"}), json.loads(body)) if in_stream else Behaviour(status=422, body=body)
+    with Endpoint(lambda _: how) as endpoint, remote_model(endpoint.url) as model:
+        answering = model.answer(HELLO, sampling=model.usual)
+        with pytest.raises(kind, match="it did not work"):
+            list(answering)
+    assert len(endpoint.chats) == 1
+
+
 def test_signs_of_life_are_no_answer() -> None:
     """Some servers send comments while they work; one that only does that will not answer any more."""
-    with EndlessComments() as url, remote_model(url, silence_s=0.05) as model, pytest.raises(EndpointError) as caught:
-        events_of(model)
+    with EndlessComments() as url, remote_model(url) as model:
+        body = model.body(HELLO, sampling=model.usual)
+        with pytest.raises(EndpointError) as caught:
+            list(model.client.chat(body, silence_s=30, textless_s=0.3))
     assert caught.value.kind == "silent"
-    assert "signs of life for 0 s, but no text" in caught.value.message
+    assert "sent signs of life for 0 s, but no text" in caught.value.message
 
 
 @pytest.mark.parametrize("hangs_after", [0, 2])

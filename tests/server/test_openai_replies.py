@@ -216,6 +216,11 @@ def test_a_client_is_not_told_what_is_on_the_disk_of_the_server(error: PhiError)
     assert error_body(error)["error"]["message"] == "the model cannot be used; the log of the server says why"
 
 
+def test_a_place_in_an_answer_is_not_a_path() -> None:
+    error = FormError("the answer does not match the schema: /age: 'x' is not of type 'integer'", "", ANSWER, ["p"])
+    assert "/age: 'x' is not" in error_body(error)["error"]["message"]
+
+
 @pytest.mark.parametrize("text", ["microsoft/phi-4-gguf:q4 and/or https://example.org/a", "2 / 3 tokens", "a: b"])
 def test_other_words_are_no_paths(text: str) -> None:
     assert error_body(PhiError(text))["error"]["message"] == text

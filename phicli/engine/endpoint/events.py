@@ -9,7 +9,14 @@ from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
 from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in
-from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream, of_garbage
+from phicli.engine.endpoint.failures import (
+    EndpointError,
+    clean,
+    error_text,
+    in_place_of_a_stream,
+    of_garbage,
+    with_code,
+)
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
@@ -144,7 +151,8 @@ class Reader:
 
     def _failed(self, reply: Any) -> EndpointError:
         said = clean(self._address, error_text(reply)) or "without a reason"
-        return EndpointError("server", f"{self._address.shown} failed in the middle of the answer: {said}", _HINT)
+        message = f"{self._address.shown} failed in the middle of the answer: {said}"
+        return with_code(EndpointError("server", message, _HINT), reply)
 
     def _garbage(self, line: bytes) -> EndpointError:
         reply = _json(line)

@@ -36,6 +36,10 @@ class EndpointError(NetworkError):
         """That of HTTP, where the endpoint answered with an error."""
         self.wait_s = wait_s
         """How long the endpoint asks to wait before the next request; None where it asks for nothing."""
+        self.their_code = ""
+        """The endpoint's own name for what went wrong, such as ``context_length_exceeded``; empty where it has none."""
+        self.answer_began = False
+        """Whether a part of the answer had come."""
 
     @property
     def is_final(self) -> bool:
@@ -65,7 +69,7 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
     if status == 429 or status >= 500:
         return _busy(address, what, status, headers.get("retry-after", ""))
     hint = "check that the endpoint has the model, and that the model's context is large enough for the request"
-    return EndpointError("rejected", what, hint, status=status)
+    return with_code(EndpointError("rejected", what, hint, status=status), body)
 
 
 def _key_hint(address: Address) -> str:
@@ -161,6 +165,19 @@ def error_text(reply: Any) -> str:
         elif isinstance(reply, dict):
             reply = reply.get("error") or reply.get("message") or reply.get("detail") or reply.get("msg")
     return reply if isinstance(reply, str) else ""
+
+
+def with_code(error: EndpointError, reply: Any) -> EndpointError:
+    """``error`` with the code in ``reply``, which is JSON or the bytes of it, and may be anything."""
+    if isinstance(reply, bytes):
+        try:
+            reply = json.loads(reply)
+        except (ValueError, RecursionError):
+            return error
+    inner = reply.get("error") if isinstance(reply, dict) else None
+    code = inner.get("code") if isinstance(inner, dict) else None
+    error.their_code = code if isinstance(code, str) else ""
+    return error
 
 
 def said_in(address: Address, body: bytes) -> str:
