@@ -20,7 +20,7 @@ import xllamacpp
 from phicli.engine.engine_process import WORKER
 
 MIB = 1 << 20
-_LINE = re.compile(r"(?P<where>\S+) +(?P<what>model|KV|compute|output) buffer size = +(?P<mib>[\d.]+) MiB")
+_LINE = re.compile(r"(?P<where>\S+) +(?P<what>model|KV|compute|output|LoRA) buffer size = +(?P<mib>[\d.]+) MiB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Load:
     repack: bool = False
     kernels: str = ""
     """The CPU module to load it with; empty for the kernels of the wheel."""
+    adapter: str = ""
+    """An adapter (LoRA) beside it; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Buffers:
     kv_bytes: int
     compute_bytes: int
     output_bytes: int
+    adapter_bytes: int = 0
 
 
 def buffers(load: Load, *, timeout_s: float = 300) -> Buffers:
@@ -64,11 +67,16 @@ def buffers(load: Load, *, timeout_s: float = 300) -> Buffers:
     if done.returncode != 0:
         raise RuntimeError(f"{load} ended with {done.returncode}: {done.stderr[-2000:]}")
     found: dict[str, float] = {}
+    last: dict[str, float] = {}
     for match in _LINE.finditer(done.stderr):
         what = "repack" if match["where"].endswith("REPACK") else match["what"]
-        found[what] = found.get(what, 0.0) + float(match["mib"]) * MIB
-    names = {"weights_bytes": "model", "repack_bytes": "repack"}
-    fields = ("weights_bytes", "repack_bytes", "kv_bytes", "compute_bytes", "output_bytes")
+        if what == "compute":  # allocated again when an adapter was loaded
+            last[match["where"]] = float(match["mib"]) * MIB
+        else:
+            found[what] = found.get(what, 0.0) + float(match["mib"]) * MIB
+    found["compute"] = sum(last.values())
+    names = {"weights_bytes": "model", "repack_bytes": "repack", "adapter_bytes": "LoRA"}
+    fields = ("weights_bytes", "repack_bytes", "kv_bytes", "compute_bytes", "output_bytes", "adapter_bytes")
     return Buffers(**{name: round(found.get(names.get(name) or _said(name), 0)) for name in fields})
 
 
@@ -91,6 +99,7 @@ def main() -> None:
     on, off = types.LLAMA_FLASH_ATTN_TYPE_ENABLED, types.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.flash_attn_type = on if load.flash_attention else off
     params.no_extra_bufts = not load.repack
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(load.adapter, 1.0)] if load.adapter else []
     params.warmup = False
     params.n_parallel = 1
     params.kv_unified = False

@@ -135,6 +135,18 @@ class NotAModelError(IntegrityError):
     code = "not_a_model"
 
 
+class NotAnAdapterError(IntegrityError):
+    """A good file or folder that is something other than an adapter, or an adapter of a kind that cannot be used."""
+
+    code = "not_an_adapter"
+
+
+class WrongBaseError(UsageError):
+    """An adapter that was made for another model than the one that it is to be used with."""
+
+    code = "wrong_base"
+
+
 class CheckFailedError(PhiError):
     """A check that the caller asked for failed."""
 

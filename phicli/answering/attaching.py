@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from phicli.engine.loan import SAME_SETTINGS, LoanError, LoanRequest
 from phicli.engine.starting import OnTick, build_of
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _ALSO_TYPED = ("threads", "batch_tokens")
 """Settings that change no token: they must be equal only where a person asked for them."""
+_ADAPTERS: Final = "the server's engine has no adapters"
 
 
 @dataclass(slots=True)
@@ -109,7 +110,8 @@ class Lends:
         limit = plan.context.limit_tokens if plan.context.asked else max(plan.context.limit_tokens, usual)
         context = replace(plan.context, first_tokens=min(usual, limit), limit_tokens=limit)
         settings = replace(plan.settings, context_tokens=context.first_tokens)
-        self._unfit = _why_not(context, plan.context.first_tokens, going_on)
+        has_adapters = bool(plan.settings.adapters)
+        self._unfit = _ADAPTERS if has_adapters else _why_not(context, plan.context.first_tokens, going_on)
         self.plan = replace(plan, context=context, settings=settings)
         self._first: LentEngine | None = None
         self._last: LentEngine | None = None

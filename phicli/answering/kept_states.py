@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from phicli.answering.adapter_mark import AdapterMark
 from phicli.answering.state_carrier import give_away, take_back
 from phicli.answering.state_records import (
     MOST_BYTES,
@@ -83,6 +84,7 @@ class SessionStates:
         self._model: tuple[ModelPart, ...] = ()
         with contextlib.suppress(OSError):
             self._model = model_parts(parts_of(plan.settings.model_path))
+        self._adapters = AdapterMark(plan.settings.adapters)
         self._place: StatePlace | None = None
         self._record: StateRecord | None = None
         self._whole: _Hashing | None = None
@@ -188,10 +190,8 @@ class SessionStates:
         same_parts = len(record.model) == len(self._model)
         if not same_parts or not all(old.is_same(new) for old, new in zip(record.model, self._model, strict=True)):
             return "it belongs to another model file"
-        if now.long_factors != then.long_factors:
-            return f"it was computed with the {'long' if then.long_factors else 'short'} rope factors"
-        if (now.flash_attention, now.kv_type) != (then.flash_attention, then.kv_type):
-            return f"it was computed with flash attention {then.flash_attention} and KV cache type {then.kv_type}"
+        if otherwise := _otherwise(now, then):
+            return f"it was computed {otherwise}"
         if record.tokens >= engine.context_tokens:
             return f"it has {record.tokens:,} tokens, but the context has only {engine.context_tokens:,}"
         return ""
@@ -199,7 +199,8 @@ class SessionStates:
     def _key(self, engine: Engine) -> StateKey:
         settings = self._plan.settings_for(engine.context_tokens).engine
         long_factors = self._plan.context.has_long_factors(engine.context_tokens)
-        return StateKey(self._build(engine), long_factors, settings.flash_attention, settings.kv_type)
+        build, adapters = self._build(engine), self._adapters.text()
+        return StateKey(build, long_factors, settings.flash_attention, settings.kv_type, adapters)
 
     def _build(self, engine: Engine) -> str:
         return engine.build if isinstance(engine, KeepsState) else ""
@@ -210,6 +211,17 @@ class SessionStates:
 
     def _not_restored(self, why: str) -> None:
         self.note = f"the KV cache of this session was not restored: {why}"
+
+
+def _otherwise(now: StateKey, then: StateKey) -> str:
+    """With what a state was computed that is not in use now; empty where all is the same."""
+    if now.adapters != then.adapters:
+        return "with other adapters" if then.adapters else "without adapters"
+    if now.long_factors != then.long_factors:
+        return f"with the {'long' if then.long_factors else 'short'} rope factors"
+    if (now.flash_attention, now.kv_type) != (then.flash_attention, then.kv_type):
+        return f"with flash attention {then.flash_attention} and KV cache type {then.kv_type}"
+    return ""
 
 
 class _Hashing:

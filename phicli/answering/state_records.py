@@ -47,12 +47,16 @@ class ModelPart:
 
 @dataclass(frozen=True, slots=True)
 class StateKey:
-    """What a state belongs to: restored elsewhere, it gives wrong tokens without an error."""
+    """What a state belongs to: restored elsewhere, it gives wrong tokens without an error.
+
+    ``adapters`` has the hashes and scales of the adapters in use (:class:`~phicli.answering.adapter_mark.AdapterMark`).
+    """
 
     build: str
     long_factors: bool
     flash_attention: str
     kv_type: str
+    adapters: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from phicli.catalog.quants import explained
 from phicli.commands.choosing import ask_which
+from phicli.commands.pulled_adapter import add_downloaded, print_adapter_here
 from phicli.errors import AmbiguousModelError, NotInstalledError, UserInterruptError
 from phicli.hub.cache import cache_folder
 from phicli.hub.download.planning import PullPlan, check_disk, prepare, present_file
@@ -21,9 +22,15 @@ from phicli.units import format_bytes
 def download(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Get the model and say where it is: the path, or one JSON object, on standard output."""
     terminal = Terminal.current()
+    request = replace(request, adapters=True)
+    if request.offline and print_adapter_here(terminal, request, as_json=as_json):
+        return
     with PullScreen(terminal, quiet=quiet) as screen:
         plan = _prepared(request, screen, terminal, ask=not as_json)
         result = _run(plan, screen)
+    if plan.adapter:
+        add_downloaded(terminal, result, quiet=quiet, as_json=as_json)
+        return
     if as_json:
         print_result(terminal, "pull", result_data(result))
         return
@@ -36,7 +43,7 @@ def show_plan(request: PullRequest, *, quiet: bool, as_json: bool) -> None:
     """Say what a pull would do; nothing is downloaded."""
     terminal = Terminal.current()
     with PullScreen(terminal, quiet=quiet) as screen:
-        plan = _prepared(request, screen, terminal, ask=not as_json)
+        plan = _prepared(replace(request, adapters=True), screen, terminal, ask=not as_json)
         screen.announce(plan)
     check_disk(plan)
     data = plan_data(plan)

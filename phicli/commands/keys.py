@@ -23,6 +23,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("reproduce", "prompt"),  # a part of one session
         *("messages", "tools", "tool_choice", "force_tools", "events", "logprobs", "samples"),  # what a program asks
         *("template", "var"),  # what is asked
+        *("out", "input_format", "remote", "retry_failed"),  # one batch
         "token",  # a secret
         *("help", "version", "profile"),
     }

@@ -42,6 +42,7 @@ def talk(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
         quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end,
         names=partial(_names, recording), meter=lambda: meter_facts(chat, recording),
+        waiting=lambda: chat.waiting,
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording, wanted.session.name)

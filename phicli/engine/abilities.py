@@ -31,6 +31,7 @@ class Ability(enum.Enum):
     SPECULATION = "draft tokens"
     STATES = "save what it has evaluated"
     CONSTRAINTS = "hold an answer to a schema or a grammar"
+    ADAPTERS = "use adapters (LoRA)"
     LARK = "hold an answer to a regular expression or a grammar in Lark"
 
 
@@ -57,6 +58,8 @@ def abilities_of_load(settings: LoadSettings) -> Iterator[Ability]:
         yield Ability.TEMPLATES
     if settings.slots > 1:
         yield Ability.SLOTS
+    if settings.adapters:
+        yield Ability.ADAPTERS
     yield from abilities_of_settings(settings.engine)
 
 

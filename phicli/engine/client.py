@@ -48,9 +48,11 @@ class ServerClient:
     Args:
         address: ``http://127.0.0.1:PORT``.
         api_key: the key the server was started with.
+        adapter_scales: the usual scale of each adapter that it has loaded.
     """
 
-    def __init__(self, address: str, api_key: str) -> None:
+    def __init__(self, address: str, api_key: str, adapter_scales: Sequence[float] = ()) -> None:
+        self._adapter_scales = tuple(adapter_scales)
         parts = urlsplit(address)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 80
         self._headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
@@ -94,7 +96,7 @@ class ServerClient:
             ConnectionLost: the stream ended without a last event.
             RefusedError: the server answered with an error; quotes it.
         """
-        body = _completion_body(prompt, sampling, visible_tokens, stop_ids)
+        body = _completion_body(prompt, sampling, visible_tokens, stop_ids) | self.adapters_in_use(sampling)
         connection = self._connect()
         shown = {token_id: literal for literal, token_id in visible_tokens.items()}
         tally = _Tally(stop_ids, until, shown, sampling.likeliest)
@@ -112,6 +114,16 @@ class ServerClient:
             connection.close()
         closing.check()
         raise ConnectionLost("the stream ended early")
+
+    def adapters_in_use(self, sampling: Sampling) -> dict[str, Any]:
+        """The part of a request that says how much each loaded adapter counts.
+
+        All are named: the server takes an empty list for the usual scales, and 0 for an adapter that is not in it.
+        """
+        scales = self._adapter_scales if sampling.adapter_scales is None else sampling.adapter_scales
+        if len(scales) != len(self._adapter_scales):
+            raise ValueError(f"{len(scales)} scales for {len(self._adapter_scales)} adapters")
+        return {"lora": [{"id": index, "scale": scale} for index, scale in enumerate(scales)]} if scales else {}
 
     def _stream(
         self, connection: http.client.HTTPConnection, body: Mapping[str, Any], closing: Closing

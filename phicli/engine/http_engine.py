@@ -159,12 +159,13 @@ class HttpEngine(ProcessEngine[EngineProcess]):
         if self.settings.engine.speculation != NO_SPECULATION:
             raise EngineError("the engine reports no probabilities of drafted tokens", "leave out --speculation")
         check_prompt(prompt, self.context_tokens)
-        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest))
+        adapters = self._ready().adapters_in_use(Sampling())
+        reply = self._post("/completion", request(prompt, token_id, likeliest=likeliest) | adapters)
         if not ends_inside_character(reply, token_id):
             return scored(reply, token_id)
         (stand_in, *_) = self.tokenize("a", parse_special=False)
         for many in WIDER:
-            reply = self._post("/completion", request(prompt, stand_in, likeliest=many))
+            reply = self._post("/completion", request(prompt, stand_in, likeliest=many) | adapters)
             if found := scored_among(reply, stand_in, token_id, likeliest=likeliest):
                 return found
         raise EngineError(
@@ -193,7 +194,8 @@ class HttpEngine(ProcessEngine[EngineProcess]):
 
     def _ready(self, closing: Closing | None = None) -> ServerClient:
         if self._client is None:
-            self._client = ServerClient(self._await_process(closing), self._process.api_key)
+            scales = tuple(one.scale for one in self.settings.adapters)
+            self._client = ServerClient(self._await_process(closing), self._process.api_key, scales)
         return self._client
 
     def _post(self, path: str, body: dict[str, Any], closing: Closing | None = None) -> dict[str, Any]:

@@ -196,11 +196,18 @@ def server_arguments(settings: LoadSettings) -> tuple[str, ...]:
         found += ["--cache-ram", str(settings.cache_ram_mib)]
     if settings.model_name is not None:
         found += ["--override-kv", f"general.name=str:{settings.model_name}"]
+    for adapter in settings.adapters:  # each request says its scale
+        found += ["--lora", _in_a_list(str(adapter.path))]
     if drafts := DRAFTS.get(engine.speculation):
         found += ["--spec-type", engine.speculation]
         for field, tokens in drafts.items():
             found += [f"--spec-{engine.speculation}-{field.replace('_', '-')}", str(tokens)]
     return tuple(found)
+
+
+def _in_a_list(path: str) -> str:
+    """``path`` as the program takes it: a value with commas is a list, unless it is quoted."""
+    return '"' + path.replace('"', '""') + '"' if "," in path or '"' in path else path
 
 
 def _listens(pid: int, port: int) -> bool:

@@ -23,6 +23,14 @@ SAMPLERS: Final = ("penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p",
 
 
 @dataclass(frozen=True, slots=True)
+class Adapter:
+    """A LoRA adapter in a GGUF file; what it adds to the weights is multiplied by ``scale``."""
+
+    path: Path
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSettings:
     """How a model file is loaded.
 
@@ -31,6 +39,7 @@ class LoadSettings:
     chat template is used; otherwise the engine does not even parse it. ``model_name`` is what the engine takes for the
     file's ``general.name``; None leaves it as it is. ``slot_folder`` is a folder where an engine that
     keeps its state may do so; None for nowhere. ``cache_ram_mib`` bounds a cache of evaluated prompts beside slots.
+    ``adapters`` are loaded beside the file, and used unless a request says otherwise (:class:`Sampling`).
     """
 
     model_path: Path
@@ -42,6 +51,7 @@ class LoadSettings:
     model_name: str | None = None
     slot_folder: Path | None = None
     cache_ram_mib: int = 0
+    adapters: tuple[Adapter, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form, with all of it on one level."""
@@ -49,10 +59,13 @@ class LoadSettings:
         mine = {name: getattr(self, name) for name in names}
         paths = {"model_path": str(self.model_path), "slot_folder": str(self.slot_folder) if self.slot_folder else None}
         drafts = dict(DRAFTS.get(self.engine.speculation, {}))
-        return {**paths, **mine, **self.engine.to_data(), "drafts": drafts}
+        adapters = [{"path": str(one.path), "scale": one.scale} for one in self.adapters]
+        return {**paths, **mine, **self.engine.to_data(), "drafts": drafts, "adapters": adapters}
 
 
-_NOT_OF_A_PERSON: Final = ("ignore_eos", "constraint", "likeliest", "presence_penalty", "frequency_penalty")
+_NOT_OF_A_PERSON: Final = (
+    "ignore_eos", "constraint", "likeliest", "presence_penalty", "frequency_penalty", "adapter_scales",
+)  # fmt: skip
 """Fields of :class:`Sampling` that neither a person nor a file sets."""
 
 
@@ -66,6 +79,7 @@ class Sampling:
     ``max_tokens`` come, for measurements. ``constraint`` is the form of the generated text; None for any. ``likeliest``
     is how many of the likeliest tokens are reported beside each generated one; None reports no probabilities.
     ``presence_penalty`` and ``frequency_penalty`` are those of OpenAI, over the last ``repeat_last_n`` tokens.
+    ``adapter_scales`` has a scale for each adapter that is loaded, in their order; None: as they were loaded.
     """
 
     temperature: float = 0.0
@@ -87,6 +101,7 @@ class Sampling:
     likeliest: int | None = None
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    adapter_scales: tuple[float, ...] | None = None
 
     def to_data(self) -> dict[str, Any]:
         """What a person can set, and what a file can set, as JSON has it."""

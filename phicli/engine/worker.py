@@ -196,6 +196,7 @@ def parameters(config: dict[str, Any]) -> Any:
     )
     if config["drafts"]:
         speculate(params, config["speculation"], config["drafts"])
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(one["path"], one["scale"]) for one in config["adapters"]]
     params.sampling.user_sampling_config = _NOTHING_FROM_THE_FILE
     params.kv_unified = False
     params.cache_ram_mib = config["cache_ram_mib"]

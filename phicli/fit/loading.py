@@ -61,7 +61,8 @@ class Room:
     def main(self, needed: MemorySum) -> MemorySum:
         """The part of ``needed`` that main memory has to hold: all of it where a GPU shares main memory."""
         if any(gpu.unified for gpu in self.gpus):
-            return replace(needed, gpu_weights_bytes=0, gpu_kv_bytes=0, gpu_compute_bytes=0)
+            none = {"gpu_weights_bytes": 0, "gpu_kv_bytes": 0, "gpu_compute_bytes": 0, "gpu_adapter_bytes": 0}
+            return replace(needed, **none)
         return needed.beside_gpu
 
     def holds(self, shape: ModelShape, settings: EngineSettings, context_tokens: int) -> bool:

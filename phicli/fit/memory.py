@@ -6,7 +6,7 @@ the keys and values of a layer (kv heads x (key length + value length)), ``V`` t
 
 - key-value cache: layers x context x KV x bytes per value; the context is rounded up to 256
 - compute buffer with flash attention: ``4 ub (g FF + 5 E) + 2 ub context``, where ``g`` is 3, and 1 for ``phi2``, whose
-  feed-forward block has no gate
+  feed-forward block has no gate; an adapter (LoRA) adds 1 to it
 - without, the larger of two places: in the attention ``4 ub (context (H + 1) + 5 E + KV)``, for ``phimoe``, whose query
   is a matrix of its own, with 6 E; in the feed-forward block ``4 ub (g FF + 5 E + context + KV)``
 - a quantized cache of heads of 64 or 128 values takes one more ``4 ub E`` in ``phi2``, whose attention and feed-forward
@@ -110,6 +110,8 @@ def plan_memory(
         gpu_weights_bytes=int(in_layers * share) + (output_bytes if output_on_gpu else 0),
         gpu_kv_bytes=int(kv_bytes * share),
         gpu_compute_bytes=gpu_compute,
+        adapter_bytes=shape.adapter_bytes,
+        gpu_adapter_bytes=int(shape.adapter_bytes * share),
     )
 
 
@@ -120,7 +122,7 @@ def padded_context(tokens: int) -> int:
 
 def _compute_bytes(shape: ModelShape, context: int, batch: int, *, flash_attention: bool) -> int:
     """The buffer for what is between weights and cache, in bytes."""
-    gates = 1 if shape.architecture == "phi2" else 3
+    gates = (1 if shape.architecture == "phi2" else 3) + (1 if shape.adapter_bytes else 0)
     feed_forward = gates * shape.feed_forward * max(shape.experts_used, 1) + 5 * shape.embedding
     if flash_attention:
         return 4 * batch * feed_forward + 2 * batch * context
@@ -234,6 +236,8 @@ def _parts(needed: MemorySum, context_tokens: int) -> str:
     ]
     if needed.repack_bytes:
         parts.append(f"repacked weights {format_bytes(needed.repack_bytes)}")
+    if needed.adapter_bytes:
+        parts.append(f"adapters {format_bytes(needed.adapter_bytes)}")
     return ", ".join(parts)
 
 

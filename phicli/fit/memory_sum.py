@@ -13,8 +13,9 @@ LIBRARY_BYTES: Final = 34 << 20
 class MemorySum:
     """What a loaded model takes, in bytes.
 
-    The first five are everything, wherever it is; the ``gpu_`` fields are the parts on the GPU. Weights are the
-    mapped file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop.
+    The ``gpu_`` fields are the parts on the GPU, the others are everything, wherever it is. Weights are the mapped
+    file, which the system can drop and read again; most of the rest is anonymous memory, which it cannot drop:
+    adapters, too.
     """
 
     weights_bytes: int
@@ -25,16 +26,19 @@ class MemorySum:
     gpu_weights_bytes: int = 0
     gpu_kv_bytes: int = 0
     gpu_compute_bytes: int = 0
+    adapter_bytes: int = 0
+    gpu_adapter_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         """The sum of all parts."""
-        return self.weights_bytes + self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
+        in_use = self.kv_bytes + self.compute_bytes + self.repack_bytes + self.overhead_bytes
+        return self.weights_bytes + self.adapter_bytes + in_use
 
     @property
     def gpu_bytes(self) -> int:
         """What has to fit into the memory of the GPU."""
-        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes
+        return self.gpu_weights_bytes + self.gpu_kv_bytes + self.gpu_compute_bytes + self.gpu_adapter_bytes
 
     @property
     def resident_bytes(self) -> int:
@@ -50,6 +54,7 @@ class MemorySum:
             self.compute_bytes - self.gpu_compute_bytes,
             self.repack_bytes,
             self.overhead_bytes,
+            adapter_bytes=self.adapter_bytes - self.gpu_adapter_bytes,
         )
 
     @property

@@ -23,7 +23,7 @@ class ModelShape:
     parts of the weights that belong to no layer; the latter is 0 where the embedding is the output matrix as well.
     ``expert_bytes`` is the part that belongs to the ``experts`` of a mixture, of which a token passes
     ``experts_used``. ``output_copied`` when a GPU gets a copy of its own of an embedding that is the output matrix as
-    well (:func:`loaded_by`).
+    well (:func:`loaded_by`). ``adapter_bytes`` is the size of the adapters that are loaded beside it.
     """
 
     weights_bytes: int
@@ -44,6 +44,7 @@ class ModelShape:
     experts: int = 0
     experts_used: int = 0
     output_copied: bool = True
+    adapter_bytes: int = 0
 
 
 def loaded_by(shape: ModelShape, gpus: Iterable[Gpu]) -> ModelShape:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from phicli.engine.settings import read_asked
-from phicli.engine.types import SAMPLING_LIMITS
+from phicli.engine.types import SAMPLING_LIMITS, Adapter
 from phicli.errors import THIS_COMMAND, UsageError
 
 POLICIES: Final = ("error", "drop", "summarize", "ask")
@@ -26,7 +26,7 @@ class ChatOptions:
     ``stop`` are texts that end an answer. ``think_budget`` is after how many tokens reasoning is ended.
 
     ``engine`` has the fields of :class:`~phicli.engine.settings.EngineSettings` that were asked for; those that are
-    None or missing are left to the machine.
+    None or missing are left to the machine. ``adapters`` are used with the model.
 
     Raises:
         UsageError: a value makes no sense.
@@ -44,6 +44,7 @@ class ChatOptions:
     think_budget: int | None = None
     context_tokens: int | None = None
     engine: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    adapters: tuple[Adapter, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _LIMITS:

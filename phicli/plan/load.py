@@ -17,6 +17,7 @@ from phicli.fit.shape import ModelShape, loaded_by, shape_of
 from phicli.fit.too_large import OnTooLarge, refuse
 from phicli.gguf_file.types import GgufHeader
 from phicli.hardware.available import Memory
+from phicli.plan.adapters import adapter_bytes, adapters_data
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.context import ContextPlan, answer_room, wish_context
 from phicli.plan.identify import TEMPLATE, FormatChoice, choose_format
@@ -103,6 +104,7 @@ class LoadPlan:
             **self.settings.engine.to_data(),
             "warmup": self.settings.warmup,
             "tuned": self.tuned,
+            **adapters_data(self.settings.adapters),
         }
 
 
@@ -138,11 +140,13 @@ def plan_load(
 
     Raises:
         UsageError: the context is larger than the model was trained for.
+        WrongBaseError: an adapter was made for another model.
         DoesNotFitError: the memory is too small; the message has the sums.
         NotFoundError: there is no program of the engine.
     """
     variant = model.variant or known_by_name(header.name)
-    shape = loaded_by(shape_of(header, repacked=repacked_here(engine)), gpus)
+    beside = adapter_bytes(options.adapters, header, model.name)
+    shape = replace(loaded_by(shape_of(header, repacked=repacked_here(engine)), gpus), adapter_bytes=beside)
     asked, winner = options.engine, use.winner_of(tuned)
     choices = [choose(asked, winner, cores=cores, kv_type=name) for name in _kv_types(asked, winner)]
     chosen = choose_format(header, variant)
@@ -161,6 +165,7 @@ def plan_load(
             warmup=use is Use.CONVERSATION,
             own_template=chosen.name == TEMPLATE,
             model_name=name_for_engine(header),
+            adapters=options.adapters,
         ),
         context=ContextPlan(
             fitted.first_tokens,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from phicli.chat_format.call_json import parse_calls
 from phicli.chat_format.tool_calls import OPEN
 from phicli.chat_format.types import ToolCall
 from phicli.engine.endpoint.deltas import CallPart
+
+_NO_ARGUMENTS: Final = ("", "null")
 
 
 @dataclass(slots=True)
@@ -56,18 +59,10 @@ class CallsDraft:
 
 
 def _read(call: _Call) -> ToolCall | None:
-    try:
-        arguments = json.loads(call.arguments or "{}")
-        if isinstance(arguments, str):  # encoded twice
-            arguments = json.loads(arguments or "{}")
-    except (ValueError, RecursionError):
-        arguments = _as_python(call)
-    arguments = {} if arguments is None else arguments
-    return ToolCall(call.name, arguments) if call.name and isinstance(arguments, dict) else None
-
-
-def _as_python(call: _Call) -> object:
-    """Arguments with the quotes of Python, which some models write; ``...`` for none that can be read."""
-    text = f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}'
-    calls = parse_calls(text, strict=True)
-    return dict(calls[0].arguments) if len(calls) == 1 else ...
+    """The call with its arguments: JSON, JSON as a string, or the quotes of Python, which some models write."""
+    if not call.name:
+        return None
+    if call.arguments.strip() in _NO_ARGUMENTS:
+        return ToolCall(call.name, {})
+    found = parse_calls(f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}', strict=True)
+    return found[0] if len(found) == 1 and found[0].name == call.name else None

@@ -39,7 +39,9 @@ class Manner:
         """``body`` as the remote takes it, as far as that is known."""
         with self._lock:
             refused = _form_in(body.fields) in self._forms
-            made, limit = body.without([*self._left_out, *([FORMAT] if refused else [])]), self._limit
+            left_out = [*self._left_out, *([FORMAT] if refused else [])]
+            left_out += ["top_logprobs"] if "logprobs" in left_out else []
+            made, limit = body.without(left_out), self._limit
         if limit and (other := _LIMITS[limit]) in made.fields:
             made.fields[limit] = made.fields.pop(other)
         return made
@@ -47,23 +49,23 @@ class Manner:
     def learn(self, error: EndpointError, sent: Mapping[str, Any]) -> str | None:
         """Take a refusal of the request ``sent``; returns what is left out from now on, None where it says nothing.
 
-        An empty text: the same is said in another way, and nothing is lost.
+        An empty text: the request can be sent again, and there is nothing to say. The same is said in another way, or
+        another thread has learned it meanwhile.
         """
         if error.kind != "rejected":
             return None
         limit = next((name for name in _LIMITS if name in sent and _LIMITS[name] in error.message), None)
         with self._lock:
-            if limit is not None and not self._limit:
+            if limit is not None and self._limit in ("", _LIMITS[limit]):
                 self._limit = _LIMITS[limit]
                 return ""
             refused = _refused(error.message, sent)
             if refused is None:
                 return None
-            if refused == FORMAT:
-                self._forms.add(_form_in(sent))
-            else:
-                self._left_out.add(refused)
-            return refused
+            known, thing = (self._forms, _form_in(sent)) if refused == FORMAT else (self._left_out, refused)
+            is_new = thing not in known
+            known.add(thing)
+            return refused if is_new else ""
 
 
 def _form_in(fields: Mapping[str, Any]) -> str:

@@ -70,6 +70,8 @@ class Lending:
         _require_settings(request, plan.wanted, plan.wanted)
         _require_context(request, plan.context.first_tokens)
         with self._models.lend(located, closing) as loaded:
+            if loaded.plan.settings.adapters:
+                raise LoanError("the engine of the server uses adapters")
             engine = _engine_of(loaded, closing)
             if engine.ended:
                 loaded.model.engines.failed(engine, EngineDiedError(_ENDED))

@@ -19,10 +19,11 @@ from phicli.answering.pool import whole
 from phicli.chat_format.types import Message
 from phicli.engine.lent_process import LentProcess
 from phicli.engine.loan import LoanError, LoanRequest
-from phicli.engine.types import Sampling
+from phicli.engine.types import Adapter, Sampling
 from phicli.plan.chat_options import ChatOptions
 from phicli.plan.load import Use
 from phicli.plan.locate import locate
+from tests.support.lora import write_gguf
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets")
 REQUEST = LoanRequest("1", "build", "tiny-phi", "/tiny-phi.gguf", 1, 1, 256, {})
@@ -100,3 +101,16 @@ def test_the_answer_comes_from_another_engine_then(
         assert not opened.attached
     assert answer.text == "The capital of France is Paris."
     assert attaching.note.startswith("not attached: ")
+
+
+@pytest.mark.process
+def test_a_conversation_with_an_adapter_starts_its_own_engine(
+    replies: Replies, starts_process: None, tests_home: None, tmp_path: Path
+) -> None:
+    adapter = Adapter(write_gguf(tmp_path / "a.gguf"), 0.0)
+    attaching = Attaching(replies(HEAD), "1")
+    options = ChatOptions(adapters=(adapter,))
+    with open_model(locate("tiny-phi"), options, Use.ONE_ANSWER, attaching=attaching) as opened:
+        answer = whole(opened.model.answer((Message("user", "What is the capital of France?"),), sampling=Sampling()))
+    assert answer.text == "The capital of France is Paris."
+    assert attaching.note == "not attached: the server's engine has no adapters"

@@ -16,6 +16,7 @@ from phicli.answering.state_records import StateKey, place_of, record_facts
 from phicli.chat_format.types import Message
 from phicli.engine.closable import Closing
 from phicli.engine.leaving import digest, part_facts
+from phicli.engine.types import Adapter
 from phicli.gguf_file.header import read_header
 from phicli.paths import cache_dir
 from phicli.plan.chat_options import ChatOptions
@@ -129,6 +130,65 @@ def test_a_state_of_the_long_factors_waits_for_the_engine_that_has_them(plan: Lo
     assert states.note == "the KV cache of 3 tokens was restored"
 
 
+def with_adapter(plan: LoadPlan, path: Path, scale: float = 1.0) -> LoadPlan:
+    return replace(plan, settings=replace(plan.settings, adapters=(Adapter(path, scale),)))
+
+
+def save_with(plan: LoadPlan, folder: Path) -> None:
+    """A state as an engine leaves it that was loaded as ``plan`` says."""
+    engine = Leaving()
+    _, states = opened(plan, folder, engine)
+    states.keep("s", engine, 3)
+    folder.mkdir(exist_ok=True)
+    save(1, 2, 3)
+    facts, record = engine.orders[0]["facts"], place_of("s").record
+    record.write_text(json.dumps(json.loads(record.read_text()) | facts))
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "why"),
+    [
+        (("a", 1.0), ("a", 1.0), ""),
+        (("a", 1.0), ("copy of a", 1.0), ""),
+        (("a", 1.0), ("a", 0.5), "with other adapters"),
+        (("a", 1.0), ("b", 1.0), "with other adapters"),
+        (("a", 1.0), None, "with other adapters"),
+        (None, ("a", 1.0), "without adapters"),
+    ],
+)
+def test_a_state_belongs_to_its_adapters(
+    plan: LoadPlan,
+    folder: Path,
+    tmp_path: Path,
+    then: tuple[str, float] | None,
+    now: tuple[str, float] | None,
+    why: str,
+) -> None:
+    for name, content in (("a", b"one"), ("copy of a", b"one"), ("b", b"two")):
+        (tmp_path / name).write_bytes(content)
+    plans = [with_adapter(plan, tmp_path / one[0], one[1]) if one else plan for one in (then, now)]
+    save_with(plans[0], folder)
+    engine = scripted()
+    engines, states = opened(plans[1], folder, engine)
+    engines.running(None)
+    assert engine.restored == (0 if why else 1)
+    expected = f"not restored: it was computed {why}" if why else "the KV cache of 3 tokens was restored"
+    assert states.note.endswith(expected)
+
+
+def test_an_adapter_that_changed_after_it_was_loaded_belongs_to_no_state(
+    plan: LoadPlan, folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"one")
+    save_with(with_adapter(plan, path), folder)
+    engine = scripted()
+    engines, states = opened(with_adapter(plan, path), folder, engine)
+    path.write_bytes(b"two")
+    engines.running(None)
+    assert (engine.restored, "other adapters" in states.note) == (0, True)
+
+
 def test_without_a_state(plan: LoadPlan, folder: Path) -> None:
     engine = scripted()
     engines, states = opened(plan, folder, engine)
@@ -155,7 +215,13 @@ def test_what_the_engine_is_told_when_it_leaves(plan: LoadPlan, folder: Path) ->
     assert states.note == "the KV cache is being saved"
     assert order["facts"] == {
         "format": 1,
-        "key": {"build": BUILD, "long_factors": False, "flash_attention": "auto", "kv_type": "f16"},
+        "key": {
+            "build": BUILD,
+            "long_factors": False,
+            "flash_attention": "auto",
+            "kv_type": "f16",
+            "adapters": "",
+        },
     }
     assert [part["path"] for part in order["model"]] == [str(TINY_PHI.resolve())]
     assert order["folder"] == str(folder)

@@ -48,14 +48,6 @@ def test_what_a_header_says_is_known_before_the_download(hub: LoopbackHub, onlin
     assert hub.requests.bytes_sent(server="cdn") < LARGE
 
 
-def test_an_adapter_is_not_downloaded(hub: LoopbackHub, online: Phi, folder: Path, tmp_path: Path) -> None:
-    hub.add_repo("some/lora", {"style-Q8_0.gguf": write_adapter(tmp_path / "a.gguf")})
-    done = online("pull", "some/lora:style-Q8_0.gguf")
-    assert done.code == 3
-    assert "style-Q8_0.gguf of some/lora is an adapter (LoRA), not a model" in done.err
-    assert final_files(folder) == {}
-
-
 def test_names_decide_where_the_hub_does_not_let_one_look(hub: LoopbackHub, online: Phi) -> None:
     hub.add_repo("some/tiny", {"phi-Q4_K_M.gguf": TINY_PHI, "mmproj-phi-Q4_K_M.gguf": b"x"})
     hub.faults.add("phi-Q4_K_M.gguf", method="GET", server="hub", status=404)

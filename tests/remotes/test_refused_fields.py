@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 
 from phicli.answering.types import Answer
+from phicli.engine.endpoint.failures import EndpointError
+from phicli.remotes.body import Body
+from phicli.remotes.manner import Manner
 from tests.support.endpoint import Behaviour, Endpoint
 from tests.support.remotes import events_of, failure_of, notices_in, remote_model
 
@@ -58,3 +61,21 @@ def test_what_has_to_be_sent_is_not_left_out() -> None:
     for message in ("'messages' is wrong", "model phi-4 is not here", "no"):
         error = failure_of(Behaviour(status=400, body=json.dumps({"error": {"message": message}}).encode()))
         assert error.kind == "rejected"
+
+
+def test_probabilities_are_left_out_as_a_whole() -> None:
+    for said, body in negotiated("'logprobs' is not supported with this model", "logprobs", likeliest=2):
+        assert len(said) <= 1
+        assert not body.keys() & {"logprobs", "top_logprobs"}
+
+
+def test_what_several_requests_learn_at_a_time_is_said_once() -> None:
+    """Each was sent before the first of them was refused."""
+    manner, sent = Manner(), {"model": "m", "messages": [], "seed": 1, "max_tokens": 5}
+    error = EndpointError("rejected", "'seed' is not supported")
+    assert [manner.learn(error, sent) for _ in range(3)] == ["seed", "", ""]
+    other = EndpointError("rejected", "use max_completion_tokens")
+    assert [manner.learn(other, sent) for _ in range(2)] == ["", ""]
+    fields = manner.applied(Body(dict(sent))).fields
+    assert fields == {"model": "m", "messages": [], "max_completion_tokens": 5}
+    assert manner.learn(other, fields) is None, "it is sent as it was asked for, so asking again is of no use"

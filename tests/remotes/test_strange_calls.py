@@ -60,6 +60,15 @@ def test_a_call_that_cannot_be_read_is_shown_as_the_model_wrote_it() -> None:
     assert calls_of(call(0, "a", "add", '{"x": '), finish="length").text == ""
 
 
+@pytest.mark.parametrize(
+    "arguments", ['{"x": NaN}', '{"x": 1e999}', "[1]", "3", '{"x": 1}, "name": "other"', '{"x": 1}}, {"name": "other"']
+)
+def test_what_is_not_an_object_of_json_is_not_a_call(arguments: str) -> None:
+    answer = calls_of(call(0, "a", "add", arguments))
+    assert answer.tool_calls == ()
+    assert arguments in answer.text
+
+
 def test_calls_in_the_text_are_found_where_the_server_does_not_look_for_them() -> None:
     text = ("<|tool", '_call|>[{"name": "add", "argu', 'ments": {"x": 1}}]<|/tool_call|>')
     how = Behaviour(pieces=text, finish="stop")

@@ -9,7 +9,9 @@ import gguf
 import numpy as np
 
 _FILE_TYPES = {
+    "F32": gguf.LlamaFileType.ALL_F32,
     "F16": gguf.LlamaFileType.MOSTLY_F16,
+    "BF16": gguf.LlamaFileType.MOSTLY_BF16,
     "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
     "Q5_0": gguf.LlamaFileType.MOSTLY_Q5_0,
     "Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,

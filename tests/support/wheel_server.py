@@ -5,15 +5,17 @@ It takes the options and variables that ``phi`` gives to such a program; ``insta
 
 from __future__ import annotations
 
+import csv
 import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from phicli.engine.settings import EngineSettings
-from phicli.engine.types import LoadSettings
+from phicli.engine.types import Adapter, LoadSettings
 
 VERSION = "version: 9876 (5a1ad)\nbuilt from the wheel\n"
 BUILD = "llama-server 9876 (5a1ad), AVX2"
@@ -33,8 +35,8 @@ def install(folder: Path, name: str = "llama-server") -> Path:
     return path
 
 
-def config(options: dict[str, str]) -> dict[str, Any]:
-    """The options as the engine's worker takes them."""
+def config(options: dict[str, str], adapters: Sequence[str] = ()) -> dict[str, Any]:
+    """The options as the engine's worker takes them; ``adapters`` are the values of ``--lora``."""
     slots = int(options["--parallel"])
     _, _, name = options.get("--override-kv", "").partition("general.name=str:")
     engine = EngineSettings(
@@ -53,6 +55,7 @@ def config(options: dict[str, str]) -> dict[str, Any]:
         slots=slots,
         own_template="LLAMA_ARG_CHAT_TEMPLATE" not in os.environ,
         model_name=name or None,
+        adapters=tuple(Adapter(Path(path)) for value in adapters for path in next(csv.reader([value]))),
     )
     return settings.to_data() | {"api_key": os.environ["LLAMA_API_KEY"]}
 
@@ -75,7 +78,8 @@ def main() -> None:
 
     from phicli.engine.worker import parameters
 
-    settings = parameters(config(options))
+    lora = [words[place + 1] for place, word in enumerate(words) if word == "--lora"]
+    settings = parameters(config(options, lora))
     settings.port = int(options["--port"])
     try:
         server = xllamacpp.Server(settings)

@@ -26,13 +26,13 @@ CHAT_TEMPLATE = (
 )
 """The template published with Phi-4-mini."""
 
-_LAYER_MATRICES = {
+LAYER_MATRICES = {
     "attn_qkv": "self_attn.qkv_proj",
     "attn_output": "self_attn.o_proj",
     "ffn_up": "mlp.gate_up_proj",
     "ffn_down": "mlp.down_proj",
 }
-_LAYER_NORMS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
+LAYER_NORMS = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm"}
 
 
 def round_to_file_precision(model: Phi3ForCausalLM) -> None:
@@ -100,7 +100,7 @@ def _add_tensors(writer: gguf.GGUFWriter, model: Phi3ForCausalLM) -> None:
     writer.add_tensor("rope_factors_short.weight", np.array(shape.SHORT_FACTORS, dtype=np.float32))
     for layer in range(shape.LAYERS):
         source, target = f"model.layers.{layer}", f"blk.{layer}"
-        for name, module in _LAYER_NORMS.items():
+        for name, module in LAYER_NORMS.items():
             writer.add_tensor(f"{target}.{name}.weight", weights[f"{source}.{module}.weight"].astype(np.float32))
-        for name, module in _LAYER_MATRICES.items():
+        for name, module in LAYER_MATRICES.items():
             writer.add_tensor(f"{target}.{name}.weight", weights[f"{source}.{module}.weight"].astype(np.float16))

@@ -11,7 +11,8 @@ from phicli.catalog.quants import PACKAGED_QUANT, PREFERRED_QUANTS
 from phicli.catalog.types import GgufFile, GgufSource
 from phicli.errors import AmbiguousModelError, DoesNotFitError, IntegrityError, NetworkError, NotFoundError
 from phicli.hub.cache import InstalledFile, best_installed, cache_folder, installed_in, matching, the_one
-from phicli.hub.download.choose import choose
+from phicli.hub.download.adapters import adapter_in
+from phicli.hub.download.choose import Look, choose
 from phicli.hub.download.failures import TransientError, UnreachableError
 from phicli.hub.download.looking import looking
 from phicli.hub.download.remote import list_repo
@@ -19,7 +20,7 @@ from phicli.hub.download.request import PullRequest
 from phicli.hub.layout import is_partial
 from phicli.hub.offline import offline_error, without_network
 from phicli.hub.store import blob_path, check_names, free_bytes, partial_path
-from phicli.hub.types import Observer, RemoteFile, RemoteModel
+from phicli.hub.types import Observer, RemoteFile, RemoteModel, RemoteRepo
 from phicli.units import format_bytes
 
 
@@ -29,7 +30,7 @@ class PullPlan:
 
     Either ``present`` is a model on disk that is what was asked for, or ``model`` is to be downloaded from ``source``
     into the cache ``folder``. ``kept_bytes`` of it are on disk already; ``free_bytes`` is the space there.
-    ``promised`` has what the catalog promises of the files, by name.
+    ``promised`` has what the catalog promises of the files, by name. With ``adapter`` it is an adapter (LoRA).
     """
 
     request: PullRequest
@@ -40,6 +41,7 @@ class PullPlan:
     promised: Mapping[str, GgufFile] | None = None
     kept_bytes: int = 0
     free_bytes: int = 0
+    adapter: bool = False
 
     @property
     def missing_bytes(self) -> int:
@@ -72,7 +74,7 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     if request.offline:
         what = "--force downloads all files again" if request.force else f"{request.name} is not on this machine"
         raise offline_error(what)
-    source, model = _find(request, observer)
+    source, model, adapter = _find(request, observer)
     for file in model.files:
         check_names(folder, model.repo.repo, model.repo.commit, file)
     promised = {file.filename: file for file in source.files} if request.revision is None else {}
@@ -80,8 +82,9 @@ def prepare(request: PullRequest, observer: Observer) -> PullPlan:
     _compare_with_catalogue(model, promised)
     kept = sum(_kept_bytes(folder, model, file, force=request.force) for file in model.files)
     return PullPlan(
-        request, folder, source=source, model=model, promised=promised, kept_bytes=kept, free_bytes=free_bytes(folder)
-    )
+        request, folder, source=source, model=model, promised=promised, kept_bytes=kept, free_bytes=free_bytes(folder),
+        adapter=adapter,
+    )  # fmt: skip
 
 
 def check_disk(plan: PullPlan) -> None:
@@ -139,8 +142,8 @@ def _is_the_one(file: InstalledFile, source: GgufSource) -> bool:
     return promised is not None and file.path.resolve().name == promised
 
 
-def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteModel]:
-    """The first source that has what was asked for; when none has, what the first one said."""
+def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteModel, bool]:
+    """The first source that has what was asked for, and whether that is an adapter; else what the first one said."""
     first: NotFoundError | None = None
     for source in request.sources:
         known = {file.filename: file.quant for file in source.files}
@@ -148,8 +151,7 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
         observer.phase(f"listing the files of {source.repo}")
         try:
             repo = list_repo(source.repo, revision, token=request.token, on_wait=observer.notice)
-            look = looking(cache_folder(), observer, request.token)
-            return source, choose(repo, request.quant, known, preferred=request.preferred_quant, look=look)
+            return source, *_chosen(request, repo, known, looking(cache_folder(), observer, request.token))
         except AmbiguousModelError:
             raise
         except NotFoundError as error:
@@ -158,6 +160,26 @@ def _find(request: PullRequest, observer: Observer) -> tuple[GgufSource, RemoteM
             raise NetworkError(error.message, f"{error.hint}; {without_network()}") from error
     assert first is not None  # noqa: S101 - a request has sources
     raise first
+
+
+def _chosen(
+    request: PullRequest, repo: RemoteRepo, known: Mapping[str, str], look: Look
+) -> tuple[RemoteModel, bool]:  # fmt: skip
+    """The model of ``repo`` that was asked for, or its adapter; and whether it is an adapter."""
+    try:
+        return choose(repo, request.quant, known, preferred=request.preferred_quant, look=look), False
+    except AmbiguousModelError:
+        raise
+    except NotFoundError:
+        adapter = adapter_in(repo, request.quant, look)
+        if adapter is None:
+            raise
+        if request.adapters:
+            return adapter, True
+        raise NotFoundError(
+            f"{request.name} is an adapter (LoRA), not a model",
+            f"download it: phi pull {request.name}; then use it with its model: phi chat MODEL --adapter NAME",
+        ) from None
 
 
 def _with_way_out(error: NotFoundError, request: PullRequest, source: GgufSource) -> NotFoundError:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from phicli.errors import IntegrityError, NotAModelError
+from phicli.errors import IntegrityError, NotAModelError, NotAnAdapterError
+from phicli.gguf_file.adapter import adapter_of
 from phicli.gguf_file.header import read_any_header, require_model
-from phicli.gguf_file.names import parts_of
+from phicli.gguf_file.names import is_gguf_name, parts_of
 from phicli.hub import store, verified
 from phicli.hub.disk.deletion import delete, plan_deletion
 from phicli.hub.download.planning import PullPlan, check_disk, prepare
@@ -247,14 +248,19 @@ class _Pull:
         self.observer.progress(before + done, self.model.size_bytes, before + resumed)
 
     def _check_kind(self, partial: Path, file: RemoteFile) -> None:
-        """Refuse what is not a GGUF file, or a model of another architecture."""
+        """Refuse what is not a GGUF file, or a model of another architecture; or what is not an adapter."""
+        if self.plan.adapter and not is_gguf_name(file.name):
+            return  # the conversion reads all of it
         try:
             header = read_any_header(partial)
+            if self.plan.adapter:
+                adapter_of(header)
+                return
             require_model(header, partial)
-        except NotAModelError as error:
+        except (NotAModelError, NotAnAdapterError) as error:
             partial.unlink(missing_ok=True)
             message, hint = error.message.replace(str(partial), file.name), f"it was deleted; {error.hint}"
-            raise NotAModelError(message, hint, data=error.data) from error
+            raise type(error)(message, hint, data=error.data) from error
         except IntegrityError as error:
             partial.unlink(missing_ok=True)
             hint = "it was deleted; choose another file, as the one in the repository is itself damaged"

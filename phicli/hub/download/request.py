@@ -24,7 +24,7 @@ class PullRequest:
     ``name`` is for people. ``sources`` are tried in order. ``quant`` is a quantization, the name of a file
     (``….gguf``), or None for the usual one; then ``preferred_quant`` is taken before the usual one. ``variant`` is None
     for a repository that the catalog does not know. ``revision`` (a branch, tag or commit) overrides the pinned one.
-    ``token`` None takes the stored one.
+    ``token`` None takes the stored one. With ``adapters`` a repository without the model may have an adapter instead.
     """
 
     name: str
@@ -36,6 +36,7 @@ class PullRequest:
     force: bool = False
     offline: bool = False
     preferred_quant: str | None = None
+    adapters: bool = False
 
     @property
     def command(self) -> str:

@@ -1,0 +1,1 @@
+"""Adapters (LoRA): read, converted, given names, merged into models."""

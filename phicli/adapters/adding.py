@@ -1,0 +1,176 @@
+"""Gives an adapter a name here; one of PEFT is converted for that."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
+from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
+from phicli.adapters.registry import RegisteredAdapter, adapters_dir, check_name, find, free_name, registered, remember
+from phicli.errors import DoesNotFitError, NotAnAdapterError, NotFoundError, UsageError
+from phicli.gguf_file.adapter import AdapterHeader, check_base, read_adapter
+from phicli.gguf_file.names import stem_of
+from phicli.gguf_file.types import GgufHeader
+from phicli.hub.store import free_bytes
+from phicli.hub.write_errors import writing
+from phicli.paths import data_dir, expand
+from phicli.units import format_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The model that an adapter is to be checked against: what people call it, and its header."""
+
+    name: str
+    header: GgufHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What :func:`add` did: ``converted`` where a file was written, ``already`` where the name was its own before."""
+
+    adapter: RegisteredAdapter
+    header: AdapterHeader
+    converted: bool
+    already: bool
+
+
+def add(
+    path: Path, *, name: str | None = None, base: Base | None = None, source: str | None = None,
+    label: str | None = None, on_bytes: OnBytes = silent,
+) -> Added:  # fmt: skip
+    """Remember the adapter at ``path``, a GGUF file or a folder of PEFT, under ``name`` or one made of its own.
+
+    Args:
+        path: of the file, which stays where it is, or of the folder, which is converted.
+        name: None for one made of the name of the file or folder.
+        base: the model that it must fit; None leaves that to its first use.
+        source: what it came from, where that is not ``path``.
+        label: what a name is made of, rather than of the name of the file or folder.
+        on_bytes: is told how far the conversion is.
+
+    Raises:
+        PhiError: it is not an adapter that can be used, does not fit, or cannot be kept here.
+    """
+    path = Path(os.path.abspath(expand(str(path))))  # noqa: PTH100 (links stay, ".." goes)
+    if name is not None:
+        check_name(name)
+    folder = folder_of(path)
+    wish = _Wish(name, label, source or str(folder or path), base)
+    return _add_file(path, wish) if folder is None else _add_folder(folder, wish, on_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is known about the adapter but for its place."""
+
+    name: str | None
+    label: str | None
+    source: str
+    base: Base | None
+
+    def choose(self, before: RegisteredAdapter | None, *candidates: str) -> tuple[str, RegisteredAdapter | None]:
+        """The name, and the adapter that it replaces: that of ``before``, which is the same one, if no other is asked.
+
+        Raises:
+            UsageError: the name belongs to another one.
+        """
+        named = self.name or (before.name if before else free_name((self.label or "", *candidates)))
+        holder = _holder(named, self.source)
+        return (named if holder is None else holder.name), holder
+
+
+def _add_file(path: Path, wish: _Wish) -> Added:
+    if path.is_dir():
+        raise NotFoundError(
+            f"{path} is a folder without an adapter: adapter_config.json is missing",
+            "name the folder that PEFT saved (model.save_pretrained), or a GGUF file",
+        )
+    if path.suffix.lower() == ".safetensors" and path.is_file():
+        raise NotAnAdapterError(
+            f"{path} has no adapter_config.json beside it, and without it nobody knows the scale of an adapter",
+            "name the folder that PEFT saved (model.save_pretrained)",
+        )
+    header = read_adapter(path)
+    real = os.path.realpath(path)
+    same = (one for one in registered() if os.path.realpath(one.path) == real or one.source == wish.source)
+    name, holder = wish.choose(next(same, None), header.name or "", stem_of(path.name), path.parent.name)
+    _check(header, name, wish.base)
+    adapter = _record(name, path, header, wish)
+    _keep(adapter)
+    return Added(adapter, header, converted=False, already=holder == adapter)
+
+
+def _add_folder(folder: Path, wish: _Wish, on_bytes: OnBytes) -> Added:
+    peft = read_peft(folder)
+    same = (one for one in registered() if one.source == wish.source)
+    name, holder = wish.choose(next(same, None), folder.name, folder.parent.name)
+    target = adapters_dir() / f"{name}.gguf"
+    _check_disk(peft, target)
+    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you can write to"):
+        header = _written(peft, target, name, wish.base, on_bytes)
+    adapter = _record(name, target, header, wish)
+    _keep(adapter)
+    return Added(adapter, header, converted=True, already=holder is not None)
+
+
+def _written(peft: PeftAdapter, target: Path, name: str, base: Base | None, on_bytes: OnBytes) -> AdapterHeader:
+    """Write the file, and read what was written; one that does not fit ``base`` does not replace another."""
+    trial = target.with_name(f".{target.name}.trial")
+    try:
+        write_adapter(peft, trial, name=name, on_bytes=on_bytes)
+        _check(read_adapter(trial), name, base)
+        trial.replace(target)
+    finally:
+        trial.unlink(missing_ok=True)
+    return read_adapter(target)
+
+
+def _check(header: AdapterHeader, name: str, base: Base | None) -> None:
+    if base is not None:
+        check_base(header, base.header, name=name, model=base.name)
+
+
+def _check_disk(peft: PeftAdapter, target: Path) -> None:
+    needed, free = gguf_bytes(peft), free_bytes(target.parent)
+    if needed > free:
+        raise DoesNotFitError(
+            f"the adapter needs {format_bytes(needed)}, but only {format_bytes(free)} are free on the disk of "
+            f"{target.parent}",
+            "free some space and run the command again",
+        )
+
+
+def _holder(name: str, source: str) -> RegisteredAdapter | None:
+    """The adapter that has this name and may be replaced, since it came from the same place or is gone.
+
+    Raises:
+        UsageError: the name belongs to another one.
+    """
+    holder = find(name)
+    if holder is not None and holder.source != source and holder.is_current:
+        raise UsageError(
+            f"the name {holder.name} is already used for {holder.source}",
+            f"choose another name: --as NAME; or remove that one first: phi adapters rm {holder.name}",
+        )
+    return holder
+
+
+def _record(name: str, path: Path, header: AdapterHeader, wish: _Wish) -> RegisteredAdapter:
+    found = path.stat()
+    return RegisteredAdapter(
+        name=name,
+        path=path,
+        source=wish.source,
+        base_name=header.base_name,
+        base_model=None if wish.base is None else wish.base.name,
+        size_bytes=found.st_size,
+        mtime_ns=found.st_mtime_ns,
+    )
+
+
+def _keep(adapter: RegisteredAdapter) -> None:
+    with writing("the folder", data_dir(), "set PHI_HOME to a folder that you can write to"):
+        remember(adapter)

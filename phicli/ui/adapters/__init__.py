@@ -1,0 +1,1 @@
+"""What ``phi adapters`` prints."""
