@@ -90,7 +90,7 @@ def _add_file(path: Path, wish: _Wish) -> Added:
         )
     if path.suffix.lower() == ".safetensors" and path.is_file():
         raise NotAnAdapterError(
-            f"{path} has no adapter_config.json beside it, and without it nobody knows the scale of an adapter",
+            f"{path} needs an adapter_config.json in the same folder, which has the scale of the adapter",
             "name the folder that PEFT saved (model.save_pretrained)",
         )
     header = read_adapter(path)

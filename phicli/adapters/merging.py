@@ -67,7 +67,7 @@ def merge(what: Merge, target: Path, *, force: bool = False, on_bytes: OnBytes) 
         WrongBaseError: the adapter was made for another model.
         UsageError: the types of the model's file cannot be merged; the target is there, or is one of the sources.
         DoesNotFitError: the disk is too small.
-        IntegrityError: a source changed meanwhile, or a weight is no number any longer.
+        IntegrityError: a source changed meanwhile, or a weight would become too large.
         OSError: the target cannot be written.
     """
     check_base(what.adapter, what.header, name=what.adapter_name, model=what.model)

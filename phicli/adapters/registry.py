@@ -93,7 +93,7 @@ def require(name: str) -> RegisteredAdapter:
     if not adapter.is_current:
         raise NotFoundError(
             f"the adapter {adapter.name} was added, but {adapter.path} has been deleted or changed",
-            f"add it again: phi adapters add PATH --as {adapter.name}; or forget it: phi adapters rm {adapter.name}",
+            f"add it again: phi adapters add PATH --as {adapter.name}; or remove it: phi adapters rm {adapter.name}",
         )
     return adapter
 

@@ -12,7 +12,7 @@ from phicli.engine.http_engine import HttpEngine
 from phicli.engine.loan import Loan
 from phicli.engine.process import WorkerProcess
 from phicli.engine.state_file import make_private, saved_ids
-from phicli.engine.types import LoadSettings
+from phicli.engine.types import LoadSettings, Sampling
 
 
 class LlamaServerEngine(HttpEngine):
@@ -61,6 +61,9 @@ class LlamaServerEngine(HttpEngine):
 
     def restore_state(self, path: Path, closing: Closing | None = None) -> int:
         """See :class:`~phicli.engine.types.KeepsState`."""
+        if adapters := self._ready(closing).adapters_in_use(Sampling()):
+            # A slot has adapters since its first request, and drops what it has when the next one has others.
+            self._post("/completion", {"prompt": [0], "n_predict": 1, "temperature": 0} | adapters, closing)
         return int(self._post("/slots/0?action=restore", {"filename": path.name}, closing)["n_restored"])
 
     @property

@@ -12,7 +12,7 @@ from phicli.errors import UsageError
 from phicli.plan.prompt_size import estimate_tokens
 from phicli.training_data.conversation import messages_of
 from phicli.training_data.decoding import BOM, LineError, repeated_key, text_of, value_of, what_it_is
-from phicli.training_data.digests import Digests, content_of, digest_of, digest_of_halves, joined_texts
+from phicli.training_data.digests import Digests, Joiner, content_of, digest_of, encoded, plain_texts
 from phicli.training_data.findings import Finding, Findings, Severity
 from phicli.training_data.lines import LONGEST_LINE_BYTES, OnBytes, ignore_bytes, lines_of
 from phicli.training_data.report import FileFacts, Report, Tokens
@@ -68,7 +68,7 @@ class Checking:
     ) -> None:
         self._options, self._counter, self._clock = options, counter, clock
         self._structure = Structure(options.service, options.own_keys)
-        self._own = frozenset(options.own_keys)
+        self._own, self._joiner = frozenset(options.own_keys), Joiner()
         self._findings = Findings(options.keep)
         self._began = clock()
         self._counted_s = 0.0
@@ -121,35 +121,39 @@ class Checking:
         except LineError as error:
             self._findings.add(Finding("error", error.kind, facts.name, self._line, error.message, column=error.column))
             return None
-        before = self._findings.count("error")
-        readable = self._structure.check(example, self._add)
+        before = self._findings.errors
+        joined = plain_texts(example)
+        readable = joined is not None or self._structure.check(example, self._add)
         if type(example) is not dict:
             return None
         facts.examples += 1
-        digest = self._texts(example, data)
+        digest = self._texts(example, data, joined)
         if not readable:
             return None
-        facts.answers += sum(one.get("role") == "assistant" for one in messages_of(example) if type(one) is dict)
-        if self._findings.count("error") == before:
+        facts.answers += [type(one) is dict and one.get("role") for one in messages_of(example)].count("assistant")
+        if self._findings.errors == before:
             self._tokens(example, text)
         return digest
 
-    def _texts(self, example: Mapping[str, Any], data: bytes) -> bytes | None:
-        if key := repeated_key(data, example):
+    def _texts(self, example: Mapping[str, Any], data: bytes, joined: str | None) -> bytes | None:
+        """Check the texts of an example; returns the hash. ``joined`` are those of one with plain turns only."""
+        if key := repeated_key(data, example, plain=joined is not None):
             self._add("repeated_key", "", f"an object has the key {key!r} twice: only the last one would count")
+        plain = joined is not None
         try:
-            joined = joined_texts(content_of(example, self._own))
+            joined = self._joiner.texts(content_of(example, self._own)) if joined is None else joined
         except RecursionError:
             self._add("json", "", "nested too deeply")
             return None
-        for found in findings_in(example, joined):
+        texts, whole = encoded(joined)
+        for found in findings_in(example, texts):
             self._add(*found)
-        try:
-            return digest_of(joined)
-        except UnicodeEncodeError:
+        if plain and b"<" in texts and b"think>" in texts:
+            self._structure.check(example, self._add)
+        if not whole:
             for found in surrogates_in(example):
                 self._add(*found)
-            return digest_of_halves(joined)
+        return digest_of(texts)
 
     def _tokens(self, example: Mapping[str, Any], text: str) -> None:
         service = self._options.service

@@ -36,6 +36,13 @@ class LineError(ValueError):
         self.kind, self.message, self.column = kind, message, column
 
 
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON value")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
 def what_it_is(start: bytes) -> str:
     """What a file that begins with ``start`` is instead of text; empty for text."""
     known = next((what for mark, what in _STARTS.items() if start.startswith(mark)), "")
@@ -67,7 +74,7 @@ def value_of(text: str) -> Any:
         LineError: it is not one.
     """
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return _decode(text)
     except json.JSONDecodeError as error:
         raise LineError("json", _why(text, error), error.pos + 1) from None
     except RecursionError:
@@ -76,17 +83,21 @@ def value_of(text: str) -> Any:
         raise LineError("json", str(error)) from None
 
 
-def repeated_key(data: bytes, example: Mapping[str, Any]) -> str:
+def repeated_key(data: bytes, example: Mapping[str, Any], *, plain: bool) -> str:
     """A key that an object of the line has twice, of which JSON would take the last one; empty where there is none.
 
     Args:
         data: the line.
         example: what was read of it.
+        plain: it has ``messages`` of ``role`` and ``content`` only.
     """
     messages = example.get("messages")
     if type(messages) is not list:
         return ""
-    seen = (1, *(sum(type(one) is dict and key in one for one in messages) for key in ("role", "content")))
+    if plain and data.count(b'"') == 2 + 8 * len(messages):  # no text has a quote
+        return ""
+    objects = [one for one in messages if type(one) is dict]
+    seen = (1, sum(["role" in one for one in objects]), sum(["content" in one for one in objects]))
     if all(data.count(mark) <= count for mark, count in zip(_COUNTED, seen, strict=True)):
         return ""
     found: list[str] = []
@@ -98,10 +109,6 @@ def repeated_key(data: bytes, example: Mapping[str, Any]) -> str:
 
     json.loads(data, object_pairs_hook=pairs)
     return found[0] if found else ""
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is not a JSON value")
 
 
 def _why(text: str, error: json.JSONDecodeError) -> str:

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 SIZE: Final = 16
 _NONE: Final = bytes(SIZE)
+_NEXT: Final = frozenset({
+    ("", "system"), ("", "user"), ("system", "user"), ("user", "assistant"), ("assistant", "user"),
+})  # fmt: skip
+"""Roles that may follow each other in a conversation without tools."""
+_LABELS: Final = {
+    key: f"{len(key)}:{key}"
+    for key in ("role", "content", "tool_calls", "tool_call_id", "function", "name", "arguments", "id", "type")
+}
+"""Frequent keys with their lengths."""
+_ROLES: Final = {role: f"4:role\n{len(role)}\n{role}" for role in ("system", "user", "assistant")}
 
 
 def joined_texts(example: Any) -> str:
@@ -24,35 +34,78 @@ def joined_texts(example: Any) -> str:
     return "\n".join(parts)
 
 
-def digest_of(joined: str) -> bytes:
-    """128 bits of what :func:`joined_texts` returned.
+class Joiner:
+    """Joins the texts of many examples; the tools of the last one, which most files repeat, are joined once."""
 
-    Raises:
-        UnicodeEncodeError: it has half of a surrogate pair.
+    def __init__(self) -> None:
+        self._tools: Any = None
+        self._joined = ""
+
+    def texts(self, example: Mapping[str, Any]) -> str:
+        """The same as :func:`joined_texts`, but for tools that differ in ``1`` and ``true`` or ``1.0`` only."""
+        tools = example.get("tools")
+        if not tools:
+            return joined_texts(example)
+        if self._tools is None or tools != self._tools:
+            self._tools, self._joined = tools, joined_texts(tools)
+        parts = [f"{{{len(example)}"]
+        for key in sorted(example):
+            parts.append(f"{len(key)}:{key}")
+            if key == "tools":
+                parts.append(self._joined)
+            else:
+                _join(example[key], parts)
+        return "\n".join(parts)
+
+
+def encoded(joined: str) -> tuple[bytes, bool]:
+    """What :func:`joined_texts` returned as UTF-8, and whether it is whole: no half of a surrogate pair is in it."""
+    try:
+        return joined.encode(), True
+    except UnicodeEncodeError:
+        return joined.encode("utf-8", "surrogatepass"), False
+
+
+def digest_of(data: bytes) -> bytes:
+    """128 bits of encoded texts."""
+    return blake2b(data, digest_size=SIZE).digest()
+
+
+def plain_texts(example: Any) -> str | None:
+    """The joined texts of an example that has nothing but plain turns in their right order; None for any other.
+
+    Most examples are such, and are recognized so in one pass.
     """
-    return blake2b(joined.encode(), digest_size=SIZE).digest()
-
-
-def digest_of_halves(joined: str) -> bytes:
-    """The same for one with halves of surrogate pairs."""
-    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=SIZE).digest()
+    if type(example) is not dict or len(example) != 1 or type(messages := example.get("messages")) is not list:
+        return None
+    parts, last = [f"{{1\n8:messages\n[{len(messages)}"], ""
+    role: Any
+    for message in messages:
+        if type(message) is not dict or len(message) != 2:
+            return None
+        role, content = message.get("role"), message.get("content")
+        if type(content) is not str or not content or content.isspace() or (last, role) not in _NEXT:
+            return None
+        last = role
+        parts.append(f"{{2\n7:content\n{len(content)}")
+        parts.append(content)
+        parts.append(_ROLES[role])
+    return "\n".join(parts) if last == "assistant" else None
 
 
 def _join(value: Any, parts: list[str]) -> None:
     kind = type(value)
-    if kind is str:
-        parts.append(str(len(value)))
-        parts.append(value)
-    elif kind is dict:
+    if kind is dict:
         parts.append(f"{{{len(value)}")
         for key in sorted(value):
-            one = value[key]
-            parts.append(f"{len(key)}:{key}")
+            one, label = value[key], _LABELS.get(key) or f"{len(key)}:{key}"
             if type(one) is str:
-                parts.append(str(len(one)))
-                parts.append(one)
+                parts += (label, str(len(one)), one)
             else:
+                parts.append(label)
                 _join(one, parts)
+    elif kind is str:
+        parts += (str(len(value)), value)
     elif kind is list:
         parts.append(f"[{len(value)}")
         for one in value:

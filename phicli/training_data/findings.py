@@ -79,12 +79,13 @@ class Finding:
 
 
 class Findings:
-    """A collection of findings; ``keep`` of each kind, all of them for None. All are counted."""
+    """A collection of findings; ``keep`` of each kind, all of them for None. All are counted, ``errors`` apart."""
 
     def __init__(self, keep: int | None = SHOWN) -> None:
         self._keep = keep
         self._kept: dict[tuple[Severity, str], list[Finding]] = {}
         self._counts: Counter[tuple[Severity, str]] = Counter()
+        self.errors = 0
         self._bad_lines = 0
         self._last_bad = ("", 0)
 
@@ -95,8 +96,11 @@ class Findings:
         kept = self._kept.setdefault(key, [])
         if self._keep is None or len(kept) < self._keep:
             kept.append(finding)
+        if finding.severity != "error":
+            return
+        self.errors += 1
         where = finding.file, finding.line
-        if finding.severity == "error" and finding.line and where != self._last_bad:
+        if finding.line and where != self._last_bad:
             self._bad_lines += 1
             self._last_bad = where
 

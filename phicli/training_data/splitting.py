@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 
 from phicli.errors import UsageError
 from phicli.training_data.decoding import BOM, LineError, text_of, value_of
-from phicli.training_data.digests import joined_texts
+from phicli.training_data.digests import encoded, joined_texts
 from phicli.training_data.lines import OnBytes, ignore_bytes, lines_of
 from phicli.training_data.outputs import Outputs
 from phicli.training_data.source import Source
@@ -155,7 +155,7 @@ def _hashes(file: BinaryIO, name: str, group_by: str | None, on_bytes: OnBytes) 
 
 
 def _hash(joined: str) -> int:
-    digest = blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b(encoded(joined)[0], digest_size=8).digest()
     return int.from_bytes(digest, "little") or 1
 
 

@@ -17,12 +17,14 @@ _OTHERS: Final = ("<|endoftext|>", "<|endofprompt|>", "<|fim_prefix|>", "<|fim_m
 """Special tokens of the vocabularies of the family that no prompt format has."""
 _REASONING: Final = (OPEN, CLOSE, DIRECT)
 """Tags of reasoning, which are a part of what a reasoning model says."""
-_SECRET_SIGNS: Final = {
-    "_": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_"),
-    "-": ("-----BEGIN ", "xox", "sk-"),
-    "A": ("AKIA", "ASIA"),
-}
-"""What every secret has, behind a character that is found much faster."""
+_SECRET_SIGNS: Final = (
+    b"AKIA", b"ASIA", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"hf_", b"xox", b"sk-",
+)  # fmt: skip
+"""What every secret has that is one word."""
+_PRIVATE_KEY: Final = b"-----BEGIN "
+_WORD: Final = bytes(ord("x") if (chr(byte).isalnum() and byte < 128) or byte in b"_-" else 32 for byte in range(256))
+_LONG_WORD: Final = b"x" * 20
+"""Every secret that is one word is at least so long."""
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _PLACEHOLDER: Final = re.compile(r"example|your|xxxx|\*\*\*\*|placeholder|dummy|1234567890|abcdefghij", re.IGNORECASE)
 _LEAST_DIFFERENT: Final = 8
@@ -52,17 +54,24 @@ def _special_pattern() -> re.Pattern[str]:
     return re.compile("|".join(re.escape(token) for token in special_tokens()))
 
 
-def findings_in(example: Any, joined: str) -> Iterator[tuple[str, str, str]]:
+def findings_in(example: Any, data: bytes) -> Iterator[tuple[str, str, str]]:
     """Kind, place and message of what must not stand in the texts of ``example``.
 
     Args:
         example: what was read of a line.
-        joined: all of its texts (:func:`~phicli.training_data.digests.joined_texts`).
+        data: all of its texts, encoded (:func:`~phicli.training_data.digests.encoded`).
     """
-    if "<" in joined and "<|" in joined and _special_pattern().search(joined):
+    if b"<" in data and b"<|" in data:
         yield from _specials(example)
-    if any(first in joined and any(sign in joined for sign in signs) for first, signs in _SECRET_SIGNS.items()):
+    if _may_have_secrets(data):
         yield from _secrets(example)
+
+
+def _may_have_secrets(data: bytes) -> bool:
+    """Whether ``data`` is to be looked at more closely: long words are rare, and found faster than every sign."""
+    if _LONG_WORD in data.translate(_WORD) and any(sign in data for sign in _SECRET_SIGNS):
+        return True
+    return b"-" in data and _PRIVATE_KEY in data
 
 
 def surrogates_in(example: Any) -> Iterator[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from phicli.plan.load import LoadPlan
     from phicli.records.run import Peak
 
-_NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib")
+_NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib", "adapters")
 _NOT_OF_LENT: Final = (*_NOT_SETTINGS, "slots", "context_tokens")
 
 
@@ -89,6 +89,8 @@ def _start(plan: LoadPlan, build: str, left_out: tuple[str, ...]) -> Iterator[tu
     yield "model", str(plan.settings.model_path)
     settings = {name: value for name, value in plan.settings.to_data().items() if name not in left_out}
     yield "settings", ", ".join(f"{name}={_word(value)}" for name, value in settings.items())
+    if plan.settings.adapters:
+        yield "adapters", ", ".join(f"{one.path} at {one.scale:g}" for one in plan.settings.adapters)
     yield "longest context", f"{plan.context.limit_tokens} tokens"
     yield "prompt format", plan.format.name
     yield "sampling", f"{sampling_values(plan.sampling)}, seed {plan.sampling.seed}"

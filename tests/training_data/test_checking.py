@@ -11,7 +11,7 @@ import pytest
 
 from phicli.errors import UsageError
 from phicli.training_data.checking import Checking, CheckOptions
-from phicli.training_data.digests import Digests, digest_of, joined_texts
+from phicli.training_data.digests import Digests, Joiner, digest_of, encoded, joined_texts, plain_texts
 from phicli.training_data.lines import LONGEST_LINE_BYTES, lines_of
 from phicli.training_data.services import service_called
 from phicli.training_data.texts import special_tokens
@@ -252,8 +252,8 @@ def test_only_some_findings_of_each_kind_are_kept_and_all_are_counted() -> None:
 def test_equal_hashes_are_found_among_many() -> None:
     digests, other = Digests(), Digests()
     for number in range(1000):
-        digests.add(digest_of(joined_texts(number % 990)) if number != 5 else None)
-        other.add(digest_of(joined_texts(number + 985)))
+        digests.add(digest_of(encoded(joined_texts(number % 990))[0]) if number != 5 else None)
+        other.add(digest_of(encoded(joined_texts(number + 985))[0]))
     assert list(digests.repeated()) == [(number, number - 990) for number in range(991, 1001) if number != 996]
     assert list(digests.shared_with(other)) == [(number, 985 + number) for number in range(1, 6)]
 
@@ -265,3 +265,21 @@ def test_equal_hashes_are_found_among_many() -> None:
 )  # fmt: skip
 def test_different_values_have_different_joined_texts(one: Any, other: Any) -> None:
     assert joined_texts(one) != joined_texts(other)
+
+
+@pytest.mark.parametrize("example", [GOOD, *map(json.loads, numbered(3))])
+def test_plain_turns_have_the_joined_texts_of_any_value(example: dict[str, Any]) -> None:
+    assert plain_texts(example) == joined_texts(example)
+
+
+@pytest.mark.parametrize(
+    "example", [WITH_TOOLS, OF_THE_CARD, THINKING, {"messages": []}, {}, [], None, {"messages": {}}]
+)
+def test_other_examples_are_not_plain(example: Any) -> None:
+    assert plain_texts(example) is None
+
+
+def test_tools_are_joined_as_any_value() -> None:
+    joiner, other = Joiner(), {**WITH_TOOLS, "tools": [*WITH_TOOLS["tools"], {"name": "b"}]}
+    for example in (WITH_TOOLS, GOOD, WITH_TOOLS, other, WITH_TOOLS, OF_THE_CARD, {"tools": "text", "a": 1}):
+        assert joiner.texts(example) == joined_texts(example)
