@@ -40,6 +40,8 @@ _SILENT: Final = frozenset({"silent", "slow"})
 
 _SHORT_TOKENS: Final = 16
 _ATTEMPTS: Final = 3
+"""Before the remote is asked whether it answers anything."""
+
 _MOST_REJECTED: Final = 16
 """In a row: then it is not the requests."""
 
@@ -102,9 +104,10 @@ class PoolWorker:
 class RemoteWorker:
     """A model of a remote.
 
-    A request that fails is asked up to three times. If the remote answers others meanwhile, or a short question then,
-    the request is to blame and fails; otherwise the remote is gone. It is gone at once after a long silence, and where
-    the model has waited and tried again by itself, unless it answered others in that time.
+    A request that fails is asked again. After the third time the remote is asked a short question: without an answer to
+    that the remote is gone. With one, the request is asked for the last time, and if it fails again, it is to blame.
+    The remote is gone at once after a long silence, and where the model has waited and tried again by itself, unless it
+    answered others in that time.
 
     Args:
         name: for people.
@@ -141,7 +144,7 @@ class RemoteWorker:
             try:
                 answer = self._whole(answering)
             except EndpointError as error:
-                failures.append(_Failure(error, self._answered > before, self._answered))
+                failures.append(_Failure(error, self._answered > before))
                 if self._is_of_request(failures):
                     return Outcome(_beside(error, answering), error)
             except _OF_ONE_REQUEST as error:
@@ -194,9 +197,9 @@ class RemoteWorker:
             self._stopped.wait(self._pause_s * len(failures))
             self._check()
             return False
-        if self._answered > failures[0].answered or self._answers():
-            return True
-        raise WorkerGoneError(error)
+        if not self._answers():
+            raise WorkerGoneError(error)
+        return len(failures) > _ATTEMPTS
 
     def _is_rejected(self, error: EndpointError) -> bool:
         """True: what is rejected once always is.
@@ -232,11 +235,10 @@ class RemoteWorker:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """One attempt that failed; whether others were answered while it lasted, and how many were by its end."""
+    """One attempt that failed; whether others were answered while it lasted."""
 
     error: EndpointError
     others_answered: bool
-    answered: int
 
 
 def _beside(error: PhiError, answering: Answering) -> Answer | None:

@@ -98,7 +98,7 @@ def test_a_request_at_which_the_remote_fails_again_and_again_fails_alone() -> No
     assert isinstance(done[0].result.error, EndpointError)
     assert "out of memory" in done[0].result.error.message
     assert done[0].result.answer is None
-    assert asked_for.count("question 0") == 3
+    assert asked_for.count("question 0") == 4
     assert all(done[number].result.error is None for number in range(1, 30))
 
 
@@ -112,7 +112,7 @@ def test_a_request_at_which_everything_fails_is_found_where_nothing_else_is_unde
         done = answers(1, worker)
         asked_for = [one.body["messages"][-1]["content"] for one in endpoint.chats]
     assert isinstance(done[0].result.error, EndpointError)
-    assert asked_for == ["question 0"] * 3 + ["Hello"]
+    assert asked_for == [*["question 0"] * 3, "Hello", "question 0", "Hello"]
 
 
 def test_requests_that_were_under_way_when_a_remote_died_do_not_fail() -> None:
