@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from phicli.errors import UsageError, reason_of
+from phicli.errors import UsageError, is_disk_full, reason_of
 from phicli.jobs.journal_lines import MOST_ITEMS, Saved, differences, line_of, object_in, saved_in
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Journal:
     """The results of one job; a context, in which nobody else may go on with it.
 
     Where the disk cannot be written, results are in memory only from then on, and ``problem`` says why; it is empty
-    while all is well. ``sitting`` is the number of this one, ``settings`` are those of the last one that began.
+    while all is well. ``is_full``: the disk has no space left. ``sitting`` is the number of this one, ``settings`` are
+    those of the last one that began.
 
     Args:
         path: of the file.
@@ -73,6 +74,7 @@ class Journal:
         self.sitting = 1
         self.damaged_lines = 0
         self.problem = ""
+        self.is_full = False
         self.settings: Mapping[str, Any] | None = None
         self._about = json.loads(json.dumps(dict(about)))
         self._items = MOST_ITEMS if items is None else min(items, MOST_ITEMS)
@@ -263,6 +265,7 @@ class Journal:
 
     def _fail(self, error: OSError) -> None:
         self.problem = f"{reason_of(error)}: {self.path}"
+        self.is_full = is_disk_full(error)
         self._close()
 
     def _close(self) -> None:

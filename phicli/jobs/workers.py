@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +12,7 @@ from phicli.answering.asking import Asking
 from phicli.answering.formed import FormError
 from phicli.answering.pool import whole
 from phicli.answering.types import Answer, Answering, Notice
+from phicli.chat_format.types import Message
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import (
     CheckFailedError,
@@ -29,13 +29,19 @@ from phicli.remotes.asking import RemoteAsking
 
 OnNotice = Callable[[Notice], None]
 _OF_ONE_REQUEST = (CheckFailedError, ContextExceededError, DoesNotFitError, EngineError, UsageError)
-_GONE: Final = frozenset({"key", "not_found", "redirect", "tls", "unreachable"})
+_GONE: Final = frozenset({"key", "not_found", "redirect", "tls"})
 """Kinds of failures of an endpoint that every request would have."""
+
+_ONLY_OF_REMOTES: Final = frozenset({"unreachable", "limited"})
+"""Kinds of failures for which no request is to blame; they come after the model has waited and tried again."""
 
 _SILENT: Final = frozenset({"silent", "slow"})
 """Kinds of failures that come after minutes."""
 
+_SHORT_TOKENS: Final = 16
 _ATTEMPTS: Final = 3
+"""Before the remote is asked whether it answers anything."""
+
 _MOST_REJECTED: Final = 16
 """In a row: then it is not the requests."""
 
@@ -98,9 +104,10 @@ class PoolWorker:
 class RemoteWorker:
     """A model of a remote.
 
-    A request that fails is asked up to three times. If the remote has answered others meanwhile, it is the fault of the
-    request; if it has not, the remote is gone. So it is at once after a long silence, and
-    where the model has waited and tried again by itself.
+    A request that fails is asked again. After the third time the remote is asked a short question: without an answer to
+    that the remote is gone. With one, the request is asked for the last time, and if it fails again, it is to blame.
+    The remote is gone at once after a long silence, and where the model has waited and tried again by itself, unless it
+    answered others in that time.
 
     Args:
         name: for people.
@@ -127,18 +134,18 @@ class RemoteWorker:
         Raises:
             WorkerGoneError: the remote can no longer be asked.
         """
-        before, attempts = self._answered, 0
+        failures: list[_Failure] = []
         while True:
+            before = self._answered
             try:
                 answering = self._asking.answering(asked)
             except UsageError as error:
                 return Outcome(None, error)
             try:
-                with self._noted(answering):
-                    answer = whole(answering, on_notice=self._on_notice)
+                answer = self._whole(answering)
             except EndpointError as error:
-                attempts += 1
-                if self._is_of_request(error, attempts, since=before):
+                failures.append(_Failure(error, self._answered > before))
+                if self._is_of_request(failures):
                     return Outcome(_beside(error, answering), error)
             except _OF_ONE_REQUEST as error:
                 self._check()
@@ -158,44 +165,62 @@ class RemoteWorker:
         for answering in under_way:
             answering.close()
 
-    @contextlib.contextmanager
-    def _noted(self, answering: Answering) -> Iterator[None]:
-        """Within the context :meth:`stop` closes ``answering``."""
+    def _whole(self, answering: Answering) -> Answer:
+        """The whole answer; :meth:`stop` ends it."""
         with self._lock:
             self._under_way.add(answering)
         try:
             self._check()
-            yield
+            return whole(answering, on_notice=self._on_notice)
         finally:
             with self._lock:
                 self._under_way.discard(answering)
 
-    def _is_of_request(self, error: EndpointError, attempts: int, *, since: int) -> bool:
-        """Whether a request has failed for good; False to ask again.
+    def _is_of_request(self, failures: Sequence[_Failure]) -> bool:
+        """Whether a request that has failed so often is to blame; False to ask again.
 
         Raises:
             WorkerGoneError: it is the remote that has failed.
         """
         self._check()
-        if error.kind in _GONE:
+        error, alive = failures[-1].error, failures[-1].others_answered
+        if error.kind in _GONE or (error.kind in _ONLY_OF_REMOTES and not alive):
             raise WorkerGoneError(error)
-        if error.kind == "rejected":
-            with self._lock:
-                self._rejected += 1
-            if self._rejected >= max(_MOST_REJECTED, 2 * self.slots):
-                raise WorkerGoneError(error)
-            return True
-        alive = self._answered > since
-        if error.kind == "limited" and alive:
+        if error.kind in _ONLY_OF_REMOTES:
             return False
+        if error.kind == "rejected":
+            return self._is_rejected(error)
         tried_again = error.kind != "cut" and self._asking.model.retrying.wait_s(error, 1) is not None
-        waited = error.kind in _SILENT or tried_again
-        if not alive and (waited or attempts >= _ATTEMPTS):
+        if not alive and (error.kind in _SILENT or tried_again):
             raise WorkerGoneError(error)
-        if attempts < _ATTEMPTS:
-            self._stopped.wait(self._pause_s * attempts)
+        if len(failures) < _ATTEMPTS:
+            self._stopped.wait(self._pause_s * len(failures))
             self._check()
             return False
+        if not self._answers():
+            raise WorkerGoneError(error)
+        return len(failures) > _ATTEMPTS
+
+    def _is_rejected(self, error: EndpointError) -> bool:
+        """True: what is rejected once always is.
+
+        Raises:
+            WorkerGoneError: everything is rejected.
+        """
+        with self._lock:
+            self._rejected += 1
+            if self._rejected >= max(_MOST_REJECTED, 2 * self.slots):
+                raise WorkerGoneError(error)
+        return True
+
+    def _answers(self) -> bool:
+        """Whether the remote answers a short question now."""
+        hello = Asked(self.name, (Message("user", "Hello"),), sampling={"max_tokens": _SHORT_TOKENS})
+        try:
+            self._whole(self._asking.answering(hello))
+        except PhiError:
+            return False
+        self._check()
         return True
 
     def _check(self) -> None:
@@ -206,6 +231,14 @@ class RemoteWorker:
         """
         if self._stopped.is_set():
             raise WorkerGoneError(UserInterruptError(f"{self.name} was stopped"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """One attempt that failed; whether others were answered while it lasted."""
+
+    error: EndpointError
+    others_answered: bool
 
 
 def _beside(error: PhiError, answering: Answering) -> Answer | None:

@@ -1,6 +1,7 @@
-"""Jobs whose process is killed at random moments, until so many were; a program of its own, since it forks.
+"""Jobs whose process is ended at random moments, until so many were; a separate program, since it forks.
 
-``python -m tests.jobs.killed_jobs FOLDER KILLS SEED`` ends with 0 when no result was lost or asked for twice.
+``python -m tests.jobs.killed_jobs FOLDER TIMES SEED SIGNAL`` ends with 0 when no result was lost or asked for twice.
+After Ctrl-C (SIGINT) that holds for questions that were under way, too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from pathlib import Path
 
 from phicli.jobs.journal import Journal
@@ -71,27 +73,41 @@ def work(path: Path, shared: Shared) -> None:
         run(((n, n) for n in range(ITEMS) if n not in journal), [Counting(shared)], save)
 
 
-def sitting(path: Path, shared: Shared, killed_after_s: float) -> bool:
-    """Whether a process that works on the job was killed before it had ended."""
+def sitting(path: Path, shared: Shared, number: signal.Signals, after_s: float) -> bool:
+    """Whether a process that works on the job was ended by a signal before it was done."""
     pid = os.fork()
     if pid == 0:
-        work(path, shared)
-        os._exit(0)
-    time.sleep(killed_after_s)
-    os.kill(pid, signal.SIGKILL)
+        code = 1
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # it was ignored until now
+            work(path, shared)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            if code == 1:
+                traceback.print_exc()
+            os._exit(code)
+    time.sleep(after_s)
+    os.kill(pid, number)
     _, status = os.waitpid(pid, 0)
-    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0, "the job failed"
-    return os.WIFSIGNALED(status)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, 130, -signal.SIGKILL), f"the job ended with {code}"
+    return code != 0
 
 
-def check(path: Path, shared: Shared, before: dict[int, int]) -> dict[int, int]:
+def check(path: Path, shared: Shared, before: dict[int, int], *, asked: bool) -> dict[int, int]:
     """See that the journal has all that was saved, and that nothing it had ``before`` was asked again.
+
+    With ``asked`` it has all that was asked, too.
 
     Returns how often each item that it has now was asked.
     """
     with Journal(path, ABOUT, items=ITEMS) as journal:
         there = {number for number in range(ITEMS) if number in journal}
-        lost = [number for number in range(ITEMS) if shared.is_saved(number) and number not in there]
+        saved = [number for number in range(ITEMS) if shared.is_saved(number) or (asked and shared.asked(number))]
+        lost = [number for number in saved if number not in there]
         assert not lost, f"lost: {lost}"
         twice = [number for number, asked in before.items() if shared.asked(number) != asked]
         assert not twice, f"asked again: {twice}"
@@ -100,17 +116,18 @@ def check(path: Path, shared: Shared, before: dict[int, int]) -> dict[int, int]:
     return {number: shared.asked(number) for number in there}
 
 
-def main(folder: Path, kills: int, seed: int) -> None:
-    """Jobs, one after the other, until ``kills`` of their processes were killed."""
-    chance, jobs, killed = random.Random(seed), 0, 0
-    while killed < kills:
+def main(folder: Path, times: int, seed: int, number: signal.Signals) -> None:
+    """Jobs, one after the other, until ``times`` of their processes were ended."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    chance, jobs, ended = random.Random(seed), 0, 0
+    while ended < times:
         path, shared, before = folder / f"{jobs}.journal", Shared(), dict[int, int]()
         while len(before) < ITEMS:
-            killed += sitting(path, shared, chance.random() * 0.02)
-            before = check(path, shared, before)
+            ended += sitting(path, shared, number, chance.random() * 0.02)
+            before = check(path, shared, before, asked=number == signal.SIGINT)
         jobs += 1
-    sys.stdout.write(f"{killed} kills, {jobs} jobs\n")
+    sys.stdout.write(f"{ended} processes, {jobs} jobs\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), signal.Signals[sys.argv[4]])

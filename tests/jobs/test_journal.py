@@ -215,6 +215,7 @@ def test_a_disk_that_is_full_is_reported_and_what_was_saved_before_is_there(tmp_
                 journal.add(number, {"text": "x" * 3000}, 0.1)
                 number += 1
             assert "no space left on device" in journal.problem
+            assert journal.is_full
             assert str(path) in journal.problem
             journal.add(number, {"text": "later"}, 0.1, failed=True)
             assert [one.number for one in journal.all()] == list(range(number + 1))
@@ -254,6 +255,7 @@ def test_a_disk_that_cannot_be_written_still_has_what_was_saved(tmp_path: Path) 
         make_read_only(small)
         with Journal(path, ABOUT) as journal:
             assert "read-only file system" in journal.problem
+            assert not journal.is_full
             assert len(journal) == 6
             journal.add(6, {"text": "new"}, 0.1)
             assert [one.number for one in journal.all()] == list(range(7))
@@ -307,8 +309,10 @@ def test_nothing_of_a_result_stays_in_memory(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.skipif(sys.platform != "linux", reason="fork and SIGKILL")
-def test_a_process_that_is_killed_at_any_moment_loses_nothing_and_asks_nothing_twice(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.jobs.killed_jobs", str(tmp_path), "300", str(random.randrange(1 << 30))]
+@pytest.mark.skipif(sys.platform != "linux", reason="fork and signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_a_process_that_is_ended_at_any_moment_loses_nothing_and_asks_nothing_twice(tmp_path: Path, name: str) -> None:
+    seed = str(random.randrange(1 << 30))
+    command = [sys.executable, "-m", "tests.jobs.killed_jobs", str(tmp_path), "300", seed, name]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=240)
     assert ended.returncode == 0, (command, ended.stderr)

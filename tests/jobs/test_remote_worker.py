@@ -98,8 +98,61 @@ def test_a_request_at_which_the_remote_fails_again_and_again_fails_alone() -> No
     assert isinstance(done[0].result.error, EndpointError)
     assert "out of memory" in done[0].result.error.message
     assert done[0].result.answer is None
-    assert asked_for.count("question 0") == 3
+    assert asked_for.count("question 0") == 4
     assert all(done[number].result.error is None for number in range(1, 30))
+
+
+@pytest.mark.parametrize("slots", [1, 4])
+def test_a_request_at_which_everything_fails_is_found_where_nothing_else_is_under_way(slots: int) -> None:
+    """The remote is asked a short question, which it answers."""
+    with (
+        by_question(lambda question, _: BROKEN if question == "question 0" else GOOD) as endpoint,
+        worker_of(endpoint, slots=slots) as worker,
+    ):
+        done = answers(1, worker)
+        asked_for = [one.body["messages"][-1]["content"] for one in endpoint.chats]
+    assert isinstance(done[0].result.error, EndpointError)
+    assert asked_for == [*["question 0"] * 3, "Hello", "question 0", "Hello"]
+
+
+def test_requests_that_were_under_way_when_a_remote_died_do_not_fail() -> None:
+    """Others were answered before; it is the remote that has failed, and another one answers them."""
+    broken = threading.Event()
+
+    def behave(question: str, _: int) -> Behaviour:
+        if question == "question 7":
+            broken.set()
+        return BROKEN if broken.is_set() else GOOD
+
+    with (
+        by_question(behave) as dying,
+        Endpoint(lambda _: (broken.wait(30) and GOOD) or GOOD) as good,
+        worker_of(dying, "dying/phi-4", slots=4) as first,
+        worker_of(good, "good/phi-4", slots=1) as second,
+    ):
+        done = answers(40, first, second)
+    assert {one.result.error for one in done.values()} == {None}
+
+
+def test_a_remote_that_sometimes_refuses_connections_is_not_left_out() -> None:
+    """While one request cannot connect, others are answered."""
+    refuses = EndpointError("unreachable", "cannot be reached: connection refused")
+
+    with Endpoint(lambda _: GOOD) as endpoint, worker_of(endpoint, slots=2) as worker:
+        usual, failed = worker._asking.model.client.chat, list[str]()
+
+        def chat(fields: Any, **more: Any) -> Any:
+            if fields["messages"][-1]["content"] == "question 3" and len(failed) < 4:
+                failed.append("3")
+                while len(endpoint.chats) < 5 + 3 * len(failed):
+                    threading.Event().wait(0.01)
+                raise refuses
+            return usual(fields, **more)
+
+        worker._asking.model.client.chat = chat  # type: ignore[method-assign]
+        done = answers(30, worker)
+    assert len(failed) == 4
+    assert {one.result.error for one in done.values()} == {None}
 
 
 def test_a_request_that_is_refused_fails_alone_and_is_not_asked_again() -> None:
@@ -131,7 +184,7 @@ def test_a_remote_that_refuses_everything_is_left_out() -> None:
     [
         (Behaviour(status=401), 1, 2),
         (Behaviour(status=404), 1, 2),
-        (BROKEN, 3, 6),
+        (BROKEN, 4, 8),
         (Behaviour(status=503), 4, 8),
         (Behaviour(status=429), 4, 8),
     ],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import tracemalloc
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -84,3 +85,22 @@ def test_without_workers_the_last_error_ends_it() -> None:
     with pytest.raises(EngineError, match="it died"):
         run(((n, n) for n in range(50)), [worker], lambda _: None)
     assert worker.stopped.is_set()
+
+
+def test_nothing_of_an_item_stays_in_memory() -> None:
+    """4,000 items of 2,000 bytes would be 8 MB: no more of them are there than are under way."""
+
+    class Repeating(Doubling):
+        def ask(self, item: str) -> str:  # type: ignore[override]
+            return item * 2
+
+    def items() -> Iterator[tuple[int, str]]:
+        return ((number, f"{number:02000}") for number in range(4000))
+
+    seen: list[int] = []
+    tracemalloc.start()
+    run(items(), [Repeating(slots=8), Repeating("b", 8)], lambda one: seen.append(len(one.result)))  # type: ignore[list-item]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert seen == [4000] * 4000
+    assert peak < 1_000_000

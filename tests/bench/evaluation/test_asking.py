@@ -31,6 +31,7 @@ from tests.support.processes import children
 
 FRANCE, PARIS = "What is the capital of France?", "The capital of France is Paris."
 CRASHES = "The engine is ended by a fault when it reads this."
+KILLED = "The engine is killed when it reads this."
 
 pytestmark = [
     pytest.mark.process,
@@ -44,11 +45,12 @@ def items(*questions: str) -> tuple[Item, ...]:
 
 
 class FragileEngine(LlamaServerEngine):
-    """The real engine, whose process gets the signal of a fault when it reads :data:`CRASHES`."""
+    """The real engine, whose process gets a signal when it reads :data:`CRASHES` or :data:`KILLED`."""
 
     def tokenize(self, text: str, **how: Any) -> tuple[int, ...]:
-        if CRASHES in text:
-            os.kill(self.pid, signal.SIGSEGV)
+        for words, number in ((CRASHES, signal.SIGSEGV), (KILLED, signal.SIGKILL)):
+            if words in text:
+                os.kill(self.pid, number)
         return super().tokenize(text, **how)
 
 
@@ -99,11 +101,10 @@ def test_a_crash_that_is_nobodys_fault_is_made_up_for(pool: ThreadPoolExecutor) 
 
 def test_an_engine_that_was_killed_is_not_started_again() -> None:
     """The system does that when memory runs out: another start would be killed as well."""
-    asked = items(FRANCE)
+    asked = items(KILLED)
     before = set(children(os.getpid()))
     with opened(asked) as ask:
         (engine,) = set(children(os.getpid())) - before
-        os.kill(engine, signal.SIGKILL)
         with pytest.raises(EngineError, match="killed"):
             ask(asked[0])
         assert set(children(os.getpid())) - before <= {engine}
