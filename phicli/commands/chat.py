@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from phicli.commands.adapter_options import Adapters
+from phicli.commands.adapter_options import Adapters, adapters_of
 from phicli.commands.chat_start import start_of
 from phicli.commands.engine_options import engine_options
 from phicli.commands.file_options import Files, InputEncoding, Lossy, SendSecrets
@@ -130,7 +130,6 @@ def chat(
     lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
     starts = lender.socket is None and start.remote is None
     with early_process((chosen or EngineChoice()).name, wanted=starts) as early:  # it loads meanwhile
-        from phicli.adapters.typed import adapters_typed
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions
         from phicli.plan.chat_options import ChatOptions
@@ -139,7 +138,7 @@ def chat(
             system=system, temperature=temperature, top_p=top_p, top_k=top_k, min_p=min_p,
             repeat_penalty=repeat_penalty, seed=seed, max_tokens=max_tokens, stop=tuple(stop or ()),
             think_budget=think_budget, context_tokens=context, engine=settings,
-            adapters=adapters_typed(adapter) if adapter else (),
+            adapters=adapters_of(adapter),
         )  # fmt: skip
         options = worded.over(ctx, options) if worded else options
         files = FileOptions(tuple(file or ()), input_encoding, lossy, yes)

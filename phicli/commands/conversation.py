@@ -6,11 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from phicli.chat.dialogue import Attachment, Turn
+from phicli.chat.remote import NamedRemote
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import attachments_of
 from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
-from phicli.errors import UsageError
+from phicli.errors import NetworkError, UsageError
 from phicli.plan.last_used import remember_last_used
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
-    from phicli.chat.remote import NamedRemote
     from phicli.commands.opener import AnyOpening
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
@@ -65,8 +65,13 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
         from phicli.hardware.threads import notice_threads
 
         notice_threads([wanted.options.engine["threads"]], terminal.say)
-    with StatusLine(terminal, enabled=not wanted.quiet) as status:
-        _hold(wanted, terminal, status, model, prompt, files, early, form, request)
+    try:
+        with StatusLine(terminal, enabled=not wanted.quiet) as status:
+            _hold(wanted, terminal, status, model, prompt, files, early, form, request)
+    except NetworkError as error:
+        if isinstance(model, NamedRemote):
+            error.hint += f"{'; ' if error.hint else ''}test it: phi remotes test {model.named.remote.name}"
+        raise
     remember_last_used(model.reference)
 
 

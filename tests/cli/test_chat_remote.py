@@ -180,7 +180,8 @@ def test_what_the_kind_does_not_take_is_said(phi: Phi, endpoint: Endpoint, envir
 
 @pytest.mark.parametrize(
     "option", [("--threads", "2"), ("--engine", "xllamacpp"), ("--context", "512"), ("--kv-type", "q8_0"),
-               ("--repack", "on"), ("--gpu-layers", "1"), ("--llama-server", "x", "--engine", "llama-server")],
+               ("--adapter", "x"), ("--repack", "on"), ("--gpu-layers", "1"),
+               ("--llama-server", "x", "--engine", "llama-server")],
 )  # fmt: skip
 def test_options_of_an_engine_are_refused(phi: Phi, endpoint: Endpoint, option: tuple[str, ...]) -> None:
     run = phi("chat", "lab/phi-4", FRANCE, *option)

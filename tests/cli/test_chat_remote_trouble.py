@@ -40,6 +40,7 @@ def test_a_remote_that_cannot_be_reached_is_an_error_of_the_network(phi: Phi, en
     assert (run.code, run.json["error"]["code"]) == (4, "network")
     assert "trying again in 1 s" not in run.out
     assert NOWHERE.removesuffix("/v1") in run.json["error"]["message"]
+    assert run.json["error"]["hint"].endswith("; test it: phi remotes test lab")
 
 
 def test_the_question_stays_in_the_session_and_is_answered_later(
