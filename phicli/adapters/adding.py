@@ -21,9 +21,10 @@ from phicli.units import format_bytes
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The model that an adapter is to be checked against: what people call it, and its header."""
+    """The model that an adapter is to be checked against: its name in messages, its name anywhere, and its header."""
 
     name: str
+    reference: str
     header: GgufHeader
 
 
@@ -165,7 +166,7 @@ def _record(name: str, path: Path, header: AdapterHeader, wish: _Wish) -> Regist
         path=path,
         source=wish.source,
         base_name=header.base_name,
-        base_model=None if wish.base is None else wish.base.name,
+        base_model=None if wish.base is None else wish.base.reference,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
     )
