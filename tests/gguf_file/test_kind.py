@@ -11,7 +11,7 @@ from phicli.gguf_file.header import kind_of_header, read_any_header, read_header
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.start import START_BYTES, kind_at_start, kind_of_file, seems_a_model
 from tests.support.files import TINY_PHI
-from tests.support.gguf_kinds import LORA, MODEL_TENSORS, write_adapter, write_big_endian, write_kind
+from tests.support.gguf_kinds import LORA, MODEL_TENSORS, write_adapter, write_big_endian, write_kind, write_projector
 
 HEADERS = [
     ("phi3", "model", MODEL_TENSORS, FileKind.MODEL),
