@@ -1,5 +1,5 @@
-"""Writes the files that are made from others: the catalog in JSON, completions, help pages, the table of settings, the
-README's pictures, and the reference for the trial of native kernels.
+"""Writes the files that are made from others: the catalog in JSON, completions, help pages, the tables of settings and
+of products behind remotes, the README's pictures, and the reference for the trial of native kernels.
 
 ``python .ci/generate.py`` writes them, ``--check`` compares and exits with 1 on a difference.
 """
@@ -13,9 +13,11 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from phicli.commands import GROUPS, SUMMARIES
+from phicli.remotes.kinds import KINDS, Kind
 
 ROOT = Path(__file__).resolve().parents[1]
 SHELLS = {"bash": "phi.bash", "zsh": "_phi", "fish": "phi.fish", "powershell": "phi.ps1"}
@@ -111,6 +113,65 @@ def settings() -> str:
     return "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
 
 
+def remotes() -> str:
+    """``docs/remotes.md`` with its two tables of products renewed."""
+    text = (ROOT / "docs" / "remotes.md").read_text(encoding="utf-8")
+    for name, rows in (("products", kind_rows()), ("sources", source_rows())):
+        lines = [f"| {' | '.join(row)} |" for row in rows]
+        lines.insert(1, "|---" * len(rows[0]) + "|")
+        begin, end = f"<!-- table of {name} -->", "<!-- end of table -->"
+        before, _, rest = text.partition(begin)
+        text = "\n".join([before + begin, *lines, end]) + rest.partition(end)[2]
+    return text
+
+
+def source_rows() -> list[list[str]]:
+    """Where the facts of each product are from, the heads first."""
+    heads = ["kind", "product", "read from", "in", "remark"]
+    return [heads, *([f"`{one.name}`", one.title, one.documented, one.as_of, one.remark] for one in KINDS.values())]
+
+
+def kind_rows() -> list[list[str]]:
+    """What each product takes, the heads first: a column for each product; fields that all treat alike share a row."""
+    kinds = list(KINDS.values())
+
+    def row(label: str, of: Callable[[Kind], str]) -> list[str]:
+        return [label, *map(of, kinds)]
+
+    rows = [
+        row("", lambda kind: f"`{kind.name}`"),
+        row("tried", lambda kind: _yes(kind.tried)),
+        row("limit of an answer", lambda kind: f"`{kind.limit_field}`"),
+        row("tool choice besides `auto`", lambda kind: ", ".join(sorted(kind.tool_choice)) or "no"),
+        row("`parallel_tool_calls`", lambda kind: _yes(kind.parallel_tool_calls)),
+        row("JSON schema", lambda kind: _yes(kind.schema)),
+        row("other forms", lambda kind: ", ".join(kind.grammar) or "no"),
+        row("seed", lambda kind: _yes(kind.seed)),
+        row("log-probabilities", lambda kind: _yes(kind.logprobs)),
+    ]
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for name in KINDS["phi"].sampling:
+        alike.setdefault(tuple(_field(kind, name) for kind in kinds), []).append(f"`{name}`")
+    rows += [[", ".join(names), *cells] for cells, names in alike.items()]
+    return [
+        *rows,
+        row("texts in `stop`", lambda kind: str(kind.most_stop_texts or "any number")),
+        row("reasoning in", lambda kind: ", ".join(f"`{one}`" for one in kind.reasoning_fields) or "the text"),
+        row("usage in a stream", lambda kind: _yes(kind.usage_option)),
+        row("keep-alive", lambda kind: f"`{kind.keep_alive}`" if kind.keep_alive else "no"),
+        row("requests at a time, unless set", lambda kind: str(kind.parallel)),
+    ]
+
+
+def _yes(taken: bool) -> str:
+    return "yes" if taken else "no"
+
+
+def _field(kind: Kind, name: str) -> str:
+    field = kind.sampling.get(name)
+    return "no" if field is None else "yes" if field == name else f"`{field}`"
+
+
 def kernels_reference() -> str:
     """``phicli/kernels/reference.json``: of the reference of the tests, a few prompts and what comes next."""
     text = (ROOT / "tests" / "data" / "tiny_phi_reference.json").read_text(encoding="utf-8")
@@ -147,7 +208,8 @@ def main() -> int:
     if not given.check:
         write(old_catalog)  # first: all other files are made by a program that reads it
     texts = {ROOT / "phicli" / "kernels" / "reference.json": kernels_reference()}
-    made = {**completions(), **reference(), ROOT / "docs" / "settings.md": settings(), **pictures(), **texts}
+    texts |= {ROOT / "docs" / "settings.md": settings(), ROOT / "docs" / "remotes.md": remotes()}
+    made = {**completions(), **reference(), **pictures(), **texts}
     old = stale(made)
     left_over = sorted(set(REFERENCE.glob("*")) - made.keys())
     if given.check:

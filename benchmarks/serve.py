@@ -93,9 +93,11 @@ def through_server(address: str, model: str, messages: Sequence[Mapping[str, str
     return Streamed(marks[0], marks[-1] - marks[0], usage["completion_tokens"], cached)
 
 
-def through_engine(address: str, key: str, ids: Sequence[int], sampling: Mapping[str, Any]) -> Streamed:
+def through_engine(
+    address: str, key: str, ids: Sequence[int], sampling: Mapping[str, Any], most: int = TOKENS
+) -> Streamed:
     """The same of the engine alone; ``ids`` are the prompt."""
-    body = {"prompt": list(ids), **sampling, "n_predict": TOKENS, "stream": True, "cache_prompt": True,
+    body = {"prompt": list(ids), **sampling, "n_predict": most, "stream": True, "cache_prompt": True,
             "timings_per_token": True, "return_tokens": True}  # fmt: skip
     events = list(_lines(address, "/completion", body, key))
     marks = [at_ms for at_ms, event in events if event.get("content")]

@@ -40,11 +40,15 @@ class Asking:
         model: what answers.
         plan: how it was loaded: its usual sampling and system message.
         retries: further attempts at an answer that has not the form that was asked for.
+        brake: end answers that repeat themselves; not for measurements.
+        keeps_template: fail where the template of the file cannot be used; False: use a plain prompt then, and say so.
     """
 
     model: Pool
     plan: LoadPlan
     retries: int = RETRIES
+    brake: bool = True
+    keeps_template: bool = True
 
     def answering(self, asked: Asked, index: int = 0) -> Answering:
         """The answer number ``index`` to ``asked``; nothing happens before its first event is asked for.
@@ -55,9 +59,9 @@ class Asking:
         Raises:
             NoToolTrainingError: the model cannot call tools.
         """
-        ending = Ending(stop_texts=asked.stop, brake=True, think_tokens=asked.think_tokens)
+        ending = Ending(stop_texts=asked.stop, brake=self.brake, think_tokens=asked.think_tokens)
         sampling = self._sampling(asked, index)
-        self.model.keeps_template = True
+        self.model.keeps_template = self.keeps_template
         if asked.text is not None:
             return self.model.continue_text(asked.text, sampling=sampling, ending=ending)
         return self._asked_of(asked, sampling).answer(self._messages(asked), sampling=sampling, ending=ending)

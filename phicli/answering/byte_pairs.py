@@ -22,6 +22,7 @@ from phicli.gguf_file.byte_letters import LETTER_OF_BYTE
 if TYPE_CHECKING:
     from phicli.gguf_file.merges import Merges
 
+_MOST_KNOWN: Final = 200_000
 _LETTERS: Final = tuple(LETTER_OF_BYTE[byte].encode() for byte in range(256))
 
 
@@ -30,7 +31,7 @@ class BytePairs:
 
     ``read`` reads the vocabulary; it is called when the first text needs it. ASCII never does, unless ``all_text`` says
     that the engine splits that in another way too. ``added`` are tokens that come before all splitting: the runs of
-    spaces of Phi-2.
+    spaces of Phi-2. One that ``remembers`` knows the words of texts before, for many texts in a row.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class BytePairs:
         *,
         all_text: bool = False,
         added: Mapping[str, int] = MappingProxyType({}),
+        remembers: bool = False,
     ) -> None:
         self._pattern = pattern
         self._read = read
         self._all_text = all_text
         self._added = added
+        self._known: dict[str, tuple[int, ...]] | None = {} if remembers else None
 
     def serves(self, text: str) -> bool:
         """Whether ``text`` is to be tokenized here."""
@@ -54,7 +57,9 @@ class BytePairs:
         """Token ids of ``text``; nothing in it becomes a special token, unless a merge leads to one."""
         import regex
 
-        known: dict[str, tuple[int, ...]] = {}
+        known: dict[str, tuple[int, ...]] = {} if self._known is None else self._known
+        if len(known) > _MOST_KNOWN:
+            known.clear()
         ids: list[int] = []
         for part in self._parts(text):
             if part in self._added:

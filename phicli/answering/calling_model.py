@@ -33,6 +33,7 @@ class CallingModel:
         declared: what the model is told of them, as a JSON array.
         several: one answer may have more than one call; otherwise all but the first are left out.
         constraint: what holds the answer to calls; None where it may also be text.
+        required: an answer without a call is wrong although nothing holds it to calls.
     """
 
     model: Model
@@ -40,6 +41,7 @@ class CallingModel:
     declared: str
     several: bool = True
     constraint: Constraint | None = None
+    required: bool = False
 
     def answer(
         self,
@@ -59,7 +61,8 @@ class CallingModel:
 
     def wrong(self, answer: Answer) -> str | None:
         """What is wrong with the calls of ``answer``."""
-        if self.constraint is not None and answer.finish_reason == "stop" and not answer.tool_calls:
+        must_call = self.required or self.constraint is not None
+        if must_call and answer.finish_reason == "stop" and not answer.tool_calls:
             return _NO_CALL
         return wrong_in(answer, self.tools)
 

@@ -11,13 +11,14 @@ from phicli.answering.attaching import Attaching, Lends
 from phicli.answering.engine_starts import EngineStarts, Planning, gpus_for
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import model_file
+from phicli.engine.abilities import Ability
 from phicli.engine.engine_process import StartedProcess
-from phicli.engine.starting import EngineChoice, OnTick
-from phicli.engine.types import LocalEngine
+from phicli.engine.starting import EngineChoice, OnTick, require
+from phicli.engine.types import LocalEngine, Sampling
 from phicli.gguf_file.header import read_header
 from phicli.hub.types import Progress, silent
 from phicli.plan.chat_options import ChatOptions
-from phicli.plan.engine_file import require_runs
+from phicli.plan.engine_file import require_runs, sampling_notices
 from phicli.plan.load import LoadPlan, OnTooLarge, Use, refuse
 from phicli.plan.locate import LocatedModel
 from phicli.plan.tuned import Tuned
@@ -64,6 +65,46 @@ class OpenModel:
     def build(self) -> str:
         """The engine and its version; empty until that is known."""
         return self.engines[-1].build
+
+    @property
+    def counts_exactly(self) -> bool:
+        """Whether tokens are counted: the engine has the vocabulary of the file."""
+        return True
+
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens that a conversation with its answers may have."""
+        return self.model.context_tokens
+
+    @property
+    def process_id(self) -> int | None:
+        """The process of the engine that runs; None where it has none of its own."""
+        return self.engines[-1].pid
+
+    @property
+    def loading(self) -> bool:
+        """Whether the file is not loaded yet."""
+        return self.engines[-1].loading
+
+    def wait_ready(self) -> None:
+        """Return when the file is loaded.
+
+        Raises:
+            EngineError: it cannot be loaded.
+        """
+        self.model.engines.running(None)
+
+    def require(self, ability: Ability) -> None:
+        """Return if the engine has ``ability``.
+
+        Raises:
+            UsageError: it has not; the hint names the engines that have.
+        """
+        require(self.engine, ability)
+
+    def ignored(self, sampling: Sampling) -> Sequence[str]:
+        """What the engine ignores of ``sampling``, a sentence each."""
+        return sampling_notices(self.engine, sampling)
 
 
 @contextlib.contextmanager

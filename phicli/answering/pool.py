@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from phicli.answering.isolation import CrashIsolation
 from phicli.answering.local_model import LocalModel
 from phicli.answering.model_file import ModelFile
 from phicli.answering.side_by_side import Check, EnginesSideBySide, Watch
 from phicli.answering.types import Answer, Answering, Notice
-from phicli.chat_format.types import Message
-from phicli.engine.types import LocalEngine, Sampling
+from phicli.engine.types import LocalEngine
 from phicli.plan.context import ContextPlan
 
 
@@ -54,23 +53,14 @@ class Pool(LocalModel):
         """
         self.engines.running(None)
 
-    def ask(
-        self,
-        messages: Sequence[Message],
-        *,
-        tools: str | None = None,
-        sampling: Sampling,
-        on_notice: Callable[[Notice], None] | None = None,
-    ) -> Answer:
+    def ask(self, begin: Callable[[], Answering], *, on_notice: Callable[[Notice], None] | None = None) -> Answer:
         """The whole answer to one question among many, none of which can spoil another.
 
         When the engine crashes, each question that was under way is asked again alone, so that the one which crashes
         it is found and fails.
 
         Args:
-            messages: the conversation, oldest first.
-            tools: declarations of tools as a JSON array, None for none.
-            sampling: how tokens are chosen.
+            begin: begins the answer by this model; called again after a crash.
             on_notice: called, in this thread, with what a person should know.
 
         Raises:
@@ -78,10 +68,9 @@ class Pool(LocalModel):
             EngineDiedError: no question can be answered: the engine was ended or killed, hangs, cannot be loaded, or
                 crashes at every question.
             EngineError: the engine refused this question, or crashes at it.
+            PhiError: whatever else ``begin`` and the answer raise.
         """
-        return self._isolation.ask(
-            lambda: whole(self.answer(messages, tools=tools, sampling=sampling), on_notice=on_notice)
-        )
+        return self._isolation.ask(lambda: whole(begin(), on_notice=on_notice))
 
 
 def whole(answering: Answering, *, on_notice: Callable[[Notice], None] | None = None) -> Answer:

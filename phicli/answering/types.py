@@ -13,6 +13,8 @@ from phicli.engine.types import Prefill, Sampling, Timings, Usage
 
 FinishReason = Literal["stop", "length", "tool_calls", "interrupted"]
 REPETITION: Final = "repetition"
+_LEAST_MS: Final = 250.0
+"""A shorter time says nothing of the speed of an answer that came over a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,17 @@ class Answer:
     def only_reasoning(self) -> bool:
         """Whether the model reasoned and gave no answer."""
         return bool(self.reasoning.strip()) and not self.text.strip() and not self.tool_calls
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """How fast it was generated: by the engine's clock, else by the time between its first piece and its end.
+
+        None where neither says it: many endpoints send a short answer all at once.
+        """
+        if self.timings is not None:
+            return self.timings.decode_tps or None
+        time_ms, more = self.total_ms - (self.ttft_ms or self.total_ms), self.usage.completion_tokens - 1
+        return more * 1000 / time_ms if time_ms >= _LEAST_MS and more > 0 else None
 
     @property
     def context_full(self) -> bool:

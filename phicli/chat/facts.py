@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from phicli.answering.types import Answer, Ending
+from phicli.chat.opened import AnswerPlan
 from phicli.engine.types import Sampling
-from phicli.plan.load import LoadPlan
 
 
 def facts_of(
-    answer: Answer, sampling: Sampling, plan: LoadPlan, ending: Ending, *, engine: str, build: str
+    answer: Answer, sampling: Sampling, plan: AnswerPlan, ending: Ending, *, engine: str, build: str
 ) -> dict[str, Any]:
     """What made ``answer``, as JSON has it.
 
     Args:
         answer: the answer.
         sampling: how its tokens were chosen, with the seed.
-        plan: how its model was loaded.
+        plan: how its model answers.
         ending: what could end it.
         engine: the name of the engine.
         build: its version and kernels.
@@ -31,7 +31,11 @@ def facts_of(
         "build": build,
         "seed": sampling.seed,
         "sampling": sampling.to_data(),
-        "settings": plan.settings_data() | {"stop": list(ending.stop_texts), "think_budget": ending.think_tokens},
+        "settings": {
+            **plan.settings_data(),
+            "stop": list(ending.stop_texts),
+            "think_budget": ending.think_tokens,
+        },
         "finish_reason": answer.finish_reason,
         "stopped_by": answer.stopped_by,
         "usage": {

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phicli.catalog.types import Variant
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat_format import format_by_name
 from phicli.chat_format.types import Message
 from phicli.errors import UsageError
-from phicli.gguf_file.types import GgufHeader
-from phicli.plan.identify import TEMPLATE, choose_format
-from phicli.plan.locate import LocatedModel
 from phicli.plan.prompt_size import estimate_prompt
 from phicli.plan.system_message import system_message, words_of_person
+
+if TYPE_CHECKING:
+    from phicli.chat.remote import NamedRemote
+    from phicli.gguf_file.types import GgufHeader
+    from phicli.plan.locate import LocatedModel
 
 _WITHOUT_SYSTEM: Final = "does not support system messages, so the system message is left out"
 
@@ -48,8 +50,25 @@ def carried_over(
     return anew, (*notes, *_too_long(anew, model, header))
 
 
+def carried_to_remote(
+    dialogue: Dialogue, model: NamedRemote, *, before: Variant | None = None
+) -> tuple[Dialogue, tuple[str, ...]]:
+    """The conversation as ``model`` of a remote can continue it, and sentences about what does not carry over.
+
+    The system message that the model before prescribes is left out, because the remote adds that of its own model.
+    Whether the model supports tools and how long its context is are known only there.
+    """
+    anew = replace(dialogue.without_ids(), system=words_of_person(dialogue.system))
+    reasons = before is not None and before.reasoning
+    if reasons and (variant := model.variant) is not None and not variant.reasoning:
+        return anew, (f"{model.name} does not reason before it answers",)
+    return anew, ()
+
+
 def _renders(messages: tuple[Message, ...], header: GgufHeader, variant: Variant | None) -> bool:
     """Whether the prompt format of a file has a place for all ``messages``."""
+    from phicli.plan.identify import TEMPLATE, choose_format
+
     choice = choose_format(header, variant)
     name = "plain" if choice.name == TEMPLATE else choice.name  # neither supports tools; both take system messages
     try:

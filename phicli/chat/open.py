@@ -1,4 +1,4 @@
-"""A conversation over a model of this machine that is open, and can be exchanged for another one."""
+"""A conversation over a model that is open, and can be exchanged for another one."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
-from phicli.answering.opening import OpenModel
 from phicli.answering.types import Answer, Ending
 from phicli.chat.dialogue import Dialogue
+from phicli.chat.opened import AnswerPlan, Named, Opened
 from phicli.chat.session import ChatSession
 from phicli.engine.types import Sampling
 from phicli.errors import PhiError
-from phicli.plan.load import LoadPlan
-from phicli.plan.locate import LocatedModel
 
-Opener = Callable[[LocatedModel], AbstractContextManager[OpenModel]]
-"""Opens the model in a file; leaving the context closes it."""
+Opener = Callable[[Named], AbstractContextManager[Opened]]
+"""Opens a model by its name; leaving the context closes it."""
 
 
 class ModelInUse:
@@ -29,7 +27,7 @@ class ModelInUse:
         located: the first one; it is opened on entering.
     """
 
-    def __init__(self, opener: Opener, located: LocatedModel) -> None:
+    def __init__(self, opener: Opener, located: Named) -> None:
         self._opener = opener
         self._stack = contextlib.ExitStack()
         self.located = located
@@ -43,7 +41,7 @@ class ModelInUse:
     ) -> None:
         self._stack.close()
 
-    def exchange(self, located: LocatedModel) -> None:
+    def exchange(self, located: Named) -> None:
         """Close the model, open another one, and wait until it is loaded.
 
         Where that fails or is interrupted the model before is opened again. Either way ``opened`` is another object.
@@ -55,13 +53,13 @@ class ModelInUse:
         try:
             self._stack.close()
             self._open(located)
-            self.opened.model.engines.running(None)
+            self.opened.wait_ready()
         except (PhiError, OSError, KeyboardInterrupt):
             self._stack.close()
             self._open(before)
             raise
 
-    def _open(self, located: LocatedModel) -> None:
+    def _open(self, located: Named) -> None:
         self.opened = self._stack.enter_context(self._opener(located))
         self.located = located
 
@@ -74,14 +72,19 @@ class OpenChat:
         self.models = models
 
     @property
-    def opened(self) -> OpenModel:
+    def opened(self) -> Opened:
         """The model that answers now."""
         return self.models.opened
 
     @property
-    def plan(self) -> LoadPlan:
-        """The plan that this model was opened by."""
+    def plan(self) -> AnswerPlan:
+        """How this model answers."""
         return self.models.opened.plan
+
+    @property
+    def waiting(self) -> str:
+        """What is waited for until an answer begins, where nobody says more of it; empty on this machine."""
+        return "" if self.opened.counts_exactly else f"waiting for {self.plan.model.name}"
 
     def facts(self, answer: Answer, sampling: Sampling) -> dict[str, Any]:
         """What made ``answer``, to be saved with it."""
@@ -93,15 +96,18 @@ class OpenChat:
     def use_opened(self) -> None:
         """Let the model that is open now answer from now on."""
         self.session.use(self.opened.model, sampling=self.plan.sampling, ending=ending_of(self.plan))
+        self.session.counts_exactly = self.opened.counts_exactly
 
 
-def session_over(opened: OpenModel, dialogue: Dialogue | None = None) -> ChatSession:
+def session_over(opened: Opened, dialogue: Dialogue | None = None) -> ChatSession:
     """A conversation that goes on from ``dialogue``; None begins one as the plan of the model has it."""
     plan = opened.plan
     begun = Dialogue(plan.system) if dialogue is None else dialogue
-    return ChatSession(opened.model, sampling=plan.sampling, dialogue=begun, ending=ending_of(plan))
+    session = ChatSession(opened.model, sampling=plan.sampling, dialogue=begun, ending=ending_of(plan))
+    session.counts_exactly = opened.counts_exactly
+    return session
 
 
-def ending_of(plan: LoadPlan) -> Ending:
+def ending_of(plan: AnswerPlan) -> Ending:
     """What ends an answer and its reasoning as ``plan`` has it, and a brake for answers that repeat themselves."""
     return Ending(plan.stop_texts, brake=True, think_tokens=plan.think_budget)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Final
 
-from phicli.answering.types import Event, Model
+from phicli.answering.types import Event, Model, Notice
 from phicli.chat.dialogue import Dialogue, Turn
 from phicli.chat.session import ChatSession
 from phicli.chat.shortening import Sent, Shortening
@@ -57,15 +57,21 @@ class Overflow:
         self._choose = choose
         self._on_choice = on_choice
         self._known: _Known | None = None
+        self._said_unknown = False
         self._see = f"; see it: {see_summary}" if see_summary else ""
 
     def fit(
         self, session: ChatSession, before: Dialogue, turn: Turn, closing: Closing
     ) -> Generator[Event, None, tuple[Dialogue, Turn]]:
         """What is sent of ``before`` with ``turn``; see :class:`~phicli.chat.session.Fitting`."""
+        if self.policy == "error":
+            return before, turn
         limit = session.model.context_tokens
         sent = Sent(before, turn)
-        if limit is None or self.policy == "error" or (self.policy == "ask" and self._choose is None):
+        if limit is None and self.policy != "ask" and not self._said_unknown:
+            self._said_unknown = True
+            yield Notice(f"the context size of {session.model.name} is unknown, so nothing is left out ({self.policy})")
+        if limit is None or (self.policy == "ask" and self._choose is None):
             return before, turn
         work = Shortening(session, limit, min(answer_room(session.sampling.max_tokens), limit // 4), closing)
         if self._most_tokens(session, sent) <= work.goal:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.chat.dialogue import Dialogue, Turn
+from phicli.chat.remote import REMOTE
 from phicli.chat.transfer import attachment_label, first_turns
 from phicli.engine.settings import FIELDS, value_text
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, build_of
@@ -169,6 +170,9 @@ def _limits(facts: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
 def _build_notes(facts: Mapping[str, Any], current_build: Callable[[str], str]) -> Iterator[str]:
     """Where the engine is another one than that which made the answer; native kernels are a part of its build."""
     build, engine = _string(facts, "build"), _string(facts, "engine") or DEFAULT_ENGINE
+    if engine == REMOTE:
+        yield f"the answer was made by {build or 'a remote'}; the answer may differ if what runs there has changed"
+        return
     if not build:
         yield "the build of the engine was not recorded, so the answer may differ"
         return

@@ -58,6 +58,7 @@ class ChatSession:
     model.
     ``wording`` makes of the next question what is asked, and is used once; None for a question that stays as it is.
     ``formed`` makes of the model one whose answers have a form; summaries of the conversation have none.
+    ``counts_exactly``: the model counts tokens; otherwise it estimates them.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class ChatSession:
         facts: Callable[[Answer, Sampling], Mapping[str, Any] | None] = lambda _answer, _sampling: None,
         check: Callable[[Answer], str | None] = lambda _: None,
     ) -> None:
-        self.model = model
+        self.model, self.counts_exactly = model, True
         self.chosen = Chosen()
         self._usual_sampling, self._usual_ending = sampling, ending
         self.fitting = fitting
@@ -110,7 +111,7 @@ class ChatSession:
         return self.last if self.last is not None and turns and self.last.message in turns[-1].replies else None
 
     def sizes(self, turn: Turn, closing: Closing) -> Iterator[Notice]:
-        """How many tokens each file of a question has; only about, where it is far longer than the context.
+        """How many tokens each file of a question has; only about, where it is far longer than the context or unknown.
 
         A question that is asked again at once, for another sample, has none.
         """
@@ -120,7 +121,7 @@ class ChatSession:
         for one in turn.attachments:
             if one.name:
                 about = estimate_tokens(one.block)
-                if about > FAR_LONGER * (self.model.context_tokens or about):
+                if not self.counts_exactly or about > FAR_LONGER * (self.model.context_tokens or about):
                     yield Notice(f"{one.name}: about {counted(about, 'token')}")
                 else:
                     tokens = self.model.count((Message("user", one.block),), closing=closing)
@@ -214,9 +215,11 @@ class ChatSession:
         return self.model.count(dialogue.messages(turn), tools=self.tools, closing=closing)
 
     def declared_tokens(self) -> int:
-        """How many tokens of the prompt declare the tools."""
+        """How many tokens of the prompt declare the tools; 0 where that can only be estimated."""
+        if self.tools is None or not self.counts_exactly:
+            return 0
         messages = self._dialogue.messages()
-        return 0 if self.tools is None else self.model.count(messages, tools=self.tools) - self.model.count(messages)
+        return self.model.count(messages, tools=self.tools) - self.model.count(messages)
 
     def events(self, dialogue: Dialogue, turn: Turn, sampling: Sampling) -> Answering:
         """The model's answer to ``turn`` after ``dialogue``; nothing of it is remembered."""

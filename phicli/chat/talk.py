@@ -11,6 +11,7 @@ from phicli.chat.dialogue import Attachment, Dialogue
 from phicli.chat.screen import ReplScreen
 from phicli.chat.session import ChatSession
 from phicli.engine.types import Sampling
+from phicli.errors import NetworkError
 
 ExportForm = Literal["markdown", "json", "openai", "lines"]
 """A Markdown document, JSON with everything, OpenAI messages in one object, or one such message per line."""
@@ -178,9 +179,16 @@ class Talk:
         self.show(self.session.edit(question, attachments))
 
     def show(self, answering: Answering) -> None:
-        """Show an answer; Ctrl-C ends it, and what was said so far stays part of the conversation."""
+        """Show an answer; Ctrl-C ends it, and what was said so far stays part of the conversation.
+
+        Raises:
+            PhiError: there is none. For one of the network, the hint says how to ask again when it works.
+        """
         try:
             self.screen.show(answering)
+        except NetworkError as error:
+            error.hint = f"{error.hint}; to ask again: /retry" if error.hint else "to ask again: /retry"
+            raise
         except KeyboardInterrupt:
             answering.close()
             self.screen.tell("(stopped)")

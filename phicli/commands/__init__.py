@@ -15,13 +15,16 @@ SUMMARIES: Final = {
     "show": "Show the details of a model or a GGUF file.",
     "pull": "Download a model into the shared cache and verify it.",
     "chat": "Ask a model one question, or start a conversation when no prompt is given.",
+    "batch": "Ask a model every line of a file, and write an answer for each.",
     "serve": "Answer OpenAI clients over HTTP with the models on this machine, and keep models loaded.",
     "ps": "List the models that phi serve keeps loaded.",
     "stop": "Unload models, or end phi serve.",
     "bench": "Measure and compare the speed of models or of an endpoint.",
     "eval": "Measure the accuracy of models on a set of questions.",
     "autotune": "Find the fastest engine settings for a model, and save them for phi chat.",
+    "data": "Check, split and convert training data for fine-tuning.",
     "sessions": "List, show, search, export, import, rename and remove saved conversations.",
+    "remotes": "Add, list, test and remove remotes: models on other machines, behind OpenAI-compatible endpoints.",
     "templates": "List, show and edit templates: prompts with a name, for phi chat --template.",
     "runs": "List, show, export and remove saved runs.",
     "rm": "Remove a model from the cache.",
@@ -74,6 +77,21 @@ TEMPLATES_SUMMARIES: Final = {
 }
 """The same for ``phi templates``."""
 
+REMOTES_SUMMARIES: Final = {
+    "add": "Save the address of an OpenAI-compatible endpoint under a name.",
+    "list": "List the remotes with their addresses and where their keys are.",
+    "test": "Test a remote: reach it, list its models, and ask one of them a short question.",
+    "rm": "Remove remotes. Their keys and the models there are not touched.",
+}
+"""The same for ``phi remotes``."""
+
+DATA_SUMMARIES: Final = {
+    "check": "Check training data line by line; exit code 9 if it must not be used.",
+    "split": "Split training data into a training and a validation file.",
+    "convert": "Convert training data from and to CSV, Alpaca, ShareGPT, OpenAI and other formats.",
+}
+"""The same for ``phi data``."""
+
 ENGINE_SUMMARIES: Final = {
     "build": "Compile, test and save engine kernels for this processor.",
     "list": "List the kernels of the wheel and the kernels that were built on this machine.",
@@ -102,7 +120,9 @@ ADAPTERS_SUMMARIES: Final = {
 """The same for ``phi adapters``."""
 
 GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
+    "data": DATA_SUMMARIES,
     "sessions": SESSIONS_SUMMARIES,
+    "remotes": REMOTES_SUMMARIES,
     "templates": TEMPLATES_SUMMARIES,
     "runs": RUNS_SUMMARIES,
     "adapters": ADAPTERS_SUMMARIES,
@@ -126,7 +146,7 @@ SHARED_SETTINGS: Final = {
 }
 """Settings without a command before them, and what they do: they hold for every command that has the option."""
 
-WITHOUT_SETTINGS: Final = ("config", "doctor", "engine", "help", "ps", "stop", "templates")
+WITHOUT_SETTINGS: Final = ("config", "data", "doctor", "engine", "help", "ps", "remotes", "stop", "templates")
 """Groups and commands that take nothing from the settings, so that they work when the file is broken. ``engine`` is
 among them because a setting has its name."""
 

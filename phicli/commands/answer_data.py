@@ -13,13 +13,12 @@ from phicli.ui.terminal import Terminal
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from phicli.answering.types import Answer
+    from phicli.answering.types import Answer, Notice
     from phicli.chat.dialogue import Turn
     from phicli.chat.open import OpenChat
     from phicli.commands.conversation_options import Conversation
     from phicli.commands.recording import Recording
     from phicli.commands.request import Request
-    from phicli.structured.form import Form
 
 
 def answer_as_json(
@@ -34,7 +33,8 @@ def answer_as_json(
     from phicli.answering.pool import whole
 
     try:
-        answer = whole(chat.session.ask(asked.question, asked.attachments, asked.steps))
+        asking = chat.session.ask(asked.question, asked.attachments, asked.steps)
+        answer = whole(asking, on_notice=notices_of(chat, terminal, wanted))
     except KeyboardInterrupt:
         raise UserInterruptError("interrupted", data=chat_data(chat)) from None
     request.check(chat)
@@ -68,40 +68,11 @@ def answer_as_events(
     return answer
 
 
-def dry_run(
-    chat: OpenChat, terminal: Terminal, wanted: Conversation, asked: Turn, make: Callable[[], Form] | None
-) -> None:
-    """Print the prompt and the form that would be sent for ``asked``, and what the model would take of the memory.
-
-    Raises:
-        UsageError: the form that ``make`` makes is wrong, or the engine cannot hold it.
-        ContextExceededError: the prompt does not fit into the context, and would not be shortened; it has the data.
-    """
-    from phicli.fit.memory import plan_memory
-    from phicli.ui.dry_run import dry_run_data, print_dry_run
-
-    session, plan = chat.session, chat.plan
-    messages = session.dialogue.messages(asked)
-    prompt = chat.opened.model.prompt(messages, tools=session.tools, ending=session.ending)
-    memory = plan_memory(plan.shape, plan.settings.engine, context_tokens=plan.settings.context_tokens)
-    form = None
-    if make is not None:
-        from phicli.commands.formed_answer import constraints_of
-
-        form = constraints_of(chat, make())[0]
-    data, exceeded = dry_run_data(prompt, plan, memory, form), plan.context.exceeded_by(len(prompt.token_ids) + 1)
-    if exceeded is not None and not wanted.shortens:
-        exceeded.data = data
-    elif exceeded is not None:
-        if not wanted.quiet:
-            terminal.say(f"note: {exceeded.message}; --on-overflow will shorten it before it is sent")
-        exceeded = None
-    if not wanted.as_json:
-        print_dry_run(terminal, prompt, plan, memory, form)
-    if exceeded is not None:
-        raise exceeded
-    if wanted.as_json:
-        print_result(terminal, "chat", data)
+def notices_of(chat: OpenChat, terminal: Terminal, wanted: Conversation) -> Callable[[Notice], None] | None:
+    """What prints the notices that come with an answer as data: what a remote ignores is said. None for nothing."""
+    if wanted.quiet or chat.opened.counts_exactly:
+        return None
+    return lambda notice: terminal.say(f"note: {notice.text}")
 
 
 def all_data(chat: OpenChat, wanted: Conversation, recording: Recording | None, request: Request) -> dict[str, Any]:

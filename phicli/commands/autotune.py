@@ -37,9 +37,12 @@ def autotune(
     """Find the fastest engine settings for a model, and save them for phi chat."""
     from phicli.bench.tuning import autotune as tuning
     from phicli.bench.tuning.tune import TuneOptions
+    from phicli.commands.remotes.elsewhere import refuse_remote
     from phicli.ui.bench.progress import measuring
     from phicli.ui.bench.tuning import print_forgotten, print_tunings
 
+    for model in models or ():
+        refuse_remote(model, "autotune")
     engines, program = engines_of(ctx, engine, llama_server)
     options = TuneOptions(engine_grid(settings), engines, program, quick=quick, memory_check=memory_check)
     others = ("quick", "memory_check", "engine", "llama_server", *(field.parameter for field in FIELDS.values()))

@@ -109,13 +109,15 @@ def bench(
         refuse_beside_speculation,
     )
     from phicli.commands.bench_subjects import bench_endpoint, bench_models
+    from phicli.commands.measured_models import remote_to_measure
 
     output = output_format(as_json=as_json, jsonl=jsonl, csv=csv, markdown=markdown)
     lengths = Lengths(prompt_tokens, tokens, repeat, quick)
-    endpoint = endpoint_in(models or (), url)
+    remote = remote_to_measure(models or (), url)
+    endpoint = endpoint_in(models or (), url) if remote is None else (remote.remote.url, remote.model)
     if endpoint is not None:
         refuse(ctx, _ONLY_MODELS, "cannot be used with an endpoint")
-        asked = endpoint_options(ctx, endpoint, lengths, concurrency, requests)
+        asked = endpoint_options(ctx, endpoint, lengths, concurrency, requests, remote)
         return bench_endpoint(asked, output=output, quiet=quiet)
     refuse(ctx, _ONLY_ENDPOINTS, "requires an endpoint, e.g. phi bench http://127.0.0.1:8080/v1")
     refuse_beside_speculation(ctx, settings, quality=quality)

@@ -16,6 +16,7 @@ from phicli.errors import UsageError
 from phicli.hub.typed_name import is_typed_address
 from phicli.paths import is_there
 from phicli.records.workload_texts import MOST_TEXT_TOKENS
+from phicli.remotes.types import RemoteModelName
 
 _MOST_TOKENS: Final = 1 << 20
 _SPECULATION: Final = "speculation"
@@ -100,16 +101,17 @@ def _check_texts(generated: Sequence[int]) -> None:
 
 
 def endpoint_options(
-    ctx: Any, endpoint: tuple[str, str], lengths: Lengths, concurrency: str | None, requests: int | None
-) -> EndpointOptions:
-    """What is asked of an endpoint, given its address and model.
+    ctx: Any, endpoint: tuple[str, str], lengths: Lengths, concurrency: str | None, requests: int | None,
+    remote: RemoteModelName | None = None,
+) -> EndpointOptions:  # fmt: skip
+    """What is asked of an endpoint, given its address and model; ``remote`` where it is the model of one.
 
     Raises:
         UsageError: a value makes no sense.
     """
     requests, repeat = _how_many(ctx, requests, lengths.repeat)
     at_a_time = numbers(concurrency, "--concurrency", least=1, most=256) or (1,)
-    return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, repeat, lengths.quick)
+    return EndpointOptions(*endpoint, *lengths.read(), at_a_time, requests, repeat, lengths.quick, remote)
 
 
 def _how_many(ctx: Any, requests: int | None, repeat: int | None) -> tuple[int | None, int | None]:

@@ -13,9 +13,11 @@ from phicli.ui.bench.progress import measuring
 
 def bench_endpoint(options: EndpointOptions, *, output: str, quiet: bool) -> None:
     """Measure an endpoint and show what was found."""
+    from phicli.commands.measured_models import say_of_remotes
     from phicli.ui.bench.endpoint import print_findings
 
     with measuring(quiet=quiet) as (terminal, line):
+        say_of_remotes(terminal, [options.remote] if options.remote else [], quiet=quiet)
         findings = benchmark_endpoint(options, line)
     print_findings(terminal, findings, output=output)
 

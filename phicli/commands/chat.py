@@ -22,7 +22,20 @@ from phicli.commands.form_options import (
 )
 from phicli.commands.lender import Attach, lender_of
 from phicli.commands.options import Context, Engine, Json, LlamaServer, MemoryCheck, Model, Quiet, engine_of
+from phicli.commands.remote_options import check_remote_options
 from phicli.commands.request_options import DryRun, Events, Logprobs, Messages, Samples
+from phicli.commands.sampling_options import (
+    MaxTokens,
+    MinP,
+    RepeatPenalty,
+    Seed,
+    Stop,
+    System,
+    Temperature,
+    ThinkBudget,
+    TopK,
+    TopP,
+)
 from phicli.commands.session_options import (
     Before,
     Continue,
@@ -38,19 +51,6 @@ from phicli.commands.tool_options import ForceTools, ToolChoice, ToolOptions, To
 from phicli.engine.starting import EngineChoice, early_process
 
 
-def within_limits(param: typer.CallbackParam, value: float | None) -> float | None:
-    """``value``, when it is possible.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if value is not None:
-        from phicli.plan.chat_options import check_number
-
-        check_number(param.opts[0], value)
-    return value
-
-
 @engine_options("chat")
 def chat(
     ctx: typer.Context,
@@ -60,62 +60,16 @@ def chat(
     ] = None,
     template: Template = None,
     var: Variables = None,
-    system: Annotated[str | None, typer.Option("--system", "-s", help="System message.")] = None,
-    temperature: Annotated[
-        float | None,
-        typer.Option(
-            "--temperature", "--temp", callback=within_limits, help="Sampling temperature; 0 is deterministic."
-        ),
-    ] = None,
-    top_p: Annotated[
-        float | None,
-        typer.Option(
-            "--top-p",
-            callback=within_limits,
-            help="Sample from the likeliest tokens up to this total probability, e.g. 0.9.",
-        ),
-    ] = None,
-    top_k: Annotated[
-        int | None,
-        typer.Option(
-            "--top-k", callback=within_limits, help="Sample from this many of the likeliest tokens; 0 means all."
-        ),
-    ] = None,
-    min_p: Annotated[
-        float | None,
-        typer.Option(
-            "--min-p",
-            callback=within_limits,
-            help="Ignore tokens below this share of the best token's probability, e.g. 0.05.",
-        ),
-    ] = None,
-    repeat_penalty: Annotated[
-        float | None,
-        typer.Option(
-            "--repeat-penalty",
-            callback=within_limits,
-            help="Penalize repetition of the last 64 tokens, e.g. 1.1; 1 means no penalty.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", callback=within_limits, help="Random seed for sampling.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option("--max-tokens", "-n", callback=within_limits, help="Maximum number of tokens in the answer."),
-    ] = None,
-    stop: Annotated[
-        list[str] | None,
-        typer.Option("--stop", help="End the answer before this text, e.g. END. Can be repeated.", show_default=False),
-    ] = None,
-    think_budget: Annotated[
-        int | None,
-        typer.Option(
-            "--think-budget",
-            callback=within_limits,
-            help="End reasoning after this many tokens and ask for the answer; 0 asks for it at once.",
-        ),
-    ] = None,
+    system: System = None,
+    temperature: Temperature = None,
+    top_p: TopP = None,
+    top_k: TopK = None,
+    min_p: MinP = None,
+    repeat_penalty: RepeatPenalty = None,
+    seed: Seed = None,
+    max_tokens: MaxTokens = None,
+    stop: Stop = None,
+    think_budget: ThinkBudget = None,
     context: Context = None,
     adapter: Adapters = None,
     schema: Schema = None,
@@ -172,8 +126,10 @@ def chat(
         schema, choice, regex, grammar, json_object = worded.schema, None, None, None, False
     form = FormOptions(schema, choice, regex, grammar, json_object, retries)
     start = start_of(ctx, model, prompt, going_on, template_model=worded.model if worded else None)
+    check_remote_options(ctx, start.remote, quiet=quiet)
     lender = lender_of(ctx, chosen, attach=attach, dry_run=dry_run)
-    with early_process((chosen or EngineChoice()).name, wanted=lender.socket is None) as early:  # it loads meanwhile
+    starts = lender.socket is None and start.remote is None
+    with early_process((chosen or EngineChoice()).name, wanted=starts) as early:  # it loads meanwhile
         from phicli.adapters.typed import adapters_typed
         from phicli.commands.conversation import hold
         from phicli.commands.conversation_options import Conversation, FileOptions

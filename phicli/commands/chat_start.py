@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -13,17 +14,22 @@ from phicli.errors import NotFoundError, UnsupportedModelError, UsageError
 
 if TYPE_CHECKING:
     from phicli.chat.dialogue import Dialogue
+    from phicli.chat.remote import NamedRemote
     from phicli.chat.store.sessions import SavedSession
     from phicli.commands.session_options import SessionOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The model and the prompt that are meant, None where absent, and the saved conversation that is continued."""
+    """The model and the prompt that are meant, None where absent, and the saved conversation that is continued.
+
+    ``remote`` is the model where it is one of a remote; without a ``model`` that was last used.
+    """
 
     model: str | None
     prompt: str | None
     saved: SavedSession | None = None
+    remote: NamedRemote | None = None
 
     def dialogue(self, before: int | None) -> Dialogue | None:
         """What was said, up to question number ``before``; None for a conversation that begins.
@@ -49,6 +55,27 @@ def start_of(
     ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions, *,
     template_model: str | None = None,
 ) -> Start:  # fmt: skip
+    """What the command line means, and whether a remote is meant.
+
+    Raises:
+        NotFoundError: there is text in the place of the model and no default, or no session to continue.
+        UsageError: the file of the remotes has an error.
+    """
+    start = _start(ctx, model, words, session, template_model)
+    name = start.model
+    if name is None:
+        from phicli.plan.last_used import last_used
+
+        with contextlib.suppress(UsageError):  # whoever needs the file of the model gets the error
+            name = last_used()
+    from phicli.commands.locating import remote_named
+
+    return start if name is None else replace(start, remote=remote_named(name))
+
+
+def _start(
+    ctx: typer.Context, model: str | None, words: list[str] | None, session: SessionOptions, template_model: str | None
+) -> Start:
     """What the command line means.
 
     With a session that exists, else with the model of a template, a first argument that names a model changes the
@@ -69,7 +96,9 @@ def start_of(
 
 
 def names_a_model(text: str) -> bool:
-    """Whether ``text`` is the name of a model: on this machine, of the catalog or of the hub, or a path."""
+    """Whether ``text`` is the name of a model: of a remote, of this machine, the catalog or the hub, or a path."""
+    if _names_remote(text):
+        return True
     from phicli.plan.locate import check_default
 
     try:
@@ -91,15 +120,24 @@ def model_and_prompt(
     Raises:
         NotFoundError: there is text in the place of the model, and no default.
     """
+    prompt = None if words is None else " ".join(words)
+    if not model or not model.strip() or _names_remote(model):
+        return model, prompt
     from phicli.plan.locate import is_text
 
-    prompt = None if words is None else " ".join(words)
-    if not model or not model.strip() or not is_text(model):
+    if not is_text(model):
         return model, prompt
     text = model if prompt is None else f"{model} {prompt}"
     if (usual := default()) in (None, model):
         raise _no_model(text)
     return usual, text
+
+
+def _names_remote(text: str) -> bool:
+    """Whether ``text`` is a model of a configured remote, rather than a question that begins like one."""
+    from phicli.commands.locating import remote_named
+
+    return not any(map(str.isspace, text)) and remote_named(text) is not None
 
 
 def _saved(session: SessionOptions) -> SavedSession | None:

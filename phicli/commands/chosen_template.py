@@ -122,10 +122,10 @@ def _checked(parameter: Any, ctx: Any, value: Any) -> Any:
 def _check_model(template: Template) -> None:
     if template.model is None:
         return
-    from phicli.plan.locate import check_default
+    from phicli.commands.locating import check_usable
 
     try:
-        check_default(template.model)
+        check_usable(template.model)
     except (NotFoundError, UnsupportedModelError, UsageError) as error:
         about = UsageError(f"is not valid: {error.message}", error.hint)
         raise template.file.about("model", template.model, about) from None

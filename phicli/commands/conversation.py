@@ -10,12 +10,8 @@ from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import attachments_of
 from phicli.commands.request import Request, request_of, require_one_question
 from phicli.commands.resuming import dialogue_of, going_on, model_of
-from phicli.engine.read_ahead import ReadAhead
-from phicli.engine.starting import find_program
 from phicli.errors import UsageError
-from phicli.hardware.threads import notice_threads
 from phicli.plan.last_used import remember_last_used
-from phicli.plan.locate import LocatedModel
 from phicli.ui.prompt_input import Prompt, read_prompt
 from phicli.ui.status import StatusLine
 from phicli.ui.terminal import Terminal
@@ -26,9 +22,14 @@ if TYPE_CHECKING:
 
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
+    from phicli.chat.remote import NamedRemote
+    from phicli.commands.opener import AnyOpening
     from phicli.commands.opening import Opening
     from phicli.commands.recording import Recording
     from phicli.engine.engine_process import StartedProcess
+    from phicli.engine.read_ahead import ReadAhead
+    from phicli.plan.locate import LocatedModel
+    from phicli.records.run import Peak
     from phicli.structured.form import Form
 
     OnEnd = Callable[[Answer, bool], None]
@@ -46,7 +47,9 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
         terminal = at_keyboard(terminal)
     if wanted.dry_run and wanted.events:
         raise UsageError("--dry-run and --events cannot be used together: nothing happens", "use --dry-run --json")
-    if wanted.engine is not None:
+    if wanted.engine is not None and wanted.start.remote is None:
+        from phicli.engine.starting import find_program
+
         find_program(wanted.engine.name, wanted.engine.program)  # first of all: a download may follow
     request = request_of(wanted, piped)
     model = model_of(wanted, terminal)
@@ -58,7 +61,9 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
     form = wanted.form.read()
     if talks:
         require_one_question(wanted)
-    if "threads" in wanted.options.engine and not wanted.quiet:
+    if "threads" in wanted.options.engine and not wanted.quiet and wanted.start.remote is None:
+        from phicli.hardware.threads import notice_threads
+
         notice_threads([wanted.options.engine["threads"]], terminal.say)
     with StatusLine(terminal, enabled=not wanted.quiet) as status:
         _hold(wanted, terminal, status, model, prompt, files, early, form, request)
@@ -66,18 +71,26 @@ def hold(wanted: Conversation, early: StartedProcess | None = None) -> None:
 
 
 def _hold(
-    wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel, prompt: Prompt | None,
-    files: tuple[Attachment, ...], early: StartedProcess | None, form: Callable[[], Form] | None, request: Request,
+    wanted: Conversation, terminal: Terminal, status: StatusLine, model: LocatedModel | NamedRemote,
+    prompt: Prompt | None, files: tuple[Attachment, ...], early: StartedProcess | None,
+    form: Callable[[], Form] | None, request: Request,
 ) -> None:  # fmt: skip
     """Open the model; print the answer to ``prompt``, or answer a person, ``prompt`` first where there is one."""
     from phicli.chat.open import ModelInUse, OpenChat, session_over
-    from phicli.commands.opening import Opening
+    from phicli.commands.opener import AnyOpening
 
     dialogue = request.dialogue(model) or dialogue_of(wanted, model, lambda text: _note(wanted, terminal, text))
     asked = request.turn if prompt is None else _asked(wanted, prompt, files)
     only = None if asked is None or wanted.interactive else asked
     sent = None if only is None else request.text(only)
-    opening = Opening(wanted, terminal, status, sent, early, going_on(wanted, dialogue, model))
+    goes_on = going_on(wanted, dialogue, model)
+
+    def local() -> Opening:
+        from phicli.commands.opening import Opening
+
+        return Opening(wanted, terminal, status, sent, early, goes_on)
+
+    opening = AnyOpening(wanted, terminal, local)
     with ModelInUse(opening, model) as models:
         chat = OpenChat(session_over(models.opened, dialogue), models)
         recording = _recording(wanted, terminal, model) if only is None or wanted.session.asked else None
@@ -92,7 +105,7 @@ def _hold(
 
             talk(chat, terminal, status, wanted, recording, files, asked, on_end)
         elif only is not None and wanted.dry_run:
-            from phicli.commands.answer_data import dry_run
+            from phicli.commands.dry_run import dry_run
 
             dry_run(chat, terminal, wanted, only, form)
         elif only is not None and form is not None:
@@ -183,6 +196,7 @@ def _print_answer(
     printer = AnswerPrinter(
         terminal, status, stream=streams, quiet=wanted.quiet, plain=wanted.plain or wanted.form.asked,
         wraps=not wanted.form.asked, calls_only=request.calls_only, names_calls=False, name=name,
+        waiting=chat.waiting,
         on_end=lambda answer: on_end(answer, wanted.stats),
     )  # fmt: skip
     printer.show(chat.session.ask(asked.question, asked.attachments, asked.steps))
@@ -191,7 +205,7 @@ def _print_answer(
         print_calls(terminal, chat.session.last.tool_calls)
 
 
-def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel) -> Recording:
+def _recording(wanted: Conversation, terminal: Terminal, model: LocatedModel | NamedRemote) -> Recording:
     """What saves the conversation. What goes on from before a question is saved as another session."""
     from phicli.chat.store.sessions import Sessions
     from phicli.commands.recording import Recording
@@ -213,21 +227,30 @@ def _note(wanted: Conversation, terminal: Terminal, text: str) -> None:
         terminal.say(f"note: {text}")
 
 
-def _stats_printer(terminal: Terminal, chat: OpenChat, opening: Opening) -> OnEnd:
+def _stats_printer(terminal: Terminal, chat: OpenChat, opening: AnyOpening) -> OnEnd:
     """What prints the numbers of an answer where they are wanted; the engine that made it still runs then."""
-    answered = [ReadAhead(())]
+    answered: list[ReadAhead | None] = [None]
 
     def print_numbers(answer: Answer, wanted: bool) -> None:
         last, answered[0] = answered[0], opening.reading
         if not wanted:
             return
-        from phicli.bench.measuring.peak_memory import PeakMemory
         from phicli.ui.answer_stats import print_stats
 
-        memory = PeakMemory(chat.opened.engines[-1].pid)
-        memory.look()
-        read = None if opening.reading is last else opening.reading.so_far
+        peak, reading = _peak(chat.opened.process_id), opening.reading
+        read = None if reading is None or reading is last else reading.so_far
         declared, lent = chat.session.declared_tokens(), chat.opened.attached
-        print_stats(terminal, answer, memory.peak, read, declared, lent=lent)
+        print_stats(terminal, answer, peak, read, declared, lent=lent)
 
     return print_numbers
+
+
+def _peak(process: int | None) -> Peak | None:
+    """The highest memory of a process; None where it is unknown, or not of this machine."""
+    if process is None:
+        return None
+    from phicli.bench.measuring.peak_memory import PeakMemory
+
+    memory = PeakMemory(process)
+    memory.look()
+    return memory.peak

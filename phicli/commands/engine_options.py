@@ -14,7 +14,7 @@ from phicli.engine.settings import FIELDS, Whole
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _MEASURING: Final = ("bench", "eval", "autotune")
-_ANSWERING: Final = ("chat", "serve")
+_ANSWERING: Final = ("chat", "serve", "batch")
 
 
 @dataclass(frozen=True, slots=True)

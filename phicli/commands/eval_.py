@@ -70,6 +70,7 @@ def eval_(
     """Measure the accuracy of models on a set of questions."""
     from phicli.bench.evaluation.evaluate import evaluate_models
     from phicli.bench.evaluation.preparing import EvalOptions
+    from phicli.commands.measured_models import models_to_ask, say_of_remotes
     from phicli.engine.settings import read_asked
     from phicli.ui.bench.evaluation import print_findings
     from phicli.ui.bench.progress import measuring
@@ -79,6 +80,8 @@ def eval_(
         question_set, max_tokens, context, read_asked(settings), *engines_of(ctx, engine, llama_server),
         limit, restart, seed, memory_check=memory_check,
     )  # fmt: skip
+    asked = models_to_ask(ctx, models or ())
     with measuring(quiet=quiet) as (terminal, line):
-        findings = evaluate_models(models or (), options, line)
+        say_of_remotes(terminal, asked, quiet=quiet)
+        findings = evaluate_models(asked, options, line)
     print_findings(terminal, findings, output=output)

@@ -12,7 +12,6 @@ from phicli.commands.form_options import FormOptions
 from phicli.commands.recording import Recording
 from phicli.engine.abilities import abilities_of_sampling
 from phicli.engine.constraint import Constraint
-from phicli.engine.starting import require
 from phicli.engine.types import Sampling
 from phicli.structured.form import Form
 from phicli.ui.answer import answer_data, chat_data
@@ -63,7 +62,7 @@ def constraints_of(chat: OpenChat, form: Form) -> tuple[Constraint, ...]:
     constraints = form.constraints(chat.session.sampling.max_tokens)
     for constraint in constraints:
         for ability in abilities_of_sampling(Sampling(constraint=constraint)):
-            require(chat.opened.engine, ability)
+            chat.opened.require(ability)
     return constraints
 
 

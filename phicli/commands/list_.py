@@ -41,15 +41,17 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the Phi models: size, strengths, and which are installed."""
+    from phicli.commands.remotes.elsewhere import names_to_list
     from phicli.plan.overview import overview
     from phicli.ui.envelope import print_result
     from phicli.ui.terminal import Terminal
 
+    terminal, names = Terminal.current(), names_to_list(Terminal.current())
     found = overview(everything=everything, only_installed=only_installed, family=family)
     if as_json:
         from phicli.ui.models.data import overview_data
 
-        return print_result(Terminal.current(), "list", overview_data(found))
+        return print_result(terminal, "list", {**overview_data(found), "remotes": list(names)})
     from phicli.ui.models.table import print_models
 
-    return print_models(Terminal.current(), found, only_installed=only_installed)
+    return print_models(terminal, found, only_installed=only_installed, remotes=names)

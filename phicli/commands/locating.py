@@ -1,12 +1,54 @@
-"""Finds the file of a model; one that is not on this machine is offered for download."""
+"""Finds what a name of a model means: a model of a remote, or a file; one that is not here is offered for download."""
 
 from __future__ import annotations
 
-from phicli.catalog.quants import explained
-from phicli.commands.choosing import ask_which
-from phicli.errors import AmbiguousModelError, NotInstalledError
-from phicli.plan.locate import LocatedModel, locate
-from phicli.ui.terminal import Terminal
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Final
+
+from phicli.errors import THIS_COMMAND, AmbiguousModelError, NotFoundError, NotInstalledError, PhiError
+
+if TYPE_CHECKING:
+    from phicli.chat.remote import NamedRemote
+    from phicli.plan.locate import LocatedModel
+    from phicli.ui.terminal import Terminal
+
+_BEGINS_PATH: Final = (".", "/", "~", "\\")
+
+
+def remote_named(name: str) -> NamedRemote | None:
+    """The model of a configured remote that ``name`` means; None for everything else.
+
+    Raises:
+        UsageError: the file of the remotes has an error, or the name of the model is missing.
+    """
+    if name.startswith(_BEGINS_PATH):  # so that a file needs nothing of remotes
+        return None
+    from phicli.commands.remotes.elsewhere import remote_of
+
+    named = remote_of(name)
+    if named is None:
+        return None
+    from phicli.chat.remote import NamedRemote
+
+    return NamedRemote(named)
+
+
+def check_usable(name: str) -> None:
+    """Return if ``name`` can be a model: of a remote, or what :func:`~phicli.plan.locate.check_default` takes.
+
+    Raises:
+        PhiError: it cannot.
+    """
+    if remote_named(name) is not None:
+        return
+    from phicli.plan.locate import check_default
+
+    check_default(name)
+
+
+def model_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) -> LocatedModel | NamedRemote:
+    """The model of a remote that ``name`` means, else the file, as :func:`locate_or_offer` finds it."""
+    return remote_named(name) or locate_or_offer(name, terminal, ask=ask, quiet=quiet)
 
 
 def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) -> LocatedModel:
@@ -25,17 +67,42 @@ def locate_or_offer(name: str, terminal: Terminal, *, ask: bool, quiet: bool) ->
         NotInstalledError: it is not on this machine, and nobody wanted the download.
         PhiError: as for :func:`~phicli.plan.locate.locate`, or the download failed.
     """
+    from phicli.catalog.quants import explained
+    from phicli.plan.locate import locate
+
     try:
         found = locate(name)
         if not quiet and (note := explained(name.partition(":")[2], found.quant)):
             terminal.say(note)
         return found
     except AmbiguousModelError as error:
+        from phicli.commands.choosing import ask_which
+
         return locate(ask_which(terminal, error, ask=ask))
     except NotInstalledError as missing:
         if not ask or not terminal.can_ask:
-            raise
+            raise _as_remote(missing, name) from None
         from phicli.commands.downloading import offer
 
         name = offer(terminal, missing, quiet=quiet)
         return locate(name)
+    except NotFoundError as error:
+        raise _as_remote(error, name) from None
+
+
+def _as_remote(error: NotFoundError, name: str) -> NotFoundError:
+    """``error`` about a model called ``name``, with what it could mean where remotes are configured."""
+    from phicli.remotes.known import names
+
+    try:
+        known = names()
+    except PhiError:  # of the file of the remotes, which has nothing to do with the model
+        return error
+    owner, slash, model = name.partition("/")
+    if not slash and name.lower() in known:
+        remote = name.lower()
+        hint = f"name a model of it: {THIS_COMMAND} {remote}/MODEL; see its models: phi remotes test {remote}"
+        return NotFoundError(f"{name} is a remote, not a model", hint)
+    if slash and (close := get_close_matches(owner.lower(), known, n=1)):
+        error.hint = f"did you mean {close[0]}/{model}, a model of the remote {close[0]}? Or {error.hint}"
+    return error

@@ -9,13 +9,12 @@ from phicli.ui.repl.meter import MeterFacts
 
 def meter_facts(chat: OpenChat, recording: Recording) -> MeterFacts:
     """What is known now; what is uncertain is left out."""
-    engine, last = chat.opened.engines[-1], chat.session.last_remembered
-    speed = last.timings.decode_tps if last is not None and last.timings is not None else 0.0
+    last = chat.session.last_remembered
     return MeterFacts(
         model=chat.models.located.name,
-        loading=engine.loading,
-        context_tokens=chat.session.model.context_tokens,
+        loading=chat.opened.loading,
+        context_tokens=chat.opened.context_tokens,
         used_tokens=None if last is None else last.used_tokens,
-        tokens_per_s=speed or None,
+        tokens_per_s=None if last is None else last.tokens_per_s,
         session=(recording.name or "") if recording.saves else "not saved",
     )

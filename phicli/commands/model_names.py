@@ -9,19 +9,21 @@ if TYPE_CHECKING:
     from phicli.catalog.types import Variant
 
 
-def complete_runnable(incomplete: str) -> list[str]:
-    """What ``phi chat`` can run: of the catalog what the engine runs, and what is on this machine."""
-    from phicli.catalog.load import catalog
+def complete_usable(incomplete: str) -> list[str]:
+    """What ``phi chat`` can ask: what the engine runs, and what remotes listed when they were last asked."""
+    return _matching(incomplete, _runnable(), [*_on_this_machine(), *_on_remotes(incomplete)])
 
-    variants = [one for one in catalog().variants if one.runs_here and (one.sources or one.packaged_file)]
-    return _matching(incomplete, variants, _on_this_machine())
+
+def complete_runnable(incomplete: str) -> list[str]:
+    """What runs on this machine: of the catalog what the engine runs, and what is on this machine."""
+    return _matching(incomplete, _runnable(), _on_this_machine())
 
 
 def complete_known(incomplete: str) -> list[str]:
-    """What ``phi show`` can describe: the catalog, and what is on this machine."""
+    """What ``phi show`` can describe: the catalog, what is on this machine, and models of remotes."""
     from phicli.catalog.load import catalog
 
-    return _matching(incomplete, catalog().variants, _on_this_machine())
+    return _matching(incomplete, catalog().variants, [*_on_this_machine(), *_on_remotes(incomplete)])
 
 
 def complete_downloadable(incomplete: str) -> list[str]:
@@ -45,6 +47,26 @@ def _matching(incomplete: str, variants: Iterable[Variant], local: Iterable[str]
         return list(dict.fromkeys(model + _cased(name[len(model) :], incomplete) for name in found))
     models = dict.fromkeys(name.partition(":")[0] for name in names)
     return [incomplete + name[len(incomplete) :] for name in models if name.lower().startswith(incomplete.lower())]
+
+
+def _runnable() -> list[Variant]:
+    from phicli.catalog.load import catalog
+
+    return [one for one in catalog().variants if one.runs_here and (one.sources or one.packaged_file)]
+
+
+def _on_remotes(incomplete: str) -> list[str]:
+    """Models of the remotes whose names ``incomplete`` may be the beginning of, or the name alone. None is asked."""
+    from phicli.errors import PhiError
+    from phicli.remotes.known import remotes
+    from phicli.remotes.listed import models_of
+
+    typed = incomplete.lower().partition("/")[0]
+    try:
+        known = [remote for remote in remotes() if remote.name.startswith(typed)]
+    except PhiError:
+        return []
+    return [f"{remote.name}/{model}" for remote in known for model in models_of(remote) or ("",)]
 
 
 def _names(variant: Variant) -> Iterator[str]:

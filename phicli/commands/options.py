@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from phicli.commands import output_format as formats
-from phicli.commands.model_names import complete_runnable
+from phicli.commands.model_names import complete_usable
 from phicli.engine.abilities import Ability
 from phicli.engine.settings import OneOf, read_list
 from phicli.engine.starting import DEFAULT_ENGINE, ENGINES, LLAMA_SERVER, EngineChoice, can
@@ -64,10 +64,10 @@ def read_engines(typed: str) -> tuple[str, ...]:
 Model = Annotated[
     str | None,
     typer.Argument(
-        help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], or a GGUF file "
-        "[default: the model setting, else the last model used].",
+        help="Model name, e.g. phi-4-mini or phi-4-mini:q4_k_m, owner/repo[:QUANT], REMOTE/MODEL, or a "
+        "GGUF file [default: the model setting, else the last model used].",
         envvar="PHI_MODEL",
-        autocompletion=complete_runnable,
+        autocompletion=complete_usable,
         show_default=False,
         show_envvar=False,
     ),
@@ -91,7 +91,7 @@ Models = Annotated[
         help="Models, named as for phi chat; several are compared "
         "[default: the model setting, else all installed models].",
         envvar="PHI_MODEL",
-        autocompletion=complete_runnable,
+        autocompletion=complete_usable,
         callback=models_of_this_machine,
         show_default=False,
         show_envvar=False,

@@ -34,8 +34,10 @@ def pull(
 ) -> None:
     """Download a model into the shared cache and verify it."""
     from phicli.commands.downloading import download, show_plan
+    from phicli.commands.remotes.elsewhere import refuse_remote
     from phicli.hub.download.request import pull_request
 
+    refuse_remote(model, "pull")
     request = pull_request(model, revision=revision, token=token, force=force, offline=offline)
     if dry_run:
         show_plan(request, quiet=quiet, as_json=as_json)

@@ -162,6 +162,7 @@ def recommend(
 ) -> None:
     """Recommend models that fit this machine, with their memory use and expected speed."""
     from phicli.bench.calibration.picks import calibrated_report
+    from phicli.commands.remotes.offered import report_or_offers
     from phicli.fit.types import Request
     from phicli.plan.machine import MachineOptions
     from phicli.plan.recommend_here import complete_request, report_for
@@ -172,5 +173,6 @@ def recommend(
     typed = Request(task, context, prompt_tokens, min_tps, None, license_, quant, kv_type, installed)
     request = complete_request(typed, max_size)
     make_report = calibrated_report if calibrate else report_for
-    report = make_report(request, MachineOptions(ram, free, vram, cores, bandwidth, machine), terminal.say)
+    options = MachineOptions(ram, free, vram, cores, bandwidth, machine)
+    report = report_or_offers(lambda: make_report(request, options, terminal.say), request)
     print_report(terminal, report, everything=everything, explain=explain, as_json=as_json)

@@ -130,7 +130,7 @@ class Recording:
         """The newest saved sessions, one per line."""
         infos = _said(lambda: self._open().list(limit=_NEWEST))
         width = max((len(info.name) for info in infos), default=0)
-        return [f"{info.name:<{width}}  {Path(info.model).name}  {info.title}" for info in infos]
+        return [f"{info.name:<{width}}  {_shown(info.model)}  {info.title}" for info in infos]
 
     def set_model(self, reference: str) -> None:
         """From now on another model answers."""
@@ -168,6 +168,17 @@ class Recording:
 
         if self._open().find(checked_name(name)) is not None:
             raise UsageError(f"a session called {name} already exists", "choose another name, or see /sessions")
+
+
+def _shown(model: str) -> str:
+    """The name of a model on one line: of a file without its folder, of a remote with the name of the remote."""
+    from phicli.commands.locating import remote_named
+
+    try:
+        remote = remote_named(model)
+    except PhiError:  # the file of the remotes has an error; whoever needs it says so
+        remote = None
+    return Path(model).name if remote is None else model
 
 
 def _said(work: Callable[[], _Result]) -> _Result:

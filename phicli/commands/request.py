@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from phicli.answering.types import Answer
     from phicli.chat.dialogue import Dialogue, Turn
     from phicli.chat.open import OpenChat
+    from phicli.chat.remote import NamedRemote
     from phicli.commands.conversation_options import Conversation
     from phicli.engine.types import Sampling
     from phicli.plan.locate import LocatedModel
@@ -39,13 +40,13 @@ class Request:
     tools: ToolUse | None = None
     logprobs: int | None = None
 
-    def dialogue(self, model: LocatedModel) -> Dialogue | None:
+    def dialogue(self, model: LocatedModel | NamedRemote) -> Dialogue | None:
         """What was said before, with the system message that ``model`` needs."""
         if self.before is None:
             return None
-        from phicli.plan.system_message import system_message
+        from phicli.commands.resuming import system_for
 
-        return replace(self.before, system=system_message(self.before.system, model.variant))
+        return replace(self.before, system=system_for(model, self.before.system))
 
     def text(self, turn: Turn) -> str:
         """Everything that is sent with ``turn``, roughly: for an estimate of its tokens."""
@@ -149,8 +150,7 @@ def _report_likely(chat: OpenChat, likeliest: int) -> None:
         UsageError: the engine cannot report them.
     """
     from phicli.engine.abilities import Ability
-    from phicli.engine.starting import require
 
-    require(chat.opened.engine, Ability.SCORES)
+    chat.opened.require(Ability.SCORES)
     session = chat.session
     session.use(session.model, sampling=replace(session.sampling, likeliest=likeliest), ending=session.ending)

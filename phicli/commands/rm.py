@@ -25,10 +25,12 @@ def rm(
     as_json: Json = False,
 ) -> None:
     """Remove a model from the cache."""
+    from phicli.commands.remotes.elsewhere import refuse_remote
     from phicli.hub.disk.removal import plan_removal, remove
     from phicli.ui.cache.removal import agrees_to_remove, print_removal
     from phicli.ui.terminal import Terminal
 
+    refuse_remote(model, "rm")
     terminal = Terminal.current()
     plan = plan_removal(model)
     agreed = agrees_to_remove(terminal, plan, yes=yes, dry_run=dry_run, as_json=as_json)

@@ -141,7 +141,7 @@ def _as_json(
     on_end: OnEnd,
 ) -> None:  # fmt: skip
     from phicli.answering.pool import whole
-    from phicli.commands.answer_data import all_data, last_data
+    from phicli.commands.answer_data import all_data, last_data, notices_of
     from phicli.ui.answer import chat_data
     from phicli.ui.envelope import print_result
 
@@ -150,7 +150,8 @@ def _as_json(
     for sample in _samples(chat, wanted.samples or 1):
         with failures.of(sample):
             try:
-                answer = whole(chat.session.ask(asked.question, asked.attachments, asked.steps))
+                asking = chat.session.ask(asked.question, asked.attachments, asked.steps)
+                answer = whole(asking, on_notice=notices_of(chat, terminal, wanted))
             except KeyboardInterrupt:
                 raise UserInterruptError("interrupted", data={**chat_data(chat), "samples": taken}) from None
             request.check(chat)

@@ -59,11 +59,25 @@ def read_hosts(typed: list[str] | None) -> list[str] | None:
     return typed and [name.lower().removesuffix(".") for name in typed]
 
 
+def read_models(typed: list[str] | None) -> list[str] | None:
+    """The models; those of remotes are not served here.
+
+    Raises:
+        UsageError: one is a model of a remote.
+    """
+    from phicli.commands.remotes.elsewhere import refuse_remote
+
+    for model in typed or ():
+        refuse_remote(model, "serve")
+    return typed
+
+
 ServedModels = Annotated[
     list[str] | None,
     typer.Argument(
         help="Models to serve, named as for phi chat [default: all installed models].",
         autocompletion=complete_runnable,
+        callback=read_models,
         show_default=False,
     ),
 ]

@@ -21,6 +21,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the details of a model or a GGUF file."""
+    from phicli.commands.remotes.showing import is_shown
     from phicli.plan.description import describe, look_here
     from phicli.plan.tuned_here import tuned_files
     from phicli.ui.envelope import print_result
@@ -28,6 +29,8 @@ def show(
     from phicli.ui.terminal import Terminal
 
     terminal = Terminal.current()
+    if is_shown(terminal, model, as_json=as_json):
+        return None
     shown, here = look_here(describe(model), terminal.say)
     tuned = tuned_files(shown)
     if as_json:

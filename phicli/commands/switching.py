@@ -5,23 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from phicli.chat.model_change import carried_over
 from phicli.chat.open import OpenChat
-from phicli.commands.locating import locate_or_offer
-from phicli.engine.starting import build_of
+from phicli.chat.remote import NamedRemote, OpenRemote
+from phicli.commands.locating import locate_or_offer, model_or_offer, remote_named
+from phicli.commands.resuming import carried_to
 from phicli.engine.types import Sampling
 from phicli.errors import NetworkError, NotFoundError, PhiError, reason_of
-from phicli.gguf_file.header import read_header
-from phicli.gguf_file.names import parts_of
-from phicli.plan.engine_file import sampling_notices
 from phicli.plan.last_used import remember_last_used
-from phicli.plan.locate import LocatedModel
-from phicli.ui.answer_stats import memory_says
 from phicli.ui.terminal import Terminal
-from phicli.units import format_bytes
 
 if TYPE_CHECKING:
+    from phicli.chat.opened import Named
     from phicli.chat.store.sessions import SavedSession
+    from phicli.plan.locate import LocatedModel
 
 
 class Switching:
@@ -50,12 +46,10 @@ class Switching:
     def change(self, name: str) -> None:
         """Go on with the model called ``name``; if that cannot be loaded, the one before goes on."""
         models = self._chat.models
-        located = locate_or_offer(name, self._terminal, ask=True, quiet=False)
-        if located.path == models.located.path:
+        located = model_or_offer(name, self._terminal, ask=True, quiet=False)
+        if _is_same(located, models.located):
             return
-        dialogue, notes = carried_over(
-            self._chat.session.dialogue, located, read_header(located.path), before=models.located.variant
-        )
+        dialogue, notes = carried_to(located, self._chat.session.dialogue, models.located.variant)
         for note in notes:
             self._tell(f"note: {note}")
         self._exchange(located)
@@ -72,39 +66,45 @@ class Switching:
         """
         info = saved.info
         try:
-            located = locate_or_offer(info.model, self._terminal, ask=True, quiet=False)
-            if not located.path.exists():
-                raise NotFoundError(f"{located.path} does not exist")
+            located = self._located_for(saved)
         except (NotFoundError, NetworkError) as error:
             error.message = f"the session {info.name} was made with {info.model}, which cannot be used: {error.message}"
             raise
-        if located.path != self._chat.models.located.path:
+        if not _is_same(located, self._chat.models.located):
             self._tell(f"the model is {located.name}")
             self._exchange(located)
             remember_last_used(located.reference)
 
     def facts(self) -> Sequence[tuple[str, str]]:
-        """The model, its file, its engine and the memory that the engine takes: each with its label."""
-        from phicli.bench.measuring.peak_memory import PeakMemory
+        """The model and what computes its answers: each with its label."""
+        opened = self._chat.opened
+        if isinstance(opened, OpenRemote):
+            from phicli.ui.remote_stats import remote_facts
 
-        located, opened = self._chat.models.located, self._chat.opened
-        size = sum(part.stat().st_size for part in parts_of(located.path) if part.exists())
-        memory = PeakMemory(opened.engines[-1].pid)
-        memory.look()
-        peak = memory.peak
-        return [
-            ("model", located.name),
-            *([("quant", located.quant)] if located.quant else []),
-            ("file", f"{format_bytes(size)}, {located.path}"),
-            ("engine", f"{opened.build or build_of(opened.engine)}{', of phi serve' if opened.attached else ''}"),
-            *([("memory", memory_says(peak))] if peak is not None else []),
-        ]
+            return remote_facts(opened.plan)
+        from phicli.chat.opened import here
+        from phicli.commands.local_facts import local_facts
+
+        return local_facts(here(opened))
 
     def ignored(self, sampling: Sampling) -> Sequence[str]:
         """What the engine ignores of ``sampling``, a sentence each."""
-        return sampling_notices(self._chat.opened.engine, sampling)
+        return self._chat.opened.ignored(sampling)
 
-    def _exchange(self, located: LocatedModel) -> None:
+    def _located_for(self, saved: SavedSession) -> LocatedModel | NamedRemote:
+        from phicli.chat.remote_gone import require_remote
+
+        info = saved.info
+        remote = remote_named(info.model)
+        if remote is not None:
+            return remote
+        require_remote(saved.dialogue, info.model)
+        located = locate_or_offer(info.model, self._terminal, ask=True, quiet=False)
+        if not located.path.exists():
+            raise NotFoundError(f"{located.path} does not exist")
+        return located
+
+    def _exchange(self, located: Named) -> None:
         try:
             self._chat.models.exchange(located)
         except OSError as error:
@@ -113,3 +113,10 @@ class Switching:
             ) from error
         finally:
             self._chat.use_opened()
+
+
+def _is_same(one: LocatedModel | NamedRemote, other: Named) -> bool:
+    """Whether both are the same file, or the same model of the same remote."""
+    if isinstance(one, NamedRemote) or isinstance(other, NamedRemote):
+        return one == other
+    return one.path == getattr(other, "path", None)

@@ -15,7 +15,7 @@ from phicli.chat.talk import Code, Talk
 from phicli.commands.conversation_options import Conversation
 from phicli.commands.file_options import file_reader
 from phicli.commands.meter_facts import meter_facts
-from phicli.commands.model_names import complete_runnable
+from phicli.commands.model_names import complete_usable
 from phicli.commands.overflowing import overflow_of
 from phicli.commands.recording import Recording
 from phicli.commands.steering import ExportFiles, FullContext
@@ -42,6 +42,7 @@ def talk(
         terminal, status, history_path=state_dir() / "chat_history" if wanted.session.keeps_history else None,
         quiet=wanted.quiet, plain=wanted.plain, stats=wanted.stats, on_end=on_end,
         names=partial(_names, recording), meter=lambda: meter_facts(chat, recording),
+        waiting=lambda: chat.waiting,
     )  # fmt: skip
     if not wanted.quiet:
         _greet(chat, screen, recording, wanted.session.name)
@@ -85,7 +86,7 @@ def _greet(chat: OpenChat, screen: TerminalScreen, recording: Recording, new: st
 def _names(recording: Recording, kind: str, beginning: str) -> Sequence[str]:
     """The names of a kind that begin with a text, for completion; none where they cannot be read."""
     if kind == "model":
-        return complete_runnable(beginning)
+        return complete_usable(beginning)
     if kind == "session":
         try:
             names = recording.names()

@@ -12,8 +12,10 @@ from phicli.units import counted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from phicli.answering.opening import OpenModel
     from phicli.answering.types import Answer
     from phicli.chat.open import OpenChat
+    from phicli.chat.remote import OpenRemote
     from phicli.tools.types import Tool
 
 
@@ -42,39 +44,59 @@ class ToolUse:
         Raises:
             UsageError: the model was not trained to call tools, or its engine cannot be made to.
         """
-        from phicli.answering.calling import was_trained
+        from phicli.chat.opened import here
+        from phicli.chat.remote import OpenRemote
         from phicli.tools.checking import check_schemas
-        from phicli.tools.declared import declared_for
 
         check_schemas(self.tools)
-        prompt_format = chat.plan.format.name
-        trained = was_trained(prompt_format, chat.plan.model.variant)
+        opened = chat.opened
+        if isinstance(opened, OpenRemote):
+            self._equip_remote(chat, opened)
+        else:
+            self._equip_here(chat, here(opened))
+
+    def _equip_here(self, chat: OpenChat, opened: OpenModel) -> None:
+        from phicli.answering.calling import was_trained
+        from phicli.tools.declared import declared_for
+
+        prompt_format = opened.plan.format.name
+        trained = was_trained(prompt_format, opened.plan.model.variant)
         if not trained and not self.options.force:
             raise UsageError(
-                f"{chat.plan.model.name} was not trained to call tools",
+                f"{opened.plan.model.name} was not trained to call tools",
                 "use a model that was: phi chat phi-4-mini; or try it anyway with --force-tools",
             )
         if not trained:
-            chat.opened.model.use_tools_as_text()
+            opened.model.use_tools_as_text()
         if self.choice == "none":
             return
         session = chat.session
         session.tools = declared_for(prompt_format if trained else "", self.tools)
         session.check = self.wrong
         if not trained or self.choice != "auto":
-            self._constrain(chat, trained=trained)
+            self._constrain(chat, opened, trained=trained)
 
-    def _constrain(self, chat: OpenChat, *, trained: bool) -> None:
+    def _equip_remote(self, chat: OpenChat, opened: OpenRemote) -> None:
+        """The remote declares the tools in the words of its model, and makes it call one where that was asked for."""
+        if self.choice == "none":
+            return
+        session = chat.session
+        session.tools, session.check = self.text, self.wrong
+        if self.choice != "auto":
+            by_name = self.choice not in CHOICES
+            chosen = opened.model.choosing(self.choice, by_name=by_name, several=not by_name)
+            session.formed = lambda _: chosen
+
+    def _constrain(self, chat: OpenChat, opened: OpenModel, *, trained: bool) -> None:
         from phicli.answering.calling import required_constraint, text_constraint
         from phicli.answering.constrained import ConstrainedModel
         from phicli.engine.abilities import Ability
-        from phicli.engine.starting import require
 
-        require(chat.opened.engine, Ability.LARK)
+        opened.require(Ability.LARK)
         named = [tool for tool in self.tools if self.choice in ("auto", "required", tool.name)]
         several = self.choice in ("auto", "required")
         most = chat.session.sampling.max_tokens
-        special = chat.opened.model.file.special_tokens
+        special = opened.model.file.special_tokens
         if trained:
             constraint = required_constraint(named, special, several=several, max_tokens=most)
         else:

@@ -30,6 +30,7 @@ from phicli.hub.cache import cache_folder
 from phicli.paths import config_dir, data_dir, state_dir
 from phicli.plan.machine import with_kernels
 from phicli.plan.recommend_here import report_on
+from phicli.remotes.known import problems as remotes_problems
 
 OnStep = Callable[[str], None]
 """Told what is looked at next."""
@@ -89,4 +90,5 @@ def _about_files(settings_errors: Callable[[], Iterable[PhiError]]) -> Iterator[
         yield from (Problem.of("settings_broken", error) for error in settings_errors())
     except PhiError as error:
         yield Problem.of("settings_broken", error)
+    yield from (Problem.of("remotes_broken", error) for error in remotes_problems())
     yield from state_problems({"settings": config_dir(), "measurements": data_dir(), "history": state_dir()})

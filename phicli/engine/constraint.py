@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from phicli.errors import UsageError
@@ -27,10 +27,15 @@ class Constraint:
         language: ``gbnf`` is llama.cpp's own, ``lark`` that of llguidance, ``regex`` a regular expression in it,
             ``json_schema`` JSON Schema as JSON.
         text: the grammar or the schema. Both grammars can name tokens by their ids: ``<[1397]>``.
+        schema: the JSON Schema that ``text`` was made of, for endpoints that read it in their own way; None where it
+            was made of none.
+        choices: the answers that ``text`` allows, where these are all.
     """
 
     language: Literal["gbnf", "lark", "json_schema", "regex"]
     text: str
+    schema: Any = field(default=None, compare=False, repr=False)
+    choices: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def in_lark(self) -> bool:

@@ -47,7 +47,9 @@ def nothing_fits(
     more = "simulate a machine with more memory" if machine.simulated else "close other programs"
     if machine.memory is not None and machine.memory.limited:
         more = "raise the memory limit of the container"
-    hint = f"{more}, or use a service: Azure AI Foundry and NVIDIA's API catalog have Phi-4 models"
+    hint = (
+        f"{more}, or use another machine or a service, such as Azure or NVIDIA's API catalog: phi remotes add NAME URL"
+    )
     if nearest.remedy:
         hint = _again(request, nearest.remedy)
     data = {"usable_bytes": usable, "missing_bytes": nearest.missing_bytes}

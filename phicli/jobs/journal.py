@@ -2,8 +2,8 @@
 
 The first line says what the results depend on. Then every sitting has a line with its settings, and every result one.
 A line is written whole, with its end, before its result counts. After a crash the last one may be torn: lines that
-cannot be understood are left out, and their items are asked again. A process that is killed loses no result; when the
-whole machine stops, those of the last second may be lost.
+cannot be understood are left out, and their items are asked again. A process that is killed loses no result. The disk
+is told to keep what was written at most once per second, so when the whole machine stops, the last results may be lost.
 
 Items are numbered from 0. Memory holds 8 bytes for each, and results are read again from the file.
 """
@@ -16,12 +16,12 @@ import os
 import time
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from phicli.errors import UsageError, reason_of
+from phicli.jobs.journal_lines import MOST_ITEMS, Saved, differences, line_of, object_in, saved_in
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -29,29 +29,18 @@ if TYPE_CHECKING:
 _VERSION: Final = 2
 _SYNC_S: Final = 1.0
 _NONE: Final = -1
+_BEGINNING: Final = b'{"journal": '
 
 
 class OtherJobError(UsageError):
     """The file has the results of another job; ``differs`` are the names of what is not the same."""
 
     def __init__(self, path: Path, differs: tuple[str, ...]) -> None:
-        super().__init__(f"{path} has the results of another job, with another {' and '.join(differs)}")
+        super().__init__(
+            f"{path} has the results of another job, with another {' and '.join(differs)}",
+            "name another file, or add --restart to discard these results",
+        )
         self.differs = differs
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """A result as it is saved.
-
-    ``sitting`` counts the times the job was started, from 1; ``elapsed_s`` is from the first question of that sitting
-    to the end of this result.
-    """
-
-    number: int
-    sitting: int
-    elapsed_s: float
-    failed: bool
-    result: Mapping[str, Any]
 
 
 class Journal:
@@ -63,17 +52,21 @@ class Journal:
     Args:
         path: of the file.
         about: what the results depend on, by name, as JSON has it.
+        items: how many items there are; results of others do not count. None where that is unknown.
         restart: begin again, whatever is there.
         retry_failed: results that failed do not count.
+        replaces: a file that is not a journal is replaced by an empty one, not refused.
+        accepts: says whether a saved result is one; others do not count.
         busy: what is said where another process works on the same job.
 
     Raises:
         OtherJobError: (on entering) the file has other results.
-        UsageError: (on entering) another process is working on the same job.
+        UsageError: (on entering) another process is working on the same job, or the file is not a journal.
     """
 
     def __init__(
-        self, path: Path, about: Mapping[str, Any], *, restart: bool = False, retry_failed: bool = False,
+        self, path: Path, about: Mapping[str, Any], *, items: int | None = None, restart: bool = False,
+        retry_failed: bool = False, replaces: bool = False, accepts: Callable[[Mapping[str, Any]], bool] | None = None,
         busy: str = "another phi process is working on the same job", clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.path = path
@@ -82,13 +75,15 @@ class Journal:
         self.problem = ""
         self.settings: Mapping[str, Any] | None = None
         self._about = json.loads(json.dumps(dict(about)))
-        self._restart, self._retry_failed, self._busy, self._clock = restart, retry_failed, busy, clock
-        self._places = array("q")
+        self._items = MOST_ITEMS if items is None else min(items, MOST_ITEMS)
+        self._restart, self._retry_failed, self._replaces, self._busy = restart, retry_failed, replaces, busy
+        self._accepts, self._clock = accepts or (lambda _: True), clock
+        self._places = array("q")  # where the line of each result begins; that of one that failed is turned by _turned
         self._count = 0
-        self._failed: set[int] = set()
         self._unsaved: dict[int, Saved] = {}
         self._lock: FileLock | None = None
         self._file: IO[bytes] | None = None
+        self._reader: IO[bytes] | None = None
         self._end = 0
         self._synced = 0.0
 
@@ -96,20 +91,21 @@ class Journal:
         return self._count
 
     def __contains__(self, number: int) -> bool:
-        return number in self._unsaved or (number < len(self._places) and self._places[number] != _NONE)
+        return number in self._unsaved or self._place(number) != _NONE
 
     @property
     def failed(self) -> frozenset[int]:
         """The numbers of the results that failed."""
-        return frozenset(self._failed)
+        saved = (number for number, place in enumerate(self._places) if place < _NONE and number not in self._unsaved)
+        return frozenset((*saved, *(number for number, one in self._unsaved.items() if one.failed)))
 
     def __enter__(self) -> Journal:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._take()
-            self._open()
-        except OSError as error:
-            self._fail(error)
+            for step in (self._take, self._open):
+                try:
+                    step()
+                except OSError as error:
+                    self._fail(error)
         except BaseException:
             self._leave()
             raise
@@ -127,17 +123,16 @@ class Journal:
 
     def add(self, number: int, result: Mapping[str, Any], elapsed_s: float, *, failed: bool = False) -> None:
         """Save the result of item ``number``; ``elapsed_s`` as in :class:`Saved`."""
-        saved = Saved(number, self.sitting, elapsed_s, failed, result)
+        saved = Saved(number, self.sitting, round(elapsed_s, 6), failed, result)
         new = number not in self
         place = self._write(
-            {"n": number, "sitting": saved.sitting, "elapsed_s": elapsed_s, "failed": failed, "result": dict(result)}
+            {"n": number, "sitting": saved.sitting, "elapsed_s": saved.elapsed_s, "failed": failed, "result": result}
         )
         if place is None:
             self._unsaved[number] = saved
         else:
-            self._set(number, place)
+            self._set(number, place, failed=failed)
         self._count += new
-        (self._failed.add if failed else self._failed.discard)(number)
 
     def get(self, number: int) -> Saved:
         """The result of item ``number``.
@@ -148,11 +143,13 @@ class Journal:
         """
         if number in self._unsaved:
             return self._unsaved[number]
-        if number not in self:
+        place = self._place(number)
+        if place == _NONE:
             raise KeyError(number)
-        with self.path.open("rb") as file:
-            file.seek(self._places[number])
-            saved = _saved(_object(file.readline()))
+        if self._reader is None:
+            self._reader = self.path.open("rb")
+        self._reader.seek(_turned(place) if place < _NONE else place)
+        saved = saved_in(object_in(self._reader.readline()))
         if saved is None or saved.number != number:
             raise OSError(f"{self.path} was changed by another program")
         return saved
@@ -166,16 +163,21 @@ class Journal:
     def _take(self) -> None:
         from filelock import FileLock, Timeout
 
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=0)
         try:
             self._lock.acquire()
         except Timeout:
             self._lock = None
             raise UsageError(self._busy, "wait for it to end, or stop it, and run the command again") from None
+        except NotImplementedError:  # the file system has no locks
+            self._lock = None
 
     def _open(self) -> None:
-        """Read what is there and open the file for more; a file that is no journal is replaced by an empty one."""
+        """Read what is there, and open the file for more; without a lock nothing is written."""
         known = not self._restart and self._read()
+        if self.problem:
+            return
         self._file = self.path.open("r+b" if known else "wb")
         if known:
             self._file.seek(self._end)
@@ -192,10 +194,12 @@ class Journal:
             return False
         with file:
             head = file.readline()
-            about = _object(head)
-            if about.get("journal") != _VERSION or not isinstance(about.get("about"), dict):
+            about = object_in(head)
+            whole = about.get("journal") == _VERSION and isinstance(about.get("about"), dict) and head.endswith(b"\n")
+            if not whole:
+                self._refuse(head, about)
                 return False
-            if differs := _differences(about["about"], self._about):
+            if differs := differences(about["about"], self._about):
                 raise OtherJobError(self.path, differs)
             self._end = len(head)
             for line in file:
@@ -206,31 +210,44 @@ class Journal:
                 self._end += len(line)
         return True
 
+    def _refuse(self, head: bytes, data: Mapping[str, Any]) -> None:
+        """Return if a file that begins like this may be replaced: one that ends in its first line has no results."""
+        torn = _BEGINNING.startswith(head) or (head.startswith(_BEGINNING) and not head.endswith(b"\n"))
+        if self._replaces or torn:
+            return
+        what = "was written by another version of phi" if "journal" in data else "does not have the results of a job"
+        raise UsageError(f"{self.path} {what}", "move it to another place, or add --restart to overwrite it")
+
     def _note(self, line: bytes, place: int) -> None:
-        data = _object(line)
-        sitting, saved = data.get("sitting"), _saved(data)
+        data = object_in(line)
+        sitting, saved = data.get("sitting"), saved_in(data)
         if saved is None and not (isinstance(sitting, int) and isinstance(data.get("settings"), dict)):
             self.damaged_lines += 1
             return
         if saved is None:
             self.settings = data["settings"]
+        elif saved.number >= self._items or not self._accepts(saved.result):
+            self.damaged_lines += 1
+            return
         elif not (saved.failed and self._retry_failed):
             self._count += saved.number not in self
-            self._set(saved.number, place)
-            (self._failed.add if saved.failed else self._failed.discard)(saved.number)
+            self._set(saved.number, place, failed=saved.failed)
         self.sitting = max(self.sitting, int(data["sitting"]) + 1)
 
-    def _set(self, number: int, place: int) -> None:
+    def _place(self, number: int) -> int:
+        return self._places[number] if 0 <= number < len(self._places) else _NONE
+
+    def _set(self, number: int, place: int, *, failed: bool) -> None:
         missing = number + 1 - len(self._places)
         if missing > 0:
-            self._places.extend([_NONE] * missing)
-        self._places[number] = place
+            self._places.extend(array("q", [_NONE]) * missing)
+        self._places[number] = _turned(place) if failed else place
 
     def _write(self, data: Mapping[str, Any]) -> int | None:
         """Where the line begins; None where it cannot be written."""
         if self._file is None:
             return None
-        line = json.dumps(data, ensure_ascii=False).encode("utf-8", errors="replace") + b"\n"
+        line = line_of(data)
         place = self._end
         try:
             self._file.write(line)
@@ -259,32 +276,14 @@ class Journal:
 
     def _leave(self) -> None:
         self._close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
 
-def _differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
-    names = dict.fromkeys([*first, *second])
-    return tuple(name for name in names if name not in first or name not in second or first[name] != second[name])
-
-
-def _saved(data: Mapping[str, Any]) -> Saved | None:
-    try:
-        number, sitting, elapsed_s = data["n"], data["sitting"], float(data["elapsed_s"])
-        failed, result = data["failed"], data["result"]
-    except (KeyError, TypeError, ValueError, OverflowError):
-        return None
-    numbers = isinstance(number, int) and 0 <= number < 1 << 31 and isinstance(sitting, int)
-    if not numbers or not isinstance(failed, bool) or not isinstance(result, dict):
-        return None
-    return Saved(number, sitting, elapsed_s, failed, result)
-
-
-def _object(line: bytes) -> Mapping[str, Any]:
-    """The JSON object in a line; an empty one where there is none."""
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError):
-        return {}
-    return data if isinstance(data, dict) else {}
+def _turned(place: int) -> int:
+    """A place as that of a result that failed, which is less than -1; and back."""
+    return -2 - place

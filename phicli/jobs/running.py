@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
 from phicli.errors import PhiError
+from phicli.jobs.interrupting import interruptions
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -17,6 +20,8 @@ Item_contra = TypeVar("Item_contra", contravariant=True)
 Result_co = TypeVar("Result_co", covariant=True)
 
 _TICK_S: Final = 0.1
+PATIENCE_S: Final = 10.0
+"""For workers that were stopped: then they are left to themselves."""
 
 
 class WorkerGoneError(PhiError):
@@ -47,7 +52,10 @@ class Worker(Protocol[Item_contra, Result_co]):
         """
 
     def stop(self) -> None:
-        """Make the calls of :meth:`ask` that are under way fail soon; safe to call twice."""
+        """Make calls of :meth:`ask`, those that are under way and later ones, raise soon; from any thread, also twice.
+
+        None of them may return a result that says that the item failed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,14 @@ class Done(Generic[Item, Result]):
 class Interrupts(Protocol):
     """Says how a person interrupts a job."""
 
-    def draining(self) -> None:
-        """The first Ctrl-C came: nothing new is asked, and what is under way is awaited."""
+    def draining(self, under_way: int) -> None:
+        """The first Ctrl-C came: nothing new is asked, and the items ``under_way`` are awaited."""
 
 
 class NoInterrupts:
     """The first Ctrl-C is not announced."""
 
-    def draining(self) -> None:
+    def draining(self, under_way: int) -> None:
         """See :class:`Interrupts`."""
 
 
@@ -81,12 +89,14 @@ def run(
     *,
     on_gone: Callable[[str, PhiError], None] = lambda _name, _error: None,
     interrupts: Interrupts | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Ask every item once, and hand over each result as it comes, in this thread.
 
     Items are taken from ``items`` only when a worker is free. An item whose worker is gone is asked another one.
     After the first Ctrl-C nothing new is asked, the items under way are awaited, and then KeyboardInterrupt is raised;
-    a second Ctrl-C stops these too.
+    a second Ctrl-C stops these too. In the main thread Ctrl-C raises nothing meanwhile, so that no result is lost
+    between its worker and ``on_done``; a third one does.
 
     Args:
         items: numbers and items; the iterator is used in this thread.
@@ -94,12 +104,13 @@ def run(
         on_done: gets every result; an exception that it raises ends the job.
         on_gone: is told of a worker that is left out, and why.
         interrupts: is told of the first Ctrl-C.
+        patience_s: how long the end waits for workers that were stopped.
 
     Raises:
         PhiError: what a worker raised; or why the last worker is gone.
         KeyboardInterrupt: as above.
     """
-    _Run(iter(items), workers, on_done, on_gone, interrupts or NoInterrupts()).run()
+    _Run(iter(items), workers, on_done, on_gone, interrupts or NoInterrupts(), patience_s).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,51 +130,54 @@ class _Run(Generic[Item, Result]):
     def __init__(
         self, items: Iterator[tuple[int, Item]], workers: Sequence[Worker[Item, Result]],
         on_done: Callable[[Done[Item, Result]], None], on_gone: Callable[[str, PhiError], None],
-        interrupts: Interrupts,
+        interrupts: Interrupts, patience_s: float,
     ) -> None:  # fmt: skip
-        self._items, self._workers = items, workers
+        self._items, self._workers, self._patience_s = items, workers, patience_s
         self._on_done, self._on_gone, self._interrupts = on_done, on_gone, interrupts
         self._asked: list[queue.SimpleQueue[tuple[int, Item] | None]] = [queue.SimpleQueue() for _ in workers]
-        self._outcomes: queue.SimpleQueue[_Outcome[Item, Result]] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[_Outcome[Item, Result] | None] = queue.SimpleQueue()
         self._again: deque[tuple[int, Item]] = deque()
-        self._free = [worker.slots for worker in workers]
-        self._gone: list[int] = []
+        self._slots = [worker.slots for worker in workers]
+        self._free = list(self._slots)
+        self._gone: set[int] = set()
         self._last: PhiError | None = None
         self._threads: list[threading.Thread] = []
+        self._given_up = False
 
     def run(self) -> None:
-        try:
-            self._begin()
+        with interruptions(lambda: self._outcomes.put(None)) as self._pressed:
             try:
+                self._begin()
                 self._work()
-            except KeyboardInterrupt:
-                self._interrupts.draining()
-                self._drain()
+                if self._pressed.count:
+                    if self._under_way:
+                        self._interrupts.draining(self._under_way)
+                    self._drain()
+                    raise KeyboardInterrupt
+            except BaseException:
+                self._stop()
                 raise
-        except BaseException:
-            for worker in self._workers:
-                worker.stop()
-            raise
-        finally:
-            self._end()
+            self._end_threads()
+            _join(self._threads, self._patience_s)
+        if self._pressed.count:  # when all was done
+            raise KeyboardInterrupt
 
     @property
     def _under_way(self) -> int:
-        return sum(worker.slots for worker in self._workers) - sum(self._free)
+        return sum(self._slots) - sum(self._free)
 
     def _begin(self) -> None:
-        for index, worker in enumerate(self._workers):
-            for _ in range(worker.slots):
-                thread = threading.Thread(target=self._ask, args=(index,), name="phi-job", daemon=True)
-                thread.start()
-                self._threads.append(thread)
+        for index, slots in enumerate(self._slots):
+            for _ in range(slots):
+                self._threads.append(_thread(partial(self._ask, index)))
 
     def _work(self) -> None:
+        """Ask everything; returns early after the first Ctrl-C."""
         more = True
-        while True:
+        while not self._pressed.count:
             while more and (index := self._idle()) is not None:
-                more = self._feed(index)
-            if not self._under_way and not more and not self._again:
+                more = self._feed(index) and not self._pressed.count
+            if not self._under_way and not self._again and not more:
                 return
             if not self._under_way and self._idle() is None:
                 raise self._last or AssertionError("no worker")
@@ -171,8 +185,8 @@ class _Run(Generic[Item, Result]):
             more = more or bool(self._again)
 
     def _drain(self) -> None:
-        """Wait for what is under way."""
-        while self._under_way:
+        """Wait for what is under way; returns early after the second Ctrl-C."""
+        while self._under_way and self._pressed.count < 2:
             self._take()
 
     def _idle(self) -> int | None:
@@ -190,26 +204,39 @@ class _Run(Generic[Item, Result]):
         return True
 
     def _take(self) -> None:
-        """Wait for the next outcome, and hand it over."""
-        outcome = None
-        while outcome is None:  # in pieces, so that Ctrl-C is noticed on every system
+        """Wait for the next outcome, and hand it over; returns early when Ctrl-C is pressed."""
+        before, outcome = self._pressed.count, None
+        while outcome is None:
             try:
-                outcome = self._outcomes.get(timeout=_TICK_S)
+                outcome = self._outcomes.get(timeout=_TICK_S)  # in pieces: Windows notices Ctrl-C only in between
             except queue.Empty:
-                continue
+                pass
+            if outcome is None and self._pressed.count > before:
+                return
         self._free[outcome.worker] += 1
-        worker = self._workers[outcome.worker]
         if isinstance(outcome.error, WorkerGoneError):
             self._again.append((outcome.number, outcome.item))
-            self._last = outcome.error.error
-            if outcome.worker not in self._gone:
-                self._gone.append(outcome.worker)
-                self._on_gone(worker.name, outcome.error.error)
+            self._leave_out(outcome.worker, outcome.error.error)
         elif outcome.error is not None:
             raise outcome.error
         else:
-            result: Result = outcome.result  # type: ignore[assignment]
-            self._on_done(Done(outcome.number, outcome.item, result, worker.name))
+            self._hand_over(outcome)
+
+    def _leave_out(self, index: int, error: PhiError) -> None:
+        """A worker is gone; what else it was asked ends soon."""
+        if index not in self._gone:
+            self._gone.add(index)
+            self._last = error
+            _thread(self._workers[index].stop)
+            self._on_gone(self._workers[index].name, error)
+
+    def _hand_over(self, outcome: _Outcome[Item, Result]) -> None:
+        result: Result = outcome.result  # type: ignore[assignment]
+        try:
+            self._on_done(Done(outcome.number, outcome.item, result, self._workers[outcome.worker].name))
+        except BaseException:
+            self._given_up = True
+            raise
 
     def _ask(self, index: int) -> None:
         """What each thread does: ask one item after the other."""
@@ -223,9 +250,30 @@ class _Run(Generic[Item, Result]):
                 error = raised
             self._outcomes.put(_Outcome(index, number, item, result, error))
 
-    def _end(self) -> None:
-        for index, worker in enumerate(self._workers):
-            for _ in range(worker.slots):
+    def _stop(self) -> None:
+        """Stop all workers, wait for them a while, and hand over what was answered meanwhile."""
+        stopping = [_thread(worker.stop) for worker in self._workers]
+        self._end_threads()
+        _join([*stopping, *self._threads], self._patience_s)
+        while not self._given_up and not self._outcomes.empty():
+            outcome = self._outcomes.get()
+            if outcome is not None and outcome.error is None:
+                self._hand_over(outcome)
+
+    def _end_threads(self) -> None:
+        for index, slots in enumerate(self._slots):
+            for _ in range(slots):
                 self._asked[index].put(None)
-        for thread in self._threads:
-            thread.join()
+
+
+def _thread(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target, name="phi-job", daemon=True)
+    thread.start()
+    return thread
+
+
+def _join(threads: Iterable[threading.Thread], patience_s: float) -> None:
+    """Wait until ``threads`` have ended, for ``patience_s`` seconds together."""
+    deadline = time.monotonic() + patience_s
+    for thread in threads:
+        thread.join(max(deadline - time.monotonic(), 0.0))

@@ -56,6 +56,10 @@ class Subject:
     engine: str = DEFAULT_ENGINE
     build: str = ""
 
+    def to_data(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return asdict(self) | {"path": str(self.path)}
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:

@@ -16,13 +16,15 @@ class Remote:
         name: in lower case; what stands before the slash in ``NAME/MODEL``.
         url: to which ``/chat/completions`` is added; without credentials.
         kind: the product behind it.
-        key_env: the variable of the environment that has the key; None where none is sent.
+        key_env: the variable of the environment that has the key; None where none is sent from there.
+        keyring: the key is in the keyring of this system, under the name of the remote.
     """
 
     name: str
     url: str
     kind: KindName
     key_env: str | None = None
+    keyring: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from phicli.errors import NotFoundError, PhiError, UsageError
-from phicli.paths import state_dir, write_output
+from phicli.paths import state_dir, write_atomically, write_output
 from phicli.settings.file import SettingsFile, did_you_mean, make_folder, parse, read_settings
 from phicli.settings.key import KeyPath
 from phicli.settings.lines import Statement, statements, toml, written
@@ -28,6 +28,30 @@ def set_value(path: Path, key: KeyPath, value: Any) -> None:
     with _alone(path):
         file = read_settings(path)
         _write(file, key, _set(_lines(file), key, toml(value)), _with(file.tables, key, value))
+
+
+def set_table(path: Path, table: KeyPath, values: Mapping[str, Any]) -> None:
+    """Make ``table`` of the file at ``path`` hold exactly these ``values``. The file is made, for its owner alone.
+
+    Keys that the table has keep their places and comments.
+
+    Raises:
+        UsageError, PhiError, OSError: as for :func:`set_value`.
+    """
+    with _alone(path):
+        file = read_settings(path)
+        before = file.value(table)
+        text, expected = _lines(file), file.tables
+        if before is not None and not isinstance(before, Mapping):
+            text, expected, before = _removed(text, table), _with(expected, table, None), None
+        for name in before or ():
+            if name not in values:
+                text, expected = _removed(text, (*table, name)), _with(expected, (*table, name), None)
+        for name, value in values.items():
+            text, expected = _set(text, (*table, name), toml(value)), _with(expected, (*table, name), value)
+        if file.text is None:
+            write_atomically(path, b"")
+        _write(file, table, text, expected)
 
 
 def remove_key(path: Path, key: KeyPath) -> Any:

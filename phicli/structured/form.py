@@ -101,7 +101,7 @@ class SchemaForm:
         sent = [json_schema_to_send(self.schema, limits) for limits in (self._limits(max_tokens), None)]
         only_type = {word: value for word, value in _words(self.schema) if word == "type"}
         least = json_schema_to_send(only_type, self._limits(max_tokens))
-        return tuple(Constraint("json_schema", text) for text in dict.fromkeys([*sent, least]))
+        return tuple(Constraint("json_schema", text, self.schema) for text in dict.fromkeys([*sent, least]))
 
     def check(self, text: str, max_tokens: int | None) -> Checked:
         """See :class:`Form`. A value that our limit cut off is a problem, too."""

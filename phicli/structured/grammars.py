@@ -42,7 +42,7 @@ def choice_form(typed: str) -> TextForm:
         raise UsageError(f"--choice {typed}: the word {twice} occurs twice", f"give each word once, {_EXAMPLE}")
     rule = " | ".join(_quoted(word) for word in words)
     pattern = "|".join(re.escape(word) for word in words)
-    return TextForm("the choices", Constraint("gbnf", f"root ::= {rule}"), pattern)
+    return TextForm("the choices", Constraint("gbnf", f"root ::= {rule}", choices=tuple(words)), pattern)
 
 
 def regex_form(typed: str) -> TextForm:

@@ -38,6 +38,7 @@ class AnswerPrinter:
         names_calls: a note for each tool call; without it, :func:`print_calls` prints them.
         name: what the answer is called in notes.
         thinking: ``show`` leaves the reasoning on the terminal, ``hide`` folds it to one line there.
+        waiting: what the status line says until the first event; empty for nothing.
         on_end: called with the answer when all of it is printed.
     """
 
@@ -54,6 +55,7 @@ class AnswerPrinter:
         names_calls: bool = True,
         name: str = "the answer",
         thinking: Thinking = "show",
+        waiting: str = "",
         on_end: Callable[[Answer], None] | None = None,
     ) -> None:
         self._terminal = terminal
@@ -68,11 +70,13 @@ class AnswerPrinter:
         self._markdown = self._new_markdown()
         self._prefill_line = PrefillLine()
         self._printed = {"reasoning": 0, "text": 0}
-        self._on_end = on_end
+        self._waiting, self._on_end = waiting, on_end
 
     def show(self, events: Iterator[Event]) -> None:
         """Print until the answer is complete; an interruption passes through with the line ended."""
         complete: Answer | None = None
+        if self._waiting:
+            self._status.update(self._waiting)
         try:
             for event in events:
                 self._take(event)
@@ -260,7 +264,7 @@ def chat_data(opened: OpenChat, session: str | None = None) -> dict[str, Any]:
     """
     answer, model = opened.session.last, opened.session.model
     data = {"model": model.name, "quant": model.quant, "engine": opened.opened.engine, "build": opened.opened.build}
-    settings = opened.plan.settings_data() | {"system": opened.session.dialogue.system}
+    settings = {**opened.plan.settings_data(), "system": opened.session.dialogue.system}
     if answer is not None and answer.sampled is not None:
         settings |= {"seed": answer.sampled.seed, "temperature": answer.sampled.temperature}
     saved = {} if session is None else {"session": session}

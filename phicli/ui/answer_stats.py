@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from phicli.answering.types import Answer
-from phicli.engine.read_ahead import ReadSoFar
-from phicli.plan.load import LoadPlan
-from phicli.records.run import Peak
 from phicli.ui.models.sampling import sampling_values
 from phicli.ui.status import rate_of
 from phicli.ui.terminal import Terminal
 from phicli.units import counted, format_bytes
+
+if TYPE_CHECKING:
+    from phicli.engine.read_ahead import ReadSoFar
+    from phicli.plan.load import LoadPlan
+    from phicli.records.run import Peak
 
 _NOT_SETTINGS: Final = ("model_path", "slot_folder", "drafts", "cache_ram_mib", "adapters")
 _NOT_OF_LENT: Final = (*_NOT_SETTINGS, "slots", "context_tokens")
@@ -52,7 +54,7 @@ def _stats(
         if count
     ]
     of_them = f" ({', '.join(parts)})" if parts else ""
-    rates = ("", "") if timings is None else (_rate(timings.prompt_tps), _rate(timings.decode_tps))
+    rates = ("" if timings is None else _rate(timings.prompt_tps), _rate(answer.tokens_per_s or 0.0))
     yield "prompt", f"{counted(usage.prompt_tokens, 'token')}{of_them}{rates[0]}"
     thought = f" ({answer.reasoning_tokens} of reasoning)" if answer.reasoning_tokens else ""
     yield "answer", f"{counted(usage.completion_tokens, 'token')}{thought}{rates[1]}"

@@ -112,7 +112,7 @@ def test_closing_the_pool_ends_questions_with_an_error(source: Source) -> None:
     shop.loads_for_ever = True
     try:
         with ThreadPoolExecutor(2) as threads:
-            asked = [threads.submit(shop.model.ask, [Message("user", "Hello")], sampling=GREEDY) for _ in range(2)]
+            asked = [threads.submit(shop.model.ask, lambda: ask(shop, "Hello")) for _ in range(2)]
             shop.started.wait(30)
             shop.go_on()
             shop.model.close()
@@ -120,7 +120,7 @@ def test_closing_the_pool_ends_questions_with_an_error(source: Source) -> None:
                 error = one.exception(60)
                 assert error is None or (isinstance(error, EngineDiedError) and not error.crashed)
         with pytest.raises(EngineDiedError, match="closed"):
-            shop.model.ask([Message("user", "Hello")], sampling=GREEDY)
+            shop.model.ask(lambda: ask(shop, "Hello"))
         assert len(shop.engines) == 1
     finally:
         shop.close()

@@ -33,7 +33,7 @@ def always(**more: object) -> Behave:
 
 def opened(behave: Behave, prompt_tokens: int = 64) -> tuple[Opening, Endpoint]:
     with Endpoint(behave) as endpoint, EndpointClient(read_address(endpoint.url, {})) as client:
-        return open_endpoint(client, "m", prompt_tokens, 4, LIMITS, random.Random(1), lambda _: None), endpoint
+        return open_endpoint(client, Manner("m"), prompt_tokens, 4, LIMITS, random.Random(1), lambda _: None), endpoint
 
 
 class Watch:

@@ -43,7 +43,7 @@ def test_a_folder_of_peft_gets_a_name(phi: Phi, home: Path, tmp_path: Path) -> N
 
 def test_a_gguf_file_is_used_where_it_is(phi: Phi, home: Path, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "mine.gguf")
-    data = phi("adapters", "add", str(path), "--as", "two", "--for", "tiny-phi", "--json").json["data"]
+    data = phi("adapters", "add", str(path), "--as", "two", "--base", "tiny-phi", "--json").json["data"]
     assert (data["name"], data["path"], data["converted"]) == ("two", str(path), False)
     assert data["base"] == {"name": "someone/tiny-phi", "checked_with": "tiny-phi", "fits": ["tiny-phi"]}
     assert [path.name for path in home.iterdir()] == ["two.json"]
@@ -91,7 +91,7 @@ def test_a_name_belongs_to_one_adapter(phi: Phi, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_not_added(phi: Phi, home: Path, tmp_path: Path) -> None:
     wide = tensors(modules={"mlp.down_proj": ("ffn_down", 8192, 3072)})
     for path in (write_peft(tmp_path / "wide", wide), write_gguf(tmp_path / "wide.gguf", wide)):
-        done = phi("adapters", "add", str(path), "--for", "tiny-phi")
+        done = phi("adapters", "add", str(path), "--base", "tiny-phi")
         assert done.code == 2
         assert "8192 x 3072 in the adapter, but 384 x 128 in the model" in done.err
     assert list(home.glob("*")) == []
@@ -105,7 +105,7 @@ def test_a_new_training_that_does_not_fit_leaves_the_old_one(phi: Phi, home: Pat
     phi("adapters", "add", str(folder))
     before = (home / "poems.gguf").read_bytes()
     write_peft(folder, tensors(modules={"mlp.down_proj": ("ffn_down", 8192, 3072)}))
-    assert phi("adapters", "add", str(folder), "--for", "tiny-phi").code == 2
+    assert phi("adapters", "add", str(folder), "--base", "tiny-phi").code == 2
     assert (home / "poems.gguf").read_bytes() == before
 
 

@@ -144,7 +144,7 @@ def kept(tmp_path: Path) -> list[dict[str, Any]]:
     """Whole lines of the only journal that have a reply."""
     paths = (tmp_path / "phi" / "state" / "evals").glob("*.jsonl")
     lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines(keepends=True)]
-    return [data for line in lines if line.endswith("\n") and "reply" in (data := json.loads(line))]
+    return [data for line in lines if line.endswith("\n") and "result" in (data := json.loads(line))]
 
 
 def wait_for(condition: Callable[[], bool], within_s: float = 60.0) -> None:
@@ -177,20 +177,20 @@ def test_an_evaluation_that_was_ended_goes_on_where_it_was(
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert gone(engine)
-    before = {line["id"] for line in kept(tmp_path)}
+    before = {line["n"] for line in kept(tmp_path)}
     assert 5 <= len(before) < 500
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert f"interrupted: {len(before)} of 500 questions were asked" in err.decode()
         assert f"{len(before)} of {len(before)}" in out.decode()
-    limit = 4 + max(int(item_id.removeprefix("q")) for item_id in before)
+    limit = 4 + max(before)
     run = phi(*command[3:], "--limit", str(limit), "--json")
     assert run.code == 0
     (found,) = run.json["data"]["evaluations"]
     assert (found["asked"], found["right"], found["sittings"]) == (limit, limit, 2)
     lines = kept(tmp_path)
-    assert len(lines) == len({line["id"] for line in lines}) == limit
-    assert {line["id"] for line in lines if line["sitting"] == 1} == before
+    assert len(lines) == len({line["n"] for line in lines}) == limit
+    assert {line["n"] for line in lines if line["sitting"] == 1} == before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")

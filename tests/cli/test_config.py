@@ -120,7 +120,7 @@ def test_as_json(phi: Phi, file: Path) -> None:
         (["set", "json", "true"], 3, "--json can be given only on the command line"),
         (["set", "chat.json", "true"], 3, "--json can be given only on the command line"),
         (["set", "chat.max-tokens", "1"], 3, "did you mean chat.max_tokens?"),
-        (["get", "top_p"], 3, "did you mean chat.top_p?"),
+        (["get", "top_p"], 3, "did you mean chat.top_p or batch.top_p?"),
         (["get", "chat..seed"], 3, "phi config list --all"),
         (["get", "profile.fast.chat.seed"], 3, "'fast'"),
         (["list", "--profile", "fast"], 3, "'fast'"),

@@ -10,7 +10,8 @@ import pytest
 
 from phicli.engine.endpoint.address import Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
-from phicli.engine.endpoint.events import Delta, End, Reader
+from phicli.engine.endpoint.deltas import Delta, End
+from phicli.engine.endpoint.events import Reader
 from phicli.engine.endpoint.failures import EndpointError, error_text
 from phicli.errors import UsageError
 from tests.support.endpoint import Behaviour, Endpoint

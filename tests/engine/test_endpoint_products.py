@@ -8,7 +8,8 @@ import pytest
 
 from phicli.engine.endpoint.address import read_address
 from phicli.engine.endpoint.client import EndpointClient
-from phicli.engine.endpoint.events import Delta, End, Reader
+from phicli.engine.endpoint.deltas import Delta, End
+from phicli.engine.endpoint.events import Reader
 from phicli.engine.endpoint.failures import EndpointError
 from tests.support.endpoint import Behaviour, Endpoint
 
@@ -61,7 +62,7 @@ def test_the_first_token_is_the_first_text_and_usage_comes_last(product: str, li
     for at_s, event in enumerate(events):
         found += list(reader.read(b": keep-alive" + lines_end * 2 + b"data: " + event.encode() + lines_end * 2, at_s))
     assert [delta.at_s for delta in found] == with_text
-    assert reader.close() == End(finish, 4, 2)
+    assert reader.close() == End(finish, 4, 2, reasoning_tokens=1 if product == "LM Studio" else 0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 1000])

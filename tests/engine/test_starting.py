@@ -154,9 +154,9 @@ def test_a_process_of_its_own_tells_how_long_it_waits() -> None:
 
 
 def outside() -> list[Path]:
-    """Modules that are no engine. Those of the hardware and of the kernels ask the package itself."""
+    """Modules that are no engine. The hardware and the kernels ask the package itself, remotes know products."""
     paths = PACKAGE.rglob("*.py")
-    inside = ("engine", "hardware", "kernels")
+    inside = ("engine", "hardware", "kernels", "remotes")
     return sorted(path for path in paths if path.relative_to(PACKAGE).parts[0] not in inside)
 
 

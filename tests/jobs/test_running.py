@@ -16,14 +16,18 @@ class Doubling:
 
     def __init__(self, name: str = "a", slots: int = 2, before: Callable[[int], None] = lambda _: None) -> None:
         self.name, self.slots, self._before = name, slots, before
-        self.stopped = False
+        self.stopped = threading.Event()
 
     def ask(self, item: int) -> int:
         self._before(item)
         return 2 * item
 
     def stop(self) -> None:
-        self.stopped = True
+        self.stopped.set()
+
+
+def assert_stopped(worker: Doubling) -> None:
+    assert worker.stopped.wait(30)
 
 
 def results(done: list[Done[int, int]]) -> dict[int, int]:
@@ -64,7 +68,8 @@ def test_the_items_of_a_worker_that_is_gone_go_to_others() -> None:
 
     done: list[Done[int, int]] = []
     gone: list[str] = []
-    workers = [Doubling("a", 3, dies), Doubling("b", 2)]
+    first = Doubling("a", 3, dies)
+    workers = [first, Doubling("b", 2, lambda item: assert_stopped(first) if item > 10 else None)]
     run(((n, n) for n in range(50)), workers, done.append, on_gone=lambda name, _: gone.append(name))
     assert gone == ["a"]
     assert results(done) == {number: 2 * number for number in range(50)}
@@ -78,4 +83,4 @@ def test_without_workers_the_last_error_ends_it() -> None:
     worker = Doubling(before=dies)
     with pytest.raises(EngineError, match="it died"):
         run(((n, n) for n in range(50)), [worker], lambda _: None)
-    assert worker.stopped
+    assert worker.stopped.is_set()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Endpoint:
         self.models: Any = {"object": "list", "data": [{"id": "first-model"}, {"id": "second-model"}]}
         self.listing = Behaviour()
         """How the list of models is answered; its status and body count where they are not the usual ones."""
+        self.behind_proxy = False
+        """Requests have whole addresses in place of paths, as proxies get them."""
         self.key: str | None = None
         self.asked: list[Asked] = []
         self.most_at_once = 0
@@ -155,7 +158,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._record(body)
         if self._refused():
             return
-        if self.path.partition("?")[0] != "/v1/chat/completions":
+        path = urlsplit(self.path).path if endpoint.behind_proxy else self.path.partition("?")[0]
+        if path != "/v1/chat/completions":
             self._reply(404, b'{"error": {"message": "no such page"}}')
             return
         endpoint.count(1)

@@ -10,8 +10,8 @@ from typing import Final
 
 _DEADLINE_S: Final = 60.0
 _LOOK_S: Final = 0.01
-_WAITING: Final = {"wait", "readinto", "select", "recv", "recv_into", "get", "acquire"}
-"""Functions of the standard library that a thread is in while it waits for others."""
+_WAITING: Final = {"wait", "read", "readinto", "select", "recv", "recv_into", "get", "acquire"}
+"""Functions of the standard library, and of the HTTP library, that a thread is in while it waits for others."""
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from phicli.engine.endpoint.client import EndpointClient
-from phicli.engine.endpoint.events import Delta, End
+from phicli.engine.endpoint.deltas import Delta, End
 from phicli.engine.endpoint.failures import EndpointError
+from phicli.remotes.kinds import Kind
 
 _TEXT: Final = (
     "time year people way day man thing woman life child world school state family student group country problem "
@@ -88,9 +89,17 @@ class Opening:
     warm_ms: float
 
 
+def manner_of(model: str, kind: Kind | None = None) -> Manner:
+    """How a model is asked at first; by its product where that is known."""
+    if kind is None:
+        return Manner(model)
+    extras = tuple(name for name in _OPTIONAL if name != "stream_options" or kind.usage_option)
+    return Manner(model, extras, kind.limit_field)
+
+
 def open_endpoint(
     client: EndpointClient,
-    model: str,
+    manner: Manner,
     prompt_tokens: int,
     generated_tokens: int,
     limits: Limits,
@@ -107,7 +116,7 @@ def open_endpoint(
         EndpointError: it does not answer.
     """
     tell("waiting for the first answer, which may load the model")
-    manner, first = _negotiated(client, Manner(model), limits, chance)
+    manner, first = _negotiated(client, manner, limits, chance)
     tell("warming up")
     more = max(1.0, (first.end.prompt_tokens or 0) / _FIRST_PROMPT_TOKENS)  # so that it does not exceed the context
     guess = round(manner.words(prompt_tokens) / more)

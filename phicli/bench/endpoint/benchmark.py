@@ -14,12 +14,14 @@ from phicli.bench.measuring.surroundings import look_around
 from phicli.bench.watch import Watch
 from phicli.engine.endpoint.address import Address, read_address
 from phicli.engine.endpoint.client import EndpointClient
+from phicli.engine.endpoint.patience import silence_s
 from phicli.errors import NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.records.history import Entry, History
 from phicli.records.run_ids import new_run_id, now
+from phicli.remotes.keys import address_of
+from phicli.remotes.kinds import kind_of
+from phicli.remotes.types import RemoteModelName
 
-_TIMEOUT: Final = "PHI_ENDPOINT_TIMEOUT"
-_SILENCE_S: Final = 120.0
 _FEWEST, _FEWEST_QUICK, _MOST = 8, 4, 10_000
 _KEPT: Final = "the measurements made so far are shown"
 
@@ -29,7 +31,8 @@ class EndpointOptions:
     """What is asked of an endpoint: every combination of lengths (in tokens) and concurrency.
 
     ``model`` is empty where the endpoint's first one is meant. ``requests`` of each combination; without it ``repeat``
-    times the concurrency, without that twice the concurrency and at least 8 (``quick``: 4).
+    times the concurrency, without that twice the concurrency and at least 8 (``quick``: 4). A ``remote`` has its own
+    key, and is asked as its kind takes it.
     """
 
     url: str
@@ -40,6 +43,7 @@ class EndpointOptions:
     requests: int | None = None
     repeat: int | None = None
     quick: bool = False
+    remote: RemoteModelName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,15 @@ def benchmark_endpoint(options: EndpointOptions, watch: Watch) -> EndpointFindin
         raise UsageError(
             "--tokens 0 leaves nothing to measure for an endpoint", "leave out --tokens: the default is 128"
         )
-    silence_s = _silence_s()
-    address = read_address(options.url, os.environ)
+    silence = silence_s(os.environ)
+    remote = options.remote
+    address = read_address(options.url, os.environ) if remote is None else address_of(remote.remote)
     with EndpointClient(address, connections=max(options.concurrency)) as client:
-        _warn_of_key(address, watch)
-        bench = EndpointBench(client, _report(address, options), loads_of(options), silence_s, random.Random(), watch)  # noqa: S311
+        if remote is None and (warning := address.exposed_key):
+            watch.say(warning)
+        kind = None if remote is None else kind_of(remote.remote)
+        report, chance = _report(address, options), random.Random()  # noqa: S311
+        bench = EndpointBench(client, report, loads_of(options), silence, chance, watch, kind)
         failure = _run(bench)
     report = bench.report
     found = EndpointFindings(report, failure, tuple(report.warnings))
@@ -110,23 +118,6 @@ def entry_of(report: EndpointReport) -> Entry:
 
 def _report(address: Address, options: EndpointOptions) -> EndpointReport:
     settings: dict[str, Any] = {"concurrency": list(options.concurrency), "on_this_machine": address.is_loopback}
+    if options.remote is not None:
+        settings |= {"remote": options.remote.remote.name, "product": options.remote.remote.kind}
     return EndpointReport(new_run_id(), now(), address.shown, options.model, "", settings, look_around().to_data())
-
-
-def _warn_of_key(address: Address, watch: Watch) -> None:
-    if address.authorization is not None and not address.encrypted and not address.is_loopback:
-        watch.say(f"the API key is sent to {address.shown} unencrypted: anyone on the network can read it")
-
-
-def _silence_s() -> float:
-    """Seconds without a byte after which a request counts as dead.
-
-    Raises:
-        UsageError: what the environment says is not a number of seconds.
-    """
-    given = os.environ.get(_TIMEOUT)
-    if not given:
-        return _SILENCE_S
-    if given.isascii() and given.isdigit() and 0 < int(given[:9]) <= 86_400 and len(given) < 9:
-        return float(given)
-    raise UsageError(f"{_TIMEOUT} is not a number of seconds between 1 and 86400", f"for example: {_TIMEOUT}=600")

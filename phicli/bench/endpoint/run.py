@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from phicli.bench.endpoint.asking import Limits, Opening, open_endpoint
+from phicli.bench.endpoint.asking import Limits, Opening, manner_of, open_endpoint
 from phicli.bench.endpoint.loading import InterruptedLevel, run_level
 from phicli.bench.endpoint.types import FAIR_SHARE, EndpointReport, Level, LoadLevel
 from phicli.bench.watch import Watch
 from phicli.engine.endpoint.client import EndpointClient
 from phicli.engine.endpoint.failures import EndpointError
 from phicli.errors import NetworkError
+from phicli.remotes.kinds import Kind
 
 _LIST_S: Final = 30.0
 _TOTAL: Final = 5
@@ -34,6 +35,7 @@ class EndpointBench:
         silence_s: a request that is silent for so long counts as dead; while several are under way, for longer.
         chance: of the words of the prompts; it should differ from run to run, so that no cache knows them.
         watch: is told how it goes.
+        kind: the product behind it; None where it is unknown.
     """
 
     client: EndpointClient
@@ -42,6 +44,7 @@ class EndpointBench:
     silence_s: float
     chance: random.Random
     watch: Watch
+    kind: Kind | None = None
 
     def run(self) -> None:
         """Measure all loads, until one is no longer answered.
@@ -76,8 +79,8 @@ class EndpointBench:
         first = self.loads[0]
         limits = Limits(self.silence_s, self.silence_s * _TOTAL)
         return open_endpoint(
-            self.client, self.report.model, first.prompt_tokens, first.generated_tokens, limits, self.chance,
-            self.watch.show,
+            self.client, manner_of(self.report.model, self.kind), first.prompt_tokens, first.generated_tokens, limits,
+            self.chance, self.watch.show,
         )  # fmt: skip
 
     def _level(self, opening: Opening, load: LoadLevel, later: tuple[LoadLevel, ...]) -> Level:

@@ -1,67 +1,60 @@
-"""Asks a model the questions of an evaluation as ``phi chat`` would, each in a conversation of its own."""
+"""From questions to requests, and from what became of these to replies."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from typing import Any
 
-from phicli.answering.pool import Pool
+from phicli.answering.asked import Asked
 from phicli.answering.types import Answer, Notice
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.chat_format.types import Message
-from phicli.engine.types import Sampling
-from phicli.errors import ContextExceededError, EngineDiedError, EngineError, UsageError
+from phicli.errors import ContextExceededError, UsageError
+from phicli.jobs.workers import Outcome
 
 
-class Asking:
-    """Turns items into messages and answers into replies.
+def asked_of(item: Item, model: str, sampling: Mapping[str, Any]) -> Asked:
+    """The request that asks ``model`` this question, in a conversation of its own.
 
     Args:
-        pool: who answers.
-        systems: the system message that is really sent for each that the items have.
-        sampling: how tokens are chosen; an item may have another limit of tokens.
-        tell: is told in words what a person should know, everything once.
+        item: the question; it may have another limit of tokens.
+        model: its name.
+        sampling: how tokens are chosen, by the fields of :class:`~phicli.engine.types.Sampling`.
     """
+    system = () if item.system is None else (Message("system", item.system),)
+    most = {} if item.max_tokens is None else {"max_tokens": item.max_tokens}
+    return Asked(model, (*system, Message("user", item.prompt)), sampling={**sampling, **most})
 
-    def __init__(
-        self,
-        pool: Pool,
-        systems: Mapping[str | None, str | None],
-        sampling: Sampling,
-        *,
-        tell: Callable[[str], None] | None = None,
-    ) -> None:
-        self._pool = pool
-        self._systems = systems
-        self._sampling = sampling
-        self._tell = tell or (lambda _: None)
+
+def reply_of(item: Item, outcome: Outcome) -> Reply:
+    """What the model said; a question that could not be answered has a reply that failed.
+
+    Raises:
+        UsageError: the model has no place for a system message.
+    """
+    error = outcome.error
+    if isinstance(error, UsageError):
+        raise UsageError(f"{item.item_id}: {error.message}", "ask without a system message") from error
+    if isinstance(error, ContextExceededError):
+        tokens = (error.data or {}).get("prompt_tokens", 0)
+        return Reply.none("context", error.message, prompt_tokens=int(tokens))
+    if error is not None:
+        return Reply.none("error", error.message)
+    assert outcome.answer is not None  # noqa: S101 (it is one of the two)
+    return _reply(outcome.answer)
+
+
+class Telling:
+    """Says notices, everything once; use it from any thread."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self._lock = threading.Lock()
         self._told: set[str] = set()
 
-    def ask(self, item: Item) -> Reply:
-        """Ask one question; from any thread. One that cannot be answered is a reply that failed.
-
-        Raises:
-            EngineError: the engine was stopped, was killed, hangs, or crashes at every question.
-            UsageError: the model has no place for a system message.
-        """
-        system, most = self._systems[item.system], item.max_tokens
-        messages = [*([Message("system", system)] if system else []), Message("user", item.prompt)]
-        sampling = self._sampling if most is None else replace(self._sampling, max_tokens=most)
-        try:
-            return _reply(self._pool.ask(messages, sampling=sampling, on_notice=self._say_once))
-        except ContextExceededError as error:
-            tokens = (error.data or {}).get("prompt_tokens", 0)
-            return Reply.none("context", error.message, prompt_tokens=int(tokens))
-        except EngineDiedError:
-            raise
-        except EngineError as error:
-            return Reply.none("error", error.message)
-        except UsageError as error:
-            raise UsageError(f"{item.item_id}: {error.message}", "ask without a system message") from error
-
-    def _say_once(self, notice: Notice) -> None:
+    def __call__(self, notice: Notice) -> None:
+        """Say ``notice``, unless it was said before."""
         with self._lock:
             new = notice.text not in self._told
             self._told.add(notice.text)

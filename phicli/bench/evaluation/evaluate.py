@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
-from typing import Any
+from itertools import combinations, groupby
 
 import phicli
-from phicli.bench.evaluation.asking import Asking
 from phicli.bench.evaluation.items import SHIPPED, load_items
-from phicli.bench.evaluation.journal import Journal, journal_key
-from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, EvaluationPlan, prepare
+from phicli.bench.evaluation.remote import prepare_remote
+from phicli.bench.evaluation.replies import Replies, replies_to
 from phicli.bench.evaluation.result import Evaluation, Paired, paired
-from phicli.bench.evaluation.runner import Progress, evaluate, results_of, wall_seconds
+from phicli.bench.evaluation.sitting import Plan, Sitting
 from phicli.bench.evaluation.types import Item, ItemSet
 from phicli.bench.launch import BuildChangedError
 from phicli.bench.measuring.surroundings import Surroundings, look_around
 from phicli.bench.subjects import subjects
 from phicli.bench.watch import Watch
 from phicli.engine.starting import EngineChoice, build_of
-from phicli.errors import ContextExceededError, EngineError, PhiError, UsageError, UserInterruptError
+from phicli.errors import ContextExceededError, EngineError, NetworkError, PhiError, UsageError, UserInterruptError
 from phicli.fit.too_large import on_too_large
 from phicli.hardware.threads import notice_threads
-from phicli.records.history import History, entry_about
+from phicli.jobs.journal import Journal
+from phicli.records.history import Entry, History
 from phicli.records.run import Subject
 from phicli.records.run_ids import new_run_id, now
-from phicli.records.tuned import BATCH, Winner
+from phicli.records.tuned import BATCH
 from phicli.records.tuned_files import find_tuned
+from phicli.remotes.types import RemoteModelName
 from phicli.units import counted, how_far
 
 
@@ -41,8 +41,15 @@ class EvaluationFindings:
     failure: PhiError | None
 
 
-def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -> EvaluationFindings:
+def evaluate_models(
+    models: Sequence[str | RemoteModelName], options: EvalOptions, watch: Watch
+) -> EvaluationFindings:  # fmt: skip
     """Ask each model the questions, judge the replies, and save what was found.
+
+    Args:
+        models: of this machine, as they were typed, and of remotes.
+        options: what is asked, and how.
+        watch: is told how it goes.
 
     Raises:
         PhiError: the file of questions, a model or an option is wrong.
@@ -56,7 +63,7 @@ def evaluate_models(models: Sequence[str], options: EvalOptions, watch: Watch) -
         notice_threads([options.settings["threads"]], watch.say)
     around = look_around()
     run = _Run(options, questions, around, watch)
-    failure = run.ask_all([run.prepared(one) for one in run.subjects(models)])
+    failure = run.ask_all(list(run.plans(models)))
     return EvaluationFindings(tuple(run.found), comparisons_of(run.found), failure or nothing_answered(run.found))
 
 
@@ -81,9 +88,11 @@ def nothing_answered(found: Sequence[Evaluation]) -> PhiError | None:
     for one in found:
         if one.failed == len(one.results):
             first = one.results[0].reply
-            kind = ContextExceededError if first.finish_reason == "context" else EngineError
+            kind: type[PhiError] = EngineError if isinstance(one.subject, Subject) else NetworkError
+            if first.finish_reason == "context":
+                kind = ContextExceededError
             message = f"{one.label}: none of {one.failed} questions could be answered; the first error: {first.error}"
-            return kind(message, "try one question: phi chat MODEL QUESTION")
+            return kind(message, f"try one question: phi chat {one.subject.model} QUESTION")
     return None
 
 
@@ -108,28 +117,38 @@ class _Run:
         self._losses: set[str] = set()
         self._too_large = on_too_large(self.watch.say, check=self.options.memory_check)
 
-    def prepared(self, subject: Subject) -> EvaluationPlan:
+    def plans(self, models: Sequence[str | RemoteModelName]) -> Iterator[Plan]:
+        """What is asked, in the order in which it was typed, each model once; remotes with the first engine."""
+        seen: set[RemoteModelName] = set()
+        for engine in self.options.engines:
+            for is_remote, group in groupby(models or ("",), lambda one: isinstance(one, RemoteModelName)):
+                named = list(group)
+                if not is_remote:
+                    yield from self._local([one for one in named if isinstance(one, str) and one], engine)
+                for one in named:
+                    if isinstance(one, RemoteModelName) and one not in seen:
+                        seen.add(one)
+                        yield prepare_remote(one, self.items, self.options)
+
+    def _local(self, models: Sequence[str], engine: str) -> Iterator[Plan]:
+        """Models of this machine, with hash and build: both belong to the key of what is saved."""
+        build = build_of(engine, self.options.llama_server)
+        for one in subjects(models, engine=engine, tell=self.watch.say):
+            if not one.sha256:  # what does not fit is refused before all its bytes are read
+                self._prepared(one)
+            yield self._prepared(replace(one, sha256=one.sha256 or self._sha256(one), build=build), tuned=True)
+
+    def _prepared(self, subject: Subject, *, tuned: bool = False) -> Plan:
         """With what tuning found on this machine for many requests to the engine."""
         engine = EngineChoice(subject.engine, self.options.llama_server)
-        tuned = find_tuned(subject.path, subject.sha256, engine=engine).current
-        return self._prepare(subject, tuned.winners[BATCH] if tuned else None)
-
-    def _prepare(self, subject: Subject, best: Winner | None = None) -> EvaluationPlan:
+        found = find_tuned(subject.path, subject.sha256, engine=engine).current if tuned else None
+        best = found.winners[BATCH] if found else None
         return prepare(subject, self.items, self.options, self.around, best=best, on_too_large=self._too_large)
 
-    def subjects(self, models: Sequence[str]) -> Iterator[Subject]:
-        """What is asked, with hash and build: both belong to the key of what is kept."""
-        for engine in self.options.engines:
-            build = self._build(engine)
-            for one in subjects(models, engine=engine, tell=self.watch.say):
-                if not one.sha256:  # what does not fit is refused before all its bytes are read
-                    self._prepare(one)
-                yield replace(one, sha256=one.sha256 or self._sha256(one), build=build)
-
-    def ask_all(self, prepared: Sequence[EvaluationPlan]) -> PhiError | None:
+    def ask_all(self, plans: Sequence[Plan]) -> PhiError | None:
         """Ask one model after the other; what ended it early, None when nothing did."""
         try:
-            for one in prepared:
+            for one in plans:
                 failure = self._add(one)
                 if failure is not None:
                     return failure
@@ -139,91 +158,61 @@ class _Run:
             return error
         return None
 
-    def _add(self, prepared: EvaluationPlan) -> PhiError | None:
-        """Ask one model what it has not been asked yet, and keep what was found; what ended it early.
+    def _add(self, plan: Plan) -> PhiError | None:
+        """Ask one model what it has not been asked yet, and save what was found; what ended it early.
 
         Where native kernels fail meanwhile, these are results of the engine without them.
         """
-        with Journal(self._key(prepared), restart=self.options.restart) as journal:
-            known = sum(item.item_id in journal.answers for item in self.items)
-            self._tell_about(prepared.subject.model, journal, known)
-            failure = self._ask(prepared, journal) if known < len(self.items) else None
-            if isinstance(failure, BuildChangedError):
-                subject = replace(prepared.subject, build=failure.build)
-                return self._add(replace(prepared, subject=subject))
-            made = self._evaluation(prepared, journal)
-            self._tell_of_loss(journal)
+        about = {"phi": phicli.__version__, "items": self.questions.sha256} | plan.key_data() | plan.asking_data()
+        whole = len(self.questions.items)
+        with replies_to(self.items, about, of=whole, restart=self.options.restart) as replies:
+            known = len(replies)
+            self._tell_about(plan.subject.model, replies.journal, known)
+            failure = self._ask(plan, replies) if replies.missing else None
+            if isinstance(failure, BuildChangedError) and isinstance(plan, EvaluationPlan):
+                return self._add(replace(plan, subject=replace(plan.subject, build=failure.build)))
+            made = self._evaluation(plan, replies)
+            self._tell_of_loss(replies.journal)
         if made.results:
             self.found.append(made)
         if len(made.results) > known:
             self._keep(made)
-        return failure and _told(failure, made, journal)
+        return failure and _told(failure, made, replies.journal)
 
-    def _ask(self, prepared: EvaluationPlan, journal: Journal) -> PhiError | None:
-        """Ask until all is answered, Ctrl-C is pressed, or the engine fails; what of the last two it was."""
-        name = prepared.subject.model
-
-        def loading(waited_s: float) -> None:
-            self.watch.show(f"loading {name}: {waited_s:.0f} s")
-
-        def progress(at: Progress) -> None:
-            self._tell_of_loss(journal)
-            self.watch.show(f"{name}: {at.done} of {at.total}, {at.right} right", at.left_s)
-
-        self.watch.show(f"loading {name}")
+    def _ask(self, plan: Plan, replies: Replies) -> PhiError | None:
+        """Ask until all is answered, Ctrl-C is pressed, or the model fails; what of the last two it was."""
+        sitting = Sitting(plan, replies, self.options.seed, self.watch, lambda: self._tell_of_loss(replies.journal))
         try:
-            with open_pool(prepared, self.options.llama_server, on_tick=loading) as pool:
-                journal.begin(prepared.settings_data())
-                self.watch.show(f"{name}: {len(self.items)} questions, {prepared.slots} in parallel")
-                ask = Asking(pool, prepared.systems, prepared.sampling, tell=self.watch.say).ask
-                evaluate(self.items, ask, journal, slots=prepared.slots, stop=pool.close, on_progress=progress)
+            sitting.ask()
         except KeyboardInterrupt:
             return UserInterruptError("interrupted")
         except PhiError as error:
             return error
         return None
 
-    def _build(self, engine: str) -> str:
-        return build_of(engine, self.options.llama_server)
-
-    def _evaluation(self, prepared: EvaluationPlan, journal: Journal) -> Evaluation:
+    def _evaluation(self, plan: Plan, replies: Replies) -> Evaluation:
         return Evaluation(
             run_id=new_run_id(),
             made_at=now(),
-            subject=prepared.subject,
+            subject=plan.subject,
             set_name=self.questions.name,
             set_sha256=self.questions.sha256,
             total=len(self.items),
-            results=results_of(self.items, journal),
-            settings=journal.settings or prepared.settings_data(),
+            results=replies.results(),
+            settings=replies.journal.settings or plan.settings_data(),
             hardware=self.around.to_data(),
-            wall_s=wall_seconds(self.items, journal),
-            sittings=len({one.sitting for one in journal.answers.values()}),
+            wall_s=replies.wall_s,
+            sittings=replies.sittings,
         )
 
     def _keep(self, made: Evaluation) -> None:
-        cpu, run_id, made_at = self.around.cpu.name, made.run_id, made.made_at
-        entry = entry_about(made.subject, "eval", made.to_data(), cpu=cpu, run_id=run_id, made_at=made_at)
+        subject = made.subject
+        entry = Entry(
+            made.run_id, made.made_at, "eval", subject.model, subject.quant, subject.engine, subject.build,
+            self.around.cpu.name, made.to_data(),
+        )  # fmt: skip
         if (problem := History().try_add(entry)) is not None:
             self.watch.warn(problem)
-
-    def _key(self, prepared: EvaluationPlan) -> str:
-        """Everything that replies depend on; what the memory of the moment decides is not included."""
-        subject, options = prepared.subject, self.options
-        asked: dict[str, Any] = {
-            "context": options.context_tokens,
-            "settings": dict(options.settings),
-        }
-        about = {
-            "phi": phicli.__version__,
-            "items": self.questions.sha256,
-            "model": subject.sha256,
-            "size": subject.size_bytes,
-            "engine": subject.engine,
-            "build": subject.build,
-            "asked": asked,
-        }
-        return journal_key(about | prepared.asking_data())
 
     def _tell_about(self, model: str, journal: Journal, known: int) -> None:
         if journal.damaged_lines:

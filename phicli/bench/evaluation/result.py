@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from phicli.bench.evaluation.remote import RemoteSubject
 from phicli.bench.evaluation.types import ItemResult
 from phicli.catalog.display_name import name_of
 from phicli.engine.starting import DEFAULT_ENGINE
@@ -27,7 +28,7 @@ class Evaluation:
 
     run_id: str
     made_at: str
-    subject: Subject
+    subject: Subject | RemoteSubject
     set_name: str
     set_sha256: str
     total: int
@@ -41,7 +42,7 @@ class Evaluation:
     def label(self) -> str:
         """The model and its quantization, as it is typed; the engine too where it is not the default one."""
         name, engine = name_of(self.subject), self.subject.engine
-        return name if engine == DEFAULT_ENGINE else f"{name} ({engine})"
+        return name if engine == DEFAULT_ENGINE or isinstance(self.subject, RemoteSubject) else f"{name} ({engine})"
 
     @property
     def right(self) -> int:
@@ -86,7 +87,7 @@ class Evaluation:
     def to_data(self) -> dict[str, Any]:
         """Its form in ``--json`` and in the history."""
         accuracy = self.accuracy
-        about = asdict(self.subject) | {"path": str(self.subject.path)}
+        about = self.subject.to_data()
         return {
             "run_id": self.run_id,
             "made_at": self.made_at,

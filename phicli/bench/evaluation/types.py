@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol, Self, get_args
 
@@ -135,7 +135,6 @@ class Answered:
     sitting to the end of this reply.
     """
 
-    item_id: str
     reply: Reply
     sitting: int
     elapsed_s: float
@@ -170,10 +169,3 @@ class ItemResult:
             "reason": self.verdict.reason,
             **self.reply.to_data(),
         }
-
-
-Ask = Callable[[Item], Reply]
-"""Asks a model one question, in a conversation of its own; may be called from several threads at once.
-
-A question that cannot be answered is a reply that failed; only what concerns all questions is raised.
-"""

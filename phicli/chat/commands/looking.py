@@ -37,6 +37,8 @@ def tokens(talk: Talk, _: str) -> bool:
     total = sum(count for _, count in parts)
     number = max(len(f"{total:,}"), 5)
     lines = [(label, f"{count:>{number},}") for label, count in [*parts, ("total", total)]]
+    if not talk.session.counts_exactly:
+        lines.append(("", "all estimated: only the remote can count"))
     size = "unknown" if limit is None else f"{limit:>{number},} tokens, {max(limit - total, 0):,} of them free"
     talk.screen.tell(aligned([*lines, ("context", size)]))
     return True
@@ -55,7 +57,8 @@ def _facts(talk: Talk) -> Iterator[tuple[str, str]]:
     last = session.last_remembered
     used = 0 if last is None else last.used_tokens
     size = "" if limit is None else f" of {limit:,}"
-    yield "context", f"{used:,}{size} tokens used" if used else f"{limit or 0:,} tokens (/tokens counts what is used)"
+    whole = "unknown" if limit is None else f"{limit:,} tokens"
+    yield "context", f"{used:,}{size} tokens used" if used else f"{whole} (/tokens counts what is used)"
     yield "turns", f"{len(dialogue.turns)}{f', {dialogue.left_out} no longer sent' if dialogue.left_out else ''}"
     if dialogue.system:
         yield "system", on_one_line(dialogue.system)

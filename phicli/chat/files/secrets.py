@@ -37,4 +37,14 @@ def why_secret(path: Path, text: str) -> str | None:
         return f"it is in the folder {path.parent.name}"
     if any(path.as_posix().endswith(found[0]) for found in _PATHS.finditer(path.as_posix())):
         return "it usually contains passwords or keys"
-    return next((f"it contains {what}" for what, pattern in _TOKENS.items() if pattern.search(text)), None)
+    return f"it contains {found[0]}" if (found := secret_in(text)) else None
+
+
+def secret_in(text: str) -> tuple[str, str] | None:
+    """What kind of secret ``text`` contains (``a GitHub token``), and where it is written: its characters.
+
+    None for a text without one.
+    """
+    if key := _PRIVATE_KEY.search(text):
+        return "a private key", key[0]
+    return next(((what, found[0]) for what, pattern in _TOKENS.items() if (found := pattern.search(text))), None)

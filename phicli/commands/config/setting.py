@@ -86,10 +86,10 @@ class Setting:
 
 def _check_model(value: Any) -> None:
     """Return if the commands can use ``value``, unless it is not even a text, which the options refuse."""
-    from phicli.plan.locate import check_default
+    from phicli.commands.locating import check_usable
 
     if isinstance(value, str):
         try:
-            check_default(value)
+            check_usable(value)
         except PhiError as error:
             raise UsageError(f"is not valid: {error.message}", error.hint_for("config set model")) from None

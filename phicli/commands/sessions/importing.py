@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from phicli.chat.importing import MOST_BYTES, Imported, read_conversation, read_conversation_file
+from phicli.commands.locating import check_usable
 from phicli.errors import PhiError, UsageError
 from phicli.plan.last_used import last_used
-from phicli.plan.locate import check_default
 from phicli.settings.key import Key
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def model_for(ctx: Any, terminal: Terminal, named: str | None, *, typed: str | N
         NotFoundError, UnsupportedModelError: the model that was typed is unknown, or cannot run here.
     """
     if typed is not None:
-        check_default(typed)
+        check_usable(typed)
         return typed
     why = "the file does not name a model"
     if named is not None:
         try:
-            check_default(named)
+            check_usable(named)
         except PhiError as error:
             why = f"the model in the file cannot be used: {error.message}"
         else:

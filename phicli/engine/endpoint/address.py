@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
@@ -28,7 +28,8 @@ class Address:
     """An endpoint. ``shown`` is all of it that may be printed or kept: no credentials, no query.
 
     ``base`` is the URL to which paths are added, ``query`` what follows them. ``authorization`` is the header to
-    send, None without a key. ``secrets`` are the texts that must not get out again.
+    send, None without a key. ``secrets`` are the texts that must not get out again. ``key_name`` is what has the key,
+    and ``give_key`` what to do where one is required and there is none; both are words for messages.
     """
 
     shown: str
@@ -37,6 +38,8 @@ class Address:
     query: str = field(default="", repr=False)
     authorization: str | None = field(default=None, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key_name: str = KEY
+    give_key: str = f"set {KEY}"
 
     @property
     def encrypted(self) -> bool:
@@ -53,6 +56,13 @@ class Address:
         except ValueError:
             return False
         return address.is_loopback or address.is_unspecified
+
+    @property
+    def exposed_key(self) -> str | None:
+        """A warning that the key can be read on the way; None where it cannot."""
+        if self.authorization is None or self.encrypted or self.is_loopback:
+            return None
+        return f"the API key is sent to {self.shown} unencrypted: anyone on the network can read it"
 
     def url(self, path: str) -> str:
         """The URL of ``path`` below it."""
@@ -73,26 +83,33 @@ def read_address(text: str, environment: Mapping[str, str]) -> Address:
     Raises:
         UsageError: it is not the URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
     """
-    if len(text) > _LONGEST or not text.isprintable() or " " in text:
-        raise UsageError(
-            "the address of the endpoint is too long, or contains characters that are not allowed", EXAMPLE
-        )
-    parts = _split(text)
-    host = (parts.hostname or "").rstrip(".")
-    path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
-    place = f"[{host}]" if ":" in host else host
-    shown = f"{parts.scheme}://{place}{f':{parts.port}' if parts.port else ''}{path}"
-    authorization, secrets = _authorization(parts, host, environment)
-    values = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_SECRET]
-    hidden = {*secrets, *values, *([parts.query] if values else [])}
-    return Address(
-        shown=shown,
-        host=host,
-        base=shown,
-        query=parts.query,
-        authorization=authorization,
-        secrets=tuple(sorted(hidden, key=len, reverse=True)),
-    )
+    parts = _checked(text)
+    if parts.username or parts.password:
+        return _address(parts, *_basic(parts))
+    name = KEY
+    if not environment.get(KEY) and parts.scheme == "https" and _host(parts) == _OPENAI:
+        name = _OPENAI_KEY
+    return _address(parts, *_bearer(environment.get(name, ""), name))
+
+
+def address_with_key(text: str, key: str = "", *, key_name: str = KEY, give_key: str = "") -> Address:
+    """The endpoint at ``text`` with this ``key``, and no other: nothing is looked up in the environment.
+
+    Args:
+        text: its URL, which has no credentials and no query.
+        key: empty for none.
+        key_name: what has the key, as a message calls it.
+        give_key: what to do where a key is required and there is none.
+
+    Raises:
+        UsageError: it is not the URL of an endpoint, or the key cannot be sent. The message has nothing secret in it.
+    """
+    parts = _checked(text)
+    if parts.username or parts.password:
+        raise UsageError("the address has a user or a password in it", "keep keys in a variable of the environment")
+    if parts.query or parts.fragment:
+        raise UsageError("the address has more than a path in it, such as ?key=value", EXAMPLE)
+    return replace(_address(parts, *_bearer(key, key_name)), key_name=key_name, give_key=give_key or f"set {key_name}")
 
 
 def is_host_and_port(text: str) -> bool:
@@ -100,7 +117,11 @@ def is_host_and_port(text: str) -> bool:
     return _HOST_AND_PORT.fullmatch(text) is not None
 
 
-def _split(text: str) -> SplitResult:
+def _checked(text: str) -> SplitResult:
+    if len(text) > _LONGEST or not text.isprintable() or " " in text:
+        raise UsageError(
+            "the address of the endpoint is too long, or contains characters that are not allowed", EXAMPLE
+        )
     if is_host_and_port(text):
         raise UsageError(f"{text} is not the address of an endpoint", f"did you mean http://{text}?")
     try:
@@ -114,16 +135,37 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _authorization(parts: SplitResult, host: str, environment: Mapping[str, str]) -> tuple[str | None, list[str]]:
-    """The header, and what in it is secret."""
-    if parts.username or parts.password:
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        coded = base64.b64encode(f"{user}:{password}".encode()).decode()
-        return f"Basic {coded}", [one for one in (password or user, parts.password or parts.username, coded) if one]
-    name = KEY
-    if not environment.get(KEY) and parts.scheme == "https" and host == _OPENAI:
-        name = _OPENAI_KEY
-    key = environment.get(name, "").strip()
+def _host(parts: SplitResult) -> str:
+    return (parts.hostname or "").rstrip(".")
+
+
+def _address(parts: SplitResult, authorization: str | None, secrets: Collection[str]) -> Address:
+    host = _host(parts)
+    path = parts.path.rstrip("/").removesuffix(_CHAT).rstrip("/")
+    place = f"[{host}]" if ":" in host else host
+    shown = f"{parts.scheme}://{place}{f':{parts.port}' if parts.port else ''}{path}"
+    values = [value for _, value in parse_qsl(parts.query) if len(value) >= _SHORTEST_SECRET]
+    hidden = {*secrets, *values, *([parts.query] if values else [])}
+    return Address(
+        shown=shown,
+        host=host,
+        base=shown,
+        query=parts.query,
+        authorization=authorization,
+        secrets=tuple(sorted(hidden, key=len, reverse=True)),
+    )
+
+
+def _basic(parts: SplitResult) -> tuple[str, list[str]]:
+    """The header for a user and a password, and what in it is secret."""
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    coded = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return f"Basic {coded}", [one for one in (password or user, parts.password or parts.username, coded) if one]
+
+
+def _bearer(key: str, name: str) -> tuple[str | None, list[str]]:
+    """The header for a key, and what in it is secret; ``name`` is what has the key."""
+    key = key.strip()
     if not key:
         return None, []
     if not (key.isascii() and key.isprintable()) or " " in key:

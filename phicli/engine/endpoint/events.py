@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from phicli.engine.endpoint.address import Address
-from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream
+from phicli.engine.endpoint.deltas import Delta, End, LikelyReader, calls_in, text_in
+from phicli.engine.endpoint.failures import EndpointError, clean, error_text, in_place_of_a_stream, of_garbage
 
 _LONGEST_LINE: Final = 1 << 20
 _MOST_BYTES: Final = 1 << 26
@@ -17,23 +17,6 @@ _MOST_TOKENS: Final = 10**9
 _QUOTED: Final = 80
 _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """New text, of the answer or of the reasoning before it; ``at_s`` is when its bytes arrived."""
-
-    text: str
-    at_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The last event. Token counts are None if the endpoint does not report them."""
-
-    finish_reason: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
 
 
 class Reader:
@@ -55,8 +38,12 @@ class Reader:
         self._bytes = 0
         self._seen = False
         self._finish: str | None = None
+        self._stop_text: str | None = None
+        self._model = ""
         self._prompt: int | None = None
         self._completion: int | None = None
+        self._cached = self._reasoning = 0
+        self._likely = LikelyReader()
 
     def read(self, data: bytes, at_s: float) -> Iterator[Delta]:
         """What is complete with ``data``, which arrived at ``at_s``.
@@ -98,7 +85,15 @@ class Reader:
             if self._seen:
                 raise EndpointError("cut", f"{self._address.shown} stopped in the middle of the answer", _HINT)
             raise EndpointError("cut", f"{self._address.shown} ended the stream before it began", _HINT)
-        return End(self._finish, self._prompt, self._completion)
+        return End(
+            self._finish,
+            self._prompt,
+            self._completion,
+            cached_tokens=self._cached,
+            reasoning_tokens=self._reasoning,
+            model=self._model,
+            stop_text=self._stop_text,
+        )
 
     def _line(self, line: bytes, at_s: float) -> Iterator[Delta]:
         name, _, value = line.partition(b":")
@@ -118,6 +113,8 @@ class Reader:
         if reply.get("error") or reply.get("object") == "error":
             raise self._failed(reply)
         self._seen = True
+        if isinstance(reply.get("model"), str) and reply["model"]:  # Azure's first chunk has an empty one
+            self._model = clean(self._address, reply["model"])
         self._count(reply.get("usage"))
         yield from self._choice(reply.get("choices"), line, at_s)
 
@@ -128,16 +125,22 @@ class Reader:
         delta = first.get("delta") or {} if isinstance(first, dict) else None
         if not isinstance(first, dict) or not isinstance(delta, dict):
             raise self._garbage(line)
-        text = next((delta[key] for key in _TEXTS if isinstance(delta.get(key), str) and delta[key]), "")
-        if text or delta.get("tool_calls"):
-            yield Delta(text, at_s)
+        text, reasoning, calls = text_in(delta, _TEXTS), text_in(delta, _REASONING), calls_in(delta.get("tool_calls"))
+        likely = self._likely.read(first.get("logprobs"))
+        if text or reasoning or calls or likely:
+            yield Delta(text, at_s, reasoning, calls, likely)
         if isinstance(first.get("finish_reason"), str) and first["finish_reason"]:
             self._finish = clean(self._address, first["finish_reason"])
+        if isinstance(first.get("stop_reason"), str):
+            self._stop_text = first["stop_reason"]
 
     def _count(self, usage: Any) -> None:
-        if isinstance(usage, dict):
-            self._prompt = _number(usage.get("prompt_tokens"), self._prompt)
-            self._completion = _number(usage.get("completion_tokens"), self._completion)
+        if not isinstance(usage, dict):
+            return
+        self._prompt = _number(usage.get("prompt_tokens"), self._prompt)
+        self._completion = _number(usage.get("completion_tokens"), self._completion)
+        self._cached = _number(_inner(usage, "prompt_tokens_details", "cached_tokens"), self._cached) or 0
+        self._reasoning = _number(_inner(usage, "completion_tokens_details", "reasoning_tokens"), self._reasoning) or 0
 
     def _failed(self, reply: Any) -> EndpointError:
         said = clean(self._address, error_text(reply)) or "without a reason"
@@ -147,13 +150,23 @@ class Reader:
         reply = _json(line)
         if isinstance(reply, dict) and reply.get("error"):
             return in_place_of_a_stream(self._address, reply)
-        shown = clean(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
-        message = f"{self._address.shown} did not send a stream of chat completion chunks: {shown}"
-        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+        return of_garbage(self._address, line[:_QUOTED].decode("utf-8", errors="replace"))
+
+
+def as_stream(body: bytes) -> bytes:
+    """A reply in one piece as the stream that it stands for; anything else as it is."""
+    reply = _json(body)
+    choices = reply.get("choices") if isinstance(reply, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        return body
+    chunk = {**reply, "choices": [{**first, "delta": first["message"]}]}
+    return b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
 
 
 _DONE: Final = b"[DONE]"
-_TEXTS: Final = ("content", "reasoning_content", "reasoning")
+_TEXTS: Final = ("content", "refusal")
+_REASONING: Final = ("reasoning_content", "reasoning")
 _HINT: Final = "see the endpoint's own log"
 
 
@@ -167,3 +180,8 @@ def _json(value: bytes) -> Any:
 def _number(value: Any, otherwise: int | None) -> int | None:
     sound = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
     return value if sound else otherwise
+
+
+def _inner(usage: dict[str, Any], part: str, name: str) -> Any:
+    inner = usage.get(part)
+    return inner.get(name) if isinstance(inner, dict) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
-from phicli.engine.endpoint.address import KEY, Address
+from phicli.engine.endpoint.address import Address
 from phicli.errors import NetworkError
 from phicli.network.proxies import proxy_for
 from phicli.network.trouble import Trouble, proxy_refuses, reason, trouble_of
@@ -25,9 +27,15 @@ class EndpointError(NetworkError):
     way), ``limited``, ``server``, ``unreachable``, ``silent``, ``slow``, ``garbage``, ``cut`` or ``empty``.
     """
 
-    def __init__(self, kind: str, message: str, hint: str = "") -> None:
+    def __init__(
+        self, kind: str, message: str, hint: str = "", *, status: int | None = None, wait_s: float | None = None
+    ) -> None:
         super().__init__(message, hint)
         self.kind = kind
+        self.status = status
+        """That of HTTP, where the endpoint answered with an error."""
+        self.wait_s = wait_s
+        """How long the endpoint asks to wait before the next request; None where it asks for nothing."""
 
     @property
     def is_final(self) -> bool:
@@ -46,34 +54,46 @@ def of_status(address: Address, status: int, headers: Mapping[str, str], body: b
     if status == 407 and proxy is not None:
         return _of_trouble(address, proxy_refuses("407 Proxy Authentication Required", proxy))
     if status in (401, 403):
-        return EndpointError("key", what, _key_hint(address))
+        return EndpointError("key", what, _key_hint(address), status=status)
     if status == 404:
-        return EndpointError("not_found", what, f"check the address and the model's name{ends_in_v1(address)}")
+        hint = f"check the address and the model's name{ends_in_v1(address)}"
+        return EndpointError("not_found", what, hint, status=status)
     if 300 <= status < 400:
         to = _elsewhere(address, headers.get("location", ""))
-        return EndpointError("redirect", f"{what}: it redirects to {to}", "use that address if you trust it")
+        hint = "use that address if you trust it"
+        return EndpointError("redirect", f"{what}: it redirects to {to}", hint, status=status)
     if status == 429 or status >= 500:
-        return _busy(what, status, _wait(address, headers.get("retry-after", "")))
-    return EndpointError(
-        "rejected", what, "check that the endpoint has the model and a context that is large enough for --prompt-tokens"
-    )
+        return _busy(address, what, status, headers.get("retry-after", ""))
+    hint = "check that the endpoint has the model, and that the model's context is large enough for the request"
+    return EndpointError("rejected", what, hint, status=status)
 
 
 def _key_hint(address: Address) -> str:
     if address.authorization is None:
-        return f"set {KEY}: the endpoint requires an API key"
-    given = "the user and the password in the address" if address.authorization.startswith("Basic ") else KEY
+        return f"{address.give_key}: the endpoint requires an API key"
+    basic = address.authorization.startswith("Basic ")
+    given = "the user and the password in the address" if basic else address.key_name
     return f"check {given}: the endpoint did not accept the credentials"
 
 
-def _busy(what: str, status: int, wait: str) -> EndpointError:
+def _busy(address: Address, what: str, status: int, retry_after: str) -> EndpointError:
     """The error for a status that may be another one soon."""
-    if status == 429:
-        return EndpointError(
-            "limited", what, f"{wait}send fewer requests: use a lower --concurrency or fewer --requests"
-        )
-    hints = {503: "run the command again: the endpoint may be loading its model or be overloaded"}
-    return EndpointError("server", what, wait + hints.get(status, "see the endpoint's own log"))
+    hints = {
+        429: "send fewer requests at a time, or fewer in all: use a lower --concurrency (phi bench) or --parallel",
+        503: "run the command again: the endpoint may be loading its model or be overloaded",
+    }
+    hint = _wait(address, retry_after) + hints.get(status, "see the endpoint's own log")
+    kind = "limited" if status == 429 else "server"
+    return EndpointError(kind, what, hint, status=status, wait_s=_seconds(retry_after))
+
+
+def of_garbage(address: Address, line: str) -> EndpointError:
+    """The error for a reply of status 200 that is not a stream, and begins with ``line``."""
+    message = f"{address.shown} did not send a stream of chat completion chunks: {clean(address, line)}"
+    if not line.lstrip().startswith("<"):
+        return EndpointError("garbage", message, "check that the address is that of an OpenAI-compatible endpoint")
+    hint = f"check the address{ends_in_v1(address)}; or open a page in a browser: your network may ask you to log in"
+    return EndpointError("garbage", message, hint)
 
 
 def in_place_of_a_stream(address: Address, reply: Any) -> EndpointError:
@@ -98,6 +118,9 @@ def of_exception(address: Address, error: Exception, silence_s: float) -> Endpoi
         return _of_trouble(address, trouble_of(error, address.shown, proxies=not address.is_loopback))
     if isinstance(error, httpx2.TimeoutException):
         return silent(address, silence_s)
+    if isinstance(error, httpx2.DecodingError):
+        message = f"{address.shown} says that its reply is compressed, but it cannot be read"
+        return EndpointError("garbage", message, "see whether a proxy on the way changes replies")
     why = clean(address, reason(error, address.host))
     if isinstance(error, httpx2.RemoteProtocolError) and "disconnect" not in why and "closed" not in why:
         return EndpointError("garbage", f"{address.shown} does not speak HTTP: {why}", _REACH)
@@ -169,6 +192,19 @@ def _wait(address: Address, retry_after: str) -> str:
     return (
         f"wait {asked} s, as the endpoint asks; " if asked.isdigit() else f"wait until {asked}, as the endpoint asks; "
     )
+
+
+def _seconds(retry_after: str) -> float | None:
+    """How long ``Retry-After`` asks to wait; None where that is not known."""
+    if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < _LONGEST_WAIT:
+        return float(retry_after)
+    try:
+        until = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _phrase(status: int) -> str:

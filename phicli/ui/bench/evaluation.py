@@ -188,8 +188,8 @@ def _record(one: Evaluation) -> Mapping[str, Any]:
         "accuracy_high": accuracy.high if accuracy else None,
         **{name: data[name] for name in ("failed", "cut", "generated_tokens", "generated_tps", "wall_s", "complete")},
         **{name: one.settings.get(name) for name in settings},
-        "sha256": one.subject.sha256,
-        "path": str(one.subject.path),
+        "sha256": data["sha256"],
+        "path": data["path"],
     }
 
 

@@ -26,8 +26,10 @@ PIPE_COLUMNS = (
 BUILT_IN = "built-in"
 
 
-def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = False) -> None:
-    """The rows to standard output, and what to type next to standard error.
+def print_models(
+    terminal: Terminal, found: Overview, *, only_installed: bool = False, remotes: Sequence[str] = ()
+) -> None:
+    """The rows to standard output, and what to type next, and the names of ``remotes``, to standard error.
 
     Raises:
         OutputClosedError: the reader has closed it.
@@ -44,6 +46,8 @@ def print_models(terminal: Terminal, found: Overview, *, only_installed: bool = 
     elif found.hidden:
         family = f" --family {found.family}" if found.family else ""
         terminal.say(f"{found.hidden} more models cannot run on this machine; see them: phi list --all{family}")
+    if remotes:
+        terminal.say(f"remotes: {', '.join(remotes)}; see the models of one: phi remotes test NAME")
 
 
 _NAME = Column("name", least=26)

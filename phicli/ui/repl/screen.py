@@ -38,6 +38,7 @@ class TerminalScreen:
         on_end: called with each answer when all of it is printed, and with whether its numbers are to be printed.
         names: the names of a kind (``model``, ``session``) that begin with a text.
         meter: what the line below the prompt shows; None for no such line.
+        waiting: what the status line says until an answer begins; empty for nothing.
 
     ``stats`` and ``thinking`` can be changed between two answers: whether the reasoning of an answer stays on the
     screen, or only one line about it.
@@ -55,6 +56,7 @@ class TerminalScreen:
         on_end: Callable[[Answer, bool], None] = lambda _answer, _stats: None,
         names: Callable[[str, str], Sequence[str]] = lambda _kind, _beginning: (),
         meter: Callable[[], MeterFacts] | None = None,
+        waiting: Callable[[], str] = lambda: "",
     ) -> None:
         self._terminal = terminal
         self._status = status
@@ -62,7 +64,7 @@ class TerminalScreen:
         self._plain = plain
         self.stats = stats
         self.thinking: Thinking = "hide"
-        self._on_end = on_end
+        self._on_end, self._waiting = on_end, waiting
         self._clipboard_advice = ""
         toolbar = None if meter is None or quiet or terminal.dumb else Toolbar(terminal, meter)
         self._lines = LineReader(history_path, names, tell=self.tell, toolbar=toolbar, stdin=terminal.stdin)
@@ -92,7 +94,7 @@ class TerminalScreen:
         """Show an answer as it comes."""
         printer = AnswerPrinter(
             self._terminal, self._status, quiet=self._quiet, plain=self._plain, thinking=self.thinking,
-            on_end=lambda answer: self._on_end(answer, self.stats),
+            waiting=self._waiting(), on_end=lambda answer: self._on_end(answer, self.stats),
         )  # fmt: skip
         try:
             printer.show(events)

@@ -16,9 +16,8 @@ from typing import Any
 
 import pytest
 
-from phicli.bench.evaluation.asking import Asking
+from phicli.bench.evaluation.asking import Telling, asked_of, reply_of
 from phicli.bench.evaluation.items import read_items
-from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item, Reply
 from phicli.bench.launch import BuildChangedError
@@ -61,8 +60,8 @@ def start_fragile(name: str, settings: LoadSettings, **_: Any) -> FragileEngine:
 def opened(asked: tuple[Item, ...], start: Any = start_fragile) -> Iterator[Callable[[Item], Reply]]:
     (subject,) = subjects(["tiny-phi"])
     prepared = prepare(replace(subject, build=build_of()), asked, EvalOptions("arithmetic"), look_around())
-    with open_pool(prepared, start_engine=start) as pool:
-        yield Asking(pool, prepared.systems, prepared.sampling).ask
+    with prepared.opened(Telling(lambda _: None), start_engine=start) as worker:
+        yield lambda item: reply_of(item, worker.ask(asked_of(item, "tiny-phi", {})))
 
 
 @pytest.fixture

@@ -11,9 +11,8 @@ import pytest
 
 from phicli.answering.encode import encode
 from phicli.answering.model_file import bos_id_of, special_tokens_of
-from phicli.bench.evaluation.asking import Asking
+from phicli.bench.evaluation.asking import Telling, asked_of, reply_of
 from phicli.bench.evaluation.items import read_items
-from phicli.bench.evaluation.opening import open_pool
 from phicli.bench.evaluation.preparing import EvalOptions, prepare
 from phicli.bench.evaluation.types import Item
 from phicli.bench.measuring.room import PlannedLoad, needed
@@ -111,12 +110,11 @@ def test_questions_are_asked_as_phi_chat_asks_them() -> None:
     asked = (*items("What is the capital of France?", long), *items("Hello", system="You are a pirate.")[:1])
     (subject,) = subjects(["tiny-phi"])
     prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
-    assert (prepared.context.first_tokens, prepared.slots) == (256, 3)
+    assert (prepared.job.load.context.first_tokens, prepared.slots) == (256, 3)
     told: list[str] = []
-    with open_pool(prepared) as pool:
-        asking = Asking(pool, prepared.systems, prepared.sampling, tell=told.append)
-        france, grown, pirate = (asking.ask(item) for item in asked)
-        assert pool.engines.running(None).build.startswith("xllamacpp ")
+    with prepared.opened(Telling(told.append)) as worker:
+        france, grown, pirate = (reply_of(item, worker.ask(asked_of(item, "tiny-phi", {}))) for item in asked)
+    assert any("no longer fits into 256 tokens" in notice for notice in told)
     assert (france.text, france.finish_reason) == ("The capital of France is Paris.", "stop")
     assert grown.prompt_tokens > 256
     assert grown.finish_reason != "context"
@@ -129,8 +127,8 @@ def test_a_question_beyond_the_largest_context_is_an_answer_of_its_own_kind() ->
     asked = items("word " * 3000)
     (subject,) = subjects(["tiny-phi"])
     prepared = prepare(subject, asked, EvalOptions("arithmetic"), look_around())
-    with open_pool(prepared) as pool:
-        reply = Asking(pool, prepared.systems, prepared.sampling).ask(asked[0])
+    with prepared.opened(Telling(lambda _: None)) as worker:
+        reply = reply_of(asked[0], worker.ask(asked_of(asked[0], "tiny-phi", {})))
     assert (reply.finish_reason, reply.text, reply.completion_tokens) == ("context", "", 0)
     assert reply.failed
     assert reply.prompt_tokens > 1024

@@ -57,7 +57,7 @@ def test_a_large_micro_batch_that_does_not_fit_gives_way() -> None:
     plain = prepared(None, repack=False)
     (subject,) = subjects(["tiny-phi"])
     settings = EngineSettings(threads=1, batch_tokens=128)
-    load = PlannedLoad(subject, settings, shape_of(read_header(TINY_PHI)), plain.context.first_tokens)
+    load = PlannedLoad(subject, settings, shape_of(read_header(TINY_PHI)), plain.job.load.context.first_tokens)
     least = needed(load, ()).resident_bytes
     found = prepared(BEST, Memory(2 * least, 2 * least, "the test"), repack=False)
     assert (found.settings.threads, found.settings.batch_tokens, found.settings.flash_attention) == (1, 128, "auto")

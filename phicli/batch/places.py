@@ -1,0 +1,73 @@
+"""Whether the output can be written where it is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Final
+
+from phicli.batch.options import BatchOptions
+from phicli.batch.source import Source
+from phicli.errors import UsageError, reason_of
+from phicli.paths import output_target
+
+_JOURNAL: Final = b'{"journal"'
+_SITTING: Final = b'{"sitting"'
+_EXAMPLE: Final = "name a file, e.g. --out answers.jsonl"
+
+
+def require_place(wanted: BatchOptions, source: Source) -> None:
+    """Return if the output can be written, and nothing is lost by that.
+
+    Raises:
+        UsageError: it cannot, or there is something else.
+    """
+    out = wanted.out
+    if str(out) == "-":
+        raise UsageError("--out - is not possible: the answers and their journal are files", _EXAMPLE)
+    _require_writable(out)
+    for path, what in ((out, "the output"), (wanted.journal, "its journal")):
+        if source.is_file(path):
+            raise UsageError(f"{what} would replace the input: {path}", _EXAMPLE)
+    if wanted.restart or wanted.journal.exists() or not out.exists() or not out.stat().st_size:
+        return
+    raise UsageError(
+        f"{out} already exists, and has no journal ({wanted.journal.name})",
+        "name another file, or replace it: --restart",
+    )
+
+
+def has_results(wanted: BatchOptions) -> bool:
+    """Whether the journal may have results, or the output lines.
+
+    Without any there is nothing to lose, whatever job began them.
+    """
+    try:
+        if wanted.out.exists() and wanted.out.stat().st_size:
+            return True
+        with wanted.journal.open("rb") as file:
+            return not file.readline().startswith(_JOURNAL) or any(not line.startswith(_SITTING) for line in file)
+    except OSError:
+        return True
+
+
+def remove_nothing(wanted: BatchOptions, head: bytes) -> None:
+    """Remove the output and its journal, where neither has a result: the next command may be another one."""
+    with contextlib.suppress(OSError):
+        if wanted.out.exists() and wanted.out.read_bytes() in (b"", head):
+            wanted.out.unlink()
+    if not has_results(wanted):
+        with contextlib.suppress(OSError):
+            wanted.journal.unlink()
+
+
+def _require_writable(out: Path) -> None:
+    try:
+        target = output_target(out)
+        if target.exists():
+            with target.open("r+b"):
+                pass
+    except IsADirectoryError:
+        raise UsageError(f"{out} is a folder", f"name a file in it: --out {out / 'answers.jsonl'}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{out} cannot be written: {reason_of(error)}", _EXAMPLE) from None

@@ -1,0 +1,282 @@
+"""One run of a batch: what has no result yet is asked, and every result is saved and written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phicli.answering.asked import Asked
+from phicli.answering.types import Answer
+from phicli.batch.formats import Layout
+from phicli.batch.options import BatchOptions
+from phicli.batch.out_file import OutFile
+from phicli.batch.report import Failure, Report
+from phicli.batch.requests import RequestWords
+from phicli.batch.results import PlainResults, Results, reason_in, saved, tokens_in, was_cut_off
+from phicli.batch.scan import Scan
+from phicli.batch.source import Source
+from phicli.batch.target import Target
+from phicli.batch.types import Row, Watch
+from phicli.batch.wording import Wording
+from phicli.errors import (
+    CheckFailedError,
+    DoesNotFitError,
+    EngineError,
+    PhiError,
+    UsageError,
+    UserInterruptError,
+    disk_full,
+    is_disk_full,
+    reason_of,
+)
+from phicli.jobs.journal import Journal
+from phicli.jobs.planning import Needs
+from phicli.jobs.running import Done, Worker, run
+from phicli.jobs.workers import Outcome
+from phicli.tools.declared import declared_for
+from phicli.units import counted
+
+_SHOWN_S: Final = 0.2
+_MOST_FAILURES: Final = 5
+_NUMBERS: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+_FULL: Final = tuple(reason_of(OSError(number, os.strerror(number))) for number in _NUMBERS)
+"""What the system says of a full disk."""
+_AGAIN: Final = "to go on, run the same command again: nothing is asked twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A row, and what it asks."""
+
+    row: Row
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The input: how it is read, what is known of all of it, and what makes requests of its rows."""
+
+    source: Source
+    layout: Layout
+    seen: Scan
+    words: Wording | RequestWords
+
+
+class _OfItems:
+    """A worker that is given rows with what they ask."""
+
+    def __init__(self, worker: Worker[Asked, Outcome]) -> None:
+        self._worker = worker
+        self.name, self.slots = worker.name, worker.slots
+
+    def ask(self, item: Item) -> Outcome:
+        """What becomes of the request."""
+        return self._worker.ask(item.asked)
+
+    def stop(self) -> None:
+        """End what is under way."""
+        self._worker.stop()
+
+
+class Sitting:
+    """One run of the command.
+
+    Args:
+        wanted: what is asked, and how.
+        reading: the input.
+        target: what answers.
+        journal: has the results so far.
+        out: gets the lines.
+        again: numbers whose results are replaced; they are taken out of it.
+        watch: is told how far it has come.
+        broken: how many results are of rows that cannot be asked.
+    """
+
+    def __init__(
+        self, wanted: BatchOptions, reading: Reading, target: Target, journal: Journal, out: OutFile, again: set[int],
+        watch: Watch, *, broken: int = 0,
+    ) -> None:  # fmt: skip
+        self._wanted, self._reading, self._target = wanted, reading, target
+        self._journal, self._out, self._again, self._watch = journal, out, again, watch
+        words = reading.words
+        self._results: Results = words if isinstance(words, RequestWords) else PlainResults()
+        self._workers: Counter[str] = Counter()
+        self._tokens: Counter[str] = Counter()
+        self._began: float | None = None
+        self._shown_at = 0.0
+        self._alone = True
+        self._asked = self._cut_off = 0
+        self._failed, self._broken = len(journal.failed), broken
+
+    def run(self) -> Report:
+        """Ask what is left.
+
+        Raises:
+            PhiError: it ended early; the data are those of the report.
+        """
+        try:
+            self._require_saved()
+            if self._wanted.restart:
+                self._wanted.out.write_bytes(b"")
+            self._out.verify()
+            pending = self._reading.seen.rows - len(self._journal) + len(self._again)
+            self._tell_about(pending)
+            if askable := pending - (self._reading.seen.wrong - self._broken):
+                self._ask(askable)
+            elif pending:
+                with self._out:
+                    list(self._items())
+            with self._out:
+                self._out.advance()
+        except KeyboardInterrupt:
+            raise self._told(UserInterruptError("interrupted")) from None
+        except OSError as error:
+            if not is_disk_full(error):
+                raise
+            raise self._told(disk_full(self._wanted.out, "free some space")) from error
+        except PhiError as error:
+            raise self._told(error) from None
+        return self.report()
+
+    def report(self) -> Report:
+        """What there is now."""
+        elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        return Report(
+            self._wanted.out, self._wanted.journal, self._target.name, self._reading.seen.rows,
+            len(self._journal) - self._failed, self._failed, self._broken, self._asked, self._cut_off,
+            self._tokens["prompt"], self._tokens["cached"], self._tokens["completion"], elapsed_s, dict(self._workers),
+            tuple(self._failures()),
+        )  # fmt: skip
+
+    def draining(self, under_way: int) -> None:
+        """The first Ctrl-C came."""
+        lines = "1 line is" if under_way == 1 else f"{under_way} lines are"
+        self._watch.warn(f"interrupted: {lines} still being answered; press Ctrl-C again to stop at once")
+
+    def _ask(self, askable: int) -> None:
+        needs = Needs(
+            longest_bytes=self._reading.seen.most_bytes + len(declared_for("", self._wanted.answers.tools)),
+            max_tokens=self._wanted.options.max_tokens,
+            requests=askable,
+            parallel=self._wanted.parallel,
+        )
+        with self._target.open(needs, self._watch) as workers, self._out:
+            self._out.advance()
+            self._journal.begin({"max_tokens": self._wanted.options.max_tokens})
+            self._began = time.monotonic()
+            self._alone = len(workers) == 1
+            run(self._items(), [*map(_OfItems, workers)], self._done, on_gone=self._gone, interrupts=self)
+
+    def _items(self) -> Iterator[tuple[int, Item]]:
+        """What is left to be asked; rows that cannot be asked fail at once."""
+        reading = self._reading
+        with reading.source.reader() as file:
+            for row in reading.layout.rows(file):
+                if row.number in self._journal and row.number not in self._again:
+                    continue
+                try:
+                    asked = reading.words.asked(row)
+                except UsageError as error:
+                    self._broken += 1
+                    self._save(row, self._results.failed(row, error), failed=True, broken=True)
+                    continue
+                yield row.number, Item(row, asked)
+        reading.source.require_same()
+
+    def _done(self, done: Done[Item, Outcome]) -> None:
+        row, answer, error = done.item.row, done.result.answer, done.result.error
+        if answer is not None and error is None and answer.finish_reason == "interrupted":
+            return  # stopped by a person: it is asked again
+        self._workers[done.worker] += 1
+        self._asked += 1
+        if error is None and answer is None:
+            error = EngineError("there was no answer")
+        if error is None and answer is not None and done.item.asked.form is not None:
+            error = self._cut_off_error(answer)
+        if error is not None or answer is None:
+            self._save(row, self._results.failed(row, error or EngineError("there was no answer")), failed=True)
+            return
+        self._save(row, self._results.answered(row, answer, done.worker), failed=False)
+
+    def _cut_off_error(self, answer: Answer) -> PhiError | None:
+        """The error of an answer that has not its form, because the limit of tokens ended it."""
+        if answer.finish_reason != "length" or isinstance(self._reading.words, RequestWords):
+            return None
+        form, tokens = self._wanted.answers.form, counted(answer.usage.completion_tokens, "token")
+        name = "the form" if form is None else form.name
+        return CheckFailedError(f"the answer was cut off after {tokens}, before it matched {name}")
+
+    def _save(self, row: Row, result: Mapping[str, Any], *, failed: bool, broken: bool = False) -> None:
+        elapsed_s = 0.0 if self._began is None else time.monotonic() - self._began
+        self._journal.add(row.number, saved(row, result, broken=broken), elapsed_s, failed=failed)
+        self._require_saved()
+        self._failed += failed - (row.number in self._again)
+        self._again.discard(row.number)
+        for name, count in zip(("prompt", "cached", "completion"), tokens_in(result), strict=True):
+            self._tokens[name] += count
+        self._cut_off += not failed and was_cut_off(result)
+        self._out.advance()
+        self._show()
+
+    def _require_saved(self) -> None:
+        """Return if the journal could be written.
+
+        Raises:
+            DoesNotFitError: it could not, because the disk is full: results would be lost.
+            UsageError: the same for another reason.
+        """
+        problem = self._journal.problem
+        if problem and any(word in problem for word in _FULL):
+            raise DoesNotFitError(f"the journal cannot be written: {problem}", "free some space")
+        if problem:
+            raise UsageError(f"the journal cannot be written: {problem}", "name a file in another folder with --out")
+
+    def _show(self) -> None:
+        """Show how far it has come, a few times a second."""
+        now = time.monotonic()
+        if self._began is None or now - self._shown_at < _SHOWN_S:
+            return
+        self._shown_at = now
+        done, rows = len(self._journal) - len(self._again), self._reading.seen.rows
+        failed = self._failed - len(self._again)
+        elapsed_s = max(now - self._began, 1e-6)
+        rate = self._asked / elapsed_s
+        words = [f"{done} of {rows}"]
+        words += [f"{failed} failed"] if failed else []
+        words += [f"{rate:.2g} lines/s" if rate < 10 else f"{rate:.0f} lines/s"]
+        words += [f"{self._tokens['completion'] / elapsed_s:.0f} tokens/s"]
+        self._watch.show(" · ".join(words), (rows - done) / rate if rate else None)
+
+    def _gone(self, name: str, error: PhiError) -> None:
+        if self._alone:  # this is the error that ends the command
+            return
+        self._watch.warn(f"{name} is left out: {error.message}; its lines go to the others")
+
+    def _tell_about(self, pending: int) -> None:
+        journal, rows = self._journal, self._reading.seen.rows
+        if journal.damaged_lines:
+            lines = counted(journal.damaged_lines, "line")
+            self._watch.say(f"note: {lines} of {journal.path.name} cannot be read; what they had is asked again")
+        known = rows - pending
+        if known and pending:
+            self._watch.say(f"note: {known} of {rows} lines were done before; {pending} are left")
+
+    def _told(self, error: PhiError) -> PhiError:
+        """``error`` with how far it came, and how it goes on."""
+        report = self.report()
+        done = len(self._journal) - len(self._again)
+        error.data = {**(error.data or {}), **report.to_data()}
+        if done:
+            error.message = f"{error.message}; {done} of {report.rows} lines are done"
+            error.hint = f"{error.hint}; {_AGAIN}" if error.hint else _AGAIN
+        return error
+
+    def _failures(self) -> Iterator[Failure]:
+        for number in sorted(self._journal.failed)[:_MOST_FAILURES]:
+            known = self._journal.get(number).result
+            yield Failure(known["line"], reason_in(known["out"]))

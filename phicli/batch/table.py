@@ -1,0 +1,113 @@
+"""The rows of a table: CSV, or columns with tabs between."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO, Final, Protocol
+
+from phicli.batch.lines import BOM
+from phicli.batch.types import Row
+from phicli.errors import UsageError
+
+_MOST_FIELD: Final = 16 << 20
+_OTHERS: Final = (";", "\t")
+
+
+def delimiter_of(file: BinaryIO, *, tabs: bool) -> str:
+    """What stands between the columns: a tab, else a comma, else what the first line has: a semicolon or tabs."""
+    if tabs:
+        return "\t"
+    head = next((text for text in _text(file) if text.strip()), "")
+    counts = {mark: len(next(csv.reader([head], delimiter=mark), [])) for mark in (",", *_OTHERS)}
+    return "," if counts[","] > 1 else max(counts, key=lambda mark: counts[mark])
+
+
+def columns_of(file: BinaryIO, delimiter: str, name: str) -> tuple[str, ...]:
+    """The names of the columns.
+
+    Raises:
+        UsageError: there are none, or one occurs twice.
+    """
+    reader = _reader(file, delimiter)
+    try:
+        columns = next((tuple(cell.strip() for cell in cells) for cells in reader if any(cells)), ())
+    except csv.Error as error:
+        raise UsageError(f"{name}: the line of the columns cannot be read: {error}", "correct the file") from None
+    if not columns:
+        raise UsageError(f"{name} has no line with the names of the columns", "add one, e.g. id,prompt")
+    if double := next((column for place, column in enumerate(columns) if column in columns[:place]), None):
+        raise UsageError(f"{name} has two columns with the name {double!r}", "rename one of them")
+    if not _is_text(columns):
+        raise UsageError(
+            f"{name} is not UTF-8 text", f"convert it first, e.g. iconv -f WINDOWS-1252 -t UTF-8 {name} > utf8.csv"
+        ) from None
+    return columns
+
+
+def table_rows(file: BinaryIO, delimiter: str, columns: tuple[str, ...]) -> Iterator[Row]:
+    """A row for each record behind that of the columns; records without any text are left out."""
+    reader = _reader(file, delimiter)
+    number, headed, line = 0, False, 1
+    while True:
+        problem, cells = "", []
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            problem = f"it is not CSV: {error}"
+        begins, line = line, reader.line_num + 1
+        if not problem and not any(cells):
+            continue
+        if not headed:
+            headed = True
+            continue
+        yield _row(number, begins, columns, cells, problem)
+        number += 1
+
+
+class _Reader(Protocol):
+    """What the module csv makes."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """Itself."""
+
+    def __next__(self) -> list[str]:
+        """The next record."""
+
+
+def _reader(file: BinaryIO, delimiter: str) -> _Reader:
+    csv.field_size_limit(_MOST_FIELD)
+    return csv.reader(_text(file), delimiter=delimiter, strict=True)
+
+
+def _text(file: BinaryIO) -> Iterator[str]:
+    """The lines with their ends; bytes that are not UTF-8 become halves of characters."""
+    first = True
+    while True:
+        line = file.readline(_MOST_FIELD + 1)
+        if not line:
+            return
+        if first:
+            line, first = line.removeprefix(BOM), False
+        yield line.decode(errors="surrogateescape")
+
+
+def _row(number: int, line: int, columns: tuple[str, ...], cells: list[str], problem: str) -> Row:
+    if not problem and len(cells) != len(columns):
+        problem = f"it has {len(cells)} columns, but the first line has {len(columns)}"
+    if not problem and not _is_text(cells):
+        problem = "it is not UTF-8 text"
+    return Row(number, line, {} if problem else dict(zip(columns, cells, strict=True)), problem)
+
+
+def _is_text(cells: Iterable[str]) -> bool:
+    """Whether everything in the ``cells`` was UTF-8."""
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

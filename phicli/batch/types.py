@@ -1,0 +1,47 @@
+"""What a batch is made of: rows in, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol, get_args
+
+InputFormat = Literal["jsonl", "csv", "tsv", "lines", "openai"]
+"""JSON lines, tables with commas or tabs, a prompt per line, requests of OpenAI's batch files."""
+
+INPUT_FORMATS: Final[tuple[InputFormat, ...]] = get_args(InputFormat)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the input, or one record of a table.
+
+    Attributes:
+        number: from 0, empty lines not counted.
+        line: where it begins in the file, from 1.
+        fields: its keys, or its columns.
+        problem: what is wrong with it; empty where nothing is, and ``fields`` then are what it has.
+    """
+
+    number: int
+    line: int
+    fields: Mapping[str, Any]
+    problem: str = ""
+
+    def name(self, key: str = "id") -> str | int | float:
+        """Its id: the value of ``key``, else the number of its line."""
+        value = self.fields.get(key)
+        return self.line if value is None or value == "" else value
+
+
+class Watch(Protocol):
+    """Is told how far a batch has come."""
+
+    def show(self, text: str, left_s: float | None = None) -> None:
+        """What is being done now, and for how many seconds more."""
+
+    def say(self, text: str) -> None:
+        """A notice that stays; nothing with ``--quiet``."""
+
+    def warn(self, text: str) -> None:
+        """A warning that stays, with ``--quiet`` too."""

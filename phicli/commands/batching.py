@@ -1,0 +1,179 @@
+"""What ``phi batch`` does with its options."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from phicli.batch.job import run_batch
+from phicli.batch.options import DEFAULT, BatchOptions
+from phicli.batch.target import LocalTarget
+from phicli.commands.batch_options import answers_of, batch_template, out_path, read_format, words_of
+from phicli.commands.form_options import FormOptions, form_was_typed
+from phicli.commands.locating import locate_or_offer
+from phicli.commands.options import was_typed
+from phicli.commands.tool_options import ToolOptions
+from phicli.engine.starting import EngineChoice, find_program
+from phicli.errors import CheckFailedError, UsageError
+from phicli.hardware.threads import notice_threads
+from phicli.plan.chat_options import ChatOptions
+from phicli.plan.last_used import last_used
+from phicli.ui.batch import print_report
+from phicli.ui.bench.progress import measuring
+from phicli.units import counted
+
+if TYPE_CHECKING:
+    from phicli.batch.report import Report
+    from phicli.batch.target import Target
+    from phicli.remotes.types import RemoteModelName
+    from phicli.ui.terminal import Terminal
+
+_LONGEST: Final = 160
+"""Of a command in a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What was typed; see :mod:`phicli.commands.batch_options`."""
+
+    source: str
+    out: str | None
+    model: str | None
+    prompt: str | None
+    input_format: str | None
+    template: str | None
+    variables: tuple[str, ...]
+    options: ChatOptions
+    form: FormOptions
+    tools: ToolOptions
+    engine: EngineChoice | None
+    parallel: int | None
+    remotes: tuple[str, ...]
+    retry_failed: bool = False
+    restart: bool = False
+    memory_check: bool = True
+    as_json: bool = False
+    quiet: bool = False
+
+
+def do_batch(ctx: Any, typed: Typed) -> None:
+    """Do the batch, and print how it went.
+
+    Raises:
+        PhiError: it could not be done; or lines failed.
+    """
+    if typed.restart and typed.retry_failed:
+        raise UsageError("--restart and --retry-failed cannot be used together", "leave out one of them")
+    with measuring(quiet=typed.quiet) as (terminal, line):
+        wanted = _wanted(ctx, typed, line.say)
+        if "threads" in wanted.options.engine:
+            notice_threads([wanted.options.engine["threads"]], line.say)
+        report = run_batch(wanted, lambda: _target(wanted, terminal, typed), line)
+    print_report(terminal, report, as_json=typed.as_json and not report.failed, quiet=typed.quiet or typed.as_json)
+    if report.failed:
+        raise _some_failed(report)
+
+
+def _wanted(ctx: Any, typed: Typed, say: Any) -> BatchOptions:
+    """The batch that was asked for: everything that was typed is read and checked.
+
+    Raises:
+        PhiError: something is wrong.
+    """
+    worded = batch_template(ctx, typed.template)
+    form, options = typed.form, typed.options
+    if worded is not None:
+        options = replace(options, **{name: one for name, one in worded.options.items() if not was_typed(ctx, name)})
+        if worded.schema is not None and not form_was_typed(ctx):
+            form = FormOptions(schema=worded.schema, retries=form.retries)
+    model = typed.model if was_typed(ctx, "model") else (worded.model if worded else None) or typed.model
+    named = _remotes(ctx, typed, model)
+    return BatchOptions(
+        typed.source,
+        out_path(typed.out),
+        named[0].model if named else model or _last_used(),
+        options,
+        words_of(typed.prompt, worded, options.system, typed.variables),
+        answers_of(form, typed.tools, say),
+        None if typed.input_format is None else read_format(typed.input_format),
+        named,
+        typed.engine or DEFAULT,
+        typed.parallel,
+        typed.retry_failed,
+        typed.restart,
+        typed.memory_check,
+    )
+
+
+def _last_used() -> str:
+    """The model that was last talked to.
+
+    Raises:
+        UsageError: there was none yet.
+    """
+    try:
+        return last_used()
+    except UsageError as error:
+        raise UsageError(error.message, "name one, e.g. phi batch IN tiny-phi --out OUT") from None
+
+
+def _remotes(ctx: Any, typed: Typed, model: str | None) -> tuple[RemoteModelName, ...]:
+    """The models of remotes that answer; none for a model of this machine.
+
+    Raises:
+        NotFoundError: there is no such remote.
+        UsageError: the model has no name, or an option is for this machine.
+    """
+    from phicli.chat.remote import NamedRemote
+    from phicli.commands.remote_options import check_remote_options
+    from phicli.commands.remotes.elsewhere import remote_of
+    from phicli.remotes.known import require
+    from phicli.remotes.naming import checked_model
+    from phicli.remotes.types import RemoteModelName
+
+    alone = None if model is None else remote_of(model)
+    found = [] if alone is None or typed.remotes else [alone]
+    for text in typed.remotes:
+        name, _, own = text.partition("/")
+        remote = require(name)
+        if alone is not None and not own:
+            raise UsageError(
+                f"{model} is a model of a remote, and --remote names another one",
+                f"name the model without its remote: {alone.model}",
+            )
+        if not own and not was_typed(ctx, "model"):
+            hint = f"phi batch IN MODEL --out OUT --remote {name}; see its models: phi remotes test {name}"
+            raise UsageError("--remote requires the name of a model", hint)
+        found.append(RemoteModelName(remote, checked_model(remote, own or model or "")))
+    if len(set(found)) < len(found):
+        raise UsageError("a remote is named twice", "leave out one of them")
+    for one in found:
+        check_remote_options(ctx, NamedRemote(one), quiet=typed.quiet)
+    return tuple(found)
+
+
+def _target(wanted: BatchOptions, terminal: Terminal, typed: Typed) -> Target:
+    """What answers.
+
+    Raises:
+        PhiError: it is not on this machine, or its engine is not.
+    """
+    if wanted.remotes:
+        from phicli.batch.remote_target import RemoteTarget
+
+        return RemoteTarget(wanted.remotes, wanted)
+    find_program(wanted.engine.name, wanted.engine.program)
+    model = locate_or_offer(wanted.model, terminal, ask=not typed.as_json, quiet=typed.quiet)
+    return LocalTarget(model, wanted)
+
+
+def _some_failed(report: Report) -> CheckFailedError:
+    message = f"{report.failed} of {counted(report.rows, 'line')} failed"
+    if report.broken == report.failed:
+        hint = "correct them in another file, and ask that with another --out"
+        return CheckFailedError(message, hint, data=report.to_data())
+    command = shlex.join(["phi", *(word for word in sys.argv[1:] if word not in ("--retry-failed", "--restart"))])
+    again = f"{command} --retry-failed" if len(command) <= _LONGEST else "the same command with --retry-failed"
+    return CheckFailedError(message, f"ask them again: {again}", data=report.to_data())

@@ -1,0 +1,103 @@
+"""Counts the tokens of examples as one model reads them, in its own prompt format."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from phicli.answering.encode import Tokenizer, encode
+from phicli.answering.model_file import bos_id_of, special_tokens_of
+from phicli.answering.own_tokenizer import own_tokenizer
+from phicli.chat_format import format_by_name
+from phicli.chat_format.reasoning import without_reasoning
+from phicli.chat_format.types import Message, Segment, Special
+from phicli.gguf_file.header import read_header
+from phicli.gguf_file.types import GgufHeader
+from phicli.plan.identify import PLAIN, TEMPLATE, FormatChoice, choose_format
+from phicli.plan.locate import LocatedModel
+from phicli.tools.declared import declared_for
+from phicli.training_data.checking import Counter
+from phicli.training_data.conversation import conversation_of
+
+
+class ExampleCounter:
+    """Counts in the prompt format of a Phi model, with its own vocabulary and without an engine.
+
+    An example is counted as a model is trained with it: all messages, the last answer with its reasoning, and the token
+    that ends it. Reasoning in the answers before is left out, as in every conversation.
+    """
+
+    def __init__(self, located: LocatedModel, header: GgufHeader, choice: FormatChoice, tokenizer: Tokenizer) -> None:
+        self.model, self.format = located.name, choice.name
+        self.context_tokens = context_of(located, header)
+        self._prompt = format_by_name(choice.name, reasoning=choice.reasoning, always_reasons=choice.always_reasons)
+        self._answer = format_by_name(choice.name)
+        self._reasons = choice.reasoning
+        self._tokenizer, self._specials, self._bos = tokenizer, special_tokens_of(header), bos_id_of(header)
+
+    def count(self, example: Mapping[str, Any]) -> int:
+        """The tokens of ``example``.
+
+        Raises:
+            UsageError: the format has no place for the tools of it.
+            IntegrityError: the vocabulary lacks a token of the format.
+        """
+        said = conversation_of(example)
+        tools = declared_for(self.format, said.tools) if said.tools else None
+        segments = self._segments(said.messages, tools)
+        return len(encode(segments, self._tokenizer, self._specials, bos_id=self._bos))
+
+    def _segments(self, messages: Sequence[Message], tools: str | None) -> tuple[Segment, ...]:
+        prompt = self._prompt.render(messages[:-1], tools=tools)
+        last = messages[-1]
+        alone, opening = self._answer.render((last,)), self._answer.render(())
+        header = len(opening)
+        if last.role == "assistant" and alone[:header] == opening and prompt[-header:] == opening:
+            return (*prompt, *alone[header : len(alone) - header])
+        end = tuple(Special(token) for token in self._prompt.stop_tokens[:1])
+        text = without_reasoning(last.content) if self._reasons else last.content
+        return (*self._prompt.render((*messages[:-1], replace(last, content=text)), tools=tools), *end)
+
+
+class EngineCounter:
+    """Counts with the engine, for files whose prompt format or vocabulary only it knows."""
+
+    def __init__(self, located: LocatedModel, header: GgufHeader, format_name: str, count: Callable[..., int]) -> None:
+        self.model, self.format = located.name, format_name
+        self.context_tokens = context_of(located, header)
+        self._count = count
+
+    def count(self, example: Mapping[str, Any]) -> int:
+        """The tokens of ``example`` in the format of the file, and the token that ends the last answer."""
+        said = conversation_of(example)
+        return self._count(said.messages, tools=declared_for(self.format, said.tools) if said.tools else None) + 1
+
+
+@contextlib.contextmanager
+def open_counter(located: LocatedModel) -> Iterator[Counter]:
+    """What counts tokens as the model in a file reads them; leaving the context ends the engine, where one is needed.
+
+    Raises:
+        PhiError: the file cannot be read.
+    """
+    header = read_header(located.path)
+    choice = choose_format(header, located.variant)
+    tokenizer = own_tokenizer(header)
+    if tokenizer is not None and choice.name not in (TEMPLATE, PLAIN):
+        yield ExampleCounter(located, header, choice, tokenizer)
+        return
+    from phicli.answering.opening import open_model
+    from phicli.plan.chat_options import ChatOptions
+    from phicli.plan.load import Use
+
+    with open_model(located, ChatOptions(), Use.CONVERSATION) as opened:
+        yield EngineCounter(located, header, choice.name, opened.model.count)
+
+
+def context_of(located: LocatedModel, header: GgufHeader) -> int:
+    """The context that a model was trained for, in tokens; that of the file where the catalog does not know it."""
+    if located.variant is not None:
+        return located.variant.context_tokens
+    return header.context_length or 4096

@@ -1,0 +1,144 @@
+"""A line of a file as a JSON value; what is wrong with another one, by column."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn
+
+BOM: Final = b"\xef\xbb\xbf"
+_STARTS: Final = {
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+    b"\x1f\x8b": "compressed by gzip",
+    b"PAR1": "a Parquet file",
+    b"PK\x03\x04": "a ZIP archive, as spreadsheets are",
+    b"BZh": "compressed by bzip2",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd",
+    b"GGUF": "a model",
+}
+_WORDS: Final = re.compile(r"(None|True|False|NaN|undefined|-?Infinity)\b")
+_SAID: Final = {
+    "trailing comma": "a comma stands in front of a closing bracket",
+    "Unterminated string": r"a text is not closed on this line: write a line break in it as \n",
+    "control character": r"a control character inside a text: write a line break as \n, a tab as \t",
+}
+"""What Python's parser says, in other words."""
+_COUNTED: Final = (b'"messages"', b'"role"', b'"content"')
+
+
+class LineError(ValueError):
+    """A line is not a JSON value; ``column`` is that of the character, from 1 on, 0 where there is none."""
+
+    def __init__(self, kind: str, message: str, column: int = 0) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.column = kind, message, column
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a JSON value")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).decode
+
+
+def what_it_is(start: bytes) -> str:
+    """What a file that begins with ``start`` is instead of text; empty for text."""
+    known = next((what for mark, what in _STARTS.items() if start.startswith(mark)), "")
+    if not known and start[:64].count(0) > 2:
+        return "not text, or UTF-16 without a mark"
+    return known
+
+
+def text_of(data: bytes) -> str:
+    """The text of a line.
+
+    Raises:
+        LineError: it is not UTF-8.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        column = len(data[: error.start].decode(errors="replace")) + 1
+        byte, as_latin = data[error.start], data[error.start : error.start + 1].decode("cp1252", "replace")
+        looks = f", which Latin-1 has for {as_latin}" if as_latin.isalpha() else ""
+        message = f"not UTF-8: byte 0x{byte:02x}{looks}"
+        raise LineError("encoding", message, column) from None
+
+
+def value_of(text: str) -> Any:
+    """The JSON value of a line.
+
+    Raises:
+        LineError: it is not one.
+    """
+    try:
+        return _decode(text)
+    except json.JSONDecodeError as error:
+        raise LineError("json", _why(text, error), error.pos + 1) from None
+    except RecursionError:
+        raise LineError("json", "nested too deeply") from None
+    except ValueError as error:
+        raise LineError("json", str(error)) from None
+
+
+def repeated_key(data: bytes, example: Mapping[str, Any], *, plain: bool) -> str:
+    """A key that an object of the line has twice, of which JSON would take the last one; empty where there is none.
+
+    Args:
+        data: the line.
+        example: what was read of it.
+        plain: it has ``messages`` of ``role`` and ``content`` only.
+    """
+    messages = example.get("messages")
+    if type(messages) is not list:
+        return ""
+    if plain and data.count(b'"') == 2 + 8 * len(messages):  # no text has a quote
+        return ""
+    objects = [one for one in messages if type(one) is dict]
+    seen = (1, sum(["role" in one for one in objects]), sum(["content" in one for one in objects]))
+    if all(data.count(mark) <= count for mark, count in zip(_COUNTED, seen, strict=True)):
+        return ""
+    found: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in items]
+        found.extend({key for key in keys if keys.count(key) > 1} if len(set(keys)) < len(keys) else ())
+        return dict(items)
+
+    json.loads(data, object_pairs_hook=pairs)
+    return found[0] if found else ""
+
+
+def _why(text: str, error: json.JSONDecodeError) -> str:
+    """What is wrong, in words that say what to do."""
+    at, rest = error.pos, text[error.pos :].lstrip()
+    if text.startswith("\ufeff"):
+        return "a byte order mark stands inside the file: two files were joined"
+    if error.msg.startswith("Extra data"):
+        return _extra(text, rest)
+    if not rest:
+        return "the line ends before its JSON does: one example must stand on one line"
+    return _common(text[:at].rstrip(), rest, error.msg) or f"not JSON: {error.msg[:1].lower()}{error.msg[1:]}"
+
+
+def _common(before: str, rest: str, said: str) -> str:
+    """The frequent mistakes; empty for others."""
+    if before.endswith(",") and rest[:1] in "]}":
+        return f"a comma stands in front of {rest[0]}"
+    if rest.startswith("'"):
+        return "single quotes: JSON has double quotes"
+    if word := _WORDS.match(rest):
+        return f"{word[1]} is not a JSON value: JSON has null, true, false and finite numbers"
+    return next((words for part, words in _SAID.items() if part in said), "")
+
+
+def _extra(text: str, rest: str) -> str:
+    if rest.strip() == ",":
+        return "a comma stands behind the example: JSON Lines have none between lines"
+    if "\r" in text.rstrip("\r\n"):
+        return "the lines end with a lone carriage return: convert the file to line ends of Unix or Windows"
+    if rest.startswith(("{", ",")):
+        return "several examples stand on one line"
+    return "more text stands behind the JSON"

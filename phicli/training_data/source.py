@@ -1,0 +1,66 @@
+"""A file of training data, opened for reading: a file, or standard input for ``-``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from phicli.errors import NotFoundError, UsageError, reason_of
+from phicli.paths import expand
+
+PIPE: Final = "-"
+_BUFFER_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open file. ``name`` is for messages; ``size_bytes`` is None where it is not known, as in a pipe."""
+
+    name: str
+    file: BinaryIO
+    size_bytes: int | None
+
+
+@contextlib.contextmanager
+def opened(typed: str) -> Iterator[Source]:
+    """The file that was ``typed``, closed afterwards.
+
+    Raises:
+        NotFoundError: it does not exist.
+        UsageError: it cannot be read, or it is a folder.
+    """
+    if typed == PIPE:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("nothing is piped in", "name a file, or pipe one in: phi data check - < train.jsonl")
+        yield Source("standard input", sys.stdin.buffer, None)
+        return
+    path = expand(typed)
+    try:
+        file = path.open("rb", buffering=_BUFFER_BYTES)
+    except FileNotFoundError:
+        raise NotFoundError(f"the file {typed} does not exist", _near(path)) from None
+    except IsADirectoryError:
+        raise UsageError(f"{typed} is a folder", f"name a file in it: {typed.rstrip('/')}/train.jsonl") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{typed} cannot be read: {reason_of(error)}", "name another file") from None
+    with file:
+        status = os.fstat(file.fileno())
+        yield Source(typed, file, status.st_size if stat.S_ISREG(status.st_mode) else None)
+
+
+def _near(path: Path) -> str:
+    """What may have been meant: a file with a name like it in the same folder."""
+    from difflib import get_close_matches
+
+    try:
+        names = [one.name for one in path.parent.iterdir() if one.is_file()]
+    except OSError:
+        return "name a file of JSON Lines, such as train.jsonl"
+    close = get_close_matches(path.name, names, n=1)
+    return f"did you mean {path.with_name(close[0])}?" if close else "name a file of JSON Lines, such as train.jsonl"

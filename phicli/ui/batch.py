@@ -1,0 +1,37 @@
+"""How a batch went, for people and for programs."""
+
+from __future__ import annotations
+
+from phicli.batch.report import Report
+from phicli.ui.envelope import print_result
+from phicli.ui.terminal import Terminal
+from phicli.units import counted, format_count
+
+
+def print_report(terminal: Terminal, report: Report, *, as_json: bool, quiet: bool) -> None:
+    """Print how a batch went: one object on standard output, or lines on standard error, none of them if ``quiet``."""
+    if as_json:
+        print_result(terminal, "batch", report.to_data())
+        return
+    if quiet:
+        return
+    terminal.say(_summary(report))
+    if report.cut_off:
+        answers = counted(report.cut_off, "answer")
+        terminal.say(f"note: {answers} reached the limit of tokens; allow more: --max-tokens N")
+    for one in report.failures:
+        terminal.say(f"line {one.line}: {one.reason}")
+    if (more := report.failed - len(report.failures)) > 0:
+        terminal.say(f"… and {format_count(more)} more; see the key error in {report.out}")
+
+
+def _summary(report: Report) -> str:
+    if not report.asked:
+        failed = f", {report.failed} of them failed" if report.failed else ""
+        return f"{report.out} has all {counted(report.rows, 'line')} already{failed}: nothing was asked"
+    words = [f"{report.out}: {report.answered} of {counted(report.rows, 'line')} answered"]
+    words += [f"{report.failed} failed"] if report.failed else []
+    rate = report.asked / report.elapsed_s if report.elapsed_s else 0.0
+    words += [f"{report.asked} asked in {report.elapsed_s:.1f} s ({rate:.2f} per second)"]
+    words += [f"{report.completion_tokens} tokens generated"]
+    return ", ".join(words)

@@ -1,0 +1,325 @@
+"""Ctrl-C at every moment of a job: what was answered is handed over, and the threads end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from phicli.errors import EngineDiedError, EngineError
+from phicli.jobs.interrupting import Interruptions, interruptions
+from phicli.jobs.running import Done, WorkerGoneError, run
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+
+
+def press() -> None:
+    """Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def in_main_thread() -> Iterator[None]:
+    assert threading.current_thread() is threading.main_thread(), "pytest runs its tests elsewhere"
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.fixture(autouse=True)
+def threads_end() -> Iterator[None]:
+    yield
+    deadline = time.monotonic() + 10
+    while job_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not job_threads()
+
+
+def job_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "phi-job"]
+
+
+class Scripted:
+    """A worker; ``script`` is called with each item and with what is set when the worker is stopped."""
+
+    def __init__(self, script: Callable[[int, threading.Event], None], slots: int = 3, name: str = "a") -> None:
+        self.name, self.slots, self._script = name, slots, script
+        self.stopped = threading.Event()
+        self.asked: list[int] = []
+
+    def ask(self, item: int) -> int:
+        self.asked.append(item)
+        self._script(item, self.stopped)
+        return 2 * item
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+class Announced:
+    """Notes what is announced, and does something then."""
+
+    def __init__(self, then: Callable[[], None] = lambda: None) -> None:
+        self.under_way: list[int] = []
+        self._then = then
+
+    def draining(self, under_way: int) -> None:
+        self.under_way.append(under_way)
+        self._then()
+
+
+def numbered(count: int) -> Iterator[tuple[int, int]]:
+    return ((number, number) for number in range(count))
+
+
+@pytest.mark.parametrize("at", [0, 1, 7, 98, 99])
+def test_the_first_press_awaits_what_is_under_way_and_asks_nothing_new(at: int) -> None:
+    pressed = threading.Event()
+
+    def script(item: int, _: threading.Event) -> None:
+        if item == at:
+            press()
+            pressed.set()
+
+    worker, done, announced = Scripted(script), list[Done[int, int]](), Announced()
+    with pytest.raises(KeyboardInterrupt):
+        run(numbered(100), [worker], done.append, interrupts=announced)
+    assert sorted(one.number for one in done) == sorted(worker.asked)
+    assert at <= len(done) <= at + 2 * worker.slots
+    assert len(announced.under_way) <= 1
+
+
+def test_a_press_while_a_result_is_handed_over_waits_for_that() -> None:
+    worker, saved, begun = Scripted(lambda *_: None), list[int](), list[int]()
+
+    def save(one: Done[int, int]) -> None:
+        begun.append(one.number)
+        if len(begun) == 5:
+            press()
+        saved.append(one.number)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(numbered(100), [worker], save)
+    assert saved == begun
+    assert sorted(saved) == sorted(worker.asked)
+
+
+def test_a_press_while_the_items_are_read_loses_nothing() -> None:
+    def items() -> Iterator[tuple[int, int]]:
+        yield from numbered(4)
+        press()
+        yield from ((number, number) for number in range(4, 100))
+
+    worker, done = Scripted(lambda *_: None), list[Done[int, int]]()
+    with pytest.raises(KeyboardInterrupt):
+        run(items(), [worker], done.append)
+    assert sorted(one.number for one in done) == sorted(worker.asked)
+    assert len(done) <= 5
+
+
+def test_the_second_press_stops_what_is_under_way_and_keeps_what_was_answered() -> None:
+    def script(item: int, stopped: threading.Event) -> None:
+        if item == 4:
+            press()
+        if item > 2:
+            assert stopped.wait(30)
+            raise EngineDiedError("it was closed")
+
+    worker, done = Scripted(script), list[Done[int, int]]()
+    announced = Announced(then=press)
+    with pytest.raises(KeyboardInterrupt):
+        run(numbered(100), [worker], done.append, interrupts=announced)
+    assert {one.number for one in done} == {0, 1, 2}
+    assert worker.stopped.is_set()
+    assert announced.under_way
+    assert announced.under_way[0] > 0
+
+
+def test_what_is_answered_just_when_the_second_press_comes_is_handed_over() -> None:
+    """Both are answered while the main thread is told of the first press."""
+    both = threading.Barrier(2)
+
+    def script(item: int, _: threading.Event) -> None:
+        both.wait(30)
+        if item == 0:
+            press()
+
+    def later() -> None:
+        time.sleep(0.05)
+        press()
+
+    done: list[Done[int, int]] = []
+    with pytest.raises(KeyboardInterrupt):
+        run(numbered(2), [Scripted(script, slots=2)], done.append, interrupts=Announced(then=later))
+    assert {one.number for one in done} == {0, 1}
+
+
+def test_a_worker_that_hangs_does_not_block_the_end() -> None:
+    forever = threading.Event()
+
+    def script(item: int, _: threading.Event) -> None:
+        if item == 3:
+            press()
+        if item > 0:
+            forever.wait(60)
+
+    done: list[Done[int, int]] = []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(numbered(9), [Scripted(script)], done.append, interrupts=Announced(then=press), patience_s=0.05)
+        assert [one.number for one in done] == [0]
+        assert job_threads(), "they still hang: nobody waited for them"
+    finally:
+        forever.set()
+
+
+def test_a_stop_that_hangs_does_not_block_the_other_workers() -> None:
+    forever = threading.Event()
+
+    class Hanging(Scripted):
+        def stop(self) -> None:
+            forever.wait(60)
+
+    def waits(item: int, stopped: threading.Event) -> None:
+        if item == 5:
+            press()
+        stopped.wait(60)
+        raise EngineDiedError("it was closed")
+
+    workers = [Hanging(lambda item, _: waits(item, forever)), Scripted(waits, name="b")]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(numbered(9), workers, lambda _: None, interrupts=Announced(then=press), patience_s=0.05)
+        assert workers[1].stopped.wait(30)
+    finally:
+        forever.set()
+
+
+def test_the_third_press_waits_for_nothing() -> None:
+    def pressing(pressed: Interruptions) -> None:
+        for _ in range(3):
+            press()
+        pytest.fail(f"{pressed.count} were counted")
+
+    with interruptions(lambda: None) as pressed:
+        with pytest.raises(KeyboardInterrupt):
+            pressing(pressed)
+        assert pressed.count == 3
+
+
+def test_where_ctrl_c_is_ignored_it_still_is() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done: list[Done[int, int]] = []
+        run(numbered(9), [Scripted(lambda item, _: press())], done.append)
+        assert len(done) == 9
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_in_another_thread_signals_are_left_alone() -> None:
+    before, seen, done = signal.getsignal(signal.SIGINT), list[object](), list[Done[int, int]]()
+
+    def script(*_: object) -> None:
+        seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run, args=(numbered(9), [Scripted(script)], done.append))
+    thread.start()
+    thread.join(30)
+    assert len(done) == 9
+    assert set(seen) == {before}
+
+
+def test_an_error_while_results_are_handed_over_ends_the_job_and_hands_over_no_more() -> None:
+    calls: list[int] = []
+
+    def save(one: Done[int, int]) -> None:
+        calls.append(one.number)
+        if len(calls) == 3:
+            raise EngineError("the disk is full")
+
+    with pytest.raises(EngineError, match="full"):
+        run(numbered(50), [Scripted(lambda *_: None)], save)
+    assert len(calls) == 3
+
+
+def test_results_that_are_there_when_another_item_ends_the_job_are_handed_over() -> None:
+    """Item 1 ends the job while item 0 is handed over; 2 and 3 are answered by then."""
+    answered, others = threading.Semaphore(0), threading.Event()
+
+    def script(item: int, _: threading.Event) -> None:
+        if item == 1:
+            assert others.wait(30)
+            answered.release()
+            raise EngineDiedError("it was killed")
+        if item:
+            assert others.wait(30)
+            answered.release()
+
+    done: list[int] = []
+
+    def save(one: Done[int, int]) -> None:
+        if not done:
+            others.set()
+            for _ in range(3):
+                answered.acquire(timeout=30)
+        done.append(one.number)
+
+    with pytest.raises(EngineDiedError):
+        run(numbered(4), [Scripted(script, slots=4)], save)
+    assert sorted(done) == [0, 2, 3]
+
+
+def test_a_worker_that_is_gone_is_stopped_so_that_its_other_items_go_on_elsewhere() -> None:
+    together = threading.Barrier(3)
+
+    def dies(item: int, stopped: threading.Event) -> None:
+        together.wait(30)
+        if item != 0:
+            assert stopped.wait(30)  # a request that hangs
+        raise WorkerGoneError(EngineError("unreachable"))
+
+    first, done, gone = Scripted(dies), list[Done[int, int]](), list[str]()
+    second = Scripted(lambda *_: assert_set(first.stopped), slots=1, name="b")
+    run(numbered(20), [first, second], done.append, on_gone=lambda name, _: gone.append(name))
+    assert gone == ["a"]
+    assert sorted(one.number for one in done) == list(range(20))
+    assert {one.worker for one in done} == {"b"}
+
+
+def assert_set(event: threading.Event) -> None:
+    assert event.wait(30)
+
+
+def test_a_slow_worker_does_not_hold_the_others_up() -> None:
+    """The slow one has one item until the others have answered everything else."""
+    rest = threading.Event()
+
+    def slow(*_: object) -> None:
+        assert rest.wait(30)
+
+    done: list[str] = []
+
+    def note(one: Done[int, int]) -> None:
+        done.append(one.worker)
+        if len(done) == 99:
+            rest.set()
+
+    run(numbered(100), [Scripted(slow, slots=1, name="slow"), Scripted(lambda *_: None, slots=64, name="fast")], note)
+    assert done.count("slow") == 1
+
+
+def test_many_slots_are_all_used() -> None:
+    everyone = threading.Barrier(64)
+    done: list[Done[int, int]] = []
+    run(numbered(128), [Scripted(lambda *_: assert_met(everyone), slots=64)], done.append)
+    assert len(done) == 128
+
+
+def assert_met(barrier: threading.Barrier) -> None:
+    barrier.wait(30)
