@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
@@ -17,6 +19,9 @@ from phicli.hub.store import free_bytes
 from phicli.hub.write_errors import writing
 from phicli.paths import data_dir, expand
 from phicli.units import format_bytes
+
+_STALE_S: Final = 3600.0
+"""No conversion takes that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,9 @@ def _add_folder(folder: Path, wish: _Wish, on_bytes: OnBytes) -> Added:
 def _written(peft: PeftAdapter, target: Path, name: str, base: Base | None, on_bytes: OnBytes) -> AdapterHeader:
     """Write the file, and read what was written; one that does not fit ``base`` does not replace another."""
     trial = target.with_name(f".{target.name}.trial")
+    for left in target.parent.glob(f".{target.name}.trial*"):  # of a process that was killed
+        if left.stat().st_mtime < time.time() - _STALE_S:
+            left.unlink(missing_ok=True)
     try:
         write_adapter(peft, trial, name=name, on_bytes=on_bytes)
         _check(read_adapter(trial), name, base)

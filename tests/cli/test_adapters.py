@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gguf
@@ -76,6 +78,16 @@ def test_training_again_replaces_it(phi: Phi, home: Path, tmp_path: Path) -> Non
     again = phi("adapters", "add", str(folder), "--json").json["data"]
     assert (again["name"], again["already"]) == ("run", True)
     assert (home / "run.gguf").read_bytes() != before
+
+
+def test_what_a_killed_process_left_is_removed(phi: Phi, home: Path, tmp_path: Path) -> None:
+    home.mkdir(parents=True)
+    left, fresh = home / ".poems.gguf.trial.0a", home / ".poems.gguf.trial.0b"
+    for path, age_s in ((left, 7200), (fresh, 0)):
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s,) * 2)
+    phi("adapters", "add", str(write_peft(tmp_path / "poems")))
+    assert sorted(path.name for path in home.iterdir()) == [fresh.name, "poems.gguf", "poems.json"]
 
 
 def test_a_name_belongs_to_one_adapter(phi: Phi, tmp_path: Path) -> None:
@@ -228,6 +240,12 @@ def test_a_path_may_have_a_colon(phi: Phi, tmp_path: Path) -> None:
 def test_an_engine_without_adapters(phi: Phi, tmp_path: Path) -> None:
     done = phi("chat", "tiny-phi", "--adapter", str(write_gguf(tmp_path / "a.gguf")), "--engine", "ctransformers", "hi")
     assert done.code in (2, 3, 6)
+
+
+def test_a_model_of_a_remote_takes_none(phi: Phi) -> None:
+    assert phi("remotes", "add", "lab", "http://127.0.0.1:9/v1", "--kind", "openai").code == 0
+    done = phi("chat", "lab/phi-4", "--adapter", "poems", "hi")
+    assert (done.code, "leave out --adapter" in done.err) == (2, True)
 
 
 def test_memory_counts_adapters(phi: Phi, tmp_path: Path) -> None:
