@@ -23,8 +23,8 @@ TYPED_EACH_TIME: Final = frozenset(
         *("reproduce", "prompt"),  # a part of one session
         *("messages", "tools", "tool_choice", "force_tools", "events", "logprobs", "samples"),  # what a program asks
         *("template", "var"),  # what is asked
-        *("adapter", "base"),  # what belongs to one model
         *("out", "input_format", "remote", "retry_failed"),  # one batch
+        *("adapter", "base"),  # what belongs to one model
         "token",  # a secret
         *("help", "version", "profile"),
     }

@@ -121,7 +121,7 @@ def not_a_model(name: object, kind: FileKind, metadata: Mapping[str, object] | N
         return NotAModelError(f"{name} is {kind.phrase}", hint, data={"kind": kind.value})
     if kind is FileKind.ADAPTER:
         model = named.rstrip(",")
-        hint = f"use it with its model{model}: phi chat MODEL --adapter FILE.gguf; see the models: phi list"
+        hint = f"add it: phi adapters add FILE.gguf; then use it with its model{model}: --adapter NAME"
         return NotAModelError(f"{name} is {kind.phrase}, not a model", hint, data={"kind": kind.value})
     hint = f"use the file of the model itself{named} instead: {THIS_COMMAND} FILE.gguf; see the models: phi list"
     return NotAModelError(f"{name} is {kind.phrase}, not a model", hint, data={"kind": kind.value})

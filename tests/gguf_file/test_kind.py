@@ -53,7 +53,7 @@ def test_the_hint_names_the_model_that_a_file_was_made_for(tmp_path: Path) -> No
     assert "the file of the model itself, Phi 4 Reasoning Vision, instead" in caught.value.hint
     with pytest.raises(NotAModelError) as caught:
         read_header(write_adapter(tmp_path / "a.gguf"))
-    assert "with its model, Phi 4 Mini Instruct: phi chat MODEL --adapter" in caught.value.hint
+    assert "with its model, Phi 4 Mini Instruct: --adapter NAME" in caught.value.hint
 
 
 def test_another_byte_order_is_said(tmp_path: Path) -> None:
