@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from phicli.adapters.converting import OnBytes, gguf_bytes, silent, write_adapter
 from phicli.adapters.peft import PeftAdapter, folder_of, read_peft
@@ -18,12 +20,16 @@ from phicli.hub.write_errors import writing
 from phicli.paths import data_dir, expand
 from phicli.units import format_bytes
 
+_STALE_S: Final = 3600.0
+"""No conversion takes that long."""
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The model that an adapter is to be checked against: what people call it, and its header."""
+    """The model that an adapter is to be checked against: its name in messages, its name anywhere, and its header."""
 
     name: str
+    reference: str
     header: GgufHeader
 
 
@@ -119,6 +125,9 @@ def _add_folder(folder: Path, wish: _Wish, on_bytes: OnBytes) -> Added:
 def _written(peft: PeftAdapter, target: Path, name: str, base: Base | None, on_bytes: OnBytes) -> AdapterHeader:
     """Write the file, and read what was written; one that does not fit ``base`` does not replace another."""
     trial = target.with_name(f".{target.name}.trial")
+    for left in target.parent.glob(f".{target.name}.trial*"):  # of a process that was killed
+        if left.stat().st_mtime < time.time() - _STALE_S:
+            left.unlink(missing_ok=True)
     try:
         write_adapter(peft, trial, name=name, on_bytes=on_bytes)
         _check(read_adapter(trial), name, base)
@@ -165,7 +174,7 @@ def _record(name: str, path: Path, header: AdapterHeader, wish: _Wish) -> Regist
         path=path,
         source=wish.source,
         base_name=header.base_name,
-        base_model=None if wish.base is None else wish.base.name,
+        base_model=None if wish.base is None else wish.base.reference,
         size_bytes=found.st_size,
         mtime_ns=found.st_mtime_ns,
     )

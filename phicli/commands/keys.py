@@ -24,7 +24,7 @@ TYPED_EACH_TIME: Final = frozenset(
         *("messages", "tools", "tool_choice", "force_tools", "events", "logprobs", "samples"),  # what a program asks
         *("template", "var"),  # what is asked
         *("out", "input_format", "remote", "retry_failed"),  # one batch
-        *("adapter", "for"),  # what belongs to one model
+        *("adapter", "base"),  # what belongs to one model
         "token",  # a secret
         *("help", "version", "profile"),
     }

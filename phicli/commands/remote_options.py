@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
 _OF_ENGINE: Final = {
     "threads": "--threads", "kv_type": "--kv-type", "repack": "--repack", "gpu_layers": "--gpu-layers",
-    "engine": "--engine", "llama_server": "--llama-server", "context": "--context",
-    "adapter": "--adapter",
+    "engine": "--engine", "llama_server": "--llama-server", "context": "--context", "adapter": "--adapter",
 }  # fmt: skip
 """Parameters of the command that set an engine, and their options. What a setting gives is for other models."""
 

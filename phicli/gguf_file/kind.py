@@ -119,6 +119,10 @@ def not_a_model(name: object, kind: FileKind, metadata: Mapping[str, object] | N
     if kind is FileKind.BIG_ENDIAN:
         hint = f"use a little-endian file of the model; see the models: phi list; or: {THIS_COMMAND} tiny-phi"
         return NotAModelError(f"{name} is {kind.phrase}", hint, data={"kind": kind.value})
+    if kind is FileKind.ADAPTER:
+        model = named.rstrip(",")
+        hint = f"add it: phi adapters add FILE.gguf; then use it with its model{model}: --adapter NAME"
+        return NotAModelError(f"{name} is {kind.phrase}, not a model", hint, data={"kind": kind.value})
     hint = f"use the file of the model itself{named} instead: {THIS_COMMAND} FILE.gguf; see the models: phi list"
     return NotAModelError(f"{name} is {kind.phrase}, not a model", hint, data={"kind": kind.value})
 

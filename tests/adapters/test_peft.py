@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import gguf
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from phicli.adapters.converting import gguf_bytes, write_adapter
 from phicli.adapters.peft import base_name_of, folder_of, read_peft
+from phicli.adapters.safetensors import read_safetensors
 from phicli.errors import IntegrityError, NotAnAdapterError, NotFoundError
 from phicli.gguf_file.adapter import read_adapter
 from tests.support.lora import MODULES, Tensors, tensors, write_peft, write_safetensors
@@ -259,6 +264,29 @@ def test_a_header_of_impossible_length(tmp_path: Path, length: int) -> None:
     broken(folder / "adapter_model.safetensors", b"{}", bytes(8), length)
     with pytest.raises(IntegrityError, match="not a safetensors file"):
         read_peft(folder)
+
+
+@given(st.binary(max_size=200), st.integers(0, 300))
+def test_whatever_a_file_holds_is_read_or_refused(content: bytes, length: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.safetensors"
+        path.write_bytes(length.to_bytes(8, "little") + content)
+        with contextlib.suppress(IntegrityError):
+            read_safetensors(path)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    )
+)
+def test_whatever_an_entry_holds_is_read_or_refused(entry: Any) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "x.safetensors"
+        broken(path, json.dumps({"a": {"dtype": "F32", "shape": entry, "data_offsets": entry}}).encode(), bytes(64))
+        with contextlib.suppress(IntegrityError):
+            read_safetensors(path)
 
 
 def test_a_file_that_ends_early(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import gguf
@@ -43,7 +45,7 @@ def test_a_folder_of_peft_gets_a_name(phi: Phi, home: Path, tmp_path: Path) -> N
 
 def test_a_gguf_file_is_used_where_it_is(phi: Phi, home: Path, tmp_path: Path) -> None:
     path = write_gguf(tmp_path / "mine.gguf")
-    data = phi("adapters", "add", str(path), "--as", "two", "--for", "tiny-phi", "--json").json["data"]
+    data = phi("adapters", "add", str(path), "--as", "two", "--base", "tiny-phi", "--json").json["data"]
     assert (data["name"], data["path"], data["converted"]) == ("two", str(path), False)
     assert data["base"] == {"name": "someone/tiny-phi", "checked_with": "tiny-phi", "fits": ["tiny-phi"]}
     assert [path.name for path in home.iterdir()] == ["two.json"]
@@ -78,6 +80,16 @@ def test_training_again_replaces_it(phi: Phi, home: Path, tmp_path: Path) -> Non
     assert (home / "run.gguf").read_bytes() != before
 
 
+def test_what_a_killed_process_left_is_removed(phi: Phi, home: Path, tmp_path: Path) -> None:
+    home.mkdir(parents=True)
+    left, fresh = home / ".poems.gguf.trial.0a", home / ".poems.gguf.trial.0b"
+    for path, age_s in ((left, 7200), (fresh, 0)):
+        path.write_bytes(b"x")
+        os.utime(path, (time.time() - age_s,) * 2)
+    phi("adapters", "add", str(write_peft(tmp_path / "poems")))
+    assert sorted(path.name for path in home.iterdir()) == [fresh.name, "poems.gguf", "poems.json"]
+
+
 def test_a_name_belongs_to_one_adapter(phi: Phi, tmp_path: Path) -> None:
     phi("adapters", "add", str(write_peft(tmp_path / "a" / "poems")))
     other = write_peft(tmp_path / "b" / "poems")
@@ -91,7 +103,7 @@ def test_a_name_belongs_to_one_adapter(phi: Phi, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_not_added(phi: Phi, home: Path, tmp_path: Path) -> None:
     wide = tensors(modules={"mlp.down_proj": ("ffn_down", 8192, 3072)})
     for path in (write_peft(tmp_path / "wide", wide), write_gguf(tmp_path / "wide.gguf", wide)):
-        done = phi("adapters", "add", str(path), "--for", "tiny-phi")
+        done = phi("adapters", "add", str(path), "--base", "tiny-phi")
         assert done.code == 2
         assert "8192 x 3072 in the adapter, but 384 x 128 in the model" in done.err
     assert list(home.glob("*")) == []
@@ -105,7 +117,7 @@ def test_a_new_training_that_does_not_fit_leaves_the_old_one(phi: Phi, home: Pat
     phi("adapters", "add", str(folder))
     before = (home / "poems.gguf").read_bytes()
     write_peft(folder, tensors(modules={"mlp.down_proj": ("ffn_down", 8192, 3072)}))
-    assert phi("adapters", "add", str(folder), "--for", "tiny-phi").code == 2
+    assert phi("adapters", "add", str(folder), "--base", "tiny-phi").code == 2
     assert (home / "poems.gguf").read_bytes() == before
 
 
@@ -228,6 +240,12 @@ def test_a_path_may_have_a_colon(phi: Phi, tmp_path: Path) -> None:
 def test_an_engine_without_adapters(phi: Phi, tmp_path: Path) -> None:
     done = phi("chat", "tiny-phi", "--adapter", str(write_gguf(tmp_path / "a.gguf")), "--engine", "ctransformers", "hi")
     assert done.code in (2, 3, 6)
+
+
+def test_a_model_of_a_remote_takes_none(phi: Phi) -> None:
+    assert phi("remotes", "add", "lab", "http://127.0.0.1:9/v1", "--kind", "openai").code == 0
+    done = phi("chat", "lab/phi-4", "--adapter", "poems", "hi")
+    assert (done.code, "leave out --adapter" in done.err) == (2, True)
 
 
 def test_memory_counts_adapters(phi: Phi, tmp_path: Path) -> None:

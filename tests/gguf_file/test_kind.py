@@ -11,7 +11,7 @@ from phicli.gguf_file.header import kind_of_header, read_any_header, read_header
 from phicli.gguf_file.kind import FileKind, kind_by_name
 from phicli.gguf_file.start import START_BYTES, kind_at_start, kind_of_file, seems_a_model
 from tests.support.files import TINY_PHI
-from tests.support.gguf_kinds import LORA, MODEL_TENSORS, write_adapter, write_big_endian, write_kind
+from tests.support.gguf_kinds import LORA, MODEL_TENSORS, write_adapter, write_big_endian, write_kind, write_projector
 
 HEADERS = [
     ("phi3", "model", MODEL_TENSORS, FileKind.MODEL),
@@ -49,8 +49,11 @@ def test_the_header_decides(
 
 def test_the_hint_names_the_model_that_a_file_was_made_for(tmp_path: Path) -> None:
     with pytest.raises(NotAModelError) as caught:
+        read_header(write_projector(tmp_path / "p.gguf"))
+    assert "the file of the model itself, Phi 4 Reasoning Vision, instead" in caught.value.hint
+    with pytest.raises(NotAModelError) as caught:
         read_header(write_adapter(tmp_path / "a.gguf"))
-    assert "the file of the model itself, Phi 4 Mini Instruct, instead" in caught.value.hint
+    assert "with its model, Phi 4 Mini Instruct: --adapter NAME" in caught.value.hint
 
 
 def test_another_byte_order_is_said(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def add(
     model: Annotated[
         str | None,
         typer.Option(
-            "--for", help="Check that the adapter fits this model, e.g. phi-4-mini.", autocompletion=complete_runnable,
+            "--base", help="Check that the adapter fits this model, e.g. phi-4-mini.", autocompletion=complete_runnable,
             show_default=False,
         ),
     ] = None,

@@ -21,4 +21,4 @@ def base_model(name: str | None) -> Base | None:
     from phicli.plan.locate import locate
 
     located = locate(name)
-    return Base(located.name, read_header(located.path))
+    return Base(located.name, located.reference, read_header(located.path))
