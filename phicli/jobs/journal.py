@@ -18,13 +18,11 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 from phicli.errors import UsageError, is_disk_full, reason_of
 from phicli.jobs.journal_lines import MOST_ITEMS, Saved, differences, line_of, object_in, saved_in
-
-if TYPE_CHECKING:
-    from filelock import FileLock
+from phicli.jobs.locking import LockFile
 
 _VERSION: Final = 2
 _SYNC_S: Final = 1.0
@@ -83,7 +81,7 @@ class Journal:
         self._places = array("q")  # where the line of each result begins; that of one that failed is turned by _turned
         self._count = 0
         self._unsaved: dict[int, Saved] = {}
-        self._lock: FileLock | None = None
+        self._lock = LockFile(path.with_name(f"{path.name}.lock"))
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
         self._end = 0
@@ -163,17 +161,9 @@ class Journal:
                 yield self.get(number)
 
     def _take(self) -> None:
-        from filelock import FileLock, Timeout
-
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = FileLock(self.path.with_name(f"{self.path.name}.lock"), timeout=0)
-        try:
-            self._lock.acquire()
-        except Timeout:
-            self._lock = None
-            raise UsageError(self._busy, "wait for it to end, or stop it, and run the command again") from None
-        except NotImplementedError:  # the file system has no locks
-            self._lock = None
+        if not self._lock.take():
+            raise UsageError(self._busy, "wait for it to end, or stop it, and run the command again")
 
     def _open(self) -> None:
         """Read what is there, and open the file for more; without a lock nothing is written."""
@@ -282,9 +272,7 @@ class Journal:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self._lock.release()
 
 
 def _turned(place: int) -> int:
