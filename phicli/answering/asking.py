@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
@@ -12,7 +11,7 @@ from phicli.answering.formed import FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.types import Answering, Ending
 from phicli.chat_format.types import Message
-from phicli.engine.types import SEEDS, Sampling
+from phicli.engine.types import Sampling
 from phicli.errors import UsageError
 from phicli.plan.load import LoadPlan
 from phicli.plan.system_message import system_message
@@ -68,9 +67,7 @@ class Asking:
 
     def _sampling(self, asked: Asked, index: int) -> Sampling:
         """The sampling of the model with the values of the request; each answer has another seed."""
-        first = asked.sampling.get("seed")
-        seed = secrets.randbelow(SEEDS) if first is None else (first + index) % SEEDS
-        return replace(self.plan.sampling, **{**asked.sampling, "seed": seed})
+        return replace(self.plan.sampling, **{**asked.sampling, "seed": asked.seed(index)})
 
     def _asked_of(self, asked: Asked, sampling: Sampling) -> Pool | FormedModel | CallingModel:
         if not asked.tools or asked.tool_choice == "none":

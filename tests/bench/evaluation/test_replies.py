@@ -82,6 +82,9 @@ class Scripted:
         self.asked.append(question)
         return self._script(question)
 
+    def drain(self) -> None:
+        pass
+
     def stop(self) -> None:
         self.stopped.set()
 
