@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from phicli.answering.asked import Asked
 from phicli.answering.calling import CallsOrForm, required_constraint, was_trained
 from phicli.answering.calling_model import CallingModel
-from phicli.answering.formed import FormedModel
+from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.pool import Pool
 from phicli.answering.types import Answering, Ending
 from phicli.chat_format.types import Message
@@ -17,9 +17,6 @@ from phicli.plan.load import LoadPlan
 from phicli.plan.system_message import system_message
 from phicli.structured.form import Form
 from phicli.tools.declared import declared_for
-
-RETRIES = 2
-"""Further attempts at an answer that has not the form that was asked for."""
 
 
 class NoToolTrainingError(UsageError):

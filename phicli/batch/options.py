@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phicli.answering.asked import NOTHING
-from phicli.answering.asking import RETRIES
+from phicli.answering.formed import RETRIES
 from phicli.batch.types import InputFormat
 from phicli.engine.starting import EngineChoice
 from phicli.engine.types import SAMPLING_LIMITS

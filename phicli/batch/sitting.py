@@ -94,7 +94,7 @@ class Sitting:
                 self._wanted.out.write_bytes(b"")
             self._out.verify()
             pending = self._reading.seen.rows - len(self._journal) + len(self._again)
-            self._tell_about(pending)
+            self._say_what_was_done(pending)
             if askable := pending - (self._reading.seen.wrong - self._broken):
                 self._ask(askable)
             elif pending:
@@ -103,13 +103,13 @@ class Sitting:
             with self._out:
                 self._out.advance()
         except KeyboardInterrupt:
-            raise self._told(UserInterruptError("interrupted")) from None
+            raise self._with_counts(UserInterruptError("interrupted")) from None
         except OSError as error:
             if not is_disk_full(error):
                 raise
-            raise self._told(disk_full(self._wanted.out, "free some space")) from error
+            raise self._with_counts(disk_full(self._wanted.out, "free some space")) from error
         except PhiError as error:
-            raise self._told(error) from None
+            raise self._with_counts(error) from None
         return self.report()
 
     def report(self) -> Report:
@@ -238,7 +238,7 @@ class Sitting:
             return
         self._watch.warn(f"{name} is left out: {error.message}; its lines go to the others")
 
-    def _tell_about(self, pending: int) -> None:
+    def _say_what_was_done(self, pending: int) -> None:
         journal, rows = self._journal, self._reading.seen.rows
         if journal.damaged_lines:
             lines = counted(journal.damaged_lines, "line")
@@ -247,7 +247,7 @@ class Sitting:
         if known and pending:
             self._watch.say(f"note: {known} of {rows} lines were done before; {pending} are left")
 
-    def _told(self, error: PhiError) -> PhiError:
+    def _with_counts(self, error: PhiError) -> PhiError:
         """``error`` with how far it came, and how it goes on."""
         report = self.report()
         done = len(self._journal) - len(self._again)

@@ -190,7 +190,7 @@ def answers_of(form: FormOptions, tools: ToolOptions, say: Any) -> Answers:
     Raises:
         PhiError: a file cannot be read, or is wrong; or options contradict each other.
     """
-    from phicli.answering.asking import RETRIES
+    from phicli.answering.formed import RETRIES
     from phicli.batch.options import Answers
     from phicli.commands.tool_use import tools_of
 

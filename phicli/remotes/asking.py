@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 
 from phicli.answering.asked import Asked
 from phicli.answering.calling_model import CallingModel
-from phicli.answering.formed import FormedModel
+from phicli.answering.formed import RETRIES, FormedModel
 from phicli.answering.types import Answering, Ending, Model
 from phicli.engine.types import Sampling
 from phicli.errors import UsageError
 from phicli.remotes.model import RemoteModel
 from phicli.tools.declared import declared_for
 from phicli.tools.types import Tool
-
-RETRIES = 2
-"""Further attempts at an answer that has not the form that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

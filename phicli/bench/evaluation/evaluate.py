@@ -41,9 +41,7 @@ class EvaluationFindings:
     failure: PhiError | None
 
 
-def evaluate_models(
-    models: Sequence[str | RemoteModelName], options: EvalOptions, watch: Watch
-) -> EvaluationFindings:  # fmt: skip
+def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOptions, watch: Watch) -> EvaluationFindings:
     """Ask each model the questions, judge the replies, and save what was found.
 
     Args:
