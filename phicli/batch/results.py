@@ -22,7 +22,7 @@ class Results(Protocol):
         """Of a row that was answered by ``model``, with as many answers as it wanted."""
 
     def failed(self, row: Row, error: PhiError) -> dict[str, Any]:
-        """Of a row that was not."""
+        """Of a row that was not answered."""
 
 
 class PlainResults:

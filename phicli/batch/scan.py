@@ -45,7 +45,7 @@ def scan(
         source: the input.
         layout: how it is read.
         size_of: the bytes of what a row asks; raises a UsageError where it cannot be asked.
-        on_row: is told how many rows were read, now and then.
+        on_row: called after every 1000 rows with how many were read.
 
     Raises:
         UsageError: there are no rows, none can be asked, or two have the same id.

@@ -62,7 +62,7 @@ class Sitting:
         journal: has the results so far.
         out: gets the lines.
         again: numbers whose results are replaced; they are taken out of it.
-        watch: is told how far it has come.
+        watch: shows how far it has come.
         broken: how many results are of rows that cannot be asked.
     """
 

@@ -49,10 +49,10 @@ class Target(Protocol):
         """Its name, as results have it."""
 
     def about(self, watch: Watch) -> Mapping[str, Any]:
-        """What of it the answers depend on."""
+        """What the answers depend on: which model it is."""
 
     def open(self, needs: Needs, watch: Watch) -> contextlib.AbstractContextManager[Sequence[Worker[Asked, Outcome]]]:
-        """Those who answer, while the context lasts.
+        """The workers that answer; they end with the context.
 
         Raises:
             PhiError: it cannot answer.

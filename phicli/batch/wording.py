@@ -95,7 +95,7 @@ class Wording:
         return question
 
     def _behind(self, question: str) -> str:
-        """The question where the template has no place for it, as ``phi chat`` has it."""
+        """The question, if the template has no place for it; ``phi chat`` puts it there too."""
         return "" if self.template is None or self.template.takes_input else question
 
     def _own_prompt(self, row: Row) -> str:

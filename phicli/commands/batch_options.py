@@ -149,7 +149,7 @@ def batch_template(ctx: Any, typed: str | None) -> BatchTemplate | None:
 def words_of(
     prompt: str | None, worded: BatchTemplate | None, system: str | None, variables: Sequence[str] | None
 ) -> Words:
-    """What words the questions.
+    """The texts that make the questions.
 
     Raises:
         UsageError: a variable has no value, occurs twice, or is in no text.

@@ -1,9 +1,9 @@
 """Results saved to disk as they come, so that a job continues where it was interrupted.
 
-The first line says what the results depend on. Then every sitting has a line with its settings, and every result one.
-A line is written whole, with its end, before its result counts. After a crash the last one may be torn: lines that
-cannot be understood are left out, and their items are asked again. A process that is killed loses no result. The disk
-is told to keep what was written at most once per second, so when the whole machine stops, the last results may be lost.
+The first line says what the results depend on. Then there is a line for every sitting, with its settings, and one for
+every result. A line is written whole, with its end, before its result counts. After a crash the last line may be torn:
+lines that cannot be read are left out, and their items are asked again. A process that is killed loses no result. The
+file is synced to the disk at most once per second, so when the whole machine stops, the last results may be lost.
 
 Items are numbered from 0. Memory holds 8 bytes for each, and results are read again from the file.
 """
@@ -42,10 +42,10 @@ class OtherJobError(UsageError):
 
 
 class Journal:
-    """The results of one job; a context, in which nobody else may go on with it.
+    """The results of one job; a context in which no other process can work on it.
 
-    Where the disk cannot be written, results are in memory only from then on, and ``problem`` says why; it is empty
-    while all is well. ``is_full``: the disk has no space left. ``sitting`` is the number of this one, ``settings`` are
+    If the disk cannot be written, results are in memory only from then on, and ``problem`` says why; before that it is
+    empty. ``is_full``: the disk has no space left. ``sitting`` is the number of this one, ``settings`` are
     those of the last one that began.
 
     Args:
@@ -55,8 +55,9 @@ class Journal:
         restart: begin again, whatever is there.
         retry_failed: results that failed do not count.
         replaces: a file that is not a journal is replaced by an empty one, not refused.
-        accepts: says whether a saved result is one; others do not count.
-        busy: what is said where another process works on the same job.
+        accepts: whether a saved result is what the job saves; others do not count.
+        busy: the message of the error if another process works on the same job.
+        clock: seconds; tests give their own.
 
     Raises:
         OtherJobError: (on entering) the file has other results.

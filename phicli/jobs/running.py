@@ -25,7 +25,7 @@ PATIENCE_S: Final = 10.0
 
 
 class WorkerGoneError(PhiError):
-    """A worker cannot go on; the item that it was asked was not answered. ``error`` says why."""
+    """A worker cannot go on, and did not answer its item. ``error`` says why."""
 
     def __init__(self, error: PhiError) -> None:
         super().__init__(error.message, error.hint, data=error.data)
@@ -108,8 +108,8 @@ def run(
         items: numbers and items; the iterator is used in this thread.
         workers: who answers.
         on_done: gets every result; an exception that it raises ends the job.
-        on_gone: is told of a worker that is left out, and why.
-        interrupts: is told of the first Ctrl-C.
+        on_gone: called with the name of a worker that is left out, and why.
+        interrupts: called after the first Ctrl-C.
         patience_s: how long the end waits for workers that were stopped.
 
     Raises:
@@ -233,7 +233,7 @@ class _Run(Generic[Item, Result]):
             self._hand_over(outcome)
 
     def _leave_out(self, index: int, error: PhiError) -> None:
-        """A worker is gone; what else it was asked ends soon."""
+        """Ask a worker nothing more; what else it was asked ends soon."""
         if index not in self._gone:
             self._gone.add(index)
             self._last = error

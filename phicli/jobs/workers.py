@@ -114,7 +114,7 @@ class RemoteWorker:
 
     Args:
         name: for people.
-        asking: makes the answers; what it waits for and tries again by itself is not seen here.
+        asking: makes the answers; it may wait and ask again by itself.
         slots: requests at a time.
         on_notice: called, in the thread that asks, with what a person should know.
         pause_s: seconds before the second attempt; twice as long before the third one.

@@ -47,7 +47,7 @@ def evaluate_models(models: Sequence[str | RemoteModelName], options: EvalOption
     Args:
         models: of this machine, as they were typed, and of remotes.
         options: what is asked, and how.
-        watch: is told how it goes.
+        watch: shows how it goes.
 
     Raises:
         PhiError: the file of questions, a model or an option is wrong.

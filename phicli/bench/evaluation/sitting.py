@@ -59,7 +59,7 @@ class Sitting:
         plan: the model.
         replies: those that there are, and where the new ones go.
         seed: of the sampling.
-        watch: is told how it goes.
+        watch: shows how it goes.
         on_reply: called after each reply, in the thread that asks.
         clock: seconds; tests give their own.
     """
